@@ -1,0 +1,27 @@
+/** One part of a data set: images in their stored values and one class label each. */
+export interface Split {
+  /** `[count, C, H, W]`; bytes 0..255 where they came as bytes, floats otherwise. */
+  readonly images: Uint8Array | Float32Array;
+  /** `[count]`, each in `0 .. classes - 1`. */
+  readonly labels: Uint8Array;
+  readonly count: number;
+}
+
+/**
+ * A labelled image set with its splits kept apart: methods see `train` and `validation` only; `test` is
+ * opened by `eval` alone.
+ */
+export interface Dataset {
+  readonly name: string;
+  /** `[C, H, W]` of one image. */
+  readonly imageShape: readonly [number, number, number];
+  readonly classes: number;
+  /** Shown beside the images; `['0', '1', …]` when the set has no better names. */
+  readonly classNames: readonly string[];
+  /** Per channel, of pixel values scaled to 0..1 (bytes / 255; floats are taken as they are). */
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+  readonly train: Split;
+  readonly validation: Split;
+  readonly test: Split;
+}
