@@ -1,0 +1,50 @@
+import type { DType, Program } from './program.js';
+
+/** Numbers as an engine holds them: f32 slots are Float64Array on `reference`, Float32Array on the others. */
+export type Numbers = Float32Array | Float64Array | Uint32Array | Uint8Array;
+
+/** A tensor that lives on a device and outlasts programs: data sets, parameters, distilled images, counters. */
+export interface Tensor {
+  readonly dtype: DType;
+  /** Elements. */
+  readonly length: number;
+  /** Replaces elements from `offset` on; after every run asked for earlier. Lengths and ranges are checked. */
+  write(values: ArrayLike<number>, offset?: number): Promise<void>;
+  /** A copy of all elements, after every run asked for earlier. */
+  read(): Promise<Numbers>;
+  dispose(): void;
+}
+
+export interface RunOptions {
+  /** How many times to run the program; counters on the device tell the runs apart. Default 1. */
+  readonly times?: number;
+  /** Stops between runs (and, where the engine can, between steps); the promise rejects with `signal.reason`. */
+  readonly signal?: AbortSignal;
+}
+
+/** A program loaded on a device: memory planned, kernels chosen, nothing allocated from then on. */
+export interface Executable {
+  readonly program: Program;
+  run(options?: RunOptions): Promise<void>;
+  dispose(): void;
+}
+
+export type EngineName = 'reference' | 'cpu' | 'webgpu';
+
+/**
+ * One engine on one processor. Everything is asynchronous and happens in the order it was asked for. Tensors
+ * and executables belong to their device; disposing it disposes them.
+ */
+export interface Device {
+  readonly engine: EngineName;
+  /** For people: `cpu (avx512, 2 threads)`. */
+  readonly description: string;
+  /** A tensor of zeros, or of `values` when given. Throws ERR_OUT_OF_MEMORY when there is no room. */
+  tensor(dtype: DType, length: number, values?: ArrayLike<number>): Promise<Tensor>;
+  /** Binds every external slot of the program, by name, to a tensor of the same type and length. */
+  load(program: Program, bindings: Readonly<Record<string, Tensor>>): Promise<Executable>;
+  /** What is alive: for leak checks. */
+  memory(): { tensors: number; executables: number; bytes: number };
+  dispose(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}

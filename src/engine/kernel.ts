@@ -1,0 +1,138 @@
+import { LimbeckError, shapeText } from '../util/errors.js';
+import { elements, type Recorder, type Sizes, type View } from './program.js';
+
+/**
+ * How a kernel uses an operand. `write` fills every element (or adds to it, when the step accumulates),
+ * `update` reads and changes in place, `optional` is a read that may be left out.
+ */
+export type Access = 'read' | 'optional' | 'write' | 'update';
+
+/** The elements of one member of an operand, as the reference engine holds them. */
+export type Elements = Float64Array | Uint32Array | Uint8Array;
+
+/** Operands of a reference kernel: member index to its elements. */
+export type Members = (member: number) => Elements;
+
+/**
+ * One entry point of an op: `conv2d.forward` and so on. The op's file defines it here with its float64
+ * meaning; `shaders/<op>.wgsl` and `native/ops/<op>.cc` hold the same entry point for the other engines and
+ * declare the operands, sizes and constants they read by these names.
+ */
+export interface Kernel {
+  readonly name: string;
+  /** In order: inputs, then outputs. */
+  readonly operands: Readonly<Record<string, Access>>;
+  readonly sizes: readonly string[];
+  readonly constants: readonly string[];
+  /**
+   * `multilinear` kernels are sums of products of one element of each operand, so that running them on
+   * absolute values bounds their rounding error; `exact` ones move or select values and round nothing;
+   * `nonlinear` ones have rounding errors of a few units in the last place per operation.
+   */
+  readonly kind: 'multilinear' | 'exact' | 'nonlinear';
+  /** Terms added up per output element: what the rounding error grows with. */
+  reduction(sizes: Sizes): number;
+  flops(sizes: Sizes): number;
+  /** The definition, in float64: loops over `sizes.P` members itself. */
+  reference(
+    operands: Readonly<Record<string, Members>>,
+    sizes: Sizes,
+    constants: Readonly<Record<string, number>>,
+    accumulate: boolean,
+  ): void;
+}
+
+/** Members of the result of a kernel: the population of its inputs. Checks that they agree. */
+export function population(kernel: string, views: Readonly<Record<string, View | undefined>>): number {
+  let members = 1;
+  for (const [name, view] of Object.entries(views)) {
+    if (!view || view.members === 1) continue;
+    if (members !== 1 && view.members !== members)
+      throw new LimbeckError(
+        'ERR_SHAPE',
+        `${kernel}: ${name} has ${view.members} members, the others ${members}`,
+      );
+    members = view.members;
+  }
+  return members;
+}
+
+/** Throws a teaching error unless `view` has exactly `shape`. */
+export function expectShape(
+  kernel: string,
+  name: string,
+  view: View,
+  shape: readonly number[],
+  why: string,
+): void {
+  if (view.shape.length !== shape.length || view.shape.some((size, axis) => size !== shape[axis]))
+    throw new LimbeckError(
+      'ERR_SHAPE',
+      `${kernel}: ${name} is ${shapeText(view.shape)}, expected ${shapeText(shape)} ${why}`,
+    );
+}
+
+/** Throws unless `view` has `rank` axes, named in `axes` for the message. */
+export function expectRank(kernel: string, name: string, view: View, axes: string): void {
+  const rank = axes.split(' ').length;
+  if (view.shape.length !== rank)
+    throw new LimbeckError(
+      'ERR_SHAPE',
+      `${kernel}: ${name} is ${shapeText(view.shape)}, expected ${rank} axes (${axes})`,
+    );
+}
+
+/** Throws unless the two views have the same number of elements per member. */
+export function expectSameLength(kernel: string, name: string, view: View, other: string, like: View): void {
+  if (elements(view.shape) !== elements(like.shape))
+    throw new LimbeckError(
+      'ERR_SHAPE',
+      `${kernel}: ${name} is ${shapeText(view.shape)}, expected as many elements as ${other} ${shapeText(like.shape)}`,
+    );
+}
+
+/** The destination of a step: `into` when given (adding to it if `accumulate`), else a new temporary. */
+export interface Into {
+  readonly into?: View;
+  readonly accumulate?: boolean;
+}
+
+export function destination(
+  r: Recorder,
+  kernel: string,
+  name: string,
+  members: number,
+  shape: readonly number[],
+  to: Into,
+  dtype: 'f32' | 'u32' = 'f32',
+): View {
+  if (!to.into) {
+    if (to.accumulate)
+      throw new LimbeckError('ERR_PROGRAM', `${kernel}: accumulate needs a destination to add to (into)`);
+    return r.temporary(name, members, shape, dtype);
+  }
+  expectShape(kernel, name, to.into, shape, '(the shape of the result)');
+  if (to.into.members !== members)
+    throw new LimbeckError(
+      'ERR_SHAPE',
+      `${kernel}: ${name} has ${to.into.members} members, the result has ${members}; sum a shared gradient with reduce.members`,
+    );
+  return to.into;
+}
+
+/** An example of a kernel at work: drives value tests, poisoned outputs, shader validation and the benchmark. */
+export interface OpCase {
+  readonly name: string;
+  /** Records one or more steps on external slots; those that are written are the results that are compared. */
+  record(r: Recorder): void;
+  /** How to fill external slots that may not be standard normal numbers, by name. */
+  readonly fill?: Readonly<Record<string, Fill>>;
+  /** Part of the benchmark: a shape people run. */
+  readonly bench?: boolean;
+}
+
+export type Fill =
+  | { readonly kind: 'below'; readonly limit: number } // whole numbers 0 .. limit - 1
+  | { readonly kind: 'positive' } // absolute values of standard normal numbers
+  | { readonly kind: 'simplex' } // rows of K numbers that add up to 1
+  | { readonly kind: 'values'; readonly values: readonly number[] };

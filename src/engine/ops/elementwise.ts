@@ -1,0 +1,207 @@
+import { destination, expectSameLength, type Into, type Kernel, type OpCase, population } from '../kernel.js';
+import { elements, type Recorder, type View } from '../program.js';
+
+/** Pointwise arithmetic on tensors of M elements per member. */
+const sizes = ['P', 'M'] as const;
+const perElement = (operations: number) => (s: Readonly<Record<string, number>>) => operations * s.P * s.M;
+
+export const fillKernel: Kernel = {
+  name: 'elementwise.fill',
+  operands: { out: 'write' },
+  sizes,
+  constants: ['value'],
+  kind: 'exact',
+  reduction: () => 1,
+  flops: () => 0,
+  reference({ out }, s, { value }) {
+    for (let p = 0; p < s.P; p++) out(p).fill(value);
+  },
+};
+
+export const addKernel: Kernel = {
+  name: 'elementwise.add',
+  operands: { a: 'read', b: 'read', out: 'write' },
+  sizes,
+  constants: ['alpha', 'beta'],
+  kind: 'nonlinear',
+  reduction: () => 1,
+  flops: perElement(3),
+  reference({ a, b, out }, s, { alpha, beta }) {
+    for (let p = 0; p < s.P; p++) {
+      const [ap, bp, op] = [a(p), b(p), out(p)];
+      for (let i = 0; i < s.M; i++) op[i] = alpha * ap[i] + beta * bp[i];
+    }
+  },
+};
+
+export const multiplyKernel: Kernel = {
+  name: 'elementwise.multiply',
+  operands: { a: 'read', b: 'read', out: 'write' },
+  sizes,
+  constants: [],
+  kind: 'multilinear',
+  reduction: () => 1,
+  flops: perElement(1),
+  reference({ a, b, out }, s, _, accumulate) {
+    for (let p = 0; p < s.P; p++) {
+      const [ap, bp, op] = [a(p), b(p), out(p)];
+      for (let i = 0; i < s.M; i++) op[i] = (accumulate ? op[i] : 0) + ap[i] * bp[i];
+    }
+  },
+};
+
+export const softplusKernel: Kernel = {
+  name: 'elementwise.softplus',
+  operands: { x: 'read', y: 'write' },
+  sizes,
+  constants: [],
+  kind: 'nonlinear',
+  reduction: () => 1,
+  flops: perElement(4),
+  reference({ x, y }, s) {
+    for (let p = 0; p < s.P; p++) {
+      const [xp, yp] = [x(p), y(p)];
+      for (let i = 0; i < s.M; i++) yp[i] = Math.max(xp[i], 0) + Math.log1p(Math.exp(-Math.abs(xp[i])));
+    }
+  },
+};
+
+export const softplusBackwardKernel: Kernel = {
+  name: 'elementwise.softplusBackward',
+  operands: { x: 'read', yBar: 'read', xBar: 'write' },
+  sizes,
+  constants: [],
+  kind: 'nonlinear',
+  reduction: () => 1,
+  flops: perElement(4),
+  reference({ x, yBar, xBar }, s) {
+    for (let p = 0; p < s.P; p++) {
+      const [xp, yp, out] = [x(p), yBar(p), xBar(p)];
+      for (let i = 0; i < s.M; i++) out[i] = yp[i] / (1 + Math.exp(-xp[i]));
+    }
+  },
+};
+
+export const averageKernel: Kernel = {
+  name: 'elementwise.average',
+  operands: { x: 'read', average: 'update' },
+  sizes,
+  constants: ['decay'],
+  kind: 'nonlinear',
+  reduction: () => 1,
+  flops: perElement(3),
+  reference({ x, average }, s, { decay }) {
+    for (let p = 0; p < s.P; p++) {
+      const [xp, ap] = [x(p), average(p)];
+      for (let i = 0; i < s.M; i++) ap[i] += (1 - decay) * (xp[i] - ap[i]);
+    }
+  },
+};
+
+/** out = value everywhere. */
+export function fill(r: Recorder, value: number, out: View): View {
+  const sizes = { P: out.members, M: elements(out.shape) };
+  r.push({ kernel: fillKernel, operands: { out }, sizes, constants: { value }, accumulate: false });
+  return out;
+}
+
+function binary(
+  r: Recorder,
+  kernel: Kernel,
+  { a, b }: { a: View; b: View },
+  constants: Record<string, number>,
+  to: Into,
+): View {
+  expectSameLength(kernel.name, 'b', b, 'a', a);
+  const P = population(kernel.name, { a, b });
+  const out = destination(r, kernel.name, 'out', P, a.shape, to);
+  const sizes = { P, M: elements(a.shape) };
+  r.push({ kernel, operands: { a, b, out }, sizes, constants, accumulate: to.accumulate ?? false });
+  return out;
+}
+
+/** out = alpha a + beta b. */
+export function add(r: Recorder, o: { a: View; b: View }, alpha = 1, beta = 1, into?: View): View {
+  return binary(r, addKernel, o, { alpha, beta }, { into });
+}
+
+/** out = a b, element by element. */
+export function multiply(r: Recorder, o: { a: View; b: View }, to: Into = {}): View {
+  return binary(r, multiplyKernel, o, {}, to);
+}
+
+/** y = log(1 + exp(x)). */
+export function softplus(r: Recorder, { x }: { x: View }, to: Into = {}): View {
+  const y = destination(r, softplusKernel.name, 'y', x.members, x.shape, to);
+  const sizes = { P: x.members, M: elements(x.shape) };
+  r.push({ kernel: softplusKernel, operands: { x, y }, sizes, constants: {}, accumulate: false });
+  return y;
+}
+
+/** xBar = yBar / (1 + exp(-x)). */
+export function softplusBackward(r: Recorder, { x, yBar }: { x: View; yBar: View }, to: Into = {}): View {
+  const op = softplusBackwardKernel.name;
+  expectSameLength(op, 'yBar', yBar, 'x', x);
+  const P = population(op, { x, yBar });
+  const xBar = destination(r, op, 'xBar', P, x.shape, to);
+  const sizes = { P, M: elements(x.shape) };
+  r.push({
+    kernel: softplusBackwardKernel,
+    operands: { x, yBar, xBar },
+    sizes,
+    constants: {},
+    accumulate: false,
+  });
+  return xBar;
+}
+
+/** Exponential moving average in place: average += (1 - decay) (x - average). */
+export function average(r: Recorder, { x, average }: { x: View; average: View }, decay: number): void {
+  expectSameLength(averageKernel.name, 'average', average, 'x', x);
+  const sizes = { P: average.members, M: elements(x.shape) };
+  r.push({ kernel: averageKernel, operands: { x, average }, sizes, constants: { decay }, accumulate: false });
+}
+
+export const cases: readonly OpCase[] = [1, 3].flatMap((P): OpCase[] => {
+  const shape = [5, 29];
+  const out = (r: Recorder) => r.external('out', P, shape);
+  return [
+    { name: `elementwise.fill P=${P}`, record: (r: Recorder) => void fill(r, -1.5, out(r)) },
+    {
+      name: `elementwise.add P=${P}, a shared`,
+      record(r: Recorder) {
+        add(r, { a: r.external('a', 1, shape), b: r.external('b', P, shape) }, 2, -0.5, out(r));
+      },
+    },
+    {
+      name: `elementwise.multiply P=${P}, b shared`,
+      record(r: Recorder) {
+        multiply(r, { a: r.external('a', P, shape), b: r.external('b', 1, shape) }, { into: out(r) });
+      },
+    },
+    {
+      name: `elementwise.multiply P=${P}, accumulate`,
+      record(r: Recorder) {
+        const operands = { a: r.external('a', P, shape), b: r.external('b', P, shape) };
+        multiply(r, operands, { into: out(r), accumulate: true });
+      },
+    },
+    {
+      name: `elementwise.softplus P=${P}`,
+      record: (r: Recorder) => void softplus(r, { x: r.external('x', P, shape) }, { into: out(r) }),
+    },
+    {
+      name: `elementwise.softplusBackward P=${P}`,
+      record(r: Recorder) {
+        const operands = { x: r.external('x', P, shape), yBar: r.external('yBar', P, shape) };
+        softplusBackward(r, operands, { into: out(r) });
+      },
+    },
+    {
+      name: `elementwise.average P=${P}`,
+      record(r: Recorder) {
+        average(r, { x: r.external('x', P, shape), average: r.external('average', P, shape) }, 0.9);
+      },
+    },
+  ];
+});

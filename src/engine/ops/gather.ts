@@ -1,0 +1,145 @@
+import { LimbeckError } from '../../util/errors.js';
+import {
+  destination,
+  expectRank,
+  expectShape,
+  type Into,
+  type Kernel,
+  type OpCase,
+  population,
+} from '../kernel.js';
+import { elements, type Recorder, type View } from '../program.js';
+
+/**
+ * Batches from a data set that lives on the engine. `index[b]` chooses rows; an index past the end takes the last
+ * row on the fast engines and throws on the reference.
+ *
+ *     bytes    x[b,c,s] = data[index[b],c,s] * gain[c] + shift[c]      (u8 data; normalisation folded into gain, shift)
+ *     floats   the same from f32 data
+ *     oneHot   y[b,k] = 1 if labels[index[b]] is k, else 0             (u8 labels)
+ *
+ * data `[R, C, S]`, gain and shift `[C]`, index `[B]`, x `[B, C, S]` under any shape; labels `[R]`, y `[B, K]`.
+ */
+function rowOf(index: number, rows: number): number {
+  if (index >= rows)
+    throw new LimbeckError('ERR_PROGRAM', `gather: index ${index} is past the end of ${rows} rows`);
+  return index;
+}
+
+function affine(name: string): Kernel {
+  return {
+    name,
+    operands: { data: 'read', index: 'read', gain: 'read', shift: 'read', x: 'write' },
+    sizes: ['P', 'B', 'C', 'S', 'R'],
+    constants: [],
+    kind: 'nonlinear',
+    reduction: () => 1,
+    flops: (s) => 2 * s.P * s.B * s.C * s.S,
+    reference({ data, index, gain, shift, x }, s) {
+      for (let p = 0; p < s.P; p++) {
+        const [dp, ip, gp, sp, xp] = [data(p), index(p), gain(p), shift(p), x(p)];
+        for (let b = 0; b < s.B; b++) {
+          const row = rowOf(ip[b], s.R);
+          for (let c = 0; c < s.C; c++)
+            for (let i = 0; i < s.S; i++)
+              xp[(b * s.C + c) * s.S + i] = dp[(row * s.C + c) * s.S + i] * gp[c] + sp[c];
+        }
+      }
+    },
+  };
+}
+
+export const bytesKernel: Kernel = affine('gather.bytes');
+export const floatsKernel: Kernel = affine('gather.floats');
+
+export const oneHotKernel: Kernel = {
+  name: 'gather.oneHot',
+  operands: { labels: 'read', index: 'read', y: 'write' },
+  sizes: ['P', 'B', 'K', 'R'],
+  constants: [],
+  kind: 'exact',
+  reduction: () => 1,
+  flops: () => 0,
+  reference({ labels, index, y }, s) {
+    for (let p = 0; p < s.P; p++) {
+      const [lp, ip, yp] = [labels(p), index(p), y(p)];
+      for (let b = 0; b < s.B; b++)
+        for (let k = 0; k < s.K; k++) yp[b * s.K + k] = lp[rowOf(ip[b], s.R)] === k ? 1 : 0;
+    }
+  },
+};
+
+/** A normalised batch `[B, ...shape of an image]` from images `[R, C, H, W]` kept as bytes or floats. */
+export function images(
+  r: Recorder,
+  { data, index, gain, shift }: { data: View; index: View; gain: View; shift: View },
+  to: Into = {},
+): View {
+  const kernel = data.slot.dtype === 'u8' ? bytesKernel : floatsKernel;
+  expectRank(kernel.name, 'index', index, 'B');
+  const [R, C, ...map] = data.shape;
+  const [B] = index.shape;
+  expectShape(kernel.name, 'gain', gain, [C], 'because the images have that many channels');
+  expectShape(kernel.name, 'shift', shift, [C], 'because the images have that many channels');
+  const P = population(kernel.name, { data, index });
+  const x = destination(r, kernel.name, 'x', P, [B, C, ...map], to);
+  const sizes = { P, B, C, S: elements(map), R };
+  r.push({ kernel, operands: { data, index, gain, shift, x }, sizes, constants: {}, accumulate: false });
+  return x;
+}
+
+/** One-hot labels `[B, K]` from class numbers `[R]`. */
+export function oneHot(
+  r: Recorder,
+  { labels, index }: { labels: View; index: View },
+  K: number,
+  to: Into = {},
+): View {
+  const op = oneHotKernel.name;
+  expectRank(op, 'labels', labels, 'R');
+  expectRank(op, 'index', index, 'B');
+  const P = population(op, { labels, index });
+  const B = index.shape[0];
+  const y = destination(r, op, 'y', P, [B, K], to);
+  const sizes = { P, B, K, R: labels.shape[0] };
+  r.push({ kernel: oneHotKernel, operands: { labels, index, y }, sizes, constants: {}, accumulate: false });
+  return y;
+}
+
+export const cases: readonly OpCase[] = [1, 3].flatMap((P): OpCase[] => {
+  const rows = 23;
+  const fill = {
+    index: { kind: 'below', limit: rows } as const,
+    data: { kind: 'below', limit: 256 } as const,
+    labels: { kind: 'below', limit: 4 } as const,
+  };
+  return [
+    ...(['u8', 'f32'] as const).map((dtype) => ({
+      name: `gather.${dtype === 'u8' ? 'bytes' : 'floats'} P=${P}`,
+      fill,
+      record(r: Recorder) {
+        images(
+          r,
+          {
+            data: r.external('data', 1, [rows, 3, 5, 7], dtype),
+            index: r.external('index', P, [9], 'u32'),
+            gain: r.external('gain', 1, [3]),
+            shift: r.external('shift', 1, [3]),
+          },
+          { into: r.external('x', P, [9, 3, 5, 7]) },
+        );
+      },
+    })),
+    {
+      name: `gather.oneHot P=${P}`,
+      fill,
+      record(r: Recorder) {
+        const operands = {
+          labels: r.external('labels', 1, [rows], 'u8'),
+          index: r.external('index', P, [9], 'u32'),
+        };
+        oneHot(r, operands, 4, { into: r.external('y', P, [9, 4]) });
+      },
+    },
+  ];
+});

@@ -1,0 +1,203 @@
+import { shapeText } from '../../util/errors.js';
+import {
+  destination,
+  expectRank,
+  expectShape,
+  type Into,
+  type Kernel,
+  type OpCase,
+  population,
+} from '../kernel.js';
+import type { Recorder, Sizes, View } from '../program.js';
+
+/**
+ * Fully connected layer: `y[n,o] = b[o] + sum over i of x[n,i] * w[o,i]`.
+ *
+ * x `[N, I]`, w `[O, I]`, b `[O]`, y `[N, O]`. Bilinear in (x, w).
+ */
+const sizes = ['P', 'N', 'I', 'O'] as const;
+const multiplyAdds = (s: Sizes) => 2 * s.P * s.N * s.I * s.O;
+
+export const forwardKernel: Kernel = {
+  name: 'linear.forward',
+  operands: { x: 'read', w: 'read', b: 'optional', y: 'write' },
+  sizes,
+  constants: [],
+  kind: 'multilinear',
+  reduction: (s) => s.I + 1,
+  flops: multiplyAdds,
+  reference({ x, w, b, y }, s, _, accumulate) {
+    for (let p = 0; p < s.P; p++) {
+      const [xp, wp, yp] = [x(p), w(p), y(p)];
+      for (let n = 0; n < s.N; n++)
+        for (let o = 0; o < s.O; o++) {
+          let sum = b ? b(p)[o] : 0;
+          for (let i = 0; i < s.I; i++) sum += xp[n * s.I + i] * wp[o * s.I + i];
+          yp[n * s.O + o] = (accumulate ? yp[n * s.O + o] : 0) + sum;
+        }
+    }
+  },
+};
+
+export const backwardInputKernel: Kernel = {
+  name: 'linear.backwardInput',
+  operands: { yBar: 'read', w: 'read', xBar: 'write' },
+  sizes,
+  constants: [],
+  kind: 'multilinear',
+  reduction: (s) => s.O + 1,
+  flops: multiplyAdds,
+  reference({ yBar, w, xBar }, s, _, accumulate) {
+    for (let p = 0; p < s.P; p++) {
+      const [yp, wp, xp] = [yBar(p), w(p), xBar(p)];
+      for (let n = 0; n < s.N; n++)
+        for (let i = 0; i < s.I; i++) {
+          let sum = 0;
+          for (let o = 0; o < s.O; o++) sum += yp[n * s.O + o] * wp[o * s.I + i];
+          xp[n * s.I + i] = (accumulate ? xp[n * s.I + i] : 0) + sum;
+        }
+    }
+  },
+};
+
+export const backwardWeightKernel: Kernel = {
+  name: 'linear.backwardWeight',
+  operands: { x: 'read', yBar: 'read', wBar: 'write' },
+  sizes,
+  constants: [],
+  kind: 'multilinear',
+  reduction: (s) => s.N + 1,
+  flops: multiplyAdds,
+  reference({ x, yBar, wBar }, s, _, accumulate) {
+    for (let p = 0; p < s.P; p++) {
+      const [xp, yp, wp] = [x(p), yBar(p), wBar(p)];
+      for (let o = 0; o < s.O; o++)
+        for (let i = 0; i < s.I; i++) {
+          let sum = 0;
+          for (let n = 0; n < s.N; n++) sum += yp[n * s.O + o] * xp[n * s.I + i];
+          wp[o * s.I + i] = (accumulate ? wp[o * s.I + i] : 0) + sum;
+        }
+    }
+  },
+};
+
+/** y = x wᵀ + b. */
+export function forward(r: Recorder, { x, w, b }: { x: View; w: View; b?: View }, to: Into = {}): View {
+  const op = forwardKernel.name;
+  expectRank(op, 'x', x, 'N I');
+  expectRank(op, 'w', w, 'O I');
+  const [N, I] = x.shape;
+  const O = w.shape[0];
+  expectShape(op, 'w', w, [O, I], `(O, I) because x is ${shapeText(x.shape)}`);
+  if (b) expectShape(op, 'b', b, [O], `because w is ${shapeText(w.shape)}`);
+  const P = population(op, { x, w, b });
+  const y = destination(r, op, 'y', P, [N, O], to);
+  const accumulate = to.accumulate ?? false;
+  r.push({
+    kernel: forwardKernel,
+    operands: { x, w, b, y },
+    sizes: { P, N, I, O },
+    constants: {},
+    accumulate,
+  });
+  return y;
+}
+
+/** xBar = yBar w. */
+export function backwardInput(r: Recorder, { yBar, w }: { yBar: View; w: View }, to: Into = {}): View {
+  const op = backwardInputKernel.name;
+  expectRank(op, 'yBar', yBar, 'N O');
+  expectRank(op, 'w', w, 'O I');
+  const [N, O] = yBar.shape;
+  const I = w.shape[1];
+  expectShape(op, 'w', w, [O, I], `(O, I) because yBar is ${shapeText(yBar.shape)}`);
+  const P = population(op, { yBar, w });
+  const xBar = destination(r, op, 'xBar', P, [N, I], to);
+  const accumulate = to.accumulate ?? false;
+  r.push({
+    kernel: backwardInputKernel,
+    operands: { yBar, w, xBar },
+    sizes: { P, N, I, O },
+    constants: {},
+    accumulate,
+  });
+  return xBar;
+}
+
+/** wBar = yBarᵀ x, summed over the batch. */
+export function backwardWeight(r: Recorder, { x, yBar }: { x: View; yBar: View }, to: Into = {}): View {
+  const op = backwardWeightKernel.name;
+  expectRank(op, 'x', x, 'N I');
+  expectRank(op, 'yBar', yBar, 'N O');
+  const [N, I] = x.shape;
+  const O = yBar.shape[1];
+  expectShape(op, 'yBar', yBar, [N, O], `(N, O) because x is ${shapeText(x.shape)}`);
+  const P = population(op, { x, yBar });
+  const wBar = destination(r, op, 'wBar', P, [O, I], to);
+  const accumulate = to.accumulate ?? false;
+  r.push({
+    kernel: backwardWeightKernel,
+    operands: { x, yBar, wBar },
+    sizes: { P, N, I, O },
+    constants: {},
+    accumulate,
+  });
+  return wBar;
+}
+
+interface CaseShape {
+  P: number;
+  N: number;
+  I: number;
+  O: number;
+  shared?: 'first' | 'second';
+  accumulate?: boolean;
+  bench?: boolean;
+}
+
+function casesOf({ P, N, I, O, shared, accumulate, bench }: CaseShape): OpCase[] {
+  const first = shared === 'first' ? 1 : P;
+  const second = shared === 'second' ? 1 : P;
+  const name = `P=${P} N=${N} ${I} -> ${O}${shared ? ` ${shared} shared` : ''}${accumulate ? ' accumulate' : ''}`;
+  return [
+    {
+      name: `linear.forward ${name}`,
+      bench,
+      record(r) {
+        const x = r.external('x', first, [N, I]);
+        const w = r.external('w', second, [O, I]);
+        const b = accumulate ? undefined : r.external('b', second, [O]);
+        forward(r, { x, w, b }, { into: r.external('y', P, [N, O]), accumulate });
+      },
+    },
+    {
+      name: `linear.backwardInput ${name}`,
+      bench,
+      record(r) {
+        const yBar = r.external('yBar', first, [N, O]);
+        const w = r.external('w', second, [O, I]);
+        backwardInput(r, { yBar, w }, { into: r.external('xBar', P, [N, I]), accumulate });
+      },
+    },
+    {
+      name: `linear.backwardWeight ${name}`,
+      bench,
+      record(r) {
+        const x = r.external('x', first, [N, I]);
+        const yBar = r.external('yBar', second, [N, O]);
+        backwardWeight(r, { x, yBar }, { into: r.external('wBar', P, [O, I]), accumulate });
+      },
+    },
+  ];
+}
+
+export const cases: readonly OpCase[] = [
+  { P: 1, N: 1, I: 1, O: 1 },
+  { P: 1, N: 10, I: 400, O: 120 },
+  { P: 1, N: 67, I: 84, O: 10 },
+  { P: 3, N: 7, I: 19, O: 33, shared: 'first' as const },
+  { P: 3, N: 10, I: 37, O: 5, shared: 'second' as const },
+  { P: 2, N: 9, I: 23, O: 18, accumulate: true },
+  { P: 1, N: 1024, I: 400, O: 120, bench: true },
+  { P: 1, N: 1024, I: 120, O: 84, bench: true },
+].flatMap(casesOf);

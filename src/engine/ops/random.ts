@@ -1,0 +1,175 @@
+import { feistelPermutation, normalPair, threefry4x32, uniform } from '../../util/random.js';
+import { destination, expectShape, type Into, type Kernel, type OpCase } from '../kernel.js';
+import { elements, type Recorder, type View } from '../program.js';
+
+/**
+ * Counter-based random numbers: a draw is addressed, never consumed, so that it can be replayed anywhere.
+ *
+ * `state` is a u32 slot of four words: seed (low, high), draw, 0. Element i of member p of stream q is
+ * word `i & 3` of Threefry-4x32-20 with
+ *
+ *     key = [seed low, seed high, stream, firstMember + p]      counter = [i >> 2, draw, 0, 0]
+ *
+ * `normal` turns words 0, 1 and words 2, 3 of a block into a Box-Muller pair each; `uniform` is
+ * `(word >> 8) 2^-24 + 2^-25`. `batch` walks through a fresh permutation of `rows` in every epoch (a keyed Feistel
+ * network, see util/random.ts), `B` indices per draw. `advance` adds one to draw. The bits are the same on every
+ * engine; normals differ by the rounding of log, cos and sin.
+ */
+const key = (state: ArrayLike<number>, stream: number, member: number): [number, number, number, number] => [
+  state[0],
+  state[1],
+  stream,
+  member,
+];
+
+function fillKernel(name: string, value: (words: Uint32Array, lane: number) => number): Kernel {
+  return {
+    name,
+    operands: { state: 'read', out: 'write' },
+    sizes: ['P', 'M', 'stream', 'firstMember'],
+    constants: ['gain', 'shift'],
+    kind: 'nonlinear',
+    reduction: () => 1,
+    flops: (s) => 20 * s.P * s.M,
+    reference({ state, out }, s, { gain, shift }) {
+      const words = new Uint32Array(4);
+      for (let p = 0; p < s.P; p++) {
+        const op = out(p);
+        for (let i = 0; i < s.M; i++) {
+          if ((i & 3) === 0)
+            threefry4x32(key(state(0), s.stream, s.firstMember + p), [i >>> 2, state(0)[2], 0, 0], words);
+          op[i] = gain * value(words, i & 3) + shift;
+        }
+      }
+    },
+  };
+}
+
+export const normalKernel: Kernel = fillKernel(
+  'random.normal',
+  (words, lane) => normalPair(words[lane & 2], words[(lane & 2) + 1])[lane & 1],
+);
+
+export const uniformKernel: Kernel = fillKernel('random.uniform', (words, lane) => uniform(words[lane]));
+
+export const batchKernel: Kernel = {
+  name: 'random.batch',
+  operands: { state: 'read', index: 'write' },
+  sizes: ['P', 'B', 'rows', 'stream'],
+  constants: [],
+  kind: 'exact',
+  reduction: () => 1,
+  flops: () => 0,
+  reference({ state, index }, s) {
+    for (let p = 0; p < s.P; p++) {
+      const ip = index(p);
+      for (let b = 0; b < s.B; b++) {
+        const position = state(0)[2] * s.B + b;
+        const epoch = Math.floor(position / s.rows);
+        ip[b] = feistelPermutation([state(0)[0], state(0)[1], s.stream, epoch], s.rows, position % s.rows);
+      }
+    }
+  },
+};
+
+export const advanceKernel: Kernel = {
+  name: 'random.advance',
+  operands: { state: 'update' },
+  sizes: ['P'],
+  constants: [],
+  kind: 'exact',
+  reduction: () => 1,
+  flops: () => 0,
+  reference({ state }) {
+    state(0)[2] += 1;
+  },
+};
+
+/** How numbers are drawn: which stream, and the global number of the first member (0 unless a population is split). */
+export interface Draw {
+  readonly stream: number;
+  readonly firstMember?: number;
+  readonly gain?: number;
+  readonly shift?: number;
+}
+
+function fill(r: Recorder, kernel: Kernel, state: View, draw: Draw, out: View): View {
+  expectShape(kernel.name, 'state', state, [4], '(seed low, seed high, draw, 0)');
+  const { stream, firstMember = 0, gain = 1, shift = 0 } = draw;
+  const sizes = { P: out.members, M: elements(out.shape), stream, firstMember };
+  r.push({ kernel, operands: { state, out }, sizes, constants: { gain, shift }, accumulate: false });
+  return out;
+}
+
+/** out = gain * standard normal + shift. */
+export function normal(r: Recorder, { state }: { state: View }, draw: Draw, out: View): View {
+  return fill(r, normalKernel, state, draw, out);
+}
+
+/** out = gain * uniform(0, 1) + shift. */
+export function uniformFill(r: Recorder, { state }: { state: View }, draw: Draw, out: View): View {
+  return fill(r, uniformKernel, state, draw, out);
+}
+
+/**
+ * The next B indices out of `rows`, every row once per epoch. Draw times B must stay below 2^32: the
+ * position in the sequence is counted in 32 bits.
+ */
+export function batch(
+  r: Recorder,
+  { state }: { state: View },
+  { B, rows, stream }: { B: number; rows: number; stream: number },
+  to: Into = {},
+): View {
+  const op = batchKernel.name;
+  expectShape(op, 'state', state, [4], '(seed low, seed high, draw, 0)');
+  const index = destination(r, op, 'index', 1, [B], to, 'u32');
+  r.push({
+    kernel: batchKernel,
+    operands: { state, index },
+    sizes: { P: 1, B, rows, stream },
+    constants: {},
+    accumulate: false,
+  });
+  return index;
+}
+
+/** draw += 1. */
+export function advance(r: Recorder, { state }: { state: View }): void {
+  r.push({ kernel: advanceKernel, operands: { state }, sizes: { P: 1 }, constants: {}, accumulate: false });
+}
+
+const state = (r: Recorder) => r.external('state', 1, [4], 'u32');
+const stateFill = { state: { kind: 'values', values: [12345, 6, 7, 0] } as const };
+
+export const cases: readonly OpCase[] = [
+  ...[1, 3].flatMap((P): OpCase[] => [
+    {
+      name: `random.normal P=${P}`,
+      fill: stateFill,
+      record(r: Recorder) {
+        normal(r, { state: state(r) }, { stream: 2, gain: 0.5, shift: 1 }, r.external('out', P, [203]));
+      },
+    },
+    {
+      name: `random.uniform P=${P}`,
+      fill: stateFill,
+      record(r: Recorder) {
+        uniformFill(r, { state: state(r) }, { stream: 3, firstMember: 5 }, r.external('out', P, [203]));
+      },
+    },
+  ]),
+  ...[1, 2, 100, 1000].map((rows) => ({
+    name: `random.batch rows=${rows}`,
+    fill: stateFill,
+    record(r: Recorder) {
+      batch(
+        r,
+        { state: state(r) },
+        { B: 60, rows, stream: 9 },
+        { into: r.external('index', 1, [60], 'u32') },
+      );
+    },
+  })),
+  { name: 'random.advance', fill: stateFill, record: (r: Recorder) => advance(r, { state: state(r) }) },
+];

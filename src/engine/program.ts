@@ -1,0 +1,211 @@
+import { LimbeckError, shapeText } from '../util/errors.js';
+import type { Kernel } from './kernel.js';
+import { planMemory } from './memory.js';
+
+/**
+ * A program is a list of steps over named slots, recorded once and run many times by any engine.
+ *
+ * Every tensor has a leading population axis: `members` networks, each with a tensor of `shape`. A view with
+ * one member is shared by the whole population (its member stride is 0). Shapes are checked when a step is
+ * recorded; a run checks nothing. Whatever changes between runs lives in a slot, never in a JavaScript number.
+ */
+
+export type DType = 'f32' | 'u32' | 'u8';
+
+/** Bytes of one element on the `cpu` and `webgpu` engines (the reference engine holds f32 slots in float64). */
+export const bytesOf: Record<DType, number> = { f32: 4, u32: 4, u8: 1 };
+
+export interface Slot {
+  readonly id: number;
+  readonly name: string;
+  readonly dtype: DType;
+  /** Elements in all members together. */
+  readonly length: number;
+  /** External slots are bound to tensors the caller owns; temporaries are planned by the engine. */
+  readonly external: boolean;
+}
+
+/** A contiguous piece of every member of a slot. */
+export interface View {
+  readonly slot: Slot;
+  /** First element of member 0. */
+  readonly offset: number;
+  readonly members: number;
+  /** Elements from one member to the next; 0 when shared. */
+  readonly stride: number;
+  /** Shape of one member. */
+  readonly shape: readonly number[];
+}
+
+export type Sizes = Readonly<Record<string, number>>;
+
+export interface Step {
+  readonly kernel: Kernel;
+  readonly operands: Readonly<Record<string, View | undefined>>;
+  /** Whole numbers that fix the geometry: `P N C H W …`. */
+  readonly sizes: Sizes;
+  /** Real numbers that never change between runs. */
+  readonly constants: Readonly<Record<string, number>>;
+  /** Whether the written operand is added to (`true`) or overwritten. */
+  readonly accumulate: boolean;
+}
+
+export function elements(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/** A piece of `shape` starting `offset` elements into every member of `view`. */
+export function slice(view: View, offset: number, shape: readonly number[]): View {
+  if (offset < 0 || offset + elements(shape) > elements(view.shape))
+    throw new LimbeckError(
+      'ERR_PROGRAM',
+      `slice of ${view.slot.name}: ${shapeText(shape)} from element ${offset} does not fit in ${shapeText(view.shape)}`,
+    );
+  return { ...view, offset: view.offset + offset, shape };
+}
+
+/** The same elements under another shape. */
+export function reshape(view: View, shape: readonly number[]): View {
+  if (elements(shape) !== elements(view.shape))
+    throw new LimbeckError(
+      'ERR_SHAPE',
+      `reshape of ${view.slot.name}: ${shapeText(view.shape)} has ${elements(view.shape)} elements, ${shapeText(shape)} has ${elements(shape)}`,
+    );
+  return { ...view, shape };
+}
+
+export class Program {
+  constructor(
+    readonly name: string,
+    readonly slots: readonly Slot[],
+    readonly steps: readonly Step[],
+  ) {}
+
+  /** Floating-point operations of one run (a multiply-add counts as two). */
+  flops(): number {
+    return this.steps.reduce((sum, step) => sum + step.kernel.flops(step.sizes), 0);
+  }
+
+  /** Bytes the slots need on the `cpu` and `webgpu` engines. */
+  bytes(): { external: number; temporary: number; total: number } {
+    const external = this.slots
+      .filter((slot) => slot.external)
+      .reduce((sum, slot) => sum + slot.length * bytesOf[slot.dtype], 0);
+    const temporary = planMemory(this).bytes;
+    return { external, temporary, total: external + temporary };
+  }
+
+  /** One line per step, for people. */
+  print(): string {
+    const text = (view: View) =>
+      `${view.slot.name}${view.members > 1 ? `(${view.members})` : ''}${shapeText(view.shape)}${view.offset ? `+${view.offset}` : ''}`;
+    const lines = this.steps.map((step, index) => {
+      const operands = Object.entries(step.operands).filter(([, view]) => view) as [string, View][];
+      const numbers = Object.entries(step.constants).map(([name, value]) => ` ${name}=${value}`);
+      return (
+        `${String(index).padStart(5)}  ${step.kernel.name.padEnd(26)}` +
+        `${operands.map(([name, view]) => `${name}=${text(view)}`).join(' ')}${numbers.join('')}${step.accumulate ? ' +=' : ''}`
+      );
+    });
+    const { external, temporary } = this.bytes();
+    const head = `program ${this.name}: ${this.steps.length} steps, ${this.flops()} FLOP, ${external} bytes bound, ${temporary} bytes planned`;
+    return [head, ...lines].join('\n');
+  }
+
+  /** Throws when a step reads a temporary (or adds to one) before every element it touches was written. */
+  validate(): void {
+    const written = new Map<Slot, [number, number][]>();
+    const covers = (slot: Slot, from: number, to: number) =>
+      (written.get(slot) ?? []).some(([start, end]) => start <= from && to <= end);
+    const mark = (slot: Slot, from: number, to: number) => {
+      const ranges = [...(written.get(slot) ?? []), [from, to] as [number, number]].sort(
+        (a, b) => a[0] - b[0],
+      );
+      const merged: [number, number][] = [];
+      for (const [start, end] of ranges) {
+        const last = merged.at(-1);
+        if (last && start <= last[1]) last[1] = Math.max(last[1], end);
+        else merged.push([start, end]);
+      }
+      written.set(slot, merged);
+    };
+    this.steps.forEach((step, index) => {
+      for (const phase of ['read', 'write'] as const) {
+        for (const [name, access] of Object.entries(step.kernel.operands)) {
+          const view = step.operands[name];
+          if (!view || view.slot.external) continue;
+          const reads = access !== 'write' || step.accumulate;
+          for (let p = 0; p < view.members; p++) {
+            const from = view.offset + p * view.stride;
+            const to = from + elements(view.shape);
+            if (phase === 'read' && reads && !covers(view.slot, from, to))
+              throw new LimbeckError(
+                'ERR_PROGRAM',
+                `step ${index} (${step.kernel.name}) reads ${name}=${view.slot.name} member ${p} before it was written`,
+              );
+            if (phase === 'write' && access !== 'read' && access !== 'optional') mark(view.slot, from, to);
+          }
+        }
+      }
+    });
+  }
+}
+
+export class Recorder {
+  readonly #slots: Slot[] = [];
+  readonly #steps: Step[] = [];
+
+  constructor(readonly name: string) {}
+
+  #slot(name: string, dtype: DType, members: number, shape: readonly number[], external: boolean): View {
+    for (const size of [members, ...shape])
+      if (!Number.isSafeInteger(size) || size < 1)
+        throw new LimbeckError(
+          'ERR_SHAPE',
+          `${name}: ${members} members of ${shapeText(shape)}: sizes must be whole and positive`,
+        );
+    const length = members * elements(shape);
+    if (length > 0x7fffffff)
+      throw new LimbeckError(
+        'ERR_SHAPE',
+        `${name}: ${length} elements are more than one tensor can hold (2^31 - 1)`,
+      );
+    const slot: Slot = { id: this.#slots.length, name, dtype, length, external };
+    this.#slots.push(slot);
+    return { slot, offset: 0, members, stride: members > 1 ? elements(shape) : 0, shape };
+  }
+
+  /** A tensor the caller owns and binds by `name`: `[members, ...shape]`. */
+  external(name: string, members: number, shape: readonly number[], dtype: DType = 'f32'): View {
+    if (this.#slots.some((slot) => slot.external && slot.name === name))
+      throw new LimbeckError('ERR_PROGRAM', `${this.name}: there is already an external slot named ${name}`);
+    return this.#slot(name, dtype, members, shape, true);
+  }
+
+  /** A tensor that lives inside one run; its memory is shared with others whose lives do not overlap. */
+  temporary(name: string, members: number, shape: readonly number[], dtype: DType = 'f32'): View {
+    return this.#slot(name, dtype, members, shape, false);
+  }
+
+  /** Appends a step. Kernels call this after their shape rule; see `engine/ops`. */
+  push(step: Step): void {
+    for (const [name, access] of Object.entries(step.kernel.operands)) {
+      const view = step.operands[name];
+      if (!view && access !== 'optional')
+        throw new LimbeckError('ERR_PROGRAM', `${step.kernel.name}: operand ${name} is missing`);
+      if (view && view.members !== 1 && view.members !== step.sizes.P)
+        throw new LimbeckError(
+          'ERR_SHAPE',
+          `${step.kernel.name}: ${name} has ${view.members} members, expected 1 (shared) or ${step.sizes.P}`,
+        );
+    }
+    this.#steps.push(step);
+  }
+
+  /** Ends the recording. */
+  program(): Program {
+    const program = new Program(this.name, [...this.#slots], [...this.#steps]);
+    program.validate();
+    return program;
+  }
+}

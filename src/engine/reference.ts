@@ -1,0 +1,138 @@
+import { LimbeckError } from '../util/errors.js';
+import { bindExternals, checkLength, checkWrite } from './bindings.js';
+import type { Device, Executable, RunOptions, Tensor } from './device.js';
+import type { Elements, Members } from './kernel.js';
+import { type DType, elements, type Program, type Slot, type Step } from './program.js';
+
+/**
+ * The definition of every program: float64 TypeScript, slow, bounds-checked, one array per slot and nothing
+ * shared. The other engines are tested against it.
+ */
+const arrays: Record<DType, new (length: number) => Elements> = {
+  f32: Float64Array,
+  u32: Uint32Array,
+  u8: Uint8Array,
+};
+
+class ReferenceTensor implements Tensor {
+  readonly values: Elements;
+
+  constructor(
+    readonly device: ReferenceDevice,
+    readonly dtype: DType,
+    readonly length: number,
+  ) {
+    checkLength(dtype, length);
+    this.values = new arrays[dtype](length);
+    device.tensors.add(this);
+  }
+
+  async write(values: ArrayLike<number>, offset = 0): Promise<void> {
+    checkWrite(this.dtype, this.length, values, offset);
+    this.values.set(values, offset);
+  }
+
+  async read(): Promise<Elements> {
+    return this.values.slice();
+  }
+
+  dispose(): void {
+    this.device.tensors.delete(this);
+  }
+}
+
+/** Runs one step on the arrays of its slots; a view outside its slot is an error, not a silent NaN. */
+function runStep(step: Step, arrayOf: (slot: Slot) => Elements): void {
+  const operands: Record<string, Members> = {};
+  for (const [name, view] of Object.entries(step.operands)) {
+    if (!view) continue;
+    const values = arrayOf(view.slot);
+    const length = elements(view.shape);
+    operands[name] = (member) => {
+      const start = view.offset + member * view.stride;
+      if (start < 0 || start + length > values.length)
+        throw new LimbeckError(
+          'ERR_PROGRAM',
+          `${step.kernel.name}: ${name} member ${member} is elements ${start} to ${start + length} of ${view.slot.name}, which has ${values.length}`,
+        );
+      return values.subarray(start, start + length);
+    };
+  }
+  step.kernel.reference(operands, step.sizes, step.constants, step.accumulate);
+}
+
+class ReferenceExecutable implements Executable {
+  readonly #bound: Map<Slot, ReferenceTensor>;
+
+  constructor(
+    readonly device: ReferenceDevice,
+    readonly program: Program,
+    bindings: Readonly<Record<string, Tensor>>,
+  ) {
+    this.#bound = bindExternals(
+      program,
+      bindings,
+      (tensor): tensor is ReferenceTensor => tensor instanceof ReferenceTensor && tensor.device === device,
+    );
+    device.executables.add(this);
+  }
+
+  async run({ times = 1, signal }: RunOptions = {}): Promise<void> {
+    for (let time = 0; time < times; time++) {
+      const temporaries = new Map<Slot, Elements>();
+      const arrayOf = (slot: Slot) => {
+        const tensor = this.#bound.get(slot);
+        if (tensor) return tensor.values;
+        let values = temporaries.get(slot);
+        if (!values) {
+          // Fresh memory is poison: a step that reads what nobody wrote gives NaN, not a plausible zero.
+          values = new arrays[slot.dtype](slot.length).fill(slot.dtype === 'f32' ? Number.NaN : 255);
+          temporaries.set(slot, values);
+        }
+        return values;
+      };
+      for (const step of this.program.steps) {
+        signal?.throwIfAborted();
+        runStep(step, arrayOf);
+      }
+      // Lets timers, signals and progress through between runs; within one the reference engine is synchronous.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  dispose(): void {
+    this.device.executables.delete(this);
+  }
+}
+
+export class ReferenceDevice implements Device {
+  readonly engine = 'reference';
+  readonly description = 'reference (float64 TypeScript, for checking, slow)';
+  readonly tensors = new Set<ReferenceTensor>();
+  readonly executables = new Set<ReferenceExecutable>();
+
+  async tensor(dtype: DType, length: number, values?: ArrayLike<number>): Promise<Tensor> {
+    const tensor = new ReferenceTensor(this, dtype, length);
+    if (values) await tensor.write(values);
+    return tensor;
+  }
+
+  async load(program: Program, bindings: Readonly<Record<string, Tensor>>): Promise<Executable> {
+    return new ReferenceExecutable(this, program, bindings);
+  }
+
+  memory(): { tensors: number; executables: number; bytes: number } {
+    let bytes = 0;
+    for (const tensor of this.tensors) bytes += tensor.values.byteLength;
+    return { tensors: this.tensors.size, executables: this.executables.size, bytes };
+  }
+
+  async dispose(): Promise<void> {
+    this.tensors.clear();
+    this.executables.clear();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+}
