@@ -1,0 +1,158 @@
+/**
+ * Reads what the engine must know about a WGSL module: its overrides, and per entry point its operands, the
+ * overrides it uses, its workgroup size and how many invocations or workgroups it needs. The conventions are
+ * those of shaders/README.md; a file that does not follow them is an error here, not a wrong number later.
+ */
+
+/** The source without comments, same length, so that positions stay true. */
+function withoutComments(code) {
+  return code.replace(/\/\/[^\n]*/g, (text) => ' '.repeat(text.length));
+}
+
+/** Functions by name: their attributes, and the identifiers their text mentions. */
+function functionsOf(name, code) {
+  const functions = new Map();
+  for (const match of code.matchAll(/((?:@\w+(?:\([^)]*\))?\s*)*)\bfn (\w+)/g)) {
+    const open = code.indexOf('{', match.index);
+    let depth = 0;
+    let end = open;
+    do {
+      if (code[end] === '{') depth++;
+      if (code[end] === '}') depth--;
+      if (++end > code.length) throw new Error(`shaders/${name}.wgsl: fn ${match[2]} does not end`);
+    } while (depth > 0);
+    functions.set(match[2], {
+      at: match.index,
+      attributes: match[1],
+      mentions: new Set(code.slice(match.index, end).match(/\b[A-Za-z_]\w*\b/g)),
+    });
+  }
+  return functions;
+}
+
+/** Everything a function mentions, through the functions it calls and the constants it uses. */
+function reach(start, functions, constants) {
+  const seen = new Set();
+  const visit = (identifier) => {
+    if (seen.has(identifier)) return;
+    seen.add(identifier);
+    for (const next of functions.get(identifier)?.mentions ?? constants.get(identifier) ?? []) visit(next);
+  };
+  visit(start);
+  return seen;
+}
+
+/** `P * ceil(M / 4)` as the text of an arrow function of the sizes. */
+function expression(name, text, overrides) {
+  if (!/^[\w\s+*/()-]+$/.test(text))
+    throw new Error(`shaders/${name}.wgsl: cannot read the expression "${text}"`);
+  const body = text.replace(/\b[A-Za-z]\w*\b/g, (word) => {
+    if (word === 'ceil') return 'Math.ceil';
+    if (!overrides.has(word))
+      throw new Error(`shaders/${name}.wgsl: "${text}" mentions ${word}, which is no size`);
+    return `s.${word}`;
+  });
+  return `(s) => ${body}`;
+}
+
+/** What one module declares; see the types in `shaderModule`. */
+export function parseShader({ name, code }) {
+  const text = withoutComments(code);
+  const fail = (why) => {
+    throw new Error(`shaders/${name}.wgsl: ${why}`);
+  };
+  const overrides = new Map();
+  for (const [, override, type] of text.matchAll(/\boverride (\w+)\s*:\s*(\w+)/g))
+    overrides.set(override, type);
+  const constants = new Map();
+  for (const [, constant, value] of text.matchAll(/\bconst (\w+)[^=;]*=([^;]*);/g))
+    constants.set(constant, new Set(value.match(/\b[A-Za-z_]\w*\b/g) ?? []));
+  const functions = functionsOf(name, text);
+
+  const bindings = [];
+  for (const [, binding, access, variable, type] of text.matchAll(
+    /@group\(0\)\s*@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>\s*(\w+)\s*:\s*array<(\w+)>/g,
+  )) {
+    const [entry, operand] = variable.split(/_(.*)/s);
+    if (!functions.get(entry)?.attributes.includes('@compute'))
+      fail(`${variable} must be named <entry point>_<operand>`);
+    bindings.push({ entry, operand, variable, access, type, binding: Number(binding) });
+  }
+
+  const entries = [];
+  for (const [entry, { at, attributes }] of functions) {
+    if (!attributes.includes('@compute')) continue;
+    const size = /@workgroup_size\((\d+)\)/.exec(attributes);
+    if (!size) fail(`${entry} needs @workgroup_size(<number>)`);
+    const geometry = /\/\/ (invocations|workgroups): ([^\n]+)\n$/.exec(code.slice(0, at));
+    if (!geometry)
+      fail(`directly above ${entry} there must be "// invocations: ..." or "// workgroups: ..."`);
+    const mentioned = reach(entry, functions, constants);
+    const own = bindings.filter((binding) => binding.entry === entry);
+    own.forEach((binding, index) => {
+      if (binding.binding !== index + 1)
+        fail(`${binding.variable} has binding ${binding.binding}, expected ${index + 1}`);
+      if (!mentioned.has(binding.variable)) fail(`${entry} does not use ${binding.variable}`);
+    });
+    for (const other of bindings)
+      if (other.entry !== entry && mentioned.has(other.variable)) fail(`${entry} uses ${other.variable}`);
+    entries.push({
+      entry,
+      workgroupSize: Number(size[1]),
+      bindings: own.map(({ operand, access, type }) => ({ operand, access, type })),
+      overrides: [...overrides.keys()].filter((override) => mentioned.has(override)),
+      counts: geometry[1],
+      count: expression(name, geometry[2].trim(), overrides),
+    });
+  }
+  return { overrides: Object.fromEntries(overrides), entries };
+}
+
+/** The text of `shaders.gen.ts`. */
+export function shaderModule(shaders) {
+  const modules = shaders.map((shader) => {
+    const { overrides, entries } = parseShader(shader);
+    const entryTexts = entries.map(
+      (e) => `      ${e.entry}: {
+        workgroupSize: ${e.workgroupSize},
+        bindings: ${JSON.stringify(e.bindings)},
+        overrides: ${JSON.stringify(e.overrides)},
+        counts: '${e.counts}',
+        count: ${e.count},
+      },`,
+    );
+    return `  ${shader.name}: {
+    overrides: ${JSON.stringify(overrides)},
+    entries: {
+${entryTexts.join('\n')}
+    },
+    code: ${JSON.stringify(shader.code)},
+  },`;
+  });
+  return `
+/** One entry point of a WGSL module: a kernel. */
+export interface ShaderEntry {
+  /** Invocations in a workgroup. */
+  readonly workgroupSize: number;
+  /** Operands in order; the first one has binding 1, binding 0 are the views. */
+  readonly bindings: readonly { operand: string; access: 'read' | 'read_write'; type: string }[];
+  /** The overrides the entry point uses, by name. */
+  readonly overrides: readonly string[];
+  /** What \`count\` counts. */
+  readonly counts: 'invocations' | 'workgroups';
+  readonly count: (s: Readonly<Record<string, number>>) => number;
+}
+
+/** One file of \`shaders/\`. */
+export interface Shader {
+  /** Type of every override of the module. */
+  readonly overrides: Readonly<Record<string, string>>;
+  readonly entries: Readonly<Record<string, ShaderEntry>>;
+  readonly code: string;
+}
+
+export const shaders: Readonly<Record<string, Shader>> = {
+${modules.join('\n')}
+};
+`;
+}
