@@ -52,8 +52,14 @@ export function prepareCase(opCase: OpCase): PreparedCase {
     }
   for (const [slot, view] of shapes) {
     const stream = new Stream(7, slot.id);
-    const poison = slot.dtype === 'f32' ? new Float32Array(slot.length).fill(Number.NaN) : new Uint32Array(slot.length).fill(0xffffffff);
-    inputs.set(slot, needsInput.has(slot) ? fillValues(slot, view.shape, opCase.fill?.[slot.name], stream) : poison);
+    const poison =
+      slot.dtype === 'f32'
+        ? new Float32Array(slot.length).fill(Number.NaN)
+        : new Uint32Array(slot.length).fill(0xffffffff);
+    inputs.set(
+      slot,
+      needsInput.has(slot) ? fillValues(slot, view.shape, opCase.fill?.[slot.name], stream) : poison,
+    );
   }
   return { program, inputs, outputs: [...written] };
 }
@@ -93,13 +99,19 @@ export async function expectCaseAgrees(device: Device, opCase: OpCase, ulps = 32
   const onlyMultilinear = program.steps.every((step) => step.kernel.kind !== 'nonlinear');
   let bound: Map<Slot, Numbers> | undefined;
   if (!onlyExact && onlyMultilinear && program.steps.length === 1) {
-    const constants = Object.fromEntries(Object.entries(last.constants).map(([name, value]) => [name, Math.abs(value)]));
-    const absolute = { ...prepared, program: Object.create(program, { steps: { value: [{ ...last, constants }] } }) };
+    const constants = Object.fromEntries(
+      Object.entries(last.constants).map(([name, value]) => [name, Math.abs(value)]),
+    );
+    const absolute = {
+      ...prepared,
+      program: Object.create(program, { steps: { value: [{ ...last, constants }] } }),
+    };
     bound = await runCase(reference, absolute, (values) => Float64Array.from(values, Math.abs));
   }
   for (const slot of prepared.outputs) {
     const want = expected.get(slot)!;
-    const scale = want.reduce((max: number, value: number) => Math.max(max, Math.abs(value)), 0);
+    let scale = 0;
+    for (const value of want) scale = Math.max(scale, Math.abs(value));
     const magnitude = bound?.get(slot);
     expectClose(`${device.description}: ${opCase.name}: ${slot.name}`, actual.get(slot)!, want, (i) => {
       if (onlyExact || slot.dtype !== 'f32') return 0;

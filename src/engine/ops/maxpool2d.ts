@@ -11,6 +11,8 @@ import {
 import type { Recorder, Sizes, View } from '../program.js';
 import { outputSize } from './conv2d.js';
 
+export { outputSize };
+
 /**
  * Max pooling: `y[n,c,oh,ow] = max over the window of x`; windows may overlap and may reach over the border,
  * where pixels count as minus infinity. `index` remembers, per output, which pixel `h*W + w` of its map won (the

@@ -1,0 +1,45 @@
+import { LimbeckError } from '../util/errors.js';
+import type { Device, EngineName } from './device.js';
+import { ReferenceDevice } from './reference.js';
+
+export type DeviceChoice = 'auto' | EngineName;
+
+export interface OpenDeviceOptions {
+  /** Threads of the `cpu` engine; default: all cores. */
+  readonly threads?: number;
+  /** Adapter of the `webgpu` engine, by number or by part of its name. */
+  readonly adapter?: string | number;
+}
+
+const openers: Record<EngineName, (options: OpenDeviceOptions) => Promise<Device>> = {
+  reference: async () => new ReferenceDevice(),
+  cpu: async (options) => (await import('./cpu/device.js')).openCpuDevice(options),
+  webgpu: async (options) => (await import('./webgpu/dawn.js')).openDawnDevice(options),
+};
+
+/**
+ * Opens an engine. `auto` takes a GPU where there is one and the processor otherwise (see `chooseDevice` for the
+ * reason); a named engine that is not available throws ERR_DEVICE, it is never silently replaced.
+ */
+export async function openDevice(
+  choice: DeviceChoice = 'auto',
+  options: OpenDeviceOptions = {},
+): Promise<Device> {
+  if (choice === 'auto') return openDevice((await chooseDevice()).engine, options);
+  if (!Object.hasOwn(openers, choice))
+    throw new LimbeckError(
+      'ERR_DEVICE',
+      `device ${JSON.stringify(choice)} is unknown; there are: auto, ${Object.keys(openers).join(', ')}`,
+    );
+  return openers[choice](options);
+}
+
+/** Which engine `auto` takes, and why, in one sentence. */
+export async function chooseDevice(): Promise<{ engine: EngineName; reason: string }> {
+  const { probeAdapters } = await import('./webgpu/probe.js');
+  const { adapters, reason } = await probeAdapters();
+  const gpu = adapters.find((adapter) => !adapter.software);
+  if (gpu) return { engine: 'webgpu', reason: `there is a GPU: ${gpu.name}` };
+  const why = adapters.length ? `only a software adapter was found (${adapters[0].name})` : reason;
+  return { engine: 'cpu', reason: `no GPU to use: ${why}` };
+}

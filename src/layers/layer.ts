@@ -1,0 +1,60 @@
+import type { Recorder, View } from '../engine/program.js';
+
+/**
+ * A layer is four hand-written passes, each a short recording of ops; nothing is differentiated automatically.
+ *
+ *     forward           y from x and theta
+ *     backward          xBar and thetaBar from yBar
+ *     tangent forward   yDot from xDot and thetaDot
+ *     tangent backward  xBarDot and thetaBarDot from yBar, yBarDot, xDot and thetaDot
+ *
+ * `xDot` is left out where the input has no tangent (the first layer); results nobody wants are not recorded.
+ * Parameter gradients overwrite their destination. All tensors are per member or shared, as their views say;
+ * results are per member as soon as one operand is.
+ */
+export interface Layer {
+  /** For programs and messages: `conv5x5-6`. */
+  readonly name: string;
+  /** The layer's parameters for inputs of `[C, H, W]` or `[features]`; throws ERR_SHAPE for inputs it cannot take. */
+  parameters(inputShape: readonly number[]): readonly ParameterShape[];
+  outputShape(inputShape: readonly number[]): readonly number[];
+  /** Records the forward pass; the three others are recorded by calling the methods of what it returns, in order. */
+  forward(r: Recorder, x: View, parameters: readonly View[]): Passes;
+}
+
+export interface ParameterShape {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly kind: 'weight' | 'bias';
+  readonly fanIn: number;
+  readonly fanOut: number;
+}
+
+export interface Passes {
+  /** `[N, ...output shape]`. */
+  readonly y: View;
+  backward(o: BackwardOperands): View | undefined;
+  tangentForward(o: TangentForwardOperands): View | undefined;
+  tangentBackward(o: TangentBackwardOperands): View | undefined;
+}
+
+export interface BackwardOperands {
+  readonly yBar: View;
+  /** Where the parameter gradients go, one view per parameter; left out when nobody reads them. */
+  readonly thetaBar?: readonly View[];
+  /** Whether xBar is wanted and returned. */
+  readonly wantX: boolean;
+}
+
+export interface TangentForwardOperands {
+  readonly xDot?: View;
+  readonly thetaDot: readonly View[];
+}
+
+export interface TangentBackwardOperands extends TangentForwardOperands {
+  readonly yBar: View;
+  /** Left out when it is zero. */
+  readonly yBarDot?: View;
+  readonly thetaBarDot?: readonly View[];
+  readonly wantX: boolean;
+}

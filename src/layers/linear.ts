@@ -1,0 +1,64 @@
+import * as bias from '../engine/ops/bias.js';
+import * as linearOp from '../engine/ops/linear.js';
+import { elements, reshape } from '../engine/program.js';
+import type { Layer } from './layer.js';
+
+/**
+ * Fully connected layer: `y = x wᵀ + b`, theta = (w `[O, I]`, b `[O]`), bilinear in (x, w). An input map
+ * `[C, H, W]` is flattened.
+ *
+ *     backward          xBar = yBar w;   wBar = yBarᵀ x;   bBar = Σ yBar
+ *     tangent forward   yDot = x wDotᵀ + bDot + xDot wᵀ
+ *     tangent backward  xBarDot = yBar wDot + yBarDot w;   wBarDot = yBarDotᵀ x + yBarᵀ xDot;   bBarDot = Σ yBarDot
+ *
+ * x `[N, I]`, y `[N, O]`. Saves x.
+ */
+export function linear(O: number): Layer {
+  return {
+    name: `linear-${O}`,
+    parameters(inputShape) {
+      const I = elements(inputShape);
+      return [
+        { name: 'weight', shape: [O, I], kind: 'weight', fanIn: I, fanOut: O },
+        { name: 'bias', shape: [O], kind: 'bias', fanIn: I, fanOut: O },
+      ];
+    },
+    outputShape: () => [O],
+    forward(r, input, [w, b]) {
+      const flat = [input.shape[0], elements(input.shape.slice(1))];
+      const x = reshape(input, flat);
+      return {
+        y: linearOp.forward(r, { x, w, b }),
+        backward({ yBar, thetaBar, wantX }) {
+          if (thetaBar) {
+            linearOp.backwardWeight(r, { x, yBar }, { into: thetaBar[0] });
+            bias.backward(r, { yBar }, { into: thetaBar[1] });
+          }
+          return wantX ? reshape(linearOp.backwardInput(r, { yBar, w }), input.shape) : undefined;
+        },
+        tangentForward({ xDot, thetaDot: [wDot, bDot] }) {
+          const yDot = linearOp.forward(r, { x, w: wDot, b: bDot });
+          if (xDot) linearOp.forward(r, { x: reshape(xDot, flat), w }, { into: yDot, accumulate: true });
+          return yDot;
+        },
+        tangentBackward({ yBar, yBarDot, xDot, thetaDot: [wDot], thetaBarDot, wantX }) {
+          if (thetaBarDot) {
+            const [wBarDot, bBarDot] = thetaBarDot;
+            linearOp.backwardWeight(r, { x, yBar: yBarDot! }, { into: wBarDot });
+            if (xDot)
+              linearOp.backwardWeight(
+                r,
+                { x: reshape(xDot, flat), yBar },
+                { into: wBarDot, accumulate: true },
+              );
+            bias.backward(r, { yBar: yBarDot! }, { into: bBarDot });
+          }
+          if (!wantX) return undefined;
+          const xBarDot = linearOp.backwardInput(r, { yBar, w: wDot });
+          linearOp.backwardInput(r, { yBar: yBarDot!, w }, { into: xBarDot, accumulate: true });
+          return reshape(xBarDot, input.shape);
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,169 @@
+import type { Device, Executable, Numbers, Tensor } from '../engine/device.js';
+import { type Program, Recorder } from '../engine/program.js';
+import { createNetwork, type Network, type NetworkOptions } from '../networks/index.js';
+import { LimbeckError } from '../util/errors.js';
+import { recordUnrolled } from './unrolled.js';
+
+/** Flat arrays; all sizes follow from the lengths. */
+export interface MetaGradientOptions {
+  readonly network: NetworkOptions;
+  /** `[P, count]`: the networks before training, in PyTorch's parameter order. */
+  readonly parameters: ArrayLike<number>;
+  /** `[steps, n, C, H, W]`, normalised pixels. */
+  readonly images: ArrayLike<number>;
+  /** `[steps, n, K]`, hard or soft. */
+  readonly labels: ArrayLike<number>;
+  /** `[steps * epochs]`: inner step t trains on batch `t mod steps` with its own rate. */
+  readonly learningRates: ArrayLike<number>;
+  readonly steps: number;
+  readonly epochs: number;
+  /** `[B, C, H, W]` */
+  readonly realImages: ArrayLike<number>;
+  /** `[B, K]` */
+  readonly realLabels: ArrayLike<number>;
+}
+
+/** Float32Array on `cpu` and `webgpu`; Float64Array on `reference`, which computes in float64. */
+export interface MetaGradient {
+  /** Mean cross-entropy on the real batch after training, averaged over the population. */
+  readonly loss: number;
+  /** `[P]` */
+  readonly losses: Numbers;
+  /** Gradients of `loss`, of the same shapes as the inputs. */
+  readonly images: Numbers;
+  readonly labels: Numbers;
+  readonly learningRates: Numbers;
+  /** `[P, count]` after training. */
+  readonly parameters: Numbers;
+}
+
+export interface MetaGradientGeometry {
+  readonly network: Network;
+  readonly members: number;
+  /** Distilled images per step. */
+  readonly n: number;
+  /** Real images. */
+  readonly B: number;
+  readonly steps: number;
+  readonly epochs: number;
+}
+
+const inputs = ['parameters', 'images', 'labels', 'learningRates', 'realImages', 'realLabels'] as const;
+const outputs = ['losses', 'imagesBar', 'labelsBar', 'learningRatesBar', 'trained'] as const;
+
+function geometryOf(o: MetaGradientOptions): MetaGradientGeometry {
+  const network = createNetwork(o.network);
+  const pixels = network.inputShape[0] * network.inputShape[1] * network.inputShape[2];
+  const { steps, epochs } = o;
+  for (const [name, value] of [
+    ['steps', steps],
+    ['epochs', epochs],
+  ] as const)
+    if (!Number.isInteger(value) || value < 1)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `metaGradient: ${name} is ${value}, expected a whole number above 0`,
+      );
+  const rows = (name: (typeof inputs)[number], per: number, of: string) => {
+    const count = o[name]?.length / per;
+    if (!Number.isInteger(count) || count < 1)
+      throw new LimbeckError(
+        'ERR_SHAPE',
+        `metaGradient: ${name} has ${o[name]?.length} numbers, expected a multiple of ${per} (${of})`,
+      );
+    return count;
+  };
+  const members = rows('parameters', network.count, `parameters of ${network.name}`);
+  const n = rows('images', steps * pixels, 'steps x C x H x W');
+  const B = rows('realImages', pixels, 'C x H x W');
+  const expect = (name: (typeof inputs)[number], length: number, of: string) => {
+    if (o[name]?.length !== length)
+      throw new LimbeckError(
+        'ERR_SHAPE',
+        `metaGradient: ${name} has ${o[name]?.length} numbers, expected ${length} (${of})`,
+      );
+  };
+  expect('labels', steps * n * network.classes, 'steps x n x K');
+  expect('learningRates', steps * epochs, 'steps x epochs');
+  expect('realLabels', B * network.classes, 'B x K');
+  return { network, members, n, B, steps, epochs };
+}
+
+/** The program behind `metaGradient`: to print, to count its bytes, or to load it elsewhere. */
+export function recordMetaGradient({ network, members, n, B, steps, epochs }: MetaGradientGeometry): Program {
+  const r = new Recorder('meta-gradient');
+  const K = network.classes;
+  const theta = r.external('parameters', members, [network.count]);
+  const images = r.external('images', 1, [steps, n, ...network.inputShape]);
+  const labels = r.external('labels', 1, [steps, n, K]);
+  const rates = r.external('learningRates', 1, [steps * epochs]);
+  const real = {
+    x: r.external('realImages', 1, [B, ...network.inputShape]),
+    y: r.external('realLabels', 1, [B, K]),
+  };
+  recordUnrolled(r, members, { network, theta, images, labels, rates, steps, epochs }, real, {
+    losses: r.external('losses', members, [1]),
+    images: r.external('imagesBar', 1, images.shape),
+    labels: r.external('labelsBar', 1, labels.shape),
+    rates: r.external('learningRatesBar', 1, rates.shape),
+    theta: r.external('trained', members, [network.count]),
+  });
+  return r.program();
+}
+
+interface Loaded {
+  readonly key: string;
+  readonly tensors: Record<string, Tensor>;
+  readonly executable: Executable;
+}
+
+/** The last geometry asked of each device stays loaded, so that a loop of calls records and allocates once. */
+const loaded = new WeakMap<Device, Promise<Loaded>>();
+
+async function loadFor(device: Device, key: string, geometry: MetaGradientGeometry): Promise<Loaded> {
+  const program = recordMetaGradient(geometry);
+  const tensors: Record<string, Tensor> = {};
+  for (const slot of program.slots)
+    if (slot.external) tensors[slot.name] = await device.tensor(slot.dtype, slot.length);
+  return { key, tensors, executable: await device.load(program, tensors) };
+}
+
+/** One call at a time per device: calls share the loaded tensors. */
+const turns = new WeakMap<Device, Promise<unknown>>();
+
+/**
+ * The exact gradient of the loss after training on distilled data, with respect to that data: for tools that bring
+ * their own outer loop. See `recordUnrolled` for what is computed; throws ERR_SHAPE or ERR_OPTION for arrays that do
+ * not fit together.
+ */
+export function metaGradient(device: Device, options: MetaGradientOptions): Promise<MetaGradient> {
+  const turn = (turns.get(device) ?? Promise.resolve()).then(() => compute(device, options));
+  turns.set(
+    device,
+    turn.catch(() => {}),
+  );
+  return turn;
+}
+
+async function compute(device: Device, options: MetaGradientOptions): Promise<MetaGradient> {
+  const geometry = geometryOf(options);
+  const { network: _, ...sizes } = geometry;
+  const key = JSON.stringify([options.network, sizes]);
+  let current = await loaded.get(device)?.catch(() => undefined);
+  if (current?.key !== key) {
+    current?.executable.dispose();
+    for (const tensor of Object.values(current?.tensors ?? {})) tensor.dispose();
+    const next = loadFor(device, key, geometry);
+    loaded.set(device, next);
+    current = await next;
+  }
+  const { tensors, executable } = current;
+  for (const name of inputs) await tensors[name].write(options[name]);
+  await executable.run();
+  const [losses, images, labels, learningRates, parameters] = await Promise.all(
+    outputs.map((name) => tensors[name].read()),
+  );
+  let loss = 0;
+  for (const value of losses) loss += value / losses.length;
+  return { loss, losses, images, labels, learningRates, parameters };
+}

@@ -1,0 +1,21 @@
+/**
+ * Which stream of random numbers serves what. A draw is addressed by (seed, stream, member, draw, index), so two
+ * uses never share a stream number.
+ */
+export const streams = {
+  /** Outer batches of real images. */
+  batch: 1,
+  /** The first distilled images. */
+  images: 2,
+  /** Choice of real images for baselines. */
+  baseline: 3,
+  /** Weights of networks during distillation: one stream per parameter tensor from here on. */
+  trainingNetworks: 1_000,
+  /** Weights of networks that are only ever evaluated. */
+  heldOutNetworks: 100_000,
+} as const;
+
+/** The u32 `[4]` state that random kernels read: seed (two words), draw, 0. */
+export function randomState(seed: number, draw: number): number[] {
+  return [seed >>> 0, Math.floor(seed / 2 ** 32), draw, 0];
+}

@@ -1,0 +1,142 @@
+/**
+ * A small float64 reverse-mode automatic differentiation that can be differentiated again, written for the tests
+ * alone: it shares no code and no formulas with the library. Every derivative is itself made of these operations,
+ * so a gradient of a gradient through a whole training run is plain reverse over reverse.
+ */
+export class Node {
+  constructor(
+    readonly value: Float64Array,
+    readonly parents: readonly Node[] = [],
+    /** Cotangents of the parents, as nodes; undefined where the parent needs none. */
+    readonly pull: (bar: Node) => (Node | undefined)[] = () => [],
+  ) {}
+}
+
+export const constant = (values: ArrayLike<number>): Node => new Node(Float64Array.from(values));
+
+export function add(a: Node, b: Node): Node {
+  return new Node(
+    a.value.map((v, i) => v + b.value[i]),
+    [a, b],
+    (bar) => [bar, bar],
+  );
+}
+
+export function multiply(a: Node, b: Node): Node {
+  return new Node(
+    a.value.map((v, i) => v * b.value[i]),
+    [a, b],
+    (bar) => [multiply(bar, b), multiply(bar, a)],
+  );
+}
+
+export function scale(a: Node, factor: number): Node {
+  return new Node(
+    a.value.map((v) => v * factor),
+    [a],
+    (bar) => [scale(bar, factor)],
+  );
+}
+
+export function exp(a: Node): Node {
+  const out: Node = new Node(a.value.map(Math.exp), [a], (bar) => [multiply(bar, out)]);
+  return out;
+}
+
+export function log(a: Node): Node {
+  return new Node(a.value.map(Math.log), [a], (bar) => [multiply(bar, reciprocal(a))]);
+}
+
+export function reciprocal(a: Node): Node {
+  const out: Node = new Node(
+    a.value.map((v) => 1 / v),
+    [a],
+    (bar) => [scale(multiply(bar, multiply(out, out)), -1)],
+  );
+  return out;
+}
+
+/** out[i] = a[index[i]], or 0 where the index is -1. */
+export function gather(a: Node, index: Int32Array): Node {
+  const length = a.value.length;
+  return new Node(
+    Float64Array.from(index, (i) => (i < 0 ? 0 : a.value[i])),
+    [a],
+    (bar) => [scatter(bar, index, length)],
+  );
+}
+
+/** out[index[i]] += a[i]. */
+export function scatter(a: Node, index: Int32Array, length: number): Node {
+  const value = new Float64Array(length);
+  index.forEach((to, i) => {
+    if (to >= 0) value[to] += a.value[i];
+  });
+  return new Node(value, [a], (bar) => [gather(bar, index)]);
+}
+
+/** `[m, k]` times `[k, n]`. */
+export function matmul(a: Node, b: Node, m: number, k: number, n: number): Node {
+  const value = new Float64Array(m * n);
+  for (let i = 0; i < m; i++)
+    for (let j = 0; j < k; j++) {
+      const left = a.value[i * k + j];
+      if (left !== 0) for (let l = 0; l < n; l++) value[i * n + l] += left * b.value[j * n + l];
+    }
+  return new Node(value, [a, b], (bar) => [
+    matmul(bar, transpose(b, k, n), m, n, k),
+    matmul(transpose(a, m, k), bar, k, m, n),
+  ]);
+}
+
+export function transpose(a: Node, rows: number, columns: number): Node {
+  const index = new Int32Array(rows * columns);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) index[j * rows + i] = i * columns + j;
+  return gather(a, index);
+}
+
+/** Row sums of `[rows, columns]`. */
+export function rowSums(a: Node, rows: number, columns: number): Node {
+  const index = Int32Array.from({ length: rows * columns }, (_, i) => Math.floor(i / columns));
+  return scatter(a, index, rows);
+}
+
+/** Gradients of the scalar `of` with respect to each of `inputs`, as nodes. */
+export function gradients(of: Node, inputs: readonly Node[]): Node[] {
+  const order: Node[] = [];
+  const seen = new Set<Node>();
+  // Iterative depth-first search: a whole training run is a deep graph.
+  const stack: [Node, number][] = [[of, 0]];
+  seen.add(of);
+  while (stack.length) {
+    const top = stack[stack.length - 1];
+    const [node, next] = top;
+    if (next < node.parents.length) {
+      top[1]++;
+      const parent = node.parents[next];
+      if (!seen.has(parent)) {
+        seen.add(parent);
+        stack.push([parent, 0]);
+      }
+    } else {
+      order.push(node);
+      stack.pop();
+    }
+  }
+  const needed = new Set<Node>(inputs);
+  for (const node of order) if (node.parents.some((parent) => needed.has(parent))) needed.add(node);
+  const bars = new Map<Node, Node>([[of, constant([1])]]);
+  for (let i = order.length - 1; i >= 0; i--) {
+    const node = order[i];
+    const bar = bars.get(node);
+    if (!bar || !needed.has(node)) continue;
+    const pulled = node.pull(bar);
+    node.parents.forEach((parent, j) => {
+      const cotangent = pulled[j];
+      if (!cotangent || !needed.has(parent)) return;
+      const before = bars.get(parent);
+      bars.set(parent, before ? add(before, cotangent) : cotangent);
+    });
+  }
+  return inputs.map((input) => bars.get(input) ?? constant(new Float64Array(input.value.length)));
+}

@@ -1,0 +1,176 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Device, EngineName } from '../src/engine/device.js';
+import { openDevice } from '../src/engine/open.js';
+import { createNetwork } from '../src/networks/index.js';
+import { type MetaGradientOptions, metaGradient, recordMetaGradient } from '../src/train/meta-gradient.js';
+import { LimbeckError } from '../src/util/errors.js';
+import { Stream } from '../src/util/random.js';
+import { relativeError } from './harness/close.js';
+import { type OracleNetwork, oracle } from './harness/oracle.js';
+
+/** Float32 values, so that every engine starts from the same numbers. */
+function normals(length: number, stream: number, gain = 1): Float32Array {
+  const source = new Stream(11, stream);
+  return Float32Array.from({ length }, (_, i) => gain * source.normal(i));
+}
+
+function labelRows(rows: number, K: number, stream: number, soft: boolean): Float32Array {
+  const source = new Stream(12, stream);
+  const labels = new Float32Array(rows * K);
+  for (let row = 0; row < rows; row++) labels[row * K + (source.u32(row) % K)] = 1;
+  return soft ? labels.map((value, i) => value + 0.2 * source.normal(rows + i)) : labels;
+}
+
+interface Case {
+  name: string;
+  network: OracleNetwork;
+  P: number;
+  steps: number;
+  epochs: number;
+  n: number;
+  B: number;
+  soft?: boolean;
+}
+
+const cases: Case[] = [
+  {
+    name: 'lenet 16x16, one network, 2 x 2',
+    network: { name: 'lenet', inputShape: [1, 16, 16], classes: 4 },
+    P: 1,
+    steps: 2,
+    epochs: 2,
+    n: 3,
+    B: 5,
+  },
+  {
+    name: 'lenet 28x28, one network, 1 x 3',
+    network: { name: 'lenet', inputShape: [1, 28, 28], classes: 10 },
+    P: 1,
+    steps: 1,
+    epochs: 3,
+    n: 4,
+    B: 6,
+  },
+  {
+    name: 'lenet 3x18x18, three networks, soft labels',
+    network: { name: 'lenet', inputShape: [3, 18, 18], classes: 5 },
+    P: 3,
+    steps: 2,
+    epochs: 1,
+    n: 3,
+    B: 4,
+    soft: true,
+  },
+  {
+    name: 'mlp 2x6x5, two networks, 3 x 2, soft labels',
+    network: { name: 'mlp', inputShape: [2, 6, 5], classes: 3, width: 9 },
+    P: 2,
+    steps: 3,
+    epochs: 2,
+    n: 2,
+    B: 7,
+    soft: true,
+  },
+];
+
+function optionsOf({ network, P, steps, epochs, n, B, soft = false }: Case): MetaGradientOptions {
+  const built = createNetwork(network as MetaGradientOptions['network']);
+  const pixels = network.inputShape.reduce((a, b) => a * b, 1);
+  const parameters = new Float32Array(P * built.count);
+  for (let p = 0; p < P; p++)
+    for (const { shape, offset, kind, fanIn, fanOut } of built.parameters) {
+      const length = shape.reduce((a, b) => a * b, 1);
+      const gain = kind === 'bias' ? 0.1 : Math.sqrt(2 / (fanIn + fanOut));
+      parameters.set(normals(length, 100 + p * 1000 + offset, gain), p * built.count + offset);
+    }
+  return {
+    network: network as MetaGradientOptions['network'],
+    parameters,
+    images: normals(steps * n * pixels, 1),
+    labels: labelRows(steps * n, network.classes, 2, soft),
+    learningRates: Float32Array.from({ length: steps * epochs }, (_, t) => 0.05 + 0.02 * t),
+    steps,
+    epochs,
+    realImages: normals(B * pixels, 3),
+    realLabels: labelRows(B, network.classes, 4, false),
+  };
+}
+
+const limits: Record<EngineName, number> = { reference: 1e-9, cpu: 1e-4, webgpu: 1e-4 };
+
+describe.each(['reference', 'cpu', 'webgpu'] as const)('metaGradient on %s', (engine) => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await openDevice(engine);
+  });
+  afterAll(() => device?.dispose());
+
+  test.each(cases)('$name agrees with reverse over reverse in float64', async (c) => {
+    const options = optionsOf(c);
+    const count = options.parameters.length / c.P;
+    const expected = oracle({
+      ...options,
+      network: c.network,
+      parameters: Array.from({ length: c.P }, (_, p) =>
+        (options.parameters as Float32Array).subarray(p * count, (p + 1) * count),
+      ),
+    });
+    const actual = await metaGradient(device, options);
+    expect(Math.abs(actual.loss - expected.loss) / expected.loss).toBeLessThan(limits[engine]);
+    for (const name of ['losses', 'images', 'labels', 'learningRates', 'parameters'] as const)
+      expect(relativeError(actual[name], expected[name]), name).toBeLessThan(limits[engine]);
+  });
+
+  test('gives the same bits twice', async () => {
+    const options = optionsOf(cases[0]);
+    const first = await metaGradient(device, options);
+    const second = await metaGradient(device, options);
+    expect(second).toEqual(first);
+  });
+});
+
+test('memory for T inner steps grows by the parameters only', () => {
+  const network = createNetwork({ name: 'lenet', inputShape: [1, 28, 28], classes: 10 });
+  const geometry = { network, members: 2, n: 10, B: 64, steps: 10 };
+  const bytes = (epochs: number) => recordMetaGradient({ ...geometry, epochs }).bytes();
+  const [short, long] = [bytes(1), bytes(20)];
+  const perStep = 2 * network.count * 4;
+  console.log(
+    `planned bytes: T = 10: ${short.temporary}, T = 200: ${long.temporary}; one step's parameters: ${perStep}`,
+  );
+  // Slots are rounded up to 64 bytes.
+  expect(long.temporary - short.temporary).toBeLessThanOrEqual(190 * (perStep + 64));
+  expect(long.temporary - short.temporary).toBeGreaterThan(0);
+});
+
+test.each([
+  [
+    'parameters',
+    { parameters: new Float32Array(7) },
+    'ERR_SHAPE',
+    /parameters has 7 numbers, expected a multiple of/,
+  ],
+  ['labels', { labels: new Float32Array(3) }, 'ERR_SHAPE', /labels has 3 numbers, expected/],
+  ['steps', { steps: 0 }, 'ERR_OPTION', /steps is 0/],
+  [
+    'network',
+    { network: { name: 'resnet', inputShape: [1, 28, 28], classes: 10 } },
+    'ERR_OPTION',
+    /"resnet" is unknown; there are: lenet, mlp/,
+  ],
+  [
+    'tiny images',
+    { network: { name: 'lenet', inputShape: [1, 8, 8], classes: 10 } },
+    'ERR_SHAPE',
+    /too small/,
+  ],
+] as const)('arrays that do not fit: %s', async (_, change, code, message) => {
+  const device = await openDevice('reference');
+  const error = await metaGradient(device, {
+    ...optionsOf(cases[0]),
+    ...change,
+  } as MetaGradientOptions).catch((e) => e);
+  expect(error).toBeInstanceOf(LimbeckError);
+  expect(error.code).toBe(code);
+  expect(error.message).toMatch(message);
+});
