@@ -58,6 +58,12 @@ describe('round trip', () => {
     expect(decodeSafetensors(shifted.subarray(3)).tensors.x.data).toEqual(Float32Array.of(1, 2));
   });
 
+  test('a Buffer of Node is read like any bytes', () => {
+    const { tensors } = decodeSafetensors(Buffer.from(small()));
+    expect(tensors.labels).toEqual({ shape: [3], data: Uint8Array.of(1, 2, 3) });
+    expect(tensors.images.data).toEqual(Float32Array.of(0.5, -1, 2, Number.NaN));
+  });
+
   test('I64 is read as big integers', () => {
     const data = [1, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255];
     const { tensors } = decodeSafetensors(file(`{${entry('y', 'I64', [2], [0, 16])}}`, data));

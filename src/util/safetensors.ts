@@ -148,9 +148,11 @@ export function decodeSafetensors(bytes: Uint8Array): SafetensorsContent {
 
   const tensors: Record<string, StoredTensor> = Object.create(null);
   for (const { name, dtype, shape, begin, end } of entries) {
-    // A copy: the file's offsets need not be aligned for a typed array.
-    const copy = bytes.slice(dataStart + begin, dataStart + end).buffer as ArrayBuffer;
-    tensors[name] = { shape, data: viewOf(dtype, copy) };
+    // A copy, because the file's offsets need not be aligned for a typed array; not by slice(), which in a Buffer
+    // of Node makes a view.
+    const copy = new Uint8Array(end - begin);
+    copy.set(bytes.subarray(dataStart + begin, dataStart + end));
+    tensors[name] = { shape, data: viewOf(dtype, copy.buffer) };
   }
   return { tensors, metadata };
 }

@@ -1,0 +1,44 @@
+import { LimbeckError } from '../util/errors.js';
+
+/** Labels are bytes. */
+const MAX_CLASSES = 256;
+
+/**
+ * The number of classes: as given, or the largest label + 1 and at least 2.
+ *
+ * @throws ERR_OPTION when it is not a whole number from 2 to 256
+ */
+export function classCount(given: number | undefined, labels: readonly Uint8Array[]): number {
+  if (given === undefined) {
+    let largest = 1;
+    for (const part of labels) for (const label of part) if (label > largest) largest = label;
+    return largest + 1;
+  }
+  if (!Number.isInteger(given) || given < 2 || given > MAX_CLASSES) {
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `classes is ${given}, expected a whole number from 2 to ${MAX_CLASSES}; leave it out to count the labels.`,
+    );
+  }
+  return given;
+}
+
+/**
+ * @param what the labels' file or split, for the message
+ * @throws ERR_DATA naming the first label out of range
+ */
+export function checkLabels(labels: Uint8Array, classes: number, what: string): void {
+  const at = labels.findIndex((label) => label >= classes);
+  if (at >= 0) {
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${what}: label ${at} is ${labels[at]}, expected 0 to ${classes - 1}; correct the label, or give a larger ` +
+        'number of classes.',
+    );
+  }
+}
+
+/** `['0', '1', …]`, for data sets whose classes have no better names. */
+export function numberNames(classes: number): string[] {
+  return Array.from({ length: classes }, (_, label) => String(label));
+}

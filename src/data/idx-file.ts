@@ -1,0 +1,135 @@
+import { readFile } from 'node:fs/promises';
+import { createGunzip } from 'node:zlib';
+import { LimbeckError, shapeText } from '../util/errors.js';
+
+/** An IDX file's content: `data` has one byte per element of `shape`, last axis fastest. */
+export interface IdxArray {
+  readonly shape: number[];
+  readonly data: Uint8Array;
+}
+
+const UNSIGNED_BYTE = 0x08;
+const ELEMENT_TYPES: Readonly<Record<number, string>> = {
+  8: 'unsigned byte',
+  9: 'signed byte',
+  11: '16-bit integer',
+  12: '32-bit integer',
+  13: '32-bit float',
+  14: '64-bit float',
+};
+const MAX_DIMENSIONS = 4;
+/** Typed arrays and file reads of Node 20 both reach at least this far. */
+const MAX_BYTES = 2 ** 31 - 1;
+
+interface Header {
+  readonly shape: number[];
+  /** Where the data begin, bytes. */
+  readonly dataStart: number;
+  readonly dataBytes: number;
+}
+
+/**
+ * Reads an IDX file of unsigned bytes (the format of MNIST) with one to four dimensions, gzipped or not: the
+ * content decides, not the name.
+ *
+ * @throws ERR_FILE_MISSING when it cannot be read; ERR_FILE_FORMAT when it is truncated, too long, or something else
+ */
+export async function readIdx(path: string): Promise<IdxArray> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (cause) {
+    throw new LimbeckError(
+      'ERR_FILE_MISSING',
+      `${path} cannot be read: ${messageOf(cause)}. Check the path and its permissions.`,
+      { cause },
+    );
+  }
+  const isGzip = bytes.length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
+  return parseIdx(isGzip ? await inflate(bytes, path) : bytes, path);
+}
+
+/**
+ * The content of an IDX file; `data` is a view of `bytes`.
+ *
+ * @param path for messages
+ * @throws ERR_FILE_FORMAT as `readIdx`
+ */
+export function parseIdx(bytes: Uint8Array, path: string): IdxArray {
+  const header = parseHeader(bytes, path);
+  if (header === undefined) {
+    throw broken(path, `it ends after ${bytes.length} bytes, inside its header`);
+  }
+  const { shape, dataStart, dataBytes } = header;
+  const given = bytes.length - dataStart;
+  if (given !== dataBytes) {
+    const what = given < dataBytes ? 'truncated' : 'followed by something else';
+    throw broken(
+      path,
+      `it is ${what}: ${shapeText(shape)} promises ${dataBytes} bytes of data, there are ${given}`,
+    );
+  }
+  // Plain bytes: the slice() of a Buffer, which is what files are read into, would not copy.
+  return { shape, data: new Uint8Array(bytes.buffer, bytes.byteOffset + dataStart, dataBytes) };
+}
+
+/**
+ * The header: bytes 0, 0, element type, dimensions, then each size as a big-endian u32. `undefined` while `bytes`
+ * holds only a part of it.
+ */
+function parseHeader(bytes: Uint8Array, path: string): Header | undefined {
+  if (bytes.length < 4) return undefined;
+  const [zero0, zero1, type, dimensions] = bytes;
+  if (zero0 !== 0 || zero1 !== 0) {
+    throw broken(path, `it begins with bytes ${zero0}, ${zero1} where an IDX file has 0, 0`);
+  }
+  if (type !== UNSIGNED_BYTE) {
+    const name = ELEMENT_TYPES[type] ?? 'unknown';
+    throw broken(path, `its element type is ${type} (${name}); only 8 (unsigned byte) can be read`);
+  }
+  if (dimensions < 1 || dimensions > MAX_DIMENSIONS) {
+    throw broken(path, `it has ${dimensions} dimensions; 1 to ${MAX_DIMENSIONS} can be read`);
+  }
+  const dataStart = 4 + 4 * dimensions;
+  if (bytes.length < dataStart) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const shape = Array.from({ length: dimensions }, (_, axis) => view.getUint32(4 + 4 * axis));
+  // Four u32 sizes can exceed exact numbers, but not be rounded to below the limit; zero sizes are no way around.
+  const volume = shape.reduce((product, size) => product * Math.max(size, 1), 1);
+  if (volume > MAX_BYTES) throw broken(path, `its sizes ${shapeText(shape)} are beyond 2 GiB`);
+  return { shape, dataStart, dataBytes: shape.includes(0) ? 0 : volume };
+}
+
+/** Decompresses, but no further than the header promises: a small file cannot fill the memory. */
+async function inflate(compressed: Uint8Array, path: string): Promise<Uint8Array> {
+  const gunzip = createGunzip({ chunkSize: 1 << 18 });
+  gunzip.end(compressed);
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  let header: Header | undefined;
+  try {
+    for await (const chunk of gunzip) {
+      chunks.push(chunk);
+      length += chunk.length;
+      header ??= parseHeader(Buffer.concat(chunks), path);
+      // One byte too many is enough for parseIdx to see that the file is too long.
+      if (header !== undefined && length > header.dataStart + header.dataBytes) break;
+    }
+  } catch (cause) {
+    if (cause instanceof LimbeckError) throw cause;
+    throw broken(path, `its gzip compression is damaged (${messageOf(cause)})`, cause);
+  }
+  return Buffer.concat(chunks, length);
+}
+
+function broken(path: string, what: string, cause?: unknown): LimbeckError {
+  return new LimbeckError(
+    'ERR_FILE_FORMAT',
+    `${path} is not a readable IDX file: ${what}. Fetch or export the file again.`,
+    { cause },
+  );
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
