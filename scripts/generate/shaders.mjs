@@ -36,7 +36,10 @@ function reach(start, functions, constants) {
   const visit = (identifier) => {
     if (seen.has(identifier)) return;
     seen.add(identifier);
-    for (const next of functions.get(identifier)?.mentions ?? constants.get(identifier) ?? []) visit(next);
+    // Entry points cannot be called: their name inside another function is a local variable.
+    const called = functions.get(identifier);
+    if (called?.attributes.includes('@compute') && identifier !== start) return;
+    for (const next of called?.mentions ?? constants.get(identifier) ?? []) visit(next);
   };
   visit(start);
   return seen;

@@ -1,0 +1,204 @@
+// Two-dimensional convolution, bilinear in (x, w):
+//
+//   y[n, oc, oh, ow] = b[oc] + sum over c, kh, kw of x[n, c, oh * stride + kh - padding, ow * stride + kw - padding] * w[oc, c, kh, kw]
+//
+// x[N, C, H, W]: ((n * C + c) * H + h) * W + w        w[OC, C, KH, KW]: ((oc * C + c) * KH + kh) * KW + kw
+// y[N, OC, OH, OW]: ((n * OC + oc) * OH + oh) * OW + ow     b[OC]
+//
+// Pixels outside x are zero. Positions are unsigned: one below zero wraps round and is past the end as well.
+
+override P: u32;
+override N: u32;
+override C: u32;
+override H: u32;
+override W: u32;
+override OC: u32;
+override KH: u32;
+override KW: u32;
+override OH: u32;
+override OW: u32;
+override stride: u32;
+override padding: u32;
+override HAS_b: bool = false;
+override ACCUMULATE: bool = false;
+
+@group(0) @binding(0) var<uniform> views: array<vec4u, 8>;
+
+fn at(operand: u32, member: u32) -> u32 {
+  return views[operand].x + member * views[operand].y;
+}
+
+fn linear(id: vec3u, groups: vec3u) -> u32 {
+  return id.y * (groups.x * 64u) + id.x;
+}
+
+@group(0) @binding(1) var<storage, read> forward_x: array<f32>;
+@group(0) @binding(2) var<storage, read> forward_w: array<f32>;
+@group(0) @binding(3) var<storage, read> forward_b: array<f32>;
+@group(0) @binding(4) var<storage, read_write> forward_y: array<f32>;
+
+// One output pixel per invocation; one short sum per input channel.
+// invocations: P * N * OC * OH * OW
+@compute @workgroup_size(64)
+fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = linear(id, groups);
+  if (index >= P * N * OC * OH * OW) {
+    return;
+  }
+  let ow = index % OW;
+  let oh = (index / OW) % OH;
+  let oc = (index / (OW * OH)) % OC;
+  let n = (index / (OW * OH * OC)) % N;
+  let p = index / (OW * OH * OC * N);
+  let x = at(0u, p) + n * (C * H * W);
+  let w = at(1u, p) + oc * (C * KH * KW);
+  let h0 = oh * stride - padding;
+  let w0 = ow * stride - padding;
+  var sum = 0.0;
+  for (var c = 0u; c < C; c++) {
+    var channel = 0.0;
+    for (var kh = 0u; kh < KH; kh++) {
+      let h = h0 + kh;
+      if (h >= H) {
+        continue;
+      }
+      for (var kw = 0u; kw < KW; kw++) {
+        let column = w0 + kw;
+        if (column < W) {
+          channel += forward_x[x + (c * H + h) * W + column] * forward_w[w + (c * KH + kh) * KW + kw];
+        }
+      }
+    }
+    sum += channel;
+  }
+  if (HAS_b) {
+    sum += forward_b[at(2u, p) + oc];
+  }
+  let y = at(3u, p) + index % (OW * OH * OC * N);
+  if (ACCUMULATE) {
+    forward_y[y] += sum;
+  } else {
+    forward_y[y] = sum;
+  }
+}
+
+@group(0) @binding(1) var<storage, read> backwardInput_yBar: array<f32>;
+@group(0) @binding(2) var<storage, read> backwardInput_w: array<f32>;
+@group(0) @binding(3) var<storage, read_write> backwardInput_xBar: array<f32>;
+
+// One input pixel per invocation; one short sum per output channel.
+// invocations: P * N * C * H * W
+@compute @workgroup_size(64)
+fn backwardInput(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = linear(id, groups);
+  if (index >= P * N * C * H * W) {
+    return;
+  }
+  let column = index % W;
+  let h = (index / W) % H;
+  let c = (index / (W * H)) % C;
+  let n = (index / (W * H * C)) % N;
+  let p = index / (W * H * C * N);
+  let yBar = at(0u, p) + n * (OC * OH * OW);
+  let w = at(1u, p) + c * (KH * KW);
+  var sum = 0.0;
+  for (var oc = 0u; oc < OC; oc++) {
+    var channel = 0.0;
+    for (var kh = 0u; kh < KH; kh++) {
+      // The output row with oh * stride + kh - padding = h, if there is one.
+      let row = h + padding - kh;
+      if (row % stride != 0u || row / stride >= OH) {
+        continue;
+      }
+      for (var kw = 0u; kw < KW; kw++) {
+        let place = column + padding - kw;
+        if (place % stride == 0u && place / stride < OW) {
+          channel += backwardInput_yBar[yBar + (oc * OH + row / stride) * OW + place / stride] *
+            backwardInput_w[w + (oc * C * KH + kh) * KW + kw];
+        }
+      }
+    }
+    sum += channel;
+  }
+  let xBar = at(2u, p) + index % (W * H * C * N);
+  if (ACCUMULATE) {
+    backwardInput_xBar[xBar] += sum;
+  } else {
+    backwardInput_xBar[xBar] = sum;
+  }
+}
+
+@group(0) @binding(1) var<storage, read> backwardWeight_x: array<f32>;
+@group(0) @binding(2) var<storage, read> backwardWeight_yBar: array<f32>;
+@group(0) @binding(3) var<storage, read_write> backwardWeight_wBar: array<f32>;
+
+const LANES = 64u;
+const SIDE = 8u; // SIDE * SIDE = LANES
+const BLOCK = 64u; // terms added up before they join the running sum
+
+var<workgroup> partials: array<f32, LANES>;
+
+// The sum over all lanes, in a fixed order; only lane 0 gets it.
+fn sumOfLanes(lane: u32, own: f32) -> f32 {
+  partials[lane] = own;
+  workgroupBarrier();
+  if (lane < SIDE) {
+    var sum = 0.0;
+    for (var i = lane; i < LANES; i += SIDE) {
+      sum += partials[i];
+    }
+    partials[lane] = sum;
+  }
+  workgroupBarrier();
+  var sum = 0.0;
+  if (lane == 0u) {
+    for (var i = 0u; i < SIDE; i++) {
+      sum += partials[i];
+    }
+  }
+  return sum;
+}
+
+// One weight per workgroup: there are few weights and many output pixels to add up.
+// workgroups: P * OC * C * KH * KW
+@compute @workgroup_size(64)
+fn backwardWeight(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = group.y * groups.x + group.x;
+  if (index >= P * OC * C * KH * KW) {
+    return;
+  }
+  let kw = index % KW;
+  let kh = (index / KW) % KH;
+  let c = (index / (KW * KH)) % C;
+  let oc = (index / (KW * KH * C)) % OC;
+  let p = index / (KW * KH * C * OC);
+  let x = at(0u, p) + c * (H * W);
+  let yBar = at(1u, p) + oc * (OH * OW);
+  var own = 0.0;
+  for (var start = lane; start < N * OH * OW; start += LANES * BLOCK) {
+    var block = 0.0;
+    for (var i = start; i < min(start + LANES * BLOCK, N * OH * OW); i += LANES) {
+      let n = i / (OH * OW);
+      let h = ((i / OW) % OH) * stride + kh - padding;
+      let column = (i % OW) * stride + kw - padding;
+      if (h < H && column < W) {
+        block += backwardWeight_x[x + (n * C * H + h) * W + column] *
+          backwardWeight_yBar[yBar + n * (OC * OH * OW) + i % (OH * OW)];
+      }
+    }
+    own += block;
+  }
+  let sum = sumOfLanes(lane, own);
+  if (lane == 0u) {
+    let wBar = at(2u, p) + index % (KW * KH * C * OC);
+    if (ACCUMULATE) {
+      backwardWeight_wBar[wBar] += sum;
+    } else {
+      backwardWeight_wBar[wBar] = sum;
+    }
+  }
+}

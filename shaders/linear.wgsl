@@ -1,0 +1,122 @@
+// Fully connected layer, bilinear in (x, w): y[n, o] = b[o] + sum over i of x[n, i] * w[o, i].
+//
+// x[N, I]: n * I + i     w[O, I]: o * I + i     b[O]     y[N, O]: n * O + o
+
+override P: u32;
+override N: u32;
+override I: u32;
+override O: u32;
+override HAS_b: bool = false;
+override ACCUMULATE: bool = false;
+
+const BLOCK = 64u; // terms added up before they join the running sum
+
+@group(0) @binding(0) var<uniform> views: array<vec4u, 8>;
+
+fn at(operand: u32, member: u32) -> u32 {
+  return views[operand].x + member * views[operand].y;
+}
+
+fn linear(id: vec3u, groups: vec3u) -> u32 {
+  return id.y * (groups.x * 64u) + id.x;
+}
+
+@group(0) @binding(1) var<storage, read> forward_x: array<f32>;
+@group(0) @binding(2) var<storage, read> forward_w: array<f32>;
+@group(0) @binding(3) var<storage, read> forward_b: array<f32>;
+@group(0) @binding(4) var<storage, read_write> forward_y: array<f32>;
+
+// invocations: P * N * O
+@compute @workgroup_size(64)
+fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = linear(id, groups);
+  if (index >= P * N * O) {
+    return;
+  }
+  let o = index % O;
+  let n = (index / O) % N;
+  let p = index / (O * N);
+  let x = at(0u, p) + n * I;
+  let w = at(1u, p) + o * I;
+  var sum = 0.0;
+  for (var start = 0u; start < I; start += BLOCK) {
+    var block = 0.0;
+    for (var i = start; i < min(start + BLOCK, I); i++) {
+      block += forward_x[x + i] * forward_w[w + i];
+    }
+    sum += block;
+  }
+  if (HAS_b) {
+    sum += forward_b[at(2u, p) + o];
+  }
+  let y = at(3u, p) + n * O + o;
+  if (ACCUMULATE) {
+    forward_y[y] += sum;
+  } else {
+    forward_y[y] = sum;
+  }
+}
+
+@group(0) @binding(1) var<storage, read> backwardInput_yBar: array<f32>;
+@group(0) @binding(2) var<storage, read> backwardInput_w: array<f32>;
+@group(0) @binding(3) var<storage, read_write> backwardInput_xBar: array<f32>;
+
+// invocations: P * N * I
+@compute @workgroup_size(64)
+fn backwardInput(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = linear(id, groups);
+  if (index >= P * N * I) {
+    return;
+  }
+  let i = index % I;
+  let n = (index / I) % N;
+  let p = index / (I * N);
+  let yBar = at(0u, p) + n * O;
+  let w = at(1u, p) + i;
+  var sum = 0.0;
+  for (var start = 0u; start < O; start += BLOCK) {
+    var block = 0.0;
+    for (var o = start; o < min(start + BLOCK, O); o++) {
+      block += backwardInput_yBar[yBar + o] * backwardInput_w[w + o * I];
+    }
+    sum += block;
+  }
+  let xBar = at(2u, p) + n * I + i;
+  if (ACCUMULATE) {
+    backwardInput_xBar[xBar] += sum;
+  } else {
+    backwardInput_xBar[xBar] = sum;
+  }
+}
+
+@group(0) @binding(1) var<storage, read> backwardWeight_x: array<f32>;
+@group(0) @binding(2) var<storage, read> backwardWeight_yBar: array<f32>;
+@group(0) @binding(3) var<storage, read_write> backwardWeight_wBar: array<f32>;
+
+// invocations: P * O * I
+@compute @workgroup_size(64)
+fn backwardWeight(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = linear(id, groups);
+  if (index >= P * O * I) {
+    return;
+  }
+  let i = index % I;
+  let o = (index / I) % O;
+  let p = index / (I * O);
+  let x = at(0u, p) + i;
+  let yBar = at(1u, p) + o;
+  var sum = 0.0;
+  for (var start = 0u; start < N; start += BLOCK) {
+    var block = 0.0;
+    for (var n = start; n < min(start + BLOCK, N); n++) {
+      block += backwardWeight_yBar[yBar + n * O] * backwardWeight_x[x + n * I];
+    }
+    sum += block;
+  }
+  let wBar = at(2u, p) + o * I + i;
+  if (ACCUMULATE) {
+    backwardWeight_wBar[wBar] += sum;
+  } else {
+    backwardWeight_wBar[wBar] = sum;
+  }
+}

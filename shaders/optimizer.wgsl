@@ -1,0 +1,87 @@
+// Optimiser steps; theta, g, m, s, out [M], rate and scale [1].
+//
+//   sgd    out = theta - rate g
+//   adam   m = beta1 m + (1 - beta1) g;  s = beta2 s + (1 - beta2) g g
+//          theta = theta - schedule[t, 0] m / (sqrt(s) schedule[t, 1] + epsilon),  t = state[2], at most rows - 1
+//   clip   scale = min(1, limit / sqrt(squaredNorm))
+
+override P: u32;
+override M: u32;
+override rows: u32;
+override beta1: f32;
+override beta2: f32;
+override epsilon: f32;
+override ONE_MINUS_beta1: f32;
+override ONE_MINUS_beta2: f32;
+override limit: f32;
+override HAS_scale: bool = false;
+
+@group(0) @binding(0) var<uniform> views: array<vec4u, 8>;
+
+fn at(operand: u32, member: u32) -> u32 {
+  return views[operand].x + member * views[operand].y;
+}
+
+fn linear(id: vec3u, groups: vec3u) -> u32 {
+  return id.y * (groups.x * 64u) + id.x;
+}
+
+@group(0) @binding(1) var<storage, read> sgd_theta: array<f32>;
+@group(0) @binding(2) var<storage, read> sgd_g: array<f32>;
+@group(0) @binding(3) var<storage, read> sgd_rate: array<f32>;
+@group(0) @binding(4) var<storage, read_write> sgd_out: array<f32>;
+
+// invocations: P * M
+@compute @workgroup_size(64)
+fn sgd(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = linear(id, groups);
+  if (index >= P * M) {
+    return;
+  }
+  let i = index % M;
+  let p = index / M;
+  sgd_out[at(3u, p) + i] = sgd_theta[at(0u, p) + i] - sgd_rate[at(2u, p)] * sgd_g[at(1u, p) + i];
+}
+
+@group(0) @binding(1) var<storage, read> adam_g: array<f32>;
+@group(0) @binding(2) var<storage, read> adam_scale: array<f32>;
+@group(0) @binding(3) var<storage, read> adam_schedule: array<f32>;
+@group(0) @binding(4) var<storage, read> adam_state: array<u32>;
+@group(0) @binding(5) var<storage, read_write> adam_theta: array<f32>;
+@group(0) @binding(6) var<storage, read_write> adam_m: array<f32>;
+@group(0) @binding(7) var<storage, read_write> adam_s: array<f32>;
+
+// invocations: P * M
+@compute @workgroup_size(64)
+fn adam(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = linear(id, groups);
+  if (index >= P * M) {
+    return;
+  }
+  let i = index % M;
+  let p = index / M;
+  var g = adam_g[at(0u, p) + i];
+  if (HAS_scale) {
+    g *= adam_scale[at(1u, 0u)];
+  }
+  let row = at(2u, 0u) + 2u * min(adam_state[at(3u, 0u) + 2u], rows - 1u);
+  let m = beta1 * adam_m[at(5u, p) + i] + ONE_MINUS_beta1 * g;
+  let s = beta2 * adam_s[at(6u, p) + i] + ONE_MINUS_beta2 * g * g;
+  adam_m[at(5u, p) + i] = m;
+  adam_s[at(6u, p) + i] = s;
+  adam_theta[at(4u, p) + i] -= adam_schedule[row] * m / (sqrt(s) * adam_schedule[row + 1u] + epsilon);
+}
+
+@group(0) @binding(1) var<storage, read> clip_squaredNorm: array<f32>;
+@group(0) @binding(2) var<storage, read_write> clip_scale: array<f32>;
+
+// invocations: P
+@compute @workgroup_size(64)
+fn clip(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let p = linear(id, groups);
+  if (p >= P) {
+    return;
+  }
+  let norm = sqrt(clip_squaredNorm[at(0u, p)]);
+  clip_scale[at(1u, p)] = select(1.0, limit / norm, norm > limit);
+}
