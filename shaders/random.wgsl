@@ -146,7 +146,7 @@ fn normal(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
 // Four elements per invocation: one block.
 // invocations: P * ceil(M / 4)
 @compute @workgroup_size(64)
-fn uniform(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+fn uniform_(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let index = linear(id, groups);
   let blocks = (M + 3u) / 4u;
   if (index >= P * blocks) {

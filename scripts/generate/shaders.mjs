@@ -77,20 +77,22 @@ export function parseShader({ name, code }) {
     /@group\(0\)\s*@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>\s*(\w+)\s*:\s*array<(\w+)>/g,
   )) {
     const [entry, operand] = variable.split(/_(.*)/s);
-    if (!functions.get(entry)?.attributes.includes('@compute'))
+    if (![entry, `${entry}_`].some((name) => functions.get(name)?.attributes.includes('@compute')))
       fail(`${variable} must be named <entry point>_<operand>`);
     bindings.push({ entry, operand, variable, access, type, binding: Number(binding) });
   }
 
   const entries = [];
-  for (const [entry, { at, attributes }] of functions) {
+  for (const [functionName, { at, attributes }] of functions) {
     if (!attributes.includes('@compute')) continue;
+    // A kernel with the name of a word of WGSL is written with an underscore behind it: `fn uniform_`.
+    const entry = functionName.replace(/_$/, '');
     const size = /@workgroup_size\((\d+)\)/.exec(attributes);
     if (!size) fail(`${entry} needs @workgroup_size(<number>)`);
     const geometry = /\/\/ (invocations|workgroups): ([^\n]+)\n$/.exec(code.slice(0, at));
     if (!geometry)
       fail(`directly above ${entry} there must be "// invocations: ..." or "// workgroups: ..."`);
-    const mentioned = reach(entry, functions, constants);
+    const mentioned = reach(functionName, functions, constants);
     const own = bindings.filter((binding) => binding.entry === entry);
     own.forEach((binding, index) => {
       if (binding.binding !== index + 1)
@@ -101,6 +103,7 @@ export function parseShader({ name, code }) {
       if (other.entry !== entry && mentioned.has(other.variable)) fail(`${entry} uses ${other.variable}`);
     entries.push({
       entry,
+      functionName,
       workgroupSize: Number(size[1]),
       bindings: own.map(({ operand, access, type }) => ({ operand, access, type })),
       overrides: [...overrides.keys()].filter((override) => mentioned.has(override)),
@@ -117,6 +120,7 @@ export function shaderModule(shaders) {
     const { overrides, entries } = parseShader(shader);
     const entryTexts = entries.map(
       (e) => `      ${e.entry}: {
+        functionName: '${e.functionName}',
         workgroupSize: ${e.workgroupSize},
         bindings: ${JSON.stringify(e.bindings)},
         overrides: ${JSON.stringify(e.overrides)},
@@ -135,6 +139,8 @@ ${entryTexts.join('\n')}
   return `
 /** One entry point of a WGSL module: a kernel. */
 export interface ShaderEntry {
+  /** Its name in the source. */
+  readonly functionName: string;
   /** Invocations in a workgroup. */
   readonly workgroupSize: number;
   /** Operands in order; the first one has binding 1, binding 0 are the views. */
