@@ -1,0 +1,179 @@
+import type { Dataset } from '../data/dataset.js';
+import type { OuterLoopOptions } from '../methods/outer-loop.js';
+import { method as unrolled } from '../methods/unrolled.js';
+import { createNetwork, networkNames } from '../networks/index.js';
+import type { Schedule } from '../train/schedule.js';
+import { LimbeckError } from '../util/errors.js';
+
+/** Everything that shapes a distillation run; what is left out takes the default. JSON-serialisable. */
+export interface DistillOptions {
+  /** `lenet` or `mlp`. */
+  readonly network?: string;
+  /** `fixed`: made for one known initialisation; `random`: for freshly drawn ones. */
+  readonly init?: 'fixed' | 'random';
+  /** Networks per outer step. */
+  readonly population?: number;
+  readonly steps?: number;
+  readonly epochs?: number;
+  /** Images per class in each step. */
+  readonly ipc?: number;
+  readonly labels?: 'hard' | 'soft';
+  /** Outer steps. */
+  readonly iterations?: number;
+  /** Real images per outer step. */
+  readonly batch?: number;
+  /** Outer Adam's rate for the images. */
+  readonly lr?: number;
+  /** Outer Adam's rate for soft labels. */
+  readonly labelLr?: number;
+  /** Outer Adam's rate for the raw inner learning rates. */
+  readonly rateLr?: number;
+  /** First value of the inner learning rates. */
+  readonly innerLr?: number;
+  readonly imageScale?: number;
+  readonly beta1?: number;
+  readonly beta2?: number;
+  readonly epsilon?: number;
+  readonly schedule?: Schedule;
+  /** Largest norm of a meta-gradient; 0 for no limit. */
+  readonly clip?: number;
+  /** Decay of the running average that becomes the result; 0 for none. */
+  readonly average?: number;
+  readonly seed?: number;
+  /** Outer steps between two looks at the validation split. */
+  readonly validateEvery?: number;
+  /** Networks the result is evaluated with (random initialisation). */
+  readonly networks?: number;
+}
+
+export type ResolvedOptions = Required<DistillOptions>;
+
+/** The defaults; docs/reaching-the-number.md says where they come from. */
+export const defaults: ResolvedOptions = {
+  network: 'lenet',
+  init: 'fixed',
+  population: 1,
+  steps: 1,
+  epochs: 3,
+  ipc: 1,
+  labels: 'hard',
+  iterations: 10_000,
+  batch: 1024,
+  lr: 0.01,
+  labelLr: 0.01,
+  rateLr: 0.01,
+  innerLr: 0.02,
+  imageScale: 1,
+  beta1: 0.5,
+  beta2: 0.999,
+  epsilon: 1e-8,
+  schedule: { kind: 'cosine' },
+  clip: 0,
+  average: 0,
+  seed: 0,
+  validateEvery: 250,
+  networks: 20,
+};
+
+type Check = (value: never) => string | undefined;
+const whole =
+  (least: number): Check =>
+  (value: number) =>
+    Number.isSafeInteger(value) && value >= least ? undefined : `a whole number of at least ${least}`;
+const real =
+  (test: (value: number) => boolean, text: string): Check =>
+  (value: number) =>
+    typeof value === 'number' && Number.isFinite(value) && test(value) ? undefined : text;
+const oneOf =
+  (...names: readonly string[]): Check =>
+  (value: string) =>
+    names.includes(value) ? undefined : `one of ${names.join(', ')}`;
+const positive = real((x) => x > 0, 'a number above 0');
+const notNegative = real((x) => x >= 0, 'a number of at least 0');
+const fraction = real((x) => x >= 0 && x < 1, 'a number from 0 up to, not including, 1');
+
+const checks: Record<keyof DistillOptions, Check> = {
+  network: oneOf(...networkNames),
+  init: oneOf('fixed', 'random'),
+  population: whole(1),
+  steps: whole(1),
+  epochs: whole(1),
+  ipc: whole(1),
+  labels: oneOf('hard', 'soft'),
+  iterations: whole(1),
+  batch: whole(1),
+  lr: positive,
+  labelLr: positive,
+  rateLr: notNegative,
+  innerLr: positive,
+  imageScale: positive,
+  beta1: fraction,
+  beta2: fraction,
+  epsilon: positive,
+  schedule: (value: Schedule) =>
+    value && ['step', 'cosine', 'constant'].includes(value.kind)
+      ? undefined
+      : '{ kind: step, cosine or constant }',
+  clip: notNegative,
+  average: fraction,
+  seed: whole(0),
+  validateEvery: whole(1),
+  networks: whole(1),
+};
+
+/** Fills in defaults; throws ERR_OPTION naming the first option that is unknown or out of range. */
+export function resolveOptions(given: DistillOptions): ResolvedOptions {
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(checks, name))
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `option ${name} is unknown; there are: ${Object.keys(checks).join(', ')}`,
+      );
+    if (value === undefined) continue;
+    const expected = checks[name as keyof DistillOptions](value as never);
+    if (expected)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `option ${name} is ${JSON.stringify(value)}, expected ${expected}`,
+      );
+  }
+  const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return { ...defaults, ...defined };
+}
+
+/** What the outer loop is made of, for this data set. */
+export function outerLoopOptions(o: ResolvedOptions, dataset: Dataset): OuterLoopOptions {
+  const [, H, W] = dataset.imageShape;
+  if (o.iterations * o.batch >= 2 ** 32)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `iterations x batch is ${o.iterations * o.batch}, expected below 2^32 (places in the sequence of batches are counted in 32 bits)`,
+    );
+  if (H * W < 1 || dataset.validation.count < 1)
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${dataset.name} has no validation images; the result is chosen on them, so give at least one`,
+    );
+  return {
+    method: unrolled,
+    network: createNetwork({ name: o.network, inputShape: dataset.imageShape, classes: dataset.classes }),
+    init: o.init,
+    population: o.population,
+    steps: o.steps,
+    epochs: o.epochs,
+    ipc: o.ipc,
+    labels: o.labels,
+    iterations: o.iterations,
+    batch: o.batch,
+    seed: o.seed,
+    imageRate: o.lr,
+    labelRate: o.labelLr,
+    learningRateRate: o.rateLr,
+    adam: { beta1: o.beta1, beta2: o.beta2, epsilon: o.epsilon },
+    schedule: o.schedule,
+    clip: o.clip || Number.POSITIVE_INFINITY,
+    average: o.average,
+    imageScale: o.imageScale,
+    learningRate: o.innerLr,
+  };
+}

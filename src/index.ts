@@ -1,0 +1,38 @@
+/** limbeck: distils data sets. See README.md for a tour and docs/design.md for how it is built. */
+export { type ArrayDataset, datasetFromArrays } from './data/arrays.js';
+export type { Dataset, Split } from './data/dataset.js';
+export { type DigitsOptions, generateDigits } from './data/digits.js';
+export { loadIdxFolder, readIdx } from './data/idx.js';
+export { loadDataset } from './data/load.js';
+export type { Device, EngineName, Executable, Numbers, RunOptions, Tensor } from './engine/device.js';
+export { chooseDevice, type DeviceChoice, type OpenDeviceOptions, openDevice } from './engine/open.js';
+export type { Program } from './engine/program.js';
+export { type Artefact, type ArtefactNotes, decodeArtefact, encodeArtefact } from './eval/artefact.js';
+export { decodeCheckpoint, encodeCheckpoint } from './eval/checkpoint.js';
+export {
+  type Checkpoint,
+  type CurvePoint,
+  type Distillation,
+  type DistillControl,
+  distill,
+  type Progress,
+} from './eval/distill.js';
+export { type DistilledSet, type EvaluateOptions, type Evaluation, evaluate } from './eval/evaluate.js';
+export { type DistillOptions, defaults, type ResolvedOptions, resolveOptions } from './eval/options.js';
+export type { Accuracy } from './eval/statistics.js';
+export {
+  createNetwork,
+  Network,
+  type NetworkOptions,
+  networkNames,
+  type Parameter,
+} from './networks/index.js';
+export {
+  type MetaGradient,
+  type MetaGradientGeometry,
+  type MetaGradientOptions,
+  metaGradient,
+  recordMetaGradient,
+} from './train/meta-gradient.js';
+export { type ErrorCode, LimbeckError } from './util/errors.js';
+export { version } from './util/version.js';

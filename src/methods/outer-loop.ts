@@ -1,0 +1,251 @@
+import type { SplitOnDevice } from '../data/on-device.js';
+import type { Device, Executable, Numbers, Tensor } from '../engine/device.js';
+import * as elementwise from '../engine/ops/elementwise.js';
+import * as optimizer from '../engine/ops/optimizer.js';
+import * as random from '../engine/ops/random.js';
+import * as reduce from '../engine/ops/reduce.js';
+import { type Program, Recorder, type View } from '../engine/program.js';
+import type { Network } from '../networks/network.js';
+import { recordInitialise } from '../train/initialise.js';
+import { type Schedule, scheduleRates } from '../train/schedule.js';
+import { randomState, streams } from '../train/streams.js';
+import { Stream } from '../util/random.js';
+import type { Method } from './method.js';
+
+export interface OuterLoopOptions {
+  readonly method: Method;
+  readonly network: Network;
+  /** `fixed`: the same P networks in every outer step and in the test; `random`: P fresh ones each time. */
+  readonly init: 'fixed' | 'random';
+  /** P. */
+  readonly population: number;
+  readonly steps: number;
+  readonly epochs: number;
+  /** Images per class in the batch of each inner step. */
+  readonly ipc: number;
+  /** `hard`: one-hot and fixed; `soft`: learned, starting one-hot. */
+  readonly labels: 'hard' | 'soft';
+  readonly iterations: number;
+  /** Real images per outer step. */
+  readonly batch: number;
+  readonly seed: number;
+  /** Outer Adam's rates for images, labels and the raw (before softplus) inner learning rates. */
+  readonly imageRate: number;
+  readonly labelRate: number;
+  readonly learningRateRate: number;
+  readonly adam: optimizer.AdamConstants;
+  readonly schedule: Schedule;
+  /** Largest norm of the meta-gradient of the images; Infinity for none. */
+  readonly clip: number;
+  /** Decay of the running average of the distilled data that becomes the result; 0 for none. */
+  readonly average: number;
+  /** Standard deviation of the first images. */
+  readonly imageScale: number;
+  /** First value of every inner learning rate. */
+  readonly learningRate: number;
+}
+
+/** Distilled data on the host. */
+export interface DistilledArrays {
+  /** `[steps, n, C, H, W]` with n = ipc x classes; image i of a batch starts as class `i mod classes`. */
+  readonly images: Float32Array;
+  /** `[steps, n, K]` */
+  readonly labels: Float32Array;
+  /** `[steps * epochs]` */
+  readonly learningRates: Float32Array;
+}
+
+const learned = ['images', 'labels', 'raw'] as const;
+type Learned = (typeof learned)[number];
+
+/** Inverse of softplus. */
+const softplusInverse = (y: number) => Math.log(Math.expm1(y));
+const softplus = (x: number) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+
+/** Which learned tensors a run changes. */
+const variablesOf = ({ labels }: OuterLoopOptions): readonly Learned[] =>
+  labels === 'soft' ? learned : ['images', 'raw'];
+
+/** Shapes of the learned tensors. */
+function shapesOf({ network, steps, epochs, ipc }: OuterLoopOptions): Record<Learned, readonly number[]> {
+  const n = ipc * network.classes;
+  return {
+    images: [steps, n, ...network.inputShape],
+    labels: [steps, n, network.classes],
+    raw: [steps * epochs],
+  };
+}
+
+/** Records one outer step: batch, networks, meta-gradient, Adam, counter. */
+export function recordOuterStep(options: OuterLoopOptions, split: SplitOnDevice): Program {
+  const { network, method, init, population: P, steps, epochs, batch, iterations, adam, average } = options;
+  const r = new Recorder(`${method.name} outer step`);
+  const shapes = shapesOf(options);
+  const state = r.external('state', 1, [4], 'u32');
+  const variables = Object.fromEntries(
+    learned.map((name) => [name, r.external(name, 1, shapes[name])]),
+  ) as Record<Learned, View>;
+
+  const index = random.batch(r, { state }, { B: batch, rows: split.count, stream: streams.batch });
+  const real = split.batch(r, split.declare(r), index);
+  const theta =
+    init === 'fixed' ? r.external('theta', P, [network.count]) : r.temporary('theta', P, [network.count]);
+  if (init === 'random')
+    recordInitialise(r, network, state, theta, { firstStream: streams.trainingNetworks });
+
+  const rates = elementwise.softplus(r, { x: variables.raw });
+  const ratesBar = r.temporary('ratesBar', 1, shapes.raw);
+  const bars: Partial<Record<Learned, View>> = { images: r.temporary('imagesBar', 1, shapes.images) };
+  if (options.labels === 'soft') bars.labels = r.temporary('labelsBar', 1, shapes.labels);
+  const losses = r.temporary('losses', P, [1]);
+  method.record(r, {
+    network,
+    members: P,
+    theta,
+    distilled: { images: variables.images, labels: variables.labels, rates },
+    steps,
+    epochs,
+    real,
+    losses,
+    gradient: { images: bars.images!, labels: bars.labels, rates: ratesBar },
+  });
+  reduce.members(r, { x: losses }, 1 / P, { into: r.external('loss', 1, [1]) });
+  bars.raw = elementwise.softplusBackward(r, { x: variables.raw, yBar: ratesBar });
+
+  const clips = Number.isFinite(options.clip);
+  const squared = (g: View) => reduce.dot(r, { a: g, b: g });
+  for (const name of variablesOf(options)) {
+    const g = bars[name]!;
+    const scale = clips ? optimizer.clip(r, { squaredNorm: squared(g) }, options.clip) : undefined;
+    const moment = (m: string) => r.external(`${name}.${m}`, 1, shapes[name]);
+    const schedule = r.external(`${name}.schedule`, 1, [iterations, 2]);
+    const moments = { m: moment('m'), s: moment('s') };
+    optimizer.adam(r, { g, scale, schedule, state, theta: variables[name], ...moments }, adam);
+    if (average > 0) elementwise.average(r, { x: variables[name], average: moment('average') }, average);
+  }
+  random.advance(r, { state });
+  return r.program();
+}
+
+/**
+ * Outer steps on a device. Everything that changes lives in tensors whose values, with the number of steps done, are
+ * the whole state: saved and restored, a run goes on to the same bits.
+ */
+export class OuterLoop {
+  /** Outer steps done. */
+  iteration = 0;
+
+  private constructor(
+    readonly options: OuterLoopOptions,
+    readonly program: Program,
+    readonly executable: Executable,
+    private readonly tensors: Readonly<Record<string, Tensor>>,
+    private readonly stateNames: readonly string[],
+  ) {}
+
+  static async create(device: Device, options: OuterLoopOptions, split: SplitOnDevice): Promise<OuterLoop> {
+    const program = recordOuterStep(options, split);
+    const tensors: Record<string, Tensor> = {};
+    for (const slot of program.slots)
+      if (slot.external && !Object.hasOwn(split.tensors, slot.name))
+        tensors[slot.name] = await device.tensor(slot.dtype, slot.length);
+    const executable = await device.load(program, { ...tensors, ...split.tensors });
+    const stateNames = variablesOf(options).flatMap((name) => [
+      name,
+      `${name}.m`,
+      `${name}.s`,
+      ...(options.average > 0 ? [`${name}.average`] : []),
+    ]);
+    const loop = new OuterLoop(options, program, executable, tensors, stateNames);
+    await loop.#initialise(device);
+    return loop;
+  }
+
+  async #initialise(device: Device): Promise<void> {
+    const { network, seed, iterations, adam, imageRate, labelRate, learningRateRate, schedule } =
+      this.options;
+    const { tensors } = this;
+    await tensors.state.write(randomState(seed, 0));
+    const source = new Stream(seed, streams.images);
+    const first: Record<Learned, Float32Array> = {
+      images: Float32Array.from(
+        { length: tensors.images.length },
+        (_, i) => this.options.imageScale * source.normal(i),
+      ),
+      labels: Float32Array.from({ length: tensors.labels.length }, (_, i) => {
+        const row = Math.floor(i / network.classes);
+        return row % network.classes === i % network.classes ? 1 : 0;
+      }),
+      raw: new Float32Array(tensors.raw.length).fill(softplusInverse(this.options.learningRate)),
+    };
+    const rates = { images: imageRate, labels: labelRate, raw: learningRateRate };
+    for (const name of learned) {
+      await tensors[name].write(first[name]);
+      await tensors[`${name}.average`]?.write(first[name]);
+      await tensors[`${name}.schedule`]?.write(
+        optimizer.adamSchedule(scheduleRates(rates[name], iterations, schedule), adam),
+      );
+    }
+    if (this.options.init === 'fixed')
+      await drawNetworks(device, network, tensors.theta, seed, streams.trainingNetworks);
+  }
+
+  /** Does `count` outer steps (fewer at the end of the run) and returns the loss of the last one. */
+  async run(count: number, signal?: AbortSignal): Promise<number> {
+    const times = Math.min(count, this.options.iterations - this.iteration);
+    await this.executable.run({ times, signal });
+    this.iteration += times;
+    return (await this.tensors.loss.read())[0];
+  }
+
+  /** The distilled data as it is now: the running average where one is kept. */
+  async distilled(): Promise<DistilledArrays> {
+    const read = async (name: Learned) =>
+      Float32Array.from(await (this.tensors[`${name}.average`] ?? this.tensors[name]).read());
+    const raw = await read('raw');
+    return { images: await read('images'), labels: await read('labels'), learningRates: raw.map(softplus) };
+  }
+
+  /** The networks every outer step starts from, `[P, count]`; only for a fixed initialisation. */
+  async initialParameters(): Promise<Float32Array> {
+    return Float32Array.from(await this.tensors.theta.read());
+  }
+
+  /** Everything a later `restore` needs, besides `iteration`. */
+  async state(): Promise<Record<string, Numbers>> {
+    const entries = this.stateNames.map(async (name) => [name, await this.tensors[name].read()] as const);
+    return Object.fromEntries(await Promise.all(entries));
+  }
+
+  async restore(iteration: number, state: Readonly<Record<string, ArrayLike<number>>>): Promise<void> {
+    for (const name of this.stateNames) await this.tensors[name].write(state[name]);
+    await this.tensors.state.write(randomState(this.options.seed, iteration));
+    this.iteration = iteration;
+  }
+
+  dispose(): void {
+    this.executable.dispose();
+    for (const tensor of Object.values(this.tensors)) tensor.dispose();
+  }
+}
+
+/** Fills `theta` `[P, count]` with the networks of one draw; P follows from its length. */
+export async function drawNetworks(
+  device: Device,
+  network: Network,
+  theta: Tensor,
+  seed: number,
+  firstStream: number,
+  draw = 0,
+): Promise<void> {
+  const r = new Recorder('draw networks');
+  const state = r.external('state', 1, [4], 'u32');
+  recordInitialise(r, network, state, r.external('theta', theta.length / network.count, [network.count]), {
+    firstStream,
+  });
+  const tensor = await device.tensor('u32', 4, randomState(seed, draw));
+  const executable = await device.load(r.program(), { state: tensor, theta });
+  await executable.run();
+  executable.dispose();
+  tensor.dispose();
+}
