@@ -1,0 +1,7 @@
+/**
+ * Flags of the WebGPU API by value: Dawn's Node binding does not define the global objects that hold them, and
+ * this library does not put anything on `globalThis` for it.
+ */
+export const usage = { mapRead: 0x1, copySrc: 0x4, copyDst: 0x8, uniform: 0x40, storage: 0x80 } as const;
+export const mapRead = 0x1;
+export const computeStage = 0x4;

@@ -1,0 +1,137 @@
+import { LimbeckError } from '../../util/errors.js';
+import { checkLength } from '../bindings.js';
+import type { Device, Executable, Tensor } from '../device.js';
+import type { DType, Program } from '../program.js';
+import { createBuffers } from './buffers.js';
+import { usage } from './constants.js';
+import { Health } from './health.js';
+import { Pipelines } from './pipelines.js';
+import { loadProgram, type WebgpuExecutable } from './program.js';
+import { paddedBytes, WebgpuTensor } from './tensor.js';
+
+export interface GpuOptions {
+  /** Whether an adapter that computes on the processor will do (default). It is slower than the `cpu` engine. */
+  readonly allowSoftware?: boolean;
+}
+
+/** Whether an adapter is no GPU but a program; SwiftShader says so itself, lavapipe does not. */
+export function isSoftware(info: {
+  isFallbackAdapter?: boolean;
+  vendor: string;
+  architecture: string;
+  device: string;
+  description: string;
+}): boolean {
+  const words = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
+  return info.isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe|basic render/i.test(words);
+}
+
+/** Opens the adapter a GPU object offers first. Nothing of Node is needed: browsers give their `navigator.gpu`. */
+export async function openWebgpuDevice(
+  gpu: GPU,
+  { allowSoftware = true }: GpuOptions = {},
+): Promise<WebgpuDevice> {
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter)
+    throw new LimbeckError(
+      'ERR_DEVICE',
+      'webgpu: there is no adapter; `limbeck devices` says what was looked for',
+    );
+  const { info } = adapter;
+  const name = info.description || info.device || info.architecture || info.vendor || 'unnamed adapter';
+  const software = isSoftware(info);
+  if (!allowSoftware && software)
+    throw new LimbeckError(
+      'ERR_DEVICE',
+      `webgpu: the only adapter is ${name}, which computes on the processor; use the cpu engine, which is faster`,
+    );
+  // Limits are the guaranteed minimum unless more is asked for: 128 MiB for a tensor.
+  const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage } = adapter.limits;
+  const raw = await adapter.requestDevice({
+    label: 'limbeck',
+    requiredLimits: { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage },
+  });
+  return new WebgpuDevice(gpu, raw, `webgpu (${name}${software ? ', software' : ''})`);
+}
+
+/** One WebGPU device. Work is handed to its queue in the order it was asked for. */
+export class WebgpuDevice implements Device {
+  readonly engine = 'webgpu';
+  readonly tensors = new Set<WebgpuTensor>();
+  readonly executables = new Set<WebgpuExecutable>();
+  readonly pipelines: Pipelines;
+  readonly #health: Health;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    /** Kept for as long as the device: Dawn crashes when it is collected first. */
+    readonly gpu: GPU,
+    readonly raw: GPUDevice,
+    readonly description: string,
+  ) {
+    this.#health = new Health(raw);
+    this.pipelines = new Pipelines(raw);
+  }
+
+  /** Does something when everything asked for earlier has been handed to the queue; fails when the device has. */
+  issue<T>(action: () => T | Promise<T>): Promise<T> {
+    const turn = this.#last.then(() => {
+      this.#health.check();
+      return action();
+    });
+    this.#last = turn.catch(() => {});
+    return turn;
+  }
+
+  /** Waits for something of the device. After a loss promises may even resolve, so it is checked either way. */
+  async guard<T>(waiting: Promise<T>): Promise<T> {
+    this.#health.check();
+    try {
+      return await waiting;
+    } finally {
+      this.#health.check();
+    }
+  }
+
+  async tensor(dtype: DType, length: number, values?: ArrayLike<number>): Promise<Tensor> {
+    checkLength(dtype, length);
+    this.#health.check();
+    const label = `tensor of ${length} ${dtype}`;
+    const size = paddedBytes(dtype, length);
+    const [buffer] = await this.guard(
+      createBuffers(this.raw, label, [{ label, size, usage: usage.storage | usage.copySrc | usage.copyDst }]),
+    );
+    const tensor = new WebgpuTensor(this, dtype, length, buffer);
+    this.tensors.add(tensor);
+    try {
+      if (values) await tensor.write(values);
+    } catch (error) {
+      tensor.dispose();
+      throw error;
+    }
+    return tensor;
+  }
+
+  async load(program: Program, bindings: Readonly<Record<string, Tensor>>): Promise<Executable> {
+    this.#health.check();
+    return loadProgram(this, program, bindings);
+  }
+
+  memory(): { tensors: number; executables: number; bytes: number } {
+    let bytes = 0;
+    for (const { bytes: own } of this.tensors) bytes += own;
+    for (const { bytes: own } of this.executables) bytes += own;
+    return { tensors: this.tensors.size, executables: this.executables.size, bytes };
+  }
+
+  async dispose(): Promise<void> {
+    for (const executable of [...this.executables]) executable.dispose();
+    for (const tensor of [...this.tensors]) tensor.dispose();
+    this.#health.dispose();
+    this.raw.destroy();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+}

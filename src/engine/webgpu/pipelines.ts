@@ -1,0 +1,159 @@
+import { LimbeckError } from '../../util/errors.js';
+import type { Step } from '../program.js';
+import { computeStage } from './constants.js';
+import { scoped } from './health.js';
+import { type ShaderEntry, shaders } from './shaders.gen.js';
+
+/** A kernel specialised to the geometry of a step. */
+export interface SpecialisedKernel {
+  readonly label: string;
+  readonly entry: ShaderEntry;
+  readonly layout: GPUBindGroupLayout;
+  readonly pipeline: GPUComputePipeline;
+}
+
+/** The module and entry point of a kernel: `conv2d.forward` is `forward` in `conv2d.wgsl`. */
+export function entryOf(kernel: string): { op: string; entry: ShaderEntry } {
+  const [op, name] = kernel.split('.');
+  const entry = shaders[op]?.entries[name];
+  if (!entry)
+    throw new LimbeckError('ERR_PROGRAM', `${kernel}: there is no such entry point in shaders/${op}.wgsl`);
+  return { op, entry };
+}
+
+const complement = /^ONE_MINUS_(.*)$/;
+
+/** The values of the overrides of a step's entry point. */
+export function overridesOf(step: Step): Record<string, number> {
+  const { entry } = entryOf(step.kernel.name);
+  const values: Record<string, number> = {};
+  for (const name of entry.overrides) {
+    const constant = complement.exec(name)?.[1];
+    let value: number;
+    if (name === 'ACCUMULATE') value = Number(step.accumulate);
+    else if (name.startsWith('HAS_')) value = Number(step.operands[name.slice('HAS_'.length)] !== undefined);
+    else if (constant) value = 1 - step.constants[constant];
+    else value = step.sizes[name] ?? step.constants[name];
+    if (value === undefined || Number.isNaN(value))
+      throw new LimbeckError('ERR_PROGRAM', `${step.kernel.name}: the step has no value for ${name}`);
+    values[name] = value;
+  }
+  if (step.accumulate && !entry.overrides.includes('ACCUMULATE'))
+    throw new LimbeckError('ERR_PROGRAM', `${step.kernel.name} cannot add to its result (accumulate)`);
+  return values;
+}
+
+/** The name of a specialisation, for people and as the key of the cache. */
+function labelOf(kernel: string, overrides: Readonly<Record<string, number>>): string {
+  const values = Object.entries(overrides).map(([name, value]) => `${name}=${value}`);
+  return [kernel, ...values].join(' ');
+}
+
+/**
+ * Workgroups of a step as a grid: one dimension ends at 65,535. Kernels compute their linear index from the
+ * width of the grid and return past the end.
+ */
+export function gridOf(step: Step, limit: number): [number, number] {
+  const { entry } = entryOf(step.kernel.name);
+  const count = entry.count(step.sizes);
+  const groups = entry.counts === 'workgroups' ? count : Math.ceil(count / entry.workgroupSize);
+  const height = Math.ceil(groups / limit);
+  const width = Math.ceil(groups / height);
+  // Indices are 32 bits wide, those past the end included.
+  if (height > limit || width * height * entry.workgroupSize > 0xffffffff)
+    throw new LimbeckError(
+      'ERR_SHAPE',
+      `${step.kernel.name}: ${count} ${entry.counts} are more than one dispatch can have; use a smaller batch or population`,
+    );
+  return [width, height];
+}
+
+/**
+ * Pipelines of a device, compiled once per entry point and geometry. There is no cache on disk in Dawn's Node
+ * binding, so the number of specialisations is what a program costs to load.
+ */
+export class Pipelines {
+  readonly #device: GPUDevice;
+  readonly #modules = new Map<string, Promise<GPUShaderModule>>();
+  readonly #layouts = new Map<ShaderEntry, GPUBindGroupLayout>();
+  readonly #kernels = new Map<string, Promise<SpecialisedKernel>>();
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  /** How many there are: a second load of a program must not add to it. */
+  get size(): number {
+    return this.#kernels.size;
+  }
+
+  /** The kernel of a step; compiled when it is asked for the first time, all of a program in parallel. */
+  kernel(step: Step): Promise<SpecialisedKernel> {
+    const overrides = overridesOf(step);
+    const label = labelOf(step.kernel.name, overrides);
+    return this.#once(this.#kernels, label, () => this.#compile(step.kernel.name, label, overrides));
+  }
+
+  #once<T>(cache: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {
+    let made = cache.get(key);
+    if (!made) {
+      made = make();
+      cache.set(key, made);
+      // A failure is reported to whoever asked and not kept.
+      made.catch(() => cache.delete(key));
+    }
+    return made;
+  }
+
+  #module(op: string): Promise<GPUShaderModule> {
+    return this.#once(this.#modules, op, () =>
+      scoped(this.#device, `shaders/${op}.wgsl`, () =>
+        this.#device.createShaderModule({ label: `shaders/${op}.wgsl`, code: shaders[op].code }),
+      ),
+    );
+  }
+
+  /** Explicit, not `auto`: an operand that is absent from a specialisation keeps its place. */
+  #layout(kernel: string, entry: ShaderEntry): GPUBindGroupLayout {
+    let layout = this.#layouts.get(entry);
+    if (!layout) {
+      layout = this.#device.createBindGroupLayout({
+        label: kernel,
+        entries: [
+          { binding: 0, visibility: computeStage, buffer: { type: 'uniform' } },
+          ...entry.bindings.map(
+            ({ access }, index): GPUBindGroupLayoutEntry => ({
+              binding: index + 1,
+              visibility: computeStage,
+              buffer: { type: access === 'read' ? 'read-only-storage' : 'storage' },
+            }),
+          ),
+        ],
+      });
+      this.#layouts.set(entry, layout);
+    }
+    return layout;
+  }
+
+  async #compile(
+    kernel: string,
+    label: string,
+    overrides: Record<string, number>,
+  ): Promise<SpecialisedKernel> {
+    const { op, entry } = entryOf(kernel);
+    const module = await this.#module(op);
+    const layout = this.#layout(kernel, entry);
+    try {
+      const pipeline = await this.#device.createComputePipelineAsync({
+        label,
+        layout: this.#device.createPipelineLayout({ label: kernel, bindGroupLayouts: [layout] }),
+        compute: { module, entryPoint: entry.functionName, constants: overrides },
+      });
+      return { label, entry, layout, pipeline };
+    } catch (error) {
+      throw new LimbeckError('ERR_PROGRAM', `webgpu: ${label}: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import { checkWrite } from '../bindings.js';
+import type { Numbers, Tensor } from '../device.js';
+import { bytesOf, type DType } from '../program.js';
+import { readBuffer } from './buffers.js';
+import type { WebgpuDevice } from './device.js';
+
+/** What the host holds of a slot type. */
+const hostArrays = { f32: Float32Array, u32: Uint32Array, u8: Uint8Array } as const;
+
+/** Bytes of a tensor's buffer: WebGPU copies and binds whole words. */
+export function paddedBytes(dtype: DType, length: number): number {
+  return Math.ceil((length * bytesOf[dtype]) / 4) * 4;
+}
+
+export class WebgpuTensor implements Tensor {
+  readonly bytes: number;
+
+  /** `WebgpuDevice.tensor` makes the buffer. */
+  constructor(
+    readonly device: WebgpuDevice,
+    readonly dtype: DType,
+    readonly length: number,
+    readonly buffer: GPUBuffer,
+  ) {
+    this.bytes = paddedBytes(dtype, length);
+  }
+
+  async write(values: ArrayLike<number>, offset = 0): Promise<void> {
+    checkWrite(this.dtype, this.length, values, offset);
+    if (values.length === 0) return;
+    // Copied now: the write itself waits for its turn, and the caller may change the array meanwhile.
+    const copy = new hostArrays[this.dtype](values);
+    const bytes = new Uint8Array(copy.buffer, copy.byteOffset, copy.byteLength);
+    const start = offset * bytesOf[this.dtype];
+    await this.device.issue(() => this.#writeBytes(bytes, start));
+  }
+
+  /** Queue writes take whole words; a piece of bytes that starts or ends inside one is merged with what is there. */
+  async #writeBytes(bytes: Uint8Array<ArrayBuffer>, start: number): Promise<void> {
+    const { raw } = this.device;
+    const end = start + bytes.length;
+    const from = start - (start % 4);
+    const to = Math.ceil(end / 4) * 4;
+    if (from === start && to === end) {
+      raw.queue.writeBuffer(this.buffer, start, bytes);
+      return;
+    }
+    const endsTensor = end === this.length * bytesOf[this.dtype];
+    const words =
+      from === start && endsTensor
+        ? new Uint8Array(to - from)
+        : new Uint8Array(await this.device.guard(readBuffer(raw, this.buffer, from, to - from)));
+    words.set(bytes, start - from);
+    raw.queue.writeBuffer(this.buffer, from, words);
+  }
+
+  async read(): Promise<Numbers> {
+    const copied = await this.device.issue(() => ({
+      done: readBuffer(this.device.raw, this.buffer, 0, this.bytes),
+    }));
+    return new hostArrays[this.dtype](await this.device.guard(copied.done), 0, this.length);
+  }
+
+  dispose(): void {
+    if (this.device.tensors.delete(this)) this.buffer.destroy();
+  }
+}
