@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import type { Numbers } from '../src/engine/device.js';
+import type { OpCase } from '../src/engine/kernel.js';
 import * as conv2d from '../src/engine/ops/conv2d.js';
 import * as linear from '../src/engine/ops/linear.js';
 import * as maxpool2d from '../src/engine/ops/maxpool2d.js';
-import type { OpCase } from '../src/engine/kernel.js';
-import type { Numbers } from '../src/engine/device.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
-import { dot } from './harness/close.js';
 import { prepareCase, runCase } from './harness/cases.js';
+import { dot } from './harness/close.js';
 
 const device = new ReferenceDevice();
 
@@ -30,8 +30,11 @@ describe('adjoint identities of the float64 definitions', () => {
     const forward = prepareCase(named('conv2d.forward'));
     const { x, w } = Object.fromEntries([...forward.inputs].map(([slot, values]) => [slot.name, values]));
     const step = forward.program.steps[0];
-    const zero = new Map([...forward.inputs].map(([slot, v]) => [slot, slot.name === 'b' ? v.map(() => 0) : v]));
-    const y = (await runCase(device, { ...forward, inputs: zero as typeof forward.inputs })).values().next().value!;
+    const zero = new Map(
+      [...forward.inputs].map(([slot, v]) => [slot, slot.name === 'b' ? v.map(() => 0) : v]),
+    );
+    const y = (await runCase(device, { ...forward, inputs: zero as typeof forward.inputs })).values().next()
+      .value!;
     const backward = prepareCase(named('conv2d.backwardInput'));
     const yBar = [...backward.inputs].find(([slot]) => slot.name === 'yBar')![1];
     const withW = new Map([...backward.inputs].map(([slot, v]) => [slot, slot.name === 'w' ? w : v]));
@@ -60,7 +63,8 @@ describe('adjoint identities of the float64 definitions', () => {
     const backward = find(maxpool2d.cases, 'maxpool2d.backward')[0];
     const t = prepareCase(tangent);
     const bw = prepareCase(backward);
-    const input = (prepared: typeof t, name: string) => [...prepared.inputs].find(([slot]) => slot.name === name)![1];
+    const input = (prepared: typeof t, name: string) =>
+      [...prepared.inputs].find(([slot]) => slot.name === name)![1];
     const x0 = input(t, 'x');
     const same = new Map([...bw.inputs].map(([slot, v]) => [slot, slot.name === 'x' ? x0 : v]));
     const yDot = (await runCase(device, t)).values().next().value!;

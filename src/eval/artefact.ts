@@ -89,7 +89,7 @@ export function decodeArtefact(bytes: Uint8Array): Artefact {
     if (!(tensor?.data instanceof Float32Array) || (length !== undefined && tensor.data.length !== length))
       throw new LimbeckError(
         'ERR_FILE_FORMAT',
-        `distilled file: tensor ${name} is ${tensor ? `${tensor.dtype} of ${tensor.data.length} elements` : 'missing'}, expected F32${length === undefined ? '' : ` of ${length}`}`,
+        `distilled file: tensor ${name} is ${tensor ? `of type ${tensor.data.constructor.name} with ${tensor.data.length} elements` : 'missing'}, expected F32${length === undefined ? '' : ` of ${length}`}`,
       );
     if (!tensor.data.every(Number.isFinite))
       throw new LimbeckError('ERR_DATA', `distilled file: tensor ${name} holds numbers that are not finite`);

@@ -1,16 +1,18 @@
 import { LimbeckError, shapeText } from '../util/errors.js';
-import * as networks from './index.gen.js';
+import * as modules from './index.gen.js';
 import type { Network, NetworkOptions } from './network.js';
 
 export { Network, type NetworkOptions, type NetworkPasses, type Parameter } from './network.js';
 
 /** Names that `createNetwork` knows: one file each in this folder. */
-export const networkNames: readonly string[] = Object.keys(networks);
+export const networkNames: readonly string[] = Object.keys(modules);
+
+const networks = new Map(Object.entries(modules));
 
 /** Builds a network by name; throws ERR_OPTION for unknown names and ERR_SHAPE for inputs it cannot take. */
 export function createNetwork(options: NetworkOptions): Network {
   const { name, inputShape, classes } = options;
-  const module = Object.hasOwn(networks, name) ? networks[name as keyof typeof networks] : undefined;
+  const module = networks.get(name);
   if (!module)
     throw new LimbeckError(
       'ERR_OPTION',
