@@ -1,0 +1,148 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { generateDigits } from '../src/data/digits.js';
+import type { Device } from '../src/engine/device.js';
+import { openDevice } from '../src/engine/open.js';
+import { decodeArtefact, encodeArtefact } from '../src/eval/artefact.js';
+import { decodeCheckpoint, encodeCheckpoint } from '../src/eval/checkpoint.js';
+import { type Checkpoint, distill } from '../src/eval/distill.js';
+import { evaluate } from '../src/eval/evaluate.js';
+import { type DistillOptions, resolveOptions } from '../src/eval/options.js';
+import { LimbeckError } from '../src/util/errors.js';
+
+const dataset = generateDigits({ train: 600, validation: 200, test: 300 });
+
+/** Every way a run can differ in kind; small enough for seconds. */
+const runs: Record<string, DistillOptions> = {
+  'fixed initialisation, hard labels': {
+    network: 'mlp',
+    iterations: 40,
+    batch: 64,
+    validateEvery: 10,
+    innerLr: 0.1,
+  },
+  'fixed initialisation, soft labels, average, clip': {
+    network: 'lenet',
+    iterations: 20,
+    batch: 32,
+    validateEvery: 10,
+    labels: 'soft',
+    average: 0.9,
+    clip: 1,
+    steps: 2,
+    epochs: 2,
+  },
+  'random initialisation, population of three': {
+    network: 'mlp',
+    init: 'random',
+    population: 3,
+    iterations: 20,
+    batch: 32,
+    validateEvery: 10,
+    innerLr: 0.1,
+    networks: 12,
+  },
+};
+
+describe('distillation on the cpu engine', () => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await openDevice('cpu');
+  });
+  afterAll(() => device.dispose());
+
+  test.each(Object.entries(runs))(
+    '%s: learns, repeats its bits, resumes to the same bits',
+    async (_, options) => {
+      const checkpoints: Checkpoint[] = [];
+      const whole = await distill(device, dataset, options, {
+        onCheckpoint: (c) => void checkpoints.push(c),
+      });
+      expect(whole.curve.length).toBe(options.iterations! / options.validateEvery!);
+      expect(whole.curve.at(-1)!.loss).toBeLessThan(whole.curve[0].loss);
+
+      const again = await distill(device, dataset, options);
+      expect(again.set).toEqual(whole.set);
+      expect(again.curve).toEqual(whole.curve);
+
+      // A checkpoint goes through a file and comes back.
+      const { checkpoint, extra } = decodeCheckpoint(encodeCheckpoint(checkpoints[0], { note: 'kept' }));
+      expect(extra).toEqual({ note: 'kept' });
+      const resumed = await distill(device, dataset, {}, { resume: checkpoint });
+      expect(resumed.set).toEqual(whole.set);
+      expect(resumed.curve).toEqual(whole.curve);
+
+      const file = {
+        set: whole.set,
+        notes: {
+          dataset: 'digits',
+          classNames: dataset.classNames,
+          mean: dataset.mean,
+          std: dataset.std,
+          engine: 'cpu',
+          options: whole.options,
+          validationAccuracy: whole.best.validationAccuracy,
+        },
+      };
+      const back = decodeArtefact(encodeArtefact(file));
+      expect(back.set).toEqual(whole.set);
+      const evaluation = await evaluate(device, dataset, back.set, { networks: options.networks });
+      expect(evaluation.accuracy.networks).toBe(options.init === 'random' ? 12 : 1);
+      expect(Object.keys(evaluation.baselines)).toEqual(['randomReal', 'classMeans']);
+      for (const { mean } of Object.values(evaluation.baselines)) expect(mean).toBeGreaterThan(10);
+    },
+  );
+
+  test('leaves nothing on the device', async () => {
+    const before = device.memory();
+    await distill(device, dataset, { network: 'mlp', iterations: 2, batch: 16 });
+    expect(device.memory()).toEqual(before);
+  });
+
+  test('stops at a signal with what there is, and goes on to the same bits', async () => {
+    const options: DistillOptions = { network: 'mlp', iterations: 400, batch: 512, validateEvery: 100 };
+    const whole = await distill(device, dataset, options);
+    const controller = new AbortController();
+    let last: Checkpoint | undefined;
+    const part = await distill(device, dataset, options, {
+      signal: controller.signal,
+      onProgress: ({ iteration }) => iteration > 5 && controller.abort(),
+      onCheckpoint: (checkpoint) => {
+        last = checkpoint;
+      },
+    });
+    expect(part.stopped).toBe(true);
+    expect(part.outerSteps).toBeLessThan(400);
+    expect(part.set.images.every(Number.isFinite)).toBe(true);
+    const resumed = await distill(device, dataset, {}, { resume: last });
+    expect(resumed.set).toEqual(whole.set);
+  });
+
+  test('a diverging run stops with ERR_DIVERGED before it writes a checkpoint', async () => {
+    const checkpoints: Checkpoint[] = [];
+    const options = {
+      network: 'mlp',
+      iterations: 50,
+      batch: 32,
+      validateEvery: 1,
+      innerLr: 1e30,
+      imageScale: 1e30,
+    };
+    const error = await distill(device, dataset, options, {
+      onCheckpoint: (c) => void checkpoints.push(c),
+    }).catch((e) => e);
+    expect(error).toBeInstanceOf(LimbeckError);
+    expect(error.code).toBe('ERR_DIVERGED');
+    for (const { state } of checkpoints)
+      for (const values of Object.values(state)) expect(values.every(Number.isFinite)).toBe(true);
+  });
+});
+
+test.each([
+  [{ iterations: 0 }, /iterations is 0, expected a whole number of at least 1/],
+  [{ lr: Number.NaN }, /lr is null|lr is NaN/],
+  [{ network: 'vgg' }, /network is "vgg", expected one of lenet, mlp/],
+  [{ colour: 1 }, /option colour is unknown/],
+  [{ average: 1 }, /average is 1, expected a number from 0/],
+])('option %j is refused', (options, message) => {
+  expect(() => resolveOptions(options as DistillOptions)).toThrowError(message);
+});

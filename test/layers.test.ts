@@ -1,0 +1,168 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Device, EngineName, Numbers, Tensor } from '../src/engine/device.js';
+import { openDevice } from '../src/engine/open.js';
+import * as crossentropy from '../src/engine/ops/crossentropy.js';
+import { multiply } from '../src/engine/ops/elementwise.js';
+import { elements, Recorder, type View } from '../src/engine/program.js';
+import { conv } from '../src/layers/conv.js';
+import * as registry from '../src/layers/index.gen.js';
+import type { Layer } from '../src/layers/layer.js';
+import { linear } from '../src/layers/linear.js';
+import { maxPool } from '../src/layers/max-pool.js';
+import { relu } from '../src/layers/relu.js';
+import { createNetwork } from '../src/networks/index.js';
+import { Stream } from '../src/util/random.js';
+import { dot } from './harness/close.js';
+
+/** One instance of every layer in the folder; the test below fails when one is missing. */
+const layers: Record<string, { layer: Layer; inputShape: number[] }[]> = {
+  conv: [
+    { layer: conv(4, 3, { stride: 1, padding: 1 }), inputShape: [3, 6, 5] },
+    { layer: conv(5, 3, { stride: 2, padding: 0 }), inputShape: [2, 7, 7] },
+  ],
+  linear: [{ layer: linear(6), inputShape: [2, 3, 4] }],
+  maxPool: [
+    { layer: maxPool({ kernel: 2, stride: 2, padding: 0 }), inputShape: [3, 6, 4] },
+    { layer: maxPool({ kernel: 3, stride: 2, padding: 1 }), inputShape: [2, 7, 7] },
+  ],
+  relu: [{ layer: relu(), inputShape: [3, 4, 5] }],
+};
+
+test('every layer of the folder is in the table', () => {
+  expect(Object.keys(layers).sort()).toEqual(Object.keys(registry).sort());
+});
+
+/** Runs a recording with normal numbers in every external slot that is only read, and returns all external slots. */
+async function run(
+  device: Device,
+  record: (r: Recorder) => void,
+  fill: Record<string, ArrayLike<number>> = {},
+) {
+  const r = new Recorder('identity');
+  record(r);
+  const program = r.program();
+  const tensors: Record<string, Tensor> = {};
+  for (const slot of program.slots) {
+    if (!slot.external) continue;
+    const stream = new Stream(3, slot.id + 1);
+    const values = fill[slot.name] ?? Float32Array.from({ length: slot.length }, (_, i) => stream.normal(i));
+    tensors[slot.name] = await device.tensor(slot.dtype, slot.length, values);
+  }
+  const executable = await device.load(program, tensors);
+  await executable.run();
+  const out: Record<string, Numbers> = {};
+  for (const [name, tensor] of Object.entries(tensors)) out[name] = await tensor.read();
+  executable.dispose();
+  for (const tensor of Object.values(tensors)) tensor.dispose();
+  return out;
+}
+
+const N = 3;
+const P = 2;
+
+/** Relative to the size of the terms, so that cancellation cannot hide behind a small result. */
+const limits: Record<EngineName, number> = { reference: 1e-13, cpu: 1e-5, webgpu: 1e-5 };
+
+describe.each(['reference', 'cpu', 'webgpu'] as const)('four passes on %s', (engine) => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await openDevice(engine);
+  });
+  afterAll(() => device?.dispose());
+
+  test.each(
+    Object.values(layers)
+      .flat()
+      .map((c) => [c.layer.name, c] as const),
+  )('%s: <yBar, yDot> = <xBar, xDot> + <thetaBar, thetaDot>', async (_, { layer, inputShape }) => {
+    const shapes = layer.parameters(inputShape).map(({ shape }) => shape);
+    const xShape = [N, ...inputShape];
+    const yShape = [N, ...layer.outputShape(inputShape)];
+    const externals = (r: Recorder, prefix: string, members: number) =>
+      shapes.map((shape, i) => r.external(`${prefix}${i}`, members, shape));
+    const out = await run(
+      device,
+      (r) => {
+        const x = r.external('x', 1, xShape);
+        const passes = layer.forward(r, x, externals(r, 'theta', P));
+        // A product with ones brings a temporary out.
+        const bringOut = (view: View | undefined, name: string) => {
+          const ones = r.external(`${name}.one`, 1, view!.shape);
+          multiply(r, { a: view!, b: ones }, { into: r.external(name, view!.members, view!.shape) });
+        };
+        const members = passes.y.members;
+        const thetaBar = externals(r, 'thetaBar', P);
+        bringOut(
+          passes.backward({ yBar: r.external('yBar', members, yShape), thetaBar, wantX: true }),
+          'xBar',
+        );
+        const thetaDot = externals(r, 'thetaDot', P);
+        bringOut(passes.tangentForward({ xDot: r.external('xDot', 1, xShape), thetaDot }), 'yDot');
+      },
+      Object.fromEntries(
+        ['xBar', 'yDot'].map((name) => [
+          `${name}.one`,
+          new Float32Array(N * elements(name === 'xBar' ? inputShape : layer.outputShape(inputShape))).fill(
+            1,
+          ),
+        ]),
+      ),
+    );
+    const members = out.yBar.length / elements(yShape);
+    const repeat = (values: Numbers) =>
+      Array.from({ length: members * values.length }, (_, i) => values[i % values.length]);
+    const left = dot(out.yBar, out.yDot);
+    let right = dot(out.xBar, repeat(out.xDot));
+    let size = Math.abs(right);
+    for (let i = 0; i < shapes.length; i++) {
+      const term = dot(out[`thetaBar${i}`], out[`thetaDot${i}`]);
+      right += term;
+      size += Math.abs(term);
+    }
+    const scale = Math.max(size, Math.sqrt(dot(out.yBar, out.yBar) * dot(out.yDot, out.yDot)));
+    expect(Math.abs(left - right) / scale).toBeLessThan(limits[engine]);
+  });
+
+  test.each([
+    ['lenet', [1, 16, 16]],
+    ['mlp', [1, 4, 5]],
+  ] as const)('%s: the Hessian is symmetric, <u, H v> = <v, H u>', async (name, inputShape) => {
+    const network = createNetwork({ name, inputShape, classes: 4 });
+    const direction = new Stream(5, 1);
+    const other = new Stream(5, 2);
+    const vectors = {
+      u: Float32Array.from({ length: network.count }, (_, i) => direction.normal(i)),
+      v: Float32Array.from({ length: network.count }, (_, i) => other.normal(i)),
+    };
+    const weights = new Stream(5, 3);
+    const theta = Float32Array.from({ length: network.count }, (_, i) => 0.15 * weights.normal(i));
+    const y = Float32Array.from({ length: N * 4 }, (_, i) => (i % 4 === Math.floor(i / 4) ? 1 : 0));
+    const products: Record<string, Numbers> = {};
+    for (const [at, vector] of Object.entries(vectors)) {
+      const fill = { theta, thetaDot: vector, y };
+      const out = await run(
+        device,
+        (r) => {
+          const passes = network.forward(
+            r,
+            r.external('x', 1, [N, ...inputShape]),
+            r.external('theta', 1, [network.count]),
+          );
+          const labels = r.external('y', 1, [N, 4]);
+          const { logp } = crossentropy.forward(r, { z: passes.z, y: labels });
+          passes.backward(crossentropy.backward(r, { logp, y: labels }, 1 / N));
+          const thetaDot = r.external('thetaDot', 1, [network.count]);
+          const zDot = passes.tangentForward(thetaDot);
+          const { zBarDot } = crossentropy.tangentBackward(r, { logp, y: labels, zDot }, 1 / N);
+          passes.tangentBackward(zBarDot, { thetaDot, thetaBarDot: r.external('hv', 1, [network.count]) });
+        },
+        fill,
+      );
+      products[at] = out.hv;
+    }
+    const [uHv, vHu] = [dot(vectors.u, products.v), dot(vectors.v, products.u)];
+    const scale = Math.sqrt(dot(products.v, products.v) * dot(vectors.u, vectors.u));
+    expect(scale).toBeGreaterThan(0);
+    expect(Math.abs(uHv - vHu) / scale).toBeLessThan(limits[engine]);
+  });
+});
