@@ -83,6 +83,16 @@ export class WebgpuDevice implements Device {
     return turn;
   }
 
+  /** Does something in its turn whatever became of the device: giving memory back. */
+  afterwards(action: () => void): void {
+    this.#last = this.#last.then(action);
+  }
+
+  /** Throws when the device is lost, failed or disposed. */
+  check(): void {
+    this.#health.check();
+  }
+
   /** Waits for something of the device. After a loss promises may even resolve, so it is checked either way. */
   async guard<T>(waiting: Promise<T>): Promise<T> {
     this.#health.check();

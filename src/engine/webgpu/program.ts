@@ -164,31 +164,34 @@ export class WebgpuExecutable implements Executable {
   }
 
   async run({ times = 1, signal }: RunOptions = {}): Promise<void> {
+    this.#check();
+    if (times < 1) return;
     const last = await this.device.issue(() => this.#submitAll(times, signal));
-    // Outside of the queue: what is asked for next may be submitted while the last part of this still runs.
+    // Out of turn: what is asked for next may be submitted while the last part of this still runs.
     await this.device.guard(last.done);
   }
 
+  /** Submits all runs and waits for all but the last part; runs that are quick share a command buffer. */
   async #submitAll(times: number, signal?: AbortSignal): Promise<{ done: Promise<unknown> }> {
-    this.#check();
+    const { raw } = this.device;
     const most = Math.max(1, Math.floor(dispatchesPerSubmit / Math.max(1, this.#dispatches.length)));
     let together = 1;
-    let done: Promise<unknown> = Promise.resolve();
-    for (let time = 0; time < times; time += together) {
-      if (time > 0) {
-        const start = performance.now();
-        await this.device.guard(done);
-        this.#check();
-        if (performance.now() - start < patienceMs / 2) together = Math.min(2 * together, most);
-      }
+    let time = 0;
+    while (true) {
       signal?.throwIfAborted();
+      const start = performance.now();
+      raw.queue.submit([this.#encode(together)]);
+      const done = raw.queue.onSubmittedWorkDone();
+      // A failure may come before the caller waits for it.
+      done.catch(() => {});
+      time += together;
+      if (time >= times) return { done };
+      await this.device.guard(done);
+      const took = performance.now() - start;
+      if (took < patienceMs / 2) together = Math.min(2 * together, most);
+      else if (took > patienceMs) together = Math.max(1, together >> 1);
       together = Math.min(together, times - time);
-      this.device.raw.queue.submit([this.#encode(together)]);
-      done = this.device.raw.queue.onSubmittedWorkDone();
     }
-    // Whoever awaits it comes later than a failure may.
-    done.catch(() => {});
-    return { done };
   }
 
   /** Command buffers can be used once, so each run encodes its own: 1 to 2 microseconds a dispatch. */
@@ -209,20 +212,18 @@ export class WebgpuExecutable implements Executable {
     return encoder.finish();
   }
 
-  /** A destroyed buffer in a submit is an uncaptured error that would take the whole device down. */
+  /** A destroyed buffer in a submit is an uncaptured error, which would end the whole device. */
   #check(): void {
+    this.device.check();
     if (!this.device.executables.has(this))
       throw new LimbeckError('ERR_PROGRAM', `${this.program.name}: this executable was disposed`);
-    for (const tensor of this.#tensors)
-      if (!this.device.tensors.has(tensor))
-        throw new LimbeckError(
-          'ERR_PROGRAM',
-          `${this.program.name}: a tensor it is bound to (${tensor.length} ${tensor.dtype}) was disposed`,
-        );
+    for (const tensor of this.#tensors) tensor.checkAlive(this.program.name);
   }
 
   dispose(): void {
     if (!this.device.executables.delete(this)) return;
-    for (const block of this.#blocks) block.destroy();
+    this.device.afterwards(() => {
+      for (const block of this.#blocks) block.destroy();
+    });
   }
 }

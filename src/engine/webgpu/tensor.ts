@@ -1,3 +1,4 @@
+import { LimbeckError } from '../../util/errors.js';
 import { checkWrite } from '../bindings.js';
 import type { Numbers, Tensor } from '../device.js';
 import { bytesOf, type DType } from '../program.js';
@@ -26,6 +27,7 @@ export class WebgpuTensor implements Tensor {
   }
 
   async write(values: ArrayLike<number>, offset = 0): Promise<void> {
+    this.checkAlive();
     checkWrite(this.dtype, this.length, values, offset);
     if (values.length === 0) return;
     // Copied now: the write itself waits for its turn, and the caller may change the array meanwhile.
@@ -55,13 +57,24 @@ export class WebgpuTensor implements Tensor {
   }
 
   async read(): Promise<Numbers> {
+    this.checkAlive();
     const copied = await this.device.issue(() => ({
       done: readBuffer(this.device.raw, this.buffer, 0, this.bytes),
     }));
     return new hostArrays[this.dtype](await this.device.guard(copied.done), 0, this.length);
   }
 
+  /** Throws when the tensor was disposed: Dawn would take that for an error of the whole device. */
+  checkAlive(user = 'tensor'): void {
+    this.device.check();
+    if (!this.device.tensors.has(this))
+      throw new LimbeckError(
+        'ERR_PROGRAM',
+        `${user}: the tensor of ${this.length} ${this.dtype} was disposed`,
+      );
+  }
+
   dispose(): void {
-    if (this.device.tensors.delete(this)) this.buffer.destroy();
+    if (this.device.tensors.delete(this)) this.device.afterwards(() => this.buffer.destroy());
   }
 }

@@ -1,0 +1,281 @@
+/**
+ * The WebGPU engine on a real device: a GPU where there is one, SwiftShader elsewhere. No device is a failure, not a
+ * skip: otherwise nothing here would ever be tested where it matters.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { OpCase } from '../src/engine/kernel.js';
+import { ops } from '../src/engine/ops/index.gen.js';
+import { type Program, Recorder } from '../src/engine/program.js';
+import { openDawnDevice } from '../src/engine/webgpu/dawn.js';
+import type { WebgpuDevice } from '../src/engine/webgpu/device.js';
+import { probeAdapters } from '../src/engine/webgpu/probe.js';
+import { expectCaseAgrees } from './harness/cases.js';
+
+let device: WebgpuDevice;
+beforeAll(async () => {
+  device = await openDawnDevice();
+}, 60_000);
+afterAll(() => device?.dispose());
+
+test('the probe names what was opened', async () => {
+  const { adapters } = await probeAdapters();
+  expect(adapters.length).toBeGreaterThan(0);
+  expect(adapters[0]).toMatchObject({ name: expect.any(String), software: expect.any(Boolean) });
+  expect(device.description).toMatch(/^webgpu \(.+\)$/);
+});
+
+test('an adapter that does not exist is an error that lists those that do', async () => {
+  await expect(openDawnDevice({ adapter: 'no such adapter' })).rejects.toMatchObject({
+    code: 'ERR_DEVICE',
+    message: expect.stringMatching(/no such adapter; there are 0: /),
+  });
+});
+
+describe.each(Object.entries(ops))('%s', (_, { cases }) => {
+  const small = (cases as readonly OpCase[]).filter(({ bench }) => !bench);
+  test.each(small)(
+    '$name',
+    async (opCase) => {
+      await expectCaseAgrees(device, opCase);
+      expect(device.memory()).toEqual({ tensors: 0, executables: 0, bytes: 0 });
+    },
+    30_000,
+  );
+});
+
+/** Gradient and step of a small layer on random images: several kernels, temporaries, a counter, an accumulation. */
+function trainingStep(): Program {
+  const r = new Recorder('training step');
+  const state = r.external('state', 1, [4], 'u32');
+  const theta = r.external('theta', 1, [64]);
+  const g = r.external('g', 1, [64]);
+  const rate = r.external('rate', 1, [1]);
+  const x = ops.random.normal(r, { state }, { stream: 1 }, r.temporary('x', 1, [12, 15]));
+  const w = { ...theta, shape: [4, 15] };
+  const b = { ...theta, offset: 60, shape: [4] };
+  const y = ops.relu.forward(r, { x: ops.linear.forward(r, { x, w, b }) });
+  const yBar = ops.elementwise.add(r, { a: y, b: y }, 1, 0.25);
+  ops.linear.backwardWeight(r, { x, yBar }, { into: { ...g, shape: [4, 15] } });
+  ops.bias.backward(r, { yBar }, { into: { ...g, offset: 60, shape: [4] } });
+  const next = ops.optimizer.sgd(r, { theta, g, rate });
+  ops.elementwise.add(r, { a: next, b: next }, 1, 0, theta);
+  ops.random.advance(r, { state });
+  return r.program();
+}
+
+const initial = Float32Array.from({ length: 64 }, (_, i) => Math.sin(i));
+
+async function tensorsOf(on: WebgpuDevice) {
+  return {
+    state: await on.tensor('u32', 4, [1, 2, 0, 0]),
+    theta: await on.tensor('f32', 64, initial),
+    g: await on.tensor('f32', 64),
+    rate: await on.tensor('f32', 1, [0.01]),
+  };
+}
+
+function disposeAll(tensors: Record<string, { dispose(): void }>) {
+  for (const tensor of Object.values(tensors)) tensor.dispose();
+}
+
+describe('a program', () => {
+  test('gives the same bits every time, however its runs are put together', async () => {
+    const results: number[][] = [];
+    for (const runs of [[7], [1, 1, 1, 1, 1, 1, 1], [3, 4]]) {
+      const tensors = await tensorsOf(device);
+      const executable = await device.load(trainingStep(), tensors);
+      for (const times of runs) await executable.run({ times });
+      expect([...(await tensors.state.read())]).toEqual([1, 2, 7, 0]);
+      results.push([...(await tensors.theta.read())]);
+      executable.dispose();
+      disposeAll(tensors);
+    }
+    expect(results[1]).toEqual(results[0]);
+    expect(results[2]).toEqual(results[0]);
+    expect(results[0].every(Number.isFinite)).toBe(true);
+    expect(results[0]).not.toEqual([...initial]);
+  });
+
+  test('a run creates nothing but its command buffer', async () => {
+    const created: string[] = [];
+    const raw = device.raw as unknown as Record<string, unknown>;
+    const tensors = await tensorsOf(device);
+    const executable = await device.load(trainingStep(), tensors);
+    const again = await device.load(trainingStep(), tensors);
+    const pipelines = device.pipelines.size;
+    const names = ['createBuffer', 'createBindGroup', 'createComputePipelineAsync', 'createShaderModule'];
+    for (const name of [...names, 'createBindGroupLayout', 'createCommandEncoder']) {
+      const original = (raw[name] as (...values: unknown[]) => unknown).bind(device.raw);
+      raw[name] = (...values: unknown[]) => {
+        created.push(name);
+        return original(...values);
+      };
+    }
+    try {
+      await executable.run();
+      await executable.run();
+      await again.run();
+    } finally {
+      for (const name of [...names, 'createBindGroupLayout', 'createCommandEncoder']) delete raw[name];
+    }
+    expect(created).toEqual(Array(3).fill('createCommandEncoder'));
+    expect(device.pipelines.size).toBe(pipelines);
+    executable.dispose();
+    again.dispose();
+    disposeAll(tensors);
+    expect(device.memory()).toEqual({ tensors: 0, executables: 0, bytes: 0 });
+  });
+
+  test('work happens in the order it was asked for, without waiting', async () => {
+    const r = new Recorder('double');
+    const x = r.external('x', 1, [3]);
+    const y = r.external('y', 1, [3]);
+    ops.elementwise.add(r, { a: x, b: x }, 1, 1, y);
+    const [a, b] = [await device.tensor('f32', 3, [1, 2, 3]), await device.tensor('f32', 3)];
+    const executable = await device.load(r.program(), { x: a, y: b });
+    const values = new Float32Array([4, 5, 6]);
+    const asked = [executable.run(), b.read(), a.write(values), executable.run(), b.read()];
+    values.fill(0); // a write takes its numbers when it is asked for
+    const done = await Promise.all(asked);
+    expect([...(done[1] as Float32Array)]).toEqual([2, 4, 6]);
+    expect([...(done[4] as Float32Array)]).toEqual([8, 10, 12]);
+    executable.dispose();
+    disposeAll({ a, b });
+  });
+
+  test('a signal stops between runs and rejects with its reason; the device stays usable', async () => {
+    const tensors = await tensorsOf(device);
+    const executable = await device.load(trainingStep(), tensors);
+    const controller = new AbortController();
+    const running = executable.run({ times: 1_000_000, signal: controller.signal });
+    setTimeout(() => controller.abort(new Error('enough')), 30);
+    await expect(running).rejects.toThrow('enough');
+    const [, , draw] = await tensors.state.read();
+    expect(draw).toBeGreaterThan(0);
+    expect(draw).toBeLessThan(1_000_000);
+    await expect(executable.run({ signal: AbortSignal.abort(new Error('before')) })).rejects.toThrow(
+      'before',
+    );
+    expect((await tensors.state.read())[2]).toBe(draw);
+    executable.dispose();
+    disposeAll(tensors);
+  });
+
+  test('NaN comes through', async () => {
+    const r = new Recorder('NaN');
+    const x = r.external('x', 1, [1, 1, 1, 4]);
+    const relu = ops.relu.forward(r, { x }, { into: r.external('relu', 1, [1, 1, 1, 4]) });
+    ops.conv2d.forward(
+      r,
+      { x: relu, w: r.external('w', 1, [1, 1, 1, 1]) },
+      { stride: 1, padding: 0 },
+      { into: r.external('conv', 1, [1, 1, 1, 4]) },
+    );
+    const bound = {
+      x: await device.tensor('f32', 4, [Number.NaN, -1, 2, -Number.NaN]),
+      relu: await device.tensor('f32', 4),
+      w: await device.tensor('f32', 1, [2]),
+      conv: await device.tensor('f32', 4),
+    };
+    const executable = await device.load(r.program(), bound);
+    await executable.run();
+    expect([...(await bound.relu.read())]).toEqual([Number.NaN, 0, 2, Number.NaN]);
+    expect([...(await bound.conv.read())]).toEqual([Number.NaN, 0, 4, Number.NaN]);
+    executable.dispose();
+    disposeAll(bound);
+  });
+
+  test('what was asked for before a dispose still happens', async () => {
+    const tensors = await tensorsOf(device);
+    const executable = await device.load(trainingStep(), tensors);
+    const asked = [executable.run({ times: 3 }), tensors.theta.read()] as const;
+    executable.dispose();
+    disposeAll(tensors);
+    expect(device.memory()).toEqual({ tensors: 0, executables: 0, bytes: 0 });
+    await asked[0];
+    const theta = await asked[1];
+    expect([...theta].every(Number.isFinite)).toBe(true);
+    expect([...theta]).not.toEqual([...initial]);
+  });
+
+  test('what was disposed says so, and the device goes on', async () => {
+    const tensors = await tensorsOf(device);
+    const executable = await device.load(trainingStep(), tensors);
+    tensors.g.dispose();
+    tensors.g.dispose();
+    await expect(executable.run()).rejects.toThrow(/training step: the tensor of 64 f32 was disposed/);
+    executable.dispose();
+    await expect(executable.run()).rejects.toMatchObject({ code: 'ERR_PROGRAM' });
+    disposeAll(tensors);
+    await expect(tensors.theta.read()).rejects.toMatchObject({ code: 'ERR_PROGRAM' });
+    await expect(tensors.theta.write([1])).rejects.toMatchObject({ code: 'ERR_PROGRAM' });
+    expect(device.memory()).toEqual({ tensors: 0, executables: 0, bytes: 0 });
+    const alive = await device.tensor('u32', 1, [5]);
+    expect([...(await alive.read())]).toEqual([5]);
+    alive.dispose();
+  });
+});
+
+describe('a tensor', () => {
+  test.each(['f32', 'u32', 'u8'] as const)(
+    '%s: starts at zero and takes pieces at any offset',
+    async (dtype) => {
+      const tensor = await device.tensor(dtype, 11);
+      const expected = new Array(11).fill(0);
+      expect([...(await tensor.read())]).toEqual(expected);
+      for (const [offset, count] of [
+        [0, 11],
+        [0, 3],
+        [1, 1],
+        [3, 6],
+        [5, 6],
+        [10, 1],
+        [4, 4],
+        [2, 0],
+      ]) {
+        const values = Array.from({ length: count }, (_, i) => (17 * offset + 31 * i + 1) % 256);
+        await tensor.write(values, offset);
+        expected.splice(offset, count, ...values);
+        expect([...(await tensor.read())], `${count} at ${offset}`).toEqual(expected);
+      }
+      await expect(tensor.write([1, 2], 10)).rejects.toMatchObject({ code: 'ERR_SHAPE' });
+      tensor.dispose();
+    },
+  );
+
+  test('more memory than there is gives ERR_OUT_OF_MEMORY and leaves nothing behind', async () => {
+    await expect(device.tensor('f32', 0x7fffffff)).rejects.toMatchObject({ code: 'ERR_OUT_OF_MEMORY' });
+    expect(device.memory()).toEqual({ tensors: 0, executables: 0, bytes: 0 });
+  });
+});
+
+describe('a device that is gone', () => {
+  test.each(['lost', 'disposed'])('%s: every call rejects with ERR_DEVICE', async (how) => {
+    const other = await openDawnDevice();
+    const tensors = await tensorsOf(other);
+    const executable = await other.load(trainingStep(), tensors);
+    await executable.run();
+    if (how === 'lost') other.raw.destroy();
+    else await other.dispose();
+    const gone = { code: 'ERR_DEVICE' };
+    await expect(executable.run()).rejects.toMatchObject(gone);
+    await expect(tensors.theta.read()).rejects.toMatchObject(gone);
+    await expect(tensors.theta.write([1])).rejects.toMatchObject(gone);
+    await expect(other.tensor('f32', 4)).rejects.toMatchObject(gone);
+    await expect(other.load(trainingStep(), tensors)).rejects.toMatchObject(gone);
+    await other.dispose();
+    expect(other.memory()).toEqual({ tensors: 0, executables: 0, bytes: 0 });
+  });
+
+  test('an error nobody asked for ends the device: results can no longer be trusted', async () => {
+    const other = await openDawnDevice();
+    const tensor = await other.tensor('f32', 4);
+    other.raw.createBuffer({ size: 4, usage: 0xffffff });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await expect(tensor.read()).rejects.toMatchObject({
+      code: 'ERR_DEVICE',
+      message: expect.stringMatching(/an error nobody asked for/),
+    });
+    await other.dispose();
+  });
+});
