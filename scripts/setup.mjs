@@ -1,0 +1,102 @@
+/**
+ * Everything between a fresh clone and a program that runs: npm dependencies, the compiler, the generated modules,
+ * TypeScript and the native engine. Skips what is up to date. Plain Node, because node_modules may not exist yet.
+ *
+ *     node scripts/setup.mjs [--prebuild]
+ *
+ * With --prebuild also the stripped native engine of this platform in prebuilds/, as the npm package carries it.
+ */
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { ensureCompiler } from './setup/compiler.mjs';
+import { main, npm, root, SetupError, step } from './setup/run.mjs';
+import { filesBelow, unlessUpToDate } from './setup/up-to-date.mjs';
+
+const nativeSources = ['native', 'CMakeLists.txt', 'cmake', 'package-lock.json'];
+export const typescriptSources = [
+  'src',
+  'shaders',
+  'scripts/generate.mjs',
+  'scripts/generate',
+  'tsconfig.json',
+];
+
+export async function setUp({ prebuild = false } = {}) {
+  checkNode();
+  await installDependencies();
+  await buildTypescript();
+  await buildNative();
+  if (prebuild) await prebuildNative();
+}
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  const fits = (major === 20 && minor >= 19) || (major === 22 && minor >= 12) || major >= 24;
+  if (!fits)
+    throw new SetupError(
+      `Node ${process.versions.node} does not do: 20.19, 22.12 or 24 and later are supported`,
+    );
+}
+
+async function installDependencies() {
+  const lock = join(root, 'package-lock.json');
+  if (dependenciesAreInstalled(lock)) return;
+  const command = existsSync(lock) ? 'ci' : 'install';
+  await step(
+    `npm ${command}`,
+    ...npm(command, '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'),
+  );
+}
+
+/** Every package of the lock file is in node_modules in that version (optional ones may be for other systems). */
+function dependenciesAreInstalled(lock) {
+  const installed = join(root, 'node_modules/.package-lock.json');
+  if (!existsSync(installed)) return false;
+  if (!existsSync(lock)) return true;
+  const wanted = JSON.parse(readFileSync(lock, 'utf8')).packages;
+  const found = JSON.parse(readFileSync(installed, 'utf8')).packages;
+  return Object.entries(wanted).every(
+    ([path, { version, optional }]) => path === '' || optional || found[path]?.version === version,
+  );
+}
+
+async function buildTypescript() {
+  const inputs = [...typescriptSources, 'tsconfig.build.json', 'package-lock.json'];
+  await unlessUpToDate(
+    'typescript',
+    { inputs, outputs: ['dist/index.js', 'src/engine/ops/index.gen.ts'] },
+    async () => {
+      await step('build TypeScript', ...npm('run', '--silent', 'build:ts'));
+      removeOrphans();
+    },
+  );
+}
+
+/** The compiler leaves the output of a source that has since been renamed or deleted. */
+function removeOrphans() {
+  for (const file of filesBelow(['dist'])) {
+    const source = file.replace(/^dist\//, 'src/').replace(/(\.d\.ts|\.js)(\.map)?$/, '.ts');
+    if (source.endsWith('.ts') && !existsSync(join(root, source))) rmSync(join(root, file));
+  }
+}
+
+async function buildNative() {
+  const outputs = ['build/Release/limbeck.node'];
+  await unlessUpToDate('native', { inputs: nativeSources, outputs }, async () => {
+    await ensureCompiler();
+    await step('build the native engine', ...npm('run', '--silent', 'build:native'));
+  });
+}
+
+async function prebuildNative() {
+  const inputs = [...nativeSources, 'scripts/prebuild.mjs', 'scripts/node-gyp-to-cmake-js.cjs'];
+  const outputs = [`prebuilds/${process.platform}-${process.arch}`];
+  await unlessUpToDate('prebuild', { inputs, outputs }, async () => {
+    await ensureCompiler();
+    await step('prebuild the native engine', process.execPath, ['scripts/prebuild.mjs']);
+  });
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href)
+  await main(() => setUp({ prebuild: process.argv.includes('--prebuild') }));

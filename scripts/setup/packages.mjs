@@ -1,0 +1,67 @@
+/** Packages of the operating system: Debian and Ubuntu are served, elsewhere it is said what is needed. */
+import { capture, onPath, SetupError, step } from './run.mjs';
+
+let updated = false;
+
+/** What to put before a command that needs root, or undefined where it cannot be had without asking. */
+async function rootPrefix() {
+  if (process.getuid?.() === 0) return ['env', 'DEBIAN_FRONTEND=noninteractive'];
+  if (onPath('sudo') && (await capture('sudo', ['-n', 'true'])).status === 0)
+    return ['sudo', '-n', 'env', 'DEBIAN_FRONTEND=noninteractive'];
+  return undefined;
+}
+
+/** Installs packages with apt-get; throws with the command to type where that is not possible. */
+export async function install(packages, purpose) {
+  const command = `apt-get install -y --no-install-recommends ${packages.join(' ')}`;
+  if (!onPath('apt-get'))
+    throw new SetupError(
+      `${purpose} is missing, and this system has no apt-get to install it with.\n` +
+        `Install what Debian calls: ${packages.join(' ')}`,
+    );
+  const prefix = await rootPrefix();
+  if (!prefix)
+    throw new SetupError(
+      `${purpose} is missing and installing it takes root. Run this once, then try again:\n\n` +
+        `    sudo apt-get update && sudo ${command}\n`,
+    );
+  await update(prefix);
+  const [program, ...args] = [
+    ...prefix,
+    'apt-get',
+    '-o',
+    'DPkg::Lock::Timeout=300',
+    ...command.split(' ').slice(1),
+  ];
+  await step(`apt-get install ${packages.join(' ')}`, program, args);
+}
+
+/** The lists are refreshed once; a mirror that does not answer may still leave lists that are good enough. */
+async function update(prefix) {
+  if (updated) return;
+  updated = true;
+  const [program, ...args] = [...prefix, 'apt-get', '-o', 'DPkg::Lock::Timeout=300', 'update'];
+  await step('apt-get update', program, args).catch(() => {});
+}
+
+/** The version apt would install of a package, or undefined; refreshes the lists first where it may. */
+export async function candidate(name) {
+  if (!onPath('apt-get')) return undefined;
+  const prefix = await rootPrefix();
+  if (prefix) await update(prefix);
+  return listedCandidate(name);
+}
+
+/** The same from the lists as they are, or from others that `options` name. */
+export async function listedCandidate(name, options = []) {
+  const { stdout } = await capture('apt-cache', [...options, 'policy', name], {
+    env: { ...process.env, LC_ALL: 'C' },
+  });
+  const version = /Candidate: (\S+)/.exec(stdout)?.[1];
+  return version === '(none)' ? undefined : version;
+}
+
+/** Whether Debian version `a` is at least `b`. */
+export async function atLeast(a, b) {
+  return (await capture('dpkg', ['--compare-versions', a, 'ge', b])).status === 0;
+}

@@ -1,0 +1,36 @@
+/**
+ * `npm test`: sets everything up, a Vulkan driver included, then runs the linter, the type checker and every test.
+ * Arguments after `--` go to vitest. The status is that of the worst of the three.
+ */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { attempt, main, npm, root } from './setup/run.mjs';
+import { unlessUpToDate } from './setup/up-to-date.mjs';
+import { vulkanEnvironment } from './setup/vulkan.mjs';
+import { setUp, typescriptSources } from './setup.mjs';
+
+await main(async () => {
+  await setUp({ prebuild: true });
+  const environment = await vulkanEnvironment();
+  const failed = [];
+  if (!(await attempt('lint', ...npm('run', '--silent', 'lint')))) failed.push('the linter');
+  if (!(await checkTypes())) failed.push('the type checker');
+  if ((await vitest(environment)) !== 0) failed.push('a test');
+  if (!failed.length) return 0;
+  console.error(`npm test failed: ${failed.join(', ')} (see above)`);
+  return 1;
+});
+
+function checkTypes() {
+  const inputs = [...typescriptSources, 'test', 'bench', 'examples', 'package-lock.json'];
+  return unlessUpToDate('types', { inputs }, () =>
+    attempt('check types', ...npm('run', '--silent', 'check-types')),
+  );
+}
+
+function vitest(environment) {
+  const args = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...process.argv.slice(2)];
+  const env = { ...process.env, ...environment };
+  const child = spawn(process.execPath, args, { cwd: root, stdio: 'inherit', env });
+  return new Promise((resolve) => child.on('close', (status) => resolve(status ?? 1)));
+}
