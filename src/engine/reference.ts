@@ -96,7 +96,7 @@ class ReferenceExecutable implements Executable {
         runStep(step, arrayOf);
       }
       // Lets timers, signals and progress through between runs; within one the reference engine is synchronous.
-      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setTimeout(resolve, 0));
     }
   }
 
