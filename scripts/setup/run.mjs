@@ -35,7 +35,10 @@ export function capture(command, args, { env = process.env, cwd = root, timeout 
   });
 }
 
-/** Runs a command as a step with a name; gives back whether it succeeded, and shows its output if it did not. */
+/**
+ * Runs a command as a step with a name; gives back whether it succeeded, and shows its output if it did not. With
+ * `quiet` the step is one of several ways, and its failure is no news.
+ */
 export async function attempt(name, command, args, options = {}) {
   const start = performance.now();
   process.stdout.write(`${name} ... `);
@@ -48,7 +51,7 @@ export async function attempt(name, command, args, options = {}) {
     process.stdout.write(`${seconds} s\n`);
     return true;
   }
-  process.stdout.write(`failed after ${seconds} s (status ${status})\n`);
+  process.stdout.write(options.quiet ? 'no\n' : `failed after ${seconds} s (status ${status})\n`);
   if (!options.quiet) process.stdout.write(`${output.trimEnd()}\n(kept in ${relative(root, log)})\n`);
   return false;
 }

@@ -1,0 +1,131 @@
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { basename, join, posix } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { files, importsOf, root, text } from './harness/repository.js';
+
+/** A folder imports only from itself and from those before it. */
+const rooms = [
+  'util',
+  'engine',
+  'layers',
+  'networks',
+  'train',
+  'data',
+  'methods',
+  'eval',
+  'analysis',
+  'report',
+  'cli',
+];
+const all = files();
+const source = files('src').filter((file) => file.endsWith('.ts'));
+const room = (file: string) => file.split('/').slice(1, -1)[0];
+/** The TypeScript file that a relative import means. */
+const target = (file: string, from: string) => posix.join(posix.dirname(file), from).replace(/\.js$/, '.ts');
+
+describe('the folders of src', () => {
+  it('are the ones the design names', () => {
+    const folders = new Set(source.map(room).filter(Boolean));
+    expect([...folders].filter((name) => !rooms.includes(name))).toEqual([]);
+    const loose = source.filter((file) => !room(file)).map((file) => basename(file));
+    expect(loose.filter((name) => name !== 'index.ts' && name !== 'browser.ts')).toEqual([]);
+  });
+
+  it('import only from themselves and from those to their left', () => {
+    const wrong = source
+      .filter((file) => room(file))
+      .flatMap((file) =>
+        importsOf(file)
+          .filter(({ from }) => from.startsWith('.'))
+          .map(({ from }) => target(file, from))
+          .filter((to) => !room(to) || rooms.indexOf(room(to)) > rooms.indexOf(room(file)))
+          .map((to) => `${file} imports ${to}`),
+      );
+    expect(wrong).toEqual([]);
+  });
+
+  it('name modules that exist, with nothing beyond the dependencies of the package', () => {
+    const { dependencies, optionalDependencies } = JSON.parse(text('package.json'));
+    const known = Object.keys({ ...dependencies, ...optionalDependencies });
+    const wrong = source.flatMap((file) =>
+      importsOf(file)
+        .filter(({ from, typeOnly }) =>
+          from.startsWith('.')
+            ? !existsSync(join(root, target(file, from)))
+            : !typeOnly && !from.startsWith('node:') && !known.includes(from),
+        )
+        .map(({ from }) => `${file} imports ${from}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+});
+
+describe('the browser entry', () => {
+  it('reaches nothing of Node and nothing of the native engine', () => {
+    const reached = new Map([['src/browser.ts', 'the entry']]);
+    const wrong: string[] = [];
+    for (const [file] of reached) {
+      for (const { from, typeOnly } of existsSync(join(root, file)) ? importsOf(file) : []) {
+        if (typeOnly) continue;
+        const to = from.startsWith('.') ? target(file, from) : from;
+        if (!from.startsWith('.') || to.startsWith('src/engine/cpu/'))
+          wrong.push(`${file} (reached from ${reached.get(file)}) imports ${to}`);
+        else if (!reached.has(to)) reached.set(to, file);
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+});
+
+describe('ops', () => {
+  const names = (folder: string, extension: string) =>
+    files(folder)
+      .filter((file) => file.endsWith(extension))
+      .map((file) => basename(file, extension))
+      .sort();
+
+  it('have the same names in TypeScript, C++ and WGSL', () => {
+    const defined = names('src/engine/ops', '.ts');
+    expect(defined.length).toBeGreaterThan(0);
+    expect(names('native/ops', '.cc')).toEqual(defined);
+    expect(names('shaders', '.wgsl')).toEqual(defined);
+  });
+});
+
+describe('files', () => {
+  it('are short: no source file above 400 lines', () => {
+    const code = all.filter((file) => /\.(ts|[mc]?js|cc|h|wgsl)$/.test(file));
+    const long = code.map((file) => `${file}: ${text(file).split('\n').length - 1}`);
+    expect(long.filter((line) => Number(line.split(': ')[1]) > 400)).toEqual([]);
+  });
+
+  it('of tests run every test: nothing focused; skipped only what an operating system lacks', () => {
+    const forbidden =
+      /\b(it|test|describe|suite|bench)(\.\w+)*\.((only|skip|todo)\b|(skipIf|runIf)\((?!process\.platform\b))/;
+    expect(files('test').filter((file) => forbidden.test(text(file)))).toEqual([]);
+  });
+
+  it('hold no path of the machine they were written on and no address of a package registry', () => {
+    const home = homedir();
+    const forbidden = [
+      ['the folder of this checkout', root.split('/').length > 2 ? root : undefined],
+      ['a home folder', home.length > 1 ? `${home}/` : undefined],
+      ['a home folder', /\/(home|Users)\/[a-z]\w*\//],
+      ['a home folder', /[A-Z]:\\+Users\\/],
+      ['a package registry', /\bregistry\.(npmjs|yarnpkg|npmmirror)\b|\/artifactory\/|\bnpm\.pkg\.github\b/],
+      ['a package mirror', /\b(deb\.debian|archive\.ubuntu|security\.ubuntu|ports\.ubuntu)\b/],
+    ] as const;
+    const wrong = all
+      .map((file) => ({ file, content: text(file) }))
+      .filter(({ file, content }) => file !== 'test/structure.test.ts' && !content.includes('\0'))
+      .flatMap(({ file, content }) =>
+        forbidden
+          .filter(
+            ([, what]) => what && (typeof what === 'string' ? content.includes(what) : what.test(content)),
+          )
+          .map(([name]) => `${file} holds ${name}`),
+      );
+    expect(wrong).toEqual([]);
+  });
+});
