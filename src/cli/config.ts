@@ -1,0 +1,47 @@
+import { readFile } from 'node:fs/promises';
+import { LimbeckError } from '../util/errors.js';
+import { checkNumber, shown, type Values } from './arguments.js';
+import { suggestion } from './closest.js';
+import type { Option } from './options.js';
+
+/** Reads a configuration file: the names of the options in camelCase, with values as JSON. */
+export async function readConfig(path: string, options: readonly Option[]): Promise<Values> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new LimbeckError(
+      'ERR_FILE_MISSING',
+      `${path} cannot be read: ${(cause as Error).message}; expected a configuration file in JSON`,
+      { cause },
+    );
+  }
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch (cause) {
+    throw new LimbeckError('ERR_FILE_FORMAT', `${path} is not JSON: ${(cause as Error).message}`, { cause });
+  }
+  if (typeof content !== 'object' || content === null || Array.isArray(content))
+    throw new LimbeckError(
+      'ERR_FILE_FORMAT',
+      `${path} holds ${Array.isArray(content) ? 'a list' : shown(content)}, expected an object such as {"steps": 10}`,
+    );
+  const byName = new Map(options.map((option) => [option.name, option]));
+  for (const [name, value] of Object.entries(content)) {
+    const option = byName.get(name);
+    const where = `${path}: ${name}`;
+    if (!option) {
+      const names = [...byName.keys()];
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `${where} is unknown; ${suggestion(name, names, `there are: ${names.join(', ')}`)}`,
+      );
+    }
+    if (option.kind === 'whole' || option.kind === 'number') checkNumber(option, where, value);
+    // The schedule may say more than its kind: {"kind": "step", "factor": 0.5}.
+    else if (typeof value !== 'string' && !(name === 'schedule' && typeof value === 'object'))
+      throw new LimbeckError('ERR_OPTION', `${where} is ${shown(value)}, expected text: ${option.value}`);
+  }
+  return { ...content };
+}

@@ -1,0 +1,78 @@
+import type { EngineName } from '../engine/device.js';
+import { chooseDevice } from '../engine/open.js';
+import { ReferenceDevice } from '../engine/reference.js';
+import { type AdapterReport, probeAdapters } from '../engine/webgpu/probe.js';
+import { counted } from '../report/record.js';
+import type { Command } from './command.js';
+import { debug, help, json } from './options.js';
+
+interface EngineReport {
+  readonly engine: EngineName;
+  readonly available: boolean;
+  /** What it is, or why it is not available. */
+  readonly description: string;
+  readonly adapters?: readonly AdapterReport[];
+}
+
+export const command: Command = {
+  name: 'devices',
+  summary: 'shows every engine, and which one auto takes',
+  positionals: [],
+  options: [json, debug, help],
+  example: 'limbeck devices',
+
+  async run({ values }) {
+    const engines = [await webgpu(), await cpu(), await reference()];
+    const auto = await chooseDevice();
+    process.stdout.write(values.json ? `${JSON.stringify({ engines, auto })}\n` : text(engines, auto));
+    return 0;
+  },
+};
+
+async function webgpu(): Promise<EngineReport> {
+  const { adapters, reason } = await probeAdapters();
+  const engine = 'webgpu';
+  if (!adapters.length) return { engine, available: false, description: reason ?? 'no adapter', adapters };
+  return { engine, available: true, description: counted(adapters.length, 'adapter'), adapters };
+}
+
+async function cpu(): Promise<EngineReport> {
+  const engine = 'cpu';
+  try {
+    const { openCpuDevice } = await import('../engine/cpu/device.js');
+    const device = await openCpuDevice();
+    const { description } = device;
+    await device.dispose();
+    return { engine, available: true, description };
+  } catch (error) {
+    return { engine, available: false, description: (error as Error).message.split('\n')[0] };
+  }
+}
+
+async function reference(): Promise<EngineReport> {
+  const device = new ReferenceDevice();
+  const { description } = device;
+  await device.dispose();
+  return { engine: 'reference', available: true, description };
+}
+
+function text(engines: readonly EngineReport[], auto: { engine: EngineName; reason: string }): string {
+  const lines = engines.flatMap(({ engine, available, description, adapters = [] }) => [
+    `${engine.padEnd(10)} ${available ? description : `not available: ${description}`}`,
+    ...adapters.flatMap(adapterLines),
+  ]);
+  return `${lines.join('\n')}\n\nauto takes ${auto.engine}: ${auto.reason}\n`;
+}
+
+function adapterLines({ name, vendor, architecture, software, features, limits }: AdapterReport): string[] {
+  const indent = ' '.repeat(13);
+  const origin = [vendor, architecture].filter(Boolean).join(' ');
+  const mebibytes = (bytes: number) => `${Math.round(bytes / 2 ** 20).toLocaleString('en-GB')} MiB`;
+  return [
+    `           ${name}${origin ? ` (${origin})` : ''}, ${software ? 'software, computes on the processor' : 'GPU'}`,
+    `${indent}largest buffer ${mebibytes(limits.maxBufferSize)}, ` +
+      `${limits.maxComputeInvocationsPerWorkgroup} invocations per workgroup, ` +
+      `${limits.maxComputeWorkgroupStorageSize / 1024} KiB shared`,
+    `${indent}${features.filter((feature) => /f16|subgroup|timestamp/.test(feature)).join(', ') || 'no extra features'}`,
+  ];
+}

@@ -1,0 +1,126 @@
+import { join, resolve } from 'node:path';
+import type { DeviceChoice } from '../engine/open.js';
+import {
+  type DistillOptions,
+  outerLoopOptions,
+  type ResolvedOptions,
+  resolveOptions,
+} from '../eval/options.js';
+import type { RunConfig } from '../report/record.js';
+import { RunFolder } from '../report/run-folder.js';
+import { LimbeckError } from '../util/errors.js';
+import type { Values } from './arguments.js';
+import type { Command } from './command.js';
+import { readConfig } from './config.js';
+import * as shared from './options.js';
+import { carryOut } from './run.js';
+import { dataSource, describeData, openData, openEngine } from './sources.js';
+
+/** Options that may also stand in a configuration file. */
+const configurable = [
+  shared.dataset,
+  shared.digitsSize,
+  ...shared.distillOptions,
+  shared.device,
+  shared.threads,
+  shared.out,
+];
+
+const force: shared.Option = { name: 'force', kind: 'switch', help: 'replace a run that lies in the folder' };
+
+export const command: Command = {
+  name: 'distill',
+  summary: 'distils a data set; config.json holds the same options in camelCase, the command line wins',
+  positionals: ['[config.json]'],
+  options: [...configurable, force, shared.json, shared.debug, shared.help],
+  example: 'limbeck distill --dataset digits --iterations 2000 --out runs/first',
+
+  async run({ values, positionals }) {
+    const file = positionals[0] === undefined ? {} : await readConfig(positionals[0], configurable);
+    const given = { ...file, ...values };
+    const {
+      digitsSize,
+      threads,
+      device: choice = 'auto',
+    } = given as {
+      digitsSize?: number;
+      threads?: number;
+      device?: DeviceChoice;
+    };
+    const options = checkedOptions(given, (name) => (name in values ? shared.flagOf(name) : name));
+    const source = dataSource(given.dataset as string | undefined, digitsSize);
+    const out = given.out as string | undefined;
+    if (out !== undefined) refuseToOverwrite(out, Boolean(values.force));
+
+    // Everything that can be wrong is found before the folder is made.
+    const data = await openData(source);
+    outerLoopOptions(options, data);
+    const { device, reason } = await openEngine(choice, threads);
+    try {
+      const folder = new RunFolder(
+        out ?? join('runs', `${data.name}-${options.network}-${timeStamp(new Date())}`),
+      );
+      const config: RunConfig = {
+        ...source,
+        dataset: source.dataset === 'digits' ? 'digits' : resolve(source.dataset),
+        device: choice,
+        threads,
+        options,
+      };
+      await folder.create({ force: Boolean(values.force) });
+      try {
+        const dataRecord = describeData(data);
+        return await carryOut({
+          config,
+          folder,
+          data,
+          dataRecord,
+          device,
+          reason,
+          json: Boolean(values.json),
+        });
+      } finally {
+        await folder.removeIfEmpty();
+      }
+    } finally {
+      await device.dispose();
+    }
+  },
+};
+
+/** The library's check, with each option called what it was called where it was given. */
+function checkedOptions(given: Values, nameOf: (name: string) => string): ResolvedOptions {
+  const options: Record<string, unknown> = {};
+  for (const { name } of shared.distillOptions) {
+    if (!(name in given)) continue;
+    const value = given[name];
+    options[name] = name === 'schedule' && typeof value === 'string' ? { kind: value } : value;
+    try {
+      resolveOptions({ [name]: options[name] });
+    } catch (error) {
+      if (!(error instanceof LimbeckError)) throw error;
+      const expected =
+        name === 'schedule' ? 'step, cosine or constant' : error.message.split(', expected ')[1];
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `${nameOf(name)} is ${JSON.stringify(value)}, expected ${expected}`,
+      );
+    }
+  }
+  return resolveOptions(options as DistillOptions);
+}
+
+function refuseToOverwrite(out: string, forced: boolean): void {
+  if (forced || !new RunFolder(out).holdsRun()) return;
+  throw new LimbeckError(
+    'ERR_OPTION',
+    `--out ${out} already holds a run: go on with it by limbeck resume ${out}, name another folder, or replace it with --force`,
+  );
+}
+
+/** `20250131-174502`, local time. */
+function timeStamp(date: Date): string {
+  const two = (value: number) => String(value).padStart(2, '0');
+  const day = `${date.getFullYear()}${two(date.getMonth() + 1)}${two(date.getDate())}`;
+  return `${day}-${two(date.getHours())}${two(date.getMinutes())}${two(date.getSeconds())}`;
+}

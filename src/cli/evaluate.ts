@@ -1,0 +1,119 @@
+import { readFile } from 'node:fs/promises';
+import type { DeviceChoice } from '../engine/open.js';
+import { type Artefact, decodeArtefact } from '../eval/artefact.js';
+import { evaluate, networksOf } from '../eval/evaluate.js';
+import { LimbeckError } from '../util/errors.js';
+import type { Command } from './command.js';
+import { listenForStop, stoppedStatus } from './interrupt.js';
+import * as shared from './options.js';
+import { Terminal } from './progress.js';
+import { dataSource, openData, openEngine } from './sources.js';
+import { accuracyTable } from './table.js';
+
+export const command: Command = {
+  name: 'evaluate',
+  summary: 'test accuracy of a distilled set beside real images of the same number',
+  positionals: ['FILE'],
+  options: [
+    { ...shared.dataset, fallback: 'digits, if the file was made from them' },
+    shared.digitsSize,
+    {
+      name: 'networks',
+      kind: 'whole',
+      least: 1,
+      value: 'N',
+      help: 'fresh networks to train (random initialisation)',
+      fallback: 'as at the end of its run',
+    },
+    { name: 'noBaselines', kind: 'switch', help: 'only the distilled images' },
+    shared.device,
+    shared.threads,
+    shared.json,
+    shared.debug,
+    shared.help,
+  ],
+  example: 'limbeck evaluate runs/first/distilled.safetensors --dataset digits',
+
+  async run({ values, positionals }) {
+    const [path] = positionals;
+    if (path === undefined)
+      throw new LimbeckError('ERR_OPTION', 'evaluate needs a file: limbeck evaluate distilled.safetensors');
+    const { dataset, digitsSize, networks, noBaselines, threads } = values as {
+      dataset?: string;
+      digitsSize?: number;
+      networks?: number;
+      noBaselines?: boolean;
+      threads?: number;
+    };
+    const artefact = await readArtefact(path);
+    checkNetworks(artefact, networks);
+    if (dataset === undefined && artefact.notes.dataset !== 'digits')
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `${path} was made from ${artefact.notes.dataset}: say where that lies with --dataset DIR`,
+      );
+    const data = await openData(dataSource(dataset, digitsSize));
+    const { device, reason } = await openEngine(
+      (values.device as DeviceChoice | undefined) ?? 'auto',
+      threads,
+    );
+    const terminal = new Terminal(Boolean(values.json));
+    using stop = listenForStop(() => terminal.say('Stopping.'));
+    try {
+      terminal.say(`Engine: ${device.description}${reason ? `: ${reason}` : ''}`);
+      const evaluation = await evaluate(device, data, artefact.set, {
+        networks: networks ?? artefact.notes.options.networks,
+        withBaselines: !noBaselines,
+        signal: stop.signal,
+        onProgress: ({ stage, done, total }) => terminal.passing(`Testing ${stage} (${done}/${total})`),
+      });
+      terminal.clear();
+      const { protocol, accuracy, baselines } = evaluation;
+      if (values.json) {
+        const line = { protocol, testAccuracy: accuracy, baselines, engine: device.engine, file: path };
+        process.stdout.write(`${JSON.stringify(line)}\n`);
+      } else {
+        const { set } = artefact;
+        const images = set.ipc * set.steps * set.network.classes;
+        process.stdout.write(`${protocol}\n${accuracyTable(images, evaluation)}\n`);
+      }
+      return 0;
+    } catch (error) {
+      if (stop.signal.aborted) return stoppedStatus;
+      throw error;
+    } finally {
+      terminal.clear();
+      await device.dispose();
+    }
+  },
+};
+
+async function readArtefact(path: string): Promise<Artefact> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (cause) {
+    throw new LimbeckError(
+      'ERR_FILE_MISSING',
+      `${path} cannot be read: ${(cause as Error).message}; expected a distilled.safetensors`,
+      { cause },
+    );
+  }
+  try {
+    return decodeArtefact(bytes);
+  } catch (error) {
+    if (!(error instanceof LimbeckError)) throw error;
+    throw new LimbeckError(error.code, `${path}: ${error.message}`, { cause: error });
+  }
+}
+
+function checkNetworks({ set }: Artefact, asked?: number): void {
+  if (set.init !== 'fixed' || asked === undefined) return;
+  const stored = networksOf(set);
+  if (asked !== stored)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `--networks is ${asked}, but these images were made for ${stored === 1 ? 'one known network' : `${stored} known networks`}, ` +
+        'stored with them; others would learn little from them. Leave it out, or distil with --init random',
+    );
+}

@@ -1,0 +1,56 @@
+#!/usr/bin/env node
+import { LimbeckError } from '../util/errors.js';
+import { version } from '../util/version.js';
+import { parseArguments } from './arguments.js';
+import { suggestion } from './closest.js';
+import { commandHelp, generalHelp } from './command.js';
+import { command as devices } from './devices.js';
+import { command as distill } from './distill.js';
+import { command as evaluate } from './evaluate.js';
+import { command as resume } from './resume.js';
+
+const commands = [distill, resume, evaluate, devices];
+
+/** Statuses: 0 done, 1 a fault of ours, 2 something the user can mend, 130 stopped. */
+async function main(args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    process.stdout.write(generalHelp(commands));
+    return name === undefined ? 2 : 0;
+  }
+  if (name === '--version' || name === '-v') {
+    process.stdout.write(`${version}\n`);
+    return 0;
+  }
+  const command = commands.find((candidate) => candidate.name === name);
+  if (!command) {
+    const names = commands.map((candidate) => candidate.name);
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `there is no command ${JSON.stringify(name)}; ${suggestion(name, names, `there are: ${names.join(', ')} (see limbeck --help)`)}`,
+    );
+  }
+  if (rest.includes('--help') || rest.includes('-h')) {
+    process.stdout.write(commandHelp(command));
+    return 0;
+  }
+  return command.run(parseArguments(command.name, rest, command.options, command.positionals));
+}
+
+function explain(error: unknown, debug: boolean): number {
+  const known = error instanceof LimbeckError;
+  const message = (error instanceof Error ? error.message : String(error)).split('\n')[0];
+  const code = known ? ` [${error.code}]` : debug ? '' : ' (unexpected; --debug shows where)';
+  process.stderr.write(`limbeck: ${message}${code}\n`);
+  if (debug && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  return known ? 2 : 1;
+}
+
+// A reader such as `head` may close the pipe early; that is no fault.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
+const args = process.argv.slice(2);
+// Not process.exit: output may still be on its way.
+process.exitCode = await main(args).catch((error) => explain(error, args.includes('--debug')));

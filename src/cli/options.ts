@@ -1,0 +1,101 @@
+import { type DistillOptions, defaults } from '../eval/options.js';
+import { networkNames } from '../networks/index.js';
+
+/** One option of a command: `--label-lr` on the command line, `labelLr` in a configuration file. */
+export interface Option {
+  /** In camelCase. */
+  readonly name: string;
+  readonly kind: 'text' | 'whole' | 'number' | 'switch';
+  /** Least whole number; the library checks the ranges of its own options. */
+  readonly least?: number;
+  /** What stands for the value in the help: `N`, `DIR`, `hard|soft`. */
+  readonly value?: string;
+  readonly help: string;
+  /** Default, for the help. */
+  readonly fallback?: string;
+}
+
+const choices = (name: string, value: string, help: string): Option => ({ name, kind: 'text', value, help });
+const whole = (name: string, help: string): Option => ({ name, kind: 'whole', value: 'N', help });
+const real = (name: string, help: string): Option => ({ name, kind: 'number', value: 'X', help });
+
+function withDefault(option: Option): Option {
+  const value = defaults[option.name as keyof DistillOptions];
+  return { ...option, fallback: typeof value === 'object' ? value.kind : String(value) };
+}
+
+export const dataset: Option = {
+  name: 'dataset',
+  kind: 'text',
+  value: 'digits|DIR',
+  help: 'generated digits, or a folder with the four IDX files of MNIST form',
+  fallback: 'digits',
+};
+export const digitsSize: Option = {
+  name: 'digitsSize',
+  kind: 'whole',
+  least: 10,
+  value: 'N',
+  help: 'training images of the generated digits; a tenth as many validate, a fifth test',
+  fallback: '10000',
+};
+export const device: Option = {
+  name: 'device',
+  kind: 'text',
+  value: 'auto|webgpu|cpu|reference',
+  help: 'engine; auto takes a GPU where there is one, else the processor',
+  fallback: 'auto',
+};
+export const threads: Option = {
+  name: 'threads',
+  kind: 'whole',
+  least: 1,
+  value: 'N',
+  help: 'threads of the cpu engine',
+  fallback: 'all cores',
+};
+export const out: Option = {
+  name: 'out',
+  kind: 'text',
+  value: 'DIR',
+  help: 'folder for the results',
+  fallback: 'runs/<dataset>-<network>-<time>',
+};
+export const json: Option = {
+  name: 'json',
+  kind: 'switch',
+  help: 'one line of JSON on stdout and nothing else',
+};
+export const debug: Option = { name: 'debug', kind: 'switch', help: 'show the stack of unexpected errors' };
+export const help: Option = { name: 'help', kind: 'switch', help: 'this text' };
+
+/** What shapes the result: every option of the library's `distill`. */
+export const distillOptions: readonly Option[] = [
+  choices('network', networkNames.join('|'), 'network to distil for'),
+  choices('init', 'fixed|random', 'for one known initialisation, or for freshly drawn ones'),
+  whole('population', 'networks per outer step'),
+  whole('steps', 'inner steps per epoch, each with images of its own'),
+  whole('epochs', 'times the steps are repeated'),
+  whole('ipc', 'images per class in each step'),
+  choices('labels', 'hard|soft', 'labels fixed, or learned with the images'),
+  whole('iterations', 'outer steps'),
+  whole('batch', 'real images per outer step'),
+  real('lr', "outer Adam's rate for the images"),
+  real('labelLr', "outer Adam's rate for soft labels"),
+  real('rateLr', "outer Adam's rate for the inner learning rates; 0 keeps them"),
+  real('innerLr', 'first value of the inner learning rates'),
+  real('imageScale', 'standard deviation of the first images'),
+  real('beta1', "outer Adam's decay of the mean"),
+  real('beta2', "outer Adam's decay of the square"),
+  real('epsilon', "outer Adam's epsilon"),
+  choices('schedule', 'cosine|step|constant', 'course of the outer rates'),
+  real('clip', 'largest norm of a meta-gradient; 0 for no limit'),
+  real('average', 'decay of the running average that becomes the result; 0 for none'),
+  whole('seed', 'of everything random'),
+  whole('validateEvery', 'outer steps between two looks at the validation split'),
+  whole('networks', 'networks of the final evaluation (random initialisation)'),
+].map(withDefault);
+
+/** `labelLr` → `--label-lr` */
+export const flagOf = (name: string): string =>
+  `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

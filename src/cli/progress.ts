@@ -1,0 +1,81 @@
+import type { Progress } from '../eval/distill.js';
+import { count, duration } from '../report/record.js';
+
+const barCells = 20;
+const redrawMilliseconds = 100;
+const lineMilliseconds = 10_000;
+
+/** ` 412/10,000  212 steps/s  loss 0.6131  validation 61.2 %  46.1 s left` */
+function progressText({
+  iteration,
+  iterations,
+  loss,
+  validationAccuracy,
+  stepsPerSecond,
+  secondsLeft,
+}: Progress): string {
+  return [
+    `${count(iteration)}/${count(iterations)}`,
+    `${stepsPerSecond.toFixed(stepsPerSecond < 10 ? 1 : 0)} steps/s`,
+    `loss ${loss.toPrecision(4)}`,
+    ...(validationAccuracy === undefined ? [] : [`validation ${validationAccuracy.toFixed(1)} %`]),
+    `${duration(secondsLeft)} left`,
+  ].join('  ');
+}
+
+function bar({ iteration, iterations }: Progress): string {
+  const filled = Math.round((barCells * iteration) / iterations);
+  return '█'.repeat(filled) + '░'.repeat(barCells - filled);
+}
+
+/** What a person sees on stderr while a command works: a line that redraws itself, or a plain line now and then. */
+export class Terminal {
+  readonly #redraws = process.stderr.isTTY === true;
+  #shown = 0;
+  #live = false;
+
+  constructor(readonly quiet: boolean) {}
+
+  /** A line that stays. */
+  say(text = ''): void {
+    if (this.quiet) return;
+    this.clear();
+    process.stderr.write(`${text}\n`);
+  }
+
+  progress(event: Progress): void {
+    const finished = event.iteration === event.iterations;
+    if (this.#due(finished))
+      this.#show(this.#redraws ? `${bar(event)}  ${progressText(event)}` : progressText(event));
+  }
+
+  /** A passing line, for a person at a terminal only. */
+  passing(text: string): void {
+    if (this.#redraws) this.#show(text);
+  }
+
+  clear(): void {
+    if (this.#live) process.stderr.write('\r\x1b[K');
+    this.#live = false;
+  }
+
+  #due(always: boolean): boolean {
+    const now = performance.now();
+    // The first plain line comes after a while too: a short run needs none.
+    if (!this.#redraws && this.#shown === 0) this.#shown = now;
+    if (!always && now - this.#shown < (this.#redraws ? redrawMilliseconds : lineMilliseconds)) return false;
+    this.#shown = now;
+    return true;
+  }
+
+  #show(text: string): void {
+    if (this.quiet) return;
+    if (!this.#redraws) {
+      process.stderr.write(`${text}\n`);
+      return;
+    }
+    const width = (process.stderr.columns || 80) - 1;
+    process.stderr.write(`\r${[...text].slice(0, width).join('')}\x1b[K`);
+    this.#live = true;
+  }
+}

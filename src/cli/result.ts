@@ -1,0 +1,17 @@
+import type { RunRecord } from '../report/record.js';
+
+/** The one line of `--json`: percent, seconds and milliseconds. */
+export function resultLine(record: RunRecord, out: string): string {
+  const { testAccuracy, baselines, outerSteps, timings, engine, best, stopped } = record;
+  return `${JSON.stringify({
+    testAccuracy,
+    validationAccuracy: best.validationAccuracy,
+    baselines,
+    outerSteps,
+    seconds: timings.seconds,
+    stepMilliseconds: timings.stepMilliseconds,
+    engine: engine.name,
+    out,
+    stopped,
+  })}\n`;
+}

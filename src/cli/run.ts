@@ -1,0 +1,168 @@
+import { platform, release } from 'node:os';
+import type { Dataset } from '../data/dataset.js';
+import type { Device } from '../engine/device.js';
+import { encodeCheckpoint } from '../eval/checkpoint.js';
+import { type Checkpoint, type Distillation, distill } from '../eval/distill.js';
+import { type Evaluation, evaluate, protocolName } from '../eval/evaluate.js';
+import type { ResolvedOptions } from '../eval/options.js';
+import {
+  count,
+  counted,
+  type DatasetRecord,
+  duration,
+  imageCount,
+  type RunConfig,
+  type RunRecord,
+} from '../report/record.js';
+import type { RunFolder } from '../report/run-folder.js';
+import { writeFileAtomic } from '../util/atomic-file.js';
+import { version } from '../util/version.js';
+import { listenForStop, stoppedStatus } from './interrupt.js';
+import { Terminal } from './progress.js';
+import { resultLine } from './result.js';
+import { accuracyTable } from './table.js';
+
+/** What travels with a checkpoint, so that it can be resumed by itself. */
+export interface CheckpointExtra {
+  readonly config: RunConfig;
+  readonly engine: RunRecord['engine'];
+  readonly sha256: string;
+}
+
+export interface Run {
+  readonly config: RunConfig;
+  readonly folder: RunFolder;
+  readonly data: Dataset;
+  readonly dataRecord: DatasetRecord;
+  readonly device: Device;
+  /** Why this engine, where it was chosen. */
+  readonly reason?: string;
+  readonly resume?: Checkpoint;
+  readonly json: boolean;
+}
+
+/** Distils, evaluates once on the test split, writes everything; what `distill` and `resume` have in common. */
+export async function carryOut(run: Run): Promise<number> {
+  const { folder, config, data, device, json, resume } = run;
+  const terminal = new Terminal(json);
+  announce(terminal, run);
+  using stop = listenForStop(() => terminal.say('Stopping after this piece; once more to quit at once.'));
+  const { signal } = stop;
+
+  const engine = { name: device.engine, description: device.description, reason: run.reason };
+  const extra: CheckpointExtra = { config, engine, sha256: run.dataRecord.sha256 };
+  const result = await distill(device, data, config.options, {
+    signal,
+    resume,
+    onProgress: (event) => terminal.progress(event),
+    onCheckpoint: (checkpoint) =>
+      writeFileAtomic(folder.paths.checkpoint, encodeCheckpoint(checkpoint, { ...extra })),
+  });
+  const before = performance.now();
+  const evaluation = result.stopped ? undefined : await evaluateUnlessStopped(run, result, signal, terminal);
+  const evaluationSeconds = (performance.now() - before) / 1000;
+  terminal.clear();
+
+  const record = recordOf(run, engine, result, evaluation, evaluationSeconds);
+  await folder.write(record, result.set);
+  if (json) process.stdout.write(resultLine(record, folder.folder));
+  else conclude(terminal, run, record, evaluation);
+  return evaluation ? 0 : stoppedStatus;
+}
+
+function announce(terminal: Terminal, { device, reason, dataRecord, config, resume }: Run): void {
+  const { name, splits, imageShape } = dataRecord;
+  const source = config.dataset === 'digits' ? 'generated' : config.dataset;
+  terminal.say(`Engine: ${device.description}${reason ? `: ${reason}` : ''}`);
+  terminal.say(
+    `Data: ${name} (${source}), ${count(splits.train)} training, ${count(splits.validation)} validation and ` +
+      `${count(splits.test)} test images of ${imageShape.join(' x ')}`,
+  );
+  terminal.say(`Plan: ${planText(config.options, dataRecord.classNames.length)}`);
+  if (resume) terminal.say(`Going on after outer step ${count(resume.iteration)}`);
+}
+
+function planText(options: ResolvedOptions, classes: number): string {
+  const { ipc, steps, epochs, init, population, iterations, batch, labels } = options;
+  const networks = population > 1 ? ` of ${population} networks` : '';
+  return (
+    `${counted(imageCount(options, classes), 'distilled image')} (${ipc * steps} per class, ${labels} labels), ` +
+    `${counted(steps, 'step')} x ${counted(epochs, 'epoch')}, ${init} initialisation${networks}, ` +
+    `${counted(iterations, 'outer step')} of ${counted(batch, 'real image')}`
+  );
+}
+
+/** Undefined when it was interrupted: the test split then counts as not opened, since no number of it was seen. */
+async function evaluateUnlessStopped(
+  { data, device, config }: Run,
+  { set }: Distillation,
+  signal: AbortSignal,
+  terminal: Terminal,
+): Promise<Evaluation | undefined> {
+  try {
+    return await evaluate(device, data, set, {
+      networks: config.options.networks,
+      signal,
+      onProgress: ({ stage, done, total }) => terminal.passing(`Testing ${stage} (${done}/${total})`),
+    });
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    throw error;
+  }
+}
+
+function recordOf(
+  { config, dataRecord }: Run,
+  engine: RunRecord['engine'],
+  result: Distillation,
+  evaluation: Evaluation | undefined,
+  evaluationSeconds: number,
+): RunRecord {
+  const { median, min } = result.stepMilliseconds;
+  const finite = (value: number) => (Number.isFinite(value) ? value : null);
+  return {
+    format: 'limbeck-run-1',
+    config,
+    seed: config.options.seed,
+    versions: { limbeck: version, node: process.version },
+    platform: `${platform()} ${process.arch} ${release()}`,
+    engine,
+    dataset: dataRecord,
+    protocol: protocolName(result.set),
+    stopped: !evaluation,
+    outerSteps: result.outerSteps,
+    curve: result.curve,
+    best: result.best,
+    testAccuracy: evaluation?.accuracy ?? null,
+    baselines: evaluation?.baselines ?? {},
+    testOpened: evaluation ? 1 : 0,
+    timings: {
+      seconds: result.seconds,
+      evaluationSeconds: evaluation ? evaluationSeconds : 0,
+      stepMilliseconds: { median: finite(median), min: finite(min) },
+    },
+  };
+}
+
+function conclude(
+  terminal: Terminal,
+  { folder, config }: Run,
+  record: RunRecord,
+  evaluation: Evaluation | undefined,
+): void {
+  const { paths } = folder;
+  const images = imageCount(config.options, record.dataset.classNames.length);
+  const { outerSteps, timings, best } = record;
+  terminal.say(
+    `${counted(outerSteps, 'outer step')} in ${duration(timings.seconds)}; best validation accuracy ` +
+      `${best.validationAccuracy.toFixed(1)} % after step ${count(best.iteration)}`,
+  );
+  if (evaluation) {
+    terminal.say(`\n${evaluation.protocol}\n${accuracyTable(images, evaluation)}\n`);
+  } else {
+    terminal.say(
+      `Stopped before the end, the test split was not opened. To go on: limbeck resume ${folder.folder}`,
+    );
+  }
+  for (const path of [paths.artefact, paths.sheet, paths.record, paths.report]) terminal.say(`Wrote ${path}`);
+}

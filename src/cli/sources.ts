@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto';
+import { resolve } from 'node:path';
+import type { Dataset } from '../data/dataset.js';
+import { loadDataset } from '../data/load.js';
+import type { Device } from '../engine/device.js';
+import { chooseDevice, type DeviceChoice, openDevice } from '../engine/open.js';
+import type { DatasetRecord } from '../report/record.js';
+import { LimbeckError } from '../util/errors.js';
+
+/** Where data comes from, as a run remembers it. */
+export interface DataSource {
+  /** `digits`, or the absolute path of a folder. */
+  readonly dataset: string;
+  readonly digitsSize?: number;
+}
+
+export function dataSource(dataset = 'digits', digitsSize?: number): DataSource {
+  if (dataset === 'digits') return { dataset, digitsSize };
+  if (digitsSize !== undefined)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `--digits-size is ${digitsSize}, but the data set is ${dataset}: it applies to the generated digits only`,
+    );
+  // The loader's message for a bare word is better when it sees the word itself.
+  return { dataset: /^[\w-]+$/.test(dataset) ? dataset : resolve(dataset) };
+}
+
+export async function openData({ dataset, digitsSize }: DataSource): Promise<Dataset> {
+  if (dataset !== 'digits' || digitsSize === undefined) return loadDataset(dataset);
+  const [validation, test] = [10, 5].map((part) => Math.max(1, Math.round(digitsSize / part)));
+  return loadDataset(dataset, { digits: { train: digitsSize, validation, test } });
+}
+
+export function describeData(data: Dataset): DatasetRecord {
+  const hash = createHash('sha256');
+  for (const { images, labels } of [data.train, data.validation, data.test]) {
+    hash.update(new Uint8Array(images.buffer, images.byteOffset, images.byteLength));
+    hash.update(labels);
+  }
+  const { name, imageShape, classNames, mean, std } = data;
+  return {
+    name,
+    imageShape,
+    classNames,
+    mean,
+    std,
+    splits: { train: data.train.count, validation: data.validation.count, test: data.test.count },
+    sha256: hash.digest('hex'),
+  };
+}
+
+/** An engine, and why this one where it was not named. */
+export async function openEngine(
+  choice: DeviceChoice,
+  threads?: number,
+): Promise<{ device: Device; reason?: string }> {
+  if (threads !== undefined && choice !== 'cpu' && choice !== 'auto')
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `--threads is ${threads}, but the device is ${choice}: it applies to cpu only, leave it out`,
+    );
+  if (choice !== 'auto') return { device: await openDevice(choice, { threads }) };
+  const { engine, reason } = await chooseDevice();
+  return { device: await openDevice(engine, engine === 'cpu' ? { threads } : {}), reason };
+}

@@ -1,0 +1,83 @@
+import type { EngineName } from '../engine/device.js';
+import type { DeviceChoice } from '../engine/open.js';
+import type { CurvePoint } from '../eval/distill.js';
+import type { BaselineAccuracy } from '../eval/evaluate.js';
+import type { ResolvedOptions } from '../eval/options.js';
+import type { Accuracy } from '../eval/statistics.js';
+
+/** Everything needed to do a run again. */
+export interface RunConfig {
+  /** `digits`, or the absolute path of a folder. */
+  readonly dataset: string;
+  /** Training images, when the set is generated. */
+  readonly digitsSize?: number;
+  readonly device: DeviceChoice;
+  readonly threads?: number;
+  readonly options: ResolvedOptions;
+}
+
+export interface DatasetRecord {
+  readonly name: string;
+  readonly imageShape: readonly [number, number, number];
+  readonly classNames: readonly string[];
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+  /** Images of each split. */
+  readonly splits: { readonly train: number; readonly validation: number; readonly test: number };
+  /** Of all images and labels: tells whether the data is still the same. */
+  readonly sha256: string;
+}
+
+/** `run.json`: what was done and what came out. */
+export interface RunRecord {
+  readonly format: 'limbeck-run-1';
+  readonly config: RunConfig;
+  readonly seed: number;
+  readonly versions: { readonly limbeck: string; readonly node: string };
+  readonly platform: string;
+  readonly engine: { readonly name: EngineName; readonly description: string; readonly reason?: string };
+  readonly dataset: DatasetRecord;
+  readonly protocol: string;
+  /** Stopped before its end: there is a checkpoint to go on from, and no test accuracy. */
+  readonly stopped: boolean;
+  readonly outerSteps: number;
+  readonly curve: readonly CurvePoint[];
+  readonly best: { readonly iteration: number; readonly validationAccuracy: number };
+  /** Percent. */
+  readonly testAccuracy: Accuracy | null;
+  readonly baselines: Readonly<Record<string, BaselineAccuracy>>;
+  /** How often this run looked at the test split. */
+  readonly testOpened: number;
+  readonly timings: {
+    /** Distillation, over all pieces of the run. */
+    readonly seconds: number;
+    readonly evaluationSeconds: number;
+    /** Wall time of an outer step; null when this piece of the run made none. */
+    readonly stepMilliseconds: { readonly median: number | null; readonly min: number | null };
+  };
+}
+
+/** Accuracy in percent for people: `94.1 %`, `61.3 ± 4.2 %`. */
+export function accuracyText({ mean, std, networks }: Accuracy): string {
+  return networks > 1 ? `${mean.toFixed(1)} ± ${std.toFixed(1)} %` : `${mean.toFixed(1)} %`;
+}
+
+/** `12,345` */
+export const count = (value: number): string => Math.round(value).toLocaleString('en-GB');
+
+/** `1 image`, `10 images` */
+export const counted = (value: number, noun: string): string =>
+  `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+
+/** `8.1 s`, `3 min 20 s`, `2 h 5 min` */
+export function duration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '–';
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  const minutes = Math.round(whole / 60);
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** Distilled images in all: a set has its own for every inner step. */
+export const imageCount = ({ ipc, steps }: ResolvedOptions, classes: number): number => ipc * steps * classes;
