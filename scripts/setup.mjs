@@ -6,13 +6,14 @@
  *
  * With --prebuild also the stripped native engine of this platform in prebuilds/, as the npm package carries it.
  */
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ensureCompiler } from './setup/compiler.mjs';
 import { main, npm, root, SetupError, step } from './setup/run.mjs';
 import { filesBelow, unlessUpToDate } from './setup/up-to-date.mjs';
 
+const addon = 'build/Release/limbeck.node';
 const nativeSources = ['native', 'CMakeLists.txt', 'cmake', 'package-lock.json'];
 export const typescriptSources = [
   'src',
@@ -82,8 +83,7 @@ function removeOrphans() {
 }
 
 async function buildNative() {
-  const outputs = ['build/Release/limbeck.node'];
-  await unlessUpToDate('native', { inputs: nativeSources, outputs }, async () => {
+  await unlessUpToDate('native', { inputs: nativeSources, outputs: [addon] }, async () => {
     await ensureCompiler();
     await step('build the native engine', ...npm('run', '--silent', 'build:native'));
   });
@@ -95,6 +95,10 @@ async function prebuildNative() {
   await unlessUpToDate('prebuild', { inputs, outputs }, async () => {
     await ensureCompiler();
     await step('prebuild the native engine', process.execPath, ['scripts/prebuild.mjs']);
+    // prebuildify moves what was built; put it back, for it is what a checkout loads.
+    const [built] = readdirSync(join(root, outputs[0])).filter((name) => name.endsWith('.node'));
+    mkdirSync(join(root, 'build/Release'), { recursive: true });
+    copyFileSync(join(root, outputs[0], built), join(root, addon));
   });
 }
 

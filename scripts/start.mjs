@@ -1,10 +1,19 @@
 /** `npm start`: sets everything up and distils the embedded digits; arguments after `--` go to `limbeck distill`. */
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { main, root } from './setup/run.mjs';
 import { setUp } from './setup.mjs';
 
-const defaults = { '--dataset': 'digits', '--out': 'runs/digits' };
+const defaults = { '--dataset': 'digits', '--out': freeFolder('runs/digits') };
+
+/** A run is never written over: the second one goes to `runs/digits-2`. */
+function freeFolder(name) {
+  for (let n = 1; ; n++) {
+    const folder = n === 1 ? name : `${name}-${n}`;
+    if (!existsSync(join(root, folder))) return folder;
+  }
+}
 
 await main(async () => {
   await setUp();

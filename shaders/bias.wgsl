@@ -8,8 +8,8 @@ override C: u32;
 override S: u32;
 override ACCUMULATE: bool = false;
 
-const LANES = 256u;
-const SIDE = 16u; // SIDE * SIDE = LANES
+override SIDE: u32 = 8u; // more for long sums: see "terms" below
+override LANES: u32 = SIDE * SIDE;
 const BLOCK = 64u; // terms added up before they join the running sum
 
 @group(0) @binding(0) var<uniform> views: array<vec4u, 8>;
@@ -44,8 +44,9 @@ fn sumOfLanes(lane: u32, own: f32) -> f32 {
 @group(0) @binding(1) var<storage, read> backward_yBar: array<f32>;
 @group(0) @binding(2) var<storage, read_write> backward_bBar: array<f32>;
 
+// terms: N * S
 // workgroups: P * C
-@compute @workgroup_size(256)
+@compute @workgroup_size(LANES)
 fn backward(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,

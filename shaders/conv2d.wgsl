@@ -5,7 +5,8 @@
 // x[N, C, H, W]: ((n * C + c) * H + h) * W + w        w[OC, C, KH, KW]: ((oc * C + c) * KH + kh) * KW + kw
 // y[N, OC, OH, OW]: ((n * OC + oc) * OH + oh) * OW + ow     b[OC]
 //
-// Pixels outside x are zero. Positions are unsigned: one below zero wraps round and is past the end as well.
+// Pixels outside x are zero: the loops run over the part of the kernel that lies inside. Divisions stay out of the
+// inner loops.
 
 override P: u32;
 override N: u32;
@@ -32,6 +33,14 @@ fn linear(id: vec3u, groups: vec3u) -> u32 {
   return id.y * (groups.x * 64u) + id.x;
 }
 
+// The first and the end of the kernel positions k with 0 <= start + k - padding < size.
+fn inside(start: u32, kernel: u32, size: u32) -> vec2u {
+  return vec2u(
+    select(0u, padding - start, padding > start),
+    select(0u, min(kernel, size + padding - start), size + padding > start),
+  );
+}
+
 @group(0) @binding(1) var<storage, read> forward_x: array<f32>;
 @group(0) @binding(2) var<storage, read> forward_w: array<f32>;
 @group(0) @binding(3) var<storage, read> forward_b: array<f32>;
@@ -52,21 +61,16 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let p = index / (OW * OH * OC * N);
   let x = at(0u, p) + n * (C * H * W);
   let w = at(1u, p) + oc * (C * KH * KW);
-  let h0 = oh * stride - padding;
-  let w0 = ow * stride - padding;
+  let rows = inside(oh * stride, KH, H);
+  let columns = inside(ow * stride, KW, W);
   var sum = 0.0;
   for (var c = 0u; c < C; c++) {
     var channel = 0.0;
-    for (var kh = 0u; kh < KH; kh++) {
-      let h = h0 + kh;
-      if (h >= H) {
-        continue;
-      }
-      for (var kw = 0u; kw < KW; kw++) {
-        let column = w0 + kw;
-        if (column < W) {
-          channel += forward_x[x + (c * H + h) * W + column] * forward_w[w + (c * KH + kh) * KW + kw];
-        }
+    for (var kh = rows.x; kh < rows.y; kh++) {
+      let xRow = x + (c * H + oh * stride + kh - padding) * W + ow * stride - padding;
+      let wRow = w + (c * KH + kh) * KW;
+      for (var kw = columns.x; kw < columns.y; kw++) {
+        channel += forward_x[xRow + kw] * forward_w[wRow + kw];
       }
     }
     sum += channel;
@@ -101,22 +105,27 @@ fn backwardInput(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   let p = index / (W * H * C * N);
   let yBar = at(0u, p) + n * (OC * OH * OW);
   let w = at(1u, p) + c * (KH * KW);
+  // Every stride-th kernel position reaches this pixel, each from the output pixel before the last one's; those
+  // before the first wrap round and are past the end as well.
+  let lastRow = (h + padding) / stride;
+  let lastColumn = (column + padding) / stride;
   var sum = 0.0;
   for (var oc = 0u; oc < OC; oc++) {
     var channel = 0.0;
-    for (var kh = 0u; kh < KH; kh++) {
-      // The output row with oh * stride + kh - padding = h, if there is one.
-      let row = h + padding - kh;
-      if (row % stride != 0u || row / stride >= OH) {
-        continue;
-      }
-      for (var kw = 0u; kw < KW; kw++) {
-        let place = column + padding - kw;
-        if (place % stride == 0u && place / stride < OW) {
-          channel += backwardInput_yBar[yBar + (oc * OH + row / stride) * OW + place / stride] *
-            backwardInput_w[w + (oc * C * KH + kh) * KW + kw];
+    var oh = lastRow;
+    for (var kh = (h + padding) % stride; kh < KH; kh += stride) {
+      if (oh < OH) {
+        let yRow = yBar + (oc * OH + oh) * OW;
+        let wRow = w + (oc * C * KH + kh) * KW;
+        var ow = lastColumn;
+        for (var kw = (column + padding) % stride; kw < KW; kw += stride) {
+          if (ow < OW) {
+            channel += backwardInput_yBar[yRow + ow] * backwardInput_w[wRow + kw];
+          }
+          ow--;
         }
       }
+      oh--;
     }
     sum += channel;
   }
@@ -132,9 +141,8 @@ fn backwardInput(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
 @group(0) @binding(2) var<storage, read> backwardWeight_yBar: array<f32>;
 @group(0) @binding(3) var<storage, read_write> backwardWeight_wBar: array<f32>;
 
-const LANES = 64u;
-const SIDE = 8u; // SIDE * SIDE = LANES
-const BLOCK = 64u; // terms added up before they join the running sum
+override SIDE: u32 = 8u; // more for long sums: see "terms" below
+override LANES: u32 = SIDE * SIDE;
 
 var<workgroup> partials: array<f32, LANES>;
 
@@ -159,9 +167,18 @@ fn sumOfLanes(lane: u32, own: f32) -> f32 {
   return sum;
 }
 
+// The first and the end of the output positions o with 0 <= o * stride + k - padding < size.
+fn outputs(k: u32, count: u32, size: u32) -> vec2u {
+  return vec2u(
+    select(0u, (padding - k + stride - 1u) / stride, padding > k),
+    select(0u, min(count, (size + padding - k - 1u) / stride + 1u), size + padding > k),
+  );
+}
+
 // One weight per workgroup: there are few weights and many output pixels to add up.
+// terms: N * OH * OW
 // workgroups: P * OC * C * KH * KW
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn backwardWeight(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
@@ -178,19 +195,22 @@ fn backwardWeight(
   let p = index / (KW * KH * C * OC);
   let x = at(0u, p) + c * (H * W);
   let yBar = at(1u, p) + oc * (OH * OW);
+  let columns = outputs(kw, OW, W);
   var own = 0.0;
-  for (var start = lane; start < N * OH * OW; start += LANES * BLOCK) {
-    var block = 0.0;
-    for (var i = start; i < min(start + LANES * BLOCK, N * OH * OW); i += LANES) {
-      let n = i / (OH * OW);
-      let h = ((i / OW) % OH) * stride + kh - padding;
-      let column = (i % OW) * stride + kw - padding;
-      if (h < H && column < W) {
-        block += backwardWeight_x[x + (n * C * H + h) * W + column] *
-          backwardWeight_yBar[yBar + n * (OC * OH * OW) + i % (OH * OW)];
+  // A lane takes every LANES-th row of yBar; the sum of a row is one term.
+  for (var i = lane; i < N * OH; i += LANES) {
+    let n = i / OH;
+    let oh = i % OH;
+    let h = oh * stride + kh - padding;
+    if (h < H) {
+      let xRow = x + (n * C * H + h) * W + kw - padding;
+      let yRow = yBar + (n * OC * OH + oh) * OW;
+      var row = 0.0;
+      for (var ow = columns.x; ow < columns.y; ow++) {
+        row += backwardWeight_x[xRow + ow * stride] * backwardWeight_yBar[yRow + ow];
       }
+      own += row;
     }
-    own += block;
   }
   let sum = sumOfLanes(lane, own);
   if (lane == 0u) {

@@ -6,8 +6,8 @@ override factor: f32;
 override HAS_scale: bool = false;
 override ACCUMULATE: bool = false;
 
-const LANES = 256u;
-const SIDE = 16u; // SIDE * SIDE = LANES
+override SIDE: u32 = 8u; // more for long sums: see "terms" below
+override LANES: u32 = SIDE * SIDE;
 const BLOCK = 64u; // terms added up before they join the running sum
 
 @group(0) @binding(0) var<uniform> views: array<vec4u, 8>;
@@ -48,8 +48,9 @@ fn sumOfLanes(lane: u32, own: f32) -> f32 {
 @group(0) @binding(3) var<storage, read_write> dot_out: array<f32>;
 
 // out = sum of a[i] * b[i]
+// terms: M
 // workgroups: P
-@compute @workgroup_size(256)
+@compute @workgroup_size(LANES)
 fn dot(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
@@ -84,8 +85,9 @@ fn dot(
 @group(0) @binding(2) var<storage, read_write> sum_out: array<f32>;
 
 // out = factor * sum of x[i]
+// terms: M
 // workgroups: P
-@compute @workgroup_size(256)
+@compute @workgroup_size(LANES)
 fn sum(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,

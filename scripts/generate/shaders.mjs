@@ -87,11 +87,16 @@ export function parseShader({ name, code }) {
     if (!attributes.includes('@compute')) continue;
     // A kernel with the name of a word of WGSL is written with an underscore behind it: `fn uniform_`.
     const entry = functionName.replace(/_$/, '');
-    const size = /@workgroup_size\((\d+)\)/.exec(attributes);
-    if (!size) fail(`${entry} needs @workgroup_size(<number>)`);
-    const geometry = /\/\/ (invocations|workgroups): ([^\n]+)\n$/.exec(code.slice(0, at));
+    const size = /@workgroup_size\((\d+|LANES)\)/.exec(attributes);
+    if (!size) fail(`${entry} needs @workgroup_size(<number>) or @workgroup_size(LANES)`);
+    const geometry = /(?:\/\/ terms: ([^\n]+)\n)?\/\/ (invocations|workgroups): ([^\n]+)\n$/.exec(
+      code.slice(0, at),
+    );
     if (!geometry)
       fail(`directly above ${entry} there must be "// invocations: ..." or "// workgroups: ..."`);
+    const [, terms, counts, count] = geometry;
+    if ((size[1] === 'LANES') !== (terms !== undefined) || (terms && counts !== 'workgroups'))
+      fail(`${entry}: "// terms: ..." belongs to workgroups of LANES, and they need it`);
     const mentioned = reach(functionName, functions, constants);
     const own = bindings.filter((binding) => binding.entry === entry);
     own.forEach((binding, index) => {
@@ -104,11 +109,12 @@ export function parseShader({ name, code }) {
     entries.push({
       entry,
       functionName,
-      workgroupSize: Number(size[1]),
+      workgroupSize: terms ? undefined : Number(size[1]),
+      terms: terms && expression(name, terms.trim(), overrides),
       bindings: own.map(({ operand, access, type }) => ({ operand, access, type })),
-      overrides: [...overrides.keys()].filter((override) => mentioned.has(override)),
-      counts: geometry[1],
-      count: expression(name, geometry[2].trim(), overrides),
+      overrides: [...overrides.keys()].filter((override) => override !== 'LANES' && mentioned.has(override)),
+      counts,
+      count: expression(name, count.trim(), overrides),
     });
   }
   return { overrides: Object.fromEntries(overrides), entries };
@@ -122,6 +128,7 @@ export function shaderModule(shaders) {
       (e) => `      ${e.entry}: {
         functionName: '${e.functionName}',
         workgroupSize: ${e.workgroupSize},
+        terms: ${e.terms},
         bindings: ${JSON.stringify(e.bindings)},
         overrides: ${JSON.stringify(e.overrides)},
         counts: '${e.counts}',
@@ -141,8 +148,10 @@ ${entryTexts.join('\n')}
 export interface ShaderEntry {
   /** Its name in the source. */
   readonly functionName: string;
-  /** Invocations in a workgroup. */
-  readonly workgroupSize: number;
+  /** Invocations in a workgroup; undefined where the override SIDE decides it: SIDE * SIDE. */
+  readonly workgroupSize: number | undefined;
+  /** How many terms a workgroup adds up: what SIDE is chosen by. */
+  readonly terms: ((s: Readonly<Record<string, number>>) => number) | undefined;
   /** Operands in order; the first one has binding 1, binding 0 are the views. */
   readonly bindings: readonly { operand: string; access: 'read' | 'read_write'; type: string }[];
   /** The overrides the entry point uses, by name. */

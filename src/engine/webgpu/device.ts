@@ -51,7 +51,7 @@ export async function openWebgpuDevice(
     label: 'limbeck',
     requiredLimits: { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage },
   });
-  return new WebgpuDevice(gpu, raw, `webgpu (${name}${software ? ', software' : ''})`);
+  return new WebgpuDevice(gpu, raw, `webgpu (${name}${software ? ', software' : ''})`, software);
 }
 
 /** One WebGPU device. Work is handed to its queue in the order it was asked for. */
@@ -68,9 +68,10 @@ export class WebgpuDevice implements Device {
     readonly gpu: GPU,
     readonly raw: GPUDevice,
     readonly description: string,
+    software: boolean,
   ) {
     this.#health = new Health(raw);
-    this.pipelines = new Pipelines(raw);
+    this.pipelines = new Pipelines(raw, software);
   }
 
   /** Does something when everything asked for earlier has been handed to the queue; fails when the device has. */
