@@ -1,0 +1,293 @@
+#include <napi.h>
+
+#include "isa.h"
+#include "parallel.h"
+#include "program.h"
+
+/**
+ * The border between JavaScript and the engine: unwraps arguments, wraps results, no maths. TypeScript
+ * (src/engine/cpu) is its only caller; what is checked here is what would otherwise crash the process.
+ */
+namespace {
+
+using limbeck::Buffer;
+using limbeck::Isa;
+using limbeck::Kernel;
+using limbeck::Pool;
+using limbeck::Program;
+
+constexpr napi_type_tag kDeviceTag = {0x6c696d6265636b01, 0x1d6f1c0a8b7e4f01};
+constexpr napi_type_tag kTensorTag = {0x6c696d6265636b02, 0x1d6f1c0a8b7e4f02};
+constexpr napi_type_tag kProgramTag = {0x6c696d6265636b03, 0x1d6f1c0a8b7e4f03};
+
+/** Throws a JavaScript error whose `code` TypeScript turns into a LimbeckError. */
+[[noreturn]] void fail(Napi::Env env, const char* code, const std::string& message) {
+  Napi::Error error = Napi::Error::New(env, message);
+  error.Set("code", Napi::String::New(env, code));
+  throw error;
+}
+
+int64_t integer(const Napi::Value& value) {
+  if (!value.IsNumber()) fail(value.Env(), "ERR_PROGRAM", "expected a number");
+  return value.As<Napi::Number>().Int64Value();
+}
+
+template <class T>
+T* unwrap(const Napi::Value& value, const napi_type_tag& tag) {
+  if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&tag))
+    fail(value.Env(), "ERR_PROGRAM", "expected an object of this addon");
+  return T::Unwrap(value.As<Napi::Object>());
+}
+
+// ---------------------------------------------------------------- Tensor
+
+class TensorWrap : public Napi::ObjectWrap<TensorWrap> {
+ public:
+  explicit TensorWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+    const int64_t bytes = integer(info[0]);
+    if (bytes < 0) fail(info.Env(), "ERR_SHAPE", "a tensor of negative size");
+    buffer_ = Buffer::allocate(bytes);
+    if (!buffer_) fail(info.Env(), "ERR_OUT_OF_MEMORY", "no room for a tensor of " + std::to_string(bytes) + " bytes");
+    info.This().As<Napi::Object>().TypeTag(&kTensorTag);
+  }
+
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "NativeTensor",
+                       {InstanceMethod<&TensorWrap::write>("write"), InstanceMethod<&TensorWrap::read>("read"),
+                        InstanceMethod<&TensorWrap::free>("free")});
+  }
+
+  const std::shared_ptr<Buffer>& buffer() const { return buffer_; }
+
+ private:
+  /** write(bytes, offset): copies all of `bytes` to offset. */
+  void write(const Napi::CallbackInfo& info) {
+    const Napi::Uint8Array from = bytes_of(info);
+    const int64_t offset = integer(info[1]);
+    check(info.Env(), offset, static_cast<int64_t>(from.ByteLength()));
+    memcpy(buffer_->data() + offset, from.Data(), from.ByteLength());
+  }
+
+  /** read(bytes): fills `bytes` from the beginning of the tensor. */
+  void read(const Napi::CallbackInfo& info) {
+    Napi::Uint8Array to = bytes_of(info);
+    check(info.Env(), 0, static_cast<int64_t>(to.ByteLength()));
+    memcpy(to.Data(), buffer_->data(), to.ByteLength());
+  }
+
+  /** Lets go of the memory; programs that use it keep it until they go. */
+  void free(const Napi::CallbackInfo&) { buffer_.reset(); }
+
+  static Napi::Uint8Array bytes_of(const Napi::CallbackInfo& info) {
+    if (!info[0].IsTypedArray() || info[0].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array)
+      fail(info.Env(), "ERR_PROGRAM", "expected a Uint8Array");
+    return info[0].As<Napi::Uint8Array>();
+  }
+
+  void check(Napi::Env env, int64_t offset, int64_t length) {
+    if (!buffer_) fail(env, "ERR_PROGRAM", "the tensor was disposed of");
+    if (offset < 0 || length > buffer_->bytes() || offset > buffer_->bytes() - length)
+      fail(env, "ERR_SHAPE", "the range does not fit in the tensor");
+  }
+
+  std::shared_ptr<Buffer> buffer_;
+};
+
+// ---------------------------------------------------------------- Device
+
+class DeviceWrap : public Napi::ObjectWrap<DeviceWrap> {
+ public:
+  /** new NativeDevice(isa, threads) */
+  explicit DeviceWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+    const std::string name = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
+    isa_ = limbeck::find_isa(name);
+    if (!isa_) fail(info.Env(), "ERR_DEVICE", "this processor or build has no instruction set named " + name);
+    const int64_t threads = integer(info[1]);
+    if (threads < 1 || threads > 1024) fail(info.Env(), "ERR_OPTION", "threads: expected 1 to 1024");
+    pool_ = std::make_shared<Pool>(static_cast<int>(threads));
+    info.This().As<Napi::Object>().TypeTag(&kDeviceTag);
+  }
+
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "NativeDevice", {InstanceMethod<&DeviceWrap::free>("free")});
+  }
+
+  const Isa& isa() const { return *isa_; }
+  const std::shared_ptr<Pool>& pool() const { return pool_; }
+
+ private:
+  /** Lets go of the threads; programs keep them until they go. */
+  void free(const Napi::CallbackInfo&) { pool_.reset(); }
+
+  const Isa* isa_ = nullptr;
+  std::shared_ptr<Pool> pool_;
+};
+
+// ---------------------------------------------------------------- Program
+
+/** A run on a thread of its own: resolves to false when it was stopped. */
+class Run : public Napi::AsyncWorker {
+ public:
+  Run(Napi::Env env, std::shared_ptr<Program> program, int64_t times)
+      : AsyncWorker(env), promise_(Napi::Promise::Deferred::New(env)), program_(std::move(program)), times_(times) {}
+
+  Napi::Promise promise() const { return promise_.Promise(); }
+
+ protected:
+  void Execute() override { finished_ = program_->run(times_); }
+  void OnOK() override { promise_.Resolve(Napi::Boolean::New(Env(), finished_)); }
+  void OnError(const Napi::Error& error) override { promise_.Reject(error.Value()); }
+
+ private:
+  Napi::Promise::Deferred promise_;
+  std::shared_ptr<Program> program_;
+  int64_t times_;
+  bool finished_ = false;
+};
+
+class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
+ public:
+  /** new NativeProgram(device, { storages, arenaBytes, steps }); see ProgramDescription in src/engine/cpu/binding.ts. */
+  explicit ProgramWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+    const Napi::Env env = info.Env();
+    const DeviceWrap* device = unwrap<DeviceWrap>(info[0], kDeviceTag);
+    if (!device->pool()) fail(env, "ERR_PROGRAM", "the device was disposed of");
+    const Napi::Object description = object(info[1]);
+
+    std::vector<limbeck::Storage> storages;
+    const Napi::Array storage_list = array(description.Get("storages"));
+    for (uint32_t i = 0; i < storage_list.Length(); i++) {
+      const Napi::Object storage = object(storage_list.Get(i));
+      const Napi::Value tensor = storage.Get("tensor");
+      std::shared_ptr<Buffer> buffer;
+      if (!tensor.IsUndefined()) {
+        buffer = unwrap<TensorWrap>(tensor, kTensorTag)->buffer();
+        if (!buffer) fail(env, "ERR_PROGRAM", "a tensor was disposed of");
+      }
+      storages.push_back({buffer, integer(storage.Get("offset")), integer(storage.Get("bytes"))});
+    }
+
+    std::vector<limbeck::StepDescription> steps;
+    const Napi::Array step_list = array(description.Get("steps"));
+    for (uint32_t i = 0; i < step_list.Length(); i++) steps.push_back(step(device->isa(), object(step_list.Get(i))));
+
+    Program::Status status;
+    std::string message;
+    program_ = Program::create(device->pool(), storages, integer(description.Get("arenaBytes")), steps, &status, &message);
+    if (status == Program::Status::kOutOfMemory) fail(env, "ERR_OUT_OF_MEMORY", "no room for " + message);
+    if (!program_) fail(env, "ERR_PROGRAM", message);
+    info.This().As<Napi::Object>().TypeTag(&kProgramTag);
+  }
+
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "NativeProgram",
+                       {InstanceMethod<&ProgramWrap::run>("run"), InstanceMethod<&ProgramWrap::stop>("stop"),
+                        InstanceMethod<&ProgramWrap::free>("free"), InstanceMethod<&ProgramWrap::bytes>("bytes")});
+  }
+
+ private:
+  static Napi::Object object(const Napi::Value& value) {
+    if (!value.IsObject()) fail(value.Env(), "ERR_PROGRAM", "expected an object");
+    return value.As<Napi::Object>();
+  }
+  static Napi::Array array(const Napi::Value& value) {
+    if (!value.IsArray()) fail(value.Env(), "ERR_PROGRAM", "expected an array");
+    return value.As<Napi::Array>();
+  }
+  static std::vector<int64_t> integers(const Napi::Value& value) {
+    const Napi::Array from = array(value);
+    std::vector<int64_t> to;
+    for (uint32_t i = 0; i < from.Length(); i++) to.push_back(integer(from.Get(i)));
+    return to;
+  }
+
+  static size_t count(const char* const* names) {
+    size_t n = 0;
+    while (names[n]) n++;
+    return n;
+  }
+
+  static limbeck::StepDescription step(const Isa& isa, const Napi::Object& from) {
+    const Napi::Env env = from.Env();
+    limbeck::StepDescription step;
+    step.kernel = limbeck::find_kernel(isa, static_cast<int>(integer(from.Get("kernel"))));
+    if (!step.kernel) fail(env, "ERR_PROGRAM", "there is no such kernel");
+    step.sizes = integers(from.Get("sizes"));
+    const Napi::Array constants = array(from.Get("constants"));
+    for (uint32_t i = 0; i < constants.Length(); i++)
+      step.constants.push_back(constants.Get(i).ToNumber().DoubleValue());
+    // storage, offset, stride, members, bytes for each operand
+    const std::vector<int64_t> numbers = integers(from.Get("operands"));
+    for (size_t i = 0; i + 4 < numbers.size(); i += 5)
+      step.operands.push_back({numbers[i], numbers[i + 1], numbers[i + 2], numbers[i + 3], numbers[i + 4]});
+    step.accumulate = from.Get("accumulate").ToBoolean().Value();
+    if (step.operands.size() != count(step.kernel->operands) || step.sizes.size() != count(step.kernel->sizes) ||
+        step.constants.size() != count(step.kernel->constants))
+      fail(env, "ERR_PROGRAM", std::string(step.kernel->name) + ": wrong number of operands, sizes or constants");
+    return step;
+  }
+
+  /** run(times): a promise of whether it ran to its end. */
+  Napi::Value run(const Napi::CallbackInfo& info) {
+    if (!program_) fail(info.Env(), "ERR_PROGRAM", "the program was disposed of");
+    program_->arm();
+    Run* run = new Run(info.Env(), program_, integer(info[0]));
+    const Napi::Promise promise = run->promise();
+    run->Queue();
+    return promise;
+  }
+
+  void stop(const Napi::CallbackInfo&) {
+    if (program_) program_->stop();
+  }
+
+  void free(const Napi::CallbackInfo&) { program_.reset(); }
+
+  Napi::Value bytes(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), program_ ? static_cast<double>(program_->bytes()) : 0);
+  }
+
+  std::shared_ptr<Program> program_;
+};
+
+// ---------------------------------------------------------------- what the module exports
+
+Napi::Array names(Napi::Env env, const char* const* list) {
+  Napi::Array array = Napi::Array::New(env);
+  for (uint32_t i = 0; list[i]; i++) array.Set(i, list[i]);
+  return array;
+}
+
+Napi::Value kernels(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Napi::Array array = Napi::Array::New(env);
+  const Isa& isa = limbeck::isas().front();
+  for (int i = 0; const Kernel* kernel = limbeck::find_kernel(isa, i); i++) {
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("name", kernel->name);
+    entry.Set("operands", names(env, kernel->operands));
+    entry.Set("sizes", names(env, kernel->sizes));
+    entry.Set("constants", names(env, kernel->constants));
+    array.Set(static_cast<uint32_t>(i), entry);
+  }
+  return array;
+}
+
+Napi::Value isa_names(const Napi::CallbackInfo& info) {
+  Napi::Array array = Napi::Array::New(info.Env());
+  for (const Isa& isa : limbeck::isas()) array.Set(array.Length(), isa.name);
+  return array;
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  exports.Set("kernels", Napi::Function::New<kernels>(env, "kernels"));
+  exports.Set("isas", Napi::Function::New<isa_names>(env, "isas"));
+  exports.Set("NativeDevice", DeviceWrap::define(env));
+  exports.Set("NativeTensor", TensorWrap::define(env));
+  exports.Set("NativeProgram", ProgramWrap::define(env));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(limbeck, init)

@@ -1,0 +1,98 @@
+#pragma once
+#include <cstring>
+
+#include "chunks.h"
+#include "tiles.h"
+
+/**
+ * How a convolution is laid out in scratch memory, so that it becomes a matrix product without a matrix of patches.
+ *
+ * A padded map is cut into stride x stride *phase planes*: padded pixel (h, w) is pixel (h / stride, w / stride) of
+ * plane (h % stride, w % stride). Within planes every convolution has stride 1: tap (kh, kw) of output (oh, ow) is at
+ * flat position oh * width + ow + shift(kh, kw) of one plane, where `width` is that of a plane. So, walking along
+ * t = oh * width + ow, each tap is one contiguous run of floats. The price: a few positions t between the rows of the output
+ * belong to no pixel; their results are dropped (forward) or their operand is zero (the backward passes).
+ */
+namespace limbeck {
+namespace LIMBECK_ISA {
+
+struct Convolution {
+  int64_t P, N, C, H, W, OC, KH, KW, OH, OW, stride, padding;
+  int64_t reach_h, reach_w;  // how far taps reach within a plane
+  int64_t width, height;     // of a plane
+  int64_t plane;             // its floats
+  int64_t phases;            // planes of a map
+  int64_t taps;              // of one input channel
+  int64_t positions;         // flat positions of an output map, without the gap after its last row
+
+  explicit Convolution(const Step& step)
+      : P(step.sizes[0]),
+        N(step.sizes[1]),
+        C(step.sizes[2]),
+        H(step.sizes[3]),
+        W(step.sizes[4]),
+        OC(step.sizes[5]),
+        KH(step.sizes[6]),
+        KW(step.sizes[7]),
+        OH(step.sizes[8]),
+        OW(step.sizes[9]),
+        stride(step.sizes[10]),
+        padding(step.sizes[11]),
+        reach_h((KH - 1) / stride),
+        reach_w((KW - 1) / stride),
+        width(OW + reach_w),
+        height(OH + reach_h),
+        plane(height * width),
+        phases(stride * stride),
+        taps(KH * KW),
+        positions(OH * width - reach_w) {}
+
+  LIMBECK_INLINE int64_t work() const { return N * OC * OH * OW * C * taps; }
+  LIMBECK_INLINE int64_t shift(int64_t kh, int64_t kw) const { return kh / stride * width + kw / stride; }
+  LIMBECK_INLINE int64_t phase(int64_t h, int64_t w) const { return h % stride * stride + w % stride; }
+
+  /** Floats of a padded image; vectors may be read up to kLanes beyond the last plane. */
+  LIMBECK_INLINE int64_t padded_size() const { return round_up(C * phases * plane + kLanes, 16); }
+
+  /** Where tap (c, kh, kw) of position 0 is in a padded image. */
+  LIMBECK_INLINE int64_t tap(int64_t c, int64_t kh, int64_t kw) const {
+    return (c * phases + phase(kh, kw)) * plane + shift(kh, kw);
+  }
+};
+
+/** Copies n floats. Rows are short: no call. */
+LIMBECK_INLINE void copy_row(float* to, const float* from, int64_t n) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(to + i, load(from + i));
+  if (i < n) store_partial(to + i, load_partial(from + i, n - i), n - i);
+}
+
+/** Writes the pixels of image x `[C, H, W]` into a padded image whose other floats are zero already. */
+inline void pad_image(const Convolution& g, const float* x, float* padded) {
+  for (int64_t c = 0; c < g.C; c++) {
+    for (int64_t h = 0; h < g.H; h++) {
+      const float* row = x + (c * g.H + h) * g.W;
+      const int64_t ph = h + g.padding;
+      if (ph / g.stride >= g.height) continue;  // below the last window
+      float* planes = padded + (c * g.phases + ph % g.stride * g.stride) * g.plane + ph / g.stride * g.width;
+      if (g.stride == 1) {
+        copy_row(planes + g.padding, row, g.W);
+      } else {
+        for (int64_t w = 0; w < g.W; w++) {
+          const int64_t pw = w + g.padding;
+          if (pw / g.stride < g.width) planes[pw % g.stride * g.plane + pw / g.stride] = row[w];
+        }
+      }
+    }
+  }
+}
+
+/** Writes maps y `[OC, OH, OW]` at plane width, `size` floats a map; the gaps are zero already. */
+inline void spread_maps(const Convolution& g, const float* y, float* spread, int64_t size) {
+  for (int64_t oc = 0; oc < g.OC; oc++)
+    for (int64_t oh = 0; oh < g.OH; oh++)
+      copy_row(spread + oc * size + oh * g.width, y + (oc * g.OH + oh) * g.OW, g.OW);
+}
+
+}  // namespace LIMBECK_ISA
+}  // namespace limbeck

@@ -1,0 +1,51 @@
+#include "isa.h"
+
+namespace limbeck {
+
+namespace registry {
+#define LIMBECK_REGISTRY(isa) extern const KernelList* const isa[];
+#include "isas.gen.h"
+#undef LIMBECK_REGISTRY
+}  // namespace registry
+
+namespace {
+
+bool can_run(const std::string& name) {
+#if defined(__x86_64__)
+  if (name == "avx512")
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+  if (name == "avx2") return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+  return name == "sse2" || name == "neon";
+}
+
+}  // namespace
+
+const std::vector<Isa>& isas() {
+  static const std::vector<Isa> all = [] {
+    std::vector<Isa> found;
+#define LIMBECK_REGISTRY(isa) \
+  if (can_run(#isa)) found.push_back({#isa, registry::isa});
+#include "isas.gen.h"
+#undef LIMBECK_REGISTRY
+    return found;
+  }();
+  return all;
+}
+
+const Isa* find_isa(const std::string& name) {
+  for (const Isa& isa : isas())
+    if (name == isa.name) return &isa;
+  return nullptr;
+}
+
+const Kernel* find_kernel(const Isa& isa, int index) {
+  for (const KernelList* const* list = isa.lists; *list; list++) {
+    if (index < (*list)->count) return &(*list)->kernels[index];
+    index -= (*list)->count;
+  }
+  return nullptr;
+}
+
+}  // namespace limbeck

@@ -1,0 +1,24 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "kernel.h"
+
+namespace limbeck {
+
+/** The kernels compiled for one instruction set; `lists` ends with null. Made by CMake from the names in native/ops. */
+struct Isa {
+  const char* name;
+  const KernelList* const* lists;
+};
+
+/** The instruction sets of this build that this processor can run, best first; never empty. */
+const std::vector<Isa>& isas();
+
+/** The one of that name, or null. */
+const Isa* find_isa(const std::string& name);
+
+/** A kernel by its place in the table; the table is the same for every instruction set. */
+const Kernel* find_kernel(const Isa& isa, int index);
+
+}  // namespace limbeck

@@ -1,0 +1,93 @@
+#include <cmath>
+
+#include "../chunks.h"
+
+/** Pointwise arithmetic: one pass over memory, vectorised by the compiler, cut by elements. */
+namespace limbeck {
+namespace LIMBECK_ISA {
+namespace {
+
+void fill(const Step& step, const Context& context) {
+  const int64_t P = step.sizes[0], M = step.sizes[1];
+  const float value = static_cast<float>(step.constants[0]);
+  each_range(context, P, M, [&](int64_t p, int64_t from, int64_t to) {
+    float* out = step.f32(0, p);
+    for (int64_t i = from; i < to; i++) out[i] = value;
+  });
+}
+
+void add(const Step& step, const Context& context) {
+  enum { A, B, Out };
+  const int64_t P = step.sizes[0], M = step.sizes[1];
+  const float alpha = static_cast<float>(step.constants[0]), beta = static_cast<float>(step.constants[1]);
+  each_range(context, P, M, [&](int64_t p, int64_t from, int64_t to) {
+    const float* a = step.f32(A, p);
+    const float* b = step.f32(B, p);
+    float* out = step.f32(Out, p);
+    for (int64_t i = from; i < to; i++) out[i] = alpha * a[i] + beta * b[i];
+  });
+}
+
+void multiply(const Step& step, const Context& context) {
+  enum { A, B, Out };
+  const int64_t P = step.sizes[0], M = step.sizes[1];
+  each_range(context, P, M, [&](int64_t p, int64_t from, int64_t to) {
+    const float* a = step.f32(A, p);
+    const float* b = step.f32(B, p);
+    float* out = step.f32(Out, p);
+    if (step.accumulate) {
+      for (int64_t i = from; i < to; i++) out[i] += a[i] * b[i];
+    } else {
+      for (int64_t i = from; i < to; i++) out[i] = a[i] * b[i];
+    }
+  });
+}
+
+void softplus(const Step& step, const Context& context) {
+  enum { X, Y };
+  const int64_t P = step.sizes[0], M = step.sizes[1];
+  each_range(context, P, M, [&](int64_t p, int64_t from, int64_t to) {
+    const float* x = step.f32(X, p);
+    float* y = step.f32(Y, p);
+    // log1p of exp(-|x|): nothing overflows, and small values keep their digits.
+    for (int64_t i = from; i < to; i++) y[i] = (x[i] < 0 ? 0 : x[i]) + log1pf(expf(-fabsf(x[i])));
+  });
+}
+
+void softplus_backward(const Step& step, const Context& context) {
+  enum { X, YBar, XBar };
+  const int64_t P = step.sizes[0], M = step.sizes[1];
+  each_range(context, P, M, [&](int64_t p, int64_t from, int64_t to) {
+    const float* x = step.f32(X, p);
+    const float* y_bar = step.f32(YBar, p);
+    float* x_bar = step.f32(XBar, p);
+    for (int64_t i = from; i < to; i++) x_bar[i] = y_bar[i] / (1 + expf(-x[i]));
+  });
+}
+
+void average(const Step& step, const Context& context) {
+  enum { X, Average };
+  const int64_t P = step.sizes[0], M = step.sizes[1];
+  const float rate = static_cast<float>(1 - step.constants[0]);
+  each_range(context, P, M, [&](int64_t p, int64_t from, int64_t to) {
+    const float* x = step.f32(X, p);
+    float* average = step.f32(Average, p);
+    for (int64_t i = from; i < to; i++) average[i] += rate * (x[i] - average[i]);
+  });
+}
+
+const Kernel kernels[] = {
+    {"elementwise.fill", {"out"}, {"P", "M"}, {"value"}, fill, nullptr},
+    {"elementwise.add", {"a", "b", "out"}, {"P", "M"}, {"alpha", "beta"}, add, nullptr},
+    {"elementwise.multiply", {"a", "b", "out"}, {"P", "M"}, {}, multiply, nullptr},
+    {"elementwise.softplus", {"x", "y"}, {"P", "M"}, {}, softplus, nullptr},
+    {"elementwise.softplusBackward", {"x", "yBar", "xBar"}, {"P", "M"}, {}, softplus_backward, nullptr},
+    {"elementwise.average", {"x", "average"}, {"P", "M"}, {"decay"}, average, nullptr},
+};
+
+}  // namespace
+
+LIMBECK_KERNELS(elementwise, kernels)
+
+}  // namespace LIMBECK_ISA
+}  // namespace limbeck

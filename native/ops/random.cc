@@ -1,0 +1,139 @@
+#include <cmath>
+
+#include "../chunks.h"
+
+/**
+ * Counter-based random numbers: the same words as src/util/random.ts; values are made in double and rounded once.
+ * Cut by members and blocks of four elements.
+ */
+namespace limbeck {
+namespace LIMBECK_ISA {
+namespace {
+
+struct Words {
+  uint32_t w[4];
+};
+
+LIMBECK_INLINE uint32_t rotate_left(uint32_t x, int distance) { return x << distance | x >> (32 - distance); }
+
+/** Threefry-4x32 with 20 rounds (Salmon et al. 2011). */
+LIMBECK_INLINE Words threefry(const Words& key, const Words& counter) {
+  constexpr int rotations[8][2] = {{10, 26}, {11, 21}, {13, 27}, {23, 5}, {6, 20}, {17, 11}, {25, 10}, {18, 20}};
+  const uint32_t k[5] = {key.w[0], key.w[1], key.w[2], key.w[3],
+                         0x1bd11bdau ^ key.w[0] ^ key.w[1] ^ key.w[2] ^ key.w[3]};
+  uint32_t x0 = counter.w[0] + k[0], x1 = counter.w[1] + k[1], x2 = counter.w[2] + k[2], x3 = counter.w[3] + k[3];
+  LIMBECK_UNROLL
+  for (uint32_t round = 0; round < 20; round++) {
+    const int* r = rotations[round % 8];
+    if (round % 2 == 0) {
+      x0 += x1;
+      x1 = rotate_left(x1, r[0]) ^ x0;
+      x2 += x3;
+      x3 = rotate_left(x3, r[1]) ^ x2;
+    } else {
+      x0 += x3;
+      x3 = rotate_left(x3, r[0]) ^ x0;
+      x2 += x1;
+      x1 = rotate_left(x1, r[1]) ^ x2;
+    }
+    if (round % 4 == 3) {
+      const uint32_t injection = (round + 1) / 4;
+      x0 += k[injection % 5];
+      x1 += k[(injection + 1) % 5];
+      x2 += k[(injection + 2) % 5];
+      x3 += k[(injection + 3) % 5] + injection;
+    }
+  }
+  return {{x0, x1, x2, x3}};
+}
+
+/** The middle of one of 2^24 cells of (0, 1). */
+LIMBECK_INLINE double unit(uint32_t bits) { return (bits >> 8) * 0x1p-24 + 0x1p-25; }
+
+struct Normal {
+  static LIMBECK_INLINE void values(const Words& words, double* out) {
+    for (int pair = 0; pair < 4; pair += 2) {
+      const double radius = sqrt(-2 * log(unit(words.w[pair])));
+      const double angle = 2 * 3.14159265358979323846 * unit(words.w[pair + 1]);
+      out[pair] = radius * cos(angle);
+      out[pair + 1] = radius * sin(angle);
+    }
+  }
+};
+
+struct Uniform {
+  static LIMBECK_INLINE void values(const Words& words, double* out) {
+    for (int i = 0; i < 4; i++) out[i] = unit(words.w[i]);
+  }
+};
+
+template <class Distribution>
+LIMBECK_INLINE void fill(const Step& step, const Context& context) {
+  enum { State, Out };
+  const int64_t P = step.sizes[0], M = step.sizes[1], stream = step.sizes[2], first_member = step.sizes[3];
+  const double gain = step.constants[0], shift = step.constants[1];
+  const uint32_t* state = step.u32(State, 0);
+  each_range(context, P, M, [&](int64_t p, int64_t from, int64_t to) {
+    float* out = step.f32(Out, p);
+    const Words key = {{state[0], state[1], static_cast<uint32_t>(stream), static_cast<uint32_t>(first_member + p)}};
+    for (int64_t i = from; i < to; i += 4) {  // pieces begin at whole blocks: kElements is a multiple of 4
+      double values[4];
+      Distribution::values(threefry(key, {{static_cast<uint32_t>(i >> 2), state[2], 0, 0}}), values);
+      for (int64_t lane = 0; lane < min(4, to - i); lane++)
+        out[i + lane] = static_cast<float>(gain * values[lane] + shift);
+    }
+  });
+}
+
+void normal(const Step& step, const Context& context) { fill<Normal>(step, context); }
+void uniform(const Step& step, const Context& context) { fill<Uniform>(step, context); }
+
+/** Where the keyed bijection of 0 .. n - 1 sends `index`: feistelPermutation of src/util/random.ts. */
+LIMBECK_INLINE uint32_t permuted(const Words& key, int64_t n, uint32_t index) {
+  int bits = 0;
+  while (bits < 32 && (int64_t{1} << bits) < n) bits++;
+  const int half = bits <= 2 ? 1 : (bits + 1) / 2;
+  const uint32_t mask = (1u << half) - 1;
+  uint32_t value = index;
+  do {
+    uint32_t left = value >> half, right = value & mask;
+    for (uint32_t round = 0; round < 4; round++) {
+      const uint32_t next = left ^ (threefry(key, {{right, round, 0x70657256u, 0}}).w[0] & mask);
+      left = right;
+      right = next;
+    }
+    value = left << half | right;
+  } while (value >= n);
+  return value;
+}
+
+void batch(const Step& step, const Context&) {
+  enum { State, Index };
+  const int64_t P = step.sizes[0], B = step.sizes[1], rows = step.sizes[2], stream = step.sizes[3];
+  const uint32_t* state = step.u32(State, 0);
+  for (int64_t p = 0; p < P; p++) {
+    uint32_t* index = step.u32(Index, p);
+    for (int64_t b = 0; b < B; b++) {
+      const int64_t position = int64_t{state[2]} * B + b;
+      const Words key = {
+          {state[0], state[1], static_cast<uint32_t>(stream), static_cast<uint32_t>(position / rows)}};
+      index[b] = permuted(key, rows, static_cast<uint32_t>(position % rows));
+    }
+  }
+}
+
+void advance(const Step& step, const Context&) { step.u32(0, 0)[2] += 1; }
+
+const Kernel kernels[] = {
+    {"random.normal", {"state", "out"}, {"P", "M", "stream", "firstMember"}, {"gain", "shift"}, normal, nullptr},
+    {"random.uniform", {"state", "out"}, {"P", "M", "stream", "firstMember"}, {"gain", "shift"}, uniform, nullptr},
+    {"random.batch", {"state", "index"}, {"P", "B", "rows", "stream"}, {}, batch, nullptr},
+    {"random.advance", {"state"}, {"P"}, {}, advance, nullptr},
+};
+
+}  // namespace
+
+LIMBECK_KERNELS(random, kernels)
+
+}  // namespace LIMBECK_ISA
+}  // namespace limbeck

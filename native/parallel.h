@@ -1,0 +1,65 @@
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+#include "kernel.h"
+
+namespace limbeck {
+
+/**
+ * Threads that share the chunks of one loop at a time.
+ *
+ * Results never depend on the number of threads: how work is cut into chunks is decided by shapes alone (see chunks.h),
+ * a chunk writes where no other does, and whoever adds up partial results does so afterwards in the order of the chunks.
+ * Chunks are claimed one at a time; the caller claims too and takes whatever is left, so a worker that the system
+ * has not scheduled delays nobody.
+ */
+class Pool {
+ public:
+  using Task = void (*)(void* body, int64_t chunk, int worker);
+
+  explicit Pool(int threads);
+  ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  int threads() const { return static_cast<int>(workers_.size()) + 1; }
+
+  /** Calls body(chunk, worker) for every chunk in 0 .. chunks - 1; worker is below threads(), the caller's is 0. */
+  template <class F>
+  LIMBECK_INLINE void each(int64_t chunks, F&& body) {
+    using Body = typename std::remove_reference<F>::type;
+    if (chunks == 1) {
+      body(int64_t{0}, 0);
+      return;
+    }
+    void* const pointer = const_cast<void*>(static_cast<const void*>(&body));
+    run(chunks, [](void* b, int64_t chunk, int worker) { (*static_cast<Body*>(b))(chunk, worker); }, pointer);
+  }
+
+ private:
+  void run(int64_t chunks, Task task, void* body);
+  bool work(int worker);
+  void loop(int worker);
+
+  // The job. `state_` is its number in the upper half and the unclaimed chunks in the lower: a claim is one
+  // compare-and-swap that fails when the job has changed, so the other fields were those of the claimed job.
+  alignas(64) std::atomic<uint64_t> state_{0};
+  std::atomic<Task> task_{nullptr};
+  std::atomic<void*> body_{nullptr};
+  std::atomic<uint32_t> total_{0};
+  alignas(64) std::atomic<uint32_t> done_{0};
+
+  alignas(64) std::atomic<int> parked_{0};
+  std::atomic<bool> quit_{false};
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<std::thread> workers_;
+};
+
+}  // namespace limbeck

@@ -1,0 +1,124 @@
+#include "program.h"
+
+#include <cstdlib>
+
+namespace limbeck {
+
+namespace {
+
+constexpr int64_t kLine = 64;
+
+int64_t lines(int64_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
+
+std::string describe(const StepDescription& step, size_t index, size_t operand) {
+  return "step " + std::to_string(index) + " (" + step.kernel->name + "): operand " + step.kernel->operands[operand];
+}
+
+/** True when every member lies within the storage. Written so that nothing overflows. */
+bool fits(const OperandDescription& o, int64_t available) {
+  if (o.offset < 0 || o.stride < 0 || o.members < 1 || o.bytes < 0) return false;
+  if (o.offset > available || o.bytes > available - o.offset) return false;
+  return o.stride == 0 || o.members - 1 <= (available - o.offset - o.bytes) / o.stride;
+}
+
+}  // namespace
+
+Buffer::Buffer(void* allocation, int64_t bytes)
+    : allocation_(allocation),
+      data_(reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(allocation) + kLine - 1) / kLine * kLine)),
+      bytes_(bytes) {}
+
+std::shared_ptr<Buffer> Buffer::allocate(int64_t bytes) {
+  // calloc: large zeroed memory costs nothing until it is touched.
+  void* allocation = calloc(1, static_cast<size_t>(bytes) + kLine);
+  if (!allocation) return nullptr;
+  return std::shared_ptr<Buffer>(new Buffer(allocation, bytes));
+}
+
+Buffer::~Buffer() { free(allocation_); }
+
+std::unique_ptr<Program> Program::create(std::shared_ptr<Pool> pool, const std::vector<Storage>& storages,
+                                         int64_t arena_bytes, const std::vector<StepDescription>& steps,
+                                         Status* status, std::string* message) {
+  const auto invalid = [&](const std::string& text) {
+    *status = Status::kInvalid;
+    *message = text;
+    return nullptr;
+  };
+  std::unique_ptr<Program> program(new Program());
+  program->pool_ = pool;
+  program->arena_ = Buffer::allocate(arena_bytes);
+  if (!program->arena_) {
+    *status = Status::kOutOfMemory;
+    *message = std::to_string(arena_bytes) + " bytes of temporaries";
+    return nullptr;
+  }
+  std::vector<char*> bases;
+  for (const Storage& storage : storages) {
+    const Buffer& buffer = storage.tensor ? *storage.tensor : *program->arena_;
+    if (storage.offset < 0 || storage.bytes < 0 || storage.offset > buffer.bytes() ||
+        storage.bytes > buffer.bytes() - storage.offset)
+      return invalid("a slot does not fit in its memory");
+    bases.push_back(buffer.data() + storage.offset);
+    if (storage.tensor) program->tensors_.push_back(storage.tensor);
+  }
+
+  Workspace largest{0, 0};
+  for (size_t i = 0; i < steps.size(); i++) {
+    const StepDescription& description = steps[i];
+    const Kernel& kernel = *description.kernel;
+    Call call{kernel.run, Step{}};
+    Step& step = call.step;
+    for (size_t o = 0; o < description.operands.size(); o++) {
+      const OperandDescription& operand = description.operands[o];
+      if (operand.storage < 0) {
+        step.operands[o] = {nullptr, 0};
+        continue;
+      }
+      if (operand.storage >= static_cast<int64_t>(storages.size()))
+        return invalid(describe(description, i, o) + " has no slot");
+      const Storage& storage = storages[static_cast<size_t>(operand.storage)];
+      if (!fits(operand, storage.bytes))
+        return invalid(describe(description, i, o) + " reaches beyond its slot of " + std::to_string(storage.bytes) +
+                       " bytes: offset " + std::to_string(operand.offset) + ", " + std::to_string(operand.members) +
+                       " members of " + std::to_string(operand.bytes) + ", stride " + std::to_string(operand.stride));
+      step.operands[o] = {bases[static_cast<size_t>(operand.storage)] + operand.offset, operand.stride};
+    }
+    for (size_t s = 0; s < description.sizes.size(); s++) step.sizes[s] = description.sizes[s];
+    for (size_t c = 0; c < description.constants.size(); c++) step.constants[c] = description.constants[c];
+    step.accumulate = description.accumulate;
+    if (kernel.workspace) {
+      const Workspace workspace = kernel.workspace(step);
+      if (workspace.shared > largest.shared) largest.shared = workspace.shared;
+      if (workspace.worker > largest.worker) largest.worker = workspace.worker;
+    }
+    program->calls_.push_back(call);
+  }
+
+  program->shared_bytes_ = lines(largest.shared);
+  program->worker_bytes_ = lines(largest.worker);
+  const int64_t scratch = program->shared_bytes_ + pool->threads() * program->worker_bytes_;
+  program->scratch_ = Buffer::allocate(scratch);
+  if (!program->scratch_) {
+    *status = Status::kOutOfMemory;
+    *message = std::to_string(scratch) + " bytes of scratch";
+    return nullptr;
+  }
+  *status = Status::kOk;
+  return program;
+}
+
+bool Program::run(int64_t times) {
+  const Context context{*pool_, scratch_->data(), scratch_->data() + shared_bytes_, worker_bytes_};
+  for (int64_t time = 0; time < times; time++) {
+    for (const Call& call : calls_) {
+      if (stopped_.load(std::memory_order_relaxed)) return false;
+      call.run(call.step, context);
+    }
+  }
+  return true;
+}
+
+int64_t Program::bytes() const { return arena_->bytes() + scratch_->bytes(); }
+
+}  // namespace limbeck

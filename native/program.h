@@ -1,0 +1,96 @@
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernel.h"
+#include "parallel.h"
+
+namespace limbeck {
+
+/** Zeroed memory on a cache line. */
+class Buffer {
+ public:
+  /** Null when there is no room. */
+  static std::shared_ptr<Buffer> allocate(int64_t bytes);
+  ~Buffer();
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+
+  char* data() const { return data_; }
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  Buffer(void* allocation, int64_t bytes);
+
+  void* allocation_;
+  char* data_;
+  int64_t bytes_;
+};
+
+/** Where a slot lives: a tensor's memory, or a piece of the program's own (the arena) when there is no tensor. */
+struct Storage {
+  std::shared_ptr<Buffer> tensor;
+  int64_t offset;
+  int64_t bytes;
+};
+
+/** An operand as TypeScript describes it; storage is -1 when it is left out. All but `members` in bytes. */
+struct OperandDescription {
+  int64_t storage;
+  int64_t offset;
+  int64_t stride;
+  int64_t members;
+  int64_t bytes;  // of one member
+};
+
+struct StepDescription {
+  const Kernel* kernel;
+  std::vector<OperandDescription> operands;
+  std::vector<int64_t> sizes;
+  std::vector<double> constants;
+  bool accumulate;
+};
+
+/** Steps ready to run: memory allocated, every range checked. */
+class Program {
+ public:
+  enum class Status { kOk, kOutOfMemory, kInvalid };
+
+  /** On failure `message` says what is wrong and the program is null. */
+  static std::unique_ptr<Program> create(std::shared_ptr<Pool> pool, const std::vector<Storage>& storages,
+                                         int64_t arena_bytes, const std::vector<StepDescription>& steps,
+                                         Status* status, std::string* message);
+
+  /** Runs all steps so many times; false when `stop` was called meanwhile (checked between steps). */
+  bool run(int64_t times);
+
+  /** From any thread. */
+  void stop() { stopped_.store(true, std::memory_order_relaxed); }
+  /** Before a run is queued, on the thread that calls `stop`. */
+  void arm() { stopped_.store(false, std::memory_order_relaxed); }
+
+  /** What it holds besides the tensors. */
+  int64_t bytes() const;
+
+ private:
+  struct Call {
+    void (*run)(const Step&, const Context&);
+    Step step;
+  };
+
+  Program() = default;
+
+  std::shared_ptr<Pool> pool_;
+  std::vector<std::shared_ptr<Buffer>> tensors_;
+  std::shared_ptr<Buffer> arena_;
+  std::shared_ptr<Buffer> scratch_;  // shared, then one piece per worker
+  int64_t shared_bytes_ = 0;
+  int64_t worker_bytes_ = 0;
+  std::vector<Call> calls_;
+  std::atomic<bool> stopped_{false};
+};
+
+}  // namespace limbeck

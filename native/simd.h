@@ -1,0 +1,151 @@
+#pragma once
+#include <cstdint>
+#include <utility>
+
+#include "kernel.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+/**
+ * Vectors of floats: the only place that knows the instruction set. Everything is in a namespace named after it,
+ * because each op file is compiled once for each.
+ */
+#if defined(__AVX512F__)
+#define LIMBECK_VECTOR_BYTES 64
+#elif defined(__AVX2__)
+#define LIMBECK_VECTOR_BYTES 32
+#else
+#define LIMBECK_VECTOR_BYTES 16
+#endif
+
+#if defined(__clang__)
+#define LIMBECK_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define LIMBECK_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+namespace limbeck {
+namespace LIMBECK_ISA {
+
+constexpr int kLanes = LIMBECK_VECTOR_BYTES / 4;
+
+typedef float Vec __attribute__((vector_size(LIMBECK_VECTOR_BYTES)));
+typedef int32_t Ints __attribute__((vector_size(LIMBECK_VECTOR_BYTES)));
+typedef float UnalignedVec __attribute__((vector_size(LIMBECK_VECTOR_BYTES), aligned(4), may_alias));
+typedef int32_t UnalignedInts __attribute__((vector_size(LIMBECK_VECTOR_BYTES), aligned(4), may_alias));
+
+/** How many accumulators a register tile may have (beside its operands) on this instruction set. */
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int kAccumulators = 24;
+#else
+constexpr int kAccumulators = 12;
+#endif
+
+LIMBECK_INLINE int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+LIMBECK_INLINE int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
+LIMBECK_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+LIMBECK_INLINE int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
+
+LIMBECK_INLINE Vec zero() { return Vec{}; }
+LIMBECK_INLINE Vec broadcast(float value) { return Vec{} + value; }
+LIMBECK_INLINE Vec load(const float* p) { return *reinterpret_cast<const UnalignedVec*>(p); }
+LIMBECK_INLINE void store(float* p, Vec v) { *reinterpret_cast<UnalignedVec*>(p) = v; }
+LIMBECK_INLINE Ints load_ints(const uint32_t* p) { return *reinterpret_cast<const UnalignedInts*>(p); }
+LIMBECK_INLINE void store_ints(uint32_t* p, Ints v) { *reinterpret_cast<UnalignedInts*>(p) = v; }
+LIMBECK_INLINE Ints broadcast_int(int32_t value) { return Ints{} + value; }
+
+/** a b + c, fused where the machine can (-ffp-contract=fast). */
+LIMBECK_INLINE Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }
+LIMBECK_INLINE Vec select(Ints mask, Vec a, Vec b) { return mask ? a : b; }
+LIMBECK_INLINE Ints select(Ints mask, Ints a, Ints b) { return mask ? a : b; }
+
+/** The first n lanes (0 <= n <= kLanes), the others zero; reads nothing beyond them. */
+LIMBECK_INLINE Vec load_partial(const float* p, int64_t n) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p);
+#elif defined(__AVX2__)
+  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return _mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), lane));
+#else
+  Vec v = zero();
+  for (int64_t i = 0; i < n; i++) v[i] = p[i];
+  return v;
+#endif
+}
+
+LIMBECK_INLINE void store_partial(float* p, Vec v, int64_t n) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), v);
+#elif defined(__AVX2__)
+  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  _mm256_maskstore_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), lane), v);
+#else
+  for (int64_t i = 0; i < n; i++) p[i] = v[i];
+#endif
+}
+
+/** Sum of the lanes, in a fixed order. */
+LIMBECK_INLINE float sum(Vec v) {
+#if defined(__AVX512F__)
+  __m256 halves[2];  // not the extract intrinsics: GCC 12 warns inside its own header
+  __builtin_memcpy(halves, &v, sizeof(v));
+  const __m256 half = _mm256_add_ps(halves[0], halves[1]);
+  __m128 quarter = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+#elif defined(__AVX2__)
+  __m128 quarter = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+#elif defined(__x86_64__)
+  __m128 quarter = v;
+#endif
+#if defined(__x86_64__)
+  quarter = _mm_add_ps(quarter, _mm_movehl_ps(quarter, quarter));
+  return _mm_cvtss_f32(_mm_add_ss(quarter, _mm_shuffle_ps(quarter, quarter, 1)));
+#elif defined(__aarch64__)
+  return vaddvq_f32(v);
+#else
+  return (v[0] + v[2]) + (v[1] + v[3]);
+#endif
+}
+
+template <class V, int... I>
+LIMBECK_INLINE V shuffle(V a, V b, std::integer_sequence<int, I...>) {
+#if defined(__clang__)
+  return __builtin_shufflevector(a, b, I...);
+#else
+  return __builtin_shuffle(a, b, Ints{I...});
+#endif
+}
+
+template <int... I>
+constexpr auto every_second(std::integer_sequence<int, I...>) {
+  return std::integer_sequence<int, (2 * I)...>{};
+}
+template <int... I>
+constexpr auto every_other(std::integer_sequence<int, I...>) {
+  return std::integer_sequence<int, (2 * I + 1)...>{};
+}
+template <int First, int... I>
+constexpr auto alternate(std::integer_sequence<int, I...>) {
+  return std::integer_sequence<int, (First + I / 2 + (I % 2) * kLanes)...>{};
+}
+using Sequence = std::make_integer_sequence<int, kLanes>;
+
+/** Elements 0, 2, 4 … and 1, 3, 5 … of the two vectors one after the other. */
+LIMBECK_INLINE Vec evens(Vec a, Vec b) { return shuffle(a, b, every_second(Sequence{})); }
+LIMBECK_INLINE Vec odds(Vec a, Vec b) { return shuffle(a, b, every_other(Sequence{})); }
+/** a0 b0 a1 b1 …: the lower and the upper half. */
+LIMBECK_INLINE Vec interleave_low(Vec a, Vec b) { return shuffle(a, b, alternate<0>(Sequence{})); }
+LIMBECK_INLINE Vec interleave_high(Vec a, Vec b) { return shuffle(a, b, alternate<kLanes / 2>(Sequence{})); }
+
+template <int... I>
+LIMBECK_INLINE Ints iota_of(std::integer_sequence<int, I...>) {
+  return Ints{I...};
+}
+/** 0, 1, 2 … */
+LIMBECK_INLINE Ints iota() { return iota_of(Sequence{}); }
+
+}  // namespace LIMBECK_ISA
+}  // namespace limbeck

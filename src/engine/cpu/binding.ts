@@ -1,0 +1,89 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { LimbeckError } from '../../util/errors.js';
+
+/** What the addon (native/addon.cc) exports. Errors it throws carry a `code` of LimbeckError. */
+export interface Binding {
+  /** The kernels it was built with; a step names its kernel by the place in this list. */
+  kernels(): KernelSignature[];
+  /** Instruction sets this processor can run, best first. */
+  isas(): string[];
+  readonly NativeDevice: new (isa: string, threads: number) => NativeDevice;
+  readonly NativeTensor: new (bytes: number) => NativeTensor;
+  readonly NativeProgram: new (device: NativeDevice, description: ProgramDescription) => NativeProgram;
+}
+
+export interface KernelSignature {
+  readonly name: string;
+  readonly operands: readonly string[];
+  readonly sizes: readonly string[];
+  readonly constants: readonly string[];
+}
+
+/** An instruction set and a pool of threads. */
+export interface NativeDevice {
+  free(): void;
+}
+
+export interface NativeTensor {
+  write(bytes: Uint8Array, offset: number): void;
+  read(into: Uint8Array): void;
+  free(): void;
+}
+
+export interface NativeProgram {
+  /** Runs off the main thread; false when `stop` was called meanwhile. One run at a time. */
+  run(times: number): Promise<boolean>;
+  stop(): void;
+  free(): void;
+  /** What it holds besides the tensors. */
+  bytes(): number;
+}
+
+export interface ProgramDescription {
+  /** Where each slot lives: in a tensor, or `offset` bytes into the program's own memory. */
+  readonly storages: readonly { tensor?: NativeTensor; offset: number; bytes: number }[];
+  readonly arenaBytes: number;
+  readonly steps: readonly StepDescription[];
+}
+
+export interface StepDescription {
+  readonly kernel: number;
+  /** Five numbers an operand: storage (-1 when left out), offset, stride, members, and bytes of one member. */
+  readonly operands: readonly number[];
+  readonly sizes: readonly number[];
+  readonly constants: readonly number[];
+  readonly accumulate: boolean;
+}
+
+/** The package's folder, from src/engine/cpu as well as from dist/engine/cpu. */
+function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json'))) {
+    const parent = dirname(folder);
+    if (parent === folder) break;
+    folder = parent;
+  }
+  return folder;
+}
+
+let loaded: Binding | undefined;
+
+/** Loads the addon, from `build/Release` of a checkout or else `prebuilds/`; throws ERR_DEVICE when there is none. */
+export function loadBinding(): Binding {
+  if (loaded) return loaded;
+  const root = packageRoot();
+  try {
+    const load = createRequire(import.meta.url)('node-gyp-build') as (folder: string) => Binding;
+    loaded = load(root);
+    return loaded;
+  } catch (cause) {
+    throw new LimbeckError(
+      'ERR_DEVICE',
+      `the CPU engine's native addon could not be loaded for ${process.platform}-${process.arch}; build it (cmake and a C++17 compiler): node ${join(root, 'scripts', 'build-native.mjs')}`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,260 @@
+import { availableParallelism } from 'node:os';
+import { LimbeckError } from '../../util/errors.js';
+import { bindExternals, checkLength, checkWrite } from '../bindings.js';
+import type { Device, Executable, Numbers, RunOptions, Tensor } from '../device.js';
+import { bytesOf, type DType, type Program, type Slot } from '../program.js';
+import {
+  type Binding,
+  loadBinding,
+  type NativeDevice,
+  type NativeProgram,
+  type NativeTensor,
+} from './binding.js';
+import { describeProgram } from './serialise.js';
+
+/** The native engine: SIMD kernels on a pool of threads, off the main thread, one run at a time per device. */
+
+export interface CpuOptions {
+  /** Threads that compute, 1 to 1024; the results are the same bits for any number. Default: one per core, at most 16. */
+  readonly threads?: number;
+  /** An instruction set out of `cpuInfo().isas`. Default: the environment variable LIMBECK_ISA, or else the best. */
+  readonly isa?: string;
+}
+
+const arrays = { f32: Float32Array, u32: Uint32Array, u8: Uint8Array } as const;
+
+/** Errors of the addon carry a stable code; they become what every engine throws. */
+function native<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    const { code, message } = error as { code?: LimbeckError['code']; message: string };
+    if (!code) throw error;
+    throw new LimbeckError(code, `cpu: ${message}`, { cause: error });
+  }
+}
+
+function disposed(what: string): LimbeckError {
+  return new LimbeckError('ERR_PROGRAM', `${what} was disposed of`);
+}
+
+// A long run must not hold up the end of the process: runs stop between two steps.
+const devices = new Set<CpuDevice>();
+let listening = false;
+function stopAtExit(): void {
+  if (listening) return;
+  listening = true;
+  process.once('exit', () => {
+    for (const device of devices) device.stop();
+  });
+}
+
+class CpuTensor implements Tensor {
+  readonly native: NativeTensor;
+  #alive = true;
+
+  constructor(
+    readonly device: CpuDevice,
+    readonly dtype: DType,
+    readonly length: number,
+  ) {
+    checkLength(dtype, length);
+    this.native = native(() => new device.binding.NativeTensor(this.bytes));
+    device.tensors.add(this);
+  }
+
+  get bytes(): number {
+    return this.length * bytesOf[this.dtype];
+  }
+
+  get alive(): boolean {
+    return this.#alive;
+  }
+
+  async write(values: ArrayLike<number>, offset = 0): Promise<void> {
+    this.#check();
+    checkWrite(this.dtype, this.length, values, offset);
+    // Copied now: the caller may change its array before earlier runs are over.
+    const copy = arrays[this.dtype].from(values);
+    const bytes = new Uint8Array(copy.buffer, copy.byteOffset, copy.byteLength);
+    await this.device.enqueue(() => native(() => this.native.write(bytes, offset * bytesOf[this.dtype])));
+  }
+
+  async read(): Promise<Numbers> {
+    this.#check();
+    const values = new arrays[this.dtype](this.length);
+    await this.device.enqueue(() => native(() => this.native.read(new Uint8Array(values.buffer))));
+    return values;
+  }
+
+  dispose(): void {
+    if (!this.#alive) return;
+    this.#alive = false;
+    this.device.tensors.delete(this);
+    // Not before the runs and reads that were asked for earlier.
+    this.device.enqueue(() => this.native.free());
+  }
+
+  #check(): void {
+    if (!this.#alive) throw disposed(`a tensor of ${this.length} ${this.dtype}`);
+  }
+}
+
+class CpuExecutable implements Executable {
+  readonly #bound: ReadonlyMap<Slot, CpuTensor>;
+  readonly #native: NativeProgram;
+  readonly bytes: number;
+  #alive = true;
+
+  constructor(
+    readonly device: CpuDevice,
+    readonly program: Program,
+    bindings: Readonly<Record<string, Tensor>>,
+  ) {
+    this.#bound = bindExternals(
+      program,
+      bindings,
+      (tensor): tensor is CpuTensor => tensor instanceof CpuTensor && tensor.device === device,
+    );
+    this.#checkTensors();
+    const tensors = new Map([...this.#bound].map(([slot, tensor]) => [slot, tensor.native]));
+    const description = describeProgram(program, device.kernels, tensors);
+    this.#native = native(() => new device.binding.NativeProgram(device.native, description));
+    this.bytes = this.#native.bytes();
+    device.executables.add(this);
+  }
+
+  async run({ times = 1, signal }: RunOptions = {}): Promise<void> {
+    if (!this.#alive) throw disposed(`the program ${this.program.name}`);
+    this.#checkTensors();
+    if (!Number.isSafeInteger(times) || times < 0)
+      throw new LimbeckError('ERR_OPTION', `times is ${times}, expected a whole number of runs`);
+    await this.device.enqueue(async () => {
+      signal?.throwIfAborted();
+      const stop = () => this.#native.stop();
+      signal?.addEventListener('abort', stop, { once: true });
+      try {
+        const finished = await native(() => this.#native.run(times));
+        if (finished) return;
+        signal?.throwIfAborted();
+        throw disposed(`the device of ${this.program.name}`);
+      } finally {
+        signal?.removeEventListener('abort', stop);
+      }
+    });
+  }
+
+  stop(): void {
+    this.#native.stop();
+  }
+
+  dispose(): void {
+    if (!this.#alive) return;
+    this.#alive = false;
+    this.device.executables.delete(this);
+    this.device.enqueue(() => this.#native.free());
+  }
+
+  #checkTensors(): void {
+    for (const [slot, tensor] of this.#bound)
+      if (!tensor.alive) throw disposed(`the tensor bound to ${slot.name} of ${this.program.name}`);
+  }
+}
+
+export class CpuDevice implements Device {
+  readonly engine = 'cpu';
+  readonly description: string;
+  readonly binding: Binding;
+  readonly kernels: ReturnType<Binding['kernels']>;
+  readonly native: NativeDevice;
+  readonly tensors = new Set<CpuTensor>();
+  readonly executables = new Set<CpuExecutable>();
+  #tail: Promise<unknown> = Promise.resolve();
+  #disposed?: Promise<void>;
+
+  constructor({ threads, isa }: CpuOptions = {}) {
+    this.binding = loadBinding();
+    this.kernels = this.binding.kernels();
+    const info = cpuInfo();
+    const count = threads ?? info.threads;
+    const set = isa ?? info.isa;
+    if (!Number.isSafeInteger(count) || count < 1 || count > 1024)
+      throw new LimbeckError('ERR_OPTION', `threads is ${count}, expected a whole number from 1 to 1024`);
+    if (!info.isas.includes(set))
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `isa is ${set}, expected one that this processor can run: ${info.isas.join(', ')}`,
+      );
+    this.native = native(() => new this.binding.NativeDevice(set, count));
+    this.description = `cpu (${set}, ${count} ${count === 1 ? 'thread' : 'threads'})`;
+    devices.add(this);
+    stopAtExit();
+  }
+
+  async tensor(dtype: DType, length: number, values?: ArrayLike<number>): Promise<Tensor> {
+    this.#check();
+    const tensor = new CpuTensor(this, dtype, length);
+    if (values) {
+      try {
+        await tensor.write(values);
+      } catch (error) {
+        tensor.dispose();
+        throw error;
+      }
+    }
+    return tensor;
+  }
+
+  async load(program: Program, bindings: Readonly<Record<string, Tensor>>): Promise<Executable> {
+    this.#check();
+    return new CpuExecutable(this, program, bindings);
+  }
+
+  memory(): { tensors: number; executables: number; bytes: number } {
+    let bytes = 0;
+    for (const tensor of this.tensors) bytes += tensor.bytes;
+    for (const executable of this.executables) bytes += executable.bytes;
+    return { tensors: this.tensors.size, executables: this.executables.size, bytes };
+  }
+
+  /** Waits for the runs that were asked for, then gives everything back. */
+  dispose(): Promise<void> {
+    this.#disposed ??= (async () => {
+      for (const executable of [...this.executables]) executable.dispose();
+      for (const tensor of [...this.tensors]) tensor.dispose();
+      await this.enqueue(() => this.native.free());
+      devices.delete(this);
+    })();
+    return this.#disposed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  /** Does it after everything that was asked for earlier, whether or not that succeeded. */
+  enqueue<T>(work: () => T | Promise<T>): Promise<T> {
+    const result = this.#tail.then(work);
+    this.#tail = result.catch(() => {});
+    return result;
+  }
+
+  /** Ends the current run between two steps. */
+  stop(): void {
+    for (const executable of this.executables) executable.stop();
+  }
+
+  #check(): void {
+    if (this.#disposed) throw disposed(this.description);
+  }
+}
+
+export async function openCpuDevice(options: CpuOptions = {}): Promise<Device> {
+  return new CpuDevice(options);
+}
+
+/** What the engine would use, and every instruction set it could; throws ERR_DEVICE when the addon is not there. */
+export function cpuInfo(): { isa: string; isas: string[]; threads: number } {
+  const isas = loadBinding().isas();
+  return { isa: process.env.LIMBECK_ISA || isas[0], isas, threads: Math.min(availableParallelism(), 16) };
+}
