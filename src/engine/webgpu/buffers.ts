@@ -30,22 +30,25 @@ export async function createBuffers(
 }
 
 /** Asks for `bytes` bytes from `offset` of a buffer now; the promise holds a copy. Both are multiples of 4. */
-export function readBuffer(
+export async function readBuffer(
   device: GPUDevice,
   buffer: GPUBuffer,
   offset: number,
   bytes: number,
 ): Promise<ArrayBuffer> {
-  const staging = device.createBuffer({
-    label: 'read',
-    size: bytes,
-    usage: usage.mapRead | usage.copyDst,
-  });
-  const encoder = device.createCommandEncoder({ label: 'read' });
-  encoder.copyBufferToBuffer(buffer, offset, staging, 0, bytes);
-  device.queue.submit([encoder.finish()]);
-  return staging
-    .mapAsync(mapRead)
-    .then(() => staging.getMappedRange().slice(0))
-    .finally(() => staging.destroy());
+  let staging: GPUBuffer | undefined;
+  try {
+    // All of it in one scope: when there is no room for the copy, the rest fails because of it.
+    const filled = await scoped(device, `reading ${bytes} bytes`, () => {
+      staging = device.createBuffer({ label: 'read', size: bytes, usage: usage.mapRead | usage.copyDst });
+      const encoder = device.createCommandEncoder({ label: 'read' });
+      encoder.copyBufferToBuffer(buffer, offset, staging, 0, bytes);
+      device.queue.submit([encoder.finish()]);
+      return staging;
+    });
+    await filled.mapAsync(mapRead);
+    return filled.getMappedRange().slice(0);
+  } finally {
+    staging?.destroy();
+  }
 }

@@ -96,6 +96,8 @@ export class WebgpuDevice implements Device {
 
   /** Waits for something of the device. After a loss promises may even resolve, so it is checked either way. */
   async guard<T>(waiting: Promise<T>): Promise<T> {
+    // Nobody waits for it when the check throws, and then its own failure is no news.
+    waiting.catch(() => {});
     this.#health.check();
     try {
       return await waiting;
