@@ -1,3 +1,4 @@
+import { cpuInfo } from '../engine/cpu/device.js';
 import type { EngineName } from '../engine/device.js';
 import { chooseDevice } from '../engine/open.js';
 import { ReferenceDevice } from '../engine/reference.js';
@@ -22,7 +23,7 @@ export const command: Command = {
   example: 'limbeck devices',
 
   async run({ values }) {
-    const engines = [await webgpu(), await cpu(), await reference()];
+    const engines = [await webgpu(), cpu(), await reference()];
     const auto = await chooseDevice();
     process.stdout.write(values.json ? `${JSON.stringify({ engines, auto })}\n` : text(engines, auto));
     return 0;
@@ -36,13 +37,11 @@ async function webgpu(): Promise<EngineReport> {
   return { engine, available: true, description: counted(adapters.length, 'adapter'), adapters };
 }
 
-async function cpu(): Promise<EngineReport> {
+function cpu(): EngineReport {
   const engine = 'cpu';
   try {
-    const { openCpuDevice } = await import('../engine/cpu/device.js');
-    const device = await openCpuDevice();
-    const { description } = device;
-    await device.dispose();
+    const { isa, isas, threads } = cpuInfo();
+    const description = `${isa}, ${counted(threads, 'thread')} (instruction sets here: ${isas.join(', ')})`;
     return { engine, available: true, description };
   } catch (error) {
     return { engine, available: false, description: (error as Error).message.split('\n')[0] };

@@ -7,7 +7,7 @@ export function accuracyTable(
   { accuracy, baselines }: Pick<Evaluation, 'accuracy' | 'baselines'>,
 ): string {
   const rows = [
-    ['trained on', 'test accuracy', 'networks', 'inner learning rate'],
+    ['trained on', 'test accuracy', 'runs', 'inner learning rate'],
     [`${images} distilled images`, accuracyText(accuracy), String(accuracy.networks), 'learned'],
     ...Object.values(baselines).map((baseline) => [
       `${images} ${baseline.title}`,

@@ -1,5 +1,70 @@
 import type { DistilledSet } from '../eval/evaluate.js';
-import type { RunRecord } from './record.js';
+import { escapeHtml } from './figure.js';
+import { curvesSection } from './page/curves.js';
+import { detailsSection, useSection } from './page/details.js';
+import { imagesSection } from './page/images.js';
+import { resultsSection } from './page/results.js';
+import { style } from './page/style.js';
+import { accuracyText, count, counted, imageCount, type RunRecord } from './record.js';
+
+const networkTitles: Readonly<Record<string, string>> = { lenet: 'LeNet', mlp: 'MLP' };
+const datasetTitles: Readonly<Record<string, string>> = { mnist: 'MNIST', digits: 'the generated digits' };
+
+/** `report.html`: everything about a run on one page that needs nothing but itself. */
 export function reportHtml(record: RunRecord, set: DistilledSet): string {
-  return `${record.protocol} ${set.steps}`;
+  const { plain, marked } = headline(record);
+  return [
+    '<!doctype html>',
+    '<html lang="en"><head><meta charset="utf-8">',
+    '<meta name="viewport" content="width=device-width, initial-scale=1">',
+    '<meta name="color-scheme" content="light dark">',
+    `<title>${plain}</title><style>${style}</style></head><body><main>`,
+    `<header><p class="kicker">limbeck · a distilled data set</p><h1>${marked}</h1><p class="lead">${lead(record)}</p>`,
+    stoppedNote(record),
+    '</header>',
+    imagesSection(record, set),
+    resultsSection(record),
+    curvesSection(record, set),
+    useSection(record),
+    detailsSection(record),
+    `<footer>Written by limbeck ${escapeHtml(record.versions.limbeck)}.</footer>`,
+    '</main></body></html>\n',
+  ].join('\n');
+}
+
+const titleOf = (titles: Readonly<Record<string, string>>, name: string): string =>
+  escapeHtml(Object.hasOwn(titles, name) ? titles[name] : name);
+
+/** The result in one sentence. */
+function headline({ config, dataset, testAccuracy, best }: RunRecord): { plain: string; marked: string } {
+  const { network, init } = config.options;
+  const images = counted(imageCount(config.options, dataset.classNames.length), 'image');
+  const name = titleOf(networkTitles, network);
+  const learner = init === 'fixed' ? `this ${name}` : `a fresh ${name}`;
+  const data = titleOf(datasetTitles, dataset.name);
+  const say = (number: string) =>
+    testAccuracy
+      ? `${images} teach ${learner} ${number} of ${data}`
+      : `${images} so far teach ${learner} ${number} of ${data}’s validation split`;
+  const number = testAccuracy ? accuracyText(testAccuracy) : `${best.validationAccuracy.toFixed(1)} %`;
+  return { plain: say(number), marked: say(`<b>${number}</b>`) };
+}
+
+function lead({ config, dataset, testAccuracy }: RunRecord): string {
+  const { steps, epochs, init } = config.options;
+  const T = steps * epochs;
+  const start = init === 'fixed' ? 'From its known first weights' : 'From weights it has never seen';
+  const real = count(dataset.splits.train);
+  return (
+    `${start}, the network takes ${counted(T, 'training step')} on the images below, and nothing else, in place of ` +
+    `${real} real ones${testAccuracy ? `; the number is its accuracy on ${count(dataset.splits.test)} test images` : ''}.`
+  );
+}
+
+function stoppedNote({ stopped, outerSteps, config, dataset }: RunRecord): string {
+  if (!stopped) return '';
+  return (
+    `<p class="warning">This run was stopped after ${count(outerSteps)} of ${count(config.options.iterations)} outer steps. ` +
+    `The ${count(dataset.splits.test)} test images were not looked at; <code>limbeck resume</code> goes on from here.</p>`
+  );
 }

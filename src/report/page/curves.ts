@@ -1,0 +1,77 @@
+import type { DistilledSet } from '../../eval/evaluate.js';
+import { lineChart } from '../figure.js';
+import type { RunRecord } from '../record.js';
+
+/** How the run went: loss, validation accuracy, and the inner learning rates that were learned along the way. */
+export function curvesSection({ curve, best }: RunRecord, set: DistilledSet): string {
+  const marks = curve.length <= 30;
+  const xLabel = 'outer steps';
+  const along = (value: (point: RunRecord['curve'][number]) => number) =>
+    curve.map((point) => [point.iteration, value(point)] as const);
+  const loss = lineChart({
+    title: 'Loss over outer steps',
+    xLabel,
+    yLabel: 'loss on real images',
+    series: [{ name: 'loss', points: along(({ loss }) => loss) }],
+    logarithmicFrom: 10,
+    marks,
+    wholeX: true,
+    fromZero: true,
+  });
+  const accuracy = lineChart({
+    title: 'Validation accuracy over outer steps',
+    xLabel,
+    yLabel: 'validation accuracy, %',
+    series: [{ name: 'validation accuracy', points: along(({ validationAccuracy }) => validationAccuracy) }],
+    highlight: curve.length
+      ? {
+          x: best.iteration,
+          y: best.validationAccuracy,
+          text: `best ${best.validationAccuracy.toFixed(1)} %`,
+        }
+      : undefined,
+    marks,
+    wholeX: true,
+    fromZero: true,
+  });
+  const T = set.learningRates.length;
+  const rateTime = lineChart({
+    title: 'Inner learning rates over outer steps',
+    xLabel,
+    yLabel: 'inner learning rate',
+    series: Array.from({ length: T }, (_, t) => ({
+      name: `inner step ${t + 1}`,
+      points: along(({ learningRates }) => learningRates[t]),
+      strength: T > 1 ? 1 - (0.75 * t) / (T - 1) : 1,
+    })),
+    logarithmicFrom: 20,
+    wholeX: true,
+    fromZero: true,
+  });
+  const rateStep = lineChart({
+    title: 'Inner learning rate of each inner step',
+    xLabel: 'inner step',
+    yLabel: 'inner learning rate',
+    series: [
+      {
+        name: 'inner learning rate',
+        points: Array.from(set.learningRates, (rate, t) => [t + 1, rate] as const),
+      },
+    ],
+    marks: T <= 60,
+    wholeX: true,
+  });
+  const card = (title: string, chart: string) => `<div class="card"><h3>${title}</h3>${chart}</div>`;
+  return (
+    '<section><h2>How it was learned</h2><p class="about">The result is the set with the best validation accuracy; ' +
+    'the test images played no part in choosing it.</p><div class="charts">' +
+    card('Loss', loss) +
+    card('Validation accuracy', accuracy) +
+    card('Inner learning rates in the result', rateStep) +
+    card(
+      `Inner learning rates over time${T > 1 ? ' <span style="color:var(--soft);font-weight:400">(later inner steps are fainter)</span>' : ''}`,
+      rateTime,
+    ) +
+    '</div></section>'
+  );
+}

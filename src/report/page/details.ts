@@ -1,0 +1,78 @@
+import { escapeHtml } from '../figure.js';
+import { count, duration, type RunRecord } from '../record.js';
+
+const list = (rows: readonly (readonly [string, string])[]): string =>
+  `<dl>${rows.map(([term, text]) => `<div><dt>${escapeHtml(term)}</dt><dd>${escapeHtml(text)}</dd></div>`).join('')}</dl>`;
+
+/** How to use the set, here and elsewhere. */
+export function useSection({ dataset, config }: RunRecord): string {
+  // A folder is named by its last part: the page may be passed on, the path is nobody's business.
+  const where = config.dataset === 'digits' ? 'digits' : `path/to/${dataset.name}`;
+  const size = config.digitsSize === undefined ? '' : ` --digits-size ${config.digitsSize}`;
+  return (
+    '<section><h2>Use it</h2><p class="about">The file distilled.safetensors beside this page holds images, labels, ' +
+    'learning rates and the protocol. To get the accuracy again:</p>' +
+    `<pre>${escapeHtml(`limbeck evaluate distilled.safetensors --dataset ${where}${size}`)}</pre>` +
+    '<p class="about">To load it in Python:</p>' +
+    `<pre>${escapeHtml(
+      [
+        'from safetensors.torch import load_file',
+        'distilled = load_file("distilled.safetensors")',
+        'images, labels, rates = (distilled[name] for name in ("images", "labels", "learning_rates"))',
+      ].join('\n'),
+    )}</pre><p class="about">Images are <code>[step, image, channel, row, column]</code>, normalised as ` +
+    `(pixel − ${dataset.mean.map(short).join(', ')}) / ${dataset.std.map(short).join(', ')} of pixels in 0..1; labels ` +
+    '<code>[step, image, class]</code>; learning rates one per inner step, epoch after epoch.</p></section>'
+  );
+}
+
+/** Data, machine and settings: what a second person needs to do it again. */
+export function detailsSection(record: RunRecord): string {
+  const { dataset, engine, timings, outerSteps, config, versions, platform, testOpened, seed } = record;
+  const { splits, imageShape } = dataset;
+  const { median, min } = timings.stepMilliseconds;
+  const opened =
+    testOpened === 1
+      ? 'once, after everything was chosen'
+      : testOpened === 0
+        ? 'never'
+        : `${testOpened} times`;
+  const speed =
+    outerSteps > 0 && timings.seconds > 0 ? (outerSteps * config.options.batch) / timings.seconds : 0;
+  return (
+    '<section><h2>The record</h2><div class="card">' +
+    list([
+      [
+        'Data set',
+        `${dataset.name}, images of ${imageShape.join(' × ')}, ${dataset.classNames.length} classes`,
+      ],
+      ['Training images', count(splits.train)],
+      ['Validation images', count(splits.validation)],
+      ['Test images', count(splits.test)],
+      ['Test split opened', opened],
+      ['Engine', engine.description],
+      ['Outer steps', `${count(outerSteps)} of ${count(config.options.iterations)}`],
+      ['Time', `${duration(timings.seconds)} distilling, ${duration(timings.evaluationSeconds)} testing`],
+      [
+        'Time per outer step',
+        median === null || min === null ? '–' : `${short(median)} ms median, ${short(min)} ms least`,
+      ],
+      ['Real images per second', count(speed)],
+      ['Seed', String(seed)],
+      ['Versions', `limbeck ${versions.limbeck}, Node ${versions.node}`],
+      ['Platform', platform],
+      ['Data checksum', `${dataset.sha256.slice(0, 16)}…`],
+    ]) +
+    '</div><details open><summary>Settings</summary>' +
+    list(
+      Object.entries(config.options).map(([name, value]) => [
+        name,
+        typeof value === 'object' ? Object.values(value).join(', ') : String(value),
+      ]),
+    ) +
+    '</details></section>'
+  );
+}
+
+/** Four figures. */
+const short = (value: number): string => String(Number(value.toPrecision(4)));

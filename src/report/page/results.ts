@@ -1,0 +1,40 @@
+import type { Accuracy } from '../../eval/statistics.js';
+import { escapeHtml } from '../figure.js';
+import { accuracyText, imageCount, type RunRecord } from '../record.js';
+
+/** Test accuracy beside real images of the same number, under the same protocol. */
+export function resultsSection(record: RunRecord): string {
+  const { testAccuracy, baselines, protocol, dataset, config } = record;
+  if (!testAccuracy) return '';
+  const images = imageCount(config.options, dataset.classNames.length);
+  const rows = [
+    row(`${images} distilled images`, testAccuracy, 'learned', true),
+    ...Object.values(baselines).map((baseline) =>
+      row(`${images} ${baseline.title}`, baseline, String(baseline.learningRate), false),
+    ),
+  ];
+  return (
+    '<section><h2>How well it works</h2>' +
+    `<p class="about">Accuracy on the ${dataset.splits.test.toLocaleString('en-GB')} test images, beside the same ` +
+    'number of real ones under the same protocol: mean ± standard deviation over the runs. Real images get the ' +
+    'constant inner learning rate that does best on the validation images. ' +
+    `Protocol: ${escapeHtml(protocol)}.</p>` +
+    '<div class="card"><table class="results"><thead><tr><th>trained on</th><th>test accuracy</th><th class="meter"></th>' +
+    `<th class="networks">runs</th><th class="rate">inner learning rate</th></tr></thead><tbody>${rows.join('')}</tbody></table></div></section>`
+  );
+}
+
+function row(name: string, accuracy: Accuracy, rate: string, own: boolean): string {
+  const { mean, std, networks } = accuracy;
+  const percent = (value: number) => `${Math.max(0, Math.min(100, value)).toFixed(2)}%`;
+  const spread =
+    networks > 1 && std > 0
+      ? `<u style="left:${percent(mean - std)};width:${percent(Math.min(100, mean + std) - Math.max(0, mean - std))}"></u>`
+      : '';
+  return (
+    `<tr${own ? ' class="own-row"' : ''}><td>${escapeHtml(name)}</td>` +
+    `<td class="number${own ? ' own' : ''}">${accuracyText(accuracy)}</td>` +
+    `<td class="meter" aria-hidden="true"><span><i style="width:${percent(mean)}"></i>${spread}</span></td>` +
+    `<td class="networks">${networks}</td><td class="rate">${escapeHtml(rate)}</td></tr>`
+  );
+}
