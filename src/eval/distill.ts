@@ -3,8 +3,8 @@ import { SplitOnDevice } from '../data/on-device.js';
 import type { Device, Numbers } from '../engine/device.js';
 import { type DistilledArrays, OuterLoop } from '../methods/outer-loop.js';
 import { LimbeckError } from '../util/errors.js';
-import { type DistilledSet, networksOf } from './evaluate.js';
-import { Evaluator } from './evaluator.js';
+import type { DistilledSet } from './evaluate.js';
+import { Evaluator, heldOutNetworks } from './evaluator.js';
 import { type DistillOptions, outerLoopOptions, type ResolvedOptions, resolveOptions } from './options.js';
 import { median } from './statistics.js';
 
@@ -100,12 +100,13 @@ export async function distill(
       seed: options.seed,
       initialParameters,
     });
-    // Validation networks: the fixed ones, or a few held-out ones (other draws than the test's, which counts from 0).
     const first = await loop.distilled();
-    const members = options.init === 'fixed' ? networksOf(setOf(first)) : 4;
+    // Other draws than the test's, which count from 0.
+    const networks =
+      initialParameters ?? (await heldOutNetworks(device, network, 4, options.seed, 0xffff_0000));
     evaluator = await Evaluator.create(device, dataset, dataset.validation, {
       network,
-      members,
+      members: networks.length / network.count,
       imageMembers: 1,
       rateMembers: 1,
       steps: options.steps,
@@ -114,9 +115,7 @@ export async function distill(
     });
     const validate = async (distilled: DistilledArrays): Promise<number> => {
       const set = { ...distilled, imageMembers: 1, rateMembers: 1 };
-      const values = initialParameters
-        ? await evaluator!.run(set, initialParameters)
-        : await evaluator!.runHeldOut(set, options.seed, 0xffff_0000);
+      const values = await evaluator!.run(set, networks);
       return values.reduce((sum, value) => sum + value, 0) / values.length;
     };
 

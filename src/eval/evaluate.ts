@@ -1,10 +1,10 @@
-import type { Dataset, Split } from '../data/dataset.js';
+import type { Dataset } from '../data/dataset.js';
 import type { Device } from '../engine/device.js';
 import type { DistilledArrays } from '../methods/outer-loop.js';
 import { createNetwork, type NetworkOptions } from '../networks/index.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { type Baseline, baselines } from './baselines.js';
-import { Evaluator, type TrainingSet } from './evaluator.js';
+import { Evaluator, heldOutNetworks, type TrainingSet } from './evaluator.js';
 import { type Accuracy, summarise } from './statistics.js';
 
 /** A distilled set with what one must know to train on it. */
@@ -73,34 +73,18 @@ function checkFits(set: DistilledSet, dataset: Dataset): void {
 }
 
 /**
- * Accuracy of networks trained on a distilled set, on one split. `test` is opened here and nowhere else.
- * Fixed initialisation: the networks it was made for. Random: `networks` held-out ones.
+ * The networks an evaluation trains, in populations `[members, count]`: the ones a set was made for when the
+ * initialisation is fixed, `networks` held-out ones otherwise (rounded up to whole populations).
  */
-export async function evaluateOn(
-  device: Device,
-  dataset: Dataset,
-  split: Split,
-  set: DistilledSet,
-  networks: number,
-  signal?: AbortSignal,
-): Promise<number[]> {
-  const members = set.init === 'fixed' ? networks : populationSize;
-  const evaluator = await Evaluator.create(device, dataset, split, {
-    ...geometryOf(set),
-    members,
-    imageMembers: 1,
-    rateMembers: 1,
-  });
-  try {
-    const training: TrainingSet = { ...set, imageMembers: 1, rateMembers: 1 };
-    if (set.init === 'fixed') return await evaluator.run(training, set.initialParameters!, signal);
-    const values: number[] = [];
-    for (let draw = 0; values.length < networks; draw++)
-      values.push(...(await evaluator.runHeldOut(training, set.seed, draw, signal)));
-    return values.slice(0, networks);
-  } finally {
-    evaluator.dispose();
-  }
+async function populations(device: Device, set: DistilledSet, networks: number): Promise<Float32Array[]> {
+  if (set.initialParameters) return [set.initialParameters];
+  const { network } = geometryOf(set);
+  const draws = Math.ceil(networks / populationSize);
+  return Promise.all(
+    Array.from({ length: draws }, (_, draw) =>
+      heldOutNetworks(device, network, populationSize, set.seed, draw),
+    ),
+  );
 }
 
 /** How many networks a set is evaluated with, unless asked otherwise. */
@@ -130,99 +114,91 @@ export async function evaluate(
   checkFits(set, dataset);
   const networks = networksOf(set, asked);
   const total = withBaselines ? 1 + baselines.length : 1;
-  onProgress?.({ stage: 'distilled images', done: 0, total });
-  const accuracy = summarise(await evaluateOn(device, dataset, dataset.test, set, networks, signal));
-  const results: Record<string, BaselineAccuracy> = {};
-  if (withBaselines)
-    for (const [index, baseline] of baselines.entries()) {
-      onProgress?.({ stage: baseline.title, done: index + 1, total });
-      results[baseline.name] = await evaluateBaseline(device, dataset, baseline, set, networks, signal);
-    }
-  onProgress?.({ stage: 'done', done: total, total });
-  return { protocol: protocolName(set), accuracy, baselines: results };
-}
-
-/**
- * A baseline under the protocol of a distilled set: as many images, steps and epochs, the same networks, hard labels,
- * and the best constant learning rate of a grid, chosen on the validation split (real images have no learned rates).
- */
-async function evaluateBaseline(
-  device: Device,
-  dataset: Dataset,
-  baseline: Baseline,
-  set: DistilledSet,
-  networks: number,
-  signal?: AbortSignal,
-): Promise<BaselineAccuracy> {
-  const geometry = geometryOf(set);
-  const { network, steps, epochs, n } = geometry;
-  const T = steps * epochs;
-  const K = network.classes;
-  const labels = Float32Array.from({ length: steps * n * K }, (_, i) =>
-    Math.floor(i / K) % K === i % K ? 1 : 0,
-  );
-  const imagesOf = (draw: number) => baseline.images(dataset, set.ipc * steps, set.seed, draw);
-
-  // Choice of the rate: one network, every rate of the grid at once as a population.
-  const chooser = await Evaluator.create(device, dataset, dataset.validation, {
-    ...geometry,
-    members: rateGrid.length,
-    imageMembers: 1,
-    rateMembers: rateGrid.length,
-  });
-  let learningRate = rateGrid[0];
-  try {
-    const oneNetwork = set.initialParameters?.subarray(0, network.count);
-    const training = {
-      images: imagesOf(0),
-      imageMembers: 1,
-      labels,
-      learningRates: rateGrid.flatMap((rate) => new Array<number>(T).fill(rate)),
-      rateMembers: rateGrid.length,
-    };
-    const values = oneNetwork
-      ? await chooser.run(
-          training,
-          Float32Array.from(
-            { length: rateGrid.length * network.count },
-            (_, i) => oneNetwork[i % network.count],
-          ),
-          signal,
-        )
-      : await chooser.runHeldOut(training, set.seed, 0, signal);
-    learningRate = rateGrid[values.indexOf(Math.max(...values))];
-  } finally {
-    chooser.dispose();
-  }
-
+  const { network, ...geometry } = geometryOf(set);
   const fixed = set.init === 'fixed';
-  const members = fixed ? networks : populationSize;
-  const evaluator = await Evaluator.create(device, dataset, dataset.test, {
+  const starts = await populations(device, set, networks);
+  const members = starts[0].length / network.count;
+  // The test split is opened here and nowhere else.
+  const test = await Evaluator.create(device, dataset, dataset.test, {
+    network,
     ...geometry,
     members,
     imageMembers: 1,
     rateMembers: 1,
   });
   try {
-    const learningRates = new Float32Array(T).fill(learningRate);
+    onProgress?.({ stage: 'distilled images', done: 0, total });
     const values: number[] = [];
-    const draws = fixed ? (baseline.random ? baselineDraws : 1) : Math.ceil(networks / populationSize);
-    for (let draw = 0; draw < draws; draw++) {
-      const training = {
-        images: imagesOf(baseline.random ? draw : 0),
-        imageMembers: 1,
-        labels,
-        learningRates,
-        rateMembers: 1,
-      };
-      values.push(
-        ...(fixed
-          ? await evaluator.run(training, set.initialParameters!, signal)
-          : await evaluator.runHeldOut(training, set.seed, draw, signal)),
-      );
+    for (const start of starts)
+      values.push(...(await test.run({ ...set, imageMembers: 1, rateMembers: 1 }, start, signal)));
+    const accuracy = summarise(values.slice(0, networks));
+
+    const results: Record<string, BaselineAccuracy> = {};
+    for (const [index, baseline] of (withBaselines ? baselines : []).entries()) {
+      onProgress?.({ stage: baseline.title, done: index + 1, total });
+      const learningRate = await chooseRate(device, dataset, baseline, set, starts[0], signal);
+      // One network says little about random images: with a fixed initialisation, take several draws of them.
+      const draws = fixed && baseline.random ? baselineDraws : starts.length;
+      const scores: number[] = [];
+      for (let draw = 0; draw < draws; draw++) {
+        const training = realTraining(dataset, baseline, set, draw, [learningRate]);
+        scores.push(...(await test.run(training, starts[draw % starts.length], signal)));
+      }
+      const kept = fixed ? scores : scores.slice(0, networks);
+      results[baseline.name] = { title: baseline.title, learningRate, ...summarise(kept) };
     }
-    return { title: baseline.title, learningRate, ...summarise(fixed ? values : values.slice(0, networks)) };
+    onProgress?.({ stage: 'done', done: total, total });
+    return { protocol: protocolName(set), accuracy, baselines: results };
   } finally {
-    evaluator.dispose();
+    test.dispose();
+  }
+}
+
+/** A baseline's images in the place of the distilled ones: hard labels, one constant rate for each member. */
+function realTraining(
+  dataset: Dataset,
+  baseline: Baseline,
+  set: DistilledSet,
+  draw: number,
+  rates: readonly number[],
+): TrainingSet {
+  const { network, steps, epochs, n } = geometryOf(set);
+  const K = network.classes;
+  return {
+    images: baseline.images(dataset, set.ipc * steps, set.seed, baseline.random ? draw : 0),
+    imageMembers: 1,
+    labels: Float32Array.from({ length: steps * n * K }, (_, i) => (Math.floor(i / K) % K === i % K ? 1 : 0)),
+    learningRates: rates.flatMap((rate) => new Array<number>(steps * epochs).fill(rate)),
+    rateMembers: rates.length,
+  };
+}
+
+/**
+ * The best constant learning rate for a baseline, on the validation split: real images have no learned rates. All
+ * candidates train at once, as a population that starts from one network.
+ */
+async function chooseRate(
+  device: Device,
+  dataset: Dataset,
+  baseline: Baseline,
+  set: DistilledSet,
+  start: Float32Array,
+  signal?: AbortSignal,
+): Promise<number> {
+  const geometry = geometryOf(set);
+  const { count } = geometry.network;
+  const members = rateGrid.length;
+  const validation = await Evaluator.create(device, dataset, dataset.validation, {
+    ...geometry,
+    members,
+    imageMembers: 1,
+    rateMembers: members,
+  });
+  try {
+    const same = Float32Array.from({ length: members * count }, (_, i) => start[i % count]);
+    const values = await validation.run(realTraining(dataset, baseline, set, 0, rateGrid), same, signal);
+    return rateGrid[values.indexOf(Math.max(...values))];
+  } finally {
+    validation.dispose();
   }
 }

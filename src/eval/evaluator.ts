@@ -38,9 +38,7 @@ const imagesInFlight = 2048;
 /** Trains a population on a small set, exactly as the inner loop does, and counts its right answers on a split. */
 export class Evaluator {
   private constructor(
-    readonly geometry: EvaluatorGeometry,
-    readonly count: number,
-    private readonly device: Device,
+    private readonly count: number,
     private readonly split: SplitOnDevice,
     private readonly tensors: Readonly<Record<string, Tensor>>,
     private readonly executables: readonly Executable[],
@@ -97,30 +95,17 @@ export class Evaluator {
           bindings[name] = tensors[name] ?? uploaded.tensors[name as keyof typeof uploaded.tensors];
       executables.push(await device.load(program, bindings));
     }
-    return new Evaluator(geometry, split.count, device, uploaded, tensors, executables);
+    return new Evaluator(split.count, uploaded, tensors, executables);
   }
 
   /** Accuracy in percent of each member, trained from the given parameters `[members, count]`. */
-  async run(set: TrainingSet, parameters: ArrayLike<number>, signal?: AbortSignal): Promise<number[]> {
-    await this.tensors.theta.write(parameters);
-    return this.#run(set, signal);
-  }
-
-  /** The same for held-out networks: draw d holds `members` fresh ones, never used in distillation. */
-  async runHeldOut(set: TrainingSet, seed: number, draw: number, signal?: AbortSignal): Promise<number[]> {
-    await drawNetworks(
-      this.device,
-      this.geometry.network,
-      this.tensors.theta,
-      seed,
-      streams.heldOutNetworks,
-      draw,
-    );
-    return this.#run(set, signal);
-  }
-
-  async #run({ images, labels, learningRates }: TrainingSet, signal?: AbortSignal): Promise<number[]> {
+  async run(
+    { images, labels, learningRates }: TrainingSet,
+    parameters: ArrayLike<number>,
+    signal?: AbortSignal,
+  ): Promise<number[]> {
     const { tensors } = this;
+    await tensors.theta.write(parameters);
     await tensors.images.write(images);
     await tensors.labels.write(labels);
     await tensors.rates.write(learningRates);
@@ -133,5 +118,22 @@ export class Evaluator {
     for (const executable of this.executables) executable.dispose();
     for (const tensor of Object.values(this.tensors)) tensor.dispose();
     this.split.dispose();
+  }
+}
+
+/** Parameters `[members, count]` of networks that are never used in distillation; every draw gives others. */
+export async function heldOutNetworks(
+  device: Device,
+  network: Network,
+  members: number,
+  seed: number,
+  draw: number,
+): Promise<Float32Array> {
+  const theta = await device.tensor('f32', members * network.count);
+  try {
+    await drawNetworks(device, network, theta, seed, streams.heldOutNetworks, draw);
+    return Float32Array.from(await theta.read());
+  } finally {
+    theta.dispose();
   }
 }
