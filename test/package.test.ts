@@ -226,24 +226,17 @@ describe('installed without optional dependencies, compiler or cmake', () => {
     expect(stdout.trim()).toBe('function');
   });
 
-  it('brings types that stand on their own', async () => {
-    writeFileSync(
-      join(user, 'use.mts'),
-      "import { openDevice } from 'limbeck';\nexport const device = await openDevice('cpu');\n",
-    );
-    const compiler = join(root, 'node_modules/typescript/bin/tsc');
-    const options = [
-      '--noEmit',
-      '--strict',
-      '--module',
-      'nodenext',
-      '--target',
-      'es2022',
-      '--types',
-      '',
-      'use.mts',
-    ];
-    await succeed(process.execPath, [compiler, '--ignoreConfig', ...options]);
+  it.each([
+    ['limbeck', "openDevice('cpu')", { types: ['node'], typeRoots: [join(root, 'node_modules/@types')] }],
+    ['limbeck/browser', 'new ReferenceDevice()', { types: [], lib: ['ES2023', 'ESNext.Disposable', 'DOM'] }],
+  ])('brings types for %s that need no others', async (entry, use, options) => {
+    const project = mkdtempSync(join(user, 'types-'));
+    const name = /\w+(?=\()/.exec(use)?.[0];
+    const source = `import { ${name} } from '${entry}';\nexport const device = await ${use};\n`;
+    writeFileSync(join(project, 'use.mts'), source);
+    const compilerOptions = { noEmit: true, strict: true, module: 'nodenext', target: 'ES2022', ...options };
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['use.mts'] }));
+    await succeed(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', project]);
   });
 });
 
