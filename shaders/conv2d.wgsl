@@ -33,6 +33,8 @@ fn linear(id: vec3u, groups: vec3u) -> u32 {
   return id.y * (groups.x * 64u) + id.x;
 }
 
+const FOURS = 4u; // channels per invocation
+
 // The first and the end of the kernel positions k with 0 <= start + k - padding < size.
 fn inside(start: u32, kernel: u32, size: u32) -> vec2u {
   return vec2u(
@@ -46,43 +48,59 @@ fn inside(start: u32, kernel: u32, size: u32) -> vec2u {
 @group(0) @binding(3) var<storage, read> forward_b: array<f32>;
 @group(0) @binding(4) var<storage, read_write> forward_y: array<f32>;
 
-// One output pixel per invocation; one short sum per input channel.
-// invocations: P * N * OC * OH * OW
+// One output pixel of four channels per invocation, so that a pixel of x is loaded once for four products; one short
+// sum per input channel. Past the last channel the last one is computed again and not stored.
+// invocations: P * N * ceil(OC / 4) * OH * OW
 @compute @workgroup_size(64)
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let blocks = (OC + FOURS - 1u) / FOURS;
   let index = linear(id, groups);
-  if (index >= P * N * OC * OH * OW) {
+  if (index >= P * N * blocks * OH * OW) {
     return;
   }
   let ow = index % OW;
   let oh = (index / OW) % OH;
-  let oc = (index / (OW * OH)) % OC;
-  let n = (index / (OW * OH * OC)) % N;
-  let p = index / (OW * OH * OC * N);
+  let oc = FOURS * ((index / (OW * OH)) % blocks);
+  let n = (index / (OW * OH * blocks)) % N;
+  let p = index / (OW * OH * blocks * N);
+  let channels = min(vec4u(oc) + vec4u(0u, 1u, 2u, 3u), vec4u(OC - 1u));
   let x = at(0u, p) + n * (C * H * W);
-  let w = at(1u, p) + oc * (C * KH * KW);
+  let w = at(1u, p) + channels * (C * KH * KW);
   let rows = inside(oh * stride, KH, H);
   let columns = inside(ow * stride, KW, W);
-  var sum = 0.0;
+  var sum = vec4f();
   for (var c = 0u; c < C; c++) {
-    var channel = 0.0;
+    var channel = vec4f();
     for (var kh = rows.x; kh < rows.y; kh++) {
       let xRow = x + (c * H + oh * stride + kh - padding) * W + ow * stride - padding;
       let wRow = w + (c * KH + kh) * KW;
       for (var kw = columns.x; kw < columns.y; kw++) {
-        channel += forward_x[xRow + kw] * forward_w[wRow + kw];
+        let value = forward_x[xRow + kw];
+        channel.x += value * forward_w[wRow.x + kw];
+        if (OC > 1u) {
+          channel.y += value * forward_w[wRow.y + kw];
+        }
+        if (OC > 2u) {
+          channel.z += value * forward_w[wRow.z + kw];
+        }
+        if (OC > 3u) {
+          channel.w += value * forward_w[wRow.w + kw];
+        }
       }
     }
     sum += channel;
   }
-  if (HAS_b) {
-    sum += forward_b[at(2u, p) + oc];
-  }
-  let y = at(3u, p) + index % (OW * OH * OC * N);
-  if (ACCUMULATE) {
-    forward_y[y] += sum;
-  } else {
-    forward_y[y] = sum;
+  let y = at(3u, p) + ((n * OC + oc) * OH + oh) * OW + ow;
+  for (var j = 0u; j < min(FOURS, OC - oc); j++) {
+    var value = sum[j];
+    if (HAS_b) {
+      value += forward_b[at(2u, p) + oc + j];
+    }
+    if (ACCUMULATE) {
+      forward_y[y + j * (OH * OW)] += value;
+    } else {
+      forward_y[y + j * (OH * OW)] = value;
+    }
   }
 }
 
@@ -90,28 +108,30 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 @group(0) @binding(2) var<storage, read> backwardInput_w: array<f32>;
 @group(0) @binding(3) var<storage, read_write> backwardInput_xBar: array<f32>;
 
-// One input pixel per invocation; one short sum per output channel.
-// invocations: P * N * C * H * W
+// One input pixel of four channels per invocation, as in forward; one short sum per output channel.
+// invocations: P * N * ceil(C / 4) * H * W
 @compute @workgroup_size(64)
 fn backwardInput(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let blocks = (C + FOURS - 1u) / FOURS;
   let index = linear(id, groups);
-  if (index >= P * N * C * H * W) {
+  if (index >= P * N * blocks * H * W) {
     return;
   }
   let column = index % W;
   let h = (index / W) % H;
-  let c = (index / (W * H)) % C;
-  let n = (index / (W * H * C)) % N;
-  let p = index / (W * H * C * N);
+  let c = FOURS * ((index / (W * H)) % blocks);
+  let n = (index / (W * H * blocks)) % N;
+  let p = index / (W * H * blocks * N);
+  let channels = min(vec4u(c) + vec4u(0u, 1u, 2u, 3u), vec4u(C - 1u));
   let yBar = at(0u, p) + n * (OC * OH * OW);
-  let w = at(1u, p) + c * (KH * KW);
+  let w = at(1u, p) + channels * (KH * KW);
   // Every stride-th kernel position reaches this pixel, each from the output pixel before the last one's; those
   // before the first wrap round and are past the end as well.
   let lastRow = (h + padding) / stride;
   let lastColumn = (column + padding) / stride;
-  var sum = 0.0;
+  var sum = vec4f();
   for (var oc = 0u; oc < OC; oc++) {
-    var channel = 0.0;
+    var channel = vec4f();
     var oh = lastRow;
     for (var kh = (h + padding) % stride; kh < KH; kh += stride) {
       if (oh < OH) {
@@ -120,7 +140,17 @@ fn backwardInput(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
         var ow = lastColumn;
         for (var kw = (column + padding) % stride; kw < KW; kw += stride) {
           if (ow < OW) {
-            channel += backwardInput_yBar[yRow + ow] * backwardInput_w[wRow + kw];
+            let value = backwardInput_yBar[yRow + ow];
+            channel.x += value * backwardInput_w[wRow.x + kw];
+            if (C > 1u) {
+              channel.y += value * backwardInput_w[wRow.y + kw];
+            }
+            if (C > 2u) {
+              channel.z += value * backwardInput_w[wRow.z + kw];
+            }
+            if (C > 3u) {
+              channel.w += value * backwardInput_w[wRow.w + kw];
+            }
           }
           ow--;
         }
@@ -129,11 +159,13 @@ fn backwardInput(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
     }
     sum += channel;
   }
-  let xBar = at(2u, p) + index % (W * H * C * N);
-  if (ACCUMULATE) {
-    backwardInput_xBar[xBar] += sum;
-  } else {
-    backwardInput_xBar[xBar] = sum;
+  let xBar = at(2u, p) + ((n * C + c) * H + h) * W + column;
+  for (var j = 0u; j < min(FOURS, C - c); j++) {
+    if (ACCUMULATE) {
+      backwardInput_xBar[xBar + j * (H * W)] += sum[j];
+    } else {
+      backwardInput_xBar[xBar + j * (H * W)] = sum[j];
+    }
   }
 }
 
