@@ -9,7 +9,9 @@ import { type Program, Recorder } from '../src/engine/program.js';
 import { openDawnDevice } from '../src/engine/webgpu/dawn.js';
 import type { WebgpuDevice } from '../src/engine/webgpu/device.js';
 import { probeAdapters } from '../src/engine/webgpu/probe.js';
+import { Stream, seedWords } from '../src/util/random.js';
 import { expectCaseAgrees } from './harness/cases.js';
+import { eps32, expectClose } from './harness/close.js';
 
 let device: WebgpuDevice;
 beforeAll(async () => {
@@ -29,6 +31,20 @@ test('an adapter that does not exist is an error that lists those that do', asyn
     code: 'ERR_DEVICE',
     message: expect.stringMatching(/no such adapter; there are 0: /),
   });
+});
+
+test('an adapter is chosen by number, also as text, and by part of its name', async () => {
+  const { adapters } = await probeAdapters();
+  for (const adapter of [0, '0', adapters[0].name.slice(0, 8)]) {
+    const chosen = await openDawnDevice({ adapter });
+    expect(chosen.description).toBe(device.description);
+    await chosen.dispose();
+  }
+  if (adapters[0].software)
+    await expect(openDawnDevice({ adapter: 0, allowSoftware: false })).rejects.toMatchObject({
+      code: 'ERR_DEVICE',
+      message: expect.stringMatching(/computes on the processor; use the cpu engine/),
+    });
 });
 
 describe.each(Object.entries(ops))('%s', (_, { cases }) => {
@@ -77,6 +93,25 @@ async function tensorsOf(on: WebgpuDevice) {
 function disposeAll(tensors: Record<string, { dispose(): void }>) {
   for (const tensor of Object.values(tensors)) tensor.dispose();
 }
+
+test('normal numbers agree with float64 to a few units in the last place, next to zero as well', async () => {
+  const M = 1 << 14;
+  const r = new Recorder('normals');
+  const state = r.external('state', 1, [4], 'u32');
+  ops.random.normal(r, { state }, { stream: 2, firstMember: 3 }, r.external('out', 1, [M]));
+  const tensors = {
+    state: await device.tensor('u32', 4, [...seedWords(987654321987), 7, 0]),
+    out: await device.tensor('f32', M),
+  };
+  const executable = await device.load(r.program(), tensors);
+  await executable.run();
+  const stream = new Stream(987654321987, 2, 3);
+  stream.draw = 7;
+  const expected = Float64Array.from({ length: M }, (_, i) => stream.normal(i));
+  expectClose('normals', await tensors.out.read(), expected, (i) => 8 * eps32 * Math.abs(expected[i]));
+  executable.dispose();
+  disposeAll(tensors);
+});
 
 describe('a program', () => {
   test('gives the same bits every time, however its runs are put together', async () => {
@@ -157,6 +192,15 @@ describe('a program', () => {
       'before',
     );
     expect((await tensors.state.read())[2]).toBe(draw);
+    executable.dispose();
+    disposeAll(tensors);
+  });
+
+  test('zero runs change nothing', async () => {
+    const tensors = await tensorsOf(device);
+    const executable = await device.load(trainingStep(), tensors);
+    await executable.run({ times: 0 });
+    expect([...(await tensors.state.read())]).toEqual([1, 2, 0, 0]);
     executable.dispose();
     disposeAll(tensors);
   });

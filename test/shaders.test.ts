@@ -83,6 +83,16 @@ describe('the files and the definitions', () => {
     }
   });
 
+  test('the device itself needs nothing of Node: browsers open it too', () => {
+    const node = ['dawn.ts', 'environment.ts', 'probe.ts'];
+    for (const file of readdirSync('src/engine/webgpu').filter((name) => !node.includes(name))) {
+      const imports = [
+        ...readFileSync(`src/engine/webgpu/${file}`, 'utf8').matchAll(/^(?:im|ex)port .*from '(.*)'/gm),
+      ];
+      for (const [, from] of imports) expect(from, file).toMatch(/^\.\.?\/(?!dawn|environment|probe)/);
+    }
+  });
+
   test('helpers that several files hold are the same in all of them', () => {
     const bodies = new Map<string, string>();
     for (const file of files)

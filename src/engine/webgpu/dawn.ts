@@ -45,7 +45,9 @@ async function gpuFor(adapter?: string | number): Promise<GPU> {
     const hardware = adapters.findIndex(({ software }) => !software);
     return dawn(hardware > 0 ? [`adapter=${names[hardware]}`] : []);
   }
-  const name = typeof adapter === 'number' ? names[adapter] : names.find((n) => n.includes(adapter));
+  // A command line gives its number as text.
+  const number = /^\d+$/.test(String(adapter)) ? Number(adapter) : undefined;
+  const name = number === undefined ? names.find((n) => n.includes(String(adapter))) : names[number];
   if (name === undefined)
     throw new LimbeckError(
       'ERR_DEVICE',
