@@ -7,7 +7,7 @@ import type { OpCase } from '../src/engine/kernel.js';
 import { ops } from '../src/engine/ops/index.gen.js';
 import { type Program, Recorder } from '../src/engine/program.js';
 import { openDawnDevice } from '../src/engine/webgpu/dawn.js';
-import type { WebgpuDevice } from '../src/engine/webgpu/device.js';
+import { WebgpuDevice } from '../src/engine/webgpu/device.js';
 import { probeAdapters } from '../src/engine/webgpu/probe.js';
 import { Stream, seedWords } from '../src/util/random.js';
 import { expectCaseAgrees } from './harness/cases.js';
@@ -93,6 +93,22 @@ async function tensorsOf(on: WebgpuDevice) {
 function disposeAll(tensors: Record<string, { dispose(): void }>) {
   for (const tensor of Object.values(tensors)) tensor.dispose();
 }
+
+test('sums are right with as many lanes as a GPU gets, too', async () => {
+  const adapter = await device.gpu.requestAdapter();
+  const wide = new WebgpuDevice(device.gpu, await adapter!.requestDevice(), 'webgpu (many lanes)', false);
+  const names = [
+    'bias.backward P=1 5x7',
+    'bias.backward P=2 33x2x9x9 accumulate',
+    'conv2d.backwardWeight P=3 N=2 3x6x5 -> 4 k3 s1 p1 first shared',
+    'conv2d.backwardWeight P=1 N=37 1x28x28 -> 6 k5 s1 p2',
+    'reduce.dot P=3 M=300',
+    'reduce.sum P=3 M=5000 accumulate',
+  ];
+  const all: OpCase[] = Object.values(ops).flatMap(({ cases }) => [...cases]);
+  for (const name of names) await expectCaseAgrees(wide, all.find((opCase) => opCase.name === name)!);
+  await wide.dispose();
+}, 30_000);
 
 test('normal numbers agree with float64 to a few units in the last place, next to zero as well', async () => {
   const M = 1 << 14;
