@@ -94,6 +94,117 @@ function disposeAll(tensors: Record<string, { dispose(): void }>) {
   for (const tensor of Object.values(tensors)) tensor.dispose();
 }
 
+/** What random numbers do not meet: ties, labels that do not add up to one, large logits, wide borders. */
+const corners: OpCase[] = [
+  {
+    name: 'maxpool2d with ties',
+    fill: { x: { kind: 'below', limit: 3 } },
+    record(r) {
+      const x = r.external('x', 2, [2, 3, 7, 6]);
+      const geometry = { kernel: 3, stride: 2, padding: 1 };
+      const y = r.external('y', 2, [2, 3, 4, 3]);
+      ops.maxpool2d.forward(r, { x }, geometry, { y, index: r.external('index', 2, [2, 3, 4, 3], 'u32') });
+    },
+  },
+  {
+    name: 'accuracy with ties',
+    fill: { z: { kind: 'below', limit: 3 }, y: { kind: 'below', limit: 2 } },
+    record(r) {
+      const operands = { z: r.external('z', 2, [90, 4]), y: r.external('y', 1, [90, 4]) };
+      ops.accuracy.count(r, operands, { into: r.external('correct', 2, [1]) });
+    },
+  },
+  {
+    name: 'relu of zeros',
+    fill: { y: { kind: 'below', limit: 2 } },
+    record(r) {
+      const y = r.external('y', 1, [40]);
+      ops.relu.mask(r, { y, u: r.external('u', 1, [40]) }, { into: r.external('out', 1, [40]) });
+    },
+  },
+  {
+    name: 'crossentropy with labels of any sum',
+    record(r) {
+      const y = r.external('y', 1, [9, 5]);
+      const { logp } = ops.crossentropy.forward(r, { z: r.external('z', 2, [9, 5]), y });
+      ops.crossentropy.backward(r, { logp, y }, 0.5, { into: r.external('zBar', 2, [9, 5]) });
+      const zDot = r.external('zDot', 2, [9, 5]);
+      const [zBarDot, yBarDot] = ['zBarDot', 'yBarDot'].map((name) => r.external(name, 2, [9, 5]));
+      ops.crossentropy.tangentBackward(r, { logp, y, zDot }, 0.5, { zBarDot, yBarDot });
+    },
+  },
+  {
+    name: 'crossentropy of large logits',
+    fill: { z: { kind: 'values', values: [1e4, -1e4, 3e38, 1e30, 88, 89] }, y: { kind: 'simplex' } },
+    record(r) {
+      const y = r.external('y', 1, [3, 2]);
+      const { logp } = ops.crossentropy.forward(r, { z: r.external('z', 1, [3, 2]), y });
+      ops.crossentropy.backward(r, { logp, y }, 1, { into: r.external('zBar', 1, [3, 2]) });
+    },
+  },
+  {
+    name: 'convolution with more padding than kernel',
+    record(r) {
+      const x = r.external('x', 1, [2, 2, 3, 4]);
+      const w = r.external('w', 1, [3, 2, 2, 2]);
+      const into = r.external('y', 1, [2, 3, 4, 5]);
+      ops.conv2d.forward(r, { x, w }, { stride: 2, padding: 3 }, { into });
+    },
+  },
+  {
+    name: 'gradients of a convolution with more padding than kernel',
+    record(r) {
+      const [x, yBar] = [r.external('x', 1, [2, 2, 3, 4]), r.external('yBar', 1, [2, 3, 4, 5])];
+      const geometry = { stride: 2, padding: 3 };
+      ops.conv2d.backwardWeight(r, { x, yBar }, geometry, [3, 2, 2, 2], {
+        into: r.external('wBar', 1, [3, 2, 2, 2]),
+      });
+      const w = r.external('w', 1, [3, 2, 2, 2]);
+      ops.conv2d.backwardInput(r, { yBar, w }, geometry, [2, 2, 3, 4], {
+        into: r.external('xBar', 1, [2, 2, 3, 4]),
+      });
+    },
+  },
+  {
+    name: 'a permutation of many rows over the end of an epoch',
+    fill: { state: { kind: 'values', values: [0xffffffff, 0x80000001, 0xfffff, 0] } },
+    record(r) {
+      const into = r.external('index', 1, [300], 'u32');
+      const state = r.external('state', 1, [4], 'u32');
+      ops.random.batch(r, { state }, { B: 300, rows: 70001, stream: 3 }, { into });
+    },
+  },
+];
+
+test.each(corners)('corner: $name', async (opCase) => {
+  await expectCaseAgrees(device, opCase);
+});
+
+test('softplus and its gradient keep their digits far from zero', async () => {
+  const values = Float32Array.from([-200, -80, -20.5, -5, -0.25, 0, 0.25, 5, 20.5, 80, 200, 3e38]);
+  const r = new Recorder('softplus');
+  const x = r.external('x', 1, [values.length]);
+  ops.elementwise.softplus(r, { x }, { into: r.external('y', 1, x.shape) });
+  const one = ops.elementwise.fill(r, 1, r.temporary('one', 1, x.shape));
+  ops.elementwise.softplusBackward(r, { x, yBar: one }, { into: r.external('slope', 1, x.shape) });
+  const tensors = {
+    x: await device.tensor('f32', values.length, values),
+    y: await device.tensor('f32', values.length),
+    slope: await device.tensor('f32', values.length),
+  };
+  const executable = await device.load(r.program(), tensors);
+  await executable.run();
+  // WGSL's exp is right to 3 + 2 |x| units, where it is not as good as zero.
+  const relative = (expected: Float64Array) => (i: number) =>
+    eps32 * (16 + 4 * Math.min(Math.abs(values[i]), 100)) * expected[i] + 2 ** -126;
+  const y = Float64Array.from(values, (v) => Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v))));
+  expectClose('softplus', await tensors.y.read(), y, relative(y));
+  const slope = Float64Array.from(values, (v) => 1 / (1 + Math.exp(-v)));
+  expectClose('its gradient', await tensors.slope.read(), slope, relative(slope));
+  executable.dispose();
+  disposeAll(tensors);
+});
+
 test('sums are right with as many lanes as a GPU gets, too', async () => {
   const adapter = await device.gpu.requestAdapter();
   const wide = new WebgpuDevice(device.gpu, await adapter!.requestDevice(), 'webgpu (many lanes)', false);
