@@ -47,7 +47,9 @@ export const command: Command = {
       threads?: number;
       device?: DeviceChoice;
     };
-    const options = checkedOptions(given, (name) => (name in values ? shared.flagOf(name) : name));
+    const options = checkedOptions(given, (name) =>
+      name in values ? shared.flagOf(name) : `${positionals[0]}: ${name}`,
+    );
     const source = dataSource(given.dataset as string | undefined, digitsSize);
     const out = given.out as string | undefined;
     if (out !== undefined) refuseToOverwrite(out, Boolean(values.force));

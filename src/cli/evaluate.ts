@@ -52,7 +52,9 @@ export const command: Command = {
         'ERR_OPTION',
         `${path} was made from ${artefact.notes.dataset}: say where that lies with --dataset DIR`,
       );
-    const data = await openData(dataSource(dataset, digitsSize));
+    // Normalised as the distilled images are, whatever the statistics of this data.
+    const { mean, std } = artefact.notes;
+    const data = { ...(await openData(dataSource(dataset, digitsSize))), mean, std };
     const { device, reason } = await openEngine(
       (values.device as DeviceChoice | undefined) ?? 'auto',
       threads,

@@ -86,7 +86,9 @@ async function readCheckpoint({ folder, paths }: RunFolder) {
   const bytes = await readFile(paths.checkpoint);
   try {
     const { checkpoint, extra } = decodeCheckpoint(bytes);
-    return { checkpoint, extra: extra as unknown as CheckpointExtra };
+    if (extra?.config && extra.engine && extra.sha256)
+      return { checkpoint, extra: extra as unknown as CheckpointExtra };
+    throw new LimbeckError('ERR_FILE_FORMAT', 'it does not say where its data came from.');
   } catch (error) {
     if (!(error instanceof LimbeckError)) throw error;
     throw new LimbeckError(

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { type ArtefactNotes, encodeArtefact } from '../eval/artefact.js';
 import type { DistilledSet } from '../eval/evaluate.js';
 import { sweepTemporaryFiles, writeFileAtomic } from '../util/atomic-file.js';
@@ -21,8 +21,8 @@ const names = {
 
 export class RunFolder {
   readonly paths: Readonly<Record<keyof typeof names, string>>;
-  /** The topmost folder that `create` made. */
-  #created: string | undefined;
+  /** Folders that `create` made, outermost first. */
+  #created: string[] = [];
 
   constructor(readonly folder: string) {
     this.paths = Object.fromEntries(
@@ -37,7 +37,7 @@ export class RunFolder {
   /** Makes the folder and clears it of what killed processes and, with `force`, an older run left there. */
   async create({ force = false }: { force?: boolean } = {}): Promise<void> {
     try {
-      this.#created = await mkdir(this.folder, { recursive: true });
+      await makeFolders(resolve(this.folder), this.#created);
       if (force) for (const path of Object.values(this.paths)) await rm(path, { force: true });
     } catch (cause) {
       throw new LimbeckError(
@@ -52,10 +52,12 @@ export class RunFolder {
     await writeFileAtomic(probe, '').finally(() => rm(probe, { force: true }));
   }
 
-  /** Takes back an empty folder that `create` made, after a run that failed before it wrote anything. */
+  /** Takes back the folders that `create` made, after a run that failed before it wrote anything. */
   async removeIfEmpty(): Promise<void> {
-    if (!this.#created || (await readdir(this.folder)).length > 0) return;
-    await rmdir(this.folder);
+    for (const folder of this.#created.reverse()) {
+      if ((await readdir(folder)).length > 0) return;
+      await rmdir(folder);
+    }
   }
 
   async readRecord(): Promise<RunRecord | undefined> {
@@ -89,4 +91,18 @@ export class RunFolder {
     await writeFileAtomic(this.paths.report, reportHtml(record, set));
     await writeFileAtomic(this.paths.record, `${JSON.stringify(record, null, 1)}\n`);
   }
+}
+
+/**
+ * Makes a folder and those above it, and notes which. Not `mkdir` with `recursive`: where a parent exists but takes
+ * no folders (`/proc`), Node's loops until memory is gone.
+ */
+async function makeFolders(path: string, made: string[]): Promise<void> {
+  try {
+    if ((await stat(path)).isDirectory()) return;
+  } catch {
+    if (dirname(path) !== path) await makeFolders(dirname(path), made);
+  }
+  await mkdir(path);
+  made.push(path);
 }

@@ -21,10 +21,13 @@ export function useSection({ dataset, config }: RunRecord): string {
         'images, labels, rates = (distilled[name] for name in ("images", "labels", "learning_rates"))',
       ].join('\n'),
     )}</pre><p class="about">Images are <code>[step, image, channel, row, column]</code>, normalised as ` +
-    `(pixel − ${dataset.mean.map(short).join(', ')}) / ${dataset.std.map(short).join(', ')} of pixels in 0..1; labels ` +
+    `(pixel − ${perChannel(dataset.mean)}) / ${perChannel(dataset.std)} of pixels in 0..1; labels ` +
     '<code>[step, image, class]</code>; learning rates one per inner step, epoch after epoch.</p></section>'
   );
 }
+
+const perChannel = (values: readonly number[]): string =>
+  values.length > 1 ? `[${values.map(short).join(', ')}]` : values.map(short).join();
 
 /** Data, machine and settings: what a second person needs to do it again. */
 export function detailsSection(record: RunRecord): string {

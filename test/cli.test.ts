@@ -1,0 +1,306 @@
+/** The command line as its users have it: the built program, in a process of its own. */
+import { execFile, spawn } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { cpuInfo } from '../src/engine/cpu/device.js';
+import { files, root } from './harness/repository.js';
+
+const program = join(root, 'dist/cli/main.js');
+const folder = mkdtempSync(join(tmpdir(), 'limbeck-cli-'));
+const at = (...names: string[]) => join(folder, ...names);
+const device = deviceHere();
+const tiny = `--device ${device} --network mlp --digits-size 100 --batch 16`.split(' ');
+
+function deviceHere(): string {
+  try {
+    cpuInfo();
+    return 'cpu';
+  } catch {
+    return 'reference';
+  }
+}
+
+interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function limbeck(...args: string[]): Promise<Ended> {
+  return start(args).ended;
+}
+
+function start(args: readonly string[]) {
+  const child = spawn(process.execPath, [program, ...args], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text) => (stderr += text));
+  const ended = new Promise<Ended>((resolve) =>
+    child.on('close', (status) => resolve({ status, stdout, stderr })),
+  );
+  return { child, ended };
+}
+
+beforeAll(async () => {
+  if (buildIsFresh()) return;
+  await promisify(execFile)(
+    process.execPath,
+    [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'],
+    { cwd: root },
+  );
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** No source is newer than what was built from it. */
+function buildIsFresh(): boolean {
+  return files('src').every((path) => {
+    const built = join(root, path.replace(/^src/, 'dist').replace(/\.ts$/, '.js'));
+    return existsSync(built) && statSync(built).mtimeMs >= statSync(join(root, path)).mtimeMs;
+  });
+}
+
+const results = [
+  'checkpoint.safetensors',
+  'distilled.png',
+  'distilled.safetensors',
+  'report.html',
+  'run.json',
+];
+
+describe('distill', () => {
+  test('writes everything and answers with one line of JSON', async () => {
+    const args = ['--iterations', '6', '--validate-every', '3', '--out', 'run', '--json'];
+    const { status, stdout, stderr } = await limbeck('distill', ...tiny, ...args);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout.trimEnd().split('\n')).toHaveLength(1);
+    const line = JSON.parse(stdout);
+    expect(line).toMatchObject({ outerSteps: 6, engine: device, out: 'run', stopped: false });
+    expect(line.testAccuracy).toMatchObject({ mean: expect.any(Number), std: 0, networks: 1 });
+    expect(Object.keys(line.baselines)).toEqual(['randomReal', 'classMeans']);
+    expect(line.stepMilliseconds.min).toBeGreaterThan(0);
+    expect(readdirSync(at('run')).sort()).toEqual(results);
+    const record = JSON.parse(readFileSync(at('run/run.json'), 'utf8'));
+    expect(record).toMatchObject({ testOpened: 1, stopped: false, testAccuracy: line.testAccuracy });
+    expect(record.dataset.splits).toEqual({ train: 100, validation: 10, test: 20 });
+    expect(record.curve.map(({ iteration }: { iteration: number }) => iteration)).toEqual([3, 6]);
+
+    const again = await limbeck('distill', ...tiny, ...args);
+    expect(again).toMatchObject({ status: 2, stdout: '' });
+    expect(again.stderr).toMatch(/limbeck resume run.*--force.*\[ERR_OPTION\]\n$/);
+
+    // Finished: the same line again, from the record.
+    expect(await limbeck('resume', 'run', '--json')).toEqual({ status: 0, stdout, stderr: '' });
+    const evaluated = await limbeck(
+      'evaluate',
+      'run/distilled.safetensors',
+      '--digits-size',
+      '100',
+      '--device',
+      device,
+      '--json',
+    );
+    expect(JSON.parse(evaluated.stdout)).toMatchObject({
+      testAccuracy: line.testAccuracy,
+      baselines: line.baselines,
+    });
+  });
+
+  test('takes a configuration file, which flags overrule', async () => {
+    const config = {
+      network: 'mlp',
+      iterations: 5,
+      digitsSize: 100,
+      batch: 8,
+      device,
+      out: 'configured',
+      seed: 7,
+    };
+    writeFileSync(at('config.json'), JSON.stringify(config));
+    const { status, stdout } = await limbeck('distill', 'config.json', '--iterations', '2', '--json');
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ outerSteps: 2, out: 'configured' });
+    const { config: used } = JSON.parse(readFileSync(at('configured/run.json'), 'utf8'));
+    expect(used.options).toMatchObject({ iterations: 2, batch: 8, seed: 7 });
+  });
+
+  test('stopped in the middle, goes on to the same bits', async () => {
+    const iterations = device === 'cpu' ? '600' : '12';
+    const every = device === 'cpu' ? '20' : '3';
+    const options = [
+      ...tiny,
+      '--iterations',
+      iterations,
+      '--validate-every',
+      every,
+      '--labels',
+      'soft',
+      '--average',
+      '0.9',
+    ];
+    const whole = limbeck('distill', ...options, '--out', 'whole', '--json');
+    const { child, ended } = start(['distill', ...options, '--out', 'parts']);
+    while (!existsSync(at('parts/checkpoint.safetensors')) && child.exitCode === null) await wait(10);
+    child.kill('SIGINT');
+    const stopped = await ended;
+    expect(stopped.stderr).toContain('limbeck resume parts');
+    expect(stopped).toMatchObject({ status: 130, stdout: '' });
+    expect(readdirSync(at('parts')).sort()).toEqual(results);
+    const record = JSON.parse(readFileSync(at('parts/run.json'), 'utf8'));
+    expect(record).toMatchObject({ stopped: true, testAccuracy: null, testOpened: 0 });
+    expect(record.outerSteps).toBeLessThan(Number(iterations));
+
+    const resumed = await limbeck('resume', 'parts', '--json');
+    expect(resumed).toMatchObject({ status: 0, stderr: '' });
+    expect((await whole).status).toBe(0);
+    const bytes = (run: string) => readFileSync(at(run, 'distilled.safetensors'));
+    expect(bytes('parts').equals(bytes('whole'))).toBe(true);
+    const { testAccuracy, baselines, outerSteps } = JSON.parse((await whole).stdout);
+    expect(JSON.parse(resumed.stdout)).toMatchObject({ testAccuracy, baselines, outerSteps });
+  });
+});
+
+describe('mistakes', () => {
+  /** An IDX file with the given dimensions. */
+  const idx = (
+    magic: number,
+    shape: number[],
+    bytes = shape.reduce((a, b) => a * b, 1),
+    value = (i: number) => i % 10,
+  ) => {
+    const header = Buffer.alloc(4 + 4 * shape.length);
+    header.writeUInt32BE(magic, 0);
+    shape.forEach((size, axis) => {
+      header.writeUInt32BE(size, 4 + 4 * axis);
+    });
+    return Buffer.concat([header, Buffer.from(Array.from({ length: bytes }, (_, i) => value(i)))]);
+  };
+  const idxFolder = (name: string, trainImages: Buffer, size = 28) => {
+    const set = mkdtempSync(at(`${name}-`));
+    writeFileSync(join(set, 'train-images-idx3-ubyte'), trainImages);
+    writeFileSync(join(set, 'train-labels-idx1-ubyte'), idx(0x801, [40]));
+    writeFileSync(join(set, 't10k-images-idx3-ubyte'), idx(0x803, [20, size, size]));
+    writeFileSync(join(set, 't10k-labels-idx1-ubyte'), idx(0x801, [20]));
+    return set;
+  };
+  const distilling = (...args: string[]) => ['distill', '--out', 'out/nested', ...args];
+  const data = (set: string) => distilling('--dataset', set);
+
+  const table: [string, () => string[], string, RegExp][] = [
+    ['unknown option', () => distilling('--iteration', '3'), 'ERR_OPTION', /did you mean --iterations\?/],
+    ['unknown command', () => ['distil'], 'ERR_OPTION', /did you mean distill\?/],
+    [
+      'fraction',
+      () => distilling('--iterations', '3.5'),
+      'ERR_OPTION',
+      /--iterations is 3.5, expected a whole number/,
+    ],
+    [
+      'word for a number',
+      () => distilling('--iterations', 'abc'),
+      'ERR_OPTION',
+      /--iterations is "abc", expected a whole/,
+    ],
+    [
+      'out of range',
+      () => distilling('--label-lr', '-1'),
+      'ERR_OPTION',
+      /--label-lr is -1, expected a number above 0/,
+    ],
+    ['no value', () => distilling('--steps', '--json'), 'ERR_OPTION', /--steps has no value/],
+    ['twice', () => distilling('--lr', '1', '--lr', '2'), 'ERR_OPTION', /given twice/],
+    [
+      'argument too many',
+      () => distilling('a.json', 'b.json'),
+      'ERR_OPTION',
+      /"b.json" is one argument too many/,
+    ],
+    ['missing configuration', () => distilling('none.json'), 'ERR_FILE_MISSING', /none.json cannot be read/],
+    ['unknown device', () => distilling('--device', 'gpu'), 'ERR_DEVICE', /"gpu" is unknown/],
+    ['missing folder', () => data(at('nowhere')), 'ERR_FILE_MISSING', /does not exist/],
+    ['unknown data set', () => data('nowhere'), 'ERR_OPTION', /neither known nor a folder/],
+    ['truncated', () => data(idxFolder('cut', idx(0x803, [40, 28, 28], 99))), 'ERR_FILE_FORMAT', /truncated/],
+    [
+      'wrong magic',
+      () => data(idxFolder('magic', idx(0x1234, [40, 28, 28]))),
+      'ERR_FILE_FORMAT',
+      /train-images/,
+    ],
+    ['impossible shape', () => data(idxFolder('tiny', idx(0x803, [40, 2, 2]), 2)), 'ERR_SHAPE', /too small/],
+    [
+      'a file as folder',
+      () => ['distill', ...tiny, '--out', 'file.txt/x'],
+      'ERR_FILE_WRITE',
+      /cannot be made/,
+    ],
+    ['nothing to resume', () => ['resume', 'nowhere'], 'ERR_FILE_MISSING', /does not exist/],
+    [
+      'damaged checkpoint',
+      () => ['resume', 'damaged'],
+      'ERR_FILE_FORMAT',
+      /checkpoint.safetensors cannot be resumed/,
+    ],
+    ['no distilled file', () => ['evaluate', 'config.json5'], 'ERR_FILE_MISSING', /cannot be read/],
+  ];
+  beforeAll(() => {
+    writeFileSync(at('file.txt'), '');
+    mkdirSync(at('damaged'));
+    writeFileSync(at('damaged/checkpoint.safetensors'), 'not a checkpoint');
+  });
+
+  test.concurrent.each(table)('%s', async (_, args, code, message) => {
+    const { status, stdout, stderr } = await limbeck(...args());
+    expect(stderr).toMatch(message);
+    expect(stderr).toMatch(new RegExp(`^limbeck: .* \\[${code}\\]\\n$`));
+    expect({ status, stdout, left: existsSync(at('out')) }).toEqual({ status: 2, stdout: '', left: false });
+  });
+
+  test('in a configuration file', async () => {
+    writeFileSync(at('wrong.json'), JSON.stringify({ iteration: 3 }));
+    const { status, stderr } = await limbeck('distill', 'wrong.json');
+    expect({ status, stderr }).toEqual({
+      status: 2,
+      stderr: 'limbeck: wrong.json: iteration is unknown; did you mean iterations? [ERR_OPTION]\n',
+    });
+  });
+});
+
+test('devices: every engine, available or not, and the one auto takes', async () => {
+  const { status, stdout } = await limbeck('devices', '--json');
+  expect(status).toBe(0);
+  const { engines, auto } = JSON.parse(stdout);
+  expect(engines.map(({ engine }: { engine: string }) => engine).sort()).toEqual([
+    'cpu',
+    'reference',
+    'webgpu',
+  ]);
+  for (const engine of engines)
+    expect(engine).toMatchObject({ available: expect.any(Boolean), description: expect.stringMatching(/./) });
+  expect(engines.map(({ engine }: { engine: string }) => engine)).toContain(auto.engine);
+  expect(auto.reason).toMatch(/./);
+});
+
+test('help and version', async () => {
+  const help = await limbeck('distill', '--help');
+  expect(help.stdout).toMatch(/--validate-every N .*\[250\]/);
+  expect(help.stdout).toContain('Example: limbeck distill');
+  expect((await limbeck('--help')).stdout).toContain('resume DIR');
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  expect((await limbeck('--version')).stdout).toBe(`${version}\n`);
+});

@@ -1,0 +1,245 @@
+import { inflateSync } from 'node:zlib';
+import { describe, expect, test } from 'vitest';
+import type { DistilledSet } from '../src/eval/evaluate.js';
+import { defaults, type ResolvedOptions } from '../src/eval/options.js';
+import { contactSheet } from '../src/report/contact-sheet.js';
+import { lineChart, ticks, tickText } from '../src/report/figure.js';
+import { reportHtml } from '../src/report/html.js';
+import { displayWindow, imagePixels } from '../src/report/pixels.js';
+import { accuracyText, duration, type RunRecord } from '../src/report/record.js';
+import { encodePng } from '../src/util/png.js';
+
+interface Size {
+  readonly classes?: number;
+  readonly channels?: number;
+}
+
+function makeSet(
+  options: Partial<ResolvedOptions> = {},
+  { classes = 10, channels = 1 }: Size = {},
+): DistilledSet {
+  const { steps, epochs, ipc, init, seed } = { ...defaults, ...options };
+  const n = ipc * classes;
+  return {
+    network: { name: 'lenet', inputShape: [channels, 28, 28], classes },
+    steps,
+    epochs,
+    ipc,
+    init,
+    seed,
+    images: Float32Array.from({ length: steps * n * channels * 784 }, (_, i) => ((i * 37) % 101) / 25 - 2),
+    labels: Float32Array.from({ length: steps * n * classes }, (_, i) => {
+      const row = Math.floor(i / classes);
+      return row % classes === i % classes ? 1.25 : ((i * 7) % 11) / 50 - 0.1;
+    }),
+    learningRates: Float32Array.from({ length: steps * epochs }, (_, t) => 0.3 / (t + 1)),
+  };
+}
+
+function makeRecord(
+  given: Partial<ResolvedOptions> = {},
+  { classes = 10, channels = 1 }: Size = {},
+  changes: Partial<RunRecord> = {},
+): RunRecord {
+  const options = { ...defaults, ...given };
+  return {
+    format: 'limbeck-run-1',
+    config: { dataset: 'digits', device: 'auto', options },
+    seed: 0,
+    versions: { limbeck: '9.8.7', node: 'v99.1.2' },
+    platform: 'testos x64',
+    engine: { name: 'cpu', description: 'cpu (avx7, 3 threads)' },
+    dataset: {
+      name: 'digits',
+      imageShape: [channels, 28, 28],
+      classNames: Array.from({ length: classes }, (_, k) => String(k)),
+      mean: new Array(channels).fill(0.13),
+      std: new Array(channels).fill(0.31),
+      splits: { train: 12345, validation: 678, test: 2345 },
+      sha256: 'abcdef0123456789'.repeat(4),
+    },
+    protocol: 'unrolled: lenet, fixed initialisation',
+    stopped: false,
+    outerSteps: 500,
+    curve: [
+      { iteration: 250, loss: 2.1, validationAccuracy: 40, learningRates: [0.1, 0.1, 0.1] },
+      { iteration: 500, loss: 0.1, validationAccuracy: 91.7, learningRates: [0.3, 0.2, 0.1] },
+    ],
+    best: { iteration: 500, validationAccuracy: 91.7 },
+    testAccuracy: { mean: 94.12, std: 0.4, networks: 20 },
+    baselines: {
+      randomReal: { title: 'random real images', mean: 47.3, std: 5.2, networks: 10, learningRate: 0.03 },
+    },
+    testOpened: 1,
+    timings: { seconds: 83.2, evaluationSeconds: 4.5, stepMilliseconds: { median: 3.25, min: 2.75 } },
+    ...changes,
+  };
+}
+
+describe('the page', () => {
+  const variants: [string, Partial<ResolvedOptions>, Size][] = [
+    ['one step', {}, {}],
+    ['several steps and images per class', { steps: 3, ipc: 2 }, {}],
+    ['soft labels', { labels: 'soft', steps: 2 }, {}],
+    ['many classes in colour', { labels: 'soft' }, { classes: 30, channels: 3 }],
+  ];
+  test.each(variants)('needs nothing but itself: %s', (_, options, size) => {
+    const html = reportHtml(makeRecord(options, size), makeSet(options, size));
+    const bare = html.replace(/base64,[^"]*/g, 'base64,');
+    expect(bare.match(/https?:|\/\/[a-z]|<script|<link|@import|url\(|NaN|undefined/gi)).toBeNull();
+    const sources = [...html.matchAll(/src="([^"]*)"/g)].map(([, source]) => source);
+    const { steps = 1, ipc = 1 } = options;
+    expect(sources).toHaveLength(steps * ipc * (size.classes ?? 10));
+    for (const source of sources) expect(source).toMatch(/^data:image\/png;base64,/);
+  });
+
+  test('says every number of the run', () => {
+    const html = reportHtml(makeRecord(), makeSet());
+    expect(html).toContain('<title>10 images teach this LeNet 94.1 ± 0.4 % of the generated digits</title>');
+    const numbers = [
+      '47.3 ± 5.2 %',
+      '0.03',
+      '12,345',
+      '678',
+      '2,345',
+      'best 91.7 %',
+      'once',
+      '1 min 23 s',
+      '4.5 s',
+    ];
+    const machine = [
+      '3.25 ms',
+      '2.75 ms',
+      '9.8.7',
+      'v99.1.2',
+      'testos x64',
+      'avx7, 3 threads',
+      'abcdef0123456789',
+    ];
+    for (const text of [...numbers, ...machine, 'cosine', '500 of 10,000', 'load_file'])
+      expect(html).toContain(text);
+  });
+
+  test('shows names as text, whatever they are', () => {
+    const record = makeRecord();
+    const name = '<img src=x onerror="alert(1)">&\'';
+    const dataset = { ...record.dataset, name, classNames: record.dataset.classNames.map(() => name) };
+    const html = reportHtml({ ...record, dataset, platform: name }, makeSet({ labels: 'soft' }));
+    expect(html).not.toContain('<img src=x');
+    expect(html).not.toContain('onerror="');
+    expect(html).toContain('&#60;img');
+  });
+
+  test('does not pass on where the data lay', () => {
+    const record = makeRecord();
+    const html = reportHtml(
+      { ...record, config: { ...record.config, dataset: '/home/someone/secret' } },
+      makeSet(),
+    );
+    expect(html).not.toContain('someone');
+  });
+
+  test('of a stopped run claims no test accuracy', () => {
+    const stopped = {
+      stopped: true,
+      testAccuracy: null,
+      baselines: {},
+      testOpened: 0,
+      outerSteps: 12,
+      curve: [],
+    };
+    const timings = { seconds: 0.1, evaluationSeconds: 0, stepMilliseconds: { median: null, min: null } };
+    const html = reportHtml(makeRecord({}, {}, { ...stopped, timings }), makeSet());
+    expect(html).toContain('stopped after 12 of 10,000 outer steps');
+    expect(html).toContain('91.7 %</b> of the generated digits’s validation split');
+    expect(html).not.toContain('How well it works');
+    expect(html).not.toMatch(/NaN|undefined|null/);
+  });
+});
+
+describe('charts', () => {
+  const chart = (points: [number, number][], more = {}) =>
+    lineChart({ title: 't', xLabel: 'x', yLabel: 'y', series: [{ name: 's', points }], ...more });
+
+  test('of nothing say so', () => {
+    expect(chart([])).toContain('nothing to draw');
+    expect(chart([[1, Number.NaN]])).toContain('nothing to draw');
+  });
+
+  test('of one point draw a mark', () => {
+    const svg = chart([[3, 0]]);
+    expect(svg).toContain('<circle');
+    expect(svg).not.toMatch(/NaN|Infinity/);
+  });
+
+  test('leave out what is not finite', () => {
+    const svg = chart([
+      [1, 1],
+      [2, Number.NaN],
+      [3, Number.POSITIVE_INFINITY],
+      [4, 2],
+    ]);
+    expect(svg).not.toMatch(/NaN|Infinity/);
+    expect(/points="([^"]*)"/.exec(svg)?.[1].split(' ')).toHaveLength(2);
+  });
+
+  test('are logarithmic only where that is possible and useful', () => {
+    const decades: [number, number][] = [
+      [1, 100],
+      [2, 0.01],
+    ];
+    expect(chart(decades, { logarithmicFrom: 10 })).toContain('(log)');
+    expect(chart([...decades, [3, 0]], { logarithmicFrom: 10 })).not.toContain('(log)');
+    expect(
+      chart(
+        [
+          [1, 2],
+          [2, 3],
+        ] as [number, number][],
+        { logarithmicFrom: 10 },
+      ),
+    ).not.toContain('(log)');
+  });
+
+  test('have round ticks', () => {
+    expect(ticks(0, 10_000)).toEqual([0, 2000, 4000, 6000, 8000, 10_000]);
+    expect(ticks(1, 3, 5, 1)).toEqual([1, 2, 3]);
+    expect(ticks(0.07, 0.31).map(tickText)).toEqual(['0.1', '0.15', '0.2', '0.25', '0.3']);
+    expect(tickText(12_000)).toBe('12k');
+  });
+});
+
+describe('images', () => {
+  test.each<[string, Partial<ResolvedOptions>, Size]>([
+    ['grey', {}, {}],
+    ['several steps', { steps: 2, ipc: 2 }, {}],
+    ['many classes in colour', {}, { classes: 45, channels: 3 }],
+  ])('on one sheet: %s', (_, options, size) => {
+    const sheet = contactSheet(makeSet(options, size), makeRecord(options, size).dataset);
+    const bytes = encodePng(sheet);
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    expect([view.getUint32(16), view.getUint32(20)]).toEqual([sheet.width, sheet.height]);
+    // One IDAT chunk right after the header: rows of a filter byte and pixels.
+    const rows = inflateSync(bytes.subarray(41, 41 + view.getUint32(33)));
+    expect(rows).toHaveLength(sheet.height * (1 + sheet.width * sheet.channels));
+    expect(sheet.channels).toBe(size.channels ?? 1);
+    expect(sheet.width).toBeGreaterThan(28 * 10);
+    expect(sheet.width).toBeLessThanOrEqual(4200);
+  });
+
+  test('share one window that holds the range of real pictures', () => {
+    const set = makeSet();
+    const { dataset } = makeRecord();
+    const window = displayWindow(set, dataset);
+    expect(window.black).toBeLessThan(-0.4);
+    expect(window.white).toBeGreaterThanOrEqual(1);
+    const first = imagePixels(set, dataset, 0, { black: 0, white: 1 });
+    const value = set.images[100] * 0.31 + 0.13;
+    expect(first.data[100]).toBe(Math.max(0, Math.min(255, Math.round(255 * value))));
+  });
+});
+
+test('numbers for people', () => {
+  expect([8.14, 83.2, 7500, Number.NaN].map(duration)).toEqual(['8.1 s', '1 min 23 s', '2 h 5 min', '–']);
+  expect(accuracyText({ mean: 94.123, std: 0, networks: 1 })).toBe('94.1 %');
+});
