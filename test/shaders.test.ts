@@ -93,7 +93,7 @@ describe('the files and the definitions', () => {
     }
   });
 
-  test('helpers that several files hold are the same in all of them', () => {
+  test('functions that several files hold are the same in all of them', () => {
     const bodies = new Map<string, string>();
     for (const file of files)
       for (const [text, name] of readFileSync(`shaders/${file}`, 'utf8').matchAll(

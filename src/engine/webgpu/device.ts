@@ -75,7 +75,7 @@ export class WebgpuDevice implements Device {
   }
 
   /** Does something when everything asked for earlier has been handed to the queue; fails when the device has. */
-  issue<T>(action: () => T | Promise<T>): Promise<T> {
+  inTurn<T>(action: () => T | Promise<T>): Promise<T> {
     const turn = this.#last.then(() => {
       this.#health.check();
       return action();

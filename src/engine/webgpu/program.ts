@@ -166,7 +166,7 @@ export class WebgpuExecutable implements Executable {
   async run({ times = 1, signal }: RunOptions = {}): Promise<void> {
     this.#check();
     if (times < 1) return;
-    const last = await this.device.issue(() => this.#submitAll(times, signal));
+    const last = await this.device.inTurn(() => this.#submitAll(times, signal));
     // Out of turn: what is asked for next may be submitted while the last part of this still runs.
     await this.device.guard(last.done);
   }

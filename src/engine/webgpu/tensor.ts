@@ -34,7 +34,7 @@ export class WebgpuTensor implements Tensor {
     const copy = new hostArrays[this.dtype](values);
     const bytes = new Uint8Array(copy.buffer, copy.byteOffset, copy.byteLength);
     const start = offset * bytesOf[this.dtype];
-    await this.device.issue(() => this.#writeBytes(bytes, start));
+    await this.device.inTurn(() => this.#writeBytes(bytes, start));
   }
 
   /** Queue writes take whole words; a piece of bytes that starts or ends inside one is merged with what is there. */
@@ -58,7 +58,7 @@ export class WebgpuTensor implements Tensor {
 
   async read(): Promise<Numbers> {
     this.checkAlive();
-    const copied = await this.device.issue(() => ({
+    const copied = await this.device.inTurn(() => ({
       done: readBuffer(this.device.raw, this.buffer, 0, this.bytes),
     }));
     return new hostArrays[this.dtype](await this.device.guard(copied.done), 0, this.length);
