@@ -129,3 +129,18 @@ describe('files', () => {
     expect(wrong).toEqual([]);
   });
 });
+
+describe('the lock file', () => {
+  it('knows every optional package, also those for other systems: npm ci refuses it otherwise', () => {
+    const packages: Record<string, { version?: string; optionalDependencies?: Record<string, string> }> =
+      JSON.parse(text('package-lock.json')).packages;
+    const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies)
+        .filter(
+          (name) => !packages[`${path}/node_modules/${name}`] && !packages[`node_modules/${name}`]?.version,
+        )
+        .map((name) => `${path}: ${name}`),
+    );
+    expect(missing).toEqual([]);
+  });
+});
