@@ -29,7 +29,7 @@ export interface ChartOptions {
 
 const width = 460;
 const height = 260;
-const margin = { top: 14, right: 16, bottom: 44, left: 58 };
+const margin = { top: 14, right: 16, bottom: 44, left: 68 };
 const inner = { width: width - margin.left - margin.right, height: height - margin.top - margin.bottom };
 
 export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
@@ -133,7 +133,7 @@ export function lineChart(options: ChartOptions): string {
   parts.push(`<line class="axis" x1="${margin.left}" x2="${right}" y1="${bottom}" y2="${bottom}"/>`);
   parts.push(
     `<text class="label" x="${margin.left + inner.width / 2}" y="${height - 8}" text-anchor="middle">${escapeHtml(xLabel)}</text>`,
-    `<text class="label" transform="translate(13 ${margin.top + inner.height / 2}) rotate(-90)" text-anchor="middle">${escapeHtml(yLabel)}${logarithmic ? ' (log)' : ''}</text>`,
+    `<text class="label" transform="translate(14 ${margin.top + inner.height / 2}) rotate(-90)" text-anchor="middle">${escapeHtml(yLabel)}${logarithmic ? ' (log)' : ''}</text>`,
   );
   if (reference)
     parts.push(

@@ -27,7 +27,9 @@ export function imagesSection(record: RunRecord, set: DistilledSet): string {
       const figures = Array.from({ length: Math.min(perStep, mostImages) }, (_, i) =>
         figureOf(step * perStep + i, true),
       );
-      parts.push(`<div class="images loose">${figures.join('')}</div>`);
+      parts.push(
+        `<div class="images loose${classes > mostColumns ? ' many' : ''}">${figures.join('')}</div>`,
+      );
     }
   else {
     const columns = `grid-template-columns:auto repeat(${classes},minmax(46px,1fr))`;

@@ -24,18 +24,20 @@ p.about { margin: 0 0 16px; color: var(--soft); max-width: 46em; }
   margin: 20px 0 0; }
 .images { display: grid; gap: 10px; margin-top: 24px; }
 .images.loose { grid-template-columns: repeat(auto-fill, minmax(max(104px, 17%), 1fr)); }
+.images.loose.many { grid-template-columns: repeat(auto-fill, minmax(max(54px, 8.5%), 1fr)); }
 .scroll { overflow-x: auto; -webkit-overflow-scrolling: touch; padding-bottom: 6px; }
 .images.rows { align-items: end; }
 .images.rows .row-name { align-self: center; color: var(--soft); font-size: 13px; white-space: nowrap; }
 .images.rows .head { text-align: center; font-weight: 600; font-size: 14px; }
-figure { margin: 0; }
+figure { margin: 0; min-width: 0; }
+figcaption, .top2, .images.rows .head { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 figure img { display: block; width: 100%; height: auto; image-rendering: pixelated; image-rendering: crisp-edges;
   border-radius: 4px; background: #000; }
 @supports (image-rendering: pixelated) { figure img { image-rendering: pixelated; } }
 figcaption { text-align: center; font-weight: 600; padding-top: 5px; font-size: 15px; }
 .soft { display: block; width: 100%; margin-top: 4px; }
 .soft rect { fill: var(--bar); } .soft rect.top { fill: var(--accent); } .soft line { stroke: var(--line); }
-.top2 { font-size: 11px; line-height: 1.35; text-align: center; color: var(--soft); white-space: nowrap;
+.top2 { font-size: 11px; line-height: 1.35; text-align: center; color: var(--soft);
   font-variant-numeric: tabular-nums; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 16px 18px; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
@@ -68,9 +70,9 @@ footer { margin-top: 56px; color: var(--soft); font-size: 13px; border-top: 1px 
 @media (max-width: 560px) {
   main { padding: 24px 16px 48px; }
   h2 { margin-top: 40px; }
-  .images.loose { grid-template-columns: repeat(auto-fill, minmax(max(54px, 17%), 1fr)); gap: 6px; }
+  .images.loose, .images.loose.many { grid-template-columns: repeat(auto-fill, minmax(max(54px, 17%), 1fr)); gap: 6px; }
   .results thead, .results .networks, .results .rate { display: none; }
-  .results tr { display: grid; grid-template-columns: 1fr auto; border-bottom: 1px solid var(--line); padding: 10px 0; }
+  .results tr { display: grid; grid-template-columns: 1fr auto; column-gap: 12px; border-bottom: 1px solid var(--line); padding: 10px 0; }
   .results tr:last-child { border-bottom: 0; }
   .results td { border: 0; padding: 0; }
   .results td.meter { grid-column: 1 / -1; order: 1; width: auto; padding-top: 6px; }
