@@ -80,7 +80,7 @@ inline void multiply(const Product& p, const Panels& panels, int64_t row0, int64
         const int64_t i1 = row0 + part_start(row1 - row0, parts, part + 1);
         tile.a = p.a + i0 * p.a_row + k0 * p.a_column;
         tile.c = p.c + i0 * p.c_row + column;
-        outer<false>(tile, i1 - i0, vectors);
+        outer(tile, i1 - i0, vectors);
       }
     }
   }

@@ -51,7 +51,13 @@ LIMBECK_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; 
 LIMBECK_INLINE int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
 LIMBECK_INLINE Vec zero() { return Vec{}; }
-LIMBECK_INLINE Vec broadcast(float value) { return Vec{} + value; }
+template <int... I>
+LIMBECK_INLINE Vec broadcast_to(float value, std::integer_sequence<int, I...>) {
+  return Vec{(static_cast<void>(I), value)...};
+}
+using Sequence = std::make_integer_sequence<int, kLanes>;
+/** Not an addition to zero: this becomes a broadcasting load, which costs no arithmetic unit. */
+LIMBECK_INLINE Vec broadcast(float value) { return broadcast_to(value, Sequence{}); }
 LIMBECK_INLINE Vec load(const float* p) { return *reinterpret_cast<const UnalignedVec*>(p); }
 LIMBECK_INLINE void store(float* p, Vec v) { *reinterpret_cast<UnalignedVec*>(p) = v; }
 LIMBECK_INLINE Ints load_ints(const uint32_t* p) { return *reinterpret_cast<const UnalignedInts*>(p); }
@@ -63,6 +69,18 @@ LIMBECK_INLINE Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }
 LIMBECK_INLINE Vec select(Ints mask, Vec a, Vec b) { return mask ? a : b; }
 LIMBECK_INLINE Ints select(Ints mask, Ints a, Ints b) { return mask ? a : b; }
 
+/** Stays in a register: otherwise GCC folds a load into each of its uses, and unaligned loads are dear. */
+LIMBECK_INLINE Vec keep(Vec v) {
+#if defined(__AVX512F__)
+  asm("" : "+v"(v));
+#elif defined(__x86_64__)
+  asm("" : "+x"(v));
+#elif defined(__aarch64__)
+  asm("" : "+w"(v));
+#endif
+  return v;
+}
+
 /** The first n lanes (0 <= n <= kLanes), the others zero; reads nothing beyond them. */
 LIMBECK_INLINE Vec load_partial(const float* p, int64_t n) {
 #if defined(__AVX512F__)
@@ -71,9 +89,7 @@ LIMBECK_INLINE Vec load_partial(const float* p, int64_t n) {
   const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
   return _mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), lane));
 #else
-  Vec v = zero();
-  for (int64_t i = 0; i < n; i++) v[i] = p[i];
-  return v;
+  return Vec{n > 0 ? p[0] : 0, n > 1 ? p[1] : 0, n > 2 ? p[2] : 0, n > 3 ? p[3] : 0};
 #endif
 }
 
@@ -131,7 +147,6 @@ template <int First, int... I>
 constexpr auto alternate(std::integer_sequence<int, I...>) {
   return std::integer_sequence<int, (First + I / 2 + (I % 2) * kLanes)...>{};
 }
-using Sequence = std::make_integer_sequence<int, kLanes>;
 
 /** Elements 0, 2, 4 … and 1, 3, 5 … of the two vectors one after the other. */
 LIMBECK_INLINE Vec evens(Vec a, Vec b) { return shuffle(a, b, every_second(Sequence{})); }

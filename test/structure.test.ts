@@ -111,7 +111,7 @@ describe('files', () => {
     const forbidden = [
       ['the folder of this checkout', root.split('/').length > 2 ? root : undefined],
       ['a home folder', home.length > 1 ? `${home}/` : undefined],
-      ['a home folder', /\/(home|Users)\/[a-z]\w*\//],
+      ['a home folder', /\/(home|Users)\/(?!(someone|user|me|you)\/)[a-z]\w*\//],
       ['a home folder', /[A-Z]:\\+Users\\/],
       ['a package registry', /\bregistry\.(npmjs|yarnpkg|npmmirror)\b|\/artifactory\/|\bnpm\.pkg\.github\b/],
       ['a package mirror', /\b(deb\.debian|archive\.ubuntu|security\.ubuntu|ports\.ubuntu)\b/],

@@ -6,7 +6,8 @@
  *   forward         outer tiles: rows are output channels, columns flat positions, the depth is all taps.
  *   backwardInput   the same with the roles of x and y exchanged: rows are input channels, columns the positions of a
  *                   phase plane, the depth all output channels times the taps of that phase.
- *   backwardWeight  inner tiles: rows are output channels, columns taps, the reduction runs over positions.
+ *   backwardWeight  few output channels: inner tiles, rows are output channels, columns taps, the reduction runs over
+ *                   positions. Many: window tiles, rows are taps, columns output channels.
  *
  * Cut by members and images. The weight gradient of each piece of the batch goes to its own partial sum, and the
  * partial sums are added in order.
@@ -28,7 +29,7 @@ inline void correlate(const float* weights, int64_t depth, int64_t rows, const f
       const int64_t v0 = part_start(vectors, panels, panel), v1 = part_start(vectors, panels, panel + 1);
       for (int64_t part = 0; part < row_parts; part++) {
         const int64_t i0 = part_start(rows, row_parts, part), i1 = part_start(rows, row_parts, part + 1);
-        outer<true>({weights + i0 * depth + k0, depth, 1, operand + v0 * kLanes, 0, offsets + k0,
+        outer({weights + i0 * depth + k0, depth, 1, operand + v0 * kLanes, 0, offsets + k0,
                      min(kMaxDepth, depth - k0), flat + i0 * flat_row + v0 * kLanes, flat_row, (v1 - v0) * kLanes,
                      nullptr, k0 > 0},
                     i1 - i0, v1 - v0);
@@ -55,6 +56,15 @@ LIMBECK_INLINE int64_t flat_size(int64_t positions) { return round_up(positions,
 
 LIMBECK_INLINE void zero_floats(float* p, int64_t n) { memset(p, 0, static_cast<size_t>(n) * sizeof(float)); }
 
+/** to = from + bias, on top of what `to` holds when accumulating. */
+LIMBECK_INLINE void add_row(float* to, const float* from, int64_t n, bool accumulate, Vec bias) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(to + i, load(from + i) + (accumulate ? load(to + i) + bias : bias));
+  if (i == n) return;
+  const Vec base = accumulate ? load_partial(to + i, n - i) + bias : bias;
+  store_partial(to + i, load_partial(from + i, n - i) + base, n - i);
+}
+
 // ---------------------------------------------------------------- forward
 
 void forward(const Step& step, const Context& context) {
@@ -78,19 +88,8 @@ void forward(const Step& step, const Context& context) {
       float* y = step.f32(Y, p) + n * g.OC * g.OH * g.OW;
       for (int64_t oc = 0; oc < g.OC; oc++) {
         const Vec bias = broadcast(b ? b[oc] : 0);
-        for (int64_t oh = 0; oh < g.OH; oh++) {
-          const float* from = flat + oc * flat_row + oh * g.width;
-          float* to = y + (oc * g.OH + oh) * g.OW;
-          for (int64_t i = 0; i < g.OW; i += kLanes) {
-            const int64_t lanes = min(kLanes, g.OW - i);
-            if (lanes == kLanes) {
-              store(to + i, load(from + i) + (step.accumulate ? load(to + i) + bias : bias));
-            } else {
-              const Vec base = step.accumulate ? load_partial(to + i, lanes) + bias : bias;
-              store_partial(to + i, load_partial(from + i, lanes) + base, lanes);
-            }
-          }
-        }
+        for (int64_t oh = 0; oh < g.OH; oh++)
+          add_row(y + (oc * g.OH + oh) * g.OW, flat + oc * flat_row + oh * g.width, g.OW, step.accumulate, bias);
       }
     }
   });
@@ -123,6 +122,28 @@ inline void turn_weights(const Convolution& g, const float* w, float* turned) {
         for (int64_t oc = 0; oc < g.OC; oc++)
           for (int64_t kh = ph; kh < g.KH; kh += g.stride)
             for (int64_t kw = pw; kw < g.KW; kw += g.stride) *turned++ = w[((oc * g.C + c) * g.KH + kh) * g.KW + kw];
+}
+
+/** Writes one phase plane of a map to the pixels it holds. */
+inline void collect_plane(const Convolution& g, const PlaneRows& rows, const float* flat, int64_t ph, int64_t pw,
+                          bool accumulate, float* x_bar) {
+  for (int64_t h = 0; h < g.H; h++) {
+    if (g.stride > 1 && (h + g.padding) % g.stride != ph) continue;
+    const int64_t row = g.stride > 1 ? (h + g.padding) / g.stride : h + g.padding;
+    const float* from = flat + (row - rows.first) * g.width;
+    float* to = x_bar + h * g.W;
+    if (g.stride == 1) {
+      add_row(to, from + g.padding, g.W, accumulate, zero());
+      continue;
+    }
+    for (int64_t w = 0; w < g.W; w++) {
+      const int64_t column = (w + g.padding) / g.stride;
+      if ((w + g.padding) % g.stride != pw) continue;
+      // Pixels below or to the right of the last window have no gradient.
+      const float value = row < rows.end && column < g.width ? from[column] : 0;
+      to[w] = accumulate ? to[w] + value : value;
+    }
+  }
 }
 
 void backward_input(const Step& step, const Context& context) {
@@ -163,22 +184,8 @@ void backward_input(const Step& step, const Context& context) {
           correlate(w, g.OC * taps, g.C, spread + rows.first * g.width, at, positions, flat, flat_row);
           w += g.C * g.OC * taps;
           at += g.OC * taps;
-          for (int64_t c = 0; c < g.C; c++) {
-            for (int64_t h = 0; h < g.H; h++) {
-              const int64_t h_padded = h + g.padding;
-              if (h_padded % g.stride != ph) continue;
-              const int64_t row = h_padded / g.stride;
-              const float* from = flat + c * flat_row + (row - rows.first) * g.width;
-              float* to = x_bar + (c * g.H + h) * g.W;
-              for (int64_t x = 0; x < g.W; x++) {
-                const int64_t w_padded = x + g.padding;
-                if (w_padded % g.stride != pw) continue;
-                const int64_t column = w_padded / g.stride;
-                const float value = row < rows.end && column < g.width ? from[column] : 0;
-                to[x] = step.accumulate ? to[x] + value : value;
-              }
-            }
-          }
+          for (int64_t c = 0; c < g.C; c++)
+            collect_plane(g, rows, flat + c * flat_row, ph, pw, step.accumulate, x_bar + c * g.H * g.W);
         }
       }
     }
@@ -195,69 +202,144 @@ Workspace backward_input_workspace(const Step& step) {
 
 // ---------------------------------------------------------------- backward to the weights
 
-LIMBECK_INLINE int64_t weight_pieces(const Convolution& g) {
-  return g.P * g.work() < 2 * kGrain ? 1 : chunks_of(g.work(), min(g.N, 32));
+/** How the weight gradient of a convolution is computed and cut. */
+struct WeightPlan {
+  int64_t columns;   // taps of all input channels
+  int64_t weights;
+  int64_t pieces;    // of the batch of one member
+  int64_t together;  // images whose operands are in the second-level cache together, for inner products
+  int64_t flat_row;
+  int64_t lanes;     // output channels, rounded up to vectors
+  bool inner;
+
+  explicit WeightPlan(const Convolution& g)
+      : columns(g.C * g.taps),
+        weights(g.OC * columns),
+        pieces(g.P * g.work() < 2 * kGrain ? 1 : chunks_of(g.work(), min(g.N, 32))),
+        together(max(1, min(16, 128 * 1024 / (4 * (g.padded_size() + g.OC * flat_size(g.positions)))))),
+        flat_row(flat_size(g.positions)),
+        lanes(round_up(g.OC, kLanes)) {
+    // Vector operations per tap; adding up the lanes of an inner product costs about a dozen.
+    const int64_t by_inner = g.OC * (flat_row / kLanes + 12 / together);
+    const int64_t by_windows = g.OH * g.OW * lanes / kLanes;
+    inner = by_inner <= by_windows;
+  }
+
+  /** Floats of scratch for each worker. */
+  int64_t scratch(const Convolution& g) const {
+    return inner ? together * (g.padded_size() + g.OC * flat_row)
+                 : g.padded_size() + round_up(g.OH * g.OW * lanes, 16) + columns * lanes;
+  }
+};
+
+/** Few output channels: vectors along the positions of the map, several images at a time. */
+LIMBECK_INLINE void weights_by_inner(const Convolution& g, const WeightPlan& plan, const float* x, const float* y_bar,
+                                     int64_t images, const int64_t* offsets, float* scratch, float* total) {
+  const int64_t padded_size = g.padded_size(), spread_size = g.OC * plan.flat_row;
+  float* padded = scratch;
+  float* spread = padded + plan.together * padded_size;
+  zero_floats(padded, plan.together * (padded_size + spread_size));
+  for (int64_t n = 0; n < images; n += plan.together) {
+    const int64_t count = min(plan.together, images - n);
+    for (int64_t i = 0; i < count; i++) {
+      pad_image(g, x + (n + i) * g.C * g.H * g.W, padded + i * padded_size);
+      spread_maps(g, y_bar + (n + i) * g.OC * g.OH * g.OW, spread + i * spread_size, plan.flat_row);
+    }
+    inner_all({spread, plan.flat_row, padded, offsets, plan.flat_row, count, spread_size, padded_size, total,
+               plan.columns, nullptr, n > 0},
+              g.OC, plan.columns);
+  }
 }
 
-/** Images whose operands are in the second-level cache together. */
-LIMBECK_INLINE int64_t images_together(const Convolution& g) {
-  const int64_t image = (g.padded_size() + g.OC * flat_size(g.positions)) * 4;
-  return max(1, min(16, 128 * 1024 / image));
+/** Many output channels: vectors along them, the map turned so that they lie side by side. */
+LIMBECK_INLINE void weights_by_windows(const Convolution& g, const WeightPlan& plan, const float* x, const float* y_bar,
+                                       int64_t images, const int64_t* offsets, float* scratch, float* total) {
+  const int64_t map = g.OH * g.OW, lanes = plan.lanes;
+  float* padded = scratch;
+  float* turned = padded + g.padded_size();
+  float* sums = turned + round_up(map * lanes, 16);
+  const int64_t row_parts = ceil_div(plan.columns, kOuterRows);
+  const int64_t vectors = lanes / kLanes;
+  const int64_t panels = ceil_div(vectors, outer_vectors(static_cast<int>(ceil_div(plan.columns, row_parts))));
+  zero_floats(padded, g.padded_size());
+  zero_floats(turned, map * lanes);
+  for (int64_t n = 0; n < images; n++) {
+    pad_image(g, x + n * g.C * g.H * g.W, padded);
+    const float* y = y_bar + n * g.OC * map;
+    for (int64_t oc = 0; oc < g.OC; oc++)
+      for (int64_t i = 0; i < map; i++) turned[i * lanes + oc] = y[oc * map + i];
+    for (int64_t panel = 0; panel < panels; panel++) {
+      const int64_t v0 = part_start(vectors, panels, panel), v1 = part_start(vectors, panels, panel + 1);
+      for (int64_t part = 0; part < row_parts; part++) {
+        const int64_t k0 = part_start(plan.columns, row_parts, part), k1 = part_start(plan.columns, row_parts, part + 1);
+        windows({padded, offsets + k0, g.OH, g.OW, g.width, turned + v0 * kLanes, lanes,
+                 sums + k0 * lanes + v0 * kLanes, lanes, n > 0},
+                k1 - k0, v1 - v0);
+      }
+    }
+  }
+  for (int64_t oc = 0; oc < g.OC; oc++)
+    for (int64_t k = 0; k < plan.columns; k++) total[oc * plan.columns + k] = sums[k * lanes + oc];
 }
 
 void backward_weight(const Step& step, const Context& context) {
   enum { X, YBar, WBar };
   const Convolution g(step);
-  const int64_t weights = g.OC * g.C * g.taps, columns = g.C * g.taps;
-  const int64_t flat_row = flat_size(g.positions), padded_size = g.padded_size();
-  const int64_t pieces = weight_pieces(g), together = images_together(g);
+  const WeightPlan plan(g);
+  const int64_t pieces = plan.pieces, weights = plan.weights;
   int64_t* offsets = context.shared_as<int64_t>();
-  float* partial = reinterpret_cast<float*>(offsets + round_up(columns, 8));
+  float* partial = reinterpret_cast<float*>(offsets + round_up(plan.columns, 8));
   for (int64_t c = 0, k = 0; c < g.C; c++)
     for (int64_t kh = 0; kh < g.KH; kh++)
       for (int64_t kw = 0; kw < g.KW; kw++) offsets[k++] = g.tap(c, kh, kw);
 
   const auto one = [&](int64_t chunk, int worker) {
     const int64_t p = chunk / pieces, piece = chunk % pieces;
-    float* padded = context.worker_as<float>(worker);
-    float* spread = padded + together * padded_size;
-    const int64_t first = part_start(g.N, pieces, piece), end = part_start(g.N, pieces, piece + 1);
-    zero_floats(padded, together * (padded_size + g.OC * flat_row));
-    for (int64_t n = first; n < end; n += together) {
-      const int64_t images = min(together, end - n);
-      for (int64_t i = 0; i < images; i++) {
-        pad_image(g, step.f32(X, p) + (n + i) * g.C * g.H * g.W, padded + i * padded_size);
-        spread_maps(g, step.f32(YBar, p) + (n + i) * g.OC * g.OH * g.OW, spread + i * g.OC * flat_row, flat_row);
-      }
-      inner_all({spread, flat_row, padded, offsets, flat_row, images, g.OC * flat_row, padded_size,
-                 partial + chunk * weights, columns, nullptr, n > first},
-                g.OC, columns);
+    const int64_t first = part_start(g.N, pieces, piece), images = part_start(g.N, pieces, piece + 1) - first;
+    const float* x = step.f32(X, p) + first * g.C * g.H * g.W;
+    const float* y_bar = step.f32(YBar, p) + first * g.OC * g.OH * g.OW;
+    float* scratch = context.worker_as<float>(worker);
+    if (plan.inner) {
+      weights_by_inner(g, plan, x, y_bar, images, offsets, scratch, partial + chunk * weights);
+    } else {
+      weights_by_windows(g, plan, x, y_bar, images, offsets, scratch, partial + chunk * weights);
     }
   };
-  if (g.P * g.work() < 2 * kGrain) {
+  const bool alone = g.P * g.work() < 2 * kGrain;
+  if (alone) {
     for (int64_t p = 0; p < g.P; p++) one(p, 0);
   } else {
     context.pool.each(g.P * pieces, one);
   }
 
-  for (int64_t p = 0; p < g.P; p++) {
+  // Piece after piece, whoever does it: an element is one sum in a fixed order.
+  const auto add_up = [&](int64_t p, int64_t from, int64_t to) {
     float* w_bar = step.f32(WBar, p);
     for (int64_t piece = 0; piece < pieces; piece++) {
-      const float* from = partial + (p * pieces + piece) * weights;
+      const float* part = partial + (p * pieces + piece) * weights;
       if (piece == 0 && !step.accumulate) {
-        for (int64_t i = 0; i < weights; i++) w_bar[i] = from[i];
+        for (int64_t i = from; i < to; i++) w_bar[i] = part[i];
       } else {
-        for (int64_t i = 0; i < weights; i++) w_bar[i] += from[i];
+        for (int64_t i = from; i < to; i++) w_bar[i] += part[i];
       }
     }
+  };
+  const int64_t range = max(1024, 2 * kElements / pieces);
+  const int64_t ranges = ceil_div(weights, range);
+  if (alone || g.P * ranges == 1) {
+    for (int64_t p = 0; p < g.P; p++) add_up(p, 0, weights);
+  } else {
+    context.pool.each(g.P * ranges, [&](int64_t chunk, int) {
+      const int64_t from = chunk % ranges * range;
+      add_up(chunk / ranges, from, min(from + range, weights));
+    });
   }
 }
 
 Workspace backward_weight_workspace(const Step& step) {
   const Convolution g(step);
-  const int64_t columns = g.C * g.taps;
-  return {round_up(columns, 8) * 8 + g.P * weight_pieces(g) * g.OC * columns * 4,
-          images_together(g) * (g.padded_size() + g.OC * flat_size(g.positions)) * 4};
+  const WeightPlan plan(g);
+  return {round_up(plan.columns, 8) * 8 + g.P * plan.pieces * plan.weights * 4, plan.scratch(g) * 4};
 }
 
 #define SIZES {"P", "N", "C", "H", "W", "OC", "KH", "KW", "OH", "OW", "stride", "padding"}

@@ -97,7 +97,8 @@ Workspace forward_workspace(const Step& step) {
   const Geometry g(step);
   if (!g.transpose()) return {0, 0};
   const Panels panels(g.N, g.O);
-  return {g.P * panels.vectors * kLanes * g.I * 4, product_scratch() * 4};
+  const int64_t matrices = step.operands[1].stride == 0 ? 1 : g.P;
+  return {matrices * panels.vectors * kLanes * g.I * 4, product_scratch() * 4};
 }
 
 /** The pieces of a product are whole panels of it, and parts of its rows where there are many. */

@@ -74,7 +74,12 @@ function readValue(option: Option, flag: string, text: string | undefined): unkn
   // Node's parser takes whatever follows, even the next option.
   if (text === undefined || text === '' || text.startsWith('--'))
     throw new LimbeckError('ERR_OPTION', `${flag} has no value, expected ${option.value}: ${option.help}`);
-  return option.kind === 'text' ? text : checkNumber(option, flag, toNumber(text));
+  if (option.kind === 'text') return text;
+  if (option.kind === 'numbers') {
+    const numbers = text.split(',').map((part) => checkNumber(option, flag, toNumber(part)));
+    return numbers.length === 1 ? numbers[0] : numbers;
+  }
+  return checkNumber(option, flag, toNumber(text));
 }
 
 /** A number in full, or the text as it was. */

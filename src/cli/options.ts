@@ -5,7 +5,7 @@ import { networkNames } from '../networks/index.js';
 export interface Option {
   /** In camelCase. */
   readonly name: string;
-  readonly kind: 'text' | 'whole' | 'number' | 'switch';
+  readonly kind: 'text' | 'whole' | 'number' | 'numbers' | 'switch';
   /** Least whole number; the library checks the ranges of its own options. */
   readonly least?: number;
   /** What stands for the value in the help: `N`, `DIR`, `hard|soft`. */
@@ -21,7 +21,7 @@ const real = (name: string, help: string): Option => ({ name, kind: 'number', va
 
 function withDefault(option: Option): Option {
   const value = defaults[option.name as keyof DistillOptions];
-  return { ...option, fallback: typeof value === 'object' ? value.kind : String(value) };
+  return { ...option, fallback: typeof value === 'object' && 'kind' in value ? value.kind : String(value) };
 }
 
 export const dataset: Option = {
@@ -83,7 +83,12 @@ export const distillOptions: readonly Option[] = [
   real('lr', "outer Adam's rate for the images"),
   real('labelLr', "outer Adam's rate for soft labels"),
   real('rateLr', "outer Adam's rate for the inner learning rates; 0 keeps them"),
-  real('innerLr', 'first value of the inner learning rates'),
+  {
+    name: 'innerLr',
+    kind: 'numbers',
+    value: 'X,…',
+    help: 'first inner learning rates: one, or one per inner step',
+  },
   real('imageScale', 'standard deviation of the first images'),
   real('beta1', "outer Adam's decay of the mean"),
   real('beta2', "outer Adam's decay of the square"),

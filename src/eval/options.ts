@@ -28,8 +28,8 @@ export interface DistillOptions {
   readonly labelLr?: number;
   /** Outer Adam's rate for the raw inner learning rates. */
   readonly rateLr?: number;
-  /** First value of the inner learning rates. */
-  readonly innerLr?: number;
+  /** First values of the inner learning rates: one for all steps, or one for each of the `steps * epochs`. */
+  readonly innerLr?: number | readonly number[];
   readonly imageScale?: number;
   readonly beta1?: number;
   readonly beta2?: number;
@@ -105,7 +105,10 @@ const checks: Record<keyof DistillOptions, Check> = {
   lr: positive,
   labelLr: positive,
   rateLr: notNegative,
-  innerLr: positive,
+  innerLr: (value: number | readonly number[]) =>
+    [value].flat().every((rate) => typeof rate === 'number' && Number.isFinite(rate) && rate > 0)
+      ? undefined
+      : 'a number above 0, or one for each inner step',
   imageScale: positive,
   beta1: fraction,
   beta2: fraction,
@@ -141,6 +144,18 @@ export function resolveOptions(given: DistillOptions): ResolvedOptions {
   return { ...defaults, ...defined };
 }
 
+/** The first learning rate of every inner step. */
+function innerRates({ innerLr, steps, epochs }: ResolvedOptions): number[] {
+  const T = steps * epochs;
+  const rates = [innerLr].flat();
+  if (rates.length !== 1 && rates.length !== T)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `innerLr has ${rates.length} values, expected one, or one for each of the ${T} inner steps (steps x epochs)`,
+    );
+  return Array.from({ length: T }, (_, t) => rates[rates.length === 1 ? 0 : t]);
+}
+
 /** What the outer loop is made of, for this data set. */
 export function outerLoopOptions(o: ResolvedOptions, dataset: Dataset): OuterLoopOptions {
   const [, H, W] = dataset.imageShape;
@@ -174,6 +189,6 @@ export function outerLoopOptions(o: ResolvedOptions, dataset: Dataset): OuterLoo
     clip: o.clip || Number.POSITIVE_INFINITY,
     average: o.average,
     imageScale: o.imageScale,
-    learningRate: o.innerLr,
+    learningRates: innerRates(o),
   };
 }

@@ -41,8 +41,8 @@ export interface OuterLoopOptions {
   readonly average: number;
   /** Standard deviation of the first images. */
   readonly imageScale: number;
-  /** First value of every inner learning rate. */
-  readonly learningRate: number;
+  /** `[steps * epochs]`: first values of the inner learning rates. */
+  readonly learningRates: readonly number[];
 }
 
 /** Distilled data on the host. */
@@ -176,7 +176,7 @@ export class OuterLoop {
         const row = Math.floor(i / network.classes);
         return row % network.classes === i % network.classes ? 1 : 0;
       }),
-      raw: new Float32Array(tensors.raw.length).fill(softplusInverse(this.options.learningRate)),
+      raw: Float32Array.from(this.options.learningRates, softplusInverse),
     };
     const rates = { images: imageRate, labels: labelRate, raw: learningRateRate };
     for (const name of learned) {
