@@ -18,6 +18,7 @@ export interface Option {
 const choices = (name: string, value: string, help: string): Option => ({ name, kind: 'text', value, help });
 const whole = (name: string, help: string): Option => ({ name, kind: 'whole', value: 'N', help });
 const real = (name: string, help: string): Option => ({ name, kind: 'number', value: 'X', help });
+const reals = (name: string, help: string): Option => ({ name, kind: 'numbers', value: 'X,…', help });
 
 function withDefault(option: Option): Option {
   const value = defaults[option.name as keyof DistillOptions];
@@ -83,12 +84,7 @@ export const distillOptions: readonly Option[] = [
   real('lr', "outer Adam's rate for the images"),
   real('labelLr', "outer Adam's rate for soft labels"),
   real('rateLr', "outer Adam's rate for the inner learning rates; 0 keeps them"),
-  {
-    name: 'innerLr',
-    kind: 'numbers',
-    value: 'X,…',
-    help: 'first inner learning rates: one, or one per inner step',
-  },
+  reals('innerLr', 'first inner learning rates: one, or one per inner step'),
   real('imageScale', 'standard deviation of the first images'),
   real('beta1', "outer Adam's decay of the mean"),
   real('beta2', "outer Adam's decay of the square"),
