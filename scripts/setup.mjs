@@ -7,6 +7,7 @@
  * With --prebuild also the stripped native engine of this platform in prebuilds/, as the npm package carries it.
  */
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ensureCompiler } from './setup/compiler.mjs';
@@ -85,7 +86,9 @@ function removeOrphans() {
 async function buildNative() {
   await unlessUpToDate('native', { inputs: nativeSources, outputs: [addon] }, async () => {
     await ensureCompiler();
-    await step('build the native engine', ...npm('run', '--silent', 'build:native'));
+    // make, unlike ninja, takes one core unless told.
+    const env = { CMAKE_BUILD_PARALLEL_LEVEL: String(availableParallelism()), ...process.env };
+    await step('build the native engine', ...npm('run', '--silent', 'build:native'), { env });
   });
 }
 
