@@ -1,0 +1,84 @@
+import type { OpCase } from '../../src/engine/kernel.js';
+import { ops } from '../../src/engine/ops/index.gen.js';
+
+/** What random numbers do not meet: ties, labels that do not add up to one, large logits, wide borders. */
+export const corners: readonly OpCase[] = [
+  {
+    name: 'maxpool2d with ties',
+    fill: { x: { kind: 'below', limit: 3 } },
+    record(r) {
+      const x = r.external('x', 2, [2, 3, 7, 6]);
+      const geometry = { kernel: 3, stride: 2, padding: 1 };
+      const y = r.external('y', 2, [2, 3, 4, 3]);
+      ops.maxpool2d.forward(r, { x }, geometry, { y, index: r.external('index', 2, [2, 3, 4, 3], 'u32') });
+    },
+  },
+  {
+    name: 'accuracy with ties',
+    fill: { z: { kind: 'below', limit: 3 }, y: { kind: 'below', limit: 2 } },
+    record(r) {
+      const operands = { z: r.external('z', 2, [90, 4]), y: r.external('y', 1, [90, 4]) };
+      ops.accuracy.count(r, operands, { into: r.external('correct', 2, [1]) });
+    },
+  },
+  {
+    name: 'relu of zeros',
+    fill: { y: { kind: 'below', limit: 2 } },
+    record(r) {
+      const y = r.external('y', 1, [40]);
+      ops.relu.mask(r, { y, u: r.external('u', 1, [40]) }, { into: r.external('out', 1, [40]) });
+    },
+  },
+  {
+    name: 'crossentropy with labels of any sum',
+    record(r) {
+      const y = r.external('y', 1, [9, 5]);
+      const { logp } = ops.crossentropy.forward(r, { z: r.external('z', 2, [9, 5]), y });
+      ops.crossentropy.backward(r, { logp, y }, 0.5, { into: r.external('zBar', 2, [9, 5]) });
+      const zDot = r.external('zDot', 2, [9, 5]);
+      const [zBarDot, yBarDot] = ['zBarDot', 'yBarDot'].map((name) => r.external(name, 2, [9, 5]));
+      ops.crossentropy.tangentBackward(r, { logp, y, zDot }, 0.5, { zBarDot, yBarDot });
+    },
+  },
+  {
+    name: 'crossentropy of large logits',
+    fill: { z: { kind: 'values', values: [1e4, -1e4, 3e38, 1e30, 88, 89] }, y: { kind: 'simplex' } },
+    record(r) {
+      const y = r.external('y', 1, [3, 2]);
+      const { logp } = ops.crossentropy.forward(r, { z: r.external('z', 1, [3, 2]), y });
+      ops.crossentropy.backward(r, { logp, y }, 1, { into: r.external('zBar', 1, [3, 2]) });
+    },
+  },
+  {
+    name: 'convolution with more padding than kernel',
+    record(r) {
+      const x = r.external('x', 1, [2, 2, 3, 4]);
+      const w = r.external('w', 1, [3, 2, 2, 2]);
+      const into = r.external('y', 1, [2, 3, 4, 5]);
+      ops.conv2d.forward(r, { x, w }, { stride: 2, padding: 3 }, { into });
+    },
+  },
+  {
+    name: 'gradients of a convolution with more padding than kernel',
+    record(r) {
+      const [x, yBar] = [r.external('x', 1, [2, 2, 3, 4]), r.external('yBar', 1, [2, 3, 4, 5])];
+      const geometry = { stride: 2, padding: 3 };
+      ops.conv2d.backwardWeight(r, { x, yBar }, geometry, [3, 2, 2, 2], {
+        into: r.external('wBar', 1, [3, 2, 2, 2]),
+      });
+      const w = r.external('w', 1, [3, 2, 2, 2]);
+      ops.conv2d.backwardInput(r, { yBar, w }, geometry, [2, 2, 3, 4], {
+        into: r.external('xBar', 1, [2, 2, 3, 4]),
+      });
+    },
+  },
+  {
+    name: 'a permutation of many rows over the end of an epoch',
+    fill: { state: { kind: 'values', values: [0xffffffff, 0x80000001, 0xfffff, 0] } },
+    record(r) {
+      const into = r.external('index', 1, [300], 'u32');
+      const state = r.external('state', 1, [4], 'u32');
+      ops.random.batch(r, { state }, { B: 300, rows: 70001, stream: 3 }, { into });
+    },
+  },
+];
