@@ -8,8 +8,8 @@ import { parseArgs } from 'node:util';
 import { ops } from '../dist/engine/ops/index.gen.js';
 import { Recorder } from '../dist/engine/program.js';
 import { ReferenceDevice } from '../dist/engine/reference.js';
-import { Stream } from '../dist/util/random.js';
 import { openDevice } from '../dist/index.js';
+import { Stream } from '../dist/util/random.js';
 
 const { values: flags } = parseArgs({
   options: {
@@ -32,7 +32,11 @@ async function load(target, program) {
     if (!slot.external) continue;
     const stream = new Stream(7, slot.id);
     const values = Float32Array.from({ length: slot.length }, (_, i) => stream.normal(i));
-    tensors[slot.name] = await target.tensor(slot.dtype, slot.length, slot.dtype === 'f32' ? values : undefined);
+    tensors[slot.name] = await target.tensor(
+      slot.dtype,
+      slot.length,
+      slot.dtype === 'f32' ? values : undefined,
+    );
   }
   return { tensors, executable: await target.load(program, tensors) };
 }
@@ -59,7 +63,8 @@ for (const op of Object.values(ops))
     for (const [i, want] of expected.entries()) {
       const norm = (values) => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
       const error = norm(want.map((value, j) => value - actual[i][j])) / norm(want);
-      if (!(error <= 1e-5)) throw new Error(`${opCase.name}: relative error ${error}: wrong results are not timed`);
+      if (!(error <= 1e-5))
+        throw new Error(`${opCase.name}: relative error ${error}: wrong results are not timed`);
     }
     const times = [];
     for (let repeat = 0; repeat < Number(flags.repeats); repeat++) {
