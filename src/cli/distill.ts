@@ -1,5 +1,4 @@
 import { join, resolve } from 'node:path';
-import type { DeviceChoice } from '../engine/open.js';
 import {
   type DistillOptions,
   outerLoopOptions,
@@ -14,7 +13,7 @@ import type { Command } from './command.js';
 import { readConfig } from './config.js';
 import * as shared from './options.js';
 import { carryOut } from './run.js';
-import { dataSource, describeData, openData, openEngine } from './sources.js';
+import { checkEngine, dataSource, describeData, openData, openEngine } from './sources.js';
 
 /** Options that may also stand in a configuration file. */
 const configurable = [
@@ -45,8 +44,9 @@ export const command: Command = {
     } = given as {
       digitsSize?: number;
       threads?: number;
-      device?: DeviceChoice;
+      device?: string;
     };
+    checkEngine(choice, threads);
     const options = checkedOptions(given, (name) =>
       name in values ? shared.flagOf(name) : `${positionals[0]}: ${name}`,
     );

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import type { DeviceChoice } from '../engine/open.js';
 import { type Artefact, decodeArtefact } from '../eval/artefact.js';
 import { evaluate, networksOf } from '../eval/evaluate.js';
 import { LimbeckError } from '../util/errors.js';
@@ -7,7 +6,7 @@ import type { Command } from './command.js';
 import { listenForStop, stoppedStatus } from './interrupt.js';
 import * as shared from './options.js';
 import { Terminal } from './progress.js';
-import { dataSource, openData, openEngine } from './sources.js';
+import { checkEngine, dataSource, openData, openEngine } from './sources.js';
 import { accuracyTable } from './table.js';
 
 export const command: Command = {
@@ -38,13 +37,22 @@ export const command: Command = {
     const [path] = positionals;
     if (path === undefined)
       throw new LimbeckError('ERR_OPTION', 'evaluate needs a file: limbeck evaluate distilled.safetensors');
-    const { dataset, digitsSize, networks, noBaselines, threads } = values as {
+    const {
+      dataset,
+      digitsSize,
+      networks,
+      noBaselines,
+      threads,
+      device: choice = 'auto',
+    } = values as {
       dataset?: string;
       digitsSize?: number;
       networks?: number;
       noBaselines?: boolean;
       threads?: number;
+      device?: string;
     };
+    checkEngine(choice, threads);
     const artefact = await readArtefact(path);
     checkNetworks(artefact, networks);
     if (dataset === undefined && artefact.notes.dataset !== 'digits')
@@ -55,10 +63,7 @@ export const command: Command = {
     // Normalised as the distilled images are, whatever the statistics of this data.
     const { mean, std } = artefact.notes;
     const data = { ...(await openData(dataSource(dataset, digitsSize))), mean, std };
-    const { device, reason } = await openEngine(
-      (values.device as DeviceChoice | undefined) ?? 'auto',
-      threads,
-    );
+    const { device, reason } = await openEngine(choice, threads);
     const terminal = new Terminal(Boolean(values.json));
     using stop = listenForStop(() => terminal.say('Stopping.'));
     try {

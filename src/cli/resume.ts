@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DeviceChoice } from '../engine/open.js';
 import { decodeCheckpoint } from '../eval/checkpoint.js';
 import { RunFolder } from '../report/run-folder.js';
 import { LimbeckError } from '../util/errors.js';
@@ -9,7 +8,7 @@ import type { Command } from './command.js';
 import { debug, device as deviceOption, help, json } from './options.js';
 import { resultLine } from './result.js';
 import { type CheckpointExtra, carryOut } from './run.js';
-import { describeData, openData, openEngine } from './sources.js';
+import { checkEngine, describeData, openData, openEngine } from './sources.js';
 import { accuracyTable } from './table.js';
 
 export const command: Command = {
@@ -40,6 +39,8 @@ export const command: Command = {
 
     const { checkpoint, extra } = await readCheckpoint(folder);
     const { config, engine } = extra;
+    const { device: choice = engine.name } = values as { device?: string };
+    checkEngine(choice);
     const data = await openData(config);
     const dataRecord = describeData(data);
     if (dataRecord.sha256 !== extra.sha256)
@@ -48,7 +49,6 @@ export const command: Command = {
         `the data in ${config.dataset} is not what this run was begun with (checksum ${dataRecord.sha256.slice(0, 12)}…, ` +
           `expected ${extra.sha256.slice(0, 12)}…): restore it, or begin a new run`,
       );
-    const choice = (values.device as DeviceChoice | undefined) ?? engine.name;
     const { device, reason = engine.reason } = await openEngine(
       choice,
       choice === 'cpu' ? config.threads : undefined,

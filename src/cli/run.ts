@@ -161,7 +161,7 @@ function conclude(
     terminal.say(`\n${evaluation.protocol}\n${accuracyTable(images, evaluation)}\n`);
   } else {
     terminal.say(
-      `Stopped before the end, the test split was not opened. To go on: limbeck resume ${folder.folder}`,
+      `Stopped before the end, so there is no test accuracy. To go on: limbeck resume ${folder.folder}`,
     );
   }
   for (const path of [paths.artefact, paths.sheet, paths.record, paths.report]) terminal.say(`Wrote ${path}`);

@@ -6,6 +6,7 @@ import type { Device } from '../engine/device.js';
 import { chooseDevice, type DeviceChoice, openDevice } from '../engine/open.js';
 import type { DatasetRecord } from '../report/record.js';
 import { LimbeckError } from '../util/errors.js';
+import { device as deviceOption } from './options.js';
 
 /** Where data comes from, as a run remembers it. */
 export interface DataSource {
@@ -49,16 +50,26 @@ export function describeData(data: Dataset): DatasetRecord {
   };
 }
 
-/** An engine, and why this one where it was not named. */
-export async function openEngine(
-  choice: DeviceChoice,
-  threads?: number,
-): Promise<{ device: Device; reason?: string }> {
+/** What can be known to be wrong before any data is read. */
+export function checkEngine(choice: string, threads?: number): asserts choice is DeviceChoice {
+  const known = deviceOption.value!.split('|');
+  if (!known.includes(choice))
+    throw new LimbeckError(
+      'ERR_DEVICE',
+      `device ${JSON.stringify(choice)} is unknown; there are: ${known.join(', ')} (limbeck devices shows what works here)`,
+    );
   if (threads !== undefined && choice !== 'cpu' && choice !== 'auto')
     throw new LimbeckError(
       'ERR_OPTION',
       `--threads is ${threads}, but the device is ${choice}: it applies to cpu only, leave it out`,
     );
+}
+
+/** An engine, and why this one where it was not named. */
+export async function openEngine(
+  choice: DeviceChoice,
+  threads?: number,
+): Promise<{ device: Device; reason?: string }> {
   if (choice !== 'auto') return { device: await openDevice(choice, { threads }) };
   const { engine, reason } = await chooseDevice();
   return { device: await openDevice(engine, engine === 'cpu' ? { threads } : {}), reason };
