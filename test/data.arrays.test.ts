@@ -62,8 +62,23 @@ describe('datasetFromArrays', () => {
     expect(wide.train.images[0]).toBe(Math.fround(0.1));
   });
 
-  test('one class only still means two classes', () => {
-    expect(datasetFromArrays({ imageShape, train: { images: [1, 2], labels: [0] } }).classes).toBe(2);
+  test('one class only is a class with a gap', () => {
+    const train = { images: [1, 2], labels: [0] };
+    expect(() => datasetFromArrays({ imageShape, train })).toThrowError(
+      /class 1 of 0 to 1 has no training image/,
+    );
+    expect(datasetFromArrays({ imageShape, train, classes: 2 }).classes).toBe(2);
+  });
+
+  test('a label far from the others is out of range', () => {
+    const train = { images: [1, 2, 3, 4, 5, 6], labels: [0, 1, 57] };
+    expect(() => datasetFromArrays({ imageShape, train })).toThrowError(
+      /class 2 of 0 to 57 has no training image/,
+    );
+    const test = { images: [1, 2], labels: [2] };
+    expect(() =>
+      datasetFromArrays({ imageShape, train: { images: [1, 2, 3, 4], labels: [0, 1] }, test }),
+    ).toThrowError(/label 0 is 2, expected 0 to 1/);
   });
 
   const train = split(3);

@@ -1,5 +1,5 @@
 import { LimbeckError, shapeText } from '../util/errors.js';
-import { checkLabels, classCount, numberNames } from './classes.js';
+import { checkEveryClass, checkLabels, classCount, numberNames } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
 import { holdOut } from './hold-out.js';
 import { channelStatistics } from './statistics.js';
@@ -49,13 +49,11 @@ export function datasetFromArrays(given: ArrayDataset): Dataset {
   const test = given.test ? toSplit(given.test, imageShape, 'test') : emptySplit(all.images);
 
   const checked = Object.entries({ train: all, validation: validation ?? emptySplit(all.images), test });
-  const classes = classCount(
-    given.classes,
-    checked.map(([, split]) => split.labels),
-  );
+  const classes = classCount(given.classes, [all.labels]);
   for (const [part, { labels }] of checked) checkLabels(labels, classes, `datasetFromArrays: ${part}`);
 
   const parts = validation ? { train: all, validation } : holdOut(all);
+  if (given.classes === undefined) checkEveryClass(parts.train.labels, classes, 'datasetFromArrays: train');
   return {
     name: given.name ?? 'arrays',
     imageShape,

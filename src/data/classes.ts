@@ -38,6 +38,26 @@ export function checkLabels(labels: Uint8Array, classes: number, what: string): 
   }
 }
 
+/**
+ * Where the number of classes follows from the labels, every class must have a training image: a gap means a wrong
+ * label far more often than a missing class.
+ *
+ * @param what the labels' file or split, for the message
+ * @throws ERR_DATA naming the first class without images
+ */
+export function checkEveryClass(labels: Uint8Array, classes: number, what: string): void {
+  const counts = new Uint32Array(classes);
+  for (const label of labels) counts[label]++;
+  const empty = counts.indexOf(0);
+  if (empty >= 0) {
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${what}: class ${empty} of 0 to ${classes - 1} has no training image; labels must run from 0 without gaps, ` +
+        `so label ${classes - 1} may be out of range: correct the labels, or give the number of classes.`,
+    );
+  }
+}
+
 /** `['0', '1', …]`, for data sets whose classes have no better names. */
 export function numberNames(classes: number): string[] {
   return Array.from({ length: classes }, (_, label) => String(label));

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { LimbeckError, shapeText } from '../util/errors.js';
-import { checkLabels, classCount, numberNames } from './classes.js';
+import { checkEveryClass, checkLabels, classCount, numberNames } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
 import { holdOut } from './hold-out.js';
 import { type IdxArray, readIdx } from './idx-file.js';
@@ -45,11 +45,12 @@ export async function loadIdxFolder(folder: string, options: IdxFolderOptions = 
   }
   const all = splitOf(trainImages, trainLabels, paths['train-labels']);
   const test = splitOf(testImages, testLabels, paths['t10k-labels']);
-  const classes = classCount(options.classes, [all.labels, test.labels]);
+  const classes = classCount(options.classes, [all.labels]);
   checkLabels(all.labels, classes, paths['train-labels']);
   checkLabels(test.labels, classes, paths['t10k-labels']);
 
   const { train, validation } = holdOut(all, options.validationCount);
+  if (options.classes === undefined) checkEveryClass(train.labels, classes, paths['train-labels']);
   const mnist = isMnist(imageShape, all, test);
   const statistics = mnist ? { mean: [0.1307], std: [0.3081] } : channelStatistics(train, imageShape);
   return {

@@ -1,6 +1,7 @@
 import type { Dataset } from '../data/dataset.js';
 import { normalisedImages } from '../data/on-device.js';
 import { streams } from '../train/streams.js';
+import { LimbeckError } from '../util/errors.js';
 import { permutation, Stream } from '../util/random.js';
 
 /** Real images put in the place of distilled ones: same number, same order of classes. */
@@ -23,6 +24,12 @@ function shuffledRows(dataset: Dataset, seed: number, draw: number): number[][] 
   stream.draw = draw;
   const rows: number[][] = Array.from({ length: dataset.classes }, () => []);
   for (const row of permutation(stream, dataset.train.count)) rows[dataset.train.labels[row]].push(row);
+  const empty = rows.findIndex((ofClass) => ofClass.length === 0);
+  if (empty >= 0)
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${dataset.name}: class ${empty} has no training image, so there are no real images to compare with: leave the baselines out`,
+    );
   return rows;
 }
 
