@@ -18,7 +18,6 @@ const runs: Record<string, DistillOptions> = {
     iterations: 40,
     batch: 64,
     validateEvery: 10,
-    innerLr: 0.1,
   },
   'fixed initialisation, soft labels, average, clip': {
     network: 'lenet',
@@ -35,10 +34,11 @@ const runs: Record<string, DistillOptions> = {
     network: 'mlp',
     init: 'random',
     population: 3,
-    iterations: 20,
-    batch: 32,
-    validateEvery: 10,
-    innerLr: 0.1,
+    iterations: 120,
+    batch: 64,
+    validateEvery: 20,
+    lr: 0.05,
+    innerLr: 0.2,
     networks: 12,
   },
 };

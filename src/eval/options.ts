@@ -57,13 +57,13 @@ export const defaults: ResolvedOptions = {
   epochs: 3,
   ipc: 1,
   labels: 'hard',
-  iterations: 10_000,
+  iterations: 20_000,
   batch: 1024,
   lr: 0.01,
   labelLr: 0.01,
   rateLr: 0.01,
-  innerLr: 0.02,
-  imageScale: 1,
+  innerLr: [1, 0.2, 0.1],
+  imageScale: 0.1,
   beta1: 0.5,
   beta2: 0.999,
   epsilon: 1e-8,
@@ -71,7 +71,7 @@ export const defaults: ResolvedOptions = {
   clip: 0,
   average: 0,
   seed: 0,
-  validateEvery: 250,
+  validateEvery: 50,
   networks: 20,
 };
 
@@ -141,7 +141,10 @@ export function resolveOptions(given: DistillOptions): ResolvedOptions {
       );
   }
   const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  return { ...defaults, ...defined };
+  const resolved: ResolvedOptions = { ...defaults, ...defined };
+  // The default rates are for the three steps of the default run; others start from the paper's 0.02.
+  const threeSteps = resolved.steps * resolved.epochs === 3 && resolved.init === 'fixed';
+  return given.innerLr === undefined && !threeSteps ? { ...resolved, innerLr: 0.02 } : resolved;
 }
 
 /** The first learning rate of every inner step. */
