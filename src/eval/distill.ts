@@ -123,7 +123,9 @@ export async function distill(
     let best: Checkpoint['best'] = resume?.best ?? { iteration: 0, validationAccuracy: 0, distilled: first };
     const times: number[] = [];
     const started = performance.now();
-    const seconds = () => (resume?.seconds ?? 0) + (performance.now() - started) / 1000;
+    const firstIteration = loop.iteration;
+    const wall = () => (performance.now() - started) / 1000;
+    const seconds = () => (resume?.seconds ?? 0) + wall();
     let loss = curve.at(-1)?.loss ?? Number.NaN;
     let piece = 1;
 
@@ -167,7 +169,7 @@ export async function distill(
         loss,
         validationAccuracy: curve.at(-1)?.validationAccuracy,
         stepsPerSecond: 1000 / perStep,
-        secondsLeft: ((options.iterations - loop.iteration) * perStep) / 1000,
+        secondsLeft: (options.iterations - loop.iteration) * (wall() / (loop.iteration - firstIteration)),
       });
     }
 

@@ -1,9 +1,9 @@
 import type { Dataset } from '../data/dataset.js';
 import type { OuterLoopOptions } from '../methods/outer-loop.js';
 import { method as unrolled } from '../methods/unrolled.js';
-import { createNetwork, networkNames } from '../networks/index.js';
+import { createNetwork, type Network, networkNames } from '../networks/index.js';
 import type { Schedule } from '../train/schedule.js';
-import { LimbeckError } from '../util/errors.js';
+import { LimbeckError, shapeText } from '../util/errors.js';
 
 /** Everything that shapes a distillation run; what is left out takes the default. JSON-serialisable. */
 export interface DistillOptions {
@@ -159,6 +159,16 @@ function innerRates({ innerLr, steps, epochs }: ResolvedOptions): number[] {
   return Array.from({ length: T }, (_, t) => rates[rates.length === 1 ? 0 : t]);
 }
 
+function networkFor(name: string, { name: set, imageShape, classes }: Dataset): Network {
+  try {
+    return createNetwork({ name, inputShape: imageShape, classes });
+  } catch (error) {
+    if (!(error instanceof LimbeckError) || error.code !== 'ERR_SHAPE') throw error;
+    const message = `${name} cannot take the ${shapeText(imageShape)} images of ${set}: ${error.message}; choose another network (mlp takes any size)`;
+    throw new LimbeckError('ERR_SHAPE', message, { cause: error });
+  }
+}
+
 /** What the outer loop is made of, for this data set. */
 export function outerLoopOptions(o: ResolvedOptions, dataset: Dataset): OuterLoopOptions {
   const [, H, W] = dataset.imageShape;
@@ -174,7 +184,7 @@ export function outerLoopOptions(o: ResolvedOptions, dataset: Dataset): OuterLoo
     );
   return {
     method: unrolled,
-    network: createNetwork({ name: o.network, inputShape: dataset.imageShape, classes: dataset.classes }),
+    network: networkFor(o.network, dataset),
     init: o.init,
     population: o.population,
     steps: o.steps,
