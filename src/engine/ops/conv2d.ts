@@ -1,13 +1,5 @@
 import { LimbeckError, shapeText } from '../../util/errors.js';
-import {
-  destination,
-  expectRank,
-  expectShape,
-  type Into,
-  type Kernel,
-  type OpCase,
-  population,
-} from '../kernel.js';
+import { destination, expectShape, type Into, type Kernel, type OpCase, population } from '../kernel.js';
 import type { Recorder, Sizes, View } from '../program.js';
 
 /**
@@ -134,31 +126,39 @@ export const backwardWeightKernel: Kernel = {
   },
 };
 
+/** Sizes of a convolution of x `[N, C, H, W]` with w `[OC, C, KH, KW]`; throws where the two do not fit. */
+function sizesOf(
+  op: string,
+  xShape: readonly number[],
+  wShape: readonly number[],
+  { stride, padding }: ConvGeometry,
+): Omit<Record<(typeof sizes)[number], number>, 'P'> {
+  const [N, C, H, W] = xShape;
+  const [OC, wC, KH, KW] = wShape;
+  if (xShape.length !== 4 || wShape.length !== 4 || wC !== C)
+    throw new LimbeckError(
+      'ERR_SHAPE',
+      `${op}: w is ${shapeText(wShape)}, expected [OC, C, KH, KW] with the C of x, which is ${shapeText(xShape)} (N, C, H, W)`,
+    );
+  const OH = outputSize(op, 'height', H, KH, stride, padding);
+  const OW = outputSize(op, 'width', W, KW, stride, padding);
+  return { N, C, H, W, OC, KH, KW, OH, OW, stride, padding };
+}
+
 /** y = x * w + b. */
 export function forward(
   r: Recorder,
   { x, w, b }: { x: View; w: View; b?: View },
-  { stride, padding }: ConvGeometry,
+  geometry: ConvGeometry,
   to: Into = {},
 ): View {
   const op = forwardKernel.name;
-  expectRank(op, 'x', x, 'N C H W');
-  expectRank(op, 'w', w, 'OC C KH KW');
-  const [N, C, H, W] = x.shape;
-  const [OC, , KH, KW] = w.shape;
-  expectShape(op, 'w', w, [OC, C, KH, KW], `(OC, C, KH, KW) because x is ${shapeText(x.shape)}`);
-  if (b) expectShape(op, 'b', b, [OC], `because w is ${shapeText(w.shape)}`);
-  const OH = outputSize(op, 'height', H, KH, stride, padding);
-  const OW = outputSize(op, 'width', W, KW, stride, padding);
+  const s = sizesOf(op, x.shape, w.shape, geometry);
+  if (b) expectShape(op, 'b', b, [s.OC], `because w is ${shapeText(w.shape)}`);
   const P = population(op, { x, w, b });
-  const y = destination(r, op, 'y', P, [N, OC, OH, OW], to);
-  r.push({
-    kernel: forwardKernel,
-    operands: { x, w, b, y },
-    sizes: { P, N, C, H, W, OC, KH, KW, OH, OW, stride, padding },
-    constants: {},
-    accumulate: to.accumulate ?? false,
-  });
+  const y = destination(r, op, 'y', P, [s.N, s.OC, s.OH, s.OW], to);
+  const accumulate = to.accumulate ?? false;
+  r.push({ kernel: forwardKernel, operands: { x, w, b, y }, sizes: { P, ...s }, constants: {}, accumulate });
   return y;
 }
 
@@ -166,32 +166,28 @@ export function forward(
 export function backwardInput(
   r: Recorder,
   { yBar, w }: { yBar: View; w: View },
-  { stride, padding }: ConvGeometry,
+  geometry: ConvGeometry,
   xShape: readonly number[],
   to: Into = {},
 ): View {
   const op = backwardInputKernel.name;
-  expectRank(op, 'w', w, 'OC C KH KW');
-  const [N, C, H, W] = xShape;
-  const [OC, , KH, KW] = w.shape;
-  expectShape(op, 'w', w, [OC, C, KH, KW], `(OC, C, KH, KW) because x is ${shapeText(xShape)}`);
-  const OH = outputSize(op, 'height', H, KH, stride, padding);
-  const OW = outputSize(op, 'width', W, KW, stride, padding);
+  const s = sizesOf(op, xShape, w.shape, geometry);
   expectShape(
     op,
     'yBar',
     yBar,
-    [N, OC, OH, OW],
-    `because x is ${shapeText(xShape)} and w ${shapeText(w.shape)}`,
+    [s.N, s.OC, s.OH, s.OW],
+    `for x ${shapeText(xShape)} and w ${shapeText(w.shape)}`,
   );
   const P = population(op, { yBar, w });
   const xBar = destination(r, op, 'xBar', P, xShape, to);
+  const accumulate = to.accumulate ?? false;
   r.push({
     kernel: backwardInputKernel,
     operands: { yBar, w, xBar },
-    sizes: { P, N, C, H, W, OC, KH, KW, OH, OW, stride, padding },
+    sizes: { P, ...s },
     constants: {},
-    accumulate: to.accumulate ?? false,
+    accumulate,
   });
   return xBar;
 }
@@ -200,31 +196,28 @@ export function backwardInput(
 export function backwardWeight(
   r: Recorder,
   { x, yBar }: { x: View; yBar: View },
-  { stride, padding }: ConvGeometry,
+  geometry: ConvGeometry,
   wShape: readonly number[],
   to: Into = {},
 ): View {
   const op = backwardWeightKernel.name;
-  expectRank(op, 'x', x, 'N C H W');
-  const [N, C, H, W] = x.shape;
-  const [OC, , KH, KW] = wShape;
-  const OH = outputSize(op, 'height', H, KH, stride, padding);
-  const OW = outputSize(op, 'width', W, KW, stride, padding);
+  const s = sizesOf(op, x.shape, wShape, geometry);
   expectShape(
     op,
     'yBar',
     yBar,
-    [N, OC, OH, OW],
-    `because x is ${shapeText(x.shape)} and w ${shapeText(wShape)}`,
+    [s.N, s.OC, s.OH, s.OW],
+    `for x ${shapeText(x.shape)} and w ${shapeText(wShape)}`,
   );
   const P = population(op, { x, yBar });
-  const wBar = destination(r, op, 'wBar', P, [OC, C, KH, KW], to);
+  const wBar = destination(r, op, 'wBar', P, wShape, to);
+  const accumulate = to.accumulate ?? false;
   r.push({
     kernel: backwardWeightKernel,
     operands: { x, yBar, wBar },
-    sizes: { P, N, C, H, W, OC, KH, KW, OH, OW, stride, padding },
+    sizes: { P, ...s },
     constants: {},
-    accumulate: to.accumulate ?? false,
+    accumulate,
   });
   return wBar;
 }
