@@ -60,7 +60,7 @@ export const defaults: ResolvedOptions = {
   iterations: 20_000,
   batch: 1024,
   lr: 0.01,
-  labelLr: 0.01,
+  labelLr: 0.03,
   rateLr: 0.01,
   innerLr: [1, 0.2, 0.1],
   imageScale: 0.1,
