@@ -117,23 +117,57 @@ describe('distillation on the cpu engine', () => {
     expect(resumed.set).toEqual(whole.set);
   });
 
-  test('a diverging run stops with ERR_DIVERGED before it writes a checkpoint', async () => {
+  const exploding: DistillOptions = { network: 'mlp', iterations: 50, batch: 32, lr: 1e30 };
+
+  test('a diverging run ends with the best there was, and every checkpoint holds finite numbers', async () => {
     const checkpoints: Checkpoint[] = [];
-    const options = {
-      network: 'mlp',
-      iterations: 50,
-      batch: 32,
-      validateEvery: 1,
-      innerLr: 1e30,
-      imageScale: 1e30,
-    };
-    const error = await distill(device, dataset, options, {
-      onCheckpoint: (c) => void checkpoints.push(c),
-    }).catch((e) => e);
-    expect(error).toBeInstanceOf(LimbeckError);
-    expect(error.code).toBe('ERR_DIVERGED');
+    const onCheckpoint = (checkpoint: Checkpoint) => void checkpoints.push(checkpoint);
+    const result = await distill(device, dataset, { ...exploding, validateEvery: 1 }, { onCheckpoint });
+    expect(result.diverged).toMatch(/is (NaN|Infinity|not a number).* after \d+ outer steps/);
+    expect(result.stopped).toBe(true);
+    expect(result.set.images.every(Number.isFinite)).toBe(true);
+    expect(checkpoints.length).toBeGreaterThan(0);
     for (const { state } of checkpoints)
       for (const values of Object.values(state)) expect(values.every(Number.isFinite)).toBe(true);
+  });
+
+  test('a run that diverges before the first look throws, and writes nothing', async () => {
+    const checkpoints: Checkpoint[] = [];
+    const onCheckpoint = (checkpoint: Checkpoint) => void checkpoints.push(checkpoint);
+    const error = await distill(device, dataset, exploding, { onCheckpoint }).catch((e) => e);
+    expect(error).toBeInstanceOf(LimbeckError);
+    expect(error.code).toBe('ERR_DIVERGED');
+    expect(checkpoints).toEqual([]);
+  });
+
+  test('a stop after an update that is not finite writes no checkpoint', async () => {
+    const controller = new AbortController();
+    const checkpoints: Checkpoint[] = [];
+    const run = distill(
+      device,
+      dataset,
+      { ...exploding, lr: 1e300 },
+      {
+        signal: controller.signal,
+        onProgress: () => controller.abort(),
+        onCheckpoint: (checkpoint) => void checkpoints.push(checkpoint),
+      },
+    );
+    await expect(run).rejects.toThrowError(LimbeckError);
+    expect(checkpoints).toEqual([]);
+  });
+
+  test('a saved state of another run is refused', async () => {
+    const checkpoints: Checkpoint[] = [];
+    const options: DistillOptions = { network: 'mlp', iterations: 4, batch: 16, validateEvery: 2 };
+    await distill(device, dataset, options, {
+      onCheckpoint: (checkpoint) => void checkpoints.push(checkpoint),
+    });
+    const [first] = checkpoints;
+    const resume = { ...first, options: { ...first.options, ipc: 2 } };
+    await expect(distill(device, dataset, {}, { resume })).rejects.toThrowError(
+      /images has 7840 values, expected 15680/,
+    );
   });
 });
 

@@ -1,7 +1,8 @@
 import type { Device, Tensor } from '../engine/device.js';
 import * as gather from '../engine/ops/gather.js';
-import type { Recorder, View } from '../engine/program.js';
+import type { DType, Recorder, View } from '../engine/program.js';
 import { LimbeckError } from '../util/errors.js';
+import { type Owned, owning } from '../util/owned.js';
 import type { Dataset, Split } from './dataset.js';
 
 /**
@@ -13,26 +14,31 @@ export class SplitOnDevice {
     readonly dataset: Dataset,
     readonly count: number,
     readonly tensors: Readonly<Record<'data' | 'classes' | 'gain' | 'shift', Tensor>>,
+    private readonly owned: Owned,
   ) {}
 
   static async upload(device: Device, dataset: Dataset, split: Split): Promise<SplitOnDevice> {
     if (split.count < 1)
       throw new LimbeckError('ERR_DATA', `${dataset.name}: a split has no images, expected at least one`);
+    const { mean, std } = dataset;
     const bytes = split.images instanceof Uint8Array;
     const scale = bytes ? 255 : 1;
-    return new SplitOnDevice(dataset, split.count, {
-      data: await device.tensor(bytes ? 'u8' : 'f32', split.images.length, split.images),
-      classes: await device.tensor('u8', split.labels.length, split.labels),
-      gain: await device.tensor(
-        'f32',
-        dataset.mean.length,
-        dataset.std.map((std) => 1 / (scale * std)),
-      ),
-      shift: await device.tensor(
-        'f32',
-        dataset.mean.length,
-        dataset.mean.map((mean, c) => -mean / dataset.std[c]),
-      ),
+    return owning(async (owned) => {
+      const upload = async (dtype: DType, values: ArrayLike<number>) =>
+        owned.own(await device.tensor(dtype, values.length, values));
+      const tensors = {
+        data: await upload(bytes ? 'u8' : 'f32', split.images),
+        classes: await upload('u8', split.labels),
+        gain: await upload(
+          'f32',
+          std.map((deviation) => 1 / (scale * deviation)),
+        ),
+        shift: await upload(
+          'f32',
+          mean.map((value, c) => -value / std[c]),
+        ),
+      };
+      return new SplitOnDevice(dataset, split.count, tensors, owned);
     });
   }
 
@@ -57,7 +63,7 @@ export class SplitOnDevice {
   }
 
   dispose(): void {
-    for (const tensor of Object.values(this.tensors)) tensor.dispose();
+    this.owned.dispose();
   }
 }
 

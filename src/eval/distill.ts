@@ -3,6 +3,7 @@ import { SplitOnDevice } from '../data/on-device.js';
 import type { Device, Numbers } from '../engine/device.js';
 import { type DistilledArrays, OuterLoop } from '../methods/outer-loop.js';
 import { LimbeckError } from '../util/errors.js';
+import { type Owned, owning } from '../util/owned.js';
 import type { DistilledSet } from './evaluate.js';
 import { Evaluator, heldOutNetworks } from './evaluator.js';
 import { type DistillOptions, outerLoopOptions, type ResolvedOptions, resolveOptions } from './options.js';
@@ -37,6 +38,7 @@ export interface Checkpoint {
   readonly seconds: number;
   /** Tensors of the outer loop. */
   readonly state: Readonly<Record<string, Numbers>>;
+  /** Of the looks so far; at iteration 0 with accuracy 0 before the first one. */
   readonly best: {
     readonly iteration: number;
     readonly validationAccuracy: number;
@@ -64,155 +66,211 @@ export interface Distillation {
   readonly seconds: number;
   /** Wall time of an outer step. */
   readonly stepMilliseconds: { readonly median: number; readonly min: number };
-  /** Whether it was stopped before its last iteration. */
+  /** Whether it ended before its last iteration. */
   readonly stopped: boolean;
+  /** Why it ended early, when numbers stopped being finite; the set is the best there was before. */
+  readonly diverged?: string;
 }
 
 /** Wall time one uninterruptible piece of work should take: short enough for progress and Ctrl-C. */
 const pieceMilliseconds = 250;
 
+/** Networks of a random initialisation that the validation split is looked at with. */
+const validationNetworks = 4;
+
+/** Their draw: far from those of the test's networks, which count from 0. */
+const validationDraw = 0xffff_0000;
+
 /**
  * Distils the training split of a data set; the best result is chosen on the validation split. The test split is not
- * touched: see `evaluate`. Throws ERR_DIVERGED when the loss stops being a number.
+ * touched: see `evaluate`. Throws ERR_DIVERGED when numbers stop being finite before the first look at the validation
+ * split; later, the best result so far is returned with `diverged`.
  */
 export async function distill(
   device: Device,
   dataset: Dataset,
   given: DistillOptions = {},
-  { signal, onProgress, onCheckpoint, resume }: DistillControl = {},
+  control: DistillControl = {},
 ): Promise<Distillation> {
-  const options = resume ? resume.options : resolveOptions(given);
+  const options = control.resume ? control.resume.options : resolveOptions(given);
   const loopOptions = outerLoopOptions(options, dataset);
   const { network } = loopOptions;
-  const train = await SplitOnDevice.upload(device, dataset, dataset.train);
-  const loop = await OuterLoop.create(device, loopOptions, train);
-  let evaluator: Evaluator | undefined;
-  try {
-    if (resume) await loop.restore(resume.iteration, resume.state);
-    const initialParameters = options.init === 'fixed' ? await loop.initialParameters() : undefined;
-    const setOf = (distilled: DistilledArrays): DistilledSet => ({
-      ...distilled,
-      network: { name: network.name, inputShape: dataset.imageShape, classes: dataset.classes },
-      init: options.init,
-      steps: options.steps,
-      epochs: options.epochs,
-      ipc: options.ipc,
-      seed: options.seed,
-      initialParameters,
-    });
-    const first = await loop.distilled();
-    // Other draws than the test's, which count from 0.
+  const run = await owning(async (owned) => {
+    const train = owned.own(await SplitOnDevice.upload(device, dataset, dataset.train));
+    const loop = owned.own(await OuterLoop.create(device, loopOptions, train));
+    const fixed = options.init === 'fixed' ? await loop.initialParameters() : undefined;
     const networks =
-      initialParameters ?? (await heldOutNetworks(device, network, 4, options.seed, 0xffff_0000));
-    evaluator = await Evaluator.create(device, dataset, dataset.validation, {
+      fixed ?? (await heldOutNetworks(device, network, validationNetworks, options.seed, validationDraw));
+    const geometry = {
       network,
       members: networks.length / network.count,
-      imageMembers: 1,
-      rateMembers: 1,
       steps: options.steps,
       epochs: options.epochs,
       n: options.ipc * network.classes,
-    });
-    const validate = async (distilled: DistilledArrays): Promise<number> => {
-      const set = { ...distilled, imageMembers: 1, rateMembers: 1 };
-      const values = await evaluator!.run(set, networks);
-      return values.reduce((sum, value) => sum + value, 0) / values.length;
     };
-
-    const curve: CurvePoint[] = [...(resume?.curve ?? [])];
-    let best: Checkpoint['best'] = resume?.best ?? { iteration: 0, validationAccuracy: 0, distilled: first };
-    const times: number[] = [];
-    const started = performance.now();
-    const firstIteration = loop.iteration;
-    const wall = () => (performance.now() - started) / 1000;
-    const seconds = () => (resume?.seconds ?? 0) + wall();
-    let loss = curve.at(-1)?.loss ?? Number.NaN;
-    let piece = 1;
-
-    while (loop.iteration < options.iterations && !signal?.aborted) {
-      const untilLook = options.validateEvery - (loop.iteration % options.validateEvery);
-      const count = Math.min(piece, untilLook, options.iterations - loop.iteration);
-      const before = performance.now();
-      loss = await loop.run(count);
-      const milliseconds = (performance.now() - before) / count;
-      times.push(milliseconds);
-      piece = Math.max(1, Math.floor(pieceMilliseconds / milliseconds));
-      if (!Number.isFinite(loss)) throw diverged(`the loss is ${loss}`, loop.iteration);
-      const finished = loop.iteration === options.iterations;
-      if (loop.iteration % options.validateEvery === 0 || finished) {
-        const distilled = await loop.distilled();
-        if (![...distilled.images, ...distilled.labels, ...distilled.learningRates].every(Number.isFinite))
-          throw diverged('a distilled value is not a number', loop.iteration);
-        const validationAccuracy = await validate(distilled);
-        curve.push({
-          iteration: loop.iteration,
-          loss,
-          validationAccuracy,
-          learningRates: [...distilled.learningRates],
-        });
-        if (validationAccuracy > best.validationAccuracy)
-          best = { iteration: loop.iteration, validationAccuracy, distilled };
-        const { iteration } = loop;
-        await onCheckpoint?.({
-          options,
-          iteration,
-          curve: [...curve],
-          seconds: seconds(),
-          state: await loop.state(),
-          best,
-        });
-      }
-      const perStep = median(times.slice(-20));
-      onProgress?.({
-        iteration: loop.iteration,
-        iterations: options.iterations,
-        loss,
-        validationAccuracy: curve.at(-1)?.validationAccuracy,
-        stepsPerSecond: 1000 / perStep,
-        secondsLeft: (options.iterations - loop.iteration) * (wall() / (loop.iteration - firstIteration)),
-      });
-    }
-
-    const stopped = loop.iteration < options.iterations;
-    let result = best;
-    if (stopped) {
-      const { iteration } = loop;
-      // What there is: the best so far, or the present state when nothing was looked at yet. The checkpoint keeps the
-      // best of regular looks only, so that a resumed run ends like one that was never stopped.
-      if (!curve.length) {
-        const distilled = await loop.distilled();
-        result = { iteration, validationAccuracy: await validate(distilled), distilled };
-      }
-      await onCheckpoint?.({
-        options,
-        iteration,
-        curve: [...curve],
-        seconds: seconds(),
-        state: await loop.state(),
-        best,
-      });
-    }
-    return {
-      set: setOf(result.distilled),
-      options,
-      curve,
-      best: { iteration: result.iteration, validationAccuracy: result.validationAccuracy },
-      outerSteps: loop.iteration,
-      seconds: seconds(),
-      stepMilliseconds: { median: median(times), min: Math.min(...times) },
-      stopped,
-    };
+    const evaluator = owned.own(await Evaluator.create(device, dataset, dataset.validation, geometry));
+    return new Run(options, dataset, loop, evaluator, networks, fixed, control, owned);
+  });
+  try {
+    return await run.finish();
   } finally {
-    evaluator?.dispose();
-    loop.dispose();
-    train.dispose();
+    run.owned.dispose();
   }
 }
 
-function diverged(what: string, iteration: number): LimbeckError {
-  return new LimbeckError(
-    'ERR_DIVERGED',
-    `${what} after ${iteration} outer steps, expected finite numbers; the last checkpoint is intact: ` +
-      'start again with a smaller lr or innerLr, or with a clip',
-  );
+/** A run under way: the outer loop, what is known about it so far, and how it ends. */
+class Run {
+  readonly #curve: CurvePoint[];
+  #best!: Checkpoint['best'];
+  #loss = Number.NaN;
+  /** Milliseconds of an outer step, piece by piece. */
+  readonly #times: number[] = [];
+  readonly #started = performance.now();
+
+  constructor(
+    readonly options: ResolvedOptions,
+    readonly dataset: Dataset,
+    readonly loop: OuterLoop,
+    readonly evaluator: Evaluator,
+    /** What validation trains. */
+    readonly networks: Float32Array,
+    readonly initialParameters: Float32Array | undefined,
+    readonly control: DistillControl,
+    readonly owned: Owned,
+  ) {
+    this.#curve = [...(control.resume?.curve ?? [])];
+  }
+
+  /** From where it stands to its end, or to where it is stopped. */
+  async finish(): Promise<Distillation> {
+    const { loop, options, control } = this;
+    if (control.resume) await loop.restore(control.resume.iteration, control.resume.state);
+    this.#best = control.resume?.best ?? {
+      iteration: 0,
+      validationAccuracy: 0,
+      distilled: await loop.distilled(),
+    };
+    const first = loop.iteration;
+    let pieceSteps = 1;
+    try {
+      while (loop.iteration < options.iterations && !control.signal?.aborted) {
+        pieceSteps = await this.#piece(pieceSteps);
+        this.#report(first);
+      }
+      return this.#result(loop.iteration < options.iterations ? await this.#stop() : this.#best);
+    } catch (error) {
+      if (!(error instanceof LimbeckError) || error.code !== 'ERR_DIVERGED' || !this.#curve.length)
+        throw error;
+      return this.#result(this.#best, error.message);
+    }
+  }
+
+  /** Up to `steps` outer steps, and a look at the validation split where one is due; returns how many to do next. */
+  async #piece(steps: number): Promise<number> {
+    const { loop, options } = this;
+    const untilLook = options.validateEvery - (loop.iteration % options.validateEvery);
+    const count = Math.min(steps, untilLook, options.iterations - loop.iteration);
+    const before = performance.now();
+    this.#loss = await loop.run(count);
+    const milliseconds = (performance.now() - before) / count;
+    this.#times.push(milliseconds);
+    if (!Number.isFinite(this.#loss)) throw this.#diverged(`the loss is ${this.#loss}`);
+    const { iteration } = loop;
+    if (iteration % options.validateEvery === 0 || iteration === options.iterations) {
+      const look = await this.#look();
+      const { validationAccuracy, distilled } = look;
+      const learningRates = [...distilled.learningRates];
+      this.#curve.push({ iteration, loss: this.#loss, validationAccuracy, learningRates });
+      if (validationAccuracy > this.#best.validationAccuracy) this.#best = look;
+      await this.#checkpoint();
+    }
+    return Math.max(1, Math.floor(pieceMilliseconds / milliseconds));
+  }
+
+  /** The distilled data as they are now, and what the validation networks make of them. */
+  async #look(): Promise<Checkpoint['best']> {
+    const distilled = await this.loop.distilled();
+    if (!Object.values(distilled).every((values) => values.every(Number.isFinite)))
+      throw this.#diverged('a distilled value is not a number');
+    const values = await this.evaluator.run(distilled, this.networks);
+    const validationAccuracy = values.reduce((sum, value) => sum + value, 0) / values.length;
+    return { iteration: this.loop.iteration, validationAccuracy, distilled };
+  }
+
+  /**
+   * Stopped between two looks: the checkpoint keeps the best of regular looks only, so that a resumed run ends like one
+   * that was never stopped. The result is the best so far, or the present state when nothing was looked at yet.
+   */
+  async #stop(): Promise<Checkpoint['best']> {
+    const look = await this.#look();
+    await this.#checkpoint();
+    return this.#curve.length ? this.#best : look;
+  }
+
+  async #checkpoint(): Promise<void> {
+    const { loop, options, control } = this;
+    await control.onCheckpoint?.({
+      options,
+      iteration: loop.iteration,
+      curve: [...this.#curve],
+      seconds: this.#seconds(),
+      state: await loop.state(),
+      best: this.#best,
+    });
+  }
+
+  #seconds(): number {
+    return (this.control.resume?.seconds ?? 0) + (performance.now() - this.#started) / 1000;
+  }
+
+  #report(first: number): void {
+    const { iteration } = this.loop;
+    const { iterations } = this.options;
+    const perStep = (performance.now() - this.#started) / 1000 / (iteration - first);
+    this.control.onProgress?.({
+      iteration,
+      iterations,
+      loss: this.#loss,
+      validationAccuracy: this.#curve.at(-1)?.validationAccuracy,
+      stepsPerSecond: 1000 / median(this.#times.slice(-20)),
+      secondsLeft: (iterations - iteration) * perStep,
+    });
+  }
+
+  #diverged(what: string): LimbeckError {
+    return new LimbeckError(
+      'ERR_DIVERGED',
+      `${what} after ${this.loop.iteration} outer steps, expected finite numbers` +
+        `${this.#curve.length ? ' (the last checkpoint holds finite numbers)' : ''}: start again with a smaller lr or innerLr, or with a clip`,
+    );
+  }
+
+  #result({ distilled, iteration, validationAccuracy }: Checkpoint['best'], diverged?: string): Distillation {
+    const { options, dataset, loop, initialParameters } = this;
+    const { network, init, steps, epochs, ipc, seed } = options;
+    const times = this.#times;
+    return {
+      set: {
+        ...distilled,
+        network: { name: network, inputShape: dataset.imageShape, classes: dataset.classes },
+        init,
+        steps,
+        epochs,
+        ipc,
+        seed,
+        initialParameters,
+      },
+      options,
+      curve: this.#curve,
+      best: { iteration, validationAccuracy },
+      outerSteps: loop.iteration,
+      seconds: this.#seconds(),
+      stepMilliseconds: {
+        median: median(times),
+        min: times.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY),
+      },
+      stopped: loop.iteration < options.iterations,
+      diverged,
+    };
+  }
 }

@@ -123,14 +123,11 @@ export async function evaluate(
     network,
     ...geometry,
     members,
-    imageMembers: 1,
-    rateMembers: 1,
   });
   try {
     onProgress?.({ stage: 'distilled images', done: 0, total });
     const values: number[] = [];
-    for (const start of starts)
-      values.push(...(await test.run({ ...set, imageMembers: 1, rateMembers: 1 }, start, signal)));
+    for (const start of starts) values.push(...(await test.run(set, start, signal)));
     const accuracy = summarise(values.slice(0, networks));
 
     const results: Record<string, BaselineAccuracy> = {};
@@ -138,11 +135,12 @@ export async function evaluate(
       onProgress?.({ stage: baseline.title, done: index + 1, total });
       const learningRate = await chooseRate(device, dataset, baseline, set, starts[0], signal);
       // One network says little about random images: with a fixed initialisation, take several draws of them.
-      const draws = fixed && baseline.random ? baselineDraws : starts.length;
+      const rounds = fixed && baseline.random ? baselineDraws : starts.length;
       const scores: number[] = [];
-      for (let draw = 0; draw < draws; draw++) {
-        const training = realTraining(dataset, baseline, set, draw, [learningRate]);
-        scores.push(...(await test.run(training, starts[draw % starts.length], signal)));
+      for (let round = 0; round < rounds; round++) {
+        const draws = baseline.random ? Array.from({ length: members }, (_, p) => round * members + p) : [0];
+        const training = realTraining(dataset, baseline, set, draws, [learningRate]);
+        scores.push(...(await test.run(training, starts[round % starts.length], signal)));
       }
       const kept = fixed ? scores : scores.slice(0, networks);
       results[baseline.name] = { title: baseline.title, learningRate, ...summarise(kept) };
@@ -154,22 +152,23 @@ export async function evaluate(
   }
 }
 
-/** A baseline's images in the place of the distilled ones: hard labels, one constant rate for each member. */
+/** Images of a baseline in the place of the distilled ones, one set per draw; hard labels, constant rates. */
 function realTraining(
   dataset: Dataset,
   baseline: Baseline,
   set: DistilledSet,
-  draw: number,
+  draws: readonly number[],
   rates: readonly number[],
 ): TrainingSet {
   const { network, steps, epochs, n } = geometryOf(set);
   const K = network.classes;
+  const sets = draws.map((draw) => baseline.images(dataset, set.ipc * steps, set.seed, draw));
+  const images = new Float32Array(sets.length * sets[0].length);
+  for (const [index, one] of sets.entries()) images.set(one, index * one.length);
   return {
-    images: baseline.images(dataset, set.ipc * steps, set.seed, baseline.random ? draw : 0),
-    imageMembers: 1,
+    images,
     labels: Float32Array.from({ length: steps * n * K }, (_, i) => (Math.floor(i / K) % K === i % K ? 1 : 0)),
     learningRates: rates.flatMap((rate) => new Array<number>(steps * epochs).fill(rate)),
-    rateMembers: rates.length,
   };
 }
 
@@ -191,12 +190,10 @@ async function chooseRate(
   const validation = await Evaluator.create(device, dataset, dataset.validation, {
     ...geometry,
     members,
-    imageMembers: 1,
-    rateMembers: members,
   });
   try {
     const same = Float32Array.from({ length: members * count }, (_, i) => start[i % count]);
-    const values = await validation.run(realTraining(dataset, baseline, set, 0, rateGrid), same, signal);
+    const values = await validation.run(realTraining(dataset, baseline, set, [0], rateGrid), same, signal);
     return rateGrid[values.indexOf(Math.max(...values))];
   } finally {
     validation.dispose();

@@ -6,9 +6,11 @@ import * as random from '../engine/ops/random.js';
 import * as reduce from '../engine/ops/reduce.js';
 import { type Program, Recorder, type View } from '../engine/program.js';
 import type { Network } from '../networks/network.js';
-import { recordInitialise } from '../train/initialise.js';
+import { drawNetworks, recordInitialise } from '../train/initialise.js';
 import { type Schedule, scheduleRates } from '../train/schedule.js';
 import { randomState, streams } from '../train/streams.js';
+import { LimbeckError } from '../util/errors.js';
+import { type Owned, owning } from '../util/owned.js';
 import { Stream } from '../util/random.js';
 import type { Method } from './method.js';
 
@@ -35,7 +37,7 @@ export interface OuterLoopOptions {
   readonly learningRateRate: number;
   readonly adam: optimizer.AdamConstants;
   readonly schedule: Schedule;
-  /** Largest norm of the meta-gradient of the images; Infinity for none. */
+  /** Largest norm of the meta-gradient, of images, labels and rates each; Infinity for none. */
   readonly clip: number;
   /** Decay of the running average of the distilled data that becomes the result; 0 for none. */
   readonly average: number;
@@ -59,7 +61,7 @@ const learned = ['images', 'labels', 'raw'] as const;
 type Learned = (typeof learned)[number];
 
 /** Inverse of softplus. */
-const softplusInverse = (y: number) => Math.log(Math.expm1(y));
+const softplusInverse = (y: number) => y + Math.log(-Math.expm1(-y));
 const softplus = (x: number) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 
 /** Which learned tensors a run changes. */
@@ -140,25 +142,27 @@ export class OuterLoop {
     readonly program: Program,
     readonly executable: Executable,
     private readonly tensors: Readonly<Record<string, Tensor>>,
-    private readonly stateNames: readonly string[],
+    private readonly owned: Owned,
   ) {}
 
-  static async create(device: Device, options: OuterLoopOptions, split: SplitOnDevice): Promise<OuterLoop> {
-    const program = recordOuterStep(options, split);
-    const tensors: Record<string, Tensor> = {};
-    for (const slot of program.slots)
-      if (slot.external && !Object.hasOwn(split.tensors, slot.name))
-        tensors[slot.name] = await device.tensor(slot.dtype, slot.length);
-    const executable = await device.load(program, { ...tensors, ...split.tensors });
-    const stateNames = variablesOf(options).flatMap((name) => [
-      name,
-      `${name}.m`,
-      `${name}.s`,
-      ...(options.average > 0 ? [`${name}.average`] : []),
-    ]);
-    const loop = new OuterLoop(options, program, executable, tensors, stateNames);
-    await loop.#initialise(device);
-    return loop;
+  static create(device: Device, options: OuterLoopOptions, split: SplitOnDevice): Promise<OuterLoop> {
+    return owning(async (owned) => {
+      const program = recordOuterStep(options, split);
+      const tensors: Record<string, Tensor> = {};
+      for (const slot of program.slots)
+        if (slot.external && !Object.hasOwn(split.tensors, slot.name))
+          tensors[slot.name] = owned.own(await device.tensor(slot.dtype, slot.length));
+      const executable = owned.own(await device.load(program, { ...tensors, ...split.tensors }));
+      const loop = new OuterLoop(options, program, executable, tensors, owned);
+      await loop.#initialise(device);
+      return loop;
+    });
+  }
+
+  /** Names of the tensors that make up the state. */
+  get #stateNames(): string[] {
+    const parts = ['', '.m', '.s', ...(this.options.average > 0 ? ['.average'] : [])];
+    return variablesOf(this.options).flatMap((name) => parts.map((part) => name + part));
   }
 
   async #initialise(device: Device): Promise<void> {
@@ -213,39 +217,30 @@ export class OuterLoop {
 
   /** Everything a later `restore` needs, besides `iteration`. */
   async state(): Promise<Record<string, Numbers>> {
-    const entries = this.stateNames.map(async (name) => [name, await this.tensors[name].read()] as const);
+    const entries = this.#stateNames.map(async (name) => [name, await this.tensors[name].read()] as const);
     return Object.fromEntries(await Promise.all(entries));
   }
 
+  /** Goes back to a saved state; ERR_DATA where it is not one of a run with these options. */
   async restore(iteration: number, state: Readonly<Record<string, ArrayLike<number>>>): Promise<void> {
-    for (const name of this.stateNames) await this.tensors[name].write(state[name]);
+    const names = this.#stateNames;
+    for (const name of names)
+      if (state[name]?.length !== this.tensors[name].length)
+        throw new LimbeckError(
+          'ERR_DATA',
+          `saved state: ${name} has ${state[name]?.length ?? 'no'} values, expected ${this.tensors[name].length}; it is of another run`,
+        );
+    if (!Number.isInteger(iteration) || iteration < 0 || iteration > this.options.iterations)
+      throw new LimbeckError(
+        'ERR_DATA',
+        `saved state: iteration is ${iteration}, expected a whole number from 0 to ${this.options.iterations}`,
+      );
+    for (const name of names) await this.tensors[name].write(state[name]);
     await this.tensors.state.write(randomState(this.options.seed, iteration));
     this.iteration = iteration;
   }
 
   dispose(): void {
-    this.executable.dispose();
-    for (const tensor of Object.values(this.tensors)) tensor.dispose();
+    this.owned.dispose();
   }
-}
-
-/** Fills `theta` `[P, count]` with the networks of one draw; P follows from its length. */
-export async function drawNetworks(
-  device: Device,
-  network: Network,
-  theta: Tensor,
-  seed: number,
-  firstStream: number,
-  draw = 0,
-): Promise<void> {
-  const r = new Recorder('draw networks');
-  const state = r.external('state', 1, [4], 'u32');
-  recordInitialise(r, network, state, r.external('theta', theta.length / network.count, [network.count]), {
-    firstStream,
-  });
-  const tensor = await device.tensor('u32', 4, randomState(seed, draw));
-  const executable = await device.load(r.program(), { state: tensor, theta });
-  await executable.run();
-  executable.dispose();
-  tensor.dispose();
 }
