@@ -16,6 +16,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cpuInfo } from '../src/engine/cpu/device.js';
+import { decodeCheckpoint, encodeCheckpoint } from '../src/eval/checkpoint.js';
+import { defaults } from '../src/eval/options.js';
 import { files, root } from './harness/repository.js';
 
 const program = join(root, 'dist/cli/main.js');
@@ -84,6 +86,9 @@ const results = [
   'run.json',
 ];
 
+/** How often a run's test split was opened, by its record. */
+const opened = (run: string): number => JSON.parse(readFileSync(at(run, 'run.json'), 'utf8')).testOpened;
+
 describe('distill', () => {
   test('writes everything and answers with one line of JSON', async () => {
     const args = ['--iterations', '6', '--validate-every', '3', '--out', 'run', '--json'];
@@ -107,19 +112,50 @@ describe('distill', () => {
 
     // Finished: the same line again, from the record.
     expect(await limbeck('resume', 'run', '--json')).toEqual({ status: 0, stdout, stderr: '' });
-    const evaluated = await limbeck(
-      'evaluate',
-      'run/distilled.safetensors',
-      '--digits-size',
-      '100',
-      '--device',
-      device,
-      '--json',
-    );
-    expect(JSON.parse(evaluated.stdout)).toMatchObject({
-      testAccuracy: line.testAccuracy,
-      baselines: line.baselines,
-    });
+    // The file knows its data; each look at the test split is counted.
+    const evaluate = ['evaluate', 'run/distilled.safetensors', '--device', device];
+    const { testAccuracy, baselines } = line;
+    const same = await limbeck(...evaluate, '--json');
+    expect(JSON.parse(same.stdout)).toMatchObject({ testAccuracy, baselines, sameData: true });
+    expect(opened('run')).toBe(2);
+    const other = [...evaluate, '--digits-size', '110', '--no-baselines'];
+    expect(JSON.parse((await limbeck(...other, '--json')).stdout).sameData).toBe(false);
+    expect((await limbeck(...other)).stderr).toContain('Warning: this is not the data');
+    expect(opened('run')).toBe(4);
+  });
+
+  test('a checkpoint from another processor goes on, and says that its bits are others', async () => {
+    await limbeck('distill', ...tiny, '--iterations', '2', '--out', 'moved', '--json');
+    const path = at('moved/checkpoint.safetensors');
+    const { checkpoint, extra } = decodeCheckpoint(readFileSync(path));
+    const engine = { ...(extra.engine as object), processor: 'an abacus' };
+    writeFileSync(path, encodeCheckpoint(checkpoint, { ...extra, engine }));
+    // As if its test had been cut off, by the end of a process that left its lock behind.
+    const record = JSON.parse(readFileSync(at('moved/run.json'), 'utf8'));
+    const cutOff = { ...record, stopped: true, testAccuracy: null, baselines: {} };
+    writeFileSync(at('moved/run.json'), JSON.stringify(cutOff));
+    const dead = start(['--version']);
+    await dead.ended;
+    writeFileSync(at('moved/.limbeck-lock'), `${dead.child.pid}\n`);
+    const { status, stderr } = await limbeck('resume', 'moved');
+    expect(stderr).toMatch(/^Warning: this run was begun on an abacus and goes on on .*bits will not be/m);
+    expect(status).toBe(0);
+    expect(readdirSync(at('moved')).sort()).toEqual(results);
+    expect(opened('moved')).toBe(2);
+    const { processor, earlierProcessors } = JSON.parse(readFileSync(at('moved/run.json'), 'utf8')).engine;
+    expect(processor).not.toMatch(/thread/);
+    expect(earlierProcessors).toEqual(['an abacus']);
+  });
+
+  test('diverged, keeps the best from before and says so', async () => {
+    const args = ['--iterations', '50', '--validate-every', '1', '--lr', '1e30', '--out', 'diverged'];
+    const { status, stdout, stderr } = await limbeck('distill', ...tiny, ...args, '--json');
+    expect(stderr).toMatch(/^limbeck: .* outer steps, .* \[ERR_DIVERGED\]\n$/);
+    expect(status).toBe(2);
+    expect(JSON.parse(stdout)).toMatchObject({ stopped: true, testAccuracy: null });
+    expect(readdirSync(at('diverged')).sort()).toEqual(results);
+    const record = JSON.parse(readFileSync(at('diverged/run.json'), 'utf8'));
+    expect(record).toMatchObject({ diverged: expect.any(String), testOpened: 0 });
   });
 
   test('takes a configuration file, which flags overrule', async () => {
@@ -249,6 +285,25 @@ describe('mistakes', () => {
       'ERR_FILE_WRITE',
       /cannot be made/,
     ],
+    [
+      'a folder in use',
+      () => ['distill', ...tiny, '--out', 'in-use'],
+      'ERR_FILE_WRITE',
+      new RegExp(`process ${process.pid} is at work in in-use`),
+    ],
+    [
+      'a name too long, inside a new folder',
+      () => ['distill', ...tiny, '--out', `out/${'x'.repeat(300)}`],
+      'ERR_FILE_WRITE',
+      /cannot be made/,
+    ],
+    ['a folder as checkpoint', () => ['resume', 'folders'], 'ERR_FILE_MISSING', /cannot be read/],
+    [
+      'a schedule that is none',
+      () => distilling('schedule.json'),
+      'ERR_OPTION',
+      /schedule is .*, expected no factr in it; it takes kind, factor, stages, warmup/,
+    ],
     ['nothing to resume', () => ['resume', 'nowhere'], 'ERR_FILE_MISSING', /does not exist/],
     [
       'damaged checkpoint',
@@ -260,6 +315,10 @@ describe('mistakes', () => {
   ];
   beforeAll(() => {
     writeFileSync(at('file.txt'), '');
+    mkdirSync(at('in-use'));
+    writeFileSync(at('in-use/.limbeck-lock'), `${process.pid}\n`);
+    mkdirSync(at('folders/checkpoint.safetensors'), { recursive: true });
+    writeFileSync(at('schedule.json'), JSON.stringify({ schedule: { kind: 'step', factr: 0.5 } }));
     mkdirSync(at('damaged'));
     writeFileSync(at('damaged/checkpoint.safetensors'), 'not a checkpoint');
   });
@@ -298,7 +357,7 @@ test('devices: every engine, available or not, and the one auto takes', async ()
 
 test('help and version', async () => {
   const help = await limbeck('distill', '--help');
-  expect(help.stdout).toMatch(/--validate-every N .*\[250\]/);
+  expect(help.stdout).toMatch(new RegExp(`--validate-every N .*\\[${defaults.validateEvery}\\]`));
   expect(help.stdout).toContain('Example: limbeck distill');
   expect((await limbeck('--help')).stdout).toContain('resume DIR');
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));

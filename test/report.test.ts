@@ -6,7 +6,7 @@ import { contactSheet } from '../src/report/contact-sheet.js';
 import { lineChart, ticks, tickText } from '../src/report/figure.js';
 import { reportHtml } from '../src/report/html.js';
 import { displayWindow, imagePixels } from '../src/report/pixels.js';
-import { accuracyText, duration, type RunRecord } from '../src/report/record.js';
+import { accuracyText, count, duration, type RunRecord } from '../src/report/record.js';
 import { encodePng } from '../src/util/png.js';
 
 interface Size {
@@ -116,7 +116,13 @@ describe('the page', () => {
       'avx7, 3 threads',
       'abcdef0123456789',
     ];
-    for (const text of [...numbers, ...machine, 'cosine', '500 of 10,000', 'load_file'])
+    for (const text of [
+      ...numbers,
+      ...machine,
+      'cosine',
+      `500 of ${count(defaults.iterations)}`,
+      'load_file',
+    ])
       expect(html).toContain(text);
   });
 
@@ -150,10 +156,27 @@ describe('the page', () => {
     };
     const timings = { seconds: 0.1, evaluationSeconds: 0, stepMilliseconds: { median: null, min: null } };
     const html = reportHtml(makeRecord({}, {}, { ...stopped, timings }), makeSet());
-    expect(html).toContain('stopped after 12 of 10,000 outer steps');
+    expect(html).toContain(`stopped after 12 of ${count(defaults.iterations)} outer steps`);
     expect(html).toContain('91.7 %</b> of the generated digits’s validation split');
     expect(html).not.toContain('How well it works');
     expect(html).not.toMatch(/NaN|undefined|null/);
+  });
+
+  test('says how often the test split was opened, whatever came of it', () => {
+    const page = (changes: Partial<RunRecord>) => reportHtml(makeRecord({}, {}, changes), makeSet());
+    expect(page({ testOpened: 3 })).toContain('opened 3 times');
+    const untested = { stopped: true, testAccuracy: null, baselines: {}, testOpened: 1 };
+    const cutOff = page({ ...untested, outerSteps: defaults.iterations });
+    expect(cutOff).toContain('stopped before its test was over');
+    expect(cutOff).toContain('the test split was opened once');
+  });
+
+  test('of a diverged run says what happened', () => {
+    const diverged = 'the loss is NaN after <7> outer steps';
+    const changes = { stopped: true, diverged, testAccuracy: null, baselines: {}, testOpened: 0 };
+    const html = reportHtml(makeRecord({}, {}, changes), makeSet());
+    expect(html).toContain('This run diverged: the loss is NaN after &#60;7&#62; outer steps');
+    expect(html).not.toContain('limbeck resume');
   });
 });
 

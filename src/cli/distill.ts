@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import {
   type DistillOptions,
+  expectedFor,
   outerLoopOptions,
   type ResolvedOptions,
   resolveOptions,
@@ -12,6 +13,7 @@ import type { Values } from './arguments.js';
 import type { Command } from './command.js';
 import { readConfig } from './config.js';
 import * as shared from './options.js';
+import { engineRecord } from './processor.js';
 import { carryOut } from './run.js';
 import { checkEngine, dataSource, describeData, openData, openEngine } from './sources.js';
 
@@ -69,8 +71,10 @@ export const command: Command = {
         threads,
         options,
       };
-      await folder.create({ force: Boolean(values.force) });
+      await folder.open({ force: Boolean(values.force) });
       try {
+        // Another process may have begun and ended a run there while this one read its data.
+        refuseToOverwrite(folder.folder, Boolean(values.force));
         const dataRecord = describeData(data);
         return await carryOut({
           config,
@@ -78,11 +82,11 @@ export const command: Command = {
           data,
           dataRecord,
           device,
-          reason,
+          engine: engineRecord(device, reason),
           json: Boolean(values.json),
         });
       } finally {
-        await folder.removeIfEmpty();
+        await folder.close();
       }
     } finally {
       await device.dispose();
@@ -97,17 +101,12 @@ function checkedOptions(given: Values, nameOf: (name: string) => string): Resolv
     if (!(name in given)) continue;
     const value = given[name];
     options[name] = name === 'schedule' && typeof value === 'string' ? { kind: value } : value;
-    try {
-      resolveOptions({ [name]: options[name] });
-    } catch (error) {
-      if (!(error instanceof LimbeckError)) throw error;
-      const expected =
-        name === 'schedule' ? 'step, cosine or constant' : error.message.split(', expected ')[1];
+    const expected = expectedFor(name as keyof DistillOptions, options[name]);
+    if (expected)
       throw new LimbeckError(
         'ERR_OPTION',
         `${nameOf(name)} is ${JSON.stringify(value)}, expected ${expected}`,
       );
-    }
   }
   return resolveOptions(options as DistillOptions);
 }

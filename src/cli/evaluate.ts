@@ -1,12 +1,14 @@
 import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { type Artefact, decodeArtefact } from '../eval/artefact.js';
 import { evaluate, networksOf } from '../eval/evaluate.js';
+import { RunFolder } from '../report/run-folder.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Command } from './command.js';
 import { listenForStop, stoppedStatus } from './interrupt.js';
 import * as shared from './options.js';
 import { Terminal } from './progress.js';
-import { checkEngine, dataSource, openData, openEngine } from './sources.js';
+import { checkEngine, type DataSource, dataSource, describeData, openData, openEngine } from './sources.js';
 import { accuracyTable } from './table.js';
 
 export const command: Command = {
@@ -15,7 +17,7 @@ export const command: Command = {
   positionals: ['FILE'],
   options: [
     { ...shared.dataset, fallback: 'digits, if the file was made from them' },
-    shared.digitsSize,
+    { ...shared.digitsSize, fallback: 'as the file was made, else 10000' },
     {
       name: 'networks',
       kind: 'whole',
@@ -55,19 +57,21 @@ export const command: Command = {
     checkEngine(choice, threads);
     const artefact = await readArtefact(path);
     checkNetworks(artefact, networks);
-    if (dataset === undefined && artefact.notes.dataset !== 'digits')
-      throw new LimbeckError(
-        'ERR_OPTION',
-        `${path} was made from ${artefact.notes.dataset}: say where that lies with --dataset DIR`,
-      );
+    const { mean, std, dataSha256 } = artefact.notes;
+    const opened = await openData(sourceFor(path, artefact, dataset, digitsSize));
+    const sameData = dataSha256 === undefined ? undefined : describeData(opened).sha256 === dataSha256;
     // Normalised as the distilled images are, whatever the statistics of this data.
-    const { mean, std } = artefact.notes;
-    const data = { ...(await openData(dataSource(dataset, digitsSize))), mean, std };
+    const data = { ...opened, mean, std };
     const { device, reason } = await openEngine(choice, threads);
     const terminal = new Terminal(Boolean(values.json));
     using stop = listenForStop(() => terminal.say('Stopping.'));
     try {
       terminal.say(`Engine: ${device.description}${reason ? `: ${reason}` : ''}`);
+      if (sameData === false)
+        terminal.say(
+          `Warning: this is not the data that ${path} was made from and tested on; the accuracy is of other images.`,
+        );
+      await new RunFolder(dirname(path)).countTest();
       const evaluation = await evaluate(device, data, artefact.set, {
         networks: networks ?? artefact.notes.options.networks,
         withBaselines: !noBaselines,
@@ -77,7 +81,8 @@ export const command: Command = {
       terminal.clear();
       const { protocol, accuracy, baselines } = evaluation;
       if (values.json) {
-        const line = { protocol, testAccuracy: accuracy, baselines, engine: device.engine, file: path };
+        const engine = device.engine;
+        const line = { protocol, testAccuracy: accuracy, baselines, engine, file: path, sameData };
         process.stdout.write(`${JSON.stringify(line)}\n`);
       } else {
         const { set } = artefact;
@@ -94,6 +99,19 @@ export const command: Command = {
     }
   },
 };
+
+/** The data asked for, or that which the file says it was made from. */
+function sourceFor(path: string, { notes }: Artefact, dataset?: string, digitsSize?: number): DataSource {
+  const fromDigits = notes.source === 'digits';
+  if (dataset === undefined && !fromDigits)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${path} was made from ${notes.dataset}: say where that lies with --dataset DIR` +
+        (notes.source === undefined && notes.dataset === 'digits' ? ', or --dataset digits' : ''),
+    );
+  const digits = dataset === undefined || dataset === 'digits';
+  return dataSource(dataset, digitsSize ?? (digits && fromDigits ? notes.digitsSize : undefined));
+}
 
 async function readArtefact(path: string): Promise<Artefact> {
   let bytes: Uint8Array;

@@ -1,4 +1,4 @@
-import { type DistillOptions, defaults } from '../eval/options.js';
+import { type DistillOptions, defaults, plainInnerRate } from '../eval/options.js';
 import { networkNames } from '../networks/index.js';
 
 /** One option of a command: `--label-lr` on the command line, `labelLr` in a configuration file. */
@@ -22,7 +22,9 @@ const reals = (name: string, help: string): Option => ({ name, kind: 'numbers', 
 
 function withDefault(option: Option): Option {
   const value = defaults[option.name as keyof DistillOptions];
-  return { ...option, fallback: typeof value === 'object' && 'kind' in value ? value.kind : String(value) };
+  const text = typeof value === 'object' && 'kind' in value ? value.kind : String(value);
+  const where = `for three inner steps from a fixed initialisation, else ${plainInnerRate}`;
+  return { ...option, fallback: option.name === 'innerLr' ? `${text} ${where}` : text };
 }
 
 export const dataset: Option = {
@@ -53,7 +55,7 @@ export const threads: Option = {
   least: 1,
   value: 'N',
   help: 'threads of the cpu engine',
-  fallback: 'all cores',
+  fallback: 'all cores, at most 16',
 };
 export const out: Option = {
   name: 'out',

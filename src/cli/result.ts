@@ -1,8 +1,8 @@
 import type { RunRecord } from '../report/record.js';
 
-/** The one line of `--json`: percent, seconds and milliseconds. */
+/** The one line of `--json`: percent, seconds and milliseconds; what is undefined is left out. */
 export function resultLine(record: RunRecord, out: string): string {
-  const { testAccuracy, baselines, outerSteps, timings, engine, best, stopped } = record;
+  const { testAccuracy, baselines, outerSteps, timings, engine, best, stopped, diverged } = record;
   return `${JSON.stringify({
     testAccuracy,
     validationAccuracy: best.validationAccuracy,
@@ -13,5 +13,7 @@ export function resultLine(record: RunRecord, out: string): string {
     engine: engine.name,
     out,
     stopped,
+    diverged,
+    earlierProcessors: engine.earlierProcessors,
   })}\n`;
 }

@@ -16,18 +16,13 @@ import {
 } from '../report/record.js';
 import type { RunFolder } from '../report/run-folder.js';
 import { writeFileAtomic } from '../util/atomic-file.js';
+import { LimbeckError } from '../util/errors.js';
 import { version } from '../util/version.js';
+import type { CheckpointExtra } from './checkpoint-extra.js';
 import { listenForStop, stoppedStatus } from './interrupt.js';
 import { Terminal } from './progress.js';
 import { resultLine } from './result.js';
 import { accuracyTable } from './table.js';
-
-/** What travels with a checkpoint, so that it can be resumed by itself. */
-export interface CheckpointExtra {
-  readonly config: RunConfig;
-  readonly engine: RunRecord['engine'];
-  readonly sha256: string;
-}
 
 export interface Run {
   readonly config: RunConfig;
@@ -35,21 +30,19 @@ export interface Run {
   readonly data: Dataset;
   readonly dataRecord: DatasetRecord;
   readonly device: Device;
-  /** Why this engine, where it was chosen. */
-  readonly reason?: string;
+  readonly engine: RunRecord['engine'];
   readonly resume?: Checkpoint;
   readonly json: boolean;
 }
 
 /** Distils, evaluates once on the test split, writes everything; what `distill` and `resume` have in common. */
 export async function carryOut(run: Run): Promise<number> {
-  const { folder, config, data, device, json, resume } = run;
+  const { folder, config, data, device, engine, json, resume } = run;
   const terminal = new Terminal(json);
   announce(terminal, run);
   using stop = listenForStop(() => terminal.say('Stopping after this piece; once more to quit at once.'));
   const { signal } = stop;
 
-  const engine = { name: device.engine, description: device.description, reason: run.reason };
   const extra: CheckpointExtra = { config, engine, sha256: run.dataRecord.sha256 };
   const result = await distill(device, data, config.options, {
     signal,
@@ -58,22 +51,32 @@ export async function carryOut(run: Run): Promise<number> {
     onCheckpoint: (checkpoint) =>
       writeFileAtomic(folder.paths.checkpoint, encodeCheckpoint(checkpoint, { ...extra })),
   });
-  const before = performance.now();
-  const evaluation = result.stopped ? undefined : await evaluateUnlessStopped(run, result, signal, terminal);
-  const evaluationSeconds = (performance.now() - before) / 1000;
   terminal.clear();
-
-  const record = recordOf(run, engine, result, evaluation, evaluationSeconds);
+  let record = recordOf(run, result, await folder.testOpened());
+  let evaluation: Evaluation | undefined;
+  // Numbers may stop being finite at the very last step, too.
+  if (!result.stopped && result.diverged === undefined) {
+    // Written before the test split is opened: a test that is cut off is counted too, and loses nothing.
+    record = { ...record, testOpened: record.testOpened + 1 };
+    await folder.write(record, result.set);
+    const before = performance.now();
+    evaluation = await evaluateUnlessStopped(run, result, signal, terminal);
+    terminal.clear();
+    const evaluationSeconds = (performance.now() - before) / 1000;
+    const testOpened = Math.max(record.testOpened, await folder.testOpened());
+    record = withTest({ ...record, testOpened }, evaluation, evaluationSeconds);
+  }
   await folder.write(record, result.set);
   if (json) process.stdout.write(resultLine(record, folder.folder));
   else conclude(terminal, run, record, evaluation);
+  if (result.diverged !== undefined) throw new LimbeckError('ERR_DIVERGED', result.diverged);
   return evaluation ? 0 : stoppedStatus;
 }
 
-function announce(terminal: Terminal, { device, reason, dataRecord, config, resume }: Run): void {
+function announce(terminal: Terminal, { engine, dataRecord, config, resume }: Run): void {
   const { name, splits, imageShape } = dataRecord;
   const source = config.dataset === 'digits' ? 'generated' : config.dataset;
-  terminal.say(`Engine: ${device.description}${reason ? `: ${reason}` : ''}`);
+  terminal.say(`Engine: ${engine.description}${engine.reason ? `: ${engine.reason}` : ''}`);
   terminal.say(
     `Data: ${name} (${source}), ${count(splits.train)} training, ${count(splits.validation)} validation and ` +
       `${count(splits.test)} test images of ${imageShape.join(' x ')}`,
@@ -92,7 +95,7 @@ function planText(options: ResolvedOptions, classes: number): string {
   );
 }
 
-/** Undefined when it was interrupted: the test split then counts as not opened, since no number of it was seen. */
+/** Undefined when it was interrupted. */
 async function evaluateUnlessStopped(
   { data, device, config }: Run,
   { set }: Distillation,
@@ -111,13 +114,8 @@ async function evaluateUnlessStopped(
   }
 }
 
-function recordOf(
-  { config, dataRecord }: Run,
-  engine: RunRecord['engine'],
-  result: Distillation,
-  evaluation: Evaluation | undefined,
-  evaluationSeconds: number,
-): RunRecord {
+/** The record of a run that is not tested. */
+function recordOf({ config, dataRecord, engine }: Run, result: Distillation, testOpened: number): RunRecord {
   const { median, min } = result.stepMilliseconds;
   const finite = (value: number) => (Number.isFinite(value) ? value : null);
   return {
@@ -129,19 +127,31 @@ function recordOf(
     engine,
     dataset: dataRecord,
     protocol: protocolName(result.set),
-    stopped: !evaluation,
+    stopped: true,
+    diverged: result.diverged,
     outerSteps: result.outerSteps,
     curve: result.curve,
     best: result.best,
-    testAccuracy: evaluation?.accuracy ?? null,
-    baselines: evaluation?.baselines ?? {},
-    testOpened: evaluation ? 1 : 0,
+    testAccuracy: null,
+    baselines: {},
+    testOpened,
     timings: {
       seconds: result.seconds,
-      evaluationSeconds: evaluation ? evaluationSeconds : 0,
+      evaluationSeconds: 0,
       stepMilliseconds: { median: finite(median), min: finite(min) },
     },
   };
+}
+
+function withTest(
+  record: RunRecord,
+  evaluation: Evaluation | undefined,
+  evaluationSeconds: number,
+): RunRecord {
+  if (!evaluation) return record;
+  const { accuracy: testAccuracy, baselines } = evaluation;
+  const timings = { ...record.timings, evaluationSeconds };
+  return { ...record, stopped: false, testAccuracy, baselines, timings };
 }
 
 function conclude(
@@ -159,7 +169,7 @@ function conclude(
   );
   if (evaluation) {
     terminal.say(`\n${evaluation.protocol}\n${accuracyTable(images, evaluation)}\n`);
-  } else {
+  } else if (record.diverged === undefined) {
     terminal.say(
       `Stopped before the end, so there is no test accuracy. To go on: limbeck resume ${folder.folder}`,
     );

@@ -70,7 +70,6 @@ export async function openEngine(
   choice: DeviceChoice,
   threads?: number,
 ): Promise<{ device: Device; reason?: string }> {
-  if (choice !== 'auto') return { device: await openDevice(choice, { threads }) };
-  const { engine, reason } = await chooseDevice();
-  return { device: await openDevice(engine, engine === 'cpu' ? { threads } : {}), reason };
+  const { engine, reason } = choice === 'auto' ? await chooseDevice() : { engine: choice, reason: undefined };
+  return { device: await openDevice(engine, { threads }), reason };
 }

@@ -1,13 +1,20 @@
-import { createNetwork, type NetworkOptions } from '../networks/index.js';
+import { createNetwork, type Network, type NetworkOptions } from '../networks/index.js';
 import { LimbeckError } from '../util/errors.js';
 import { decodeSafetensors, encodeSafetensors, type WritableData } from '../util/safetensors.js';
 import { version } from '../util/version.js';
 import { type DistilledSet, protocolName } from './evaluate.js';
 import type { ResolvedOptions } from './options.js';
+import { checkFinite, damaged, StoredFields } from './stored-fields.js';
 
 /** What `distilled.safetensors` says about itself besides the set. */
 export interface ArtefactNotes {
   readonly dataset: string;
+  /** Where the data came from: the generated digits, or a folder that whoever evaluates must name. */
+  readonly source?: 'digits' | 'folder';
+  /** Training images, where `source` is `digits`. */
+  readonly digitsSize?: number;
+  /** SHA-256, in hexadecimal, of all images and labels: tells whether an evaluation uses the same data. */
+  readonly dataSha256?: string;
   readonly classNames: readonly string[];
   /** Per channel; images are stored as `(pixel - mean) / std` of pixels in 0..1. */
   readonly mean: readonly number[];
@@ -24,6 +31,7 @@ export interface Artefact {
 }
 
 const format = 'limbeck-distilled-1';
+const file = 'distilled file';
 
 /** `distilled.safetensors`: images, labels, learning rates, initial parameters, and everything needed to use them. */
 export function encodeArtefact({ set, notes }: Artefact): Uint8Array {
@@ -50,49 +58,28 @@ export function encodeArtefact({ set, notes }: Artefact): Uint8Array {
   });
 }
 
-function parse<T>(text: string | undefined, name: string): T {
-  try {
-    return JSON.parse(text ?? '') as T;
-  } catch (cause) {
-    throw new LimbeckError(
-      'ERR_FILE_FORMAT',
-      `distilled file: metadata ${name} is not JSON; the file is damaged`,
-      { cause },
-    );
-  }
-}
-
 /** Reads and checks what `encodeArtefact` wrote; ERR_FILE_FORMAT for anything else. */
 export function decodeArtefact(bytes: Uint8Array): Artefact {
   const { tensors, metadata } = decodeSafetensors(bytes);
   if (metadata.format !== format)
     throw new LimbeckError(
       'ERR_FILE_FORMAT',
-      `distilled file: format is ${JSON.stringify(metadata.format)}, expected ${format}: give a distilled.safetensors written by limbeck`,
+      `${file}: format is ${JSON.stringify(metadata.format)}, expected ${format}: give a distilled.safetensors written by limbeck`,
     );
-  const header = parse<Omit<DistilledSet, 'images' | 'labels' | 'learningRates'>>(metadata.set, 'set');
-  const notes = parse<ArtefactNotes>(metadata.notes, 'notes');
+  const header = headerOf(StoredFields.parse(file, 'set', metadata.set));
+  const network = networkOf(header.network);
+  const notes = notesOf(StoredFields.parse(file, 'notes', metadata.notes), network);
   const { steps, epochs, ipc, init } = header;
-  if (
-    ![steps, epochs, ipc].every((size) => Number.isInteger(size) && size > 0) ||
-    !['fixed', 'random'].includes(init)
-  )
-    throw new LimbeckError(
-      'ERR_FILE_FORMAT',
-      'distilled file: steps, epochs, ipc or init in its metadata are not usable',
-    );
-  const network = createNetwork(header.network as NetworkOptions);
   const n = ipc * network.classes;
   const pixels = network.inputShape.reduce((a, b) => a * b, 1);
   const take = (name: string, length?: number): Float32Array => {
     const tensor = tensors[name];
     if (!(tensor?.data instanceof Float32Array) || (length !== undefined && tensor.data.length !== length))
-      throw new LimbeckError(
-        'ERR_FILE_FORMAT',
-        `distilled file: tensor ${name} is ${tensor ? `of type ${tensor.data.constructor.name} with ${tensor.data.length} elements` : 'missing'}, expected F32${length === undefined ? '' : ` of ${length}`}`,
+      throw damaged(
+        file,
+        `tensor ${name} is ${tensor ? `of type ${tensor.data.constructor.name} with ${tensor.data.length} elements` : 'missing'}, expected F32${length === undefined ? '' : ` of ${length}`}`,
       );
-    if (!tensor.data.every(Number.isFinite))
-      throw new LimbeckError('ERR_DATA', `distilled file: tensor ${name} holds numbers that are not finite`);
+    checkFinite(file, name, tensor.data);
     return tensor.data;
   };
   const set: DistilledSet = {
@@ -102,10 +89,51 @@ export function decodeArtefact(bytes: Uint8Array): Artefact {
     learningRates: take('learning_rates', steps * epochs),
     initialParameters: init === 'fixed' ? take('initial_parameters') : undefined,
   };
-  if (set.initialParameters && set.initialParameters.length % network.count !== 0)
-    throw new LimbeckError(
-      'ERR_FILE_FORMAT',
-      `distilled file: initial_parameters has ${set.initialParameters.length} elements, expected a multiple of ${network.count}`,
+  const parameters = set.initialParameters?.length;
+  if (parameters === 0 || (parameters !== undefined && parameters % network.count !== 0))
+    throw damaged(
+      file,
+      `initial_parameters has ${parameters} elements, expected a multiple of ${network.count}`,
     );
   return { set, notes };
+}
+
+function headerOf(fields: StoredFields): Omit<DistilledSet, 'images' | 'labels' | 'learningRates'> {
+  const network = fields.object('network');
+  return {
+    network: {
+      ...network.all(),
+      name: network.text('name'),
+      inputShape: network.numbers('inputShape', 3) as [number, number, number],
+      classes: network.whole('classes', 2),
+    },
+    init: fields.word('init', ['fixed', 'random']),
+    steps: fields.whole('steps', 1),
+    epochs: fields.whole('epochs', 1),
+    ipc: fields.whole('ipc', 1),
+    seed: fields.whole('seed', 0),
+  };
+}
+
+function networkOf(options: NetworkOptions): Network {
+  try {
+    return createNetwork(options);
+  } catch (cause) {
+    throw damaged(file, `set.network: ${(cause as Error).message}`, cause);
+  }
+}
+
+function notesOf(fields: StoredFields, { inputShape: [channels], classes }: Network): ArtefactNotes {
+  return {
+    dataset: fields.text('dataset'),
+    source: fields.optional('source', (name) => fields.word(name, ['digits', 'folder'])),
+    digitsSize: fields.optional('digitsSize', (name) => fields.whole(name, 1)),
+    dataSha256: fields.optional('dataSha256', (name) => fields.text(name)),
+    classNames: fields.texts('classNames', classes),
+    mean: fields.numbers('mean', channels),
+    std: fields.numbers('std', channels, { expected: 'numbers above 0', test: (value) => value > 0 }),
+    engine: fields.text('engine'),
+    options: fields.options('options'),
+    validationAccuracy: fields.number('validationAccuracy'),
+  };
 }

@@ -1,8 +1,16 @@
-import { LimbeckError } from '../util/errors.js';
-import { decodeSafetensors, encodeSafetensors, type WritableData } from '../util/safetensors.js';
+import type { DistilledArrays } from '../methods/outer-loop.js';
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  type StoredTensor,
+  type WritableData,
+} from '../util/safetensors.js';
 import type { Checkpoint } from './distill.js';
+import type { ResolvedOptions } from './options.js';
+import { checkFinite, damaged, StoredFields } from './stored-fields.js';
 
 const format = 'limbeck-checkpoint-1';
+const file = 'checkpoint';
 
 /** Bytes of a checkpoint; `extra` travels along (where the data came from, the engine). */
 export function encodeCheckpoint(
@@ -18,32 +26,76 @@ export function encodeCheckpoint(
   return encodeSafetensors(tensors, { format, run: JSON.stringify(run) });
 }
 
-/** Reads what `encodeCheckpoint` wrote; ERR_FILE_FORMAT for anything else. */
+/** Reads and checks what `encodeCheckpoint` wrote; ERR_FILE_FORMAT for anything else. `extra` is its writer's to check. */
 export function decodeCheckpoint(bytes: Uint8Array): {
   checkpoint: Checkpoint;
   extra: Record<string, unknown>;
 } {
   const { tensors, metadata } = decodeSafetensors(bytes);
   if (metadata.format !== format)
-    throw new LimbeckError(
-      'ERR_FILE_FORMAT',
-      `checkpoint: format is ${JSON.stringify(metadata.format)}, expected ${format}`,
+    throw damaged(file, `format is ${JSON.stringify(metadata.format)}, expected ${format}`);
+  const run = StoredFields.parse(file, 'run', metadata.run);
+  const options = run.options('options');
+  const best = run.object('best');
+  const checkpoint: Checkpoint = {
+    options,
+    iteration: run.whole('iteration', 0),
+    curve: run.objects('curve').map((point) => ({
+      iteration: point.whole('iteration', 0),
+      loss: point.number('loss'),
+      validationAccuracy: point.number('validationAccuracy'),
+      learningRates: point.numbers('learningRates', options.steps * options.epochs),
+    })),
+    seconds: run.number('seconds'),
+    best: {
+      iteration: best.whole('iteration', 0),
+      validationAccuracy: best.number('validationAccuracy'),
+      distilled: distilledOf(tensors, options),
+    },
+    state: stateOf(tensors),
+  };
+  return { checkpoint, extra: run.object('extra').all() };
+}
+
+/** The best distilled data so far; its sizes must agree with the options. */
+function distilledOf(
+  tensors: Readonly<Record<string, StoredTensor>>,
+  { steps, epochs, ipc }: ResolvedOptions,
+): DistilledArrays {
+  const take = (name: string): Float32Array => {
+    const data = tensors[`best.${name}`]?.data;
+    if (!(data instanceof Float32Array)) throw damaged(file, `tensor best.${name} is missing or not F32`);
+    checkFinite(file, `best.${name}`, data);
+    return data;
+  };
+  const images = take('images');
+  const labels = take('labels');
+  const learningRates = take('learningRates');
+  // Labels are [steps, ipc * K, K], and the images' pixels are known to the data set alone.
+  const classes = Math.sqrt(labels.length / (steps * ipc));
+  const count = steps * ipc * classes;
+  if (!Number.isInteger(classes) || classes < 2 || images.length === 0 || images.length % count !== 0)
+    throw damaged(
+      file,
+      `best.images has ${images.length} elements and best.labels ${labels.length}, which make no set of ` +
+        `${steps} x ${ipc} images per class`,
     );
-  try {
-    const { extra, ...run } = JSON.parse(metadata.run);
-    const withPrefix = (prefix: string) =>
-      Object.fromEntries(
-        Object.entries(tensors)
-          .filter(([name]) => name.startsWith(prefix))
-          .map(([name, { data }]) => [name.slice(prefix.length), data]),
-      );
-    const best = { ...run.best, distilled: withPrefix('best.') };
-    return { checkpoint: { ...run, best, state: withPrefix('state.') }, extra };
-  } catch (cause) {
-    throw new LimbeckError(
-      'ERR_FILE_FORMAT',
-      'checkpoint: its metadata cannot be read; the file is damaged',
-      { cause },
+  if (learningRates.length !== steps * epochs)
+    throw damaged(
+      file,
+      `best.learningRates has ${learningRates.length} elements, expected ${steps * epochs} (steps x epochs)`,
     );
-  }
+  return { images, labels, learningRates };
+}
+
+/** The outer loop's tensors; it checks their names and sizes itself when it takes them back. */
+function stateOf(tensors: Readonly<Record<string, StoredTensor>>): Checkpoint['state'] {
+  const prefix = 'state.';
+  const state = Object.entries(tensors).flatMap(([name, { data }]) => {
+    if (!name.startsWith(prefix)) return [];
+    checkFinite(file, name, data);
+    return [[name.slice(prefix.length), data] as const];
+  });
+  if (!state.length) throw damaged(file, 'it holds no state to go on from');
+  return Object.fromEntries(state) as Checkpoint['state'];
 }

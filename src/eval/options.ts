@@ -11,34 +11,46 @@ export interface DistillOptions {
   readonly network?: string;
   /** `fixed`: made for one known initialisation; `random`: for freshly drawn ones. */
   readonly init?: 'fixed' | 'random';
-  /** Networks per outer step. */
+  /** Networks per outer step; its loss is their mean. */
   readonly population?: number;
+  /** Inner steps per epoch, each with distilled images of its own. */
   readonly steps?: number;
+  /** Times the inner steps are repeated, with the same images and other learning rates. */
   readonly epochs?: number;
   /** Images per class in each step. */
   readonly ipc?: number;
+  /** `hard`: one-hot and kept; `soft`: learned with the images (Sucholutsky & Schonlau 2019), from one-hot on. */
   readonly labels?: 'hard' | 'soft';
   /** Outer steps. */
   readonly iterations?: number;
   /** Real images per outer step. */
   readonly batch?: number;
-  /** Outer Adam's rate for the images. */
+  /** Outer Adam's rate for the images, in standard deviations of the normalised pixels per step. */
   readonly lr?: number;
-  /** Outer Adam's rate for soft labels. */
+  /** Outer Adam's rate for soft labels, in units of a probability per step. */
   readonly labelLr?: number;
-  /** Outer Adam's rate for the raw inner learning rates. */
+  /**
+   * Outer Adam's rate for the raw inner learning rates: a rate is the softplus of a raw number, so that it stays
+   * above 0 (Wang et al. 2018). 0 keeps them.
+   */
   readonly rateLr?: number;
   /** First values of the inner learning rates: one for all steps, or one for each of the `steps * epochs`. */
   readonly innerLr?: number | readonly number[];
+  /** Standard deviation of the normal noise the images begin as, in standard deviations of the real pixels. */
   readonly imageScale?: number;
+  /** Outer Adam's decay of the mean of gradients, per outer step (Kingma & Ba 2015). */
   readonly beta1?: number;
+  /** Outer Adam's decay of the mean of squared gradients, per outer step (Kingma & Ba 2015). */
   readonly beta2?: number;
+  /** What outer Adam adds to the root of that mean (Kingma & Ba 2015). */
   readonly epsilon?: number;
+  /** Course of the three outer rates over the run. */
   readonly schedule?: Schedule;
-  /** Largest norm of a meta-gradient; 0 for no limit. */
+  /** Largest Euclidean norm of the meta-gradient, of images, labels and rates each; 0 for no limit. */
   readonly clip?: number;
-  /** Decay of the running average that becomes the result; 0 for none. */
+  /** Decay, per outer step, of the running average that becomes the result; 0 for none. */
   readonly average?: number;
+  /** Of everything random: a whole number from 0 to 2^53 - 1. */
   readonly seed?: number;
   /** Outer steps between two looks at the validation split. */
   readonly validateEvery?: number;
@@ -75,6 +87,10 @@ export const defaults: ResolvedOptions = {
   networks: 20,
 };
 
+/** First inner learning rate where the default ones, made for three steps, do not fit: that of Wang et al. (2018). */
+export const plainInnerRate = 0.02;
+
+/** What a value should have been, or undefined when it is fine. */
 type Check = (value: never) => string | undefined;
 const whole =
   (least: number): Check =>
@@ -91,6 +107,27 @@ const oneOf =
 const positive = real((x) => x > 0, 'a number above 0');
 const notNegative = real((x) => x >= 0, 'a number of at least 0');
 const fraction = real((x) => x >= 0 && x < 1, 'a number from 0 up to, not including, 1');
+
+const scheduleChecks: Record<keyof Schedule, Check> = {
+  kind: oneOf('cosine', 'step', 'constant'),
+  factor: positive,
+  stages: whole(1),
+  warmup: whole(0),
+};
+
+function checkSchedule(schedule: unknown): string | undefined {
+  if (typeof schedule !== 'object' || schedule === null || Array.isArray(schedule))
+    return 'an object such as { kind: "step", factor: 0.5, stages: 10, warmup: 0 }';
+  const given: Record<string, unknown> = { kind: undefined, ...schedule };
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(scheduleChecks, name))
+      return `no ${name} in it; it takes ${Object.keys(scheduleChecks).join(', ')}`;
+    if (value === undefined && name !== 'kind') continue;
+    const expected = scheduleChecks[name as keyof Schedule](value as never);
+    if (expected) return `${expected} as its ${name}`;
+  }
+  return undefined;
+}
 
 const checks: Record<keyof DistillOptions, Check> = {
   network: oneOf(...networkNames),
@@ -113,16 +150,18 @@ const checks: Record<keyof DistillOptions, Check> = {
   beta1: fraction,
   beta2: fraction,
   epsilon: positive,
-  schedule: (value: Schedule) =>
-    value && ['step', 'cosine', 'constant'].includes(value.kind)
-      ? undefined
-      : '{ kind: step, cosine or constant }',
+  schedule: checkSchedule,
   clip: notNegative,
   average: fraction,
   seed: whole(0),
   validateEvery: whole(1),
   networks: whole(1),
 };
+
+/** What the value of an option should have been; undefined when it is fine. */
+export function expectedFor(name: keyof DistillOptions, value: unknown): string | undefined {
+  return checks[name](value as never);
+}
 
 /** Fills in defaults; throws ERR_OPTION naming the first option that is unknown or out of range. */
 export function resolveOptions(given: DistillOptions): ResolvedOptions {
@@ -133,7 +172,7 @@ export function resolveOptions(given: DistillOptions): ResolvedOptions {
         `option ${name} is unknown; there are: ${Object.keys(checks).join(', ')}`,
       );
     if (value === undefined) continue;
-    const expected = checks[name as keyof DistillOptions](value as never);
+    const expected = expectedFor(name as keyof DistillOptions, value);
     if (expected)
       throw new LimbeckError(
         'ERR_OPTION',
@@ -142,9 +181,9 @@ export function resolveOptions(given: DistillOptions): ResolvedOptions {
   }
   const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const resolved: ResolvedOptions = { ...defaults, ...defined };
-  // The default rates are for the three steps of the default run; others start from the paper's 0.02.
+  // The default rates are for the three steps of the default run.
   const threeSteps = resolved.steps * resolved.epochs === 3 && resolved.init === 'fixed';
-  return given.innerLr === undefined && !threeSteps ? { ...resolved, innerLr: 0.02 } : resolved;
+  return given.innerLr === undefined && !threeSteps ? { ...resolved, innerLr: plainInnerRate } : resolved;
 }
 
 /** The first learning rate of every inner step. */
@@ -171,13 +210,12 @@ function networkFor(name: string, { name: set, imageShape, classes }: Dataset): 
 
 /** What the outer loop is made of, for this data set. */
 export function outerLoopOptions(o: ResolvedOptions, dataset: Dataset): OuterLoopOptions {
-  const [, H, W] = dataset.imageShape;
   if (o.iterations * o.batch >= 2 ** 32)
     throw new LimbeckError(
       'ERR_OPTION',
       `iterations x batch is ${o.iterations * o.batch}, expected below 2^32 (places in the sequence of batches are counted in 32 bits)`,
     );
-  if (H * W < 1 || dataset.validation.count < 1)
+  if (dataset.validation.count < 1)
     throw new LimbeckError(
       'ERR_DATA',
       `${dataset.name} has no validation images; the result is chosen on them, so give at least one`,

@@ -5,7 +5,7 @@ import { detailsSection, useSection } from './page/details.js';
 import { imagesSection } from './page/images.js';
 import { resultsSection } from './page/results.js';
 import { style } from './page/style.js';
-import { accuracyText, count, counted, imageCount, type RunRecord } from './record.js';
+import { accuracyText, count, counted, imageCount, type RunRecord, timesText } from './record.js';
 
 const networkTitles: Readonly<Record<string, string>> = { lenet: 'LeNet', mlp: 'MLP' };
 const datasetTitles: Readonly<Record<string, string>> = { mnist: 'MNIST', digits: 'the generated digits' };
@@ -61,10 +61,19 @@ function lead({ config, dataset, testAccuracy }: RunRecord): string {
   );
 }
 
-function stoppedNote({ stopped, outerSteps, config, dataset }: RunRecord): string {
+function stoppedNote({ stopped, diverged, outerSteps, config, dataset, testOpened }: RunRecord): string {
   if (!stopped) return '';
-  return (
-    `<p class="warning">This run was stopped after ${count(outerSteps)} of ${count(config.options.iterations)} outer steps. ` +
-    `The ${count(dataset.splits.test)} test images were not looked at; <code>limbeck resume</code> goes on from here.</p>`
-  );
+  const { iterations } = config.options;
+  const where =
+    outerSteps < iterations
+      ? `after ${count(outerSteps)} of ${count(iterations)} outer steps`
+      : 'before its test was over';
+  const what =
+    diverged === undefined
+      ? `This run was stopped ${where}; <code>limbeck resume</code> goes on from here.`
+      : `This run diverged: ${escapeHtml(diverged)}. What is shown is the best from before.`;
+  const looked = testOpened
+    ? `have been looked at (the test split was opened ${timesText(testOpened)}), but no accuracy was recorded`
+    : 'were not looked at';
+  return `<p class="warning">${what} The ${count(dataset.splits.test)} test images ${looked}.</p>`;
 }

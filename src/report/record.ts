@@ -35,7 +35,15 @@ export interface RunRecord {
   readonly seed: number;
   readonly versions: { readonly limbeck: string; readonly node: string };
   readonly platform: string;
-  readonly engine: { readonly name: EngineName; readonly description: string; readonly reason?: string };
+  readonly engine: {
+    readonly name: EngineName;
+    readonly description: string;
+    readonly reason?: string;
+    /** What the bits depend on, threads left out: a run repeats its bits where this is the same. */
+    readonly processor?: string;
+    /** Other processors that earlier pieces of the run were made on; its bits are then those of no other run. */
+    readonly earlierProcessors?: readonly string[];
+  };
   readonly dataset: DatasetRecord;
   readonly protocol: string;
   /** Stopped before its end: there is a checkpoint to go on from, and no test accuracy. */
@@ -46,7 +54,9 @@ export interface RunRecord {
   /** Percent. */
   readonly testAccuracy: Accuracy | null;
   readonly baselines: Readonly<Record<string, BaselineAccuracy>>;
-  /** How often this run looked at the test split. */
+  /** Why it stopped before its end, when its numbers were no longer finite; what is here is the best from before. */
+  readonly diverged?: string;
+  /** How often the test split was opened for this run, by itself and by `limbeck evaluate`; counted before it is. */
   readonly testOpened: number;
   readonly timings: {
     /** Distillation, over all pieces of the run. */
@@ -68,6 +78,10 @@ export const count = (value: number): string => Math.round(value).toLocaleString
 /** `1 image`, `10 images` */
 export const counted = (value: number, noun: string): string =>
   `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+
+/** `never`, `once`, `3 times` */
+export const timesText = (value: number): string =>
+  value === 0 ? 'never' : value === 1 ? 'once' : `${count(value)} times`;
 
 /** `8.1 s`, `3 min 20 s`, `2 h 5 min` */
 export function duration(seconds: number): string {

@@ -9,6 +9,7 @@ import { encodePng } from '../util/png.js';
 import { contactSheet } from './contact-sheet.js';
 import { reportHtml } from './html.js';
 import type { RunRecord } from './record.js';
+import { RunLock } from './run-lock.js';
 
 /** The files of a run; each is whole or absent at any moment. */
 const names = {
@@ -21,8 +22,9 @@ const names = {
 
 export class RunFolder {
   readonly paths: Readonly<Record<keyof typeof names, string>>;
-  /** Folders that `create` made, outermost first. */
+  /** Folders that `open` made, outermost first. */
   #created: string[] = [];
+  #lock: RunLock | undefined;
 
   constructor(readonly folder: string) {
     this.paths = Object.fromEntries(
@@ -34,12 +36,26 @@ export class RunFolder {
     return existsSync(this.paths.record) || existsSync(this.paths.checkpoint);
   }
 
-  /** Makes the folder and clears it of what killed processes and, with `force`, an older run left there. */
-  async create({ force = false }: { force?: boolean } = {}): Promise<void> {
+  /**
+   * Makes the folder, keeps other processes out until `close`, and clears it of what killed processes and, with
+   * `force`, an older run left there. After a failure it is as it was.
+   */
+  async open(options: { force?: boolean } = {}): Promise<void> {
+    try {
+      await this.#open(options);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  async #open({ force = false }: { force?: boolean }): Promise<void> {
     try {
       await makeFolders(resolve(this.folder), this.#created);
+      this.#lock = await RunLock.take(this.folder);
       if (force) for (const path of Object.values(this.paths)) await rm(path, { force: true });
     } catch (cause) {
+      if (cause instanceof LimbeckError) throw cause;
       throw new LimbeckError(
         'ERR_FILE_WRITE',
         `the folder ${this.folder} cannot be made or changed: ${(cause as Error).message}; choose another with --out`,
@@ -52,11 +68,17 @@ export class RunFolder {
     await writeFileAtomic(probe, '').finally(() => rm(probe, { force: true }));
   }
 
-  /** Takes back the folders that `create` made, after a run that failed before it wrote anything. */
-  async removeIfEmpty(): Promise<void> {
-    for (const folder of this.#created.reverse()) {
-      if ((await readdir(folder)).length > 0) return;
-      await rmdir(folder);
+  /** Lets others in again, and takes back the folders that `open` made when nothing was written into them. */
+  async close(): Promise<void> {
+    await this.#lock?.release();
+    this.#lock = undefined;
+    for (const folder of this.#created.splice(0).reverse()) {
+      try {
+        if ((await readdir(folder)).length > 0) return;
+        await rmdir(folder);
+      } catch {
+        return; // someone else uses it, or has removed it
+      }
     }
   }
 
@@ -74,22 +96,46 @@ export class RunFolder {
     );
   }
 
+  /** How often the test split was opened for this run, as far as its record can be read. */
+  async testOpened(): Promise<number> {
+    const record = await this.readRecord().catch(() => undefined);
+    return record?.testOpened ?? 0;
+  }
+
+  /** Counts one more look at the test split, where there is a record and it can be written. */
+  async countTest(): Promise<void> {
+    try {
+      const record = await this.readRecord();
+      if (record) await this.#writeRecord({ ...record, testOpened: record.testOpened + 1 });
+    } catch {
+      // Read-only or no record of ours: whoever evaluates may read the distilled file all the same.
+    }
+  }
+
+  #writeRecord(record: RunRecord): Promise<void> {
+    return writeFileAtomic(this.paths.record, `${JSON.stringify(record, null, 1)}\n`);
+  }
+
   /** The results, the record last: where it says finished, everything is there. */
   async write(record: RunRecord, set: DistilledSet): Promise<void> {
     const { dataset, config, engine, best } = record;
     const notes: ArtefactNotes = {
       dataset: dataset.name,
+      source: config.dataset === 'digits' ? 'digits' : 'folder',
+      digitsSize: config.dataset === 'digits' ? dataset.splits.train : undefined,
+      dataSha256: dataset.sha256,
       classNames: dataset.classNames,
       mean: dataset.mean,
       std: dataset.std,
-      engine: engine.description,
+      // Not the number of threads: the file's bits do not depend on it.
+      engine: engine.processor ?? engine.description,
       options: config.options,
       validationAccuracy: best.validationAccuracy,
     };
     await writeFileAtomic(this.paths.artefact, encodeArtefact({ set, notes }));
     await writeFileAtomic(this.paths.sheet, encodePng(contactSheet(set, dataset)));
     await writeFileAtomic(this.paths.report, reportHtml(record, set));
-    await writeFileAtomic(this.paths.record, `${JSON.stringify(record, null, 1)}\n`);
+    await this.#writeRecord(record);
   }
 }
 

@@ -1,5 +1,5 @@
 import { escapeHtml } from '../figure.js';
-import { count, duration, type RunRecord } from '../record.js';
+import { count, duration, type RunRecord, timesText } from '../record.js';
 
 const list = (rows: readonly (readonly [string, string])[]): string =>
   `<dl>${rows.map(([term, text]) => `<div><dt>${escapeHtml(term)}</dt><dd>${escapeHtml(text)}</dd></div>`).join('')}</dl>`;
@@ -34,12 +34,11 @@ export function detailsSection(record: RunRecord): string {
   const { dataset, engine, timings, outerSteps, config, versions, platform, testOpened, seed } = record;
   const { splits, imageShape } = dataset;
   const { median, min } = timings.stepMilliseconds;
+  // The page is not written again when the file is evaluated later; the record is.
   const opened =
-    testOpened === 1
-      ? 'once, after everything was chosen'
-      : testOpened === 0
-        ? 'never'
-        : `${testOpened} times`;
+    testOpened === 0
+      ? 'never'
+      : `opened ${timesText(testOpened)}, after everything was chosen; run.json counts on`;
   const speed =
     outerSteps > 0 && timings.seconds > 0 ? (outerSteps * config.options.batch) / timings.seconds : 0;
   return (
@@ -52,8 +51,9 @@ export function detailsSection(record: RunRecord): string {
       ['Training images', count(splits.train)],
       ['Validation images', count(splits.validation)],
       ['Test images', count(splits.test)],
-      ['Test split opened', opened],
+      ['Test split', opened],
       ['Engine', engine.description],
+      ...(engine.earlierProcessors ? [['Begun on', engine.earlierProcessors.join(', ')] as const] : []),
       ['Outer steps', `${count(outerSteps)} of ${count(config.options.iterations)}`],
       ['Time', `${duration(timings.seconds)} distilling, ${duration(timings.evaluationSeconds)} testing`],
       [

@@ -1,0 +1,38 @@
+import type { ResolvedOptions } from '../eval/options.js';
+import { StoredFields } from '../eval/stored-fields.js';
+import type { RunConfig, RunRecord } from '../report/record.js';
+
+/** What travels with a checkpoint, so that it can be resumed by itself. */
+export interface CheckpointExtra {
+  readonly config: RunConfig;
+  readonly engine: RunRecord['engine'];
+  /** Of the data. */
+  readonly sha256: string;
+}
+
+const engines = ['webgpu', 'cpu', 'reference'] as const;
+
+/** Reads and checks what came with a checkpoint; ERR_FILE_FORMAT when it is not that of a run of the command line. */
+export function readExtra(extra: Record<string, unknown>, options: ResolvedOptions): CheckpointExtra {
+  const fields = new StoredFields('checkpoint', 'run.extra', extra);
+  const config = fields.object('config');
+  const engine = fields.object('engine');
+  return {
+    config: {
+      dataset: config.text('dataset'),
+      digitsSize: config.optional('digitsSize', (name) => config.whole(name, 1)),
+      device: config.word('device', ['auto', ...engines]),
+      threads: config.optional('threads', (name) => config.whole(name, 1)),
+      // As the checkpoint has them: those it goes on with.
+      options,
+    },
+    engine: {
+      name: engine.word('name', engines),
+      description: engine.text('description'),
+      reason: engine.optional('reason', (name) => engine.text(name)),
+      processor: engine.optional('processor', (name) => engine.text(name)),
+      earlierProcessors: engine.optional('earlierProcessors', (name) => engine.texts(name)),
+    },
+    sha256: fields.text('sha256'),
+  };
+}

@@ -1,0 +1,145 @@
+import { LimbeckError } from '../util/errors.js';
+import { defaults, type ResolvedOptions, resolveOptions } from './options.js';
+
+/**
+ * What a file says about itself, read field by field: the file may be damaged or of another program, and nothing in
+ * it is believed unchecked. Every complaint is ERR_FILE_FORMAT and names the file's kind and the field.
+ */
+export class StoredFields {
+  readonly #fields: Readonly<Record<string, unknown>>;
+
+  /** `file` is its kind, for messages; `name` the place of `value` in it. */
+  constructor(
+    readonly file: string,
+    readonly name: string,
+    value: unknown,
+  ) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw damaged(file, `${name} is ${brief(value)}, expected an object`);
+    this.#fields = value as Readonly<Record<string, unknown>>;
+  }
+
+  static parse(file: string, name: string, json: string | undefined): StoredFields {
+    let value: unknown;
+    try {
+      value = JSON.parse(json ?? '');
+    } catch (cause) {
+      throw damaged(file, `${name} is ${json === undefined ? 'missing' : 'not JSON'}`, cause);
+    }
+    return new StoredFields(file, name, value);
+  }
+
+  /** Reads a field that may be left out. */
+  optional<T>(name: string, read: (name: string) => T): T | undefined {
+    return Object.hasOwn(this.#fields, name) ? read(name) : undefined;
+  }
+
+  text(name: string): string {
+    return this.#take(name, 'text', (value) => typeof value === 'string');
+  }
+
+  /** Text out of a few words. */
+  word<Word extends string>(name: string, words: readonly Word[]): Word {
+    return this.#take(name, `one of ${words.join(', ')}`, (value) => words.includes(value as Word));
+  }
+
+  number(name: string): number {
+    return this.#take(name, 'a finite number', Number.isFinite);
+  }
+
+  whole(name: string, least: number): number {
+    return this.#take(
+      name,
+      `a whole number of at least ${least}`,
+      (value) => Number.isSafeInteger(value) && (value as number) >= least,
+    );
+  }
+
+  texts(name: string, length?: number): string[] {
+    return this.#take(
+      name,
+      `a list of ${length === undefined ? '' : `${length} `}texts`,
+      (value) =>
+        Array.isArray(value) &&
+        (length === undefined || value.length === length) &&
+        value.every((one) => typeof one === 'string'),
+    );
+  }
+
+  /** A list of finite numbers. */
+  numbers(
+    name: string,
+    length: number,
+    { expected, test }: { expected: string; test: (value: number) => boolean } = {
+      expected: 'numbers',
+      test: () => true,
+    },
+  ): number[] {
+    return this.#take(
+      name,
+      `a list of ${length} ${expected}`,
+      (value) =>
+        Array.isArray(value) &&
+        value.length === length &&
+        value.every((one) => Number.isFinite(one) && test(one)),
+    );
+  }
+
+  object(name: string): StoredFields {
+    return new StoredFields(this.file, this.#path(name), this.#fields[name]);
+  }
+
+  objects(name: string): StoredFields[] {
+    const list = this.#take<unknown[]>(name, 'a list', Array.isArray);
+    return list.map((value, i) => new StoredFields(this.file, `${this.#path(name)}[${i}]`, value));
+  }
+
+  /** The options of a run, all of them: a default of today need not be what the run was made with. */
+  options(name: string): ResolvedOptions {
+    const fields = this.object(name).#fields;
+    const missing = Object.keys(defaults).filter((option) => !Object.hasOwn(fields, option));
+    if (missing.length) throw damaged(this.file, `${this.#path(name)} lacks ${missing.join(', ')}`);
+    try {
+      return resolveOptions(fields);
+    } catch (cause) {
+      throw damaged(this.file, `${this.#path(name)}: ${(cause as Error).message}`, cause);
+    }
+  }
+
+  /** Everything as it is, for what others wrote and will check. */
+  all(): Record<string, unknown> {
+    return { ...this.#fields };
+  }
+
+  #path(name: string): string {
+    return `${this.name}.${name}`;
+  }
+
+  #take<T>(name: string, expected: string, test: (value: unknown) => boolean): T {
+    const value = Object.hasOwn(this.#fields, name) ? this.#fields[name] : undefined;
+    if (test(value)) return value as T;
+    throw damaged(this.file, `${this.#path(name)} is ${brief(value)}, expected ${expected}`);
+  }
+}
+
+export function damaged(file: string, what: string, cause?: unknown): LimbeckError {
+  return new LimbeckError(
+    'ERR_FILE_FORMAT',
+    `${file}: ${what}; the file is damaged, or limbeck did not write it`,
+    { cause },
+  );
+}
+
+/** Checks that a tensor holds finite numbers (64-bit integers, which limbeck never writes, are none). */
+export function checkFinite(file: string, name: string, data: ArrayLike<number | bigint>): void {
+  for (let i = 0; i < data.length; i++)
+    if (!Number.isFinite(data[i]))
+      throw damaged(file, `tensor ${name} holds ${data[i]} at place ${i}, expected finite numbers`);
+}
+
+/** A value for a message, without what may be long or nested deep. */
+function brief(value: unknown): string {
+  if (value === undefined) return 'missing';
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, 80)) : String(value);
+}
