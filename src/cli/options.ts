@@ -1,4 +1,5 @@
 import { type DistillOptions, defaults, plainInnerRate } from '../eval/options.js';
+import { methods } from '../methods/index.js';
 import { networkNames } from '../networks/index.js';
 
 /** One option of a command: `--label-lr` on the command line, `labelLr` in a configuration file. */
@@ -74,6 +75,7 @@ export const help: Option = { name: 'help', kind: 'switch', help: 'this text' };
 
 /** What shapes the result: every option of the library's `distill`. */
 export const distillOptions: readonly Option[] = [
+  choices('method', Object.keys(methods).join('|'), 'objective'),
   choices('network', networkNames.join('|'), 'network to distil for'),
   choices('init', 'fixed|random', 'for one known initialisation, or for freshly drawn ones'),
   whole('population', 'networks per outer step'),

@@ -54,7 +54,7 @@ const baselineDraws = 10;
 /** `steps x epochs, ipc, init` in words: printed beside every accuracy. */
 export function protocolName({ steps, epochs, ipc, init, network }: DistilledSet): string {
   const schedule = `${steps} step${steps > 1 ? 's' : ''} x ${epochs} epoch${epochs > 1 ? 's' : ''}`;
-  return `unrolled: ${network.name}, ${init} initialisation, ${schedule}, ${ipc} image${ipc > 1 ? 's' : ''} per class and step, plain SGD in the learned order`;
+  return `${network.name}, ${init} initialisation, ${schedule}, ${ipc} image${ipc > 1 ? 's' : ''} per class and step, plain SGD in the learned order`;
 }
 
 function geometryOf(set: DistilledSet) {

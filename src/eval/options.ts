@@ -1,12 +1,14 @@
 import type { Dataset } from '../data/dataset.js';
+import { methods } from '../methods/index.js';
 import type { OuterLoopOptions } from '../methods/outer-loop.js';
-import { method as unrolled } from '../methods/unrolled.js';
 import { createNetwork, type Network, networkNames } from '../networks/index.js';
 import type { Schedule } from '../train/schedule.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 
 /** Everything that shapes a distillation run; what is left out takes the default. JSON-serialisable. */
 export interface DistillOptions {
+  /** The objective: `unrolled` (Wang et al. 2018). */
+  readonly method?: string;
   /** `lenet` or `mlp`. */
   readonly network?: string;
   /** `fixed`: made for one known initialisation; `random`: for freshly drawn ones. */
@@ -62,6 +64,7 @@ export type ResolvedOptions = Required<DistillOptions>;
 
 /** The defaults; docs/reaching-the-number.md says where they come from. */
 export const defaults: ResolvedOptions = {
+  method: 'unrolled',
   network: 'lenet',
   init: 'fixed',
   population: 1,
@@ -130,6 +133,7 @@ function checkSchedule(schedule: unknown): string | undefined {
 }
 
 const checks: Record<keyof DistillOptions, Check> = {
+  method: oneOf(...Object.keys(methods)),
   network: oneOf(...networkNames),
   init: oneOf('fixed', 'random'),
   population: whole(1),
@@ -221,7 +225,7 @@ export function outerLoopOptions(o: ResolvedOptions, dataset: Dataset): OuterLoo
       `${dataset.name} has no validation images; the result is chosen on them, so give at least one`,
     );
   return {
-    method: unrolled,
+    method: methods[o.method],
     network: networkFor(o.network, dataset),
     init: o.init,
     population: o.population,
