@@ -1,6 +1,6 @@
 // Max pooling: y[n, c, oh, ow] = max over kh, kw of x[n, c, oh * stride + kh - padding, ow * stride + kw - padding];
-// pixels outside x do not count. index is the winning pixel h * W + w of its map, the first one on a tie; the
-// other passes are linear with that choice held fixed.
+// pixels outside x do not count. index is the winning pixel h * W + w of its map, the first one on a tie and the
+// first NaN where there is one; the other passes are linear with that choice held fixed.
 //
 // x[N, C, H, W]: ((n * C + c) * H + h) * W + w        y, index[N, C, OH, OW]: ((n * C + c) * OH + oh) * OW + ow
 
@@ -23,6 +23,11 @@ fn at(operand: u32, member: u32) -> u32 {
 
 fn linear(id: vec3u, groups: vec3u) -> u32 {
   return id.y * (groups.x * 64u) + id.x;
+}
+
+// By its bits: value != value is folded to false.
+fn is_nan(value: f32) -> bool {
+  return (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u;
 }
 
 @group(0) @binding(1) var<storage, read> forward_x: array<f32>;
@@ -52,7 +57,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
       let w = ow * stride + kw - padding;
       if (w < W) {
         let value = forward_x[x + h * W + w];
-        if (winner == 0xffffffffu || value > best) {
+        if (winner == 0xffffffffu || (!is_nan(best) && (value > best || is_nan(value)))) {
           best = value;
           winner = h * W + w;
         }

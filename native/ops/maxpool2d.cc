@@ -60,6 +60,10 @@ LIMBECK_INLINE Windows load_windows(const float* upper, const float* lower, int6
 LIMBECK_INLINE Vec as_floats(Ints v) { return reinterpret_cast<Vec>(v); }
 LIMBECK_INLINE Ints as_ints(Vec v) { return reinterpret_cast<Ints>(v); }
 
+/** Where a pixel takes the place of the best before it: it is larger, or the first NaN of its window. */
+LIMBECK_INLINE Ints wins(Vec value, Vec best) { return ~(value <= best) & (best == best); }
+LIMBECK_INLINE bool wins(float value, float best) { return !(value <= best) && best == best; }
+
 LIMBECK_INLINE void forward_two(const Geometry& g, const float* x, float* y, uint32_t* index) {
   const int64_t W = g.W;
   for (int64_t oh = 0; oh < g.OH; oh++) {
@@ -73,7 +77,7 @@ LIMBECK_INLINE void forward_two(const Geometry& g, const float* x, float* y, uin
       Ints winner = where;
       LIMBECK_UNROLL
       for (int i = 1; i < 4; i++) {
-        const Ints better = w.pixel[i] > best;
+        const Ints better = wins(w.pixel[i], best);
         best = select(better, w.pixel[i], best);
         winner = select(better, where + offsets[i], winner);
       }
@@ -98,7 +102,7 @@ LIMBECK_INLINE void forward_any(const Geometry& g, const float* x, float* y, uin
       for (int64_t h = max(h0, 0); h < min(h0 + g.K, g.H); h++) {
         for (int64_t w = max(w0, 0); w < min(w0 + g.K, g.W); w++) {
           const float value = x[h * g.W + w];
-          if (winner < 0 || value > best) {
+          if (winner < 0 || wins(value, best)) {
             best = value;
             winner = h * g.W + w;
           }

@@ -1,8 +1,45 @@
 import type { OpCase } from '../../src/engine/kernel.js';
 import { ops } from '../../src/engine/ops/index.gen.js';
 
-/** What random numbers do not meet: ties, labels that do not add up to one, large logits, wide borders. */
+/** What random numbers do not meet: ties, NaN, labels that do not add up to one, large logits, wide borders. */
+/** Numbers with a NaN here and there: alone in a window, two in one, first and last, none. */
+const someNaN = (count: number) =>
+  Array.from({ length: count }, (_, i) => (i % 7 === 3 || i % 29 === 0 ? Number.NaN : Math.sin(i * i)));
+
+/** Max pooling of x `[1, 2, 6, W]` with NaN in it. */
+function poolingNaN(W: number, kernel: number, padding: number): OpCase {
+  return {
+    name: `maxpool2d k${kernel} p${padding} of NaN, ${W} wide`,
+    fill: { x: { kind: 'values', values: someNaN(12 * W) } },
+    record(r) {
+      const x = r.external('x', 1, [1, 2, 6, W]);
+      const shape = [1, 2, 3, Math.floor((W + 2 * padding - kernel) / 2) + 1];
+      const into = { y: r.external('y', 1, shape), index: r.external('index', 1, shape, 'u32') };
+      ops.maxpool2d.forward(r, { x }, { kernel, stride: 2, padding }, into);
+    },
+  };
+}
+
 export const corners: readonly OpCase[] = [
+  // Widths that fill vectors of every instruction set, and such as leave a rest.
+  poolingNaN(64, 2, 0),
+  poolingNaN(23, 2, 0),
+  poolingNaN(23, 3, 1),
+  {
+    name: 'relu of NaN',
+    fill: { x: { kind: 'values', values: someNaN(71) } },
+    record(r) {
+      ops.relu.forward(r, { x: r.external('x', 1, [71]) }, { into: r.external('y', 1, [71]) });
+    },
+  },
+  {
+    name: 'relu mask of NaN',
+    fill: { y: { kind: 'values', values: someNaN(71) } },
+    record(r) {
+      const operands = { y: r.external('y', 1, [71]), u: r.external('u', 1, [71]) };
+      ops.relu.mask(r, operands, { into: r.external('out', 1, [71]) });
+    },
+  },
   {
     name: 'maxpool2d with ties',
     fill: { x: { kind: 'below', limit: 3 } },

@@ -15,15 +15,16 @@ export { outputSize };
 
 /**
  * Max pooling: `y[n,c,oh,ow] = max over the window of x`; windows may overlap and may reach over the border,
- * where pixels count as minus infinity. `index` remembers, per output, which pixel `h*W + w` of its map won (the
- * first in reading order when several tie), and everything else is linear with that choice held fixed:
- * `tangent` picks `xDot[index]`, `backward` is its transpose.
+ * where pixels count as minus infinity. A NaN in a window is its maximum. `index` remembers, per output, which pixel
+ * `h*W + w` of its map won (the first in reading order when several tie or are NaN), and everything else is linear
+ * with that choice held fixed: `tangent` picks `xDot[index]`, `backward` is its transpose.
  *
  * x `[N, C, H, W]`, y and index `[N, C, OH, OW]`.
  */
 export interface PoolGeometry {
   readonly kernel: number;
   readonly stride: number;
+  /** At most half of `kernel`, so that every window holds a pixel. */
   readonly padding: number;
 }
 
@@ -52,7 +53,8 @@ export const forwardKernel: Kernel = {
                 const w = ow * s.stride + kw - s.padding;
                 if (h < 0 || h >= s.H || w < 0 || w >= s.W) continue;
                 const value = xp[nc * s.H * s.W + h * s.W + w];
-                if (winner < 0 || value > best) {
+                const firstNaN = Number.isNaN(value) && !Number.isNaN(best);
+                if (winner < 0 || value > best || firstNaN) {
                   best = value;
                   winner = h * s.W + w;
                 }
@@ -106,7 +108,7 @@ function sizesOf(op: string, P: number, xShape: readonly number[], g: PoolGeomet
   return { P, N, C, H, W, OH, OW, K: g.kernel, stride: g.stride, padding: g.padding };
 }
 
-/** The window maxima and where they are. Padding must be smaller than the kernel, so that no window is empty. */
+/** The window maxima and where they are. */
 export function forward(
   r: Recorder,
   { x }: { x: View },
@@ -118,7 +120,7 @@ export function forward(
   if (geometry.padding * 2 > geometry.kernel)
     throw new LimbeckError(
       'ERR_SHAPE',
-      `${op}: padding ${geometry.padding} is more than half of kernel ${geometry.kernel}`,
+      `${op}: padding is ${geometry.padding}, expected at most half of kernel ${geometry.kernel}: a window could lie outside the image`,
     );
   const s = sizesOf(op, x.members, x.shape, geometry);
   const shape = [s.N, s.C, s.OH, s.OW];
