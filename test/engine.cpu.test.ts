@@ -10,6 +10,7 @@ import * as elementwise from '../src/engine/ops/elementwise.js';
 import * as linear from '../src/engine/ops/linear.js';
 import { type Program, Recorder } from '../src/engine/program.js';
 import { expectCaseAgrees, prepareCase, runCase } from './harness/cases.js';
+import { corners } from './harness/corners.js';
 import { root } from './harness/repository.js';
 
 /** Every op file, found by reading the folder. */
@@ -20,7 +21,7 @@ const kernelsOf = (op: Record<string, unknown>) =>
   Object.values(op).filter(
     (value): value is Kernel => typeof value === 'object' && value !== null && 'reference' in value,
   );
-const cases = Object.values(ops).flatMap((op) => op.cases as readonly OpCase[]);
+const cases = [...Object.values(ops).flatMap((op) => op.cases as readonly OpCase[]), ...corners];
 
 const open: Device[] = [];
 async function device(options?: { threads?: number; isa?: string }): Promise<Device> {
@@ -135,16 +136,6 @@ async function countingOn(cpu: Device, elements = 100_000) {
 }
 
 describe('runs', () => {
-  it('repeat, in the order they were asked for', async () => {
-    const { one, counter, executable } = await countingOn(await device({ threads: 2 }), 10);
-    const first = executable.run({ times: 5 });
-    const written = one.write(new Float32Array(10).fill(10));
-    const second = executable.run();
-    const values = await counter.read();
-    expect([...values]).toEqual(new Array(10).fill(105));
-    await Promise.all([first, written, second]);
-  });
-
   it('stop when they are told to, and can be run again', async () => {
     const { counter, executable } = await countingOn(await device({ threads: 2 }));
     const controller = new AbortController();

@@ -38,13 +38,44 @@ export function bindExternals<T extends Tensor>(
   return bound;
 }
 
-/** Checks the range and type of a host write; every engine calls it before touching memory. */
+const largest = { u8: 0xff, u32: 0xffffffff } as const;
+
+/** Arrays that can hold nothing else than numbers of the type: no need to look at each. */
+function holdsOnly(dtype: 'u8' | 'u32', values: ArrayLike<number>): boolean {
+  if (values instanceof Uint8Array || values instanceof Uint8ClampedArray) return true;
+  return dtype === 'u32' && (values instanceof Uint32Array || values instanceof Uint16Array);
+}
+
+/**
+ * Checks a host write, every engine before it touches memory: that it fits, and that what goes into whole numbers
+ * is whole and in range, where an array would round or wrap it silently.
+ */
 export function checkWrite(dtype: DType, length: number, values: ArrayLike<number>, offset: number): void {
   if (!Number.isSafeInteger(offset) || offset < 0 || offset + values.length > length)
     throw new LimbeckError(
       'ERR_SHAPE',
       `write of ${values.length} ${dtype} at element ${offset} does not fit in a tensor of ${length}`,
     );
+  if (dtype === 'f32' || holdsOnly(dtype, values)) return;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
+    if (!Number.isInteger(value) || value < 0 || value > largest[dtype])
+      throw new LimbeckError(
+        'ERR_DATA',
+        `write to a tensor of ${dtype}: value ${i} is ${value}, expected a whole number from 0 to ${largest[dtype]}`,
+      );
+  }
+}
+
+/** Checks how often a program is to run. */
+export function checkTimes(times: number): void {
+  if (!Number.isSafeInteger(times) || times < 0)
+    throw new LimbeckError('ERR_OPTION', `times is ${times}, expected a whole number of runs`);
+}
+
+/** What using something after its end is answered with. */
+export function disposedError(what: string): LimbeckError {
+  return new LimbeckError('ERR_PROGRAM', `${what} was disposed`);
 }
 
 /** Checks the size of a new tensor. */

@@ -1,14 +1,15 @@
 import { LimbeckError } from '../util/errors.js';
-import { bindExternals, checkLength, checkWrite } from './bindings.js';
+import { bindExternals, checkLength, checkTimes, checkWrite, disposedError } from './bindings.js';
 import type { Device, Executable, RunOptions, Tensor } from './device.js';
 import type { Elements, Members } from './kernel.js';
 import { type DType, elements, type Program, type Slot, type Step } from './program.js';
+import { Turns } from './turns.js';
 
 /**
  * The definition of every program: float64 TypeScript, slow, bounds-checked, one array per slot and nothing
  * shared. The other engines are tested against it.
  */
-const arrays: Record<DType, new (length: number) => Elements> = {
+const arrays: Record<DType, new (from: number | ArrayLike<number>) => Elements> = {
   f32: Float64Array,
   u32: Uint32Array,
   u8: Uint8Array,
@@ -28,14 +29,23 @@ class ReferenceTensor implements Tensor {
   }
 
   async write(values: ArrayLike<number>, offset = 0): Promise<void> {
+    this.checkAlive();
     checkWrite(this.dtype, this.length, values, offset);
-    this.values.set(values, offset);
+    // Copied now: the caller may change its array before earlier runs are over.
+    const copy = new arrays[this.dtype](values);
+    await this.device.turns.take(() => this.values.set(copy, offset));
   }
 
   async read(): Promise<Elements> {
-    return this.values.slice();
+    this.checkAlive();
+    return this.device.turns.take(() => this.values.slice());
   }
 
+  checkAlive(what = `a tensor of ${this.length} ${this.dtype}`): void {
+    if (!this.device.tensors.has(this)) throw disposedError(what);
+  }
+
+  /** What was asked for earlier still has the values; the garbage collector takes them afterwards. */
   dispose(): void {
     this.device.tensors.delete(this);
   }
@@ -74,10 +84,19 @@ class ReferenceExecutable implements Executable {
       bindings,
       (tensor): tensor is ReferenceTensor => tensor instanceof ReferenceTensor && tensor.device === device,
     );
+    this.#checkTensors();
     device.executables.add(this);
   }
 
   async run({ times = 1, signal }: RunOptions = {}): Promise<void> {
+    if (!this.device.executables.has(this)) throw disposedError(`the program ${this.program.name}`);
+    this.#checkTensors();
+    checkTimes(times);
+    await this.device.turns.take(() => this.#runNow(times, signal));
+  }
+
+  async #runNow(times: number, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
     for (let time = 0; time < times; time++) {
       const temporaries = new Map<Slot, Elements>();
       const arrayOf = (slot: Slot) => {
@@ -92,28 +111,49 @@ class ReferenceExecutable implements Executable {
         return values;
       };
       for (const step of this.program.steps) {
+        await this.device.breathe();
         signal?.throwIfAborted();
         runStep(step, arrayOf);
       }
-      // Lets timers, signals and progress through between runs; within one the reference engine is synchronous.
-      await new Promise((resolve) => setTimeout(resolve, 0));
     }
   }
 
   dispose(): void {
     this.device.executables.delete(this);
   }
+
+  #checkTensors(): void {
+    for (const [slot, tensor] of this.#bound)
+      tensor.checkAlive(`the tensor bound to ${slot.name} of ${this.program.name}`);
+  }
 }
+
+/** How long this engine, which computes on the main thread, keeps everything else waiting; one step may take longer. */
+const patienceMs = 50;
 
 export class ReferenceDevice implements Device {
   readonly engine = 'reference';
   readonly description = 'reference (float64 TypeScript, for checking, slow)';
   readonly tensors = new Set<ReferenceTensor>();
   readonly executables = new Set<ReferenceExecutable>();
+  readonly turns = new Turns();
+  #breathed = performance.now();
+
+  /** Lets timers, signals and progress through when they have waited long enough, over many short runs as well. */
+  async breathe(): Promise<void> {
+    if (performance.now() - this.#breathed < patienceMs) return;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    this.#breathed = performance.now();
+  }
 
   async tensor(dtype: DType, length: number, values?: ArrayLike<number>): Promise<Tensor> {
     const tensor = new ReferenceTensor(this, dtype, length);
-    if (values) await tensor.write(values);
+    try {
+      if (values) await tensor.write(values);
+    } catch (error) {
+      tensor.dispose();
+      throw error;
+    }
     return tensor;
   }
 
@@ -127,9 +167,11 @@ export class ReferenceDevice implements Device {
     return { tensors: this.tensors.size, executables: this.executables.size, bytes };
   }
 
+  /** Waits for what was asked for earlier. */
   async dispose(): Promise<void> {
     this.tensors.clear();
     this.executables.clear();
+    await this.turns.take(() => {});
   }
 
   [Symbol.asyncDispose](): Promise<void> {

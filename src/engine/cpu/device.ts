@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { LimbeckError } from '../../util/errors.js';
-import { bindExternals, checkLength, checkWrite } from '../bindings.js';
+import { bindExternals, checkLength, checkTimes, checkWrite, disposedError } from '../bindings.js';
 import type { Device, Executable, Numbers, RunOptions, Tensor } from '../device.js';
 import { bytesOf, type DType, type Program, type Slot } from '../program.js';
+import { Turns } from '../turns.js';
 import {
   type Binding,
   loadBinding,
@@ -32,10 +33,6 @@ function native<T>(call: () => T): T {
     if (!code) throw error;
     throw new LimbeckError(code, `cpu: ${message}`, { cause: error });
   }
-}
-
-function disposed(what: string): LimbeckError {
-  return new LimbeckError('ERR_PROGRAM', `${what} was disposed of`);
 }
 
 // A long run must not hold up the end of the process: runs stop between two steps.
@@ -77,13 +74,13 @@ class CpuTensor implements Tensor {
     // Copied now: the caller may change its array before earlier runs are over.
     const copy = arrays[this.dtype].from(values);
     const bytes = new Uint8Array(copy.buffer, copy.byteOffset, copy.byteLength);
-    await this.device.enqueue(() => native(() => this.native.write(bytes, offset * bytesOf[this.dtype])));
+    await this.device.turns.take(() => native(() => this.native.write(bytes, offset * bytesOf[this.dtype])));
   }
 
   async read(): Promise<Numbers> {
     this.#check();
     const values = new arrays[this.dtype](this.length);
-    await this.device.enqueue(() => native(() => this.native.read(new Uint8Array(values.buffer))));
+    await this.device.turns.take(() => native(() => this.native.read(new Uint8Array(values.buffer))));
     return values;
   }
 
@@ -92,11 +89,11 @@ class CpuTensor implements Tensor {
     this.#alive = false;
     this.device.tensors.delete(this);
     // Not before the runs and reads that were asked for earlier.
-    this.device.enqueue(() => this.native.free());
+    this.device.turns.take(() => this.native.free());
   }
 
   #check(): void {
-    if (!this.#alive) throw disposed(`a tensor of ${this.length} ${this.dtype}`);
+    if (!this.#alive) throw disposedError(`a tensor of ${this.length} ${this.dtype}`);
   }
 }
 
@@ -125,11 +122,10 @@ class CpuExecutable implements Executable {
   }
 
   async run({ times = 1, signal }: RunOptions = {}): Promise<void> {
-    if (!this.#alive) throw disposed(`the program ${this.program.name}`);
+    if (!this.#alive) throw disposedError(`the program ${this.program.name}`);
     this.#checkTensors();
-    if (!Number.isSafeInteger(times) || times < 0)
-      throw new LimbeckError('ERR_OPTION', `times is ${times}, expected a whole number of runs`);
-    await this.device.enqueue(async () => {
+    checkTimes(times);
+    await this.device.turns.take(async () => {
       signal?.throwIfAborted();
       const stop = () => this.#native.stop();
       signal?.addEventListener('abort', stop, { once: true });
@@ -137,7 +133,7 @@ class CpuExecutable implements Executable {
         const finished = await native(() => this.#native.run(times));
         if (finished) return;
         signal?.throwIfAborted();
-        throw disposed(`the device of ${this.program.name}`);
+        throw disposedError(`the device of ${this.program.name}`);
       } finally {
         signal?.removeEventListener('abort', stop);
       }
@@ -152,12 +148,12 @@ class CpuExecutable implements Executable {
     if (!this.#alive) return;
     this.#alive = false;
     this.device.executables.delete(this);
-    this.device.enqueue(() => this.#native.free());
+    this.device.turns.take(() => this.#native.free());
   }
 
   #checkTensors(): void {
     for (const [slot, tensor] of this.#bound)
-      if (!tensor.alive) throw disposed(`the tensor bound to ${slot.name} of ${this.program.name}`);
+      if (!tensor.alive) throw disposedError(`the tensor bound to ${slot.name} of ${this.program.name}`);
   }
 }
 
@@ -169,7 +165,7 @@ export class CpuDevice implements Device {
   readonly native: NativeDevice;
   readonly tensors = new Set<CpuTensor>();
   readonly executables = new Set<CpuExecutable>();
-  #tail: Promise<unknown> = Promise.resolve();
+  readonly turns = new Turns();
   #disposed?: Promise<void>;
 
   constructor({ threads, isa }: CpuOptions = {}) {
@@ -222,7 +218,7 @@ export class CpuDevice implements Device {
     this.#disposed ??= (async () => {
       for (const executable of [...this.executables]) executable.dispose();
       for (const tensor of [...this.tensors]) tensor.dispose();
-      await this.enqueue(() => this.native.free());
+      await this.turns.take(() => this.native.free());
       devices.delete(this);
     })();
     return this.#disposed;
@@ -232,20 +228,13 @@ export class CpuDevice implements Device {
     return this.dispose();
   }
 
-  /** Does it after everything that was asked for earlier, whether or not that succeeded. */
-  enqueue<T>(work: () => T | Promise<T>): Promise<T> {
-    const result = this.#tail.then(work);
-    this.#tail = result.catch(() => {});
-    return result;
-  }
-
   /** Ends the current run between two steps. */
   stop(): void {
     for (const executable of this.executables) executable.stop();
   }
 
   #check(): void {
-    if (this.#disposed) throw disposed(this.description);
+    if (this.#disposed) throw disposedError(this.description);
   }
 }
 

@@ -45,15 +45,34 @@ async function gpuFor(adapter?: string | number): Promise<GPU> {
     const hardware = adapters.findIndex(({ software }) => !software);
     return dawn(hardware > 0 ? [`adapter=${names[hardware]}`] : []);
   }
+  return dawn([`adapter=${adapterName(names, adapter)}`]);
+}
+
+/**
+ * The name by which Dawn opens the adapter that was asked for. It takes the first one whose name holds what it is
+ * given, so an adapter whose name an earlier one holds cannot be told apart from it, and is not opened by mistake.
+ */
+export function adapterName(names: readonly string[], adapter: string | number): string {
+  const list = names.map((name, number) => `${number}: ${name}`).join(', ');
   // A command line gives its number as text.
   const number = /^\d+$/.test(String(adapter)) ? Number(adapter) : undefined;
-  const name = number === undefined ? names.find((n) => n.includes(String(adapter))) : names[number];
+  const fitting = names.filter((name) => name.includes(String(adapter)));
+  const exact = fitting.filter((name) => name === adapter);
+  const name = number === undefined ? (exact[0] ?? fitting[0]) : names[number];
   if (name === undefined)
+    throw new LimbeckError('ERR_DEVICE', `webgpu: there is no adapter ${adapter}; there are ${list}`);
+  if (number === undefined && !exact.length && new Set(fitting).size > 1)
     throw new LimbeckError(
       'ERR_DEVICE',
-      `webgpu: there is no adapter ${adapter}; there are ${names.map((n, i) => `${i}: ${n}`).join(', ')}`,
+      `webgpu: ${adapter} is part of several adapters' names; there are ${list}; give more of the name, or a number`,
     );
-  return dawn([`adapter=${name}`]);
+  const opened = names.findIndex((other) => other.includes(name));
+  if (opened !== (number ?? names.indexOf(name)))
+    throw new LimbeckError(
+      'ERR_DEVICE',
+      `webgpu: adapter ${adapter} cannot be told apart by name from adapter ${opened}; there are ${list}; use adapter ${opened}, or show the process only the other one`,
+    );
+  return name;
 }
 
 export interface DawnOptions extends GpuOptions {

@@ -2,6 +2,7 @@ import { LimbeckError } from '../../util/errors.js';
 import { checkLength } from '../bindings.js';
 import type { Device, Executable, Tensor } from '../device.js';
 import type { DType, Program } from '../program.js';
+import { Turns } from '../turns.js';
 import { createBuffers } from './buffers.js';
 import { usage } from './constants.js';
 import { Health } from './health.js';
@@ -61,7 +62,7 @@ export class WebgpuDevice implements Device {
   readonly executables = new Set<WebgpuExecutable>();
   readonly pipelines: Pipelines;
   readonly #health: Health;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(
     /** Kept for as long as the device: Dawn crashes when it is collected first. */
@@ -76,17 +77,15 @@ export class WebgpuDevice implements Device {
 
   /** Does something when everything asked for earlier has been handed to the queue; fails when the device has. */
   inTurn<T>(action: () => T | Promise<T>): Promise<T> {
-    const turn = this.#last.then(() => {
+    return this.#turns.take(() => {
       this.#health.check();
       return action();
     });
-    this.#last = turn.catch(() => {});
-    return turn;
   }
 
   /** Does something in its turn whatever became of the device: giving memory back. */
   afterwards(action: () => void): void {
-    this.#last = this.#last.then(action);
+    void this.#turns.take(action);
   }
 
   /** Throws when the device is lost, failed or disposed. */

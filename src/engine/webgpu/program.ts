@@ -1,5 +1,5 @@
 import { LimbeckError } from '../../util/errors.js';
-import { bindExternals } from '../bindings.js';
+import { bindExternals, checkTimes, disposedError } from '../bindings.js';
 import type { Executable, RunOptions, Tensor } from '../device.js';
 import { planMemory } from '../memory.js';
 import { elements, type Program, type Slot, type Step } from '../program.js';
@@ -22,10 +22,12 @@ interface Dispatch {
 const viewsStride = 256;
 const viewsBytes = 8 * 16;
 
-/** Runs of a program are submitted together while they take less than this, so that `signal` is heard in time. */
+/** A command buffer holds as many dispatches as take about this long, so that `signal` is heard in time. */
 const patienceMs = 30;
-/** And never more dispatches than this in one command buffer: encoding them blocks the event loop. */
-const dispatchesPerSubmit = 4096;
+/** What the first one holds, when nothing is known about their length; systems kill a GPU's work after seconds. */
+const firstDispatches = 128;
+/** And never more than this: encoding them blocks the event loop. */
+const mostDispatches = 4096;
 
 type BufferOf = (slot: Slot) => GPUBuffer;
 
@@ -89,6 +91,7 @@ export async function loadProgram(
     bindings,
     (tensor): tensor is WebgpuTensor => tensor instanceof WebgpuTensor && tensor.device === device,
   );
+  for (const tensor of bound.values()) tensor.checkAlive(program.name);
   const plan = planMemory(program);
   const blocks = await device.guard(
     createBuffers(raw, `memory of program ${program.name}`, [
@@ -148,6 +151,8 @@ export class WebgpuExecutable implements Executable {
   readonly #tensors: readonly WebgpuTensor[];
   readonly #blocks: readonly GPUBuffer[];
   readonly #dispatches: readonly Dispatch[];
+  /** Dispatches per command buffer; what a run learns, the next one knows. */
+  #together = firstDispatches;
 
   constructor(
     readonly device: WebgpuDevice,
@@ -165,48 +170,50 @@ export class WebgpuExecutable implements Executable {
 
   async run({ times = 1, signal }: RunOptions = {}): Promise<void> {
     this.#check();
-    if (times < 1) return;
+    checkTimes(times);
     const last = await this.device.inTurn(() => this.#submitAll(times, signal));
     // Out of turn: what is asked for next may be submitted while the last part of this still runs.
     await this.device.guard(last.done);
   }
 
-  /** Submits all runs and waits for all but the last part; runs that are quick share a command buffer. */
+  /**
+   * Submits all runs and waits for all but the last part. Their dispatches are one long row, cut where time says:
+   * quick runs share a command buffer and a long one takes several, which changes nothing in what is computed.
+   */
   async #submitAll(times: number, signal?: AbortSignal): Promise<{ done: Promise<unknown> }> {
     const { raw } = this.device;
-    const most = Math.max(1, Math.floor(dispatchesPerSubmit / Math.max(1, this.#dispatches.length)));
-    let together = 1;
-    let time = 0;
+    const total = times * this.#dispatches.length;
+    let from = 0;
     while (true) {
       signal?.throwIfAborted();
+      if (from >= total) return { done: Promise.resolve() };
+      const to = Math.min(from + this.#together, total);
       const start = performance.now();
-      raw.queue.submit([this.#encode(together)]);
+      raw.queue.submit([this.#encode(from, to)]);
       const done = raw.queue.onSubmittedWorkDone();
       // A failure may come before the caller waits for it.
       done.catch(() => {});
-      time += together;
-      if (time >= times) return { done };
+      if (to >= total) return { done };
       await this.device.guard(done);
       const took = performance.now() - start;
-      if (took < patienceMs / 2) together = Math.min(2 * together, most);
-      else if (took > patienceMs) together = Math.max(1, together >> 1);
-      together = Math.min(together, times - time);
+      if (took < patienceMs / 2) this.#together = Math.min(2 * this.#together, mostDispatches);
+      else if (took > patienceMs) this.#together = Math.max(1, this.#together >> 1);
+      from = to;
     }
   }
 
-  /** Command buffers can be used once, so each run encodes its own: 1 to 2 microseconds a dispatch. */
-  #encode(runs: number): GPUCommandBuffer {
+  /** Dispatches `from` to `to` of the row. Command buffers can be used once: 1 to 2 microseconds a dispatch. */
+  #encode(from: number, to: number): GPUCommandBuffer {
     const encoder = this.device.raw.createCommandEncoder({ label: this.program.name });
     // One pass is enough: dispatches of a pass see what earlier ones wrote.
     const pass = encoder.beginComputePass({ label: this.program.name });
-    for (let run = 0; run < runs; run++) {
-      let current: GPUComputePipeline | undefined;
-      for (const { pipeline, group, width, height } of this.#dispatches) {
-        if (pipeline !== current) pass.setPipeline(pipeline);
-        current = pipeline;
-        pass.setBindGroup(0, group);
-        pass.dispatchWorkgroups(width, height);
-      }
+    let current: GPUComputePipeline | undefined;
+    for (let at = from; at < to; at++) {
+      const { pipeline, group, width, height } = this.#dispatches[at % this.#dispatches.length];
+      if (pipeline !== current) pass.setPipeline(pipeline);
+      current = pipeline;
+      pass.setBindGroup(0, group);
+      pass.dispatchWorkgroups(width, height);
     }
     pass.end();
     return encoder.finish();
@@ -215,8 +222,7 @@ export class WebgpuExecutable implements Executable {
   /** A destroyed buffer in a submit is an uncaptured error, which would end the whole device. */
   #check(): void {
     this.device.check();
-    if (!this.device.executables.has(this))
-      throw new LimbeckError('ERR_PROGRAM', `${this.program.name}: this executable was disposed`);
+    if (!this.device.executables.has(this)) throw disposedError(`the program ${this.program.name}`);
     for (const tensor of this.#tensors) tensor.checkAlive(this.program.name);
   }
 

@@ -1,5 +1,4 @@
-import { LimbeckError } from '../../util/errors.js';
-import { checkWrite } from '../bindings.js';
+import { checkWrite, disposedError } from '../bindings.js';
 import type { Numbers, Tensor } from '../device.js';
 import { bytesOf, type DType } from '../program.js';
 import { readBuffer } from './buffers.js';
@@ -68,10 +67,7 @@ export class WebgpuTensor implements Tensor {
   checkAlive(user = 'tensor'): void {
     this.device.check();
     if (!this.device.tensors.has(this))
-      throw new LimbeckError(
-        'ERR_PROGRAM',
-        `${user}: the tensor of ${this.length} ${this.dtype} was disposed`,
-      );
+      throw disposedError(`${user}: the tensor of ${this.length} ${this.dtype}`);
   }
 
   dispose(): void {

@@ -1,0 +1,11 @@
+/** Does things one after another, in the order they were asked for: what makes a device a queue. */
+export class Turns {
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** Does it after everything that was asked for earlier, whether or not that succeeded. */
+  take<T>(work: () => T | Promise<T>): Promise<T> {
+    const turn = this.#last.then(work);
+    this.#last = turn.catch(() => {});
+    return turn;
+  }
+}

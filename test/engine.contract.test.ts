@@ -1,0 +1,145 @@
+/** What `Device` promises (src/engine/device.ts), of every engine. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Device, Executable, Tensor } from '../src/engine/device.js';
+import { openDevice } from '../src/engine/open.js';
+import * as elementwise from '../src/engine/ops/elementwise.js';
+import { type Program, Recorder } from '../src/engine/program.js';
+
+/** counter += one, `length` elements, in `steps` steps of one program. */
+function counting(length: number, steps = 1): Program {
+  const r = new Recorder('counting');
+  const one = r.external('one', 1, [length]);
+  const counter = r.external('counter', 1, [length]);
+  for (let step = 0; step < steps; step++)
+    elementwise.multiply(r, { a: one, b: one }, { into: counter, accumulate: true });
+  return r.program();
+}
+
+interface Counting {
+  readonly one: Tensor;
+  readonly counter: Tensor;
+  readonly executable: Executable;
+}
+
+describe.each(['reference', 'cpu', 'webgpu'] as const)('%s', (engine) => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await openDevice(engine, { threads: 2 });
+  });
+  afterAll(() => device?.dispose());
+
+  async function load(length = 3, steps = 1): Promise<Counting> {
+    const one = await device.tensor('f32', length, new Float32Array(length).fill(1));
+    const counter = await device.tensor('f32', length);
+    return { one, counter, executable: await device.load(counting(length, steps), { one, counter }) };
+  }
+
+  function dispose({ one, counter, executable }: Counting): void {
+    for (const owner of [executable, one, counter]) owner.dispose();
+    expect(device.memory()).toEqual({ tensors: 0, executables: 0, bytes: 0 });
+  }
+
+  test('runs, writes and reads happen in the order they were asked for', async () => {
+    const all = await load();
+    const { one, counter, executable } = all;
+    const tens = [10, 10, 10];
+    const asked = [
+      executable.run({ times: 5 }),
+      counter.read(),
+      one.write(tens),
+      executable.run(),
+      counter.read(),
+      counter.write([7], 1),
+      counter.read(),
+    ];
+    tens.fill(0); // a write takes its numbers when it is asked for
+    const [, first, , , second, , third] = await Promise.all(asked);
+    expect([...first!]).toEqual([5, 5, 5]);
+    expect([...second!]).toEqual([105, 105, 105]);
+    expect([...third!]).toEqual([105, 7, 105]);
+    dispose(all);
+  });
+
+  test.each([
+    ['many short runs', 1, 10_000_000],
+    ['one long run', 20_000, 1],
+  ])('a signal stops %s; the device stays usable', async (_, steps, times) => {
+    // Long enough for every engine that a signal after 20 ms meets it at work.
+    const all = await load(20_000, steps);
+    const { counter, executable } = all;
+    const total = steps * times;
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    setTimeout(() => controller.abort(reason), 20);
+    await expect(executable.run({ times, signal: controller.signal })).rejects.toBe(reason);
+    const reached = (await counter.read())[0];
+    expect(reached).toBeGreaterThan(0);
+    expect(reached).toBeLessThan(total);
+    await expect(executable.run({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    expect((await counter.read())[0]).toBe(reached);
+    if (steps === 1) {
+      await executable.run();
+      expect((await counter.read())[0]).toBe(reached + 1);
+    }
+    dispose(all);
+  });
+
+  test('a long program that is cut into parts computes what a short one does, run after run', async () => {
+    const all = await load(5, 1300);
+    await all.executable.run();
+    await all.executable.run({ times: 3 });
+    expect([...(await all.counter.read())]).toEqual(Array(5).fill(5200));
+    dispose(all);
+  });
+
+  test('what was asked for before a dispose still happens', async () => {
+    const { one, counter, executable } = await load();
+    const asked = [executable.run({ times: 20 }), counter.read()] as const;
+    for (const owner of [executable, one, counter]) owner.dispose();
+    expect(device.memory()).toEqual({ tensors: 0, executables: 0, bytes: 0 });
+    await asked[0];
+    expect([...(await asked[1])]).toEqual([20, 20, 20]);
+  });
+
+  test('what was disposed says so, and the device goes on', async () => {
+    const all = await load();
+    const { one, counter, executable } = all;
+    const disposed = (what: RegExp) => ({ code: 'ERR_PROGRAM', message: expect.stringMatching(what) });
+    one.dispose();
+    one.dispose();
+    await expect(one.read()).rejects.toMatchObject(disposed(/tensor of 3 f32 was disposed/));
+    await expect(one.write([1])).rejects.toMatchObject(disposed(/tensor of 3 f32 was disposed/));
+    await expect(executable.run()).rejects.toMatchObject(disposed(/counting.*was disposed/));
+    await expect(device.load(counting(3), { one, counter })).rejects.toMatchObject(disposed(/was disposed/));
+    executable.dispose();
+    executable.dispose();
+    await expect(executable.run()).rejects.toMatchObject(disposed(/the program counting was disposed/));
+    expect([...(await counter.read())]).toEqual([0, 0, 0]);
+    dispose(all);
+  });
+
+  test.each([-1, 1.5, Number.NaN])('%d runs are none that can be asked for', async (times) => {
+    const all = await load();
+    await expect(all.executable.run({ times })).rejects.toMatchObject({ code: 'ERR_OPTION' });
+    await all.executable.run({ times: 0 });
+    expect([...(await all.counter.read())]).toEqual([0, 0, 0]);
+    dispose(all);
+  });
+
+  test.each([
+    ['u8', [1, 256], /value 1 is 256, expected a whole number from 0 to 255/],
+    ['u8', new Uint32Array([300, 1]), /value 0 is 300/],
+    ['u32', [0, -1], /value 1 is -1, expected a whole number from 0 to 4294967295/],
+    ['u32', new Float32Array([0.5]), /value 0 is 0.5/],
+    ['u32', [0, 2 ** 32], /value 1 is 4294967296/],
+    ['u32', [Number.NaN], /value 0 is NaN/],
+  ] as const)('%s: %j would be changed by writing it, and is refused', async (dtype, values, message) => {
+    const tensor = await device.tensor(dtype, 2, [3, 4]);
+    const refused = { code: 'ERR_DATA', message: expect.stringMatching(message) };
+    await expect(tensor.write(values)).rejects.toMatchObject(refused);
+    await expect(device.tensor(dtype, 2, values)).rejects.toMatchObject(refused);
+    expect([...(await tensor.read())]).toEqual([3, 4]);
+    tensor.dispose();
+    expect(device.memory().tensors).toBe(0);
+  });
+});
