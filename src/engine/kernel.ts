@@ -25,8 +25,8 @@ export interface Kernel {
   readonly sizes: readonly string[];
   readonly constants: readonly string[];
   /**
-   * `multilinear` kernels are sums of products of one element of each operand, so that running them on
-   * absolute values bounds their rounding error; `exact` ones move or select values and round nothing;
+   * `multilinear` kernels are sums of products of operands and constants with nothing subtracted, so that running
+   * them on absolute values bounds their rounding error; `exact` ones move or select values and round nothing;
    * `nonlinear` ones have rounding errors of a few units in the last place per operation.
    */
   readonly kind: 'multilinear' | 'exact' | 'nonlinear';
@@ -79,6 +79,15 @@ export function expectRank(kernel: string, name: string, view: View, axes: strin
     throw new LimbeckError(
       'ERR_SHAPE',
       `${kernel}: ${name} is ${shapeText(view.shape)}, expected ${rank} axes (${axes})`,
+    );
+}
+
+/** Throws unless the whole population shares `view`: kernels read its first member only. */
+export function expectShared(kernel: string, name: string, view: View): void {
+  if (view.members !== 1)
+    throw new LimbeckError(
+      'ERR_SHAPE',
+      `${kernel}: ${name} has ${view.members} members, expected 1: the population shares it`,
     );
 }
 

@@ -1,3 +1,4 @@
+import { expectShared } from '../engine/kernel.js';
 import * as crossentropy from '../engine/ops/crossentropy.js';
 import * as optimizer from '../engine/ops/optimizer.js';
 import * as reduce from '../engine/ops/reduce.js';
@@ -27,6 +28,8 @@ export interface HypergradientResults {
  * and `H_ww v` are the tangents of xBar, yBar and thetaBar, and `g·v` is the tangent of the loss, `zBar · zDot`.
  * Invariant: at the top of each iteration `lambda` is dL/dtheta[t+1], and every batch used by steps after t holds its
  * share of the gradient already.
+ *
+ * Images, labels and rates must be shared by the population, since their gradients are summed over it.
  */
 export function recordHypergradient(
   r: Recorder,
@@ -36,6 +39,7 @@ export function recordHypergradient(
   results: HypergradientResults,
 ): void {
   const { network, steps, epochs } = loop;
+  for (const name of ['images', 'labels', 'rates'] as const) expectShared('hypergradient', name, loop[name]);
   const touched = new Set<number>();
   let lambda = lambdaLast;
   for (let t = steps * epochs - 1; t >= 0; t--) {

@@ -4,10 +4,13 @@ import { elements, type Recorder, slice, type View } from '../engine/program.js'
 import type { Network } from '../networks/network.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 
-/** Training a population of networks on distilled data, step by step. */
+/**
+ * Training a population of networks on distilled data, step by step. Images, labels and rates are shared by the
+ * population or, for training alone (no gradient goes through it: see `recordHypergradient`), per member.
+ */
 export interface InnerLoop {
   readonly network: Network;
-  /** `[count]`, per member or shared: the networks before the first step. */
+  /** `[count]` per member: the networks before the first step. */
   readonly theta: View;
   /** `[steps, n, C, H, W]`: step t trains on batch `t mod steps`. */
   readonly images: View;
@@ -32,9 +35,13 @@ export function stepOperands({ network, images, labels, rates, steps }: InnerLoo
   };
 }
 
-function checkShapes({ network, images, labels, rates, steps, epochs }: InnerLoop): void {
+function checkLoop(
+  members: number,
+  { network, theta, images, labels, rates, steps, epochs }: InnerLoop,
+): void {
   const n = images.shape[1];
   const expected: [string, View, readonly number[]][] = [
+    ['theta', theta, [network.count]],
     ['images', images, [steps, n, ...network.inputShape]],
     ['labels', labels, [steps, n, network.classes]],
     ['rates', rates, [steps * epochs]],
@@ -45,6 +52,11 @@ function checkShapes({ network, images, labels, rates, steps, epochs }: InnerLoo
         'ERR_SHAPE',
         `inner loop: ${name} is ${shapeText(view.shape)}, expected ${shapeText(shape)}`,
       );
+  if (theta.members !== members)
+    throw new LimbeckError(
+      'ERR_SHAPE',
+      `inner loop: theta has ${theta.members} members, expected ${members}: each network needs parameters of its own`,
+    );
 }
 
 /**
@@ -55,7 +67,7 @@ function checkShapes({ network, images, labels, rates, steps, epochs }: InnerLoo
  * `last`, where given, is the slot that receives theta[T].
  */
 export function recordInnerLoop(r: Recorder, members: number, loop: InnerLoop, last?: View): View[] {
-  checkShapes(loop);
+  checkLoop(members, loop);
   const { network, steps, epochs } = loop;
   const T = steps * epochs;
   const thetas = [loop.theta];
@@ -64,7 +76,7 @@ export function recordInnerLoop(r: Recorder, members: number, loop: InnerLoop, l
     const passes = network.forward(r, x, thetas[t]);
     const { logp } = crossentropy.forward(r, { z: passes.z, y });
     const zBar = crossentropy.backward(r, { logp, y }, 1 / n);
-    const g = r.temporary('g', thetas[t].members, [network.count]);
+    const g = r.temporary('g', members, [network.count]);
     passes.backward(zBar, { thetaBar: g });
     const into = t === T - 1 && last ? last : r.temporary(`theta${t + 1}`, members, [network.count]);
     thetas.push(optimizer.sgd(r, { theta: thetas[t], g, rate }, { into }));

@@ -1,12 +1,12 @@
 /** Learning rate of an optimiser over a run, as factors of its base rate. */
 export interface Schedule {
-  /** `step`: halved by `factor` every `every`-th part of the run; `cosine`: down to zero; `constant`. */
+  /** `step`: multiplied by `factor` from one stage to the next; `cosine`: half a cosine, from 1 towards 0; `constant`. */
   readonly kind: 'step' | 'cosine' | 'constant';
-  /** `step`: the factor. */
+  /** `step`: the factor, default 0.5. */
   readonly factor?: number;
-  /** `step`: how many equal stages the run has. */
+  /** `step`: how many equal stages the run has, default 10. */
   readonly stages?: number;
-  /** Iterations over which the rate first rises linearly from zero. */
+  /** Iterations over which the rate first rises linearly: in iteration t by (t + 1) / warmup. Default 0. */
   readonly warmup?: number;
 }
 

@@ -1,7 +1,9 @@
+import { LimbeckError } from '../../util/errors.js';
 import {
   destination,
   expectSameLength,
   expectShape,
+  expectShared,
   type Into,
   type Kernel,
   type OpCase,
@@ -109,7 +111,10 @@ export interface AdamConstants {
   readonly epsilon: number;
 }
 
-/** One Adam step in place on theta, m and s; the gradient is first multiplied by `scale[0]` where given. */
+/**
+ * One Adam step in place on theta, m and s, all three per member where one is; the gradient is first multiplied by
+ * `scale[0]` where given. `scale`, `schedule` and `state` are shared by the population.
+ */
 export function adam(
   r: Recorder,
   o: { g: View; scale?: View; schedule: View; state: View; theta: View; m: View; s: View },
@@ -120,6 +125,17 @@ export function adam(
   expectShape(op, 'state', o.state, [4], '(a counter state)');
   const rows = o.schedule.shape[0];
   expectShape(op, 'schedule', o.schedule, [rows, 2], '(rows of rate and correction)');
+  if (o.scale) expectShape(op, 'scale', o.scale, [1], '(one factor)');
+  for (const name of ['scale', 'schedule', 'state'] as const) {
+    const view = o[name];
+    if (view) expectShared(op, name, view);
+  }
+  for (const name of ['m', 's'] as const)
+    if (o[name].members !== o.theta.members)
+      throw new LimbeckError(
+        'ERR_SHAPE',
+        `${op}: ${name} has ${o[name].members} members, expected ${o.theta.members} as theta has`,
+      );
   const sizes = { P: o.theta.members, M: elements(o.theta.shape), rows };
   const { g, scale, schedule, state, theta, m, s } = o;
   r.push({

@@ -1,5 +1,5 @@
 import { feistelPermutation, normalPair, threefry4x32, uniform } from '../../util/random.js';
-import { destination, expectShape, type Into, type Kernel, type OpCase } from '../kernel.js';
+import { destination, expectShape, expectShared, type Into, type Kernel, type OpCase } from '../kernel.js';
 import { elements, type Recorder, type View } from '../program.js';
 
 /**
@@ -93,8 +93,13 @@ export interface Draw {
   readonly shift?: number;
 }
 
+function expectState(op: string, state: View): void {
+  expectShape(op, 'state', state, [4], '(seed low, seed high, draw, 0)');
+  expectShared(op, 'state', state);
+}
+
 function fill(r: Recorder, kernel: Kernel, state: View, draw: Draw, out: View): View {
-  expectShape(kernel.name, 'state', state, [4], '(seed low, seed high, draw, 0)');
+  expectState(kernel.name, state);
   const { stream, firstMember = 0, gain = 1, shift = 0 } = draw;
   const sizes = { P: out.members, M: elements(out.shape), stream, firstMember };
   r.push({ kernel, operands: { state, out }, sizes, constants: { gain, shift }, accumulate: false });
@@ -122,7 +127,7 @@ export function batch(
   to: Into = {},
 ): View {
   const op = batchKernel.name;
-  expectShape(op, 'state', state, [4], '(seed low, seed high, draw, 0)');
+  expectState(op, state);
   const index = destination(r, op, 'index', 1, [B], to, 'u32');
   r.push({
     kernel: batchKernel,
@@ -136,6 +141,7 @@ export function batch(
 
 /** draw += 1. */
 export function advance(r: Recorder, { state }: { state: View }): void {
+  expectState(advanceKernel.name, state);
   r.push({ kernel: advanceKernel, operands: { state }, sizes: { P: 1 }, constants: {}, accumulate: false });
 }
 

@@ -1,4 +1,13 @@
-import { destination, expectSameLength, type Into, type Kernel, type OpCase, population } from '../kernel.js';
+import {
+  destination,
+  expectSameLength,
+  expectShape,
+  expectShared,
+  type Into,
+  type Kernel,
+  type OpCase,
+  population,
+} from '../kernel.js';
 import { elements, type Recorder, type View } from '../program.js';
 
 /** Sums, always in a fixed order, so that the same program gives the same bits. */
@@ -90,14 +99,22 @@ export function sum(r: Recorder, { x }: { x: View }, factor = 1, to: Into = {}):
   return out;
 }
 
-/** The gradient of something shared: out = factor times `scale[0]` (1 if left out) times x summed over the population. */
+/**
+ * The gradient of something shared: out = factor times `scale[0]` (1 if left out) times x summed over the population.
+ * `scale` is `[1]` and shared itself.
+ */
 export function members(
   r: Recorder,
   { x, scale }: { x: View; scale?: View },
   factor = 1,
   to: Into = {},
 ): View {
-  const out = destination(r, membersKernel.name, 'out', 1, x.shape, to);
+  const op = membersKernel.name;
+  if (scale) {
+    expectShape(op, 'scale', scale, [1], '(one factor)');
+    expectShared(op, 'scale', scale);
+  }
+  const out = destination(r, op, 'out', 1, x.shape, to);
   const sizes = { P: x.members, M: elements(x.shape) };
   r.push({
     kernel: membersKernel,
