@@ -1,6 +1,6 @@
 import type { Device, Numbers, Tensor } from '../../src/engine/device.js';
 import type { Fill, OpCase } from '../../src/engine/kernel.js';
-import { elements, type Program, Recorder, type Slot, type View } from '../../src/engine/program.js';
+import { type Program, Recorder, type Slot, type View } from '../../src/engine/program.js';
 import { ReferenceDevice } from '../../src/engine/reference.js';
 import { Stream } from '../../src/util/random.js';
 import { eps32, expectClose } from './close.js';
@@ -10,7 +10,7 @@ export interface PreparedCase {
   readonly program: Program;
   /** What each external slot holds before the run; pure outputs hold poison (NaN, or 0xffffffff). */
   readonly inputs: ReadonlyMap<Slot, Numbers>;
-  /** External slots that some step writes, with the loosest tolerance class of the steps. */
+  /** External slots that some step writes. */
   readonly outputs: readonly Slot[];
 }
 
@@ -68,11 +68,11 @@ export function prepareCase(opCase: OpCase): PreparedCase {
 export async function runCase(
   device: Device,
   { program, inputs, outputs }: PreparedCase,
-  change: (values: Numbers) => ArrayLike<number> = (values) => values,
+  change: (values: Numbers, slot: Slot) => ArrayLike<number> = (values) => values,
 ): Promise<Map<Slot, Numbers>> {
   const tensors: Record<string, Tensor> = {};
   for (const [slot, values] of inputs)
-    tensors[slot.name] = await device.tensor(slot.dtype, slot.length, change(values));
+    tensors[slot.name] = await device.tensor(slot.dtype, slot.length, change(values, slot));
   const executable = await device.load(program, tensors);
   await executable.run();
   const results = new Map<Slot, Numbers>();
@@ -84,42 +84,85 @@ export async function runCase(
 
 const reference = new ReferenceDevice();
 
+/** The same program with other constants. */
+function withConstants(program: Program, change: (value: number) => number): Program {
+  const steps = program.steps.map((step) => ({
+    ...step,
+    constants: Object.fromEntries(
+      Object.entries(step.constants).map(([name, value]) => [name, change(value)]),
+    ),
+  }));
+  return Object.create(program, { steps: { value: steps } });
+}
+
+/** What the outputs would be if nothing cancelled: every input and constant by its absolute value. */
+function absoluteSums(prepared: PreparedCase): Promise<Map<Slot, Numbers>> {
+  const program = withConstants(prepared.program, Math.abs);
+  return runCase(reference, { ...prepared, program }, (values) => Float64Array.from(values, Math.abs));
+}
+
 /**
- * Runs a case on `device` and on the reference, and compares. The tolerance comes from what the kernels are:
- * exact ones must agree to the bit; multilinear ones to `eps (reduction + 4)` times the same sum of absolute
- * values; the others to a number of units in the last place of the largest value, `ulps`.
+ * How far each output moves, per unit, when every real input and constant moves by one unit of itself up or down:
+ * the largest of several draws of signs. For `a - b` that is `|a| + |b|`, however close they are to each other.
+ */
+async function conditions(
+  prepared: PreparedCase,
+  expected: ReadonlyMap<Slot, Numbers>,
+): Promise<Map<Slot, Float64Array>> {
+  const unit = 2 ** -24;
+  const largest = new Map(prepared.outputs.map((slot) => [slot, new Float64Array(slot.length)]));
+  for (let draw = 0; draw < 8; draw++) {
+    const signs = new Stream(11, draw);
+    let next = 0;
+    const moved = (value: number) => value * (1 + (signs.u32(next++) & 1 ? unit : -unit));
+    const program = withConstants(prepared.program, moved);
+    const results = await runCase(reference, { ...prepared, program }, (values, { dtype }) =>
+      dtype === 'f32' ? Float64Array.from(values, moved) : values,
+    );
+    for (const [slot, sizes] of largest) {
+      const [result, want] = [results.get(slot)!, expected.get(slot)!];
+      for (let i = 0; i < sizes.length; i++)
+        sizes[i] = Math.max(sizes[i], Math.abs(result[i] - want[i]) / unit || 0);
+    }
+  }
+  return largest;
+}
+
+/**
+ * Runs a case on `device` and on the reference, and compares element i of each output to a tolerance that comes from
+ * what the kernels are. With `eps = 2^-24` and `want_i` the reference's value:
+ *
+ *     exact               0: the same bits
+ *     multilinear         eps (reduction + 4) times the same sum of absolute values
+ *     nonlinear, chains   eps ulps max(|want_i|, condition_i, scale / 64)
+ *
+ * where `condition_i` is what changes of the inputs by one unit each do to it (above), so that cancellation is
+ * allowed for where it happens and nowhere else, and `scale` the largest |want|: below 1/64 of it an intermediate
+ * value that is the same for many elements (the sum of a softmax) may cost more than the element is worth.
  */
 export async function expectCaseAgrees(device: Device, opCase: OpCase, ulps = 32): Promise<void> {
   const prepared = prepareCase(opCase);
   const { program } = prepared;
   const expected = await runCase(reference, prepared);
   const actual = await runCase(device, prepared);
-  const last = program.steps[program.steps.length - 1];
-  const onlyExact = program.steps.every((step) => step.kernel.kind === 'exact');
-  const onlyMultilinear = program.steps.every((step) => step.kernel.kind !== 'nonlinear');
-  let bound: Map<Slot, Numbers> | undefined;
-  if (!onlyExact && onlyMultilinear && program.steps.length === 1) {
-    const constants = Object.fromEntries(
-      Object.entries(last.constants).map(([name, value]) => [name, Math.abs(value)]),
-    );
-    const absolute = {
-      ...prepared,
-      program: Object.create(program, { steps: { value: [{ ...last, constants }] } }),
-    };
-    bound = await runCase(reference, absolute, (values) => Float64Array.from(values, Math.abs));
-  }
+  const kinds = new Set(program.steps.map((step) => step.kernel.kind));
+  const exact = kinds.size === 1 && kinds.has('exact');
+  const bounded = program.steps.length === 1 && kinds.has('multilinear');
+  const [{ kernel, sizes }] = program.steps;
+  const magnitudes = bounded
+    ? await absoluteSums(prepared)
+    : exact
+      ? expected
+      : await conditions(prepared, expected);
   for (const slot of prepared.outputs) {
     const want = expected.get(slot)!;
+    const magnitude = magnitudes.get(slot)!;
     let scale = 0;
-    for (const value of want) scale = Math.max(scale, Math.abs(value));
-    const magnitude = bound?.get(slot);
+    for (const value of want) scale = Math.max(scale, Math.abs(value) || 0);
     expectClose(`${device.description}: ${opCase.name}: ${slot.name}`, actual.get(slot)!, want, (i) => {
-      if (onlyExact || slot.dtype !== 'f32') return 0;
-      if (magnitude) return eps32 * (last.kernel.reduction(last.sizes) + 4) * magnitude[i];
-      return eps32 * ulps * Math.max(scale, 1);
+      if (exact || slot.dtype !== 'f32') return 0;
+      if (bounded) return eps32 * (kernel.reduction(sizes) + 4) * magnitude[i];
+      return eps32 * ulps * Math.max(Math.abs(want[i]), magnitude[i], scale / 64);
     });
   }
 }
-
-/** Number of elements of one member of a view: for tests that index by hand. */
-export const memberLength = (view: View): number => elements(view.shape);

@@ -23,8 +23,8 @@ export const addKernel: Kernel = {
   operands: { a: 'read', b: 'read', out: 'write' },
   sizes,
   constants: ['alpha', 'beta'],
-  kind: 'nonlinear',
-  reduction: () => 1,
+  kind: 'multilinear',
+  reduction: () => 2,
   flops: perElement(3),
   reference({ a, b, out }, s, { alpha, beta }) {
     for (let p = 0; p < s.P; p++) {

@@ -32,8 +32,8 @@ function affine(name: string): Kernel {
     operands: { data: 'read', index: 'read', gain: 'read', shift: 'read', x: 'write' },
     sizes: ['P', 'B', 'C', 'S', 'R'],
     constants: [],
-    kind: 'nonlinear',
-    reduction: () => 1,
+    kind: 'multilinear',
+    reduction: () => 2,
     flops: (s) => 2 * s.P * s.B * s.C * s.S,
     reference({ data, index, gain, shift, x }, s) {
       for (let p = 0; p < s.P; p++) {
