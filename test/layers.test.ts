@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Device, EngineName, Numbers, Tensor } from '../src/engine/device.js';
 import { openDevice } from '../src/engine/open.js';
 import * as crossentropy from '../src/engine/ops/crossentropy.js';
-import { multiply } from '../src/engine/ops/elementwise.js';
+import { add, multiply } from '../src/engine/ops/elementwise.js';
 import { elements, Recorder, type View } from '../src/engine/program.js';
 import { conv } from '../src/layers/conv.js';
 import * as registry from '../src/layers/index.gen.js';
@@ -121,6 +121,61 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('four passes on %s', (eng
     }
     const scale = Math.max(size, Math.sqrt(dot(out.yBar, out.yBar) * dot(out.yDot, out.yDot)));
     expect(Math.abs(left - right) / scale).toBeLessThan(limits[engine]);
+  });
+
+  /**
+   * F(x, theta, yBar) = <yBar, y(x, theta)> has the gradient (xBar, thetaBar, y). The two tangent passes give its
+   * tangent (xBarDot, thetaBarDot, yDot) in a direction (xDot, thetaDot, yBarDot): a symmetric form, Hess F.
+   */
+  test.each(
+    Object.values(layers)
+      .flat()
+      .map((c) => [c.layer.name, c] as const),
+  )('%s: <u, Hess F v> = <v, Hess F u> over (x, theta, yBar)', async (_, { layer, inputShape }) => {
+    const thetaShapes = layer.parameters(inputShape).map(({ shape }) => shape);
+    const xShape = [N, ...inputShape];
+    const yShape = [N, ...layer.outputShape(inputShape)];
+    const record = (r: Recorder) => {
+      const theta = (suffix: string) =>
+        thetaShapes.map((shape, i) => r.external(`theta${i}${suffix}`, 1, shape));
+      const passes = layer.forward(r, r.external('x', 1, xShape), theta(''));
+      const yBar = r.external('yBar', 1, yShape);
+      passes.backward({ yBar, wantX: true });
+      const tangents = { xDot: r.external('xDot', 1, xShape), thetaDot: theta('Dot') };
+      const yDot = passes.tangentForward(tangents)!;
+      const yBarDot = r.external('yBarDot', 1, yShape);
+      const thetaBarDot = theta('BarDot');
+      const xBarDot = passes.tangentBackward({ yBar, yBarDot, ...tangents, thetaBarDot, wantX: true })!;
+      // Brings the temporaries out.
+      add(r, { a: xBarDot, b: xBarDot }, 1, 0, r.external('xBarDot', 1, xShape));
+      add(r, { a: yDot, b: yDot }, 1, 0, r.external('yDot', 1, yShape));
+    };
+    /** Each variable's shape, and the slots of its part of a direction and of the product with it. */
+    const variables = [
+      { shape: xShape, direction: 'xDot', product: 'xBarDot' },
+      { shape: yShape, direction: 'yBarDot', product: 'yDot' },
+      ...thetaShapes.map((shape, i) => ({
+        shape,
+        direction: `theta${i}Dot`,
+        product: `theta${i}BarDot`,
+      })),
+    ];
+    const [u, v] = [1, 2].map((which) =>
+      variables.map(({ shape }, i) => {
+        const stream = new Stream(8, i, which);
+        return Float32Array.from({ length: elements(shape) }, (_value, at) => stream.normal(at));
+      }),
+    );
+    const hess = async (vector: Numbers[]) => {
+      const fill = Object.fromEntries(variables.map(({ direction }, i) => [direction, vector[i]]));
+      const out = await run(device, record, fill);
+      return variables.map(({ product }) => out[product]);
+    };
+    const [hessU, hessV] = [await hess(u), await hess(v)];
+    const form = (a: Numbers[], b: Numbers[]) => a.reduce((sum, part, i) => sum + dot(part, b[i]), 0);
+    const scale = Math.sqrt(form(u, u) * form(hessV, hessV));
+    expect(scale).toBeGreaterThan(1);
+    expect(Math.abs(form(u, hessV) - form(v, hessU)) / scale).toBeLessThan(limits[engine]);
   });
 
   test.each([

@@ -47,9 +47,9 @@ function markDistances(
   distance: Float64Array,
 ): void {
   for (let i = 0; i + 1 < x.length; i++) {
-    const dx = x[i + 1] - x[i];
-    const dy = y[i + 1] - y[i];
-    const squaredLength = Math.max(dx * dx + dy * dy, 1e-12);
+    const alongX = x[i + 1] - x[i];
+    const alongY = y[i + 1] - y[i];
+    const squaredLength = Math.max(alongX * alongX + alongY * alongY, 1e-12);
     const firstColumn = Math.max(0, Math.floor(Math.min(x[i], x[i + 1]) - reach));
     const lastColumn = Math.min(size - 1, Math.floor(Math.max(x[i], x[i + 1]) + reach));
     const firstRow = Math.max(0, Math.floor(Math.min(y[i], y[i + 1]) - reach));
@@ -58,9 +58,9 @@ function markDistances(
       for (let column = firstColumn; column <= lastColumn; column++) {
         const px = column + 0.5 - x[i];
         const py = row + 0.5 - y[i];
-        const t = Math.min(1, Math.max(0, (px * dx + py * dy) / squaredLength));
-        const offX = px - t * dx;
-        const offY = py - t * dy;
+        const t = Math.min(1, Math.max(0, (px * alongX + py * alongY) / squaredLength));
+        const offX = px - t * alongX;
+        const offY = py - t * alongY;
         const edge = Math.sqrt(offX * offX + offY * offY) - (radius[i] + t * (radius[i + 1] - radius[i]));
         const at = row * size + column;
         if (edge < distance[at]) distance[at] = edge;
