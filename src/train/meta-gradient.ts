@@ -1,7 +1,9 @@
 import type { Device, Executable, Numbers, Tensor } from '../engine/device.js';
 import { type Program, Recorder } from '../engine/program.js';
+import { Turns } from '../engine/turns.js';
 import { createNetwork, type Network, type NetworkOptions } from '../networks/index.js';
 import { LimbeckError } from '../util/errors.js';
+import { type Owned, owning } from '../util/owned.js';
 import { recordUnrolled } from './unrolled.js';
 
 /** Flat arrays; all sizes follow from the lengths. */
@@ -111,59 +113,58 @@ export function recordMetaGradient({ network, members, n, B, steps, epochs }: Me
   return r.program();
 }
 
+/** A loaded program for one geometry; calls share its tensors, so they take turns. */
 interface Loaded {
   readonly key: string;
-  readonly tensors: Record<string, Tensor>;
+  readonly tensors: Readonly<Record<string, Tensor>>;
   readonly executable: Executable;
+  readonly owned: Owned;
 }
 
-/** The last geometry asked of each device stays loaded, so that a loop of calls records and allocates once. */
-const loaded = new WeakMap<Device, Promise<Loaded>>();
+/** What a device keeps between calls: the last geometry stays loaded, so that a loop of calls records once. */
+class Cache {
+  readonly turns = new Turns();
+  #loaded: Loaded | undefined;
 
-async function loadFor(device: Device, key: string, geometry: MetaGradientGeometry): Promise<Loaded> {
-  const program = recordMetaGradient(geometry);
-  const tensors: Record<string, Tensor> = {};
-  for (const slot of program.slots)
-    if (slot.external) tensors[slot.name] = await device.tensor(slot.dtype, slot.length);
-  return { key, tensors, executable: await device.load(program, tensors) };
+  async load(device: Device, key: string, geometry: MetaGradientGeometry): Promise<Loaded> {
+    if (this.#loaded?.key === key) return this.#loaded;
+    this.#loaded?.owned.dispose();
+    this.#loaded = undefined;
+    this.#loaded = await owning(async (owned) => {
+      const program = recordMetaGradient(geometry);
+      const tensors: Record<string, Tensor> = {};
+      for (const { external, name, dtype, length } of program.slots)
+        if (external) tensors[name] = owned.own(await device.tensor(dtype, length));
+      const executable = owned.own(await device.load(program, tensors));
+      return { key, tensors, executable, owned };
+    });
+    return this.#loaded;
+  }
 }
 
-/** One call at a time per device: calls share the loaded tensors. */
-const turns = new WeakMap<Device, Promise<unknown>>();
+const caches = new WeakMap<Device, Cache>();
 
 /**
  * The exact gradient of the loss after training on distilled data, with respect to that data: for tools that bring
- * their own outer loop. See `recordUnrolled` for what is computed; throws ERR_SHAPE or ERR_OPTION for arrays that do
- * not fit together.
+ * their own outer loop (Wang et al. 2018; see `recordUnrolled`). Throws ERR_SHAPE or ERR_OPTION for arrays that do not
+ * fit together. Numbers that are not finite are not refused: they come back as such.
  */
-export function metaGradient(device: Device, options: MetaGradientOptions): Promise<MetaGradient> {
-  const turn = (turns.get(device) ?? Promise.resolve()).then(() => compute(device, options));
-  turns.set(
-    device,
-    turn.catch(() => {}),
-  );
-  return turn;
-}
-
-async function compute(device: Device, options: MetaGradientOptions): Promise<MetaGradient> {
+export async function metaGradient(device: Device, options: MetaGradientOptions): Promise<MetaGradient> {
   const geometry = geometryOf(options);
   const { network: _, ...sizes } = geometry;
   const key = JSON.stringify([options.network, sizes]);
-  let current = await loaded.get(device)?.catch(() => undefined);
-  if (current?.key !== key) {
-    current?.executable.dispose();
-    for (const tensor of Object.values(current?.tensors ?? {})) tensor.dispose();
-    const next = loadFor(device, key, geometry);
-    loaded.set(device, next);
-    current = await next;
-  }
-  const { tensors, executable } = current;
-  for (const name of inputs) await tensors[name].write(options[name]);
-  await executable.run();
-  const [losses, images, labels, learningRates, parameters] = await Promise.all(
-    outputs.map((name) => tensors[name].read()),
-  );
-  let loss = 0;
-  for (const value of losses) loss += value / losses.length;
-  return { loss, losses, images, labels, learningRates, parameters };
+  let cache = caches.get(device);
+  if (!cache) caches.set(device, (cache = new Cache()));
+  const { turns } = cache;
+  return turns.take(async () => {
+    const { tensors, executable } = await cache.load(device, key, geometry);
+    for (const name of inputs) await tensors[name].write(options[name]);
+    await executable.run();
+    const [losses, images, labels, learningRates, parameters] = await Promise.all(
+      outputs.map((name) => tensors[name].read()),
+    );
+    let loss = 0;
+    for (const value of losses) loss += value / losses.length;
+    return { loss, losses, images, labels, learningRates, parameters };
+  });
 }
