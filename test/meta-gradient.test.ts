@@ -117,8 +117,12 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('metaGradient on %s', (en
     });
     const actual = await metaGradient(device, options);
     expect(Math.abs(actual.loss - expected.loss) / expected.loss).toBeLessThan(limits[engine]);
-    for (const name of ['losses', 'images', 'labels', 'learningRates', 'parameters'] as const)
-      expect(relativeError(actual[name], expected[name]), name).toBeLessThan(limits[engine]);
+    const names = ['losses', 'images', 'labels', 'learningRates', 'parameters'] as const;
+    const errors = names.map((name) => relativeError(actual[name], expected[name]));
+    console.log(
+      `${engine}, ${c.name}: ${names.map((name, i) => `${name} ${errors[i].toExponential(1)}`).join(', ')}`,
+    );
+    for (const [i, name] of names.entries()) expect(errors[i], name).toBeLessThan(limits[engine]);
   });
 
   test('gives the same bits twice', async () => {
