@@ -5,7 +5,7 @@ import { ReferenceDevice } from './reference.js';
 export type DeviceChoice = 'auto' | EngineName;
 
 export interface OpenDeviceOptions {
-  /** Threads of the `cpu` engine; default: all cores. */
+  /** Threads of the `cpu` engine; default: all cores, at most 16. */
   readonly threads?: number;
   /** Adapter of the `webgpu` engine, by number or by part of its name. */
   readonly adapter?: string | number;
@@ -41,5 +41,13 @@ export async function chooseDevice(): Promise<{ engine: EngineName; reason: stri
   const gpu = adapters.find((adapter) => !adapter.software);
   if (gpu) return { engine: 'webgpu', reason: `there is a GPU: ${gpu.name}` };
   const why = adapters.length ? `only a software adapter was found (${adapters[0].name})` : reason;
+  try {
+    (await import('./cpu/device.js')).cpuInfo();
+  } catch (error) {
+    return {
+      engine: 'cpu',
+      reason: `no GPU to use (${why}), and cpu is not available: ${(error as Error).message}`,
+    };
+  }
   return { engine: 'cpu', reason: `no GPU to use: ${why}` };
 }

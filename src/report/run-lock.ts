@@ -26,7 +26,7 @@ export class RunLock {
     const path = join(folder, '.limbeck-lock');
     while (!(await create(path))) {
       const holder = await holderOf(path);
-      if (holder !== undefined && isOtherLiveProcess(holder))
+      if (holder !== undefined && (await isOtherLiveProcess(holder)))
         throw new LimbeckError(
           'ERR_FILE_WRITE',
           `process ${holder} is at work in ${folder}, expected to be alone there: wait for it, stop it, or name ` +
@@ -74,12 +74,14 @@ async function holderOf(path: string): Promise<number | undefined> {
 }
 
 /** Not this process: then the file is left from an earlier one that had the same number, as happens in containers. */
-function isOtherLiveProcess(pid: number): boolean {
+async function isOtherLiveProcess(pid: number): Promise<boolean> {
   if (pid === process.pid) return false;
   try {
     process.kill(pid, 0); // asks only whether there is one
-    return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'; // there is, and it is someone else's
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false; // EPERM: there is, and it is someone else's
   }
+  // Killed, but not yet taken note of by its parent: such a process does nothing any more.
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  return !/^\d+ \(.*\) [ZX] /s.test(stat);
 }

@@ -11,8 +11,8 @@ export function useSection({ dataset, config }: RunRecord): string {
   const size = config.digitsSize === undefined ? '' : ` --digits-size ${config.digitsSize}`;
   return (
     '<section><h2>Use it</h2><p class="about">The file distilled.safetensors beside this page holds images, labels, ' +
-    'learning rates and the protocol. To get the accuracy again:</p>' +
-    `<pre>${escapeHtml(`limbeck evaluate distilled.safetensors --dataset ${where}${size}`)}</pre>` +
+    'learning rates and the protocol. To measure it on the test images:</p>' +
+    `<pre>${escapeHtml(`npx limbeck evaluate distilled.safetensors --dataset ${where}${size}`)}</pre>` +
     '<p class="about">To load it in Python:</p>' +
     `<pre>${escapeHtml(
       [
@@ -38,7 +38,7 @@ export function detailsSection(record: RunRecord): string {
   const opened =
     testOpened === 0
       ? 'never'
-      : `opened ${timesText(testOpened)}, after everything was chosen; run.json counts on`;
+      : `opened ${timesText(testOpened)}, after everything was chosen (later looks are counted in run.json)`;
   const speed =
     outerSteps > 0 && timings.seconds > 0 ? (outerSteps * config.options.batch) / timings.seconds : 0;
   return (
