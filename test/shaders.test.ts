@@ -32,6 +32,19 @@ describe('the files and the definitions', () => {
       );
   });
 
+  test('helpers that stand in several files are copies of one text: WGSL has no includes', () => {
+    const texts = new Map<string, Set<string>>();
+    let copies = 0;
+    for (const [op, { code, entries }] of Object.entries(shaders))
+      for (const [text, name] of code.matchAll(/^fn (\w+)\(.*?^\}/gms)) {
+        if (Object.hasOwn(entries, name)) continue;
+        if (texts.has(name)) copies++;
+        texts.set(name, (texts.get(name) ?? new Set()).add(text));
+        expect(texts.get(name)!.size, `${name} in shaders/${op}.wgsl differs from its copies`).toBe(1);
+      }
+    expect(copies).toBeGreaterThan(10);
+  });
+
   test('the entry points are the kernels', () => {
     const entries = Object.entries(shaders).flatMap(([op, shader]) =>
       Object.keys(shader.entries).map((entry) => `${op}.${entry}`),

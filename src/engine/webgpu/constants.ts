@@ -5,3 +5,6 @@
 export const usage = { mapRead: 0x1, copySrc: 0x4, copyDst: 0x8, uniform: 0x40, storage: 0x80 } as const;
 export const mapRead = 0x1;
 export const computeStage = 0x4;
+
+/** Names of adapters that are no GPU but a program: SwiftShader says so itself, lavapipe does not. */
+export const softwareNames = /swiftshader|llvmpipe|lavapipe|basic render/i;

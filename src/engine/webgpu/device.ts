@@ -4,7 +4,7 @@ import type { Device, Executable, Tensor } from '../device.js';
 import type { DType, Program } from '../program.js';
 import { Turns } from '../turns.js';
 import { createBuffers } from './buffers.js';
-import { usage } from './constants.js';
+import { softwareNames, usage } from './constants.js';
 import { Health } from './health.js';
 import { Pipelines } from './pipelines.js';
 import { loadProgram, type WebgpuExecutable } from './program.js';
@@ -15,7 +15,7 @@ export interface GpuOptions {
   readonly allowSoftware?: boolean;
 }
 
-/** Whether an adapter is no GPU but a program; SwiftShader says so itself, lavapipe does not. */
+/** Whether an adapter is no GPU but a program. */
 export function isSoftware(info: {
   isFallbackAdapter?: boolean;
   vendor: string;
@@ -24,7 +24,7 @@ export function isSoftware(info: {
   description: string;
 }): boolean {
   const words = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
-  return info.isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe|basic render/i.test(words);
+  return info.isFallbackAdapter === true || softwareNames.test(words);
 }
 
 /** Opens the adapter a GPU object offers first. Nothing of Node is needed: browsers give their `navigator.gpu`. */

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { softwareNames } from './constants.js';
 import { prepareEnvironment } from './environment.js';
 
 /** One adapter as `limbeck devices` shows it. */
@@ -44,7 +45,7 @@ const report = (adapter, name) => ({
   name, vendor: adapter.info.vendor, architecture: adapter.info.architecture,
   description: adapter.info.description,
   software: adapter.info.isFallbackAdapter === true ||
-    /swiftshader|llvmpipe|lavapipe|basic render/i.test(name + adapter.info.architecture + adapter.info.description),
+    ${softwareNames}.test(name + adapter.info.architecture + adapter.info.description),
   features: [...adapter.features].sort(),
   limits: Object.fromEntries(${JSON.stringify([
     'maxBufferSize',
