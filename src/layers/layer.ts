@@ -18,14 +18,33 @@ export interface Layer {
   /** The layer's parameters for inputs of `[C, H, W]` or `[features]`; throws ERR_SHAPE for inputs it cannot take. */
   parameters(inputShape: readonly number[]): readonly ParameterShape[];
   outputShape(inputShape: readonly number[]): readonly number[];
+  /** Shapes of the statistics a layer keeps beside its parameters (batch norm); left out where there are none. */
+  statistics?(inputShape: readonly number[]): readonly (readonly number[])[];
   /** Records the forward pass; the three others are recorded by calling the methods of what it returns, in order. */
-  forward(r: Recorder, x: View, parameters: readonly View[]): Passes;
+  forward(r: Recorder, x: View, parameters: readonly View[], mode?: Mode): Passes;
+}
+
+/** What a forward pass is for, where a layer behaves differently in training and afterwards. */
+export interface Mode {
+  /** Statistics to normalise by, one view per shape of `statistics`; left out, a layer uses those of its batch. */
+  readonly frozen?: readonly View[];
+  /** Where to write the statistics of the batch, one view per shape of `statistics`. */
+  readonly collect?: readonly View[];
+  /** Random numbers of this pass, for dropout masks; left out, nothing is dropped. */
+  readonly random?: RandomSource;
+}
+
+/** Draws are addressed by the seed and draw in `state` (u32 `[4]`, see `engine/ops/random.ts`) and by the stream. */
+export interface RandomSource {
+  readonly state: View;
+  readonly stream: number;
 }
 
 export interface ParameterShape {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly kind: 'weight' | 'bias';
+  /** `scale` and `shift`: gamma and beta of a norm, which begin as 1 and 0. */
+  readonly kind: 'weight' | 'bias' | 'scale' | 'shift';
   readonly fanIn: number;
   readonly fanOut: number;
 }

@@ -1,5 +1,5 @@
 import { elements, type Recorder, slice, type View } from '../engine/program.js';
-import type { Layer, ParameterShape, Passes } from '../layers/layer.js';
+import type { Layer, ParameterShape, Passes, RandomSource } from '../layers/layer.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 
 /** One parameter tensor inside the flat vector theta. */
@@ -18,6 +18,10 @@ export class Network {
   /** Elements of theta. */
   readonly count: number;
   readonly parameters: readonly Parameter[];
+  /** Elements of the statistics that its layers keep beside theta (batch norm). */
+  readonly statisticsCount: number;
+  /** Per layer. */
+  readonly #statistics: readonly (readonly StatisticsPiece[])[];
 
   constructor(
     readonly name: string,
@@ -26,9 +30,16 @@ export class Network {
     readonly layers: readonly Layer[],
   ) {
     const parameters: Parameter[] = [];
+    const statistics: StatisticsPiece[][] = [];
     let offset = 0;
+    let statisticsOffset = 0;
     let shape: readonly number[] = inputShape;
     layers.forEach((layer, index) => {
+      statistics[index] = (layer.statistics?.(shape) ?? []).map((piece) => {
+        const at = statisticsOffset;
+        statisticsOffset += elements(piece);
+        return { offset: at, shape: piece };
+      });
       for (const parameter of layer.parameters(shape)) {
         parameters.push({
           ...parameter,
@@ -47,6 +58,8 @@ export class Network {
       );
     this.parameters = parameters;
     this.count = offset;
+    this.statisticsCount = statisticsOffset;
+    this.#statistics = statistics;
   }
 
   /** The views of one layer's parameters in a flat theta `[count]`. */
@@ -60,11 +73,17 @@ export class Network {
    * Records the forward pass on images x `[N, C, H, W]` with parameters theta `[count]`; the other passes are
    * recorded by calling the methods of the result, `backward` before `tangentBackward`.
    */
-  forward(r: Recorder, x: View, theta: View): NetworkPasses {
+  forward(r: Recorder, x: View, theta: View, mode: NetworkMode = {}): NetworkPasses {
     const passes: Passes[] = [];
     let y = x;
     this.layers.forEach((layer, index) => {
-      const recorded = layer.forward(r, y, this.#viewsOf(theta, index));
+      const piecesOf = (vector?: View) =>
+        vector && this.#statistics[index].map(({ offset, shape }) => slice(vector, offset, shape));
+      const recorded = layer.forward(r, y, this.#viewsOf(theta, index), {
+        frozen: piecesOf(mode.frozen),
+        collect: piecesOf(mode.collect),
+        random: mode.random && { ...mode.random, stream: mode.random.stream + index },
+      });
       passes.push(recorded);
       y = recorded.y;
     });
@@ -112,6 +131,20 @@ export class Network {
       },
     };
   }
+}
+
+interface StatisticsPiece {
+  readonly offset: number;
+  readonly shape: readonly number[];
+}
+
+/** What a forward pass is for; see `Mode` of a layer. Layer `i` draws its random numbers from `stream + i`. */
+export interface NetworkMode {
+  /** `[statisticsCount]` */
+  readonly frozen?: View;
+  /** `[statisticsCount]` */
+  readonly collect?: View;
+  readonly random?: RandomSource;
 }
 
 /** The passes of a whole network after its forward pass has been recorded. */

@@ -20,8 +20,8 @@ export function recordInitialise(
 ): void {
   network.parameters.forEach((parameter, index) => {
     const view = slice(theta, parameter.offset, parameter.shape);
-    if (parameter.kind === 'bias') {
-      elementwise.fill(r, 0, view);
+    if (parameter.kind !== 'weight') {
+      elementwise.fill(r, parameter.kind === 'scale' ? 1 : 0, view);
       return;
     }
     const gain = Math.sqrt(2 / (parameter.fanIn + parameter.fanOut));

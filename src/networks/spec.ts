@@ -1,0 +1,36 @@
+import { LimbeckError } from '../util/errors.js';
+
+/** A network without the sizes that follow from the data: its name and its options. */
+export interface NetworkSpec {
+  readonly name: string;
+  readonly [option: string]: unknown;
+}
+
+/**
+ * Reads `convnet:width=64:norm=batch` as `{ name: 'convnet', width: 64, norm: 'batch' }`: numbers become numbers, `true`
+ * and `false` booleans, everything else stays text. Throws ERR_OPTION for a piece without `=`. Which options there are
+ * is the network's own business.
+ */
+export function parseNetworkSpec(text: string): NetworkSpec {
+  const [name, ...pieces] = text.split(':');
+  const options = pieces.map((piece) => {
+    const at = piece.indexOf('=');
+    if (at < 1)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `network ${JSON.stringify(text)}: ${JSON.stringify(piece)} is not an option, expected name=value as in convnet:width=64:norm=batch`,
+      );
+    return [piece.slice(0, at), valueOf(piece.slice(at + 1))] as const;
+  });
+  return { ...Object.fromEntries(options), name };
+}
+
+/** The inverse of `parseNetworkSpec`: how a network is written on a command line and in a table. */
+export function printNetworkSpec({ name, ...options }: NetworkSpec): string {
+  return [name, ...Object.entries(options).map(([option, value]) => `${option}=${String(value)}`)].join(':');
+}
+
+function valueOf(text: string): string | number | boolean {
+  if (text === 'true' || text === 'false') return text === 'true';
+  return text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text;
+}
