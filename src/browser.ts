@@ -21,7 +21,14 @@ export {
 export { type DistilledSet, type EvaluateOptions, type Evaluation, evaluate } from './eval/evaluate.js';
 export { type DistillOptions, defaults, type ResolvedOptions, resolveOptions } from './eval/options.js';
 export type { Accuracy } from './eval/statistics.js';
-export { createNetwork, Network, type NetworkOptions, networkNames } from './networks/index.js';
+export {
+  createNetwork,
+  Network,
+  type NetworkOptions,
+  type NetworkSpec,
+  networkNames,
+  networkSpec,
+} from './networks/index.js';
 export { type MetaGradient, type MetaGradientOptions, metaGradient } from './train/meta-gradient.js';
 export { type ErrorCode, LimbeckError } from './util/errors.js';
 export { version } from './util/version.js';

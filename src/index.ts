@@ -24,7 +24,9 @@ export {
   createNetwork,
   Network,
   type NetworkOptions,
+  type NetworkSpec,
   networkNames,
+  networkSpec,
   type Parameter,
 } from './networks/index.js';
 export {

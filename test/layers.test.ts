@@ -10,6 +10,8 @@ import type { Layer } from '../src/layers/layer.js';
 import { linear } from '../src/layers/linear.js';
 import { maxPool } from '../src/layers/max-pool.js';
 import { relu } from '../src/layers/relu.js';
+import { residual } from '../src/layers/residual.js';
+import { sequence } from '../src/layers/sequence.js';
 import { createNetwork } from '../src/networks/index.js';
 import { Stream } from '../src/util/random.js';
 import { dot } from './harness/close.js';
@@ -26,6 +28,19 @@ const layers: Record<string, { layer: Layer; inputShape: number[] }[]> = {
     { layer: maxPool({ kernel: 3, stride: 2, padding: 1 }), inputShape: [2, 7, 7] },
   ],
   relu: [{ layer: relu(), inputShape: [3, 4, 5] }],
+  residual: [
+    {
+      layer: residual([conv(4, 3, { stride: 1, padding: 1 }), relu(), linear(24)], [linear(24)]),
+      inputShape: [2, 3, 4],
+    },
+    { layer: residual([conv(3, 3, { stride: 1, padding: 1 })]), inputShape: [3, 4, 5] },
+  ],
+  sequence: [
+    {
+      layer: sequence(conv(4, 3, { stride: 1, padding: 1 }), relu(), sequence(linear(5), relu()), linear(3)),
+      inputShape: [2, 3, 4],
+    },
+  ],
 };
 
 test('every layer of the folder is in the table', () => {

@@ -6,6 +6,7 @@ import {
   type ResolvedOptions,
   resolveOptions,
 } from '../eval/options.js';
+import { networkSpec } from '../networks/index.js';
 import type { RunConfig } from '../report/record.js';
 import { RunFolder } from '../report/run-folder.js';
 import { LimbeckError } from '../util/errors.js';
@@ -62,7 +63,7 @@ export const command: Command = {
     const { device, reason } = await openEngine(choice, threads);
     try {
       const folder = new RunFolder(
-        out ?? join('runs', `${data.name}-${options.network}-${timeStamp(new Date())}`),
+        out ?? join('runs', `${data.name}-${networkSpec(options.network).name}-${timeStamp(new Date())}`),
       );
       const config: RunConfig = {
         ...source,

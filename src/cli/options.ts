@@ -76,7 +76,7 @@ export const help: Option = { name: 'help', kind: 'switch', help: 'this text' };
 /** What shapes the result: every option of the library's `distill`. */
 export const distillOptions: readonly Option[] = [
   choices('method', Object.keys(methods).join('|'), 'objective'),
-  choices('network', networkNames.join('|'), 'network to distil for'),
+  choices('network', networkNames.join('|'), 'network to distil for, with options as in mlp:width=64'),
   choices('init', 'fixed|random', 'for one known initialisation, or for freshly drawn ones'),
   whole('population', 'networks per outer step'),
   whole('steps', 'inner steps per epoch, each with images of its own'),

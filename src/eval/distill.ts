@@ -6,7 +6,13 @@ import { LimbeckError } from '../util/errors.js';
 import { type Owned, owning } from '../util/owned.js';
 import type { DistilledSet } from './evaluate.js';
 import { Evaluator, heldOutNetworks } from './evaluator.js';
-import { type DistillOptions, outerLoopOptions, type ResolvedOptions, resolveOptions } from './options.js';
+import {
+  type DistillOptions,
+  networkOptionsFor,
+  outerLoopOptions,
+  type ResolvedOptions,
+  resolveOptions,
+} from './options.js';
 import { median } from './statistics.js';
 
 /** One point of a run's curves. */
@@ -252,7 +258,7 @@ class Run {
     return {
       set: {
         ...distilled,
-        network: { name: network, inputShape: dataset.imageShape, classes: dataset.classes },
+        network: networkOptionsFor(network, dataset),
         init,
         steps,
         epochs,

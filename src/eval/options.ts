@@ -1,7 +1,15 @@
 import type { Dataset } from '../data/dataset.js';
 import { methods } from '../methods/index.js';
 import type { OuterLoopOptions } from '../methods/outer-loop.js';
-import { createNetwork, type Network, networkNames } from '../networks/index.js';
+import {
+  createNetwork,
+  type Network,
+  type NetworkOptions,
+  type NetworkSpec,
+  networkNames,
+  networkSpec,
+  printNetworkSpec,
+} from '../networks/index.js';
 import type { Schedule } from '../train/schedule.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 
@@ -9,8 +17,8 @@ import { LimbeckError, shapeText } from '../util/errors.js';
 export interface DistillOptions {
   /** The objective: `unrolled` (Wang et al. 2018). */
   readonly method?: string;
-  /** `lenet` or `mlp`. */
-  readonly network?: string;
+  /** A name with options, as `lenet` or `convnet:width=64` or `{ name: 'convnet', width: 64 }`. */
+  readonly network?: string | NetworkSpec;
   /** `fixed`: made for one known initialisation; `random`: for freshly drawn ones. */
   readonly init?: 'fixed' | 'random';
   /** Networks per outer step; its loss is their mean. */
@@ -132,9 +140,19 @@ function checkSchedule(schedule: unknown): string | undefined {
   return undefined;
 }
 
+/** Whether there is such a network; what its options may be is known when the sizes of the images are. */
+function checkNetwork(network: unknown): string | undefined {
+  const expected = `one of ${networkNames.join(', ')}, with options as in convnet:width=64`;
+  try {
+    return networkNames.includes(networkSpec(network as string | NetworkSpec).name) ? undefined : expected;
+  } catch {
+    return expected;
+  }
+}
+
 const checks: Record<keyof DistillOptions, Check> = {
   method: oneOf(...Object.keys(methods)),
-  network: oneOf(...networkNames),
+  network: checkNetwork,
   init: oneOf('fixed', 'random'),
   population: whole(1),
   steps: whole(1),
@@ -202,12 +220,21 @@ function innerRates({ innerLr, steps, epochs }: ResolvedOptions): number[] {
   return Array.from({ length: T }, (_, t) => rates[rates.length === 1 ? 0 : t]);
 }
 
-function networkFor(name: string, { name: set, imageShape, classes }: Dataset): Network {
+/** The options of the network a run is for, with the sizes that its data set gives it. */
+export function networkOptionsFor(
+  network: string | NetworkSpec,
+  { imageShape, classes }: Dataset,
+): NetworkOptions {
+  return { ...networkSpec(network), inputShape: imageShape, classes };
+}
+
+function networkFor(network: string | NetworkSpec, dataset: Dataset): Network {
+  const { name: set, imageShape } = dataset;
   try {
-    return createNetwork({ name, inputShape: imageShape, classes });
+    return createNetwork(networkOptionsFor(network, dataset));
   } catch (error) {
     if (!(error instanceof LimbeckError) || error.code !== 'ERR_SHAPE') throw error;
-    const message = `${name} cannot take the ${shapeText(imageShape)} images of ${set}: ${error.message}; choose another network (mlp takes any size)`;
+    const message = `${printNetworkSpec(networkSpec(network))} cannot take the ${shapeText(imageShape)} images of ${set}: ${error.message}; choose another network (mlp takes any size)`;
     throw new LimbeckError('ERR_SHAPE', message, { cause: error });
   }
 }

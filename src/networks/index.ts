@@ -1,17 +1,29 @@
 import { LimbeckError, shapeText } from '../util/errors.js';
 import * as modules from './index.gen.js';
-import type { Network, NetworkOptions } from './network.js';
+import { type Network, type NetworkOptions, weightSchemes } from './network.js';
 
-export { Network, type NetworkOptions, type NetworkPasses, type Parameter } from './network.js';
+export {
+  Network,
+  type NetworkMode,
+  type NetworkOptions,
+  type NetworkPasses,
+  type Parameter,
+  type WeightScheme,
+  weightSchemes,
+} from './network.js';
+export { type NetworkSpec, networkSpec, parseNetworkSpec, printNetworkSpec } from './spec.js';
 
 /** Names that `createNetwork` knows: one file each in this folder. */
 export const networkNames: readonly string[] = Object.keys(modules);
 
 const networks = new Map(Object.entries(modules));
 
-/** Builds a network by name; throws ERR_OPTION for unknown names and ERR_SHAPE for inputs it cannot take. */
+/**
+ * Builds a network by name; throws ERR_OPTION for unknown names and options and ERR_SHAPE for inputs it cannot take.
+ * Every network takes `weights`, the scheme its fresh weights are drawn by; its own options are in its file.
+ */
 export function createNetwork(options: NetworkOptions): Network {
-  const { name, inputShape, classes } = options;
+  const { name, inputShape, classes, weights } = options;
   const module = networks.get(name);
   if (!module)
     throw new LimbeckError(
@@ -31,6 +43,11 @@ export function createNetwork(options: NetworkOptions): Network {
     throw new LimbeckError(
       'ERR_OPTION',
       `network ${name}: classes is ${classes}, expected a whole number of at least 2`,
+    );
+  if (weights !== undefined && !weightSchemes.includes(weights))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `network ${name}: weights is ${JSON.stringify(weights)}, expected one of ${weightSchemes.join(', ')}`,
     );
   return module.create(options);
 }

@@ -1,14 +1,17 @@
 import { elements, type Recorder, slice, type View } from '../engine/program.js';
-import type { Layer, ParameterShape, Passes, RandomSource } from '../layers/layer.js';
+import type { Layer, ParameterShape, RandomSource } from '../layers/layer.js';
+import { sequence } from '../layers/sequence.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 
 /** One parameter tensor inside the flat vector theta. */
 export interface Parameter extends ParameterShape {
   /** First element in theta. */
   readonly offset: number;
-  /** Which layer it belongs to. */
-  readonly layer: number;
 }
+
+/** How fresh weights are drawn; see `train/initialise.ts`. */
+export const weightSchemes = ['xavier', 'kaiming', 'pytorch'] as const;
+export type WeightScheme = (typeof weightSchemes)[number];
 
 /**
  * A list of layers from images `[C, H, W]` to `classes` logits. Its parameters are one flat vector theta per
@@ -20,53 +23,35 @@ export class Network {
   readonly parameters: readonly Parameter[];
   /** Elements of the statistics that its layers keep beside theta (batch norm). */
   readonly statisticsCount: number;
-  /** Per layer. */
-  readonly #statistics: readonly (readonly StatisticsPiece[])[];
+  readonly #statistics: readonly Piece[];
+  readonly #body: Layer;
 
+  readonly name: string;
+  readonly inputShape: readonly [number, number, number];
+  readonly classes: number;
+  /** How its fresh weights are drawn. */
+  readonly weights: WeightScheme;
+
+  /** `weights` is the scheme of those who published the network, where `options` ask for none. */
   constructor(
-    readonly name: string,
-    readonly inputShape: readonly [number, number, number],
-    readonly classes: number,
-    readonly layers: readonly Layer[],
+    { name, inputShape, classes, weights: asked }: NetworkOptions,
+    layers: readonly Layer[],
+    weights: WeightScheme = 'pytorch',
   ) {
-    const parameters: Parameter[] = [];
-    const statistics: StatisticsPiece[][] = [];
-    let offset = 0;
-    let statisticsOffset = 0;
-    let shape: readonly number[] = inputShape;
-    layers.forEach((layer, index) => {
-      statistics[index] = (layer.statistics?.(shape) ?? []).map((piece) => {
-        const at = statisticsOffset;
-        statisticsOffset += elements(piece);
-        return { offset: at, shape: piece };
-      });
-      for (const parameter of layer.parameters(shape)) {
-        parameters.push({
-          ...parameter,
-          name: `${index}.${layer.name}.${parameter.name}`,
-          layer: index,
-          offset,
-        });
-        offset += elements(parameter.shape);
-      }
-      shape = layer.outputShape(shape);
-    });
+    this.name = name;
+    this.inputShape = inputShape;
+    this.classes = classes;
+    this.weights = asked ?? weights;
+    this.#body = sequence(...layers);
+    const shape = this.#body.outputShape(inputShape);
     if (shape.length !== 1 || shape[0] !== classes)
       throw new LimbeckError(
         'ERR_SHAPE',
         `network ${name}: the last layer gives ${shapeText(shape)}, expected [${classes}] (one logit per class)`,
       );
-    this.parameters = parameters;
-    this.count = offset;
-    this.statisticsCount = statisticsOffset;
-    this.#statistics = statistics;
-  }
-
-  /** The views of one layer's parameters in a flat theta `[count]`. */
-  #viewsOf(theta: View, layer: number): View[] {
-    return this.parameters
-      .filter((parameter) => parameter.layer === layer)
-      .map((parameter) => slice(theta, parameter.offset, parameter.shape));
+    [this.parameters, this.count] = inARow(this.#body.parameters(inputShape));
+    const statistics = this.#body.statistics!(inputShape).map((piece) => ({ shape: piece }));
+    [this.#statistics, this.statisticsCount] = inARow(statistics);
   }
 
   /**
@@ -74,71 +59,55 @@ export class Network {
    * recorded by calling the methods of the result, `backward` before `tangentBackward`.
    */
   forward(r: Recorder, x: View, theta: View, mode: NetworkMode = {}): NetworkPasses {
-    const passes: Passes[] = [];
-    let y = x;
-    this.layers.forEach((layer, index) => {
-      const piecesOf = (vector?: View) =>
-        vector && this.#statistics[index].map(({ offset, shape }) => slice(vector, offset, shape));
-      const recorded = layer.forward(r, y, this.#viewsOf(theta, index), {
-        frozen: piecesOf(mode.frozen),
-        collect: piecesOf(mode.collect),
-        random: mode.random && { ...mode.random, stream: mode.random.stream + index },
-      });
-      passes.push(recorded);
-      y = recorded.y;
+    const piecesOf = (vector: View) => cut(vector, this.parameters);
+    const statisticsOf = (vector?: View) => vector && cut(vector, this.#statistics);
+    const passes = this.#body.forward(r, x, piecesOf(theta), {
+      frozen: statisticsOf(mode.frozen),
+      collect: statisticsOf(mode.collect),
+      random: mode.random,
     });
-    const viewsOf = (vector: View | undefined, index: number) =>
-      vector ? this.#viewsOf(vector, index) : undefined;
-    const yBars: View[] = [];
-    const xDots: (View | undefined)[] = [];
+    let zBarSeen: View;
     return {
-      z: y,
-
+      z: passes.y,
       backward(zBar, { thetaBar, wantX = false } = {}) {
-        let bar: View | undefined = zBar;
-        for (let index = passes.length - 1; index >= 0; index--) {
-          yBars[index] = bar!;
-          bar = passes[index].backward({
-            yBar: bar!,
-            thetaBar: viewsOf(thetaBar, index),
-            wantX: wantX || index > 0,
-          });
-        }
-        return bar;
+        zBarSeen = zBar;
+        return passes.backward({ yBar: zBar, thetaBar: thetaBar && piecesOf(thetaBar), wantX });
       },
-
-      tangentForward(thetaDot) {
-        let dot: View | undefined;
-        passes.forEach((pass, index) => {
-          xDots[index] = dot;
-          dot = pass.tangentForward({ xDot: dot, thetaDot: viewsOf(thetaDot, index)! });
-        });
-        return dot!;
-      },
-
-      tangentBackward(zBarDot, { thetaDot, thetaBarDot, wantX = false }) {
-        let barDot: View | undefined = zBarDot;
-        for (let index = passes.length - 1; index >= 0; index--)
-          barDot = passes[index].tangentBackward({
-            yBar: yBars[index],
-            yBarDot: barDot,
-            xDot: xDots[index],
-            thetaDot: viewsOf(thetaDot, index)!,
-            thetaBarDot: viewsOf(thetaBarDot, index),
-            wantX: wantX || index > 0,
-          });
-        return barDot;
-      },
+      tangentForward: (thetaDot) => passes.tangentForward({ thetaDot: piecesOf(thetaDot) })!,
+      tangentBackward: (zBarDot, { thetaDot, thetaBarDot, wantX = false }) =>
+        passes.tangentBackward({
+          yBar: zBarSeen,
+          yBarDot: zBarDot,
+          thetaDot: piecesOf(thetaDot),
+          thetaBarDot: thetaBarDot && piecesOf(thetaBarDot),
+          wantX,
+        }),
     };
   }
 }
 
-interface StatisticsPiece {
+/** A tensor inside a flat vector. */
+interface Piece {
+  /** First element. */
   readonly offset: number;
   readonly shape: readonly number[];
 }
 
-/** What a forward pass is for; see `Mode` of a layer. Layer `i` draws its random numbers from `stream + i`. */
+/** Tensors one after the other in a flat vector, and its length. */
+function inARow<T extends Omit<Piece, 'offset'>>(tensors: readonly T[]): [(T & Piece)[], number] {
+  let length = 0;
+  const pieces = tensors.map((tensor) => {
+    const offset = length;
+    length += elements(tensor.shape);
+    return { ...tensor, offset };
+  });
+  return [pieces, length];
+}
+
+const cut = (vector: View, pieces: readonly Piece[]): View[] =>
+  pieces.map(({ offset, shape }) => slice(vector, offset, shape));
+
+/** What a forward pass is for; see `Mode` of a layer. */
 export interface NetworkMode {
   /** `[statisticsCount]` */
   readonly frozen?: View;
@@ -167,5 +136,6 @@ export interface NetworkOptions {
   readonly name: string;
   readonly inputShape: readonly [number, number, number];
   readonly classes: number;
+  readonly weights?: WeightScheme;
   readonly [option: string]: unknown;
 }

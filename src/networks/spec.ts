@@ -1,10 +1,14 @@
 import { LimbeckError } from '../util/errors.js';
 
-/** A network without the sizes that follow from the data: its name and its options. */
+/** A network without the sizes that follow from the data: its name and its options. JSON-serialisable. */
 export interface NetworkSpec {
   readonly name: string;
   readonly [option: string]: unknown;
 }
+
+/** Either form in which a network may be asked for. */
+export const networkSpec = (network: string | NetworkSpec): NetworkSpec =>
+  typeof network === 'string' ? parseNetworkSpec(network) : network;
 
 /**
  * Reads `convnet:width=64:norm=batch` as `{ name: 'convnet', width: 64, norm: 'batch' }`: numbers become numbers, `true`
@@ -20,17 +24,18 @@ export function parseNetworkSpec(text: string): NetworkSpec {
         'ERR_OPTION',
         `network ${JSON.stringify(text)}: ${JSON.stringify(piece)} is not an option, expected name=value as in convnet:width=64:norm=batch`,
       );
-    return [piece.slice(0, at), valueOf(piece.slice(at + 1))] as const;
+    return [piece.slice(0, at), optionValue(piece.slice(at + 1))] as const;
   });
   return { ...Object.fromEntries(options), name };
 }
 
 /** The inverse of `parseNetworkSpec`: how a network is written on a command line and in a table. */
 export function printNetworkSpec({ name, ...options }: NetworkSpec): string {
-  return [name, ...Object.entries(options).map(([option, value]) => `${option}=${String(value)}`)].join(':');
+  const text = (value: unknown) => (typeof value === 'object' ? JSON.stringify(value) : String(value));
+  return [name, ...Object.entries(options).map(([option, value]) => `${option}=${text(value)}`)].join(':');
 }
 
-function valueOf(text: string): string | number | boolean {
+function optionValue(text: string): string | number | boolean {
   if (text === 'true' || text === 'false') return text === 'true';
   return text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text;
 }

@@ -1,4 +1,5 @@
 import type { DistilledSet } from '../eval/evaluate.js';
+import { networkSpec, printNetworkSpec } from '../networks/index.js';
 import { escapeHtml } from './figure.js';
 import { curvesSection } from './page/curves.js';
 import { detailsSection, useSection } from './page/details.js';
@@ -7,7 +8,14 @@ import { resultsSection } from './page/results.js';
 import { style } from './page/style.js';
 import { accuracyText, count, counted, imageCount, type RunRecord, timesText } from './record.js';
 
-const networkTitles: Readonly<Record<string, string>> = { lenet: 'LeNet', mlp: 'MLP' };
+const networkTitles: Readonly<Record<string, string>> = {
+  lenet: 'LeNet',
+  mlp: 'MLP',
+  alexcifarnet: 'AlexCifarNet',
+  convnet: 'ConvNet',
+  vgg11: 'VGG-11',
+  resnet18: 'ResNet-18',
+};
 const datasetTitles: Readonly<Record<string, string>> = { mnist: 'MNIST', digits: 'the generated digits' };
 
 /** `report.html`: everything about a run on one page that needs nothing but itself. */
@@ -39,7 +47,7 @@ const titleOf = (titles: Readonly<Record<string, string>>, name: string): string
 function headline({ config, dataset, testAccuracy, best }: RunRecord): { plain: string; marked: string } {
   const { network, init } = config.options;
   const images = counted(imageCount(config.options, dataset.classNames.length), 'image');
-  const name = titleOf(networkTitles, network);
+  const name = titleOf(networkTitles, printNetworkSpec(networkSpec(network)));
   const learner = init === 'fixed' ? `this ${name}` : `a fresh ${name}`;
   const data = titleOf(datasetTitles, dataset.name);
   const say = (number: string) =>

@@ -7,9 +7,14 @@ import { owning } from '../util/owned.js';
 import { randomState } from './streams.js';
 
 /**
- * Fills theta `[count]` of every member with fresh weights: Xavier normal of gain 1 (standard deviation
- * `sqrt(2 / (fanIn + fanOut))`, Glorot & Bengio 2010) and zero biases, as Wang et al. 2018 do. Member p of draw d is
- * the same network wherever it is drawn; `state` holds seed and draw, `firstStream` the streams to use.
+ * Fills theta `[count]` of every member with fresh weights, by the network's scheme:
+ *
+ *     xavier    weights normal, variance 2 / (fanIn + fanOut); biases 0  (Glorot & Bengio 2010, gain 1; Wang et al. 2018)
+ *     kaiming   weights normal, variance 2 / fanIn; biases 0             (He et al. 2015)
+ *     pytorch   weights and biases uniform within ±1 / sqrt(fanIn)       (PyTorch's default: Kaiming uniform, a = sqrt 5)
+ *
+ * and norms to 1 and 0. Member p of draw d is the same network wherever it is drawn; `state` holds seed and draw,
+ * `firstStream` the streams to use.
  */
 export function recordInitialise(
   r: Recorder,
@@ -18,14 +23,18 @@ export function recordInitialise(
   theta: View,
   { firstStream, firstMember = 0 }: { firstStream: number; firstMember?: number },
 ): void {
-  network.parameters.forEach((parameter, index) => {
-    const view = slice(theta, parameter.offset, parameter.shape);
-    if (parameter.kind !== 'weight') {
-      elementwise.fill(r, parameter.kind === 'scale' ? 1 : 0, view);
-      return;
+  network.parameters.forEach(({ kind, offset, shape, fanIn, fanOut }, index) => {
+    const view = slice(theta, offset, shape);
+    const draw = { stream: firstStream + index, firstMember };
+    if (kind === 'scale' || kind === 'shift') elementwise.fill(r, kind === 'scale' ? 1 : 0, view);
+    else if (network.weights === 'pytorch') {
+      const limit = 1 / Math.sqrt(fanIn);
+      random.uniformFill(r, { state }, { ...draw, gain: 2 * limit, shift: -limit }, view);
+    } else if (kind === 'bias') elementwise.fill(r, 0, view);
+    else {
+      const variance = network.weights === 'xavier' ? 2 / (fanIn + fanOut) : 2 / fanIn;
+      random.normal(r, { state }, { ...draw, gain: Math.sqrt(variance) }, view);
     }
-    const gain = Math.sqrt(2 / (parameter.fanIn + parameter.fanOut));
-    random.normal(r, { state }, { stream: firstStream + index, firstMember, gain }, view);
   });
 }
 
