@@ -8,6 +8,7 @@ import { conv } from '../src/layers/conv.js';
 import * as registry from '../src/layers/index.gen.js';
 import type { Layer } from '../src/layers/layer.js';
 import { linear } from '../src/layers/linear.js';
+import { localResponseNorm } from '../src/layers/local-response-norm.js';
 import { maxPool } from '../src/layers/max-pool.js';
 import { relu } from '../src/layers/relu.js';
 import { residual } from '../src/layers/residual.js';
@@ -23,6 +24,10 @@ const layers: Record<string, { layer: Layer; inputShape: number[] }[]> = {
     { layer: conv(5, 3, { stride: 2, padding: 0 }), inputShape: [2, 7, 7] },
   ],
   linear: [{ layer: linear(6), inputShape: [2, 3, 4] }],
+  localResponseNorm: [
+    { layer: localResponseNorm({ size: 4, alpha: 2, beta: 0.75, k: 1 }), inputShape: [7, 3, 5] },
+    { layer: localResponseNorm({ size: 3, alpha: 1, beta: 1.25, k: 0.5 }), inputShape: [4, 6, 5] },
+  ],
   maxPool: [
     { layer: maxPool({ kernel: 2, stride: 2, padding: 0 }), inputShape: [3, 6, 4] },
     { layer: maxPool({ kernel: 3, stride: 2, padding: 1 }), inputShape: [2, 7, 7] },

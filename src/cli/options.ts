@@ -23,7 +23,7 @@ const reals = (name: string, help: string): Option => ({ name, kind: 'numbers', 
 
 function withDefault(option: Option): Option {
   const value = defaults[option.name as keyof DistillOptions];
-  const text = typeof value === 'object' && 'kind' in value ? value.kind : String(value);
+  const text = typeof value === 'object' && 'kind' in value ? String(value.kind) : String(value);
   const where = `for three inner steps from a fixed initialisation, else ${plainInnerRate}`;
   return { ...option, fallback: option.name === 'innerLr' ? `${text} ${where}` : text };
 }

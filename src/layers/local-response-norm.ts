@@ -1,0 +1,35 @@
+import * as lrn from '../engine/ops/lrn.js';
+import type { View } from '../engine/program.js';
+import type { Layer } from './layer.js';
+
+/**
+ * Local response normalisation over channels, `y = x d^-beta` with `d = k + alpha / size * (sum of x^2 over the window)`
+ * (Krizhevsky et al. 2012; PyTorch's `LocalResponseNorm`): the formulae of all passes are in `engine/ops/lrn.ts`.
+ * x, y `[N, C, ...map]`. Saves x and d, and dDot between the tangent passes.
+ */
+export function localResponseNorm(geometry: lrn.LrnGeometry): Layer {
+  return {
+    name: `lrn-${geometry.size}`,
+    parameters: () => [],
+    outputShape: (inputShape) => inputShape,
+    forward(r, x) {
+      const { y, d } = lrn.forward(r, { x }, geometry);
+      let dDot: View | undefined;
+      return {
+        y,
+        backward: ({ yBar, wantX }) => (wantX ? lrn.backward(r, { x, d, yBar }, geometry) : undefined),
+        tangentForward({ xDot }) {
+          if (!xDot) return undefined;
+          const result = lrn.tangent(r, { x, d, xDot }, geometry);
+          dDot = result.dDot;
+          return result.yDot;
+        },
+        tangentBackward({ yBar, yBarDot, xDot, wantX }) {
+          if (!wantX) return undefined;
+          if (xDot) return lrn.tangentBackward(r, { x, d, yBar, xDot, dDot: dDot!, yBarDot }, geometry);
+          return yBarDot && lrn.backward(r, { x, d, yBar: yBarDot }, geometry);
+        },
+      };
+    },
+  };
+}
