@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { Numbers } from '../src/engine/device.js';
 import type { OpCase } from '../src/engine/kernel.js';
+import * as avgpool2d from '../src/engine/ops/avgpool2d.js';
 import * as conv2d from '../src/engine/ops/conv2d.js';
 import * as linear from '../src/engine/ops/linear.js';
 import * as maxpool2d from '../src/engine/ops/maxpool2d.js';
+import { Recorder } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
 import { prepareCase, runCase } from './harness/cases.js';
 import { dot } from './harness/close.js';
@@ -70,5 +72,41 @@ describe('adjoint identities of the float64 definitions', () => {
     const yDot = (await runCase(device, t)).values().next().value!;
     const xBar = (await runCase(device, { ...bw, inputs: same })).values().next().value!;
     expect(Math.abs(dot(input(bw, 'yBar'), yDot) - dot(xBar, input(t, 'xDot')))).toBeLessThan(1e-12);
+  });
+});
+
+describe('average pooling', () => {
+  async function pooled(values: number[], shape: number[], geometry: avgpool2d.AvgPoolGeometry) {
+    return run({
+      name: 'average pooling',
+      fill: { x: { kind: 'values', values } },
+      record(r) {
+        const x = r.external('x', 1, shape);
+        const [OH, OW] = avgpool2d.outputShape('test', shape.slice(2), geometry);
+        avgpool2d.forward(r, { x }, geometry, { into: r.external('y', 1, [shape[0], shape[1], OH, OW]) });
+      },
+    });
+  }
+
+  test('divides every window by its size, pixels outside included', async () => {
+    const image = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+    const { y } = await pooled(image, [1, 1, 3, 3], { kernel: 2, stride: 2, padding: 1 });
+    expect([...y]).toEqual([1 / 4, 5 / 4, 11 / 4, 28 / 4]);
+    const whole = await pooled([...image, 10, 11, 12], [1, 2, 3, 2], {
+      kernel: [3, 2],
+      stride: 1,
+      padding: 0,
+    });
+    expect(whole.y[0]).toBeCloseTo(3.5, 12);
+    expect(whole.y[1]).toBeCloseTo(9.5, 12);
+  });
+
+  test('a window that could lie outside the image is refused', () => {
+    const r = new Recorder('outside');
+    const x = r.external('x', 1, [1, 1, 5, 5]);
+    expect(() => avgpool2d.forward(r, { x }, { kernel: [4, 2], stride: 1, padding: 2 })).toThrow(
+      /padding is 2, expected at most half of kernel 4x2/,
+    );
+    expect(() => avgpool2d.forward(r, { x }, { kernel: 6, stride: 1, padding: 0 })).toThrow(/too small/);
   });
 });

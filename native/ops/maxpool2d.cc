@@ -1,6 +1,6 @@
 #include <cstring>
 
-#include "../chunks.h"
+#include "../pooling.h"
 
 /**
  * Max pooling. Windows of 2 x 2 that do not overlap, the usual case, go vector by vector: the four pixels of each
@@ -10,52 +10,12 @@ namespace limbeck {
 namespace LIMBECK_ISA {
 namespace {
 
-struct Geometry {
-  int64_t P, maps, H, W, OH, OW, K, stride, padding;
+struct Geometry : Maps {
+  int64_t K, stride, padding;
   explicit Geometry(const Step& step)
-      : P(step.sizes[0]),
-        maps(step.sizes[1] * step.sizes[2]),
-        H(step.sizes[3]),
-        W(step.sizes[4]),
-        OH(step.sizes[5]),
-        OW(step.sizes[6]),
-        K(step.sizes[7]),
-        stride(step.sizes[8]),
-        padding(step.sizes[9]) {}
+      : Maps(step), K(step.sizes[7]), stride(step.sizes[8]), padding(step.sizes[9]) {}
   LIMBECK_INLINE bool two_by_two() const { return K == 2 && stride == 2 && padding == 0; }
 };
-
-/** Calls body(member, map) for every map of every member. */
-template <class F>
-LIMBECK_INLINE void each_map(const Geometry& g, const Context& context, F&& body) {
-  const int64_t work = g.maps * g.H * g.W;
-  const int64_t pieces = min(g.maps, max(1, work / kElements));
-  const auto one = [&](int64_t chunk, int) {
-    const int64_t p = chunk / pieces, piece = chunk % pieces;
-    for (int64_t map = g.maps * piece / pieces; map < g.maps * (piece + 1) / pieces; map++) body(p, map);
-  };
-  if (g.P * work <= 2 * kElements) {
-    for (int64_t chunk = 0; chunk < g.P * pieces; chunk++) one(chunk, 0);
-  } else {
-    context.pool.each(g.P * pieces, one);
-  }
-}
-
-/** The windows of kLanes outputs side by side: [upper left, upper right, lower left, lower right]. */
-struct Windows {
-  Vec pixel[4];
-};
-
-LIMBECK_INLINE Windows load_windows(const float* upper, const float* lower, int64_t outputs) {
-  if (outputs == kLanes) {
-    const Vec u0 = load(upper), u1 = load(upper + kLanes), l0 = load(lower), l1 = load(lower + kLanes);
-    return {{evens(u0, u1), odds(u0, u1), evens(l0, l1), odds(l0, l1)}};
-  }
-  const int64_t first = min(2 * outputs, kLanes), second = 2 * outputs - first;
-  const Vec u0 = load_partial(upper, first), u1 = load_partial(upper + (second ? kLanes : 0), second);
-  const Vec l0 = load_partial(lower, first), l1 = load_partial(lower + (second ? kLanes : 0), second);
-  return {{evens(u0, u1), odds(u0, u1), evens(l0, l1), odds(l0, l1)}};
-}
 
 LIMBECK_INLINE Vec as_floats(Ints v) { return reinterpret_cast<Vec>(v); }
 LIMBECK_INLINE Ints as_ints(Vec v) { return reinterpret_cast<Ints>(v); }
@@ -70,7 +30,7 @@ LIMBECK_INLINE void forward_two(const Geometry& g, const float* x, float* y, uin
     for (int64_t ow = 0; ow < g.OW; ow += kLanes) {
       const int64_t n = min(kLanes, g.OW - ow);
       const int64_t corner = 2 * oh * W + 2 * ow;
-      const Windows w = load_windows(x + corner, x + corner + W, n);
+      const Windows2x2 w = load_windows(x + corner, x + corner + W, n);
       const Ints where = broadcast_int(static_cast<int32_t>(corner)) + 2 * iota();
       const int32_t offsets[4] = {0, 1, static_cast<int32_t>(W), static_cast<int32_t>(W) + 1};
       Vec best = w.pixel[0];
@@ -158,22 +118,11 @@ LIMBECK_INLINE void backward_two(const Geometry& g, const float* y_bar, const ui
         const Ints first = where + static_cast<int32_t>(row * W);
         const Vec left = select(winner == first, value, zero());
         const Vec right = select(winner == first + 1, value, zero());
-        const Vec low = interleave_low(left, right), high = interleave_high(left, right);
-        float* target = x_bar + corner + row * W;
-        if (whole) {
-          store(target, low);
-          store(target + kLanes, high);
-        } else {
-          const int64_t lower = min(2 * n, kLanes);
-          store_partial(target, low, lower);
-          if (2 * n > kLanes) store_partial(target + kLanes, high, 2 * n - kLanes);
-        }
+        store_pairs(x_bar + corner + row * W, left, right, n);
       }
     }
-    // Pixels of an odd last column belong to no window.
-    for (int64_t w = 2 * g.OW; w < W; w++) x_bar[2 * oh * W + w] = x_bar[(2 * oh + 1) * W + w] = 0;
   }
-  for (int64_t i = 2 * g.OH * W; i < g.H * W; i++) x_bar[i] = 0;
+  zero_rest(g, x_bar);
 }
 
 LIMBECK_INLINE void backward_any(const Geometry& g, const float* y_bar, const uint32_t* index, float* x_bar) {

@@ -26,6 +26,15 @@ export const corners: readonly OpCase[] = [
   poolingNaN(23, 2, 0),
   poolingNaN(23, 3, 1),
   {
+    name: 'avgpool2d of NaN',
+    fill: { x: { kind: 'values', values: someNaN(12 * 69) } },
+    record(r) {
+      const x = r.external('x', 1, [1, 2, 6, 69]);
+      const geometry = { kernel: 2, stride: 2, padding: 0 };
+      ops.avgpool2d.forward(r, { x }, geometry, { into: r.external('y', 1, [1, 2, 3, 34]) });
+    },
+  },
+  {
     name: 'relu of NaN',
     fill: { x: { kind: 'values', values: someNaN(71) } },
     record(r) {

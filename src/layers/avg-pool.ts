@@ -1,0 +1,26 @@
+import * as avgpool2d from '../engine/ops/avgpool2d.js';
+import type { View } from '../engine/program.js';
+import type { Layer } from './layer.js';
+
+/**
+ * Average pooling, linear: `yDot = pool(xDot)`; `xBar` and `xBarDot` spread `yBar` and `yBarDot` over their windows.
+ * x `[N, C, H, W]`, y `[N, C, OH, OW]`. Saves nothing.
+ */
+export function avgPool(geometry: avgpool2d.AvgPoolGeometry): Layer {
+  const { kernel } = geometry;
+  const name = `avgpool${typeof kernel === 'number' ? `${kernel}x${kernel}` : kernel.join('x')}`;
+  return {
+    name,
+    parameters: () => [],
+    outputShape: ([C, H, W]) => [C, ...avgpool2d.outputShape(name, [H, W], geometry)],
+    forward(r, x) {
+      const spread = (yBar: View) => avgpool2d.backward(r, { yBar }, geometry, x.shape);
+      return {
+        y: avgpool2d.forward(r, { x }, geometry),
+        backward: ({ yBar, wantX }) => (wantX ? spread(yBar) : undefined),
+        tangentForward: ({ xDot }) => xDot && avgpool2d.forward(r, { x: xDot }, geometry),
+        tangentBackward: ({ yBarDot, wantX }) => (wantX && yBarDot ? spread(yBarDot) : undefined),
+      };
+    },
+  };
+}

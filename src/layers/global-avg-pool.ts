@@ -1,0 +1,36 @@
+import { type AvgPoolGeometry, backward, forward } from '../engine/ops/avgpool2d.js';
+import { reshape, type View } from '../engine/program.js';
+import { LimbeckError, shapeText } from '../util/errors.js';
+import type { Layer } from './layer.js';
+
+/**
+ * The mean of every map: average pooling with one window of the whole map, linear in the same way.
+ * x `[N, C, H, W]`, y `[N, C]`. Saves nothing.
+ */
+export function globalAvgPool(): Layer {
+  const name = 'globalavgpool';
+  return {
+    name,
+    parameters: () => [],
+    outputShape(inputShape) {
+      if (inputShape.length !== 3)
+        throw new LimbeckError(
+          'ERR_SHAPE',
+          `${name}: the input is ${shapeText(inputShape)}, expected [C, H, W]`,
+        );
+      return [inputShape[0]];
+    },
+    forward(r, x) {
+      const [N, C, H, W] = x.shape;
+      const geometry: AvgPoolGeometry = { kernel: [H, W], stride: 1, padding: 0 };
+      const pool = (map: View) => reshape(forward(r, { x: map }, geometry), [N, C]);
+      const spread = (yBar: View) => backward(r, { yBar: reshape(yBar, [N, C, 1, 1]) }, geometry, x.shape);
+      return {
+        y: pool(x),
+        backward: ({ yBar, wantX }) => (wantX ? spread(yBar) : undefined),
+        tangentForward: ({ xDot }) => xDot && pool(xDot),
+        tangentBackward: ({ yBarDot, wantX }) => (wantX && yBarDot ? spread(yBarDot) : undefined),
+      };
+    },
+  };
+}
