@@ -1,5 +1,5 @@
 import type { ResolvedOptions } from '../eval/options.js';
-import { StoredFields } from '../eval/stored-fields.js';
+import { readingOf, StoredFields } from '../eval/stored-fields.js';
 import type { RunConfig, RunRecord } from '../report/record.js';
 
 /** What travels with a checkpoint, so that it can be resumed by itself. */
@@ -21,6 +21,7 @@ export function readExtra(extra: Record<string, unknown>, options: ResolvedOptio
     config: {
       dataset: config.text('dataset'),
       digitsSize: config.optional('digitsSize', (name) => config.whole(name, 1)),
+      reading: config.optional('reading', (name) => readingOf(config.object(name))),
       device: config.word('device', ['auto', ...engines]),
       threads: config.optional('threads', (name) => config.whole(name, 1)),
       // As the checkpoint has them: those it goes on with.

@@ -16,12 +16,13 @@ import { readConfig } from './config.js';
 import * as shared from './options.js';
 import { engineRecord } from './processor.js';
 import { carryOut } from './run.js';
-import { checkEngine, dataSource, describeData, openData, openEngine } from './sources.js';
+import { checkEngine, dataSource, describeData, openData, openEngine, readingGiven } from './sources.js';
 
 /** Options that may also stand in a configuration file. */
 const configurable = [
   shared.dataset,
   shared.digitsSize,
+  ...shared.readingOptions,
   ...shared.distillOptions,
   shared.device,
   shared.threads,
@@ -53,12 +54,16 @@ export const command: Command = {
     const options = checkedOptions(given, (name) =>
       name in values ? shared.flagOf(name) : `${positionals[0]}: ${name}`,
     );
-    const source = dataSource(given.dataset as string | undefined, digitsSize);
+    const source = dataSource({
+      dataset: given.dataset as string | undefined,
+      digitsSize,
+      reading: readingGiven(given),
+    });
     const out = given.out as string | undefined;
     if (out !== undefined) refuseToOverwrite(out, Boolean(values.force));
 
     // Everything that can be wrong is found before the folder is made.
-    const data = await openData(source);
+    const data = await openData(source, Boolean(values.json));
     outerLoopOptions(options, data);
     const { device, reason } = await openEngine(choice, threads);
     try {

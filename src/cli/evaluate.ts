@@ -8,7 +8,15 @@ import type { Command } from './command.js';
 import { listenForStop, stoppedStatus } from './interrupt.js';
 import * as shared from './options.js';
 import { Terminal } from './progress.js';
-import { checkEngine, type DataSource, dataSource, describeData, openData, openEngine } from './sources.js';
+import {
+  checkEngine,
+  type DataSource,
+  dataSource,
+  describeData,
+  openData,
+  openEngine,
+  readingGiven,
+} from './sources.js';
 import { accuracyTable } from './table.js';
 
 export const command: Command = {
@@ -18,6 +26,7 @@ export const command: Command = {
   options: [
     { ...shared.dataset, fallback: 'digits, if the file was made from them' },
     { ...shared.digitsSize, fallback: 'as the file was made, else 10000' },
+    ...shared.readingOptions.map((option) => ({ ...option, fallback: 'as the file was made' })),
     {
       name: 'networks',
       kind: 'whole',
@@ -58,7 +67,8 @@ export const command: Command = {
     const artefact = await readArtefact(path);
     checkNetworks(artefact, networks);
     const { mean, std, dataSha256 } = artefact.notes;
-    const opened = await openData(sourceFor(path, artefact, dataset, digitsSize));
+    const source = sourceFor(path, artefact, { dataset, digitsSize, reading: readingGiven(values) });
+    const opened = await openData(source, Boolean(values.json));
     const sameData = dataSha256 === undefined ? undefined : describeData(opened).sha256 === dataSha256;
     // Normalised as the distilled images are, whatever the statistics of this data.
     const data = { ...opened, mean, std };
@@ -100,17 +110,24 @@ export const command: Command = {
   },
 };
 
-/** The data asked for, or that which the file says it was made from. */
-function sourceFor(path: string, { notes }: Artefact, dataset?: string, digitsSize?: number): DataSource {
+/** The data asked for, or that which the file says it was made from; read as it was then. */
+function sourceFor(path: string, { notes }: Artefact, asked: Partial<DataSource>): DataSource {
+  const { dataset, digitsSize } = asked;
   const fromDigits = notes.source === 'digits';
   if (dataset === undefined && !fromDigits)
     throw new LimbeckError(
       'ERR_OPTION',
-      `${path} was made from ${notes.dataset}: say where that lies with --dataset DIR` +
+      `${path} was made from ${notes.dataset}: say where that lies with --dataset PATH` +
         (notes.source === undefined && notes.dataset === 'digits' ? ', or --dataset digits' : ''),
     );
   const digits = dataset === undefined || dataset === 'digits';
-  return dataSource(dataset, digitsSize ?? (digits && fromDigits ? notes.digitsSize : undefined));
+  // What was said of files does not apply to the digits, nor the other way round.
+  const reading = digits === fromDigits ? notes.reading : undefined;
+  return dataSource({
+    dataset,
+    digitsSize: digitsSize ?? (digits && fromDigits ? notes.digitsSize : undefined),
+    reading: asked.reading || reading ? { ...reading, ...asked.reading } : undefined,
+  });
 }
 
 async function readArtefact(path: string): Promise<Artefact> {

@@ -31,10 +31,28 @@ function withDefault(option: Option): Option {
 export const dataset: Option = {
   name: 'dataset',
   kind: 'text',
-  value: 'digits|DIR',
-  help: 'generated digits, or a folder with the four IDX files of MNIST form',
+  value: 'digits|PATH',
+  help: 'generated digits; or a folder of images per class, or with IDX files (README: Bring your own images)',
   fallback: 'digits',
 };
+/** How to read a data set that leaves something open. */
+export const readingOptions: readonly Option[] = [
+  {
+    name: 'imageSize',
+    kind: 'text',
+    value: 'HxW',
+    help: 'size to bring image files to',
+    fallback: 'theirs, if all have the same',
+  },
+  {
+    name: 'channels',
+    kind: 'whole',
+    least: 1,
+    value: '1|3',
+    help: 'image files in grey or in colour',
+    fallback: '3 if any image has a colour',
+  },
+];
 export const digitsSize: Option = {
   name: 'digitsSize',
   kind: 'whole',

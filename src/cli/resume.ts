@@ -62,7 +62,7 @@ async function goOn(
   const { config, engine: begun } = extra;
   const { device: choice = begun.name, json = false } = values;
   checkEngine(choice);
-  const data = await openData(config);
+  const data = await openData(config, json);
   const dataRecord = describeData(data);
   if (dataRecord.sha256 !== extra.sha256)
     throw new LimbeckError(

@@ -73,7 +73,7 @@ export async function carryOut(run: Run): Promise<number> {
   return evaluation ? 0 : stoppedStatus;
 }
 
-function announce(terminal: Terminal, { engine, dataRecord, config, resume }: Run): void {
+function announce(terminal: Terminal, { engine, data, dataRecord, config, resume }: Run): void {
   const { name, splits, imageShape } = dataRecord;
   const source = config.dataset === 'digits' ? 'generated' : config.dataset;
   terminal.say(`Engine: ${engine.description}${engine.reason ? `: ${engine.reason}` : ''}`);
@@ -81,6 +81,7 @@ function announce(terminal: Terminal, { engine, dataRecord, config, resume }: Ru
     `Data: ${name} (${source}), ${count(splits.train)} training, ${count(splits.validation)} validation and ` +
       `${count(splits.test)} test images of ${imageShape.join(' x ')}`,
   );
+  if (data.splitNote) terminal.say(`      ${data.splitNote}`);
   terminal.say(`Plan: ${planText(config.options, dataRecord.classNames.length)}`);
   if (resume) terminal.say(`Going on after outer step ${count(resume.iteration)}`);
 }

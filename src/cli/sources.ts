@@ -1,35 +1,72 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
-import { loadDataset } from '../data/load.js';
+import type { DigitsOptions } from '../data/digits.js';
+import { type LoadOptions, loadDataset, type Reading } from '../data/load.js';
 import type { Device } from '../engine/device.js';
 import { chooseDevice, type DeviceChoice, openDevice } from '../engine/open.js';
-import type { DatasetRecord } from '../report/record.js';
+import { count, type DatasetRecord } from '../report/record.js';
 import { LimbeckError } from '../util/errors.js';
+import type { Values } from './arguments.js';
 import { device as deviceOption } from './options.js';
+import { Terminal } from './progress.js';
 
 /** Where data comes from, as a run remembers it. */
 export interface DataSource {
-  /** `digits`, or the absolute path of a folder. */
+  /** `digits`, or the absolute path of a file or folder. */
   readonly dataset: string;
   readonly digitsSize?: number;
+  readonly reading?: Reading;
 }
 
-export function dataSource(dataset = 'digits', digitsSize?: number): DataSource {
-  if (dataset === 'digits') return { dataset, digitsSize };
+export function dataSource({ dataset = 'digits', digitsSize, reading }: Partial<DataSource>): DataSource {
+  if (dataset === 'digits') return { dataset, digitsSize, reading };
   if (digitsSize !== undefined)
     throw new LimbeckError(
       'ERR_OPTION',
       `--digits-size is ${digitsSize}, but the data set is ${dataset}: it applies to the generated digits only`,
     );
   // The loader's message for a bare word is better when it sees the word itself.
-  return { dataset: /^[\w-]+$/.test(dataset) ? dataset : resolve(dataset) };
+  return { dataset: /^[\w-]+$/.test(dataset) ? dataset : resolve(dataset), reading };
 }
 
-export async function openData({ dataset, digitsSize }: DataSource): Promise<Dataset> {
-  if (dataset !== 'digits' || digitsSize === undefined) return loadDataset(dataset);
-  const [validation, test] = [10, 5].map((part) => Math.max(1, Math.round(digitsSize / part)));
-  return loadDataset(dataset, { digits: { train: digitsSize, validation, test } });
+/** The options of `readingOptions` that were given, as the loader takes them; undefined when there are none. */
+export function readingGiven(given: Values): Reading | undefined {
+  const { imageSize, channels } = given as { imageSize?: string; channels?: number };
+  const reading = {
+    ...(imageSize !== undefined && { imageSize: imageSizeOf(imageSize) }),
+    ...(channels !== undefined && { channels }),
+  };
+  return Object.keys(reading).length ? reading : undefined;
+}
+
+/** `32` or `32x48` (height first). */
+function imageSizeOf(text: string): [number, number] {
+  const sizes = /^(\d+)(?:x(\d+))?$/.exec(text);
+  if (!sizes)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `--image-size is ${text}, expected a height and width such as 32 or 32x48`,
+    );
+  return [Number(sizes[1]), Number(sizes[2] ?? sizes[1])];
+}
+
+export async function openData(source: DataSource, quiet = true): Promise<Dataset> {
+  const { dataset, digitsSize, reading } = source;
+  const terminal = new Terminal(quiet);
+  const onProgress: LoadOptions['onProgress'] = ({ done, total }) =>
+    terminal.passing(`Reading images (${count(done)}/${count(total)})`);
+  try {
+    return await loadDataset(dataset, { ...reading, onProgress, digits: digitsOf(digitsSize) });
+  } finally {
+    terminal.clear();
+  }
+}
+
+function digitsOf(train: number | undefined): DigitsOptions | undefined {
+  if (train === undefined) return undefined;
+  const [validation, test] = [10, 5].map((part) => Math.max(1, Math.round(train / part)));
+  return { train, validation, test };
 }
 
 export function describeData(data: Dataset): DatasetRecord {

@@ -1,7 +1,7 @@
 import { LimbeckError } from '../util/errors.js';
 
 /** Labels are bytes. */
-const MAX_CLASSES = 256;
+export const MAX_CLASSES = 256;
 
 /**
  * The number of classes: as given, or the largest label + 1 and at least 2.

@@ -21,6 +21,8 @@ export interface Dataset {
   /** Per channel, of pixel values scaled to 0..1 (bytes / 255; floats are taken as they are). */
   readonly mean: readonly number[];
   readonly std: readonly number[];
+  /** How it was split, where the files did not say: for people. */
+  readonly splitNote?: string;
   readonly train: Split;
   readonly validation: Split;
   readonly test: Split;

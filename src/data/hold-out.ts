@@ -6,6 +6,7 @@ import type { Split } from './dataset.js';
 // and none of them may ever be trained on.
 const HOLD_OUT_SEED = 1;
 const HOLD_OUT_STREAM = 0x686f6c64; // 'hold' in ASCII
+const TEST_STREAM = 0x74657374; // 'test'
 
 /** 5000 images or a tenth of the training file, whichever is smaller. */
 export function defaultValidationCount(trainCount: number): number {
@@ -29,11 +30,22 @@ export function holdOut(
         `because the training set has ${all.count} images and some must be left to train on.`,
     );
   }
-  const order = permutation(new Stream(HOLD_OUT_SEED, HOLD_OUT_STREAM), all.count);
-  return {
-    validation: select(all, order.slice(0, validationCount).sort()),
-    train: select(all, order.slice(validationCount).sort()),
-  };
+  const [validation, train] = divide(all, validationCount, HOLD_OUT_STREAM);
+  return { train, validation };
+}
+
+/**
+ * Splits test images off data that come without any: a fifth, at most 10,000, by a fixed random choice that has
+ * nothing to do with the one for validation.
+ */
+export function holdOutTest(all: Split): { rest: Split; test: Split } {
+  const [test, rest] = divide(all, Math.min(10_000, Math.floor(all.count / 5)), TEST_STREAM);
+  return { rest, test };
+}
+
+function divide(all: Split, count: number, stream: number): [Split, Split] {
+  const order = permutation(new Stream(HOLD_OUT_SEED, stream), all.count);
+  return [select(all, order.slice(0, count).sort()), select(all, order.slice(count).sort())];
 }
 
 function select(all: Split, indices: Uint32Array): Split {

@@ -20,6 +20,10 @@ export interface IdxFolderOptions {
 
 const PARTS = ['train-images', 'train-labels', 't10k-images', 't10k-labels'] as const;
 type Part = (typeof PARTS)[number];
+const PART_NAME = /^(train-images|train-labels|t10k-images|t10k-labels)[-.]idx\d-ubyte(\.gz)?$/;
+
+/** Whether a file's name is that of a part of such a folder. */
+export const isIdxName = (name: string): boolean => PART_NAME.test(name);
 
 /**
  * Loads a folder with the four files of MNIST and its kin: `train-images`, `train-labels`, `t10k-images` and
@@ -80,9 +84,7 @@ async function findParts(folder: string): Promise<Record<Part, string>> {
   const found = new Map<Part, string>();
   // Sorted, so that an unpacked file is preferred to the .gz beside it.
   for (const name of names.sort()) {
-    const part = /^(train-images|train-labels|t10k-images|t10k-labels)[-.]idx\d-ubyte(\.gz)?$/.exec(
-      name,
-    )?.[1];
+    const part = PART_NAME.exec(name)?.[1];
     if (part !== undefined && !found.has(part as Part)) found.set(part as Part, join(folder, name));
   }
   const missing = PARTS.filter((part) => !found.has(part));

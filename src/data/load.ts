@@ -1,65 +1,112 @@
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { LimbeckError } from '../util/errors.js';
 import type { Dataset } from './dataset.js';
 import { type DigitsOptions, generateDigits } from './digits.js';
-import { type IdxFolderOptions, loadIdxFolder } from './idx.js';
+import { type IdxFolderOptions, isIdxName, loadIdxFolder } from './idx.js';
+import type { DecodeOptions } from './image-files.js';
+import { isImageFolder, loadImageFolder } from './image-folder.js';
 
-export interface LoadOptions extends IdxFolderOptions {
+/** How to read files that leave something open; which of these applies depends on the format. */
+export interface Reading {
+  /** Of image files: `[H, W]` to resize to. */
+  readonly imageSize?: readonly [number, number];
+  /** Of image files: 1 (grey) or 3 (RGB). */
+  readonly channels?: number;
+}
+
+export interface LoadOptions extends IdxFolderOptions, Reading, Pick<DecodeOptions, 'onProgress'> {
   /** For 'digits': how many images to generate, and from which seed. */
   readonly digits?: DigitsOptions;
 }
 
-const KNOWN =
-  "known are 'digits' (generated, needs no file) and a folder with the four IDX files of MNIST form";
+type OptionName = keyof LoadOptions;
+
+interface Format {
+  readonly what: string;
+  readonly options: readonly OptionName[];
+  /** Whether a folder is of this format, by the names in it. */
+  isFolder?(names: readonly string[], folder: string): boolean | Promise<boolean>;
+  /** Whether a file is, by its name. */
+  isFile?(name: string): boolean;
+  load(path: string, options: LoadOptions): Promise<Dataset>;
+}
+
+/** In the order in which they are tried. */
+const FORMATS: readonly Format[] = [
+  {
+    what: 'a folder with the four IDX files of MNIST form',
+    options: ['classes', 'validationCount', 'name'],
+    isFolder: (names) => names.some(isIdxName),
+    load: loadIdxFolder,
+  },
+  {
+    what: 'a folder of images (train/CLASS/*.jpg and test/CLASS/*.jpg, or CLASS/*.jpg)',
+    options: ['validationCount', 'name', 'imageSize', 'channels', 'onProgress'],
+    isFolder: (_names, folder) => isImageFolder(folder),
+    load: loadImageFolder,
+  },
+];
+
+const KNOWN = `known are 'digits' (generated, needs no file), ${FORMATS.map(({ what }) => what).join(', ')}`;
 
 /**
- * A data set by name or by folder: `'digits'`, or a folder with IDX files (a folder of that name is `'./digits'`).
+ * A data set by name or by path: `'digits'`, or a file or folder whose content or name tells its format (a folder named
+ * digits is `'./digits'`).
  *
  * @throws ERR_OPTION for an unknown name or an option that does not apply; ERR_FILE_MISSING; what the loaders throw
  */
-export async function loadDataset(nameOrFolder: string, options: LoadOptions = {}): Promise<Dataset> {
-  const { digits, ...idx } = options;
-  if (nameOrFolder === 'digits') {
-    const unused = Object.entries(idx).find(([, value]) => value !== undefined);
-    if (unused) throw inapplicable(unused[0], "'digits'");
+export async function loadDataset(nameOrPath: string, options: LoadOptions = {}): Promise<Dataset> {
+  const { digits, ...others } = options;
+  if (nameOrPath === 'digits') {
+    checkApplies(others, ['onProgress'], "'digits'");
     return generateDigits(digits);
   }
-  if (digits !== undefined) throw inapplicable('digits', nameOrFolder);
-  await checkFolder(nameOrFolder);
-  return loadIdxFolder(nameOrFolder, idx);
+  const format = await recognise(nameOrPath);
+  checkApplies(options, [...format.options, 'onProgress'], `${nameOrPath}, ${format.what}`);
+  return format.load(nameOrPath, options);
 }
 
-async function checkFolder(path: string): Promise<void> {
-  let isFolder: boolean;
-  try {
-    isFolder = (await stat(path)).isDirectory();
-  } catch (cause) {
-    // A bare word was more likely meant as a name than as a folder.
-    if (/^[\w-]+$/.test(path)) {
-      throw new LimbeckError(
-        'ERR_OPTION',
-        `Data set '${path}' is neither known nor a folder here; ${KNOWN}.`,
-        {
-          cause,
-        },
-      );
-    }
+async function recognise(path: string): Promise<Format> {
+  if (!(await isFolder(path))) {
+    const format = FORMATS.find(({ isFile }) => isFile?.(path.toLowerCase()));
+    if (format) return format;
     throw new LimbeckError(
-      'ERR_FILE_MISSING',
-      `The folder ${path} does not exist or cannot be read; ${KNOWN}.`,
-      {
-        cause,
-      },
+      'ERR_OPTION',
+      `${path} is a file of no format known by its name, expected a data set; ${KNOWN}.`,
     );
   }
-  if (!isFolder) {
-    throw new LimbeckError('ERR_OPTION', `${path} is a file, expected a folder or a name; ${KNOWN}.`);
+  const names = await readdir(path);
+  for (const format of FORMATS) if (await format.isFolder?.(names, path)) return format;
+  const some = names.slice(0, 8).join(', ');
+  throw new LimbeckError(
+    'ERR_FILE_MISSING',
+    `${path} holds ${names.length === 0 ? 'nothing' : `${some}${names.length > 8 ? ', …' : ''}`}, which is no data ` +
+      `set; ${KNOWN}.`,
+  );
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (cause) {
+    // A bare word was more likely meant as a name than as a folder.
+    if (/^[\w-]+$/.test(path))
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `Data set '${path}' is neither known nor a file or folder here; ${KNOWN}.`,
+        { cause },
+      );
+    throw new LimbeckError('ERR_FILE_MISSING', `${path} does not exist or cannot be read; ${KNOWN}.`, {
+      cause,
+    });
   }
 }
 
-function inapplicable(option: string, dataset: string): LimbeckError {
-  return new LimbeckError(
-    'ERR_OPTION',
-    `Option ${option} does not apply to data set ${dataset}; leave it out.`,
-  );
+function checkApplies(options: LoadOptions, applying: readonly OptionName[], dataset: string): void {
+  for (const [name, value] of Object.entries(options))
+    if (value !== undefined && !applying.includes(name as OptionName))
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `Option ${name} does not apply to data set ${dataset}; leave it out.`,
+      );
 }

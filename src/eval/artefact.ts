@@ -1,18 +1,21 @@
+import type { Reading } from '../data/load.js';
 import { createNetwork, type Network, type NetworkOptions } from '../networks/index.js';
 import { LimbeckError } from '../util/errors.js';
 import { decodeSafetensors, encodeSafetensors, type WritableData } from '../util/safetensors.js';
 import { version } from '../util/version.js';
 import { type DistilledSet, protocolName } from './evaluate.js';
 import type { ResolvedOptions } from './options.js';
-import { checkFinite, damaged, StoredFields } from './stored-fields.js';
+import { checkFinite, damaged, readingOf, StoredFields } from './stored-fields.js';
 
 /** What `distilled.safetensors` says about itself besides the set. */
 export interface ArtefactNotes {
   readonly dataset: string;
-  /** Where the data came from: the generated digits, or a folder that whoever evaluates must name. */
+  /** Where the data came from: the generated digits, or a file or folder that whoever evaluates must name. */
   readonly source?: 'digits' | 'folder';
   /** Training images, where `source` is `digits`. */
   readonly digitsSize?: number;
+  /** How the files were read, where they leave something open. */
+  readonly reading?: Reading;
   /** SHA-256, in hexadecimal, of all images and labels: tells whether an evaluation uses the same data. */
   readonly dataSha256?: string;
   readonly classNames: readonly string[];
@@ -128,6 +131,7 @@ function notesOf(fields: StoredFields, { inputShape: [channels], classes }: Netw
     dataset: fields.text('dataset'),
     source: fields.optional('source', (name) => fields.word(name, ['digits', 'folder'])),
     digitsSize: fields.optional('digitsSize', (name) => fields.whole(name, 1)),
+    reading: fields.optional('reading', (name) => readingOf(fields.object(name))),
     dataSha256: fields.optional('dataSha256', (name) => fields.text(name)),
     classNames: fields.texts('classNames', classes),
     mean: fields.numbers('mean', channels),

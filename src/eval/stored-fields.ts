@@ -1,3 +1,4 @@
+import type { Reading } from '../data/load.js';
 import { LimbeckError } from '../util/errors.js';
 import { defaults, type ResolvedOptions, resolveOptions } from './options.js';
 
@@ -120,6 +121,14 @@ export class StoredFields {
     if (test(value)) return value as T;
     throw damaged(this.file, `${this.#path(name)} is ${brief(value)}, expected ${expected}`);
   }
+}
+
+/** How files were read. */
+export function readingOf(fields: StoredFields): Reading {
+  return {
+    imageSize: fields.optional('imageSize', (name) => fields.numbers(name, 2) as [number, number]),
+    channels: fields.optional('channels', (name) => fields.whole(name, 1)),
+  };
 }
 
 export function damaged(file: string, what: string, cause?: unknown): LimbeckError {

@@ -1,3 +1,4 @@
+import type { Reading } from '../data/load.js';
 import type { EngineName } from '../engine/device.js';
 import type { DeviceChoice } from '../engine/open.js';
 import type { CurvePoint } from '../eval/distill.js';
@@ -7,10 +8,11 @@ import type { Accuracy } from '../eval/statistics.js';
 
 /** Everything needed to do a run again. */
 export interface RunConfig {
-  /** `digits`, or the absolute path of a folder. */
+  /** `digits`, or the absolute path of a file or folder. */
   readonly dataset: string;
   /** Training images, when the set is generated. */
   readonly digitsSize?: number;
+  readonly reading?: Reading;
   readonly device: DeviceChoice;
   readonly threads?: number;
   readonly options: ResolvedOptions;

@@ -123,6 +123,7 @@ export class RunFolder {
       dataset: dataset.name,
       source: config.dataset === 'digits' ? 'digits' : 'folder',
       digitsSize: config.dataset === 'digits' ? dataset.splits.train : undefined,
+      reading: config.reading,
       dataSha256: dataset.sha256,
       classNames: dataset.classNames,
       mean: dataset.mean,
