@@ -48,13 +48,13 @@ describe('loadDataset', () => {
       'mnitsx',
       {},
       'ERR_OPTION',
-      /'mnitsx' is neither known nor a folder here; known are 'digits'/,
+      /'mnitsx' is neither known nor a file or folder here; known are 'digits'/,
     ],
     ['a folder that is not there', './no/folder', {}, 'ERR_FILE_MISSING', /does not exist/],
-    ['a file', 'package.json', {}, 'ERR_OPTION', /is a file/],
+    ['a file', 'package.json', {}, 'ERR_OPTION', /is a file of no format known by its name/],
     ['options of folders for digits', 'digits', { classes: 10 }, 'ERR_OPTION', /classes does not apply/],
     ['options of digits for folders', '.', { digits: {} }, 'ERR_OPTION', /digits does not apply/],
-    ['a folder without the files', 'src', {}, 'ERR_FILE_MISSING', /All four files/],
+    ['a folder without the files', 'src', {}, 'ERR_FILE_MISSING', /src holds browser.ts, .*four IDX files/],
   ])('refuses %s', async (_what, name, options, code, message) => {
     await expect(loadDataset(name, options)).rejects.toMatchObject({
       code,

@@ -61,9 +61,10 @@ export async function loadDataset(nameOrPath: string, options: LoadOptions = {})
     checkApplies(others, ['onProgress'], "'digits'");
     return generateDigits(digits);
   }
+  if (digits !== undefined) checkApplies({ digits }, [], nameOrPath);
   const format = await recognise(nameOrPath);
-  checkApplies(options, [...format.options, 'onProgress'], `${nameOrPath}, ${format.what}`);
-  return format.load(nameOrPath, options);
+  checkApplies(others, [...format.options, 'onProgress'], `${nameOrPath}, ${format.what}`);
+  return format.load(nameOrPath, others);
 }
 
 async function recognise(path: string): Promise<Format> {

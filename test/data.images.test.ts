@@ -1,0 +1,260 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { decodeImages } from '../src/data/image-files.js';
+import { byName, loadImageFolder } from '../src/data/image-folder.js';
+import { loadDataset } from '../src/data/load.js';
+import { LimbeckError } from '../src/util/errors.js';
+import { Stream } from '../src/util/random.js';
+
+let root: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'limbeck-images-'));
+});
+afterAll(async () => {
+  await rm(root, { recursive: true });
+});
+
+/** Interleaved pixels of one image. */
+const picture = (width: number, height: number, channels: 1 | 3 | 4, value: (i: number) => number) =>
+  sharp(
+    Uint8Array.from({ length: width * height * channels }, (_, i) => value(i)),
+    { raw: { width, height, channels } },
+  );
+const grey = (level: number, width = 3, height = 2) => picture(width, height, 1, (i) => level + i);
+const colour = (level: number, width = 3, height = 2) => picture(width, height, 3, (i) => level + i);
+
+let folders = 0;
+async function write(files: Record<string, Uint8Array | string>): Promise<string> {
+  const folder = join(root, `set-${folders++}`);
+  for (const [name, content] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFile(join(folder, name), content);
+  }
+  return folder;
+}
+
+/** `count` grey images of classes a and b, `level` telling which is which. */
+async function set(count: number, prefix = ''): Promise<Record<string, Uint8Array>> {
+  const files: Record<string, Uint8Array> = {};
+  for (let i = 0; i < count; i++)
+    files[`${prefix}${i % 2 ? 'b' : 'a'}/${i}.png`] = await grey(i).png().toBuffer();
+  return files;
+}
+
+describe('a folder of images', () => {
+  test('train and test: classes and files in the order of their names, numbers as numbers', async () => {
+    const folder = await write({
+      'train/class 10/1.png': await colour(40).png().toBuffer(),
+      'train/class 2/10.png': await colour(30).png().toBuffer(),
+      'train/class 2/9.WEBP': await colour(20).webp({ lossless: true }).toBuffer(),
+      'test/class 10/x.png': await colour(50).png().toBuffer(),
+      'val/class 2/y.png': await colour(60).png().toBuffer(),
+      'train/.hidden': 'ignored',
+      'train/class 2/Thumbs.db': 'ignored',
+    });
+    const data = await loadDataset(folder);
+    expect(data).toMatchObject({ imageShape: [3, 2, 3], classes: 2, classNames: ['class 2', 'class 10'] });
+    const planes = (level: number) =>
+      [0, 1, 2].flatMap((channel) => [0, 1, 2, 3, 4, 5].map((pixel) => level + 3 * pixel + channel));
+    expect([...data.train.images]).toEqual([20, 30, 40].flatMap(planes));
+    expect([...data.train.labels]).toEqual([0, 0, 1]);
+    expect([...data.validation.images]).toEqual(planes(60));
+    expect([...data.test.images]).toEqual(planes(50));
+    expect([...data.test.labels]).toEqual([1]);
+    expect(data.splitNote).toBeUndefined();
+  });
+
+  test('without train and test: both splits are held out, the same every time, and it is said', async () => {
+    const folder = await write(await set(40));
+    const data = await loadDataset(folder, { name: 'mine' });
+    expect([data.train.count, data.validation.count, data.test.count]).toEqual([29, 3, 8]);
+    expect(data.splitNote).toMatch(/8 test images were held out.*then 3 for validation/);
+    expect(data).toMatchObject({ name: 'mine', imageShape: [1, 2, 3], classNames: ['a', 'b'] });
+    const which = ['train', 'validation', 'test'] as const;
+    const levels = which.flatMap((part) =>
+      Array.from({ length: data[part].count }, (_, i) => data[part].images[6 * i]),
+    );
+    expect([...levels].sort((a, b) => a - b)).toEqual(Array.from({ length: 40 }, (_, i) => i));
+    which.forEach((part) => {
+      data[part].labels.forEach((label, i) => {
+        expect(label).toBe(data[part].images[6 * i] % 2);
+      });
+    });
+    expect((await loadImageFolder(folder)).test.images).toEqual(data.test.images);
+  });
+
+  test('grey and colour: the content decides, or the option', async () => {
+    const files = { 'a/1.png': await grey(10).png().toBuffer(), 'b/1.png': await grey(99).png().toBuffer() };
+    const other = {
+      ...files,
+      'b/2.png': await picture(3, 2, 3, () => 0)
+        .composite([
+          { input: { create: { width: 1, height: 1, channels: 3, background: '#ff0000' } }, top: 0, left: 0 },
+        ])
+        .png()
+        .toBuffer(),
+    };
+    const shape = async (content: Record<string, Uint8Array>, channels?: number) =>
+      (await loadImageFolder(await write(content), { channels })).imageShape[0];
+    expect(await shape(files)).toBe(1);
+    expect(await shape(files, 3)).toBe(3);
+    expect(await shape(other)).toBe(3);
+    expect(await shape(other, 1)).toBe(1);
+    const path = join(await write(other), 'b/2.png');
+    expect([...(await decodeImages([path], { channels: 1 })).data]).toEqual([76, 0, 0, 0, 0, 0]);
+  });
+
+  test('sixteen bits, palettes, transparency and EXIF orientation', async () => {
+    const folder = await write({
+      'sixteen.png': await grey(10).toColourspace('grey16').png().toBuffer(),
+      'palette.png': await grey(10).png({ palette: true }).toBuffer(),
+      'alpha.png': await picture(3, 2, 4, (i) => (i % 4 === 3 ? 128 : 10 + Math.floor(i / 4)))
+        .png()
+        .toBuffer(),
+    });
+    for (const name of ['sixteen.png', 'palette.png', 'alpha.png'])
+      expect([...(await decodeImages([join(folder, name)])).data], name).toEqual([10, 11, 12, 13, 14, 15]);
+    const turned = await write({
+      'x.png': await grey(10).withMetadata({ orientation: 6 }).png().toBuffer(),
+    });
+    const image = await decodeImages([join(turned, 'x.png')]);
+    expect([image.imageShape, [...image.data]]).toEqual([
+      [1, 3, 2],
+      [13, 10, 14, 11, 15, 12],
+    ]);
+  });
+
+  test('other sizes: refused without a size to bring them to', async () => {
+    const files = {
+      'a/1.png': await grey(10).png().toBuffer(),
+      'b/1.png': await grey(10, 8, 6).png().toBuffer(),
+    };
+    await expect(loadDataset(await write(files))).rejects.toMatchObject({
+      code: 'ERR_DATA',
+      message: expect.stringMatching(/2x3.*6x8|6x8.*2x3/),
+    });
+    const data = await loadDataset(await write(files), { imageSize: [4, 5] });
+    expect(data.imageShape).toEqual([1, 4, 5]);
+  });
+
+  test('tells how far it is', async () => {
+    const seen: number[] = [];
+    await loadImageFolder(await write(await set(12)), { onProgress: ({ done }) => seen.push(done) });
+    expect(seen.at(-1)).toBe(12);
+  });
+
+  test.each<[string, () => Promise<Record<string, Uint8Array | string>>, string, RegExp]>([
+    [
+      'broken images, naming five',
+      async () => ({
+        ...(await set(4)),
+        ...Object.fromEntries([1, 2, 3, 4, 5, 6].map((i) => [`a/bad${i}.jpg`, 'no image'])),
+      }),
+      'ERR_DATA',
+      /bad1.jpg.*bad2.jpg.*bad3.jpg.*bad4.jpg.*bad5.jpg.*there may be more/,
+    ],
+    ['an empty file', async () => ({ ...(await set(4)), 'b/empty.png': '' }), 'ERR_DATA', /empty\.png/],
+    [
+      'other files',
+      async () => ({ ...(await set(4)), 'b/notes.txt': 'hello' }),
+      'ERR_DATA',
+      /notes\.txt is no image file/,
+    ],
+    [
+      'images beside the classes',
+      async () => ({ ...(await set(4, 'train/')), 'train/x.png': 'x' }),
+      'ERR_DATA',
+      /x\.png lies beside/,
+    ],
+    [
+      'one class only',
+      async () => ({ 'a/1.png': await grey(1).png().toBuffer() }),
+      'ERR_DATA',
+      /1 class folders/,
+    ],
+    [
+      'a class only the test has',
+      async () => ({
+        ...(await set(4, 'train/')),
+        'test/c/1.png': await grey(1).png().toBuffer(),
+      }),
+      'ERR_DATA',
+      /class c has no training images; there are a, b/,
+    ],
+  ])('refuses %s', async (_what, files, code, message) => {
+    await expect(loadDataset(await write(await files()))).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(message),
+    });
+  });
+
+  test('refuses impossible options', async () => {
+    const folder = await write(await set(4));
+    for (const options of [{ channels: 2 }, { imageSize: [0, 3] as const }, { classes: 2 }])
+      await expect(loadDataset(folder, options)).rejects.toMatchObject({ code: 'ERR_OPTION' });
+  });
+
+  test('cut or damaged files decode or are refused by name', async () => {
+    const random = new Stream(3, 17);
+    const noise = () => picture(16, 16, 3, (i) => random.u32(i) & 255);
+    const originals = [
+      await noise().png().toBuffer(),
+      await noise().jpeg().toBuffer(),
+      await noise().webp().toBuffer(),
+    ];
+    const path = join(await write({ x: '' }), 'x');
+    let refused = 0;
+    for (let draw = 0; draw < 300; draw++) {
+      const bytes = new Uint8Array(originals[draw % 3]);
+      for (let flip = 0; flip < 3; flip++)
+        bytes[random.u32(9000 + 8 * draw + flip) % bytes.length] ^= 1 << (draw & 7);
+      const length =
+        draw % 5 === 0 ? random.u32(20_000 + draw) % bytes.length : bytes.length + (draw % 7 ? 0 : 9);
+      await writeFile(
+        path,
+        length > bytes.length ? Buffer.concat([bytes, bytes.slice(0, 9)]) : bytes.subarray(0, length),
+      );
+      try {
+        const { imageShape, data } = await decodeImages([path], { imageSize: [16, 16] });
+        expect(data.length).toBe(imageShape[0] * 256);
+      } catch (error) {
+        expect(error).toBeInstanceOf(LimbeckError);
+        expect((error as Error).message).toContain(path);
+        refused++;
+      }
+    }
+    expect(refused).toBeGreaterThan(60);
+  });
+});
+
+test('byName orders numbers by value, and everything else the same on every machine', () => {
+  const names = [
+    'b',
+    '10',
+    '2',
+    'a10',
+    'a9',
+    'B',
+    '02',
+    'a',
+    'é',
+    '99999999999999999999',
+    '100000000000000000000',
+  ];
+  expect([...names].sort(byName)).toEqual([
+    '02',
+    '2',
+    '10',
+    '99999999999999999999',
+    '100000000000000000000',
+    'B',
+    'a',
+    'a9',
+    'a10',
+    'b',
+    'é',
+  ]);
+});
