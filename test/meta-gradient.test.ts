@@ -6,7 +6,8 @@ import { type MetaGradientOptions, metaGradient, recordMetaGradient } from '../s
 import { LimbeckError } from '../src/util/errors.js';
 import { Stream } from '../src/util/random.js';
 import { relativeError } from './harness/close.js';
-import { type OracleNetwork, oracle } from './harness/oracle.js';
+import { oracle } from './harness/oracle.js';
+import type { OracleNetwork } from './harness/oracle-networks.js';
 
 /** Float32 values, so that every engine starts from the same numbers. */
 function normals(length: number, stream: number, gain = 1): Float32Array {

@@ -56,6 +56,31 @@ export function reciprocal(a: Node): Node {
   return out;
 }
 
+/** a to the power of a constant; a above 0. */
+export function power(a: Node, exponent: number): Node {
+  return new Node(
+    a.value.map((v) => v ** exponent),
+    [a],
+    (bar) => [scale(multiply(bar, power(a, exponent - 1)), exponent)],
+  );
+}
+
+/** The error function, by its Maclaurin series: for |a| below 5. */
+export function erf(a: Node): Node {
+  const series = (x: number) => {
+    let term = x;
+    let sum = x;
+    for (let n = 1; Math.abs(term) > 1e-18; n++) {
+      term *= (-x * x) / n;
+      sum += term / (2 * n + 1);
+    }
+    return (2 / Math.sqrt(Math.PI)) * sum;
+  };
+  return new Node(a.value.map(series), [a], (bar) => [
+    scale(multiply(bar, exp(scale(multiply(a, a), -1))), 2 / Math.sqrt(Math.PI)),
+  ]);
+}
+
 /** out[i] = a[index[i]], or 0 where the index is -1. */
 export function gather(a: Node, index: Int32Array): Node {
   const length = a.value.length;

@@ -1,0 +1,256 @@
+/**
+ * The networks of the field once more, in float64 on the tests' own automatic differentiation: written from their
+ * papers' descriptions, sharing nothing with the library but the order of parameters.
+ */
+import {
+  add,
+  constant,
+  erf,
+  exp,
+  gather,
+  log,
+  matmul,
+  multiply,
+  type Node,
+  power,
+  reciprocal,
+  rowSums,
+  scale,
+  scatter,
+  transpose,
+} from './autograd.js';
+
+export interface OracleNetwork {
+  readonly name: string;
+  readonly inputShape: readonly number[];
+  readonly classes: number;
+  readonly [option: string]: unknown;
+}
+
+export function range(length: number, index: (i: number) => number): Int32Array {
+  return Int32Array.from({ length }, (_, i) => index(i));
+}
+
+/** Activations of N images: values `[N, ...shape]`. */
+interface Map {
+  readonly x: Node;
+  readonly shape: readonly number[];
+}
+
+const count = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+const plus = (a: Node, value: number) => add(a, constant(a.value.map(() => value)));
+
+/** By name; masks are constants of the derivative. */
+const functions: Record<string, (a: Node) => Node> = {
+  relu: (a) => multiply(a, constant(a.value.map((v) => (v > 0 ? 1 : 0)))),
+  leakyrelu: (a) => multiply(a, constant(a.value.map((v) => (v > 0 ? 1 : 0.01)))),
+  sigmoid: (a) => reciprocal(plus(exp(scale(a, -1)), 1)),
+  tanh: (a) => plus(scale(reciprocal(plus(exp(scale(a, -2)), 1)), 2), -1),
+  softplus: (a) => log(plus(exp(a), 1)),
+  gelu: (a) => scale(multiply(a, plus(erf(scale(a, Math.SQRT1_2)), 1)), 0.5),
+};
+
+/** Walks the parameters of a network in order. */
+class Oracle {
+  #offset = 0;
+
+  constructor(
+    readonly theta: Node,
+    readonly N: number,
+  ) {}
+
+  take(length: number): Node {
+    const start = this.#offset;
+    this.#offset += length;
+    return gather(
+      this.theta,
+      range(length, (i) => start + i),
+    );
+  }
+
+  /** y = x wᵀ + b. */
+  dense({ x, shape }: Map, O: number): Map {
+    const { N } = this;
+    const I = count(shape);
+    const w = this.take(O * I);
+    const b = gather(
+      this.take(O),
+      range(N * O, (i) => i % O),
+    );
+    return { x: add(matmul(x, transpose(w, O, I), N, I, O), b), shape: [O] };
+  }
+
+  /** Convolution through an explicit matrix of patches. */
+  conv({ x, shape: [C, H, W] }: Map, OC: number, K: number, padding: number, stride = 1, bias = true): Map {
+    const { N } = this;
+    const [OH, OW] = [H, W].map((size) => Math.floor((size + 2 * padding - K) / stride) + 1);
+    const patch = C * K * K;
+    const map = OH * OW;
+    const patches = gather(
+      x,
+      range(N * map * patch, (i) => {
+        const c = Math.floor(i / (K * K)) % C;
+        const pixel = Math.floor(i / patch);
+        const h = (Math.floor(pixel / OW) % OH) * stride + (Math.floor(i / K) % K) - padding;
+        const w = (pixel % OW) * stride + (i % K) - padding;
+        return h < 0 || h >= H || w < 0 || w >= W ? -1 : ((Math.floor(pixel / map) * C + c) * H + h) * W + w;
+      }),
+    );
+    const rows = matmul(patches, transpose(this.take(OC * patch), OC, patch), N * map, patch, OC);
+    const y = gather(
+      rows,
+      range(
+        N * OC * map,
+        (i) => (Math.floor(i / (OC * map)) * map + (i % map)) * OC + (Math.floor(i / map) % OC),
+      ),
+    );
+    const shape = [OC, OH, OW];
+    return bias ? { x: add(y, this.#perChannel(this.take(OC), shape)), shape } : { x: y, shape };
+  }
+
+  /** Zero mean and unit variance over groups of channels of an image, or (`batch`) over a channel of all images. */
+  norm(map: Map, kind: string): Map {
+    if (kind === 'none') return map;
+    const { x, shape } = map;
+    const [C, H, W] = shape;
+    const pixels = H * W;
+    const channelsEach = kind === 'group' ? C / 4 : kind === 'layer' ? C : 1;
+    const groupOf = (i: number) => {
+      const channel = Math.floor(i / pixels) % C;
+      return kind === 'batch'
+        ? channel
+        : Math.floor(i / (C * pixels)) * (C / channelsEach) + Math.floor(channel / channelsEach);
+    };
+    const index = range(x.value.length, groupOf);
+    const groups = kind === 'batch' ? C : (this.N * C) / channelsEach;
+    const mean = (a: Node) => gather(scale(scatter(a, index, groups), groups / a.value.length), index);
+    const centred = add(x, scale(mean(x), -1));
+    const deviation = power(plus(mean(multiply(centred, centred)), 1e-5), -0.5);
+    const gamma = this.#perChannel(this.take(C), shape);
+    const beta = this.#perChannel(this.take(C), shape);
+    return { x: add(multiply(multiply(centred, deviation), gamma), beta), shape };
+  }
+
+  #perChannel(values: Node, [C, H, W]: readonly number[]): Node {
+    return gather(
+      values,
+      range(this.N * C * H * W, (i) => Math.floor(i / (H * W)) % C),
+    );
+  }
+
+  act({ x, shape }: Map, name: string): Map {
+    return { x: functions[name](x), shape };
+  }
+
+  /** Indices of every window of a K x K pooling, -1 outside the map: one list per output. */
+  #windows({ shape: [C, H, W] }: Map, K: number, stride: number, padding: number) {
+    const [OH, OW] = [H, W].map((size) => Math.floor((size + 2 * padding - K) / stride) + 1);
+    const windows = Array.from({ length: this.N * C * OH * OW }, (_, i) => {
+      const map = Math.floor(i / (OH * OW)) * H * W;
+      const [top, left] = [Math.floor(i / OW) % OH, i % OW].map((o) => o * stride - padding);
+      return Array.from({ length: K * K }, (_, k) => {
+        const [h, w] = [top + Math.floor(k / K), left + (k % K)];
+        return h < 0 || h >= H || w < 0 || w >= W ? -1 : map + h * W + w;
+      });
+    });
+    return { windows, shape: [C, OH, OW] };
+  }
+
+  /** Winners are constants of the derivative. */
+  maxPool(map: Map, K = 2, stride = 2, padding = 0): Map {
+    const { windows, shape } = this.#windows(map, K, stride, padding);
+    const winners = windows.map((window) =>
+      window.reduce((best, at) => (at >= 0 && (best < 0 || map.x.value[at] > map.x.value[best]) ? at : best)),
+    );
+    return { x: gather(map.x, Int32Array.from(winners)), shape };
+  }
+
+  avgPool(map: Map): Map {
+    const { windows, shape } = this.#windows(map, 2, 2, 0);
+    const sums = rowSums(gather(map.x, Int32Array.from(windows.flat())), windows.length, 4);
+    return { x: scale(sums, 1 / 4), shape };
+  }
+
+  /** Local response normalisation over the channels i - 2 .. i + 1, as Wang et al. use it. */
+  lrn({ x, shape }: Map): Map {
+    const [C, H, W] = shape;
+    const squares = multiply(x, x);
+    const channel = (i: number) => Math.floor(i / (H * W)) % C;
+    const parts = [-2, -1, 0, 1].map((by) =>
+      gather(
+        squares,
+        range(x.value.length, (i) => (channel(i) + by < 0 || channel(i) + by >= C ? -1 : i + by * H * W)),
+      ),
+    );
+    const d = plus(scale(parts.reduce(add), 0.001 / 9 / 4), 1);
+    return { x: multiply(x, power(d, -0.75)), shape };
+  }
+
+  globalAvgPool({ x, shape: [C, H, W] }: Map): Map {
+    return { x: scale(rowSums(x, this.N * C, H * W), 1 / (H * W)), shape: [C] };
+  }
+}
+
+type Option = { width: number; depth: number; norm: string; activation: string; pooling: string };
+
+const networks: Record<string, (o: Oracle, x: Map, classes: number, options: Option) => Map> = {
+  mlp(o, x, classes, { width = 128 }) {
+    const first = o.act(o.dense(x, width), 'relu');
+    return o.dense(o.act(o.dense(first, width), 'relu'), classes);
+  },
+  lenet(o, x, classes) {
+    const first = o.maxPool(o.act(o.conv(x, 6, 5, x.shape[2] === 28 ? 2 : 0), 'relu'));
+    const second = o.maxPool(o.act(o.conv(first, 16, 5, 0), 'relu'));
+    const hidden = o.act(o.dense(o.act(o.dense(second, 120), 'relu'), 84), 'relu');
+    return o.dense(hidden, classes);
+  },
+  alexcifarnet(o, x, classes) {
+    const first = o.lrn(o.maxPool(o.act(o.conv(x, 64, 5, 2), 'relu'), 3, 2, 1));
+    const second = o.maxPool(o.lrn(o.act(o.conv(first, 64, 5, 2), 'relu')), 3, 2, 1);
+    const hidden = o.act(o.dense(o.act(o.dense(second, 384), 'relu'), 192), 'relu');
+    return o.dense(hidden, classes);
+  },
+  convnet(o, x, classes, { width = 128, depth = 3, ...options }) {
+    const { norm = 'instance', activation = 'relu', pooling = 'avg' } = options;
+    let map = x;
+    for (let block = 0; block < depth; block++) {
+      const wide = block === 0 && x.shape.join() === '1,28,28';
+      map = o.act(o.norm(o.conv(map, width, 3, wide ? 3 : 1), norm), activation);
+      if (pooling !== 'none') map = pooling === 'avg' ? o.avgPool(map) : o.maxPool(map);
+    }
+    return o.dense(map, classes);
+  },
+  vgg11(o, x, classes, { width = 64, norm = 'instance' }) {
+    let map = x;
+    for (const stage of [[1], [2], [4, 4], [8, 8], [8, 8]]) {
+      for (const factor of stage) map = o.act(o.norm(o.conv(map, factor * width, 3, 1), norm), 'relu');
+      map = o.maxPool(map);
+    }
+    return o.dense(map, classes);
+  },
+  resnet18(o, x, classes, { width = 64, norm = 'instance', ...options }) {
+    const strided = (options as { downsampling?: string }).downsampling !== 'avg';
+    const stride = (halving: boolean) => (halving && strided ? 2 : 1);
+    const pooled = (map: Map, halving: boolean) => (halving && !strided ? o.avgPool(map) : map);
+    let map = o.act(o.norm(o.conv(x, width, 3, 1, 1, false), norm), 'relu');
+    [1, 2, 4, 8].forEach((factor, stage) => {
+      for (const block of [0, 1]) {
+        const OC = factor * width;
+        const halving = stage > 0 && block === 0;
+        const first = o.act(o.norm(o.conv(map, OC, 3, 1, stride(halving), false), norm), 'relu');
+        const branch = o.norm(o.conv(pooled(first, halving), OC, 3, 1, 1, false), norm);
+        const shortcut = halving
+          ? o.norm(pooled(o.conv(map, OC, 1, 0, stride(true), false), true), norm)
+          : map;
+        map = o.act({ x: add(branch.x, shortcut.x), shape: branch.shape }, 'relu');
+      }
+    });
+    return o.dense(strided ? o.globalAvgPool(map) : map, classes);
+  },
+};
+
+/** Logits `[N, classes]` of images x `[N, C, H, W]`. */
+export function logits(network: OracleNetwork, theta: Node, x: Node, N: number): Node {
+  const { name, inputShape, classes, ...options } = network;
+  return networks[name](new Oracle(theta, N), { x, shape: inputShape }, classes, options as Option).x;
+}
