@@ -5,8 +5,10 @@ import * as crossentropy from '../src/engine/ops/crossentropy.js';
 import { add, multiply } from '../src/engine/ops/elementwise.js';
 import { elements, Recorder, type View } from '../src/engine/program.js';
 import { avgPool } from '../src/layers/avg-pool.js';
+import { batchNorm } from '../src/layers/batch-norm.js';
 import { conv } from '../src/layers/conv.js';
 import { globalAvgPool } from '../src/layers/global-avg-pool.js';
+import { groupNorm } from '../src/layers/group-norm.js';
 import * as registry from '../src/layers/index.gen.js';
 import type { Layer } from '../src/layers/layer.js';
 import { linear } from '../src/layers/linear.js';
@@ -25,11 +27,20 @@ const layers: Record<string, { layer: Layer; inputShape: number[] }[]> = {
     { layer: avgPool({ kernel: 2, stride: 2, padding: 0 }), inputShape: [3, 6, 5] },
     { layer: avgPool({ kernel: [3, 2], stride: 2, padding: 1 }), inputShape: [2, 7, 6] },
   ],
+  batchNorm: [
+    { layer: batchNorm(), inputShape: [3, 4, 5] },
+    { layer: batchNorm(), inputShape: [7] },
+  ],
   conv: [
     { layer: conv(4, 3, { stride: 1, padding: 1 }), inputShape: [3, 6, 5] },
     { layer: conv(5, 3, { stride: 2, padding: 0 }), inputShape: [2, 7, 7] },
   ],
   globalAvgPool: [{ layer: globalAvgPool(), inputShape: [4, 5, 3] }],
+  groupNorm: [
+    { layer: groupNorm('instance'), inputShape: [3, 5, 5] },
+    { layer: groupNorm('layer'), inputShape: [3, 4, 4] },
+    { layer: groupNorm(2), inputShape: [4, 3, 3] },
+  ],
   linear: [{ layer: linear(6), inputShape: [2, 3, 4] }],
   localResponseNorm: [
     { layer: localResponseNorm({ size: 4, alpha: 2, beta: 0.75, k: 1 }), inputShape: [7, 3, 5] },

@@ -1,0 +1,70 @@
+import * as bias from '../engine/ops/bias.js';
+import * as norm from '../engine/ops/norm.js';
+import { elements, type Recorder, slice, type View } from '../engine/program.js';
+import type { Layer, ParameterShape, Passes } from './layer.js';
+
+/**
+ * Group norm (Wu and He 2018): every sample's channels in `groups` groups, each to mean 0 and variance 1, then
+ * `gamma y + beta` per channel, theta = (gamma `[C]`, beta `[C]`). `instance` is one channel per group (what data set
+ * distillation calls instance norm), `layer` one group (gamma and beta per channel, as in PyTorch's `GroupNorm(1, C)`).
+ * eps is 1e-5. The formulae of all passes are in `engine/ops/norm.ts`. x, y `[N, C, ...map]`. Saves x and the
+ * statistics, and their tangents between the tangent passes.
+ */
+export function groupNorm(groups: number | 'instance' | 'layer'): Layer {
+  return {
+    name: typeof groups === 'number' ? `groupnorm-${groups}` : `${groups}norm`,
+    parameters: normParameters,
+    outputShape: (inputShape) => inputShape,
+    forward(r, x, [gamma, beta]) {
+      const count = groups === 'instance' ? x.shape[1] : groups === 'layer' ? 1 : groups;
+      const geometry = { groups: count, eps: 1e-5, frozen: false };
+      const { y, saved } = norm.forward(r, { x, gamma, beta }, geometry);
+      return normPasses(r, { x, y, saved }, geometry);
+    },
+  };
+}
+
+/** gamma and beta, a scale and a shift per channel. */
+export function normParameters([C]: readonly number[]): readonly ParameterShape[] {
+  return [
+    { name: 'weight', shape: [C], kind: 'scale', fanIn: C, fanOut: C },
+    { name: 'bias', shape: [C], kind: 'shift', fanIn: C, fanOut: C },
+  ];
+}
+
+/** The passes after a forward pass that `engine/ops/norm.ts` recorded: the same for every norm. */
+export function normPasses(
+  r: Recorder,
+  { x, y, saved }: { x: View; y: View; saved: View },
+  geometry: norm.SavedGeometry,
+): Passes {
+  /** Adds the sums of gamma and of beta, `[2, N, C]`, up over the batch. */
+  const addUp = (sums: View, into: readonly View[]) => {
+    const shape = sums.shape.slice(1);
+    into.forEach((bar, i) => {
+      bias.backward(r, { yBar: slice(sums, i * elements(shape), shape) }, { into: bar });
+    });
+  };
+  let savedDot: View | undefined;
+  return {
+    y,
+    backward({ yBar, thetaBar, wantX }) {
+      if (!thetaBar && !wantX) return undefined;
+      const { xBar, sums } = norm.backward(r, { x, saved, yBar }, geometry);
+      if (thetaBar) addUp(sums, thetaBar);
+      return wantX ? xBar : undefined;
+    },
+    tangentForward({ xDot, thetaDot: [gammaDot, betaDot] }) {
+      const result = norm.tangent(r, { x, saved, xDot, gammaDot, betaDot }, geometry);
+      savedDot = result.savedDot;
+      return result.yDot;
+    },
+    tangentBackward({ yBar, yBarDot, xDot, thetaBarDot, wantX }) {
+      if (!thetaBarDot && !wantX) return undefined;
+      const operands = { x, saved, yBar, xDot, savedDot: savedDot!, yBarDot };
+      const { xBarDot, sumsDot } = norm.tangentBackward(r, operands, geometry);
+      if (thetaBarDot) addUp(sumsDot, thetaBarDot);
+      return wantX ? xBarDot : undefined;
+    },
+  };
+}
