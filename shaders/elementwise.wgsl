@@ -71,54 +71,6 @@ fn multiply(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   }
 }
 
-// log(1 + e) for 0 <= e <= 1, to the last places for small e too: 2 artanh(e / (2 + e)) by its series, where WGSL's
-// log promises no more than an absolute error of 2^-21.
-fn log1p(e: f32) -> f32 {
-  let s = e / (2.0 + e); // at most 1/3
-  let q = s * s;
-  let tail = q * (1.0 / 3.0 + q * (1.0 / 5.0 + q * (1.0 / 7.0 + q * (1.0 / 9.0 +
-    q * (1.0 / 11.0 + q * (1.0 / 13.0 + q * (1.0 / 15.0)))))));
-  return 2.0 * (s + s * tail);
-}
-
-@group(0) @binding(1) var<storage, read> softplus_x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> softplus_y: array<f32>;
-
-// y = log(1 + exp(x))
-// invocations: P * M
-@compute @workgroup_size(64)
-fn softplus(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let index = linear(id, groups);
-  if (index >= P * M) {
-    return;
-  }
-  let i = index % M;
-  let p = index / M;
-  let x = softplus_x[at(0u, p) + i];
-  softplus_y[at(1u, p) + i] = select(x, 0.0, x < 0.0) + log1p(exp(-abs(x)));
-}
-
-@group(0) @binding(1) var<storage, read> softplusBackward_x: array<f32>;
-@group(0) @binding(2) var<storage, read> softplusBackward_yBar: array<f32>;
-@group(0) @binding(3) var<storage, read_write> softplusBackward_xBar: array<f32>;
-
-// xBar = yBar / (1 + exp(-x))
-// invocations: P * M
-@compute @workgroup_size(64)
-fn softplusBackward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let index = linear(id, groups);
-  if (index >= P * M) {
-    return;
-  }
-  let i = index % M;
-  let p = index / M;
-  let x = softplusBackward_x[at(0u, p) + i];
-  // exp of a number above 0 may overflow, and infinity is not guaranteed to behave; both branches are sigmoid(x).
-  let e = exp(-abs(x));
-  let sigmoid = select(1.0, e, x < 0.0) / (1.0 + e);
-  softplusBackward_xBar[at(2u, p) + i] = softplusBackward_yBar[at(1u, p) + i] * sigmoid;
-}
-
 @group(0) @binding(1) var<storage, read> average_x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> average_average: array<f32>;
 

@@ -4,6 +4,7 @@ import { openDevice } from '../src/engine/open.js';
 import * as crossentropy from '../src/engine/ops/crossentropy.js';
 import { add, multiply } from '../src/engine/ops/elementwise.js';
 import { elements, Recorder, type View } from '../src/engine/program.js';
+import { gelu, leakyRelu, sigmoid, softplus, tanh } from '../src/layers/activation.js';
 import { avgPool } from '../src/layers/avg-pool.js';
 import { batchNorm } from '../src/layers/batch-norm.js';
 import { conv } from '../src/layers/conv.js';
@@ -23,6 +24,10 @@ import { dot } from './harness/close.js';
 
 /** One instance of every layer in the folder; the test below fails when one is missing. */
 const layers: Record<string, { layer: Layer; inputShape: number[] }[]> = {
+  activation: [leakyRelu(0.2), tanh(), sigmoid(), softplus(), gelu()].map((layer) => ({
+    layer,
+    inputShape: [3, 4, 5],
+  })),
   avgPool: [
     { layer: avgPool({ kernel: 2, stride: 2, padding: 0 }), inputShape: [3, 6, 5] },
     { layer: avgPool({ kernel: [3, 2], stride: 2, padding: 1 }), inputShape: [2, 7, 6] },

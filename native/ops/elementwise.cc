@@ -1,5 +1,3 @@
-#include <cmath>
-
 #include "../chunks.h"
 
 /** Pointwise arithmetic: one pass over memory, vectorised by the compiler, cut by elements. */
@@ -43,28 +41,6 @@ void multiply(const Step& step, const Context& context) {
   });
 }
 
-void softplus(const Step& step, const Context& context) {
-  enum { X, Y };
-  const int64_t P = step.sizes[0], M = step.sizes[1];
-  each_range(context, P, M, [&](int64_t p, int64_t from, int64_t to) {
-    const float* x = step.f32(X, p);
-    float* y = step.f32(Y, p);
-    // log1p of exp(-|x|): nothing overflows, and small values keep their digits.
-    for (int64_t i = from; i < to; i++) y[i] = (x[i] < 0 ? 0 : x[i]) + log1pf(expf(-fabsf(x[i])));
-  });
-}
-
-void softplus_backward(const Step& step, const Context& context) {
-  enum { X, YBar, XBar };
-  const int64_t P = step.sizes[0], M = step.sizes[1];
-  each_range(context, P, M, [&](int64_t p, int64_t from, int64_t to) {
-    const float* x = step.f32(X, p);
-    const float* y_bar = step.f32(YBar, p);
-    float* x_bar = step.f32(XBar, p);
-    for (int64_t i = from; i < to; i++) x_bar[i] = y_bar[i] / (1 + expf(-x[i]));
-  });
-}
-
 void average(const Step& step, const Context& context) {
   enum { X, Average };
   const int64_t P = step.sizes[0], M = step.sizes[1];
@@ -80,8 +56,6 @@ const Kernel kernels[] = {
     {"elementwise.fill", {"out"}, {"P", "M"}, {"value"}, fill, nullptr},
     {"elementwise.add", {"a", "b", "out"}, {"P", "M"}, {"alpha", "beta"}, add, nullptr},
     {"elementwise.multiply", {"a", "b", "out"}, {"P", "M"}, {}, multiply, nullptr},
-    {"elementwise.softplus", {"x", "y"}, {"P", "M"}, {}, softplus, nullptr},
-    {"elementwise.softplusBackward", {"x", "yBar", "xBar"}, {"P", "M"}, {}, softplus_backward, nullptr},
     {"elementwise.average", {"x", "average"}, {"P", "M"}, {"decay"}, average, nullptr},
 };
 

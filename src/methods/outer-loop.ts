@@ -1,5 +1,6 @@
 import type { SplitOnDevice } from '../data/on-device.js';
 import type { Device, Executable, Numbers, Tensor } from '../engine/device.js';
+import * as activation from '../engine/ops/activation.js';
 import * as elementwise from '../engine/ops/elementwise.js';
 import * as optimizer from '../engine/ops/optimizer.js';
 import * as random from '../engine/ops/random.js';
@@ -60,6 +61,8 @@ export interface DistilledArrays {
 const learned = ['images', 'labels', 'raw'] as const;
 type Learned = (typeof learned)[number];
 
+/** What makes learning rates of raw numbers. */
+const softplusCurve = { curve: 'softplus' } as const;
 /** Inverse of softplus. */
 const softplusInverse = (y: number) => y + Math.log(-Math.expm1(-y));
 const softplus = (x: number) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
@@ -95,7 +98,7 @@ export function recordOuterStep(options: OuterLoopOptions, split: SplitOnDevice)
   if (init === 'random')
     recordInitialise(r, network, state, theta, { firstStream: streams.trainingNetworks });
 
-  const rates = elementwise.softplus(r, { x: variables.raw });
+  const rates = activation.forward(r, { x: variables.raw }, softplusCurve);
   const ratesBar = r.temporary('ratesBar', 1, shapes.raw);
   const bars: Partial<Record<Learned, View>> = { images: r.temporary('imagesBar', 1, shapes.images) };
   if (options.labels === 'soft') bars.labels = r.temporary('labelsBar', 1, shapes.labels);
@@ -112,7 +115,7 @@ export function recordOuterStep(options: OuterLoopOptions, split: SplitOnDevice)
     gradient: { images: bars.images!, labels: bars.labels, rates: ratesBar },
   });
   reduce.members(r, { x: losses }, 1 / P, { into: r.external('loss', 1, [1]) });
-  bars.raw = elementwise.softplusBackward(r, { x: variables.raw, yBar: ratesBar });
+  bars.raw = activation.derivative(r, { x: variables.raw, u: ratesBar }, softplusCurve);
 
   const clips = Number.isFinite(options.clip);
   const squared = (g: View) => reduce.dot(r, { a: g, b: g });

@@ -50,38 +50,6 @@ export const multiplyKernel: Kernel = {
   },
 };
 
-export const softplusKernel: Kernel = {
-  name: 'elementwise.softplus',
-  operands: { x: 'read', y: 'write' },
-  sizes,
-  constants: [],
-  kind: 'nonlinear',
-  reduction: () => 1,
-  flops: perElement(4),
-  reference({ x, y }, s) {
-    for (let p = 0; p < s.P; p++) {
-      const [xp, yp] = [x(p), y(p)];
-      for (let i = 0; i < s.M; i++) yp[i] = Math.max(xp[i], 0) + Math.log1p(Math.exp(-Math.abs(xp[i])));
-    }
-  },
-};
-
-export const softplusBackwardKernel: Kernel = {
-  name: 'elementwise.softplusBackward',
-  operands: { x: 'read', yBar: 'read', xBar: 'write' },
-  sizes,
-  constants: [],
-  kind: 'nonlinear',
-  reduction: () => 1,
-  flops: perElement(4),
-  reference({ x, yBar, xBar }, s) {
-    for (let p = 0; p < s.P; p++) {
-      const [xp, yp, out] = [x(p), yBar(p), xBar(p)];
-      for (let i = 0; i < s.M; i++) out[i] = yp[i] / (1 + Math.exp(-xp[i]));
-    }
-  },
-};
-
 export const averageKernel: Kernel = {
   name: 'elementwise.average',
   operands: { x: 'read', average: 'update' },
@@ -130,31 +98,6 @@ export function multiply(r: Recorder, o: { a: View; b: View }, to: Into = {}): V
   return binary(r, multiplyKernel, o, {}, to);
 }
 
-/** y = log(1 + exp(x)). */
-export function softplus(r: Recorder, { x }: { x: View }, to: Into = {}): View {
-  const y = destination(r, softplusKernel.name, 'y', x.members, x.shape, to);
-  const sizes = { P: x.members, M: elements(x.shape) };
-  r.push({ kernel: softplusKernel, operands: { x, y }, sizes, constants: {}, accumulate: false });
-  return y;
-}
-
-/** xBar = yBar / (1 + exp(-x)). */
-export function softplusBackward(r: Recorder, { x, yBar }: { x: View; yBar: View }, to: Into = {}): View {
-  const op = softplusBackwardKernel.name;
-  expectSameLength(op, 'yBar', yBar, 'x', x);
-  const P = population(op, { x, yBar });
-  const xBar = destination(r, op, 'xBar', P, x.shape, to);
-  const sizes = { P, M: elements(x.shape) };
-  r.push({
-    kernel: softplusBackwardKernel,
-    operands: { x, yBar, xBar },
-    sizes,
-    constants: {},
-    accumulate: false,
-  });
-  return xBar;
-}
-
 /** Exponential moving average in place: average += (1 - decay) (x - average). */
 export function average(r: Recorder, { x, average }: { x: View; average: View }, decay: number): void {
   expectSameLength(averageKernel.name, 'average', average, 'x', x);
@@ -184,17 +127,6 @@ export const cases: readonly OpCase[] = [1, 3].flatMap((P): OpCase[] => {
       record(r: Recorder) {
         const operands = { a: r.external('a', P, shape), b: r.external('b', P, shape) };
         multiply(r, operands, { into: out(r), accumulate: true });
-      },
-    },
-    {
-      name: `elementwise.softplus P=${P}`,
-      record: (r: Recorder) => void softplus(r, { x: r.external('x', P, shape) }, { into: out(r) }),
-    },
-    {
-      name: `elementwise.softplusBackward P=${P}`,
-      record(r: Recorder) {
-        const operands = { x: r.external('x', P, shape), yBar: r.external('yBar', P, shape) };
-        softplusBackward(r, operands, { into: out(r) });
       },
     },
     {
