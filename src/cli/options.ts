@@ -32,7 +32,7 @@ export const dataset: Option = {
   name: 'dataset',
   kind: 'text',
   value: 'digits|PATH',
-  help: 'generated digits; or a folder of images per class, or with IDX files (README: Bring your own images)',
+  help: 'generated digits; or a folder of images per class, IDX, CIFAR, .npz, .safetensors, .csv (docs/data.md)',
   fallback: 'digits',
 };
 /** How to read a data set that leaves something open. */
@@ -41,17 +41,32 @@ export const readingOptions: readonly Option[] = [
     name: 'imageSize',
     kind: 'text',
     value: 'HxW',
-    help: 'size to bring image files to',
-    fallback: 'theirs, if all have the same',
+    help: 'size to bring image files to, or of flat rows of pixels',
+    fallback: 'theirs, if all have the same; a square',
   },
   {
     name: 'channels',
     kind: 'whole',
     least: 1,
     value: '1|3',
-    help: 'image files in grey or in colour',
+    help: 'images in grey or in colour',
     fallback: '3 if any image has a colour',
   },
+  {
+    name: 'layout',
+    kind: 'text',
+    value: 'nhwc|nchw',
+    help: 'colours of arrays come last, or first',
+    fallback: 'what their shape says',
+  },
+  {
+    name: 'labelColumn',
+    kind: 'text',
+    value: 'NAME',
+    help: 'column of a CSV table that holds the classes',
+    fallback: 'label, else the first',
+  },
+  { name: 'labelSet', kind: 'text', value: 'fine|coarse', help: 'labels of CIFAR-100', fallback: 'fine' },
 ];
 export const digitsSize: Option = {
   name: 'digitsSize',

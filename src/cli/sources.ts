@@ -8,7 +8,7 @@ import { chooseDevice, type DeviceChoice, openDevice } from '../engine/open.js';
 import { count, type DatasetRecord } from '../report/record.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Values } from './arguments.js';
-import { device as deviceOption } from './options.js';
+import { device as deviceOption, flagOf } from './options.js';
 import { Terminal } from './progress.js';
 
 /** Where data comes from, as a run remembers it. */
@@ -32,12 +32,27 @@ export function dataSource({ dataset = 'digits', digitsSize, reading }: Partial<
 
 /** The options of `readingOptions` that were given, as the loader takes them; undefined when there are none. */
 export function readingGiven(given: Values): Reading | undefined {
-  const { imageSize, channels } = given as { imageSize?: string; channels?: number };
+  const { imageSize, channels, layout, labelColumn, labelSet } = given as {
+    [Name in keyof Reading]: Name extends 'imageSize' ? string : Reading[Name];
+  };
+  checkWord('layout', layout, ['nhwc', 'nchw']);
+  checkWord('labelSet', labelSet, ['fine', 'coarse']);
   const reading = {
     ...(imageSize !== undefined && { imageSize: imageSizeOf(imageSize) }),
     ...(channels !== undefined && { channels }),
+    ...(layout !== undefined && { layout }),
+    ...(labelColumn !== undefined && { labelColumn }),
+    ...(labelSet !== undefined && { labelSet }),
   };
   return Object.keys(reading).length ? reading : undefined;
+}
+
+function checkWord(name: string, value: string | undefined, words: readonly string[]): void {
+  if (value !== undefined && !words.includes(value))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${flagOf(name)} is ${JSON.stringify(value)}, expected ${words.join(' or ')}`,
+    );
 }
 
 /** `32` or `32x48` (height first). */

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import { LimbeckError, shapeText } from '../util/errors.js';
+import { MAX_BYTES, messageOf, readBytes, unreadable } from './bytes.js';
 
 /** An IDX file's content: `data` has one byte per element of `shape`, last axis fastest. */
 export interface IdxArray {
@@ -18,8 +18,6 @@ const ELEMENT_TYPES: Readonly<Record<number, string>> = {
   14: '64-bit float',
 };
 const MAX_DIMENSIONS = 4;
-/** Typed arrays and file reads of Node 20 both reach at least this far. */
-const MAX_BYTES = 2 ** 31 - 1;
 
 interface Header {
   readonly shape: number[];
@@ -35,16 +33,7 @@ interface Header {
  * @throws ERR_FILE_MISSING when it cannot be read; ERR_FILE_FORMAT when it is truncated, too long, or something else
  */
 export async function readIdx(path: string): Promise<IdxArray> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (cause) {
-    throw new LimbeckError(
-      'ERR_FILE_MISSING',
-      `${path} cannot be read: ${messageOf(cause)}. Check the path and its permissions.`,
-      { cause },
-    );
-  }
+  const bytes = await readBytes(path);
   const isGzip = bytes.length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
   return parseIdx(isGzip ? await inflate(bytes, path) : bytes, path);
 }
@@ -122,14 +111,5 @@ async function inflate(compressed: Uint8Array, path: string): Promise<Uint8Array
   return Buffer.concat(chunks, length);
 }
 
-function broken(path: string, what: string, cause?: unknown): LimbeckError {
-  return new LimbeckError(
-    'ERR_FILE_FORMAT',
-    `${path} is not a readable IDX file: ${what}. Fetch or export the file again.`,
-    { cause },
-  );
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
+const broken = (path: string, what: string, cause?: unknown): LimbeckError =>
+  unreadable(path, 'IDX file', what, cause);

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Sharp, SharpOptions } from 'sharp';
 import { LimbeckError } from '../util/errors.js';
+import { MAX_BYTES } from './bytes.js';
 
 /** Height and width in pixels. */
 export type ImageSize = readonly [number, number];
@@ -31,7 +32,6 @@ const IN_FLIGHT = 16;
 const MAX_COMPLAINTS = 5;
 /** Of one image; a header of a few bytes may claim any size. */
 const MAX_PIXELS = 2 ** 26;
-const MAX_BYTES = 2 ** 31 - 1;
 const PROGRESS_EVERY = 256;
 
 /**

@@ -1,5 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { LimbeckError } from '../util/errors.js';
+import { isArrayFolder, loadArrayFile } from './array-files.js';
+import { isCifar, loadCifar } from './cifar.js';
+import { isCsvFolder, loadCsv } from './csv.js';
 import type { Dataset } from './dataset.js';
 import { type DigitsOptions, generateDigits } from './digits.js';
 import { type IdxFolderOptions, isIdxName, loadIdxFolder } from './idx.js';
@@ -8,10 +11,16 @@ import { isImageFolder, loadImageFolder } from './image-folder.js';
 
 /** How to read files that leave something open; which of these applies depends on the format. */
 export interface Reading {
-  /** Of image files: `[H, W]` to resize to. */
+  /** `[H, W]`: what image files are resized to, or what flat rows of pixels are. */
   readonly imageSize?: readonly [number, number];
-  /** Of image files: 1 (grey) or 3 (RGB). */
+  /** Of image files 1 (grey) or 3 (RGB); of flat rows of pixels, how many there are. */
   readonly channels?: number;
+  /** Whether the colours of arrays come last or first. */
+  readonly layout?: 'nhwc' | 'nchw';
+  /** The header's name of the labels in a CSV table. */
+  readonly labelColumn?: string;
+  /** Of CIFAR-100. */
+  readonly labelSet?: 'fine' | 'coarse';
 }
 
 export interface LoadOptions extends IdxFolderOptions, Reading, Pick<DecodeOptions, 'onProgress'> {
@@ -31,17 +40,41 @@ interface Format {
   load(path: string, options: LoadOptions): Promise<Dataset>;
 }
 
+const general = ['validationCount', 'name'] as const;
+const pixels = [...general, 'classes', 'imageSize', 'channels', 'layout'] as const;
+
 /** In the order in which they are tried. */
 const FORMATS: readonly Format[] = [
   {
     what: 'a folder with the four IDX files of MNIST form',
-    options: ['classes', 'validationCount', 'name'],
+    options: [...general, 'classes'],
     isFolder: (names) => names.some(isIdxName),
     load: loadIdxFolder,
   },
   {
+    what: 'CIFAR-10 or CIFAR-100, binary version (folder or .tar.gz)',
+    options: [...general, 'labelSet'],
+    isFolder: isCifar,
+    isFile: (name) => /\.(tar\.gz|tgz|tar)$/.test(name),
+    load: loadCifar,
+  },
+  {
+    what: 'a .npz or .safetensors file or a folder of .npy files (x_train, y_train, x_test, y_test)',
+    options: pixels,
+    isFolder: isArrayFolder,
+    isFile: (name) => /\.(npz|safetensors)$/.test(name),
+    load: loadArrayFile,
+  },
+  {
+    what: 'a .csv table or a folder with train.csv and test.csv',
+    options: [...pixels, 'labelColumn'],
+    isFolder: isCsvFolder,
+    isFile: (name) => /\.csv(\.gz)?$/.test(name),
+    load: loadCsv,
+  },
+  {
     what: 'a folder of images (train/CLASS/*.jpg and test/CLASS/*.jpg, or CLASS/*.jpg)',
-    options: ['validationCount', 'name', 'imageSize', 'channels', 'onProgress'],
+    options: [...general, 'imageSize', 'channels'],
     isFolder: (_names, folder) => isImageFolder(folder),
     load: loadImageFolder,
   },

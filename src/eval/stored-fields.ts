@@ -128,6 +128,9 @@ export function readingOf(fields: StoredFields): Reading {
   return {
     imageSize: fields.optional('imageSize', (name) => fields.numbers(name, 2) as [number, number]),
     channels: fields.optional('channels', (name) => fields.whole(name, 1)),
+    layout: fields.optional('layout', (name) => fields.word(name, ['nhwc', 'nchw'])),
+    labelColumn: fields.optional('labelColumn', (name) => fields.text(name)),
+    labelSet: fields.optional('labelSet', (name) => fields.word(name, ['fine', 'coarse'])),
   };
 }
 

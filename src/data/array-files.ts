@@ -1,0 +1,139 @@
+import { readdir } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { LimbeckError, shapeText } from '../util/errors.js';
+import { decodeSafetensors } from '../util/safetensors.js';
+import { assembleDataset, type SplitOptions } from './assemble.js';
+import { readBytes } from './bytes.js';
+import type { Dataset, Split } from './dataset.js';
+import { type NumericArray, parseNpy } from './npy.js';
+import { type PixelLayout, toImages, toLabels } from './pixels.js';
+import { openZip } from './zip.js';
+
+export type ArrayFileOptions = SplitOptions & PixelLayout;
+
+/** Names of the arrays, in lower case: Keras', PyTorch's, MedMNIST's and plain ones. */
+const NAMES = {
+  train: [
+    ['x_train', 'train_images', 'train_x', 'train_data', 'images', 'x', 'data'],
+    ['y_train', 'train_labels', 'train_y', 'train_targets', 'labels', 'y', 'targets'],
+  ],
+  validation: [
+    ['x_val', 'val_images', 'val_x', 'x_validation', 'validation_images', 'x_valid', 'valid_images'],
+    ['y_val', 'val_labels', 'val_y', 'y_validation', 'validation_labels', 'y_valid', 'valid_labels'],
+  ],
+  test: [
+    ['x_test', 'test_images', 'test_x', 'test_data'],
+    ['y_test', 'test_labels', 'test_y', 'test_targets'],
+  ],
+} as const;
+
+type Part = keyof typeof NAMES;
+
+/** Arrays by name, each read when it is asked for. */
+type Arrays = ReadonlyMap<string, () => NumericArray>;
+
+/**
+ * Loads named arrays: a `.npz`, a `.safetensors`, or a folder of `.npy` files, with `x_train` and `y_train` (or `images`
+ * and `labels`, `train_images` and `train_labels`), and the same for `val` and `test` where there are such splits.
+ *
+ * @throws ERR_FILE_MISSING; ERR_FILE_FORMAT; ERR_DATA when arrays are missing or their values unusable; ERR_SHAPE;
+ * ERR_OPTION
+ */
+export async function loadArrayFile(path: string, options: ArrayFileOptions = {}): Promise<Dataset> {
+  const arrays = await openArrays(path);
+  const found: Partial<Record<Part, Split>> = {};
+  let imageShape: readonly [number, number, number] | undefined;
+  for (const part of ['train', 'validation', 'test'] as const) {
+    const names = pairOf(path, arrays, part);
+    if (names === undefined) continue;
+    const [imageName, labelName] = names;
+    const array = take(arrays, imageName);
+    const { imageShape: shape, images } = toImages(array, options, `${path}: ${imageName}`);
+    if (imageShape && shape.join() !== imageShape.join())
+      throw new LimbeckError(
+        'ERR_SHAPE',
+        `${path}: ${imageName} holds images of ${shapeText(shape)}, expected ${shapeText(imageShape)} as those to train on.`,
+      );
+    imageShape = shape;
+    const count = array.shape[0];
+    found[part] = {
+      images,
+      labels: toLabels(take(arrays, labelName), count, `${path}: ${labelName}`),
+      count,
+    };
+  }
+  const { train, validation, test } = found;
+  if (train === undefined || imageShape === undefined)
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${path} holds ${namesText(arrays)}, expected x_train and y_train, or images and labels, or train_images and ` +
+        'train_labels (and x_test and y_test, or test_images and test_labels).',
+    );
+  return assembleDataset(
+    { name: basename(resolve(path)).replace(/\.\w+$/, ''), path, imageShape, train, validation, test },
+    options,
+  );
+}
+
+/** Whether a folder holds arrays for `loadArrayFile`, by the names in it. */
+export const isArrayFolder = (names: readonly string[]): boolean =>
+  NAMES.train[0].some((name) => names.some((file) => file.toLowerCase() === `${name}.npy`));
+
+async function openArrays(path: string): Promise<Arrays> {
+  if (/\.npz$/i.test(path)) {
+    const files = openZip(await readBytes(path), path);
+    return new Map(
+      [...files].map(([name, read]) => [
+        name.toLowerCase().replace(/\.npy$/, ''),
+        () => parseNpy(read(), `${path}: ${name}`),
+      ]),
+    );
+  }
+  if (/\.safetensors$/i.test(path)) {
+    const { tensors } = decodeSafetensors(await readBytes(path));
+    return new Map(
+      Object.entries(tensors).map(([name, { shape, data }]) => [
+        name.toLowerCase(),
+        () =>
+          data instanceof BigInt64Array
+            ? { shape, data: Float64Array.from(data, Number), whole: true }
+            : { shape, data },
+      ]),
+    );
+  }
+  const known = new Set<string>(Object.values(NAMES).flat(2));
+  const arrays = new Map<string, () => NumericArray>();
+  for (const file of await readdir(path)) {
+    const name = file.toLowerCase().replace(/\.npy$/, '');
+    if (!/\.npy$/i.test(file) || !known.has(name)) continue;
+    const bytes = await readBytes(join(path, file));
+    arrays.set(name, () => parseNpy(bytes, join(path, file)));
+  }
+  return arrays;
+}
+
+/** The names of a split's images and labels; undefined without such a split. */
+function pairOf(path: string, arrays: Arrays, part: Part): [string, string] | undefined {
+  const [images, labels] = NAMES[part].map((names) => names.find((name) => arrays.has(name)));
+  if (images !== undefined && labels !== undefined) return [images, labels];
+  if ((images ?? labels) === undefined) return undefined;
+  const expected = NAMES[part][images === undefined ? 0 : 1].slice(0, 3).join(', ');
+  throw new LimbeckError(
+    'ERR_DATA',
+    `${path} has ${images ?? labels}, but none of ${expected}; it holds ${namesText(arrays)}. Give images and labels.`,
+  );
+}
+
+function take(arrays: Arrays, name: string): NumericArray {
+  const array = arrays.get(name)!();
+  return array.shape.length > 0 ? array : { ...array, shape: [1] };
+}
+
+function namesText(arrays: Arrays): string {
+  const names = [...arrays.keys()];
+  if (names.length === 0) return 'no arrays';
+  return `${names
+    .slice(0, 10)
+    .map((name) => name.slice(0, 40))
+    .join(', ')}${names.length > 10 ? ', …' : ''}`;
+}

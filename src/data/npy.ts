@@ -1,0 +1,115 @@
+import { type LimbeckError, shapeText } from '../util/errors.js';
+import { unreadable, viewOf } from './bytes.js';
+
+export type NumberArray =
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | Float32Array
+  | Float64Array;
+
+/** An array of any rank, last axis fastest. */
+export interface NumericArray {
+  readonly shape: readonly number[];
+  readonly data: NumberArray;
+  /** Of whole numbers, though in a floating-point array: 64-bit integers. */
+  readonly whole?: boolean;
+}
+
+const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]; // \x93NUMPY
+const MAX_HEADER = 1 << 16;
+
+type Read = (view: DataView, at: number, little: boolean) => number;
+interface Type {
+  readonly bytes: number;
+  readonly whole?: boolean;
+  readonly array: new (length: number) => NumberArray;
+  readonly read: Read;
+}
+/** 64-bit integers become float64; labels and pixels are far below what that can hold. */
+const TYPES: Readonly<Record<string, Type>> = {
+  b1: { bytes: 1, array: Uint8Array, read: (view, at) => view.getUint8(at) },
+  u1: { bytes: 1, array: Uint8Array, read: (view, at) => view.getUint8(at) },
+  i1: { bytes: 1, array: Int8Array, read: (view, at) => view.getInt8(at) },
+  u2: { bytes: 2, array: Uint16Array, read: (view, at, little) => view.getUint16(at, little) },
+  i2: { bytes: 2, array: Int16Array, read: (view, at, little) => view.getInt16(at, little) },
+  u4: { bytes: 4, array: Uint32Array, read: (view, at, little) => view.getUint32(at, little) },
+  i4: { bytes: 4, array: Int32Array, read: (view, at, little) => view.getInt32(at, little) },
+  u8: {
+    bytes: 8,
+    array: Float64Array,
+    whole: true,
+    read: (view, at, little) => Number(view.getBigUint64(at, little)),
+  },
+  i8: {
+    bytes: 8,
+    array: Float64Array,
+    whole: true,
+    read: (view, at, little) => Number(view.getBigInt64(at, little)),
+  },
+  f4: { bytes: 4, array: Float32Array, read: (view, at, little) => view.getFloat32(at, little) },
+  f8: { bytes: 8, array: Float64Array, read: (view, at, little) => view.getFloat64(at, little) },
+};
+
+/**
+ * A NumPy array file (versions 1 to 3): integers, booleans and floats of either byte order, in C order.
+ *
+ * @param what the file, for messages
+ * @throws ERR_FILE_FORMAT
+ */
+export function parseNpy(bytes: Uint8Array, what: string): NumericArray {
+  if (bytes.length < 12 || MAGIC.some((byte, i) => bytes[i] !== byte))
+    throw broken(what, 'it does not begin as a NumPy array');
+  const view = viewOf(bytes);
+  const wide = bytes[6] >= 2;
+  if (bytes[6] < 1 || bytes[6] > 3) throw broken(what, `its version is ${bytes[6]}, expected 1 to 3`);
+  const length = wide ? view.getUint32(8, true) : view.getUint16(8, true);
+  const start = (wide ? 12 : 10) + length;
+  if (length > MAX_HEADER || start > bytes.length)
+    throw broken(what, `its header should have ${length} bytes, but the file has ${bytes.length}`);
+  const { type, little, shape } = parseHeader(
+    String.fromCharCode(...bytes.subarray(start - length, start)),
+    what,
+  );
+
+  const count = shape.reduce((product, size) => product * size, 1);
+  if (bytes.length - start !== count * type.bytes)
+    throw broken(
+      what,
+      `${shapeText(shape)} promises ${count * type.bytes} bytes of data, there are ${bytes.length - start}`,
+    );
+  if (type.array === Uint8Array)
+    return { shape, data: new Uint8Array(bytes.buffer, bytes.byteOffset + start, count) };
+  const data = new type.array(count);
+  for (let i = 0; i < count; i++) data[i] = type.read(view, start + i * type.bytes, little);
+  return { shape, data, whole: type.whole };
+}
+
+/** `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }` */
+function parseHeader(text: string, what: string): { type: Type; little: boolean; shape: number[] } {
+  const dtype = /'descr':\s*'([<>|=])(\w\d+)'/.exec(text);
+  const order = /'fortran_order':\s*(True|False)/.exec(text)?.[1];
+  const sizes = /'shape':\s*\(([\d,\s]*)\)/.exec(text)?.[1];
+  if (!dtype || !Object.hasOwn(TYPES, dtype[2])) {
+    const given = /'descr':\s*([^,]{0,40})/.exec(text)?.[1] ?? 'missing';
+    throw broken(
+      what,
+      `its element type is ${given}, expected one of ${Object.keys(TYPES).join(', ')}; convert it with astype`,
+    );
+  }
+  if (order === 'True') throw broken(what, 'it is in Fortran order; convert it with np.ascontiguousarray');
+  if (order === undefined || sizes === undefined) throw broken(what, 'its header has no order or no shape');
+  const shape = sizes
+    .split(',')
+    .filter((size) => size.trim())
+    .map(Number);
+  // A size of zero times a huge one must not pass either.
+  if (!Number.isSafeInteger(8 * shape.reduce((product, size) => product * Math.max(size, 1), 1)))
+    throw broken(what, `its shape is ${shapeText(shape)}, which no file can hold`);
+  return { type: TYPES[dtype[2]], little: dtype[1] !== '>', shape };
+}
+
+const broken = (path: string, what: string): LimbeckError => unreadable(path, 'NumPy array', what);

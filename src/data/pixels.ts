@@ -1,0 +1,138 @@
+import { LimbeckError, shapeText } from '../util/errors.js';
+import type { Split } from './dataset.js';
+import type { NumericArray } from './npy.js';
+
+/** What decides how an array of numbers is a stack of images. */
+export interface PixelLayout {
+  /** `[H, W]` of flat images; a square when missing. */
+  readonly imageSize?: readonly [number, number];
+  /** Of flat images. */
+  readonly channels?: number;
+  /** Whether colours come last or first; the sizes decide when missing, if they can. */
+  readonly layout?: 'nhwc' | 'nchw';
+}
+
+type ImageShape = [number, number, number];
+
+/**
+ * Images `[N, H, W]`, `[N, H, W, C]`, `[N, C, H, W]` or flat `[N, pixels]` as `[N, C, H, W]`. Whole numbers must be
+ * bytes; floats are taken as they are.
+ *
+ * @param what the array, for messages
+ * @throws ERR_SHAPE when the shape is not of images, ERR_OPTION when it can be read in two ways, ERR_DATA for a value
+ * that is not finite, or a whole number that is no byte
+ */
+export function toImages(
+  array: NumericArray,
+  layout: PixelLayout,
+  what: string,
+): { imageShape: ImageShape; images: Split['images'] } {
+  const { shape } = array;
+  const { sizes, colourLast } = imageShapeOf(shape, layout, what);
+  if (sizes.some((size) => size < 1) || shape[0] < 1)
+    throw new LimbeckError('ERR_DATA', `${what} is empty: its shape is ${shapeText(shape)}.`);
+  const values = toValues(array, what);
+  return { imageShape: sizes, images: colourLast ? colourFirst(values, sizes) : values };
+}
+
+function imageShapeOf(
+  shape: readonly number[],
+  given: PixelLayout,
+  what: string,
+): { sizes: ImageShape; colourLast: boolean } {
+  const { layout } = given;
+  if (shape.length === 2) {
+    const sizes = flatShape(shape[1], given, what);
+    if (sizes[0] > 1 && layout === undefined) throw ambiguous(what, shape);
+    return { sizes, colourLast: sizes[0] > 1 && layout === 'nhwc' };
+  }
+  for (const option of ['imageSize', 'channels'] as const)
+    if (given[option] !== undefined)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `${option} is given, but ${what} says it by its shape ${shapeText(shape)}; leave it out.`,
+      );
+  if (shape.length === 3) return { sizes: [1, shape[1], shape[2]], colourLast: false };
+  if (shape.length !== 4)
+    throw new LimbeckError(
+      'ERR_SHAPE',
+      `${what} has shape ${shapeText(shape)}, expected images as [N, H, W], [N, H, W, C], [N, C, H, W] or [N, pixels].`,
+    );
+  const first = shape[1] === 1 || shape[1] === 3;
+  const last = shape[3] === 1 || shape[3] === 3;
+  if (layout === undefined && first === last) throw ambiguous(what, shape);
+  return (layout ?? (last ? 'nhwc' : 'nchw')) === 'nhwc'
+    ? { sizes: [shape[3], shape[1], shape[2]], colourLast: true }
+    : { sizes: [shape[1], shape[2], shape[3]], colourLast: false };
+}
+
+const ambiguous = (what: string, shape: readonly number[]): LimbeckError =>
+  new LimbeckError(
+    'ERR_OPTION',
+    `${what} has shape ${shapeText(shape)}, which does not tell where the colours are; say it by layout (--layout): ` +
+      'nhwc when they come last, nchw when they come first.',
+  );
+
+/** No square is three times a square: a length is a square grey image, a square colour image, or needs its size. */
+function flatShape(pixels: number, { imageSize, channels }: PixelLayout, what: string): ImageShape {
+  if (imageSize) {
+    const depth = pixels / (imageSize[0] * imageSize[1]);
+    if (depth === (channels ?? depth) && Number.isInteger(depth) && depth >= 1) return [depth, ...imageSize];
+  } else {
+    for (const depth of channels === undefined ? [1, 3] : [channels]) {
+      const side = Math.sqrt(pixels / depth);
+      if (pixels > 0 && Number.isInteger(side)) return [depth, side, side];
+    }
+  }
+  throw new LimbeckError(
+    'ERR_SHAPE',
+    `${what} has ${pixels} pixels per image, which is not ${imageSize ? `${channels ?? 'a number of channels'} x ${imageSize.join(' x ')}` : 'a square'}; ` +
+      'give the size of the images: imageSize: [H, W] and channels, or --image-size HxW --channels C.',
+  );
+}
+
+/** Bytes as they are, other whole numbers as bytes, floats as float32. */
+function toValues({ data, whole }: NumericArray, what: string): Split['images'] {
+  if (data instanceof Uint8Array) return data;
+  const floats = !whole && (data instanceof Float32Array || data instanceof Float64Array);
+  const values = floats ? Float32Array.from(data) : new Uint8Array(data.length);
+  for (let i = 0; i < data.length; i++) {
+    const value = data[i];
+    if (floats ? Number.isFinite(values[i]) : value >= 0 && value <= 255) {
+      if (!floats) values[i] = value;
+      continue;
+    }
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${what}: value ${i} is ${value}, expected ${floats ? 'a finite float32 value' : 'a whole number from 0 to 255'}.`,
+    );
+  }
+  return values;
+}
+
+function colourFirst(values: Split['images'], [C, H, W]: ImageShape): Split['images'] {
+  const pixels = H * W;
+  const out = values instanceof Uint8Array ? new Uint8Array(values.length) : new Float32Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    const c = i % C;
+    const pixel = Math.floor(i / C);
+    out[(pixel - (pixel % pixels)) * C + c * pixels + (pixel % pixels)] = values[i];
+  }
+  return out;
+}
+
+/** Labels `[N]` or `[N, 1]` as bytes. */
+export function toLabels({ shape, data }: NumericArray, count: number, what: string): Uint8Array {
+  if (shape[0] !== count || data.length !== count)
+    throw new LimbeckError(
+      'ERR_SHAPE',
+      `${what} has shape ${shapeText(shape)}, expected [${count}]: one class number for each image.`,
+    );
+  return Uint8Array.from(data, (label, i) => {
+    if (Number.isInteger(label) && label >= 0 && label <= 255) return label;
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${what}: label ${i} is ${label}, expected a whole number from 0 to 255.`,
+    );
+  });
+}

@@ -1,0 +1,72 @@
+import { crc32, inflateRawSync } from 'node:zlib';
+import type { LimbeckError } from '../util/errors.js';
+import { MAX_BYTES, messageOf, unreadable, viewOf } from './bytes.js';
+
+const END = 0x06054b50;
+const ENTRY = 0x02014b50;
+const LOCAL = 0x04034b50;
+/** Of the end record: 22 bytes and a comment of up to 65,535. */
+const END_SEARCH = 22 + 65_535;
+/** Deflate cannot do better than this. */
+const BEST_RATIO = 1032;
+
+/**
+ * The files of a ZIP archive, stored or deflated, by name; each is decompressed when it is asked for. No encryption and
+ * no archives beyond 2 GiB.
+ *
+ * @throws ERR_FILE_FORMAT
+ */
+export function openZip(bytes: Uint8Array, path: string): Map<string, () => Uint8Array> {
+  const view = viewOf(bytes);
+  const end = findEnd(view, path);
+  const count = view.getUint16(end + 10, true);
+  let at = view.getUint32(end + 16, true);
+  const files = new Map<string, () => Uint8Array>();
+  for (let i = 0; i < count; i++) {
+    if (at + 46 > end || view.getUint32(at, true) !== ENTRY)
+      throw broken(path, `entry ${i} of its directory is damaged`);
+    const [nameLength, extra, comment] = [28, 30, 32].map((offset) => view.getUint16(at + offset, true));
+    if (at + 46 + nameLength > end) throw broken(path, `entry ${i} of its directory is cut`);
+    const name = new TextDecoder().decode(bytes.subarray(at + 46, at + 46 + nameLength));
+    if (files.has(name)) throw broken(path, `it holds ${JSON.stringify(name.slice(0, 80))} twice`);
+    const entry = at;
+    files.set(name, () => extract(bytes, view, entry, `${path}: ${name.slice(0, 80)}`));
+    at += 46 + nameLength + extra + comment;
+  }
+  return files;
+}
+
+function findEnd(view: DataView, path: string): number {
+  for (let at = view.byteLength - 22; at >= Math.max(0, view.byteLength - END_SEARCH); at--)
+    if (view.getUint32(at, true) === END) return at;
+  throw broken(path, 'it has no directory at its end; it may be cut short');
+}
+
+function extract(bytes: Uint8Array, view: DataView, entry: number, what: string): Uint8Array {
+  const flags = view.getUint16(entry + 8, true);
+  const method = view.getUint16(entry + 10, true);
+  const [checksum, packed, size, local] = [16, 20, 24, 42].map((at) => view.getUint32(entry + at, true));
+  if (flags & 1) throw broken(what, 'it is encrypted');
+  if (local + 30 > bytes.length || view.getUint32(local, true) !== LOCAL)
+    throw broken(what, 'the directory points to something else');
+  const start = local + 30 + view.getUint16(local + 26, true) + view.getUint16(local + 28, true);
+  if (start + packed > bytes.length) throw broken(what, 'it reaches beyond the end of the archive');
+  const content = bytes.subarray(start, start + packed);
+  let data: Uint8Array;
+  if (method === 0) data = content;
+  else if (method === 8) {
+    if (size > MAX_BYTES || size > BEST_RATIO * (packed + 1))
+      throw broken(what, `${packed} compressed bytes cannot hold the ${size} it promises`);
+    try {
+      data = inflateRawSync(content, { maxOutputLength: Math.max(size, 1) });
+    } catch (cause) {
+      throw broken(what, `its compression is damaged (${messageOf(cause)})`, cause);
+    }
+  } else throw broken(what, `it is compressed by method ${method}, expected 0 (stored) or 8 (deflate)`);
+  if (data.length !== size) throw broken(what, `it has ${data.length} bytes, the directory says ${size}`);
+  if (crc32(data) !== checksum) throw broken(what, 'its checksum is wrong');
+  return data;
+}
+
+const broken = (path: string, what: string, cause?: unknown): LimbeckError =>
+  unreadable(path, 'ZIP archive', what, cause);

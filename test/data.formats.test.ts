@@ -1,0 +1,336 @@
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type LoadOptions, loadDataset } from '../src/data/load.js';
+import { parseNpy } from '../src/data/npy.js';
+import { LimbeckError } from '../src/util/errors.js';
+import { Stream } from '../src/util/random.js';
+import * as files from './harness/data-files.js';
+
+let root: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'limbeck-formats-'));
+});
+afterAll(async () => {
+  await rm(root, { recursive: true });
+});
+
+let count = 0;
+/** One file, or a folder of files. */
+async function write(content: Uint8Array | Record<string, Uint8Array>, name = ''): Promise<string> {
+  const folder = join(root, String(count++));
+  await mkdir(folder);
+  const all = content instanceof Uint8Array ? { [name]: content } : content;
+  for (const [file, bytes] of Object.entries(all)) await writeFile(join(folder, file), bytes);
+  return join(folder, name);
+}
+const load = async (content: Uint8Array | Record<string, Uint8Array>, name = '', options: LoadOptions = {}) =>
+  loadDataset(await write(content, name), options);
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const [train, other] = [files.tiny(20), files.tiny(4)];
+
+describe('loadDataset reads', () => {
+  test.each<[string, string, Uint8Array | Record<string, Uint8Array>]>([
+    ['npz, deflated', 'set.npz', files.tinyNpz()],
+    ['npz, stored', 'set.npz', files.tinyNpz(false)],
+    ['safetensors', 'set.safetensors', files.tinySafetensors()],
+    [
+      'a folder of npy',
+      '',
+      {
+        'train_images.npy': files.npy([20, 4], train.images, 'i2'),
+        'train_labels.npy': files.npy([20], train.labels),
+        'test_images.npy': files.npy([4, 4], other.images, 'i8', { big: true, version: 2 }),
+        'test_labels.npy': files.npy([4], other.labels),
+      },
+    ],
+    ['a folder of csv', '', { 'train.csv': files.tinyCsv(), 'mnist_test.csv': files.tinyCsv(4, false) }],
+    [
+      'a folder of csv, gzipped',
+      '',
+      { 'train.csv.gz': gzipSync(files.tinyCsv()), 'test.csv': files.tinyCsv(4) },
+    ],
+  ])('%s', async (_what, name, content) => {
+    const data = await load(content, name, { validationCount: 0 });
+    expect(data).toMatchObject({ imageShape: [1, 2, 2], classes: 2, classNames: ['0', '1'] });
+    expect(data.train).toEqual({ ...train, count: 20 });
+    expect(data.test).toEqual({ ...other, count: 4 });
+    expect(data.splitNote).toBeUndefined();
+  });
+
+  test('one table without a test split: it is held out, and it is said', async () => {
+    const data = await load(files.tinyCsv(), 'one.csv');
+    expect([data.train.count, data.validation.count, data.test.count]).toEqual([15, 1, 4]);
+    expect(data).toMatchObject({
+      name: 'one',
+      splitNote: expect.stringMatching(/4 test images were held out/),
+    });
+  });
+
+  test.each([
+    ['folder', ''],
+    ['archive', 'cifar-10-binary.tar.gz'],
+  ])('CIFAR-10, %s', async (_what, name) => {
+    const content = name ? gzipSync(files.tar(files.cifar10Files())) : files.cifar10Files();
+    const data = await load(content, name, { validationCount: 0 });
+    expect(data).toMatchObject({ name: 'cifar10', imageShape: [3, 32, 32], classes: 10 });
+    expect(data.classNames[9]).toBe('truck');
+    expect([...data.train.labels]).toEqual(Array.from({ length: 20 }, (_, i) => (i + 4) % 10));
+    expect([...data.train.images.subarray(3072, 3075)]).toEqual([5, 6, 7]);
+    expect(data.test.count).toBe(2);
+  });
+
+  test('CIFAR-100 with its fine and its coarse labels', async () => {
+    const content = { 'train.bin': files.cifar(200, 100, 2), 'test.bin': files.cifar(3, 100, 2) };
+    const fine = await load(content, '', { validationCount: 0 });
+    expect(fine).toMatchObject({ name: 'cifar100', classes: 100 });
+    expect([...fine.test.labels]).toEqual([0, 1, 2]);
+    const coarse = await load(content, '', { validationCount: 0, labelSet: 'coarse' });
+    expect(coarse).toMatchObject({ classes: 20 });
+    expect([...coarse.test.labels]).toEqual([19, 18, 17]);
+  });
+
+  test('colour first and colour last give the same images; what could be both is asked for', async () => {
+    const values = Uint8Array.from({ length: 2 * 3 * 4 }, (_, i) => i);
+    const last = Uint8Array.from({ length: 24 }, (_, i) => {
+      const [image, pixel, c] = [Math.floor(i / 12), Math.floor(i / 3) % 4, i % 3];
+      return values[image * 12 + c * 4 + pixel];
+    });
+    const set = (shape: number[], data: Uint8Array, options: LoadOptions = {}) =>
+      load(
+        files.zip({ 'images.npy': files.npy(shape, data), 'labels.npy': files.npy([2], [0, 1]) }),
+        'x.npz',
+        { validationCount: 0, ...options },
+      );
+    const first = await set([2, 3, 2, 2], values);
+    expect(first.imageShape).toEqual([3, 2, 2]);
+    expect([...first.train.images, ...first.test.images]).toEqual([...values]);
+    expect((await set([2, 2, 2, 3], last)).train.images).toEqual(first.train.images);
+    const flat = await set([2, 12], last, { layout: 'nhwc' });
+    expect(flat.train.images).toEqual(first.train.images);
+    await expect(set([2, 12], last)).rejects.toMatchObject({ code: 'ERR_OPTION', message: /--layout/ });
+    await expect(set([2, 3, 1, 4], values)).resolves.toMatchObject({ imageShape: [3, 1, 4] });
+    const either = await set([2, 3, 4, 1], values).catch((error) => error);
+    expect(either).toMatchObject({ code: 'ERR_OPTION', message: expect.stringMatching(/nhwc.*nchw/) });
+    expect((await set([2, 3, 4, 1], values, { layout: 'nhwc' })).imageShape).toEqual([1, 3, 4]);
+  });
+
+  test('floats as they are, flat rows of a given size, labels by name', async () => {
+    const text = 'p0,kind,p1\n0.5,dog,1\n-1,cat,2.5\n1e-3,dog,0\n0,cat,1\n';
+    const options = { imageSize: [1, 2], labelColumn: 'kind', validationCount: 0 } as const;
+    const data = await loadDataset(
+      await write({ 'train.csv': bytes(text), 'test.csv': bytes('p0,kind,p1\r\n1,"cat",2\r\n') }),
+      options,
+    );
+    expect(data).toMatchObject({ imageShape: [1, 1, 2], classNames: ['cat', 'dog'] });
+    expect(data.train.images).toEqual(Float32Array.of(0.5, 1, -1, 2.5, 1e-3, 0, 0, 1));
+    expect([...data.train.labels, ...data.test.labels]).toEqual([1, 0, 1, 0, 0]);
+  });
+
+  test.each(['u1', 'i2', 'i4', 'i8', 'f4', 'f8'] as const)('npy of %s, either byte order', (dtype) => {
+    for (const big of [false, true])
+      for (const version of [1, 2]) {
+        const array = parseNpy(files.npy([2, 3], [0, 1, 2, 100, 101, 102], dtype, { big, version }), 'x');
+        expect([array.shape, [...array.data]]).toEqual([
+          [2, 3],
+          [0, 1, 2, 100, 101, 102],
+        ]);
+      }
+  });
+
+  const folder = process.env.LIMBECK_DATA ?? resolve('../shared/data');
+  test('the real USPS digits', async (context) => {
+    const path = join(folder, 'usps');
+    if (!existsSync(path))
+      context.skip(`no USPS in ${folder}: set LIMBECK_DATA to the folder that holds usps/`);
+    const data = await loadDataset(path);
+    expect(data).toMatchObject({ imageShape: [1, 16, 16], classes: 10, test: { count: 2007 } });
+    expect(data.train.count + data.validation.count).toBe(7291);
+  });
+});
+
+describe('loadDataset refuses', () => {
+  const npz = (arrays: Record<string, Uint8Array>) => files.zip(arrays);
+  const labels = files.npy([20], train.labels);
+  const images = files.npy([20, 2, 2], train.images);
+  test.each<[string, string, Uint8Array | Record<string, Uint8Array>, LoadOptions, string, RegExp]>([
+    ['an empty folder', '', {}, {}, 'ERR_FILE_MISSING', /holds nothing, which is no data set; known are/],
+    ['other files', 'x.xlsx', bytes('x'), {}, 'ERR_OPTION', /no format known by its name/],
+    [
+      'labels missing',
+      'x.npz',
+      npz({ 'images.npy': images }),
+      {},
+      'ERR_DATA',
+      /has images, but none of y_train/,
+    ],
+    [
+      'other arrays',
+      'x.npz',
+      npz({ 'a.npy': images }),
+      {},
+      'ERR_DATA',
+      /holds a, expected x_train and y_train/,
+    ],
+    [
+      'too few labels',
+      'x.npz',
+      npz({ 'images.npy': images, 'labels.npy': files.npy([19], train.labels.subarray(1)) }),
+      {},
+      'ERR_SHAPE',
+      /labels has shape \[19\], expected \[20\]/,
+    ],
+    [
+      'pixels beyond bytes',
+      'x.npz',
+      npz({
+        'images.npy': files
+          .npy(
+            [20, 2, 2],
+            train.images
+              .map((x) => x)
+              .fill(0)
+              .with(7, 1),
+            'i2',
+          )
+          .fill(255, 148, 150),
+        'labels.npy': labels,
+      }),
+      {},
+      'ERR_DATA',
+      /is -1, expected a whole number from 0 to 255/,
+    ],
+    [
+      'NaN',
+      'x.npz',
+      npz({
+        'images.npy': files.npy([20, 2, 2], new Array(80).fill(Number.NaN), 'f4'),
+        'labels.npy': labels,
+      }),
+      {},
+      'ERR_DATA',
+      /value 0 is NaN/,
+    ],
+    [
+      'Fortran order',
+      'x.npz',
+      npz({
+        'images.npy': files.npy([20, 2, 2], train.images, 'u1', { fortran: true }),
+        'labels.npy': labels,
+      }),
+      {},
+      'ERR_FILE_FORMAT',
+      /ascontiguousarray/,
+    ],
+    [
+      'a missing batch',
+      '',
+      { 'data_batch_1.bin': files.cifar(1, 10) },
+      {},
+      'ERR_FILE_MISSING',
+      /data_batch_2/,
+    ],
+    [
+      'half an image of CIFAR',
+      '',
+      { 'train.bin': files.cifar(1, 100, 2).subarray(1), 'test.bin': files.cifar(1, 100, 2) },
+      {},
+      'ERR_FILE_FORMAT',
+      /multiple of 3074/,
+    ],
+    [
+      'labels of CIFAR-10 in two sets',
+      '',
+      files.cifar10Files(),
+      { labelSet: 'fine' },
+      'ERR_OPTION',
+      /one set/,
+    ],
+    [
+      'a word in a table',
+      'x.csv',
+      bytes('1,2,3,4,5\n1,2,x,4,5\n'),
+      {},
+      'ERR_FILE_FORMAT',
+      /line 2, column 3 is "x"/,
+    ],
+    ['a short row', 'x.csv', bytes('1,2,3,4,5\n1,2,3,4\n'), {}, 'ERR_FILE_FORMAT', /line 2 has 4 columns/],
+    [
+      'rows that are no square',
+      'x.csv',
+      bytes('1,2,3\n0,2,3\n'),
+      {},
+      'ERR_SHAPE',
+      /2 pixels per image.*--image-size/,
+    ],
+    ['an unknown column', 'x.csv', files.tinyCsv(), { labelColumn: 'z' }, 'ERR_OPTION', /columns label, p0/],
+    [
+      'an option of others',
+      'x.csv',
+      files.tinyCsv(),
+      { labelSet: 'fine' },
+      'ERR_OPTION',
+      /labelSet does not apply/,
+    ],
+  ])('%s', async (_what, name, content, options, code, message) => {
+    await expect(load(content, name, options)).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(message),
+    });
+  });
+});
+
+describe('hostile bytes: a data set or a LimbeckError, and no memory for what a header only claims', () => {
+  const originals: [string, Uint8Array][] = [
+    ['x.npz', files.tinyNpz()],
+    ['stored.npz', files.tinyNpz(false)],
+    ['x.safetensors', files.tinySafetensors()],
+    ['x.csv', files.tinyCsv()],
+    ['x.csv.gz', gzipSync(files.tinyCsv())],
+    ['x.tar', files.tar(files.cifar10Files(8))],
+    ['x.tar.gz', gzipSync(files.tar(files.cifar10Files(8)))],
+  ];
+  test.each(originals)('%s', async (name, original) => {
+    const random = new Stream(5, 99);
+    const path = await write(original, name);
+    const before = process.memoryUsage().arrayBuffers;
+    let loaded = 0;
+    let peak = 0;
+    // Headers and directories are at the ends; a flip in the middle of the pixels tells little.
+    const place = (draw: number) => {
+      const near = random.u32(draw) % Math.min(original.length, 700);
+      return random.u32(draw + 1) & 1 ? near : original.length - 1 - near;
+    };
+    for (let k = 0; k < 400; k++) {
+      let content = original.slice();
+      const draw = 64 * k;
+      // The first stays whole: what reads nothing at all must not pass.
+      if (k > 0 && k % 8 === 0) content = content.subarray(0, random.u32(draw) % content.length);
+      else if (k % 8 === 1)
+        content = Buffer.concat([content, content.subarray(0, 1 + (random.u32(draw) % 99))]);
+      else if (k % 8 === 2) content.set(original.subarray(place(draw)), 0);
+      else if (k % 8 === 3) content.subarray(place(draw)).subarray(0, 4).fill(0xff);
+      else if (k > 0)
+        for (let flip = 0; flip <= k % 3; flip++) content[place(draw + 4 * flip)] ^= 1 << (k & 7);
+      await writeFile(path, content);
+      try {
+        const { train, validation, test, imageShape } = await loadDataset(path);
+        const pixels = imageShape[0] * imageShape[1] * imageShape[2];
+        for (const split of [train, validation, test]) {
+          expect(split.images.length).toBe(split.count * pixels);
+          expect(split.labels.length).toBe(split.count);
+        }
+        loaded++;
+      } catch (error) {
+        expect(error, (error as Error).stack).toBeInstanceOf(LimbeckError);
+      }
+      peak = Math.max(peak, process.memoryUsage().arrayBuffers - before);
+    }
+    expect(loaded).toBeGreaterThan(0);
+    expect(peak).toBeLessThan(256 << 20);
+  });
+});
