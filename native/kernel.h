@@ -14,7 +14,7 @@ class Pool;
 
 constexpr int kMaxOperands = 8;
 constexpr int kMaxSizes = 16;
-constexpr int kMaxConstants = 4;
+constexpr int kMaxConstants = 8;
 
 /** Memory of one operand: member p starts at base + p * stride bytes; stride is 0 when shared, base null when left out. */
 struct Operand {

@@ -1,0 +1,197 @@
+// Rows for augment.wgsl: draws[R, 8] of every member. Image n of member p takes the block
+//   key (seed low, seed high, stream, firstMember + p)   counter (n, draw, 0, 0)
+// of Threefry-4x32 with 20 rounds; state[4] = (seed low, seed high, draw, 0). Word 0 chooses one of `families` (a bit
+// for each: color, crop, cutout, flip, scale, rotate), the block of image 0 for all images unless `mixed` is 1; words 1
+// to 3 are its parameters.
+
+override P: u32;
+override R: u32;
+override H: u32;
+override W: u32;
+override stream: u32;
+override firstMember: u32;
+override families: u32;
+override mixed: u32;
+override shiftH: u32;
+override shiftW: u32;
+override cutH: u32;
+override cutW: u32;
+override brightness: f32;
+override saturation: f32;
+override contrast: f32;
+override scaleLow: f32;
+override scaleHigh: f32;
+override turn: f32;
+
+const COLUMNS = 8u;
+
+@group(0) @binding(0) var<uniform> views: array<vec4u, 8>;
+
+fn at(operand: u32, member: u32) -> u32 {
+  return views[operand].x + member * views[operand].y;
+}
+
+fn linear(id: vec3u, groups: vec3u) -> u32 {
+  return id.y * (groups.x * 64u) + id.x;
+}
+
+fn rotate(x: u32, distance: u32) -> u32 {
+  return (x << distance) | (x >> (32u - distance));
+}
+
+// Two rounds: the first mixes (x, y) and (z, w), the second (x, w) and (z, y).
+fn mix(before: vec4u, a: u32, b: u32, c: u32, d: u32) -> vec4u {
+  var x = before;
+  x.x += x.y;
+  x.y = rotate(x.y, a) ^ x.x;
+  x.z += x.w;
+  x.w = rotate(x.w, b) ^ x.z;
+  x.x += x.w;
+  x.w = rotate(x.w, c) ^ x.x;
+  x.z += x.y;
+  x.y = rotate(x.y, d) ^ x.z;
+  return x;
+}
+
+fn threefry(key: vec4u, counter: vec4u) -> vec4u {
+  let parity = 0x1bd11bdau ^ key.x ^ key.y ^ key.z ^ key.w;
+  var x = counter + key;
+  x = mix(x, 10u, 26u, 11u, 21u);
+  x = mix(x, 13u, 27u, 23u, 5u);
+  x += vec4u(key.y, key.z, key.w, parity + 1u);
+  x = mix(x, 6u, 20u, 17u, 11u);
+  x = mix(x, 25u, 10u, 18u, 20u);
+  x += vec4u(key.z, key.w, parity, key.x + 2u);
+  x = mix(x, 10u, 26u, 11u, 21u);
+  x = mix(x, 13u, 27u, 23u, 5u);
+  x += vec4u(key.w, parity, key.x, key.y + 3u);
+  x = mix(x, 6u, 20u, 17u, 11u);
+  x = mix(x, 25u, 10u, 18u, 20u);
+  x += vec4u(parity, key.x, key.y, key.z + 4u);
+  x = mix(x, 10u, 26u, 11u, 21u);
+  x = mix(x, 13u, 27u, 23u, 5u);
+  x += vec4u(key.x, key.y, key.z, key.w + 5u);
+  return x;
+}
+
+// (k + 1/2) / 2^24 with k the upper 24 bits; above one half it is rounded and may become 1.
+fn uniformOf(bits: u32) -> f32 {
+  return (f32(bits >> 8u) + 0.5) * exp2(-24.0);
+}
+
+// From -1 to 1: 2 u - 1 with u as in uniformOf, but exact.
+fn signedOf(bits: u32) -> f32 {
+  return f32(2 * i32(bits >> 8u) + 1 - 0x1000000) * exp2(-24.0);
+}
+
+// Number `index` of the families whose bits are set.
+fn chosen(index: u32) -> u32 {
+  var left = index;
+  for (var family = 0u; family < 6u; family++) {
+    if (((families >> family) & 1u) == 1u) {
+      if (left == 0u) {
+        return family;
+      }
+      left -= 1u;
+    }
+  }
+  return 0u;
+}
+
+// A whole number from -most to most.
+fn shift(word: u32, most: u32) -> f32 {
+  return f32(i32(word % (2u * most + 1u)) - i32(most));
+}
+
+// The first pixel of `size` whose middle is anywhere from 0 to `side`.
+fn cut(word: u32, size: u32, side: u32) -> f32 {
+  return f32(i32(word % (side + 1u - size % 2u)) - i32(size / 2u));
+}
+
+fn factor(word: u32) -> f32 {
+  return scaleLow + uniformOf(word) * (scaleHigh - scaleLow);
+}
+
+// (cos, sin) of 2 pi turns, for at most half a turn: the nearest quarter is taken off exactly, then Taylor polynomials to
+// the last places on an eighth of a turn around it; WGSL promises no more than 2^-11 for its own.
+fn ofTurns(turns: f32) -> vec2f {
+  let quarter = round(4.0 * turns);
+  let x = (4.0 * turns - quarter) * 1.57079633;
+  let q = x * x;
+  let cosine = 1.0 + q * (-0.5 + q * (1.0 / 24.0 + q * (-1.0 / 720.0 + q * (1.0 / 40320.0 - q * (1.0 / 3628800.0)))));
+  let sine = x + x * q * (-1.0 / 6.0 + q * (1.0 / 120.0 + q * (-1.0 / 5040.0 + q * (1.0 / 362880.0))));
+  switch (i32(quarter) & 3) {
+    case 0: {
+      return vec2f(cosine, sine);
+    }
+    case 1: {
+      return vec2f(-sine, cosine);
+    }
+    case 2: {
+      return vec2f(-cosine, -sine);
+    }
+    default: {
+      return vec2f(sine, -cosine);
+    }
+  }
+}
+
+@group(0) @binding(1) var<storage, read> rows_state: array<u32>;
+@group(0) @binding(2) var<storage, read_write> rows_draws: array<f32>;
+
+// invocations: P * R
+@compute @workgroup_size(64)
+fn rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = linear(id, groups);
+  if (index >= P * R) {
+    return;
+  }
+  let n = index % R;
+  let p = index / R;
+  let state = at(0u, 0u);
+  let key = vec4u(rows_state[state], rows_state[state + 1u], stream, firstMember + p);
+  let draw = rows_state[state + 2u];
+  let choice = threefry(key, vec4u(select(0u, n, mixed == 1u), draw, 0u, 0u)).x;
+  let words = threefry(key, vec4u(n, draw, 0u, 0u));
+  var row = array<f32, COLUMNS>();
+  switch (chosen(choice % countOneBits(families))) {
+    case 0u: { // color
+      row[0] = 1.0;
+      row[1] = brightness * 0.5 * signedOf(words.y);
+      row[2] = saturation * uniformOf(words.z);
+      row[3] = contrast + uniformOf(words.w);
+    }
+    case 1u: { // crop
+      row[1] = 1.0;
+      row[3] = shift(words.y, shiftH);
+      row[5] = 1.0;
+      row[6] = shift(words.z, shiftW);
+    }
+    case 2u: { // cutout
+      row[0] = 2.0;
+      row[1] = cut(words.y, cutH, H);
+      row[2] = row[1] + f32(cutH);
+      row[3] = cut(words.z, cutW, W);
+      row[4] = row[3] + f32(cutW);
+    }
+    case 3u: { // flip
+      row[1] = 1.0;
+      row[5] = select(1.0, -1.0, (words.y >> 31u) == 1u);
+    }
+    case 4u: { // scale
+      row[1] = factor(words.y);
+      row[5] = factor(words.z);
+    }
+    default: { // rotate
+      let direction = ofTurns(turn * signedOf(words.y));
+      row[1] = direction.x;
+      row[2] = direction.y;
+      row[4] = -direction.y;
+      row[5] = direction.x;
+    }
+  }
+  let draws = at(1u, p) + n * COLUMNS;
+  for (var i = 0u; i < COLUMNS; i++) {
+    rows_draws[draws + i] = row[i];
+  }
+}

@@ -1,0 +1,240 @@
+import {
+  destination,
+  type Elements,
+  expectRank,
+  expectShape,
+  type Kernel,
+  type OpCase,
+  population,
+} from '../kernel.js';
+import type { Recorder, Sizes, View } from '../program.js';
+
+/**
+ * Differentiable siamese augmentation (DSA, Zhao & Bilen 2021): one randomly chosen operation per image. For a fixed
+ * draw every operation is affine in the image, `y = A x + b`: `forward` computes that, the tangent is the same
+ * kernel without `b`, and `backward` applies the transpose of `A`.
+ *
+ * `draws [R, 8]` holds a row for every image, or (R = 1) one row for all of them; `augmentdraw.rows` draws them. The
+ * first number of a row says what is done, the others say how; what is not named here is ignored:
+ *
+ *     0 warp     hh hw ht wh ww wt      y[h, w] = x at (hh h + hw w + ht, wh h + ww w + wt), where h and w are
+ *                                       counted from the middle of the image; bilinear, zero outside
+ *     1 colour   b s c                  brightness, saturation, contrast in this order: x + b, then
+ *                                       s (x - m) + m with m the mean over the channels of a pixel, then
+ *                                       c (x - M) + M with M the mean over the image
+ *     2 cutout   top bottom left right  zero where top <= h < bottom and left <= w < right
+ *
+ * Written out, colour is `y = c s x + c (1 - s) m + (1 - c) M + b`: symmetric, as cutout is. A warp by whole pixels
+ * or by a reflection moves values and rounds nothing. x, y, xBar, yBar `[N, C, H, W]`.
+ */
+export const WARP = 0;
+export const COLOUR = 1;
+export const CUTOUT = 2;
+/** Numbers in a row of `draws`. */
+export const COLUMNS = 8;
+
+const sizes = ['P', 'N', 'C', 'H', 'W', 'R'] as const;
+
+/** Calls body(pixel of x, weight) for the at most four pixels that pixel (h, w) of y is made of. */
+function eachTap(row: Elements, h: number, w: number, s: Sizes, body: (at: number, weight: number) => void) {
+  const [middleH, middleW] = [(s.H - 1) / 2, (s.W - 1) / 2];
+  const fromH = row[1] * (h - middleH) + row[2] * (w - middleW) + (middleH + row[3]);
+  const fromW = row[4] * (h - middleH) + row[5] * (w - middleW) + (middleW + row[6]);
+  for (let i = Math.max(Math.floor(fromH), 0); i <= Math.min(fromH + 1, s.H - 1); i++)
+    for (let j = Math.max(Math.floor(fromW), 0); j <= Math.min(fromW + 1, s.W - 1); j++) {
+      const weight = (1 - Math.abs(fromH - i)) * (1 - Math.abs(fromW - j));
+      if (weight !== 0) body(i * s.W + j, weight);
+    }
+}
+
+/** Colour and cutout of one image: y = A x + offset b, where A is symmetric. */
+function pointwise(row: Elements, x: Elements, y: Elements, s: Sizes, offset: number): void {
+  const map = s.H * s.W;
+  if (Math.round(row[0]) === CUTOUT) {
+    const [, top, bottom, left, right] = row.map(Math.round);
+    for (let i = 0; i < s.C * map; i++) {
+      const [h, w] = [Math.floor((i % map) / s.W), i % s.W];
+      y[i] = top <= h && h < bottom && left <= w && w < right ? 0 : x[i];
+    }
+    return;
+  }
+  const [, b, saturation, contrast] = row;
+  let imageMean = 0;
+  for (let i = 0; i < s.C * map; i++) imageMean += x[i] / (s.C * map);
+  for (let i = 0; i < map; i++) {
+    let mean = 0;
+    for (let c = 0; c < s.C; c++) mean += x[c * map + i] / s.C;
+    const rest = contrast * (1 - saturation) * mean + (1 - contrast) * imageMean + offset * b;
+    for (let c = 0; c < s.C; c++) y[c * map + i] = contrast * saturation * x[c * map + i] + rest;
+  }
+}
+
+/** Calls body with what belongs to each image: its row, and its pixels in both operands. */
+function eachImage(
+  { from, to, draws }: Record<'from' | 'to' | 'draws', (member: number) => Elements>,
+  s: Sizes,
+  body: (row: Elements, from: Elements, to: Elements) => void,
+): void {
+  const image = s.C * s.H * s.W;
+  for (let p = 0; p < s.P; p++)
+    for (let n = 0; n < s.N; n++) {
+      const at = (s.R === 1 ? 0 : n) * COLUMNS;
+      const pixels = (all: Elements) => all.subarray(n * image, (n + 1) * image);
+      body(draws(p).subarray(at, at + COLUMNS), pixels(from(p)), pixels(to(p)));
+    }
+}
+
+export const forwardKernel: Kernel = {
+  name: 'augment.forward',
+  operands: { x: 'read', draws: 'read', y: 'write' },
+  sizes,
+  // 1, or 0 for the linear part alone.
+  constants: ['offset'],
+  kind: 'nonlinear',
+  reduction: () => 4,
+  flops: (s) => 8 * s.P * s.N * s.C * s.H * s.W,
+  reference({ x, draws, y }, s, { offset }) {
+    eachImage({ from: x, draws, to: y }, s, (row, from, to) => {
+      if (Math.round(row[0]) !== WARP) return pointwise(row, from, to, s, offset);
+      const map = s.H * s.W;
+      for (let i = 0; i < s.C * map; i++) {
+        let sum = 0;
+        eachTap(row, Math.floor((i % map) / s.W), i % s.W, s, (at, weight) => {
+          sum += weight * from[i - (i % map) + at];
+        });
+        to[i] = sum;
+      }
+    });
+  },
+};
+
+export const backwardKernel: Kernel = {
+  name: 'augment.backward',
+  operands: { yBar: 'read', draws: 'read', xBar: 'write' },
+  sizes,
+  constants: [],
+  kind: 'nonlinear',
+  reduction: () => 4,
+  flops: (s) => 8 * s.P * s.N * s.C * s.H * s.W,
+  reference({ yBar, draws, xBar }, s) {
+    eachImage({ from: yBar, draws, to: xBar }, s, (row, from, to) => {
+      if (Math.round(row[0]) !== WARP) return pointwise(row, from, to, s, 0);
+      const map = s.H * s.W;
+      to.fill(0);
+      for (let i = 0; i < s.C * map; i++)
+        eachTap(row, Math.floor((i % map) / s.W), i % s.W, s, (at, weight) => {
+          to[i - (i % map) + at] += weight * from[i];
+        });
+    });
+  },
+};
+
+function sizesOf(op: string, name: string, x: View, draws: View): Sizes {
+  expectRank(op, name, x, 'N C H W');
+  const [N, C, H, W] = x.shape;
+  const R = draws.shape[0] === 1 ? 1 : N;
+  expectShape(op, 'draws', draws, [R, COLUMNS], '(a row for every image, or one for all)');
+  return { P: population(op, { [name]: x, draws }), N, C, H, W, R };
+}
+
+function apply(r: Recorder, x: View, draws: View, offset: number, name: string, into?: View): View {
+  const op = forwardKernel.name;
+  const s = sizesOf(op, 'x', x, draws);
+  const y = destination(r, op, name, s.P, x.shape, { into });
+  const operands = { x, draws, y };
+  r.push({ kernel: forwardKernel, operands, sizes: s, constants: { offset }, accumulate: false });
+  return y;
+}
+
+/** y = A x + b. */
+export function forward(
+  r: Recorder,
+  { x, draws }: { x: View; draws: View },
+  { into }: { into?: View } = {},
+): View {
+  return apply(r, x, draws, 1, 'y', into);
+}
+
+/** yDot = A xDot. */
+export function tangent(
+  r: Recorder,
+  { xDot, draws }: { xDot: View; draws: View },
+  { into }: { into?: View } = {},
+): View {
+  return apply(r, xDot, draws, 0, 'yDot', into);
+}
+
+/** xBar = transpose of A times yBar; per member when either operand is. */
+export function backward(
+  r: Recorder,
+  { yBar, draws }: { yBar: View; draws: View },
+  { into }: { into?: View } = {},
+): View {
+  const op = backwardKernel.name;
+  const s = sizesOf(op, 'yBar', yBar, draws);
+  const xBar = destination(r, op, 'xBar', s.P, yBar.shape, { into });
+  r.push({
+    kernel: backwardKernel,
+    operands: { yBar, draws, xBar },
+    sizes: s,
+    constants: {},
+    accumulate: false,
+  });
+  return xBar;
+}
+
+/** Every kind of row, and what draws seldom meet: quarter turns, shears, shrinking, no inverse, all and nothing cut. */
+const rows = [
+  [WARP, 1, 0, 0, 0, 1, 0],
+  [WARP, 1, 0, 0, 0, -1, 0],
+  [WARP, 1, 0, 2, 0, 1, -3],
+  [WARP, 1, 0, 40, 0, 1, 0],
+  [WARP, 0.9, 0, 0, 0, 1.15, 0],
+  [WARP, 0.8, 0.6, 0, -0.6, 0.8, 0],
+  [WARP, 0, -1, 0, 1, 0, 0],
+  [WARP, 0.3, 0.5, -0.7, 1.9, -1.2, 0.4],
+  [WARP, 0.5, 0.5, 0.2, 0.5, 0.5, 0.1],
+  [WARP, 3, 0, 0.25, 0, 2.5, 0],
+  [COLOUR, 0.4, 1.7, 0.6],
+  [COLOUR, 0, 1, 1],
+  [COLOUR, -0.2, 0.1, 1.4],
+  [CUTOUT, 1, 4, 2, 5],
+  [CUTOUT, -2, 2, 3, 9],
+  [CUTOUT, 0, 100, 0, 100],
+  [CUTOUT, 3, 3, 0, 9],
+];
+const table = (members: number, R: number) =>
+  Array.from({ length: members * R }, (_, i) => {
+    const row = rows[i % rows.length];
+    return Array.from({ length: COLUMNS }, (_value, k) => row[k] ?? 0);
+  }).flat();
+
+const passes = { forward: ['x', 'y'], tangent: ['xDot', 'yDot'], backward: ['yBar', 'xBar'] } as const;
+
+export const cases: readonly OpCase[] = [
+  { P: 1, N: 17, C: 1, H: 7, W: 9, R: 17 },
+  { P: 1, N: 34, C: 3, H: 16, W: 16, R: 34 },
+  { P: 3, N: 2, C: 3, H: 6, W: 5, R: 1 },
+  { P: 3, N: 17, C: 2, H: 9, W: 6, R: 17, sharedImages: true },
+  { P: 2, N: 17, C: 1, H: 5, W: 5, R: 17, sharedDraws: true },
+  { P: 1, N: 1024, C: 3, H: 32, W: 32, R: 1024, bench: true },
+].flatMap(({ P, N, C, H, W, R, sharedImages, sharedDraws, bench }) =>
+  (['forward', 'tangent', 'backward'] as const).map((pass): OpCase => {
+    const [from, to] = passes[pass];
+    const members = sharedDraws ? 1 : P;
+    const shared = sharedImages ? ' images shared' : sharedDraws ? ' draws shared' : '';
+    return {
+      name: `augment.${pass} P=${P} N=${N} ${C}x${H}x${W} R=${R}${shared}`,
+      bench,
+      fill: { draws: { kind: 'values', values: table(members, R) } },
+      record(r) {
+        const image = r.external(from, sharedImages ? 1 : P, [N, C, H, W]);
+        const draws = r.external('draws', members, [R, COLUMNS]);
+        const into = r.external(to, P, [N, C, H, W]);
+        if (pass === 'forward') forward(r, { x: image, draws }, { into });
+        else if (pass === 'tangent') tangent(r, { xDot: image, draws }, { into });
+        else backward(r, { yBar: image, draws }, { into });
+      },
+    };
+  }),
+);

@@ -1,0 +1,181 @@
+import { LimbeckError } from '../../util/errors.js';
+import { threefry4x32, uniform } from '../../util/random.js';
+import { destination, expectShape, expectShared, type Kernel, type OpCase } from '../kernel.js';
+import type { Recorder, Sizes, View } from '../program.js';
+import { COLOUR, COLUMNS, CUTOUT, WARP } from './augment.js';
+
+/**
+ * What augmentation does to each image, drawn from counter-based random numbers: rows of `augment.ts`, with the ranges
+ * of differentiable siamese augmentation (DSA, Zhao & Bilen 2021). Image n of member p takes one block of
+ * Threefry-4x32-20 with
+ *
+ *     key = [seed low, seed high, stream, firstMember + p]      counter = [n, draw, 0, 0]
+ *
+ * where `state` is seed low, seed high, draw, 0 as in random.ts: word 0 chooses the family, words 1 to 3 are its
+ * parameters. The choices and whole numbers are the same on every engine; cosines and the like differ by rounding.
+ */
+export const families = ['color', 'crop', 'cutout', 'flip', 'scale', 'rotate'] as const;
+export type Family = (typeof families)[number];
+
+/** What may be drawn. With u uniform in (0, 1): */
+export interface Strategy {
+  /** One of these is drawn, each as likely. */
+  readonly families: readonly Family[];
+  /** Whether every image draws a family of its own; otherwise all share the first one's, not its parameters. */
+  readonly mixed: boolean;
+  /** color: x + brightness (u - 1/2). */
+  readonly brightness: number;
+  /** color: saturation u (x - m) + m. */
+  readonly saturation: number;
+  /** color: (contrast + u) (x - M) + M. */
+  readonly contrast: number;
+  /** crop: a shift of at most this fraction of the side, in whole pixels. */
+  readonly crop: number;
+  /** cutout: sides of the rectangle as a fraction of the image's; its middle is anywhere in the image. */
+  readonly cutout: number;
+  /** scale: the factors between the pixels of y and those of x, from the first to the second, for each axis its own. */
+  readonly scale: readonly [number, number];
+  /** rotate: by at most so many degrees in either direction, around the middle. */
+  readonly rotate: number;
+}
+
+export const rowsKernel: Kernel = {
+  name: 'augmentdraw.rows',
+  operands: { state: 'read', draws: 'write' },
+  sizes: [
+    ...['P', 'R', 'H', 'W', 'stream', 'firstMember', 'families', 'mixed'],
+    ...['shiftH', 'shiftW', 'cutH', 'cutW'],
+  ],
+  constants: ['brightness', 'saturation', 'contrast', 'scaleLow', 'scaleHigh', 'turn'],
+  kind: 'nonlinear',
+  reduction: () => 1,
+  flops: (s) => 20 * s.P * s.R,
+  reference({ state, draws }, s, c) {
+    const words = new Uint32Array(4);
+    const [low, high, draw] = state(0);
+    const chosen = families.filter((_, bit) => s.families & (1 << bit));
+    for (let p = 0; p < s.P; p++)
+      for (let n = 0; n < s.R; n++) {
+        const block = (image: number) =>
+          threefry4x32([low, high, s.stream, s.firstMember + p], [image, draw, 0, 0], words);
+        block(s.mixed ? n : 0);
+        const family = chosen[words[0] % chosen.length];
+        block(n);
+        const row = rowOf(family, words, s, c);
+        for (let k = 0; k < COLUMNS; k++) draws(p)[n * COLUMNS + k] = row[k] ?? 0;
+      }
+  },
+};
+
+/** The row of a family from the words 1 to 3 of an image's block. */
+function rowOf(family: Family, words: Uint32Array, s: Sizes, c: Readonly<Record<string, number>>): number[] {
+  const [, first, second, third] = words;
+  const shift = (word: number, most: number) => (word % (2 * most + 1)) - most;
+  const factor = (word: number) => c.scaleLow + uniform(word) * (c.scaleHigh - c.scaleLow);
+  const cut = (word: number, size: number, side: number) => {
+    const start = (word % (side + 1 - (size % 2))) - Math.floor(size / 2);
+    return [start, start + size];
+  };
+  const angle = 2 * Math.PI * c.turn * (2 * uniform(first) - 1);
+  const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
+  switch (family) {
+    case 'color': {
+      const brightness = c.brightness * (uniform(first) - 0.5);
+      return [COLOUR, brightness, c.saturation * uniform(second), c.contrast + uniform(third)];
+    }
+    case 'crop':
+      return [WARP, 1, 0, shift(first, s.shiftH), 0, 1, shift(second, s.shiftW)];
+    case 'cutout':
+      return [CUTOUT, ...cut(first, s.cutH, s.H), ...cut(second, s.cutW, s.W)];
+    case 'flip':
+      return [WARP, 1, 0, 0, 0, first >>> 31 ? -1 : 1, 0];
+    case 'scale':
+      return [WARP, factor(first), 0, 0, 0, factor(second), 0];
+    case 'rotate':
+      return [WARP, cos, sin, 0, -sin, cos, 0];
+  }
+}
+
+function checkStrategy(op: string, strategy: Strategy): void {
+  const fail = (what: string, expected: string): never => {
+    throw new LimbeckError('ERR_OPTION', `${op}: ${what}, expected ${expected}`);
+  };
+  const unknown = strategy.families.filter((family) => !families.includes(family));
+  if (unknown.length || !strategy.families.length)
+    fail(`families are [${strategy.families.join(', ')}]`, `some of ${families.join(', ')}`);
+  for (const name of ['brightness', 'saturation', 'contrast'] as const)
+    if (!(strategy[name] >= 0 && strategy[name] < Number.POSITIVE_INFINITY))
+      fail(`${name} is ${strategy[name]}`, 'a number from 0');
+  for (const name of ['crop', 'cutout'] as const)
+    if (!(strategy[name] >= 0 && strategy[name] <= 1))
+      fail(`${name} is ${strategy[name]}`, 'a fraction of the side, from 0 to 1');
+  const [low, high] = strategy.scale;
+  if (!(low > 0 && low <= high && high < Number.POSITIVE_INFINITY))
+    fail(`scale is from ${low} to ${high}`, 'two numbers above 0 in order');
+  if (!(strategy.rotate >= 0 && strategy.rotate <= 180))
+    fail(`rotate is ${strategy.rotate}`, 'degrees from 0 to 180');
+}
+
+/** What `rows` needs besides the state. */
+export interface DrawOptions {
+  readonly strategy: Strategy;
+  readonly stream: number;
+  /** Global number of the first member: 0 unless a population is split. */
+  readonly firstMember?: number;
+  readonly height: number;
+  readonly width: number;
+  /** How many sets of draws: 1 for one that the whole population shares. */
+  readonly members: number;
+  /** The number of images, or 1 for one draw for all of them (siamese). */
+  readonly R: number;
+}
+
+/** The draws `[R, 8]` of every member. */
+export function rows(
+  r: Recorder,
+  { state }: { state: View },
+  options: DrawOptions,
+  { into }: { into?: View } = {},
+): View {
+  const op = rowsKernel.name;
+  const { strategy, stream, firstMember = 0, height: H, width: W, members, R } = options;
+  expectShape(op, 'state', state, [4], '(seed low, seed high, draw, 0)');
+  expectShared(op, 'state', state);
+  checkStrategy(op, strategy);
+  const draws = destination(r, op, 'draws', members, [R, COLUMNS], { into });
+  const pixels = (side: number, fraction: number) => Math.floor(side * fraction + 0.5);
+  const { brightness, saturation, contrast, scale, rotate, crop, cutout } = strategy;
+  let mask = 0;
+  for (const family of strategy.families) mask |= 1 << families.indexOf(family);
+  const sizes = {
+    ...{ P: members, R, H, W, stream, firstMember, families: mask, mixed: Number(strategy.mixed) },
+    ...{ shiftH: pixels(H, crop), shiftW: pixels(W, crop), cutH: pixels(H, cutout), cutW: pixels(W, cutout) },
+  };
+  const ranges = { scaleLow: scale[0], scaleHigh: scale[1], turn: rotate / 360 };
+  const constants = { brightness, saturation, contrast, ...ranges };
+  r.push({ kernel: rowsKernel, operands: { state, draws }, sizes, constants, accumulate: false });
+  return draws;
+}
+
+const everything: Strategy = {
+  ...{ families, mixed: true, brightness: 1, saturation: 2, contrast: 0.5 },
+  ...{ crop: 0.25, cutout: 0.4, scale: [0.8, 1.2], rotate: 170 },
+};
+const stateFill = { kind: 'values', values: [12345, 6, 7, 0] } as const;
+
+export const cases: readonly OpCase[] = [
+  { P: 1, R: 67, mixed: true },
+  { P: 3, R: 19, mixed: false },
+  { P: 2, R: 1, mixed: false },
+].map(
+  ({ P, R, mixed }): OpCase => ({
+    name: `augmentdraw.rows P=${P} R=${R}${mixed ? ' mixed' : ''}`,
+    fill: { state: stateFill },
+    record(r) {
+      const options = { stream: 5, firstMember: 2, height: 9, width: 12, members: P, R };
+      const strategy = { ...everything, mixed };
+      const state = r.external('state', 1, [4], 'u32');
+      rows(r, { state }, { strategy, ...options }, { into: r.external('draws', P, [R, COLUMNS]) });
+    },
+  }),
+);

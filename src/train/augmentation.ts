@@ -1,0 +1,94 @@
+import { expectRank } from '../engine/kernel.js';
+import * as op from '../engine/ops/augment.js';
+import * as augmentdraw from '../engine/ops/augmentdraw.js';
+import { families, type Strategy } from '../engine/ops/augmentdraw.js';
+import type { Recorder, View } from '../engine/program.js';
+import type { RandomSource } from '../layers/layer.js';
+import { LimbeckError } from '../util/errors.js';
+
+export type { Strategy };
+
+/** The parameters of DSA (Zhao & Bilen 2021), which most later methods use as they are. */
+const dsa: Strategy = {
+  families,
+  mixed: false,
+  brightness: 1,
+  saturation: 2,
+  contrast: 0.5,
+  crop: 0.125,
+  cutout: 0.5,
+  scale: [1 / 1.2, 1.2],
+  rotate: 15,
+};
+
+/**
+ * Strategies with a name. `dc-mnist` is the augmentation with which DC (Zhao, Mopuri & Bilen 2021) evaluates on MNIST: crop
+ * by 4 of 28 pixels, scale by 0.8 to 1.2, rotate by 45 degrees, one of them for each image. It differs from theirs where
+ * an image ends and between its pixels: zeros rather than the mean of the batch, linear rather than nearest or cubic.
+ */
+export const strategies: Readonly<Record<string, Strategy>> = {
+  dsa,
+  'dsa-digits': { ...dsa, families: families.filter((family) => family !== 'flip') },
+  'dc-mnist': {
+    ...dsa,
+    families: ['crop', 'scale', 'rotate'],
+    mixed: true,
+    crop: 4 / 28,
+    scale: [1 / 1.2, 1 / 0.8],
+    rotate: 45,
+  },
+};
+
+/**
+ * A strategy by its name, or families of DSA joined by underscores: `color_crop_cutout_flip_scale_rotate`. Throws
+ * ERR_OPTION for anything else.
+ */
+export function parseStrategy(text: string): Strategy {
+  if (Object.hasOwn(strategies, text)) return strategies[text];
+  const names = text.split('_');
+  const chosen = families.filter((family) => names.includes(family));
+  if (chosen.length !== names.length)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `augmentation is "${text}", expected ${Object.keys(strategies).join(', ')} or ` +
+        `different ones of ${families.join(', ')} joined by underscores, such as crop_rotate`,
+    );
+  return { ...dsa, families: chosen };
+}
+
+export interface AugmentOptions extends RandomSource {
+  readonly strategy: Strategy;
+  /**
+   * One draw for all images of a batch, and the same one for every batch that is augmented from the same state and
+   * stream, whatever its size: what gradient matching does to real and distilled images.
+   */
+  readonly siamese?: boolean;
+  /** 1 for draws that all members share, default one set for each member of x. */
+  readonly members?: number;
+  /** Global number of the first member: 0 unless a population is split. */
+  readonly firstMember?: number;
+}
+
+/** An augmented batch with its other passes, all with the same draws; shapes are those of x. */
+export interface Augmented {
+  /** A x + b. */
+  readonly y: View;
+  /** A xDot. */
+  tangent(xDot: View): View;
+  /** The transpose of A times yBar; per member when yBar or the draws are. */
+  backward(yBar: View): View;
+}
+
+/** Records what a strategy does to the images x `[N, C, H, W]`. A state that is left alone gives the same draws again. */
+export function augment(r: Recorder, x: View, options: AugmentOptions): Augmented {
+  expectRank('augment', 'x', x, 'N C H W');
+  const { strategy, state, stream, siamese = false, members = x.members, firstMember } = options;
+  const [N, , height, width] = x.shape;
+  const R = siamese ? 1 : N;
+  const draws = augmentdraw.rows(r, { state }, { strategy, stream, firstMember, height, width, members, R });
+  return {
+    y: op.forward(r, { x, draws }),
+    tangent: (xDot) => op.tangent(r, { xDot, draws }),
+    backward: (yBar) => op.backward(r, { yBar, draws }),
+  };
+}
