@@ -1,13 +1,16 @@
-// Optimiser steps; theta, g, m, s, out [M], rate and scale [1].
+// Optimiser steps; theta, g, lambda, hv, v, m, s, out [M], rate and scale [1].
 //
-//   sgd    out = theta - rate g
-//   adam   m = beta1 m + (1 - beta1) g;  s = beta2 s + (1 - beta2) g g
-//          theta = theta - schedule[t, 0] m / (sqrt(s) schedule[t, 1] + epsilon),  t = state[2], at most rows - 1
-//   clip   scale = min(1, limit / sqrt(squaredNorm))
+//   sgd      out = theta - rate (g + decay theta)
+//   adjoint  out = lambda + hv + decay v - rate shrink lambda
+//   adam     m = beta1 m + (1 - beta1) g;  s = beta2 s + (1 - beta2) g g
+//            theta = theta - schedule[t, 0] m / (sqrt(s) schedule[t, 1] + epsilon),  t = state[2], at most rows - 1
+//   clip     scale = min(1, limit / sqrt(squaredNorm))
 
 override P: u32;
 override M: u32;
 override rows: u32;
+override decay: f32;
+override shrink: f32;
 override beta1: f32;
 override beta2: f32;
 override epsilon: f32;
@@ -40,7 +43,27 @@ fn sgd(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups
   }
   let i = index % M;
   let p = index / M;
-  sgd_out[at(3u, p) + i] = sgd_theta[at(0u, p) + i] - sgd_rate[at(2u, p)] * sgd_g[at(1u, p) + i];
+  let theta = sgd_theta[at(0u, p) + i];
+  sgd_out[at(3u, p) + i] = theta - sgd_rate[at(2u, p)] * (sgd_g[at(1u, p) + i] + decay * theta);
+}
+
+@group(0) @binding(1) var<storage, read> adjoint_lambda: array<f32>;
+@group(0) @binding(2) var<storage, read> adjoint_hv: array<f32>;
+@group(0) @binding(3) var<storage, read> adjoint_v: array<f32>;
+@group(0) @binding(4) var<storage, read> adjoint_rate: array<f32>;
+@group(0) @binding(5) var<storage, read_write> adjoint_out: array<f32>;
+
+// invocations: P * M
+@compute @workgroup_size(64)
+fn adjoint(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = linear(id, groups);
+  if (index >= P * M) {
+    return;
+  }
+  let i = index % M;
+  let p = index / M;
+  let keep = 1.0 - adjoint_rate[at(3u, p)] * shrink;
+  adjoint_out[at(4u, p) + i] = keep * adjoint_lambda[at(0u, p) + i] + adjoint_hv[at(1u, p) + i] + decay * adjoint_v[at(2u, p) + i];
 }
 
 @group(0) @binding(1) var<storage, read> adam_g: array<f32>;

@@ -345,10 +345,10 @@ describe('the inner loop', () => {
     (name) => {
       const r = new Recorder('per member');
       const loop = loopOf(r, { [name]: members });
-      const thetas = recordInnerLoop(r, members, loop);
-      expect(thetas.map((theta) => theta.members)).toEqual([members, members, members]);
+      const trajectory = recordInnerLoop(r, members, loop);
+      expect(trajectory.thetas.map((theta) => theta.members)).toEqual([members, members, members]);
       const lambda = r.external('lambda', members, [network.count]);
-      expect(() => recordHypergradient(r, loop, thetas, lambda, {})).toThrow(
+      expect(() => recordHypergradient(r, loop, trajectory, lambda, {})).toThrow(
         shapeError(new RegExp(`hypergradient: ${name} has 3 members, expected 1`)),
       );
     },

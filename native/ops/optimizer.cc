@@ -10,12 +10,27 @@ namespace {
 void sgd(const Step& step, const Context& context) {
   enum { Theta, G, Rate, Out };
   const int64_t P = step.sizes[0], M = step.sizes[1];
+  const float decay = static_cast<float>(step.constants[0]);
   each_range(context, P, M, [&](int64_t p, int64_t from, int64_t to) {
     const float* theta = step.f32(Theta, p);
     const float* g = step.f32(G, p);
     const float rate = step.f32(Rate, p)[0];
     float* out = step.f32(Out, p);
-    for (int64_t i = from; i < to; i++) out[i] = theta[i] - rate * g[i];
+    for (int64_t i = from; i < to; i++) out[i] = theta[i] - rate * (g[i] + decay * theta[i]);
+  });
+}
+
+void adjoint(const Step& step, const Context& context) {
+  enum { Lambda, Hv, V, Rate, Out };
+  const int64_t P = step.sizes[0], M = step.sizes[1];
+  const float decay = static_cast<float>(step.constants[0]), shrink = static_cast<float>(step.constants[1]);
+  each_range(context, P, M, [&](int64_t p, int64_t from, int64_t to) {
+    const float* lambda = step.f32(Lambda, p);
+    const float* hv = step.f32(Hv, p);
+    const float* v = step.f32(V, p);
+    const float keep = 1 - step.f32(Rate, p)[0] * shrink;
+    float* out = step.f32(Out, p);
+    for (int64_t i = from; i < to; i++) out[i] = keep * lambda[i] + hv[i] + decay * v[i];
   });
 }
 
@@ -55,7 +70,13 @@ void clip(const Step& step, const Context&) {
 }
 
 const Kernel kernels[] = {
-    {"optimizer.sgd", {"theta", "g", "rate", "out"}, {"P", "M"}, {}, sgd, nullptr},
+    {"optimizer.sgd", {"theta", "g", "rate", "out"}, {"P", "M"}, {"decay"}, sgd, nullptr},
+    {"optimizer.adjoint",
+     {"lambda", "hv", "v", "rate", "out"},
+     {"P", "M"},
+     {"decay", "shrink"},
+     adjoint,
+     nullptr},
     {"optimizer.adam",
      {"g", "scale", "schedule", "state", "theta", "m", "s"},
      {"P", "M", "rows"},

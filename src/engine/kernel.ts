@@ -91,6 +91,15 @@ export function expectShared(kernel: string, name: string, view: View): void {
     );
 }
 
+/** Throws unless `view` has one tensor for each of `members`: kernels change them in place. */
+export function expectMembers(kernel: string, name: string, view: View, members: number): void {
+  if (view.members !== members)
+    throw new LimbeckError(
+      'ERR_SHAPE',
+      `${kernel}: ${name} has ${view.members} members, expected ${members}: it is changed in place`,
+    );
+}
+
 /** Throws unless the two views have the same number of elements per member. */
 export function expectSameLength(kernel: string, name: string, view: View, other: string, like: View): void {
   if (elements(view.shape) !== elements(like.shape))

@@ -1,31 +1,36 @@
 import { expectShared } from '../engine/kernel.js';
-import * as crossentropy from '../engine/ops/crossentropy.js';
-import * as optimizer from '../engine/ops/optimizer.js';
 import * as reduce from '../engine/ops/reduce.js';
 import { elements, type Recorder, slice, type View } from '../engine/program.js';
-import { type InnerLoop, stepOperands } from './inner-loop.js';
+import { type InnerLoop, rateIndex, stepOperands, type Trajectory } from './inner-loop.js';
+import { optimizerOf } from './inner-optimizer.js';
+import { lossOf } from './loss.js';
+import { plainTraining } from './training.js';
 
-/** Where gradients of the meta-loss go; each is summed over the population. */
+/** Where gradients of the meta-loss go; those of what the population shares are summed over it. */
 export interface HypergradientResults {
   /** `[steps, n, C, H, W]` */
   readonly images?: View;
   /** `[steps, n, K]` */
   readonly labels?: View;
-  /** `[steps * epochs]` */
+  /** `[steps * epochs]`, or `[1]` where all steps share one rate: the sum over the steps, last one first. */
   readonly rates?: View;
+  /** `[count]` per member: with respect to theta[0]. */
+  readonly theta?: View;
 }
 
 /**
- * The exact gradient of a loss L(theta[T]) through T recorded SGD steps: one tangent pass per step, swept backwards.
+ * The exact gradient of a loss L(theta[T]) through T recorded steps: one tangent pass per step, swept backwards.
  *
  * Notation: `l(theta; x, y)` is the inner loss of step t, `g` its gradient, `eta` its learning rate, and
- * `lambda[t] = dL / dtheta[t]`. From `theta[t+1] = theta[t] - eta g`, with `v = lambda[t+1]`:
+ * `lambda[t] = dL / dtheta[t]`. With SGD, `theta[t+1] = theta[t] - eta g`, and `v = lambda[t+1]`:
  *
  *     dL/dx   = -eta H_xw v         dL/dy = -eta H_yw v
  *     dL/deta = -g·v                lambda[t] = v - eta H_ww v
  *
  * One tangent pass of the gradient program at theta[t] in direction `thetaDot = v` gives all four: `H_xw v`, `H_yw v`
- * and `H_ww v` are the tangents of xBar, yBar and thetaBar, and `g·v` is the tangent of the loss, `zBar · zDot`.
+ * and `H_ww v` are the tangents of xBar, yBar and thetaBar, and `g·v` is the tangent of the loss, `zBar · zDot`. With any
+ * other optimiser the same pass in direction `v = dL/dg` does it; what v is, how a rate and theta[t] enter beside g,
+ * and what is carried from step to step is the optimiser's adjoint (`inner-optimizer.ts`).
  * Invariant: at the top of each iteration `lambda` is dL/dtheta[t+1], and every batch used by steps after t holds its
  * share of the gradient already.
  *
@@ -34,27 +39,35 @@ export interface HypergradientResults {
 export function recordHypergradient(
   r: Recorder,
   loop: InnerLoop,
-  thetas: readonly View[],
+  { thetas, states }: Trajectory,
   lambdaLast: View,
   results: HypergradientResults,
 ): void {
-  const { network, steps, epochs } = loop;
+  const { network, steps, epochs, training = plainTraining } = loop;
   for (const name of ['images', 'labels', 'rates'] as const) expectShared('hypergradient', name, loop[name]);
+  const loss = lossOf(training.loss);
+  const optimizer = optimizerOf(training.optimizer);
+  const backThrough = optimizer.sweep(r);
+  const T = steps * epochs;
+  const sharedRate = elements(loop.rates.shape) === 1;
   const touched = new Set<number>();
   let lambda = lambdaLast;
-  for (let t = steps * epochs - 1; t >= 0; t--) {
+  for (let t = T - 1; t >= 0; t--) {
     const { n, x, y, rate } = stepOperands(loop, t);
     const passes = network.forward(r, x, thetas[t]);
-    const { logp } = crossentropy.forward(r, { z: passes.z, y });
-    const zBar = crossentropy.backward(r, { logp, y }, 1 / n);
-    passes.backward(zBar);
+    const inner = loss.forward(r, passes.z, y);
+    const zBar = inner.backward(1 / n);
+    const g = optimizer.readsGradient ? r.temporary('g', lambda.members, [network.count]) : undefined;
+    passes.backward(zBar, { thetaBar: g });
+    const [theta, before, after] = [thetas[t], states[t], states[t + 1]];
+    const adjoint = backThrough({ lambda, theta, rate, g, before, after });
 
-    const zDot = passes.tangentForward(lambda);
-    const { zBarDot, yBarDot } = crossentropy.tangentBackward(r, { logp, y, zDot }, 1 / n);
-    // Nobody reads dL/dtheta[0], so the last step swept needs no H_ww v.
-    const hv = t > 0 ? r.temporary('hv', lambda.members, [network.count]) : undefined;
+    const zDot = passes.tangentForward(adjoint.v);
+    const { zBarDot, yBarDot } = inner.tangentBackward(zDot, 1 / n);
+    // Unless somebody reads dL/dtheta[0], the last step swept needs no H_ww v.
+    const hv = t > 0 || results.theta ? r.temporary('hv', lambda.members, [network.count]) : undefined;
     const xBarDot = passes.tangentBackward(zBarDot, {
-      thetaDot: lambda,
+      thetaDot: adjoint.v,
       thetaBarDot: hv,
       wantX: results.images !== undefined,
     });
@@ -63,16 +76,17 @@ export function recordHypergradient(
     const accumulate = touched.has(batch);
     touched.add(batch);
     const add = (tangent: View, total: View) =>
-      reduce.members(r, { x: tangent, scale: rate }, -1, {
+      reduce.members(r, { x: tangent, scale: adjoint.scale }, adjoint.factor, {
         into: slice(total, batch * elements(tangent.shape), tangent.shape),
         accumulate,
       });
     if (results.images) add(xBarDot!, results.images);
     if (results.labels) add(yBarDot, results.labels);
     if (results.rates) {
-      const lossDot = reduce.dot(r, { a: zBar, b: zDot });
-      reduce.members(r, { x: lossDot }, -1, { into: slice(results.rates, t, [1]) });
+      const rateBar = adjoint.rateBar(() => reduce.dot(r, { a: zBar, b: zDot }));
+      const into = slice(results.rates, rateIndex(loop.rates, t), [1]);
+      reduce.members(r, { x: rateBar }, -1, { into, accumulate: sharedRate && t < T - 1 });
     }
-    if (hv) lambda = optimizer.sgd(r, { theta: lambda, g: hv, rate });
+    if (hv) lambda = adjoint.lambda(hv, t === 0 ? results.theta : undefined);
   }
 }

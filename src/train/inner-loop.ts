@@ -1,8 +1,10 @@
-import * as crossentropy from '../engine/ops/crossentropy.js';
-import * as optimizer from '../engine/ops/optimizer.js';
+import * as elementwise from '../engine/ops/elementwise.js';
 import { elements, type Recorder, slice, type View } from '../engine/program.js';
 import type { Network } from '../networks/network.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
+import { optimizerOf } from './inner-optimizer.js';
+import { lossOf } from './loss.js';
+import { plainTraining, type Training } from './training.js';
 
 /**
  * Training a population of networks on distilled data, step by step. Images, labels and rates are shared by the
@@ -16,11 +18,24 @@ export interface InnerLoop {
   readonly images: View;
   /** `[steps, n, K]`. */
   readonly labels: View;
-  /** `[steps * epochs]`: step t has a learning rate of its own. */
+  /** `[steps * epochs]`: step t has a learning rate of its own; `[1]`: all steps share one. */
   readonly rates: View;
   readonly steps: number;
   readonly epochs: number;
+  /** Optimiser and loss; left out, plain SGD on cross-entropy. */
+  readonly training?: Training;
 }
+
+/** What a recorded training leaves for the sweep back through it; what nobody reads takes no memory. */
+export interface Trajectory {
+  /** theta[0] to theta[T], `[count]` per member. */
+  readonly thetas: readonly View[];
+  /** The optimiser's state before step 0 to behind step T - 1; empty where it has none. */
+  readonly states: readonly View[];
+}
+
+/** Which of `rates` step t uses. */
+export const rateIndex = (rates: View, t: number): number => (elements(rates.shape) === 1 ? 0 : t);
 
 /** The batch and learning rate of step t. */
 export function stepOperands({ network, images, labels, rates, steps }: InnerLoop, t: number) {
@@ -31,7 +46,7 @@ export function stepOperands({ network, images, labels, rates, steps }: InnerLoo
     n,
     x: slice(images, (t % steps) * elements(imageShape), imageShape),
     y: slice(labels, (t % steps) * elements(labelShape), labelShape),
-    rate: slice(rates, t, [1]),
+    rate: slice(rates, rateIndex(rates, t), [1]),
   };
 }
 
@@ -44,7 +59,7 @@ function checkLoop(
     ['theta', theta, [network.count]],
     ['images', images, [steps, n, ...network.inputShape]],
     ['labels', labels, [steps, n, network.classes]],
-    ['rates', rates, [steps * epochs]],
+    ['rates', rates, [elements(rates.shape) === 1 ? 1 : steps * epochs]],
   ];
   for (const [name, view, shape] of expected)
     if (shapeText(view.shape) !== shapeText(shape))
@@ -60,26 +75,32 @@ function checkLoop(
 }
 
 /**
- * Records `T = steps * epochs` steps of plain SGD on the mean cross-entropy of each batch:
+ * Records `T = steps * epochs` steps of training on the mean loss of each batch; for plain SGD
  * `theta[t+1] = theta[t] - rates[t] grad l(theta[t]; x, y)`.
  *
- * Returns theta[0] to theta[T]; these T vectors are all that an exact gradient through the training needs to keep.
- * `last`, where given, is the slot that receives theta[T].
+ * The trajectory is all that an exact gradient through the training needs to keep: per step one parameter vector, with
+ * momentum one velocity beside it, with Adam two moments. `last`, where given, is the slot that receives theta[T].
  */
-export function recordInnerLoop(r: Recorder, members: number, loop: InnerLoop, last?: View): View[] {
+export function recordInnerLoop(r: Recorder, members: number, loop: InnerLoop, last?: View): Trajectory {
   checkLoop(members, loop);
-  const { network, steps, epochs } = loop;
+  const { network, steps, epochs, training = plainTraining } = loop;
+  const loss = lossOf(training.loss);
+  const optimizer = optimizerOf(training.optimizer);
   const T = steps * epochs;
   const thetas = [loop.theta];
+  const states: View[] = [];
+  if (optimizer.stateShape)
+    states.push(elementwise.fill(r, 0, r.temporary('state0', members, optimizer.stateShape(network.count))));
   for (let t = 0; t < T; t++) {
     const { n, x, y, rate } = stepOperands(loop, t);
     const passes = network.forward(r, x, thetas[t]);
-    const { logp } = crossentropy.forward(r, { z: passes.z, y });
-    const zBar = crossentropy.backward(r, { logp, y }, 1 / n);
+    const zBar = loss.forward(r, passes.z, y).backward(1 / n);
     const g = r.temporary('g', members, [network.count]);
     passes.backward(zBar, { thetaBar: g });
     const into = t === T - 1 && last ? last : r.temporary(`theta${t + 1}`, members, [network.count]);
-    thetas.push(optimizer.sgd(r, { theta: thetas[t], g, rate }, { into }));
+    const next = optimizer.step(r, { theta: thetas[t], g, rate, state: states[t] }, into);
+    thetas.push(next.theta);
+    if (next.state) states.push(next.state);
   }
-  return thetas;
+  return { thetas, states };
 }

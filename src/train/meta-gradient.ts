@@ -4,6 +4,8 @@ import { Turns } from '../engine/turns.js';
 import { createNetwork, type Network, type NetworkOptions } from '../networks/index.js';
 import { LimbeckError } from '../util/errors.js';
 import { type Owned, owning } from '../util/owned.js';
+import { type LossName, lossOf } from './loss.js';
+import { type OptimizerOptions, plainTraining, resolveOptimizer, type Training } from './training.js';
 import { recordUnrolled } from './unrolled.js';
 
 /** Flat arrays; all sizes follow from the lengths. */
@@ -15,7 +17,7 @@ export interface MetaGradientOptions {
   readonly images: ArrayLike<number>;
   /** `[steps, n, K]`, hard or soft. */
   readonly labels: ArrayLike<number>;
-  /** `[steps * epochs]`: inner step t trains on batch `t mod steps` with its own rate. */
+  /** `[steps * epochs]`: inner step t trains on batch `t mod steps` with its own rate; `[1]`: one rate for all steps. */
   readonly learningRates: ArrayLike<number>;
   readonly steps: number;
   readonly epochs: number;
@@ -23,11 +25,19 @@ export interface MetaGradientOptions {
   readonly realImages: ArrayLike<number>;
   /** `[B, K]` */
   readonly realLabels: ArrayLike<number>;
+  /** What trains the networks; default plain SGD. */
+  readonly optimizer?: OptimizerOptions;
+  /** Loss of the inner steps; default cross-entropy. */
+  readonly loss?: LossName;
+  /** Loss on the real batch; default cross-entropy. */
+  readonly outerLoss?: LossName;
+  /** Whether the gradient with respect to `parameters` is wanted too; default false. */
+  readonly parametersGradient?: boolean;
 }
 
 /** Float32Array on `cpu` and `webgpu`; Float64Array on `reference`, which computes in float64. */
 export interface MetaGradient {
-  /** Mean cross-entropy on the real batch after training, averaged over the population. */
+  /** Mean loss on the real batch after training, averaged over the population. */
   readonly loss: number;
   /** `[P]` */
   readonly losses: Numbers;
@@ -37,6 +47,8 @@ export interface MetaGradient {
   readonly learningRates: Numbers;
   /** `[P, count]` after training. */
   readonly parameters: Numbers;
+  /** `[P, count]`: gradient of `loss` with respect to the parameters before training, where it was asked for. */
+  readonly parametersGradient?: Numbers;
 }
 
 export interface MetaGradientGeometry {
@@ -48,6 +60,13 @@ export interface MetaGradientGeometry {
   readonly B: number;
   readonly steps: number;
   readonly epochs: number;
+  /** 1 where all inner steps share a learning rate; default `steps * epochs`. */
+  readonly rates?: number;
+  /** Default plain SGD on cross-entropy. */
+  readonly training?: Training;
+  /** Default cross-entropy. */
+  readonly outerLoss?: LossName;
+  readonly parametersGradient?: boolean;
 }
 
 const inputs = ['parameters', 'images', 'labels', 'learningRates', 'realImages', 'realLabels'] as const;
@@ -56,7 +75,12 @@ const outputs = ['losses', 'imagesBar', 'labelsBar', 'learningRatesBar', 'traine
 function geometryOf(o: MetaGradientOptions): MetaGradientGeometry {
   const network = createNetwork(o.network);
   const pixels = network.inputShape[0] * network.inputShape[1] * network.inputShape[2];
-  const { steps, epochs } = o;
+  const { steps, epochs, outerLoss, parametersGradient } = o;
+  const { optimizer = plainTraining.optimizer, loss = plainTraining.loss } = o;
+  const training = { optimizer, loss };
+  resolveOptimizer(optimizer);
+  lossOf(loss);
+  if (outerLoss !== undefined) lossOf(outerLoss);
   for (const [name, value] of [
     ['steps', steps],
     ['epochs', epochs],
@@ -86,30 +110,35 @@ function geometryOf(o: MetaGradientOptions): MetaGradientGeometry {
       );
   };
   expect('labels', steps * n * network.classes, 'steps x n x K');
-  expect('learningRates', steps * epochs, 'steps x epochs');
+  const rates = o.learningRates?.length === 1 ? 1 : steps * epochs;
+  expect('learningRates', rates, 'steps x epochs, or one for all');
   expect('realLabels', B * network.classes, 'B x K');
-  return { network, members, n, B, steps, epochs };
+  return { network, members, n, B, steps, epochs, rates, training, outerLoss, parametersGradient };
 }
 
 /** The program behind `metaGradient`: to print, to count its bytes, or to load it elsewhere. */
-export function recordMetaGradient({ network, members, n, B, steps, epochs }: MetaGradientGeometry): Program {
+export function recordMetaGradient(geometry: MetaGradientGeometry): Program {
+  const { network, members, n, B, steps, epochs, training, outerLoss } = geometry;
   const r = new Recorder('meta-gradient');
   const K = network.classes;
   const theta = r.external('parameters', members, [network.count]);
   const images = r.external('images', 1, [steps, n, ...network.inputShape]);
   const labels = r.external('labels', 1, [steps, n, K]);
-  const rates = r.external('learningRates', 1, [steps * epochs]);
+  const rates = r.external('learningRates', 1, [geometry.rates ?? steps * epochs]);
   const real = {
     x: r.external('realImages', 1, [B, ...network.inputShape]),
     y: r.external('realLabels', 1, [B, K]),
   };
-  recordUnrolled(r, members, { network, theta, images, labels, rates, steps, epochs }, real, {
+  const loop = { network, theta, images, labels, rates, steps, epochs, training };
+  const results = {
     losses: r.external('losses', members, [1]),
     images: r.external('imagesBar', 1, images.shape),
     labels: r.external('labelsBar', 1, labels.shape),
     rates: r.external('learningRatesBar', 1, rates.shape),
-    theta: r.external('trained', members, [network.count]),
-  });
+    trained: r.external('trained', members, [network.count]),
+    theta: geometry.parametersGradient ? r.external('parametersBar', members, [network.count]) : undefined,
+  };
+  recordUnrolled(r, members, loop, real, results, outerLoss);
   return r.program();
 }
 
@@ -165,6 +194,7 @@ export async function metaGradient(device: Device, options: MetaGradientOptions)
     );
     let loss = 0;
     for (const value of losses) loss += value / losses.length;
-    return { loss, losses, images, labels, learningRates, parameters };
+    const parametersGradient = await tensors.parametersBar?.read();
+    return { loss, losses, images, labels, learningRates, parameters, parametersGradient };
   });
 }

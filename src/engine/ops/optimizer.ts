@@ -1,6 +1,6 @@
-import { LimbeckError } from '../../util/errors.js';
 import {
   destination,
+  expectMembers,
   expectSameLength,
   expectShape,
   expectShared,
@@ -12,13 +12,17 @@ import {
 import { elements, type Recorder, type View } from '../program.js';
 
 /**
- * Optimiser steps.
+ * Optimiser steps, and what the adjoints of all inner optimisers share (momentum.ts and adam.ts hold the others).
  *
- *     sgd    out = theta - rate[0] g          (not in place: an unrolled run keeps every theta_t)
- *     adam   m = beta1 m + (1 - beta1) g;  s = beta2 s + (1 - beta2) g²
- *            theta = theta - schedule[t][0] m / (sqrt(s) schedule[t][1] + epsilon)
+ *     sgd      out = theta - rate[0] (g + decay theta)      (not in place: an unrolled run keeps every theta_t)
+ *     adjoint  out = lambda + hv + decay v - rate[0] shrink lambda
+ *     adam     m = beta1 m + (1 - beta1) g;  s = beta2 s + (1 - beta2) g²
+ *              theta = theta - schedule[t][0] m / (sqrt(s) schedule[t][1] + epsilon)
  *
- * Adam's bias corrections and learning rate are a table made once in float64 (`adamSchedule`): row t holds
+ * `sgd` is its own adjoint: with theta = lambda and g = H_ww lambda it gives dL/dtheta before the step. `adjoint` is
+ * that of a step whose gradient has the cotangent v: `hv` is H_ww v, `decay` an L2 penalty, `shrink` a decoupled decay.
+ *
+ * Here `adam` is the outer one, in place: its bias corrections and learning rate are a table made once in float64 (`adamSchedule`): row t holds
  * `rate_t / (1 - beta1^(t+1))` and `1 / sqrt(1 - beta2^(t+1))`; `t` is the device's own step counter, word 2 of
  * `state` (see random.ts), clamped to the last row. (Kingma & Ba 2015, algorithm 1.)
  */
@@ -28,15 +32,32 @@ export const sgdKernel: Kernel = {
   name: 'optimizer.sgd',
   operands: { theta: 'read', g: 'read', rate: 'read', out: 'write' },
   sizes,
-  constants: [],
+  constants: ['decay'],
   kind: 'nonlinear',
   reduction: () => 1,
   flops: (s) => 2 * s.P * s.M,
-  reference({ theta, g, rate, out }, s) {
+  reference({ theta, g, rate, out }, s, { decay }) {
     for (let p = 0; p < s.P; p++) {
       const [tp, gp, op] = [theta(p), g(p), out(p)];
       const step = rate(p)[0];
-      for (let i = 0; i < s.M; i++) op[i] = tp[i] - step * gp[i];
+      for (let i = 0; i < s.M; i++) op[i] = tp[i] - step * (gp[i] + decay * tp[i]);
+    }
+  },
+};
+
+export const adjointKernel: Kernel = {
+  name: 'optimizer.adjoint',
+  operands: { lambda: 'read', hv: 'read', v: 'read', rate: 'read', out: 'write' },
+  sizes,
+  constants: ['decay', 'shrink'],
+  kind: 'nonlinear',
+  reduction: () => 1,
+  flops: (s) => 5 * s.P * s.M,
+  reference({ lambda, hv, v, rate, out }, s, { decay, shrink }) {
+    for (let p = 0; p < s.P; p++) {
+      const [lp, hp, vp, op] = [lambda(p), hv(p), v(p), out(p)];
+      const keep = 1 - rate(p)[0] * shrink;
+      for (let i = 0; i < s.M; i++) op[i] = keep * lp[i] + hp[i] + decay * vp[i];
     }
   },
 };
@@ -89,11 +110,12 @@ export const clipKernel: Kernel = {
   },
 };
 
-/** out = theta - rate g; `rate` is `[1]`, shared or per member. */
+/** out = theta - rate (g + decay theta); `rate` is `[1]`, shared or per member. */
 export function sgd(
   r: Recorder,
   { theta, g, rate }: { theta: View; g: View; rate: View },
   to: Into = {},
+  decay = 0,
 ): View {
   const op = sgdKernel.name;
   expectSameLength(op, 'g', g, 'theta', theta);
@@ -101,7 +123,27 @@ export function sgd(
   const P = population(op, { theta, g, rate });
   const out = destination(r, op, 'out', P, theta.shape, to);
   const sizes = { P, M: elements(theta.shape) };
-  r.push({ kernel: sgdKernel, operands: { theta, g, rate, out }, sizes, constants: {}, accumulate: false });
+  const operands = { theta, g, rate, out };
+  r.push({ kernel: sgdKernel, operands, sizes, constants: { decay }, accumulate: false });
+  return out;
+}
+
+/** out = lambda + hv + decay v - rate shrink lambda: dL/dtheta before a step, from lambda = dL/dtheta after it. */
+export function adjoint(
+  r: Recorder,
+  { lambda, hv, v, rate }: { lambda: View; hv: View; v: View; rate: View },
+  { decay, shrink }: { decay: number; shrink: number },
+  to: Into = {},
+): View {
+  const op = adjointKernel.name;
+  expectSameLength(op, 'hv', hv, 'lambda', lambda);
+  expectSameLength(op, 'v', v, 'lambda', lambda);
+  expectShape(op, 'rate', rate, [1], '(one learning rate)');
+  const P = population(op, { lambda, hv, v, rate });
+  const out = destination(r, op, 'out', P, lambda.shape, to);
+  const sizes = { P, M: elements(lambda.shape) };
+  const operands = { lambda, hv, v, rate, out };
+  r.push({ kernel: adjointKernel, operands, sizes, constants: { decay, shrink }, accumulate: false });
   return out;
 }
 
@@ -130,12 +172,7 @@ export function adam(
     const view = o[name];
     if (view) expectShared(op, name, view);
   }
-  for (const name of ['m', 's'] as const)
-    if (o[name].members !== o.theta.members)
-      throw new LimbeckError(
-        'ERR_SHAPE',
-        `${op}: ${name} has ${o[name].members} members, expected ${o.theta.members} as theta has`,
-      );
+  for (const name of ['m', 's'] as const) expectMembers(op, name, o[name], o.theta.members);
   const sizes = { P: o.theta.members, M: elements(o.theta.shape), rows };
   const { g, scale, schedule, state, theta, m, s } = o;
   r.push({
@@ -190,6 +227,27 @@ export const cases: readonly OpCase[] = [1, 3].flatMap((P): OpCase[] => {
           rate: r.external('rate', 1, [1]),
         };
         sgd(r, operands, { into: r.external('out', P, shape) });
+      },
+    },
+    {
+      name: `optimizer.sgd P=${P}, weight decay, a rate each`,
+      record(r: Recorder) {
+        const operands = { theta: r.external('theta', P, shape), g: r.external('g', P, shape) };
+        sgd(
+          r,
+          { ...operands, rate: r.external('rate', P, [1]) },
+          { into: r.external('out', P, shape) },
+          0.25,
+        );
+      },
+    },
+    {
+      name: `optimizer.adjoint P=${P}`,
+      record(r: Recorder) {
+        const [lambda, hv, v] = ['lambda', 'hv', 'v'].map((name) => r.external(name, P, shape));
+        const rate = r.external('rate', 1, [1]);
+        const into = r.external('out', P, shape);
+        adjoint(r, { lambda, hv, v, rate }, { decay: 0.25, shrink: 0.125 }, { into });
       },
     },
     {

@@ -1,0 +1,63 @@
+#include "../chunks.h"
+
+/** SGD with momentum and its adjoint: pointwise, cut by elements. */
+namespace limbeck {
+namespace LIMBECK_ISA {
+namespace {
+
+void step_forward(const Step& step, const Context& context) {
+  enum { Theta, G, U, Rate, UNext, Out };
+  const int64_t P = step.sizes[0], M = step.sizes[1];
+  const bool nesterov = step.sizes[2] != 0;
+  const float momentum = static_cast<float>(step.constants[0]), decay = static_cast<float>(step.constants[1]);
+  each_range(context, P, M, [&](int64_t p, int64_t from, int64_t to) {
+    const float* theta = step.f32(Theta, p);
+    const float* g = step.f32(G, p);
+    const float* u = step.f32(U, p);
+    const float rate = step.f32(Rate, p)[0];
+    float* u_next = step.f32(UNext, p);
+    float* out = step.f32(Out, p);
+    for (int64_t i = from; i < to; i++) {
+      const float d = g[i] + decay * theta[i];
+      const float next = momentum * u[i] + d;
+      u_next[i] = next;
+      out[i] = theta[i] - rate * (nesterov ? d + momentum * next : next);
+    }
+  });
+}
+
+void backward(const Step& step, const Context& context) {
+  enum { Lambda, Rate, V, UBar };
+  const int64_t P = step.sizes[0], M = step.sizes[1];
+  const bool nesterov = step.sizes[2] != 0;
+  const float momentum = static_cast<float>(step.constants[0]);
+  each_range(context, P, M, [&](int64_t p, int64_t from, int64_t to) {
+    const float* lambda = step.f32(Lambda, p);
+    const float rate = step.f32(Rate, p)[0];
+    float* v = step.f32(V, p);
+    float* u_bar = step.f32(UBar, p);
+    for (int64_t i = from; i < to; i++) {
+      const float moved = -rate * lambda[i];
+      const float total = u_bar[i] + (nesterov ? momentum * moved : moved);
+      v[i] = nesterov ? total + moved : total;
+      u_bar[i] = momentum * total;
+    }
+  });
+}
+
+const Kernel kernels[] = {
+    {"momentum.step",
+     {"theta", "g", "u", "rate", "uNext", "out"},
+     {"P", "M", "nesterov"},
+     {"momentum", "decay"},
+     step_forward,
+     nullptr},
+    {"momentum.backward", {"lambda", "rate", "v", "uBar"}, {"P", "M", "nesterov"}, {"momentum"}, backward, nullptr},
+};
+
+}  // namespace
+
+LIMBECK_KERNELS(momentum, kernels)
+
+}  // namespace LIMBECK_ISA
+}  // namespace limbeck
