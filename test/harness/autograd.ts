@@ -47,6 +47,15 @@ export function log(a: Node): Node {
   return new Node(a.value.map(Math.log), [a], (bar) => [multiply(bar, reciprocal(a))]);
 }
 
+/** The slope at 0 is taken as 0 (it is infinite): whoever divides by a root of zeros has multiplied by zeros before. */
+export function sqrt(a: Node): Node {
+  const out: Node = new Node(a.value.map(Math.sqrt), [a], (bar) => {
+    const inverse = reciprocal(add(out, constant(out.value.map((v) => (v === 0 ? 1 : 0)))));
+    return [multiply(bar, multiply(inverse, constant(out.value.map((v) => (v === 0 ? 0 : 0.5)))))];
+  });
+  return out;
+}
+
 export function reciprocal(a: Node): Node {
   const out: Node = new Node(
     a.value.map((v) => 1 / v),

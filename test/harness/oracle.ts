@@ -11,9 +11,11 @@ import {
   log,
   multiply,
   type Node,
+  reciprocal,
   rowSums,
   scale,
   scatter,
+  sqrt,
 } from './autograd.js';
 import { logits, type OracleNetwork, range } from './oracle-networks.js';
 
@@ -29,6 +31,62 @@ function crossEntropy(z: Node, y: Node, N: number, K: number): Node {
   return scale(scatter(multiply(y, logp), new Int32Array(N * K), 1), -1 / N);
 }
 
+const mean = (a: Node): Node => scale(scatter(a, new Int32Array(a.value.length), 1), 1 / a.value.length);
+
+/** As PyTorch's CrossEntropyLoss, MSELoss and BCEWithLogitsLoss. */
+const losses = {
+  'cross-entropy': crossEntropy,
+  'squared-error'(z: Node, y: Node): Node {
+    const difference = add(z, scale(y, -1));
+    return mean(multiply(difference, difference));
+  },
+  'binary-cross-entropy'(z: Node, y: Node): Node {
+    const softplus = log(add(exp(z), constant(z.value.map(() => 1))));
+    return mean(add(softplus, scale(multiply(y, z), -1)));
+  },
+} satisfies Record<string, (z: Node, y: Node, N: number, K: number) => Node>;
+
+export interface OracleOptimizer {
+  readonly kind: 'sgd' | 'momentum' | 'nesterov' | 'adam' | 'adamw';
+  readonly momentum?: number;
+  readonly weightDecay?: number;
+  readonly beta1?: number;
+  readonly beta2?: number;
+  readonly epsilon?: number;
+}
+
+/** An optimiser as its textbook has it: a function from theta, g and the rate (both `[count]`) to the next theta. */
+function trainer(o: OracleOptimizer): (theta: Node, g: Node, rate: Node) => Node {
+  const { kind, momentum = 0.9, weightDecay = 0, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = o;
+  const subtract = (a: Node, b: Node) => add(a, scale(b, -1));
+  const penalised = (theta: Node, g: Node) => (weightDecay ? add(g, scale(theta, weightDecay)) : g);
+  if (kind === 'sgd') return (theta, g, rate) => subtract(theta, multiply(rate, penalised(theta, g)));
+  if (kind === 'momentum' || kind === 'nesterov') {
+    let velocity: Node | undefined;
+    return (theta, g, rate) => {
+      const d = penalised(theta, g);
+      velocity = velocity ? add(scale(velocity, momentum), d) : d;
+      return subtract(
+        theta,
+        multiply(rate, kind === 'momentum' ? velocity : add(d, scale(velocity, momentum))),
+      );
+    };
+  }
+  let [t, m, s] = [0, undefined as Node | undefined, undefined as Node | undefined];
+  return (theta, g, rate) => {
+    t++;
+    const d = kind === 'adam' ? penalised(theta, g) : g;
+    const running = (old: Node | undefined, now: Node, beta: number) =>
+      old ? add(scale(old, beta), scale(now, 1 - beta)) : scale(now, 1 - beta);
+    m = running(m, d, beta1);
+    s = running(s, multiply(d, d), beta2);
+    const [mHat, sHat] = [scale(m, 1 / (1 - beta1 ** t)), scale(s, 1 / (1 - beta2 ** t))];
+    const root = add(sqrt(sHat), constant(sHat.value.map(() => epsilon)));
+    const kept = kind === 'adamw' ? subtract(theta, scale(multiply(rate, theta), weightDecay)) : theta;
+    return subtract(kept, multiply(rate, multiply(mHat, reciprocal(root))));
+  };
+}
+
 export interface OracleOptions {
   readonly network: OracleNetwork;
   /** One array per member. */
@@ -40,11 +98,15 @@ export interface OracleOptions {
   readonly epochs: number;
   readonly realImages: ArrayLike<number>;
   readonly realLabels: ArrayLike<number>;
+  readonly optimizer?: OracleOptimizer;
+  readonly loss?: keyof typeof losses;
+  readonly outerLoss?: keyof typeof losses;
 }
 
 /** The same results as `metaGradient`, by reverse over reverse. */
 export function oracle(o: OracleOptions) {
-  const { network, steps, epochs } = o;
+  const { network, steps, epochs, optimizer = { kind: 'sgd' } } = o;
+  const [innerLoss, outerLoss] = [losses[o.loss ?? 'cross-entropy'], losses[o.outerLoss ?? 'cross-entropy']];
   const K = network.classes;
   const pixels = network.inputShape.reduce((a, b) => a * b, 1);
   const n = o.images.length / steps / pixels;
@@ -53,10 +115,12 @@ export function oracle(o: OracleOptions) {
   const labels = constant(o.labels);
   const rates = constant(o.learningRates);
   let loss = constant([0]);
-  const losses: number[] = [];
+  const memberLosses: number[] = [];
   const trained: Float64Array[] = [];
-  for (const parameters of o.parameters) {
-    let theta = constant(parameters);
+  const initial = o.parameters.map(constant);
+  for (const first of initial) {
+    const train = trainer(optimizer);
+    let theta = first;
     for (let t = 0; t < steps * epochs; t++) {
       const batch = t % steps;
       const x = gather(
@@ -67,27 +131,33 @@ export function oracle(o: OracleOptions) {
         labels,
         range(n * K, (i) => batch * n * K + i),
       );
-      const [g] = gradients(crossEntropy(logits(network, theta, x, n), y, n, K), [theta]);
-      const rate = gather(rates, new Int32Array(theta.value.length).fill(t));
-      theta = add(theta, scale(multiply(rate, g), -1));
+      const [g] = gradients(innerLoss(logits(network, theta, x, n), y, n, K), [theta]);
+      const shared = rates.value.length === 1;
+      theta = train(theta, g, gather(rates, new Int32Array(theta.value.length).fill(shared ? 0 : t)));
     }
-    const memberLoss = crossEntropy(
+    const memberLoss = outerLoss(
       logits(network, theta, constant(o.realImages), B),
       constant(o.realLabels),
       B,
       K,
     );
-    losses.push(memberLoss.value[0]);
+    memberLosses.push(memberLoss.value[0]);
     trained.push(theta.value);
     loss = add(loss, scale(memberLoss, 1 / o.parameters.length));
   }
-  const [imagesBar, labelsBar, ratesBar] = gradients(loss, [images, labels, rates]);
+  const [imagesBar, labelsBar, ratesBar, ...initialBars] = gradients(loss, [
+    images,
+    labels,
+    rates,
+    ...initial,
+  ]);
   return {
     loss: loss.value[0],
-    losses,
+    losses: memberLosses,
     images: imagesBar.value,
     labels: labelsBar.value,
     learningRates: ratesBar.value,
     parameters: trained.flatMap((theta) => [...theta]),
+    parametersGradient: initialBars.flatMap(({ value }) => [...value]),
   };
 }
