@@ -2,6 +2,7 @@
 //
 //   sgd      out = theta - rate (g + decay theta)
 //   adjoint  out = lambda + hv + decay v - rate shrink lambda
+//   momentumInPlace  v = momentum v + g + weightDecay theta;  theta = theta - schedule[t, 0] v
 //   adam     m = beta1 m + (1 - beta1) g;  s = beta2 s + (1 - beta2) g g
 //            theta = theta - schedule[t, 0] m / (sqrt(s) schedule[t, 1] + epsilon),  t = state[2], at most rows - 1
 //   clip     scale = min(1, limit / sqrt(squaredNorm))
@@ -17,6 +18,8 @@ override epsilon: f32;
 override ONE_MINUS_beta1: f32;
 override ONE_MINUS_beta2: f32;
 override limit: f32;
+override momentum: f32;
+override weightDecay: f32;
 override HAS_scale: bool = false;
 
 @group(0) @binding(0) var<uniform> views: array<vec4u, 8>;
@@ -93,6 +96,28 @@ fn adam(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   adam_m[at(5u, p) + i] = m;
   adam_s[at(6u, p) + i] = s;
   adam_theta[at(4u, p) + i] -= adam_schedule[row] * m / (sqrt(s) * adam_schedule[row + 1u] + epsilon);
+}
+
+@group(0) @binding(1) var<storage, read> momentumInPlace_g: array<f32>;
+@group(0) @binding(2) var<storage, read> momentumInPlace_schedule: array<f32>;
+@group(0) @binding(3) var<storage, read> momentumInPlace_state: array<u32>;
+@group(0) @binding(4) var<storage, read_write> momentumInPlace_theta: array<f32>;
+@group(0) @binding(5) var<storage, read_write> momentumInPlace_v: array<f32>;
+
+// invocations: P * M
+@compute @workgroup_size(64)
+fn momentumInPlace(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = linear(id, groups);
+  if (index >= P * M) {
+    return;
+  }
+  let i = index % M;
+  let p = index / M;
+  let row = at(1u, 0u) + 2u * min(momentumInPlace_state[at(2u, 0u) + 2u], rows - 1u);
+  let theta = momentumInPlace_theta[at(3u, p) + i];
+  let v = momentum * momentumInPlace_v[at(4u, p) + i] + momentumInPlace_g[at(0u, p) + i] + weightDecay * theta;
+  momentumInPlace_v[at(4u, p) + i] = v;
+  momentumInPlace_theta[at(3u, p) + i] = theta - momentumInPlace_schedule[row] * v;
 }
 
 @group(0) @binding(1) var<storage, read> clip_squaredNorm: array<f32>;

@@ -60,6 +60,23 @@ void adam(const Step& step, const Context& context) {
   });
 }
 
+void momentum_in_place(const Step& step, const Context& context) {
+  enum { G, Schedule, State, Theta, Velocity };
+  const int64_t P = step.sizes[0], M = step.sizes[1], rows = step.sizes[2];
+  const float momentum = static_cast<float>(step.constants[0]), decay = static_cast<float>(step.constants[1]);
+  const float rate = step.f32(Schedule, 0)[2 * min(step.u32(State, 0)[2], rows - 1)];
+  each_range(context, P, M, [&](int64_t p, int64_t from, int64_t to) {
+    const float* g = step.f32(G, p);
+    float* theta = step.f32(Theta, p);
+    float* v = step.f32(Velocity, p);
+    for (int64_t i = from; i < to; i++) {
+      const float velocity = momentum * v[i] + g[i] + decay * theta[i];
+      v[i] = velocity;
+      theta[i] -= rate * velocity;
+    }
+  });
+}
+
 void clip(const Step& step, const Context&) {
   enum { SquaredNorm, Scale };
   const double limit = step.constants[0];
@@ -82,6 +99,12 @@ const Kernel kernels[] = {
      {"P", "M", "rows"},
      {"beta1", "beta2", "epsilon"},
      adam,
+     nullptr},
+    {"optimizer.momentumInPlace",
+     {"g", "schedule", "state", "theta", "v"},
+     {"P", "M", "rows"},
+     {"momentum", "weightDecay"},
+     momentum_in_place,
      nullptr},
     {"optimizer.clip", {"squaredNorm", "scale"}, {"P"}, {"limit"}, clip, nullptr},
 };

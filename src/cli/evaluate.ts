@@ -1,8 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Artefact, decodeArtefact } from '../eval/artefact.js';
-import { evaluate, networksOf } from '../eval/evaluate.js';
+import { baselineNames, checkBaselines } from '../eval/baselines/index.js';
+import { evaluate, networksOf, trainsKnownNetworks } from '../eval/evaluate.js';
+import { checkSupported, findProtocol, type Protocol } from '../eval/protocol.js';
+import { protocols } from '../eval/protocols.js';
+import { createNetwork } from '../networks/index.js';
+import { type NetworkSpec, parseNetworkSpec } from '../networks/spec.js';
 import { RunFolder } from '../report/run-folder.js';
+import { writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Command } from './command.js';
 import { listenForStop, stoppedStatus } from './interrupt.js';
@@ -17,7 +23,7 @@ import {
   openEngine,
   readingGiven,
 } from './sources.js';
-import { accuracyTable } from './table.js';
+import { accuracyTable, networksTable, perClassTable } from './table.js';
 
 export const command: Command = {
   name: 'evaluate',
@@ -33,9 +39,31 @@ export const command: Command = {
       least: 1,
       value: 'N',
       help: 'fresh networks to train (random initialisation)',
-      fallback: 'as at the end of its run',
+      fallback: 'as at the end of its run, or as the protocol says',
+    },
+    {
+      name: 'protocol',
+      kind: 'text',
+      value: protocols.map(({ name }) => name).join('|'),
+      help: 'how the networks are trained',
+      fallback: protocols[0].name,
+    },
+    {
+      name: 'networksOf',
+      kind: 'text',
+      value: 'NAME,…',
+      help: 'other architectures to train as well: lenet,mlp:width=64',
+    },
+    { name: 'perClass', kind: 'switch', help: 'also the accuracy of each class' },
+    {
+      name: 'baselines',
+      kind: 'text',
+      value: 'NAME,…|all',
+      help: `what to compare with, of ${baselineNames.join(', ')}`,
+      fallback: 'the quick ones',
     },
     { name: 'noBaselines', kind: 'switch', help: 'only the distilled images' },
+    { name: 'out', kind: 'text', value: 'FILE', help: 'write the results as JSON, too' },
     shared.device,
     shared.threads,
     shared.json,
@@ -53,6 +81,7 @@ export const command: Command = {
       digitsSize,
       networks,
       noBaselines,
+      perClass,
       threads,
       device: choice = 'auto',
     } = values as {
@@ -60,12 +89,17 @@ export const command: Command = {
       digitsSize?: number;
       networks?: number;
       noBaselines?: boolean;
+      perClass?: boolean;
       threads?: number;
       device?: string;
     };
+    const protocol = findProtocol((values.protocol as string | undefined) ?? protocols[0].name);
+    checkSupported(protocol);
+    const baselines = baselinesOf(values.baselines as string | undefined, noBaselines);
     checkEngine(choice, threads);
     const artefact = await readArtefact(path);
-    checkNetworks(artefact, networks);
+    checkNetworks(artefact, protocol, networks);
+    const architectures = architecturesOf(values.networksOf as string | undefined, artefact);
     const { mean, std, dataSha256 } = artefact.notes;
     const source = sourceFor(path, artefact, { dataset, digitsSize, reading: readingGiven(values) });
     const opened = await openData(source, Boolean(values.json));
@@ -81,23 +115,33 @@ export const command: Command = {
         terminal.say(
           `Warning: this is not the data that ${path} was made from and tested on; the accuracy is of other images.`,
         );
-      await new RunFolder(dirname(path)).countTest();
+      const folder = new RunFolder(dirname(path));
+      await folder.countTest();
       const evaluation = await evaluate(device, data, artefact.set, {
-        networks: networks ?? artefact.notes.options.networks,
+        networks: networks ?? (protocol === protocols[0] ? artefact.notes.options.networks : undefined),
+        protocol: protocol.name,
+        architectures,
         withBaselines: !noBaselines,
+        baselines,
         signal: stop.signal,
         onProgress: ({ stage, done, total }) => terminal.passing(`Testing ${stage} (${done}/${total})`),
       });
       terminal.clear();
-      const { protocol, accuracy, baselines } = evaluation;
-      if (values.json) {
-        const engine = device.engine;
-        const line = { protocol, testAccuracy: accuracy, baselines, engine, file: path, sameData };
-        process.stdout.write(`${JSON.stringify(line)}\n`);
-      } else {
-        const { set } = artefact;
+      const { accuracy: testAccuracy, ...rest } = evaluation;
+      const results = { testAccuracy, ...rest, engine: device.engine, file: path, sameData };
+      if (values.out !== undefined)
+        await writeFileAtomic(values.out as string, `${JSON.stringify(results, null, 1)}\n`);
+      await folder.addEvaluation({ ...evaluation, sameData }, artefact.set);
+      if (values.json) process.stdout.write(`${JSON.stringify(results)}\n`);
+      else {
+        const { set, notes } = artefact;
         const images = set.ipc * set.steps * set.network.classes;
-        process.stdout.write(`${protocol}\n${accuracyTable(images, evaluation)}\n`);
+        const tables = [
+          accuracyTable(images, evaluation),
+          ...(evaluation.others.length ? [networksTable(set.network.name, evaluation)] : []),
+          ...(perClass ? [perClassTable(notes.classNames, evaluation.perClass)] : []),
+        ];
+        process.stdout.write(`${evaluation.protocol}\n${tables.join('\n\n')}\n`);
       }
       return 0;
     } catch (error) {
@@ -149,8 +193,8 @@ async function readArtefact(path: string): Promise<Artefact> {
   }
 }
 
-function checkNetworks({ set }: Artefact, asked?: number): void {
-  if (set.init !== 'fixed' || asked === undefined) return;
+function checkNetworks({ set }: Artefact, protocol: Protocol, asked?: number): void {
+  if (!trainsKnownNetworks(set, protocol) || asked === undefined) return;
   const stored = networksOf(set);
   if (asked !== stored)
     throw new LimbeckError(
@@ -158,4 +202,25 @@ function checkNetworks({ set }: Artefact, asked?: number): void {
       `--networks is ${asked}, but these images were made for ${stored === 1 ? 'one known network' : `${stored} known networks`}, ` +
         'stored with them; others would learn little from them. Leave it out, or distil with --init random',
     );
+}
+
+/** Undefined for the default ones. */
+function baselinesOf(given: string | undefined, none = false): readonly string[] | undefined {
+  if (given === undefined) return undefined;
+  if (none)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `--baselines is ${given}, but --no-baselines asks for none: leave one of them out`,
+    );
+  const names = given === 'all' ? baselineNames : given.split(',');
+  checkBaselines(names);
+  return names;
+}
+
+/** Built once, so that a wrong name is known before anything is trained. */
+function architecturesOf(given: string | undefined, { set }: Artefact): NetworkSpec[] {
+  const specs = given === undefined ? [] : given.split(',').map(parseNetworkSpec);
+  const { inputShape, classes } = set.network;
+  for (const spec of specs) createNetwork({ ...spec, inputShape, classes });
+  return specs;
 }

@@ -150,9 +150,9 @@ function withTest(
   evaluationSeconds: number,
 ): RunRecord {
   if (!evaluation) return record;
-  const { accuracy: testAccuracy, baselines } = evaluation;
+  const { accuracy: testAccuracy, baselines, perClass } = evaluation;
   const timings = { ...record.timings, evaluationSeconds };
-  return { ...record, stopped: false, testAccuracy, baselines, timings };
+  return { ...record, stopped: false, testAccuracy, baselines, perClass, timings };
 }
 
 function conclude(

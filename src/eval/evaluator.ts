@@ -1,13 +1,15 @@
 import type { Dataset, Split } from '../data/dataset.js';
-import { SplitOnDevice } from '../data/on-device.js';
 import type { Device, Executable, Tensor } from '../engine/device.js';
-import * as accuracy from '../engine/ops/accuracy.js';
-import { type Program, Recorder, slice } from '../engine/program.js';
-import type { Network } from '../networks/network.js';
+import * as elementwise from '../engine/ops/elementwise.js';
+import * as gather from '../engine/ops/gather.js';
+import { type Program, Recorder, reshape, type View } from '../engine/program.js';
+import type { Network, WeightScheme } from '../networks/network.js';
 import { drawNetworks } from '../train/initialise.js';
 import { recordInnerLoop } from '../train/inner-loop.js';
-import { streams } from '../train/streams.js';
+import { batchesOf, type MinibatchTraining, rateTable, recordMinibatchStep } from '../train/minibatch.js';
+import { randomState, streams } from '../train/streams.js';
 import { type Owned, owning } from '../util/owned.js';
+import { Scoring } from './scoring.js';
 
 /** What networks are trained on: the same for the whole population, or one set after another for its members. */
 export interface TrainingSet {
@@ -15,7 +17,7 @@ export interface TrainingSet {
   readonly images: ArrayLike<number>;
   /** `[steps, n, K]`, always shared. */
   readonly labels: ArrayLike<number>;
-  /** `[steps * epochs]` or `[members, steps * epochs]` */
+  /** `[steps * epochs]` or `[members, steps * epochs]`; one number, the first rate, where training is in minibatches. */
   readonly learningRates: ArrayLike<number>;
 }
 
@@ -27,17 +29,20 @@ export interface EvaluatorGeometry {
   readonly epochs: number;
   /** Images per step. */
   readonly n: number;
+  /** Ordinary training on all images together; left out, the learned steps in their order. */
+  readonly training?: MinibatchTraining;
+  /** Of the order of minibatches. */
+  readonly seed?: number;
 }
 
-/** Images scored in one piece: bounds the activations of a whole population. */
-const imagesInFlight = 2048;
-
-/** Trains a population on a small set, exactly as the inner loop does, and counts its right answers on a split. */
+/** Trains a population on a small set, exactly as the inner loop does or in minibatches, and scores it on a split. */
 export class Evaluator {
   private constructor(
+    readonly geometry: EvaluatorGeometry,
     private readonly count: number,
     private readonly tensors: Readonly<Record<string, Tensor>>,
-    private readonly executables: readonly Executable[],
+    private readonly executable: Executable,
+    private readonly scoring: Scoring,
     private readonly owned: Owned,
   ) {}
 
@@ -48,37 +53,50 @@ export class Evaluator {
     geometry: EvaluatorGeometry,
   ): Promise<Evaluator> {
     return owning(async (owned) => {
-      const uploaded = owned.own(await SplitOnDevice.upload(device, dataset, split));
-      const programs = [recordTraining(geometry), recordScoring(geometry, uploaded)];
-      const tensors: Record<string, Tensor> = { ...uploaded.tensors };
-      for (const { slots } of programs)
-        for (const { external, name, dtype, length } of slots)
-          if (external) tensors[name] ??= owned.own(await device.tensor(dtype, length));
-      await tensors.order.write(Uint32Array.from({ length: split.count }, (_, i) => i));
-      const executables: Executable[] = [];
-      for (const program of programs) {
-        const names = program.slots.filter(({ external }) => external).map(({ name }) => name);
-        const bindings = Object.fromEntries(names.map((name) => [name, tensors[name]]));
-        executables.push(owned.own(await device.load(program, bindings)));
-      }
-      return new Evaluator(split.count, tensors, executables, owned);
+      const program = recordTraining(geometry);
+      const tensors: Record<string, Tensor> = {};
+      for (const { external, name, dtype, length } of program.slots)
+        if (external) tensors[name] = owned.own(await device.tensor(dtype, length));
+      const executable = owned.own(await device.load(program, tensors));
+      const trained = tensors.trained ?? tensors.theta;
+      const scoring = owned.own(await Scoring.create(device, dataset, split, geometry.network, trained));
+      return new Evaluator(geometry, split.count, tensors, executable, scoring, owned);
     });
   }
 
   /** Accuracy in percent of each member, trained from the given parameters `[members, count]`. */
-  async run(
+  async run(training: TrainingSet, parameters: ArrayLike<number>, signal?: AbortSignal): Promise<number[]> {
+    const right = await this.rightAnswers(training, parameters, signal);
+    return right.map((byClass) => (100 * byClass.reduce((sum, one) => sum + one, 0)) / this.count);
+  }
+
+  /** Right answers of each member by class, `[members][K]`. */
+  async rightAnswers(
     { images, labels, learningRates }: TrainingSet,
     parameters: ArrayLike<number>,
     signal?: AbortSignal,
-  ): Promise<number[]> {
-    const { tensors } = this;
+  ): Promise<number[][]> {
+    const { tensors, geometry } = this;
     await tensors.theta.write(parameters);
     await tensors.images.write(repeated(images, tensors.images.length));
     await tensors.labels.write(labels);
-    await tensors.rates.write(repeated(learningRates, tensors.rates.length));
-    for (const executable of this.executables) await executable.run({ signal });
-    const correct = await tensors.correct.read();
-    return Array.from(correct, (right) => (100 * right) / this.count);
+    if (geometry.training) await this.#minibatches(geometry.training, learningRates[0], signal);
+    else {
+      await tensors.rates.write(repeated(learningRates, tensors.rates.length));
+      await this.executable.run({ signal });
+    }
+    return this.scoring.run(geometry.members, signal);
+  }
+
+  async #minibatches(training: MinibatchTraining, rate: number, signal?: AbortSignal): Promise<void> {
+    const { tensors, geometry } = this;
+    const rows = geometry.steps * geometry.n;
+    await tensors.schedule.write(rateTable(training, rows, rate));
+    await tensors.state.write(randomState(geometry.seed ?? 0, 0));
+    const zero = new Float32Array(tensors.mean.length);
+    await tensors.mean.write(zero);
+    await tensors.square?.write(zero);
+    await this.executable.run({ times: batchesOf(training, rows).steps, signal });
   }
 
   dispose(): void {
@@ -93,7 +111,23 @@ function repeated(values: ArrayLike<number>, length: number): ArrayLike<number> 
     : Float32Array.from({ length }, (_, i) => values[i % values.length]);
 }
 
-function recordTraining({ network, members, steps, epochs, n }: EvaluatorGeometry): Program {
+/** Bytes that training a population may take, unless a single network takes more. */
+const trainingBytes = 2 ** 30;
+
+/** The first of the given numbers of members whose training fits into memory; the last one where none does. */
+export function membersThatFit(
+  geometry: Omit<EvaluatorGeometry, 'members'>,
+  choices: readonly number[],
+): number {
+  const fits = (members: number) => recordTraining({ ...geometry, members }).bytes().total <= trainingBytes;
+  return choices.find(fits) ?? choices[choices.length - 1];
+}
+
+function recordTraining(geometry: EvaluatorGeometry): Program {
+  return geometry.training ? recordMinibatches(geometry, geometry.training) : recordLearnedSteps(geometry);
+}
+
+function recordLearnedSteps({ network, members, steps, epochs, n }: EvaluatorGeometry): Program {
   const r = new Recorder('train on distilled images');
   const inputs = {
     theta: r.external('theta', members, [network.count]),
@@ -106,33 +140,57 @@ function recordTraining({ network, members, steps, epochs, n }: EvaluatorGeometr
   return r.program();
 }
 
-function recordScoring({ network, members }: EvaluatorGeometry, split: SplitOnDevice): Program {
-  const r = new Recorder('count right answers');
-  const externals = split.declare(r);
-  const order = r.external('order', 1, [split.count], 'u32');
-  const trained = r.external('trained', members, [network.count]);
-  const correct = r.external('correct', members, [1]);
-  const piece = Math.max(1, Math.floor(imagesInFlight / members));
-  for (let start = 0; start < split.count; start += piece) {
-    const index = slice(order, start, [Math.min(piece, split.count - start)]);
-    const { x, y } = split.batch(r, externals, index);
-    const { z } = network.forward(r, x, trained);
-    accuracy.count(r, { z, y }, { into: correct, accumulate: start > 0 });
-  }
+function recordMinibatches(
+  { network, members, steps, n }: EvaluatorGeometry,
+  training: MinibatchTraining,
+): Program {
+  const r = new Recorder('train on distilled images in minibatches');
+  const rows = steps * n;
+  const [C] = network.inputShape;
+  const K = network.classes;
+  const theta = r.external('theta', members, [network.count]);
+  const images = r.external('images', members, [rows, ...network.inputShape]);
+  const labels = r.external('labels', 1, [rows, 1, 1, K]);
+  // Images are normalised and labels are what they are: both are gathered unchanged.
+  const same = (channels: number) => ({
+    gain: elementwise.fill(r, 1, r.temporary('gain', 1, [channels])),
+    shift: elementwise.fill(r, 0, r.temporary('shift', 1, [channels])),
+  });
+  recordMinibatchStep(r, {
+    network,
+    training,
+    rows,
+    state: r.external('state', 1, [4], 'u32'),
+    schedule: r.external('schedule', 1, [batchesOf(training, rows).steps, 2]),
+    theta,
+    mean: r.external('mean', members, [network.count]),
+    square: training.optimizer === 'adam' ? r.external('square', members, [network.count]) : undefined,
+    gather(r: Recorder, index: View) {
+      const y = gather.images(r, { data: labels, index, ...same(1) });
+      return {
+        x: gather.images(r, { data: images, index, ...same(C) }),
+        y: reshape(y, [index.shape[0], K]),
+      };
+    },
+  });
   return r.program();
 }
 
-/** Parameters `[members, count]` of networks that are never used in distillation; every draw gives others. */
+/**
+ * Parameters `[members, count]` of networks that are never used in distillation; every draw gives others, and member 0 is
+ * network `firstMember` of its draw.
+ */
 export async function heldOutNetworks(
   device: Device,
   network: Network,
   members: number,
   seed: number,
   draw: number,
+  options: { firstMember?: number; initialisation?: WeightScheme } = {},
 ): Promise<Float32Array> {
   const theta = await device.tensor('f32', members * network.count);
   try {
-    await drawNetworks(device, network, theta, seed, streams.heldOutNetworks, draw);
+    await drawNetworks(device, network, theta, seed, streams.heldOutNetworks, draw, options);
     return Float32Array.from(await theta.read());
   } finally {
     theta.dispose();

@@ -3,6 +3,7 @@ import { networkSpec, printNetworkSpec } from '../networks/index.js';
 import { escapeHtml } from './figure.js';
 import { curvesSection } from './page/curves.js';
 import { detailsSection, useSection } from './page/details.js';
+import { evaluationsSection, perClassSection } from './page/evaluations.js';
 import { imagesSection } from './page/images.js';
 import { resultsSection } from './page/results.js';
 import { style } from './page/style.js';
@@ -32,6 +33,8 @@ export function reportHtml(record: RunRecord, set: DistilledSet): string {
     '</header>',
     imagesSection(record, set),
     resultsSection(record),
+    perClassSection(record),
+    evaluationsSection(record),
     curvesSection(record, set),
     useSection(record),
     detailsSection(record),

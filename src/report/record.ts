@@ -2,7 +2,7 @@ import type { Reading } from '../data/load.js';
 import type { EngineName } from '../engine/device.js';
 import type { DeviceChoice } from '../engine/open.js';
 import type { CurvePoint } from '../eval/distill.js';
-import type { BaselineAccuracy } from '../eval/evaluate.js';
+import type { BaselineAccuracy, Evaluation } from '../eval/evaluate.js';
 import type { ResolvedOptions } from '../eval/options.js';
 import type { Accuracy } from '../eval/statistics.js';
 
@@ -56,6 +56,10 @@ export interface RunRecord {
   /** Percent. */
   readonly testAccuracy: Accuracy | null;
   readonly baselines: Readonly<Record<string, BaselineAccuracy>>;
+  /** Of the test images of each class, percent, mean over the networks; records of earlier versions have none. */
+  readonly perClass?: readonly number[];
+  /** What `limbeck evaluate` found later, under other protocols, with other networks or more of them. */
+  readonly evaluations?: readonly EvaluationRecord[];
   /** Why it stopped before its end, when its numbers were no longer finite; what is here is the best from before. */
   readonly diverged?: string;
   /** How often the test split was opened for this run, by itself and by `limbeck evaluate`; counted before it is. */
@@ -67,6 +71,11 @@ export interface RunRecord {
     /** Wall time of an outer step; null when this piece of the run made none. */
     readonly stepMilliseconds: { readonly median: number | null; readonly min: number | null };
   };
+}
+
+export interface EvaluationRecord extends Evaluation {
+  /** Whether it was the data the set was made from; undefined where that cannot be known. */
+  readonly sameData?: boolean;
 }
 
 /** Accuracy in percent for people: `94.1 %`, `61.3 ± 4.2 %`. */

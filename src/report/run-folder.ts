@@ -8,7 +8,7 @@ import { LimbeckError } from '../util/errors.js';
 import { encodePng } from '../util/png.js';
 import { contactSheet } from './contact-sheet.js';
 import { reportHtml } from './html.js';
-import type { RunRecord } from './record.js';
+import type { EvaluationRecord, RunRecord } from './record.js';
 import { RunLock } from './run-lock.js';
 
 /** The files of a run; each is whole or absent at any moment. */
@@ -109,6 +109,25 @@ export class RunFolder {
       if (record) await this.#writeRecord({ ...record, testOpened: record.testOpened + 1 });
     } catch {
       // Read-only or no record of ours: whoever evaluates may read the distilled file all the same.
+    }
+  }
+
+  /**
+   * Adds a later evaluation to the record and to the page, where there is a record and they can be written; one under
+   * the same protocol with as many networks takes the place of the earlier one.
+   */
+  async addEvaluation(evaluation: EvaluationRecord, set: DistilledSet): Promise<void> {
+    try {
+      const record = await this.readRecord();
+      if (!record || evaluation.sameData === false) return;
+      const same = (other: EvaluationRecord) =>
+        other.protocol === evaluation.protocol && other.accuracy.networks === evaluation.accuracy.networks;
+      const earlier = (record.evaluations ?? []).filter((other) => !same(other));
+      const changed = { ...record, evaluations: [...earlier, evaluation] };
+      await writeFileAtomic(this.paths.report, reportHtml(changed, set));
+      await this.#writeRecord(changed);
+    } catch {
+      // As above.
     }
   }
 

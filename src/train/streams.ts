@@ -9,6 +9,10 @@ export const streams = {
   images: 2,
   /** Choice of real images for baselines. */
   baseline: 3,
+  /** First centroids of k-means: member = class. */
+  clustering: 20,
+  /** Batches of a small set under a protocol, and of the training split in ordinary training. */
+  minibatch: 21,
   /** Weights of networks during distillation: one stream per parameter tensor from here on. */
   trainingNetworks: 1_000,
   /** Weights of networks that are only ever evaluated. */

@@ -1,3 +1,4 @@
+import { LimbeckError } from '../../util/errors.js';
 import {
   destination,
   expectMembers,
@@ -16,6 +17,7 @@ import { elements, type Recorder, type View } from '../program.js';
  *
  *     sgd      out = theta - rate[0] (g + decay theta)      (not in place: an unrolled run keeps every theta_t)
  *     adjoint  out = lambda + hv + decay v - rate[0] shrink lambda
+ *     momentumInPlace  v = momentum v + g + weightDecay theta;  theta = theta - schedule[t][0] v    (PyTorch's SGD)
  *     adam     m = beta1 m + (1 - beta1) g;  s = beta2 s + (1 - beta2) g²
  *              theta = theta - schedule[t][0] m / (sqrt(s) schedule[t][1] + epsilon)
  *
@@ -89,6 +91,26 @@ export const adamKernel: Kernel = {
         mp[i] = beta1 * mp[i] + (1 - beta1) * gradient;
         sp[i] = beta2 * sp[i] + (1 - beta2) * gradient * gradient;
         tp[i] -= (rate * mp[i]) / (Math.sqrt(sp[i]) * correction + epsilon);
+      }
+    }
+  },
+};
+
+export const momentumInPlaceKernel: Kernel = {
+  name: 'optimizer.momentumInPlace',
+  operands: { g: 'read', schedule: 'read', state: 'read', theta: 'update', v: 'update' },
+  sizes: ['P', 'M', 'rows'],
+  constants: ['momentum', 'weightDecay'],
+  kind: 'nonlinear',
+  reduction: () => 1,
+  flops: (s) => 6 * s.P * s.M,
+  reference({ g, schedule, state, theta, v }, sizes, { momentum, weightDecay }) {
+    const rate = schedule(0)[2 * Math.min(state(0)[2], sizes.rows - 1)];
+    for (let p = 0; p < sizes.P; p++) {
+      const [gp, tp, vp] = [g(p), theta(p), v(p)];
+      for (let i = 0; i < sizes.M; i++) {
+        vp[i] = momentum * vp[i] + gp[i] + weightDecay * tp[i];
+        tp[i] -= rate * vp[i];
       }
     }
   },
@@ -184,6 +206,37 @@ export function adam(
   });
 }
 
+/**
+ * One step of SGD with momentum and weight decay in place on theta and the velocity v, both per member where one is; the
+ * rate is column 0 of row t of `schedule` `[rows, 2]`, t the draw of `state`, clamped to the last row.
+ */
+export function momentumInPlace(
+  r: Recorder,
+  { g, schedule, state, theta, v }: { g: View; schedule: View; state: View; theta: View; v: View },
+  { momentum, weightDecay }: { momentum: number; weightDecay: number },
+): void {
+  const op = momentumInPlaceKernel.name;
+  expectSameLength(op, 'g', g, 'theta', theta);
+  expectSameLength(op, 'v', v, 'theta', theta);
+  expectShape(op, 'state', state, [4], '(a counter state)');
+  const rows = schedule.shape[0];
+  expectShape(op, 'schedule', schedule, [rows, 2], '(rows of a rate and a number that is not read)');
+  expectShared(op, 'schedule', schedule);
+  expectShared(op, 'state', state);
+  if (v.members !== theta.members)
+    throw new LimbeckError(
+      'ERR_SHAPE',
+      `${op}: v has ${v.members} members, expected ${theta.members} as theta has`,
+    );
+  r.push({
+    kernel: momentumInPlaceKernel,
+    operands: { g, schedule, state, theta, v },
+    sizes: { P: theta.members, M: elements(theta.shape), rows },
+    constants: { momentum, weightDecay },
+    accumulate: false,
+  });
+}
+
 /** scale = min(1, limit / norm), from the squared norm `[1]`. */
 export function clip(
   r: Recorder,
@@ -273,6 +326,23 @@ export const cases: readonly OpCase[] = [1, 3].flatMap((P): OpCase[] => {
         );
       },
     },
+    ...[2, 9].map((draw) => ({
+      name: `optimizer.momentumInPlace P=${P}, step ${draw} of 4`,
+      fill: {
+        schedule: { kind: 'positive' } as const,
+        state: { kind: 'values', values: [0, 0, draw, 0] } as const,
+      },
+      record(r: Recorder) {
+        const operands = {
+          g: r.external('g', 1, shape),
+          schedule: r.external('schedule', 1, [4, 2]),
+          state: r.external('state', 1, [4], 'u32'),
+          theta: r.external('theta', P, shape),
+          v: r.external('v', P, shape),
+        };
+        momentumInPlace(r, operands, { momentum: 0.9, weightDecay: 0.01 });
+      },
+    })),
     {
       name: `optimizer.clip P=${P}`,
       fill: { squaredNorm: { kind: 'positive' } as const },

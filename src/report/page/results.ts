@@ -10,7 +10,7 @@ export function resultsSection(record: RunRecord): string {
   const rows = [
     row(`${images} distilled images`, testAccuracy, 'learned', true),
     ...Object.values(baselines).map((baseline) =>
-      row(`${images} ${baseline.title}`, baseline, String(baseline.learningRate), false),
+      row(`${images} ${baseline.title}`, baseline, String(baseline.learningRate ?? '–'), false),
     ),
   ];
   return (

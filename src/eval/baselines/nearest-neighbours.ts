@@ -1,0 +1,54 @@
+import type { Dataset, Split } from '../../data/dataset.js';
+import { normalisedImages } from '../../data/on-device.js';
+import { breathe } from '../../util/breathe.js';
+import { dot } from './baseline.js';
+
+/** Images scored between two breaths. */
+const piece = 256;
+
+/**
+ * Right answers by class `[K]` of a classifier that looks up the `k` nearest chosen images (normalised pixels; image i
+ * is of class `i mod K`) and takes the class most of them have; the class of the nearest wins a tie. No network and
+ * nothing to train. (Wang et al. 2018, their last baseline, with k = 1.)
+ */
+export async function nearestNeighbours(
+  dataset: Dataset,
+  split: Split,
+  chosen: Float32Array,
+  k: number,
+  signal?: AbortSignal,
+): Promise<number[]> {
+  const K = dataset.classes;
+  const D = dataset.imageShape.reduce((a, b) => a * b, 1);
+  const n = chosen.length / D;
+  const halves = Float64Array.from({ length: n }, (_, j) => dot(chosen, j * D, chosen, j * D, D) / 2);
+  const right = new Array<number>(K).fill(0);
+  for (let start = 0; start < split.count; start += piece) {
+    const rows = Array.from({ length: Math.min(piece, split.count - start) }, (_, i) => start + i);
+    const images = normalisedImages(dataset, split, rows);
+    for (const [i, row] of rows.entries()) {
+      // |x - c|² / 2 without |x|² / 2, which is the same for every c.
+      const distances = halves.map((half, j) => half - dot(images, i * D, chosen, j * D, D));
+      if (vote(distances, k, K) === split.labels[row]) right[split.labels[row]]++;
+    }
+    signal?.throwIfAborted();
+    await breathe();
+  }
+  return right;
+}
+
+/** The class that most of the k nearest have. */
+function vote(distances: Float64Array, k: number, K: number): number {
+  const votes = new Array<number>(K).fill(0);
+  const left = Float64Array.from(distances);
+  const order: number[] = [];
+  for (let place = 0; place < Math.min(k, left.length); place++) {
+    let best = 0;
+    for (let j = 1; j < left.length; j++) if (left[j] < left[best]) best = j;
+    left[best] = Number.POSITIVE_INFINITY;
+    order.push(best % K);
+    votes[best % K]++;
+  }
+  const most = Math.max(...votes);
+  return order.find((label) => votes[label] === most)!;
+}

@@ -1,0 +1,230 @@
+import type { Dataset } from '../data/dataset.js';
+import type { Device } from '../engine/device.js';
+import type { Network } from '../networks/network.js';
+import type { Baseline } from './baselines/index.js';
+import type { BaselineAccuracy, DistilledSet } from './evaluate.js';
+import { type Protocol, rateOfRealImages } from './protocol.js';
+import { classCounts } from './scoring.js';
+import { type Accuracy, summarise } from './statistics.js';
+import { Trial, type TrialRun } from './trial.js';
+
+/** How well the networks of one architecture do. */
+export interface NetworkAccuracy {
+  /** `convnet:width=64` */
+  readonly network: string;
+  readonly accuracy: Accuracy;
+  /** `learned`, or the rate chosen on the validation split or said by the protocol. */
+  readonly learningRate: number | 'learned';
+  /** Percent of the test images of each class, mean over the networks. */
+  readonly perClass: readonly number[];
+  readonly baselines: Readonly<Record<string, BaselineAccuracy>>;
+}
+
+export interface ComparisonOptions {
+  readonly device: Device;
+  readonly dataset: Dataset;
+  readonly set: DistilledSet;
+  readonly protocol: Protocol;
+  readonly baselines: readonly Baseline[];
+  readonly signal?: AbortSignal;
+  readonly progress: (stage: string) => void;
+}
+
+/** Constant learning rates to choose from, on the validation split. */
+const rateGrid = [0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 1];
+
+/** Networks that a rate is chosen with. */
+const selectionNetworks = 4;
+
+/** Draws of a random baseline per network when the networks are known ones: one alone says little about random images. */
+const drawsPerKnownNetwork = 10;
+
+/** What networks train on: images by draw, and labels. */
+interface Source {
+  readonly images: (draw: number) => Promise<Float32Array>;
+  /** Whether every network gets a draw of its own. */
+  readonly random: boolean;
+  /** `[steps * ipc * K, K]` */
+  readonly labels: Float32Array;
+}
+
+type Rate = number | 'learned';
+
+/** Distilled and real images side by side under one protocol, architecture by architecture. */
+export class Comparison {
+  /** Images of baselines that are the same for every network. */
+  readonly #made = new Map<string, Promise<Float32Array>>();
+
+  constructor(readonly options: ComparisonOptions) {}
+
+  /** `own`: the architecture that the set was made for; `known`: these very networks. */
+  async run(
+    network: Network,
+    name: string,
+    { networks, known, own }: { networks: number; known?: Float32Array; own: boolean },
+  ): Promise<NetworkAccuracy> {
+    const { device, dataset, set, protocol, baselines, signal, progress } = this.options;
+    const { steps, epochs, ipc, seed } = set;
+    const { training, initialisation } = protocol;
+    const geometry = {
+      network,
+      steps,
+      epochs,
+      n: ipc * network.classes,
+      seed,
+      ...(training === 'learned-steps' ? {} : { training }),
+    };
+    const trial = new Trial(device, dataset, { geometry, networks, seed, initialisation, known, signal });
+    const stage = own ? '' : ` for ${name}`;
+    try {
+      progress(`distilled images${stage}`);
+      const distilled = this.#distilled();
+      const learningRate = await this.#rateOfDistilled(trial, distilled, own);
+      const right = await this.#test(trial, distilled, learningRate, [0]);
+      const results: Record<string, BaselineAccuracy> = {};
+      for (const baseline of baselines) {
+        progress(`${baseline.title}${stage}`);
+        const source = this.#real(baseline);
+        const rate = await this.#rateOfReal(trial, source);
+        const draws = baseline.best && (await this.#bestDraws(trial, source, rate, baseline.best));
+        const scores = await this.#test(trial, source, rate, draws);
+        results[baseline.name] = {
+          title: baseline.title,
+          learningRate: rate,
+          ...summarise(percent(scores, dataset.test.count)),
+        };
+      }
+      return {
+        network: name,
+        accuracy: summarise(percent(right, dataset.test.count)),
+        learningRate,
+        perClass: perClass(right, classCounts(dataset.test, dataset.classes)),
+        baselines: results,
+      };
+    } finally {
+      trial.dispose();
+    }
+  }
+
+  #distilled(): Source {
+    const { set, protocol } = this.options;
+    const K = set.network.classes;
+    const labels = protocol.labels === 'hard' ? hardened(set.labels, K) : set.labels;
+    return { images: async () => set.images, random: false, labels };
+  }
+
+  #real(baseline: Baseline): Source {
+    const { dataset, set } = this.options;
+    const K = dataset.classes;
+    const perClass = set.ipc * set.steps;
+    const labels = Float32Array.from({ length: perClass * K * K }, (_, i) =>
+      Math.floor(i / K) % K === i % K ? 1 : 0,
+    );
+    const images = (draw: number) => {
+      if (baseline.random) return baseline.images(dataset, perClass, set.seed, draw);
+      const made =
+        this.#made.get(baseline.name) ?? Promise.resolve(baseline.images(dataset, perClass, set.seed, 0));
+      this.#made.set(baseline.name, made);
+      return made;
+    };
+    return { images, random: baseline.random, labels };
+  }
+
+  /** All inner steps at one rate, or as learned; the protocol's first rate where it trains in minibatches. */
+  #rates(rate: Rate): ArrayLike<number> {
+    const { set, protocol } = this.options;
+    if (protocol.training === 'learned-steps')
+      return rate === 'learned' ? set.learningRates : set.learningRates.map(() => rate);
+    const { learningRates } = set;
+    return [rate === 'learned' ? learningRates.reduce((a, b) => a + b, 0) / learningRates.length : rate];
+  }
+
+  /**
+   * The set's own steps keep their rates for the architecture that they were learned with. Another may do better with a
+   * constant one: what does best on the validation split is taken.
+   */
+  async #rateOfDistilled(trial: Trial, source: Source, own: boolean): Promise<Rate> {
+    const { training, learningRate } = this.options.protocol;
+    if (training !== 'learned-steps' || own) return learningRate;
+    return this.#bestRate(trial, source, ['learned', ...rateGrid]);
+  }
+
+  /** Real images have no learned rates: under the learned steps they get the constant one that does best. */
+  async #rateOfReal(trial: Trial, source: Source): Promise<number> {
+    const { training, learningRate } = this.options.protocol;
+    if (training !== 'learned-steps') return learningRate === 'learned' ? rateOfRealImages : learningRate;
+    return (await this.#bestRate(trial, source, rateGrid)) as number;
+  }
+
+  async #bestRate(trial: Trial, source: Source, rates: readonly Rate[]): Promise<Rate> {
+    const { known, networks } = trial.options;
+    const count = known ? Math.min(networks, selectionNetworks) : selectionNetworks;
+    const runs: TrialRun[] = [];
+    for (let network = 0; network < count; network++) {
+      const images = await source.images(network);
+      for (const rate of rates) runs.push({ network, images, rates: this.#rates(rate) });
+    }
+    const values = await trial.validate(runs, source.labels);
+    const sums = rates.map((_, i) =>
+      values.filter((_, run) => run % rates.length === i).reduce((a, b) => a + b, 0),
+    );
+    return rates[sums.indexOf(Math.max(...sums))];
+  }
+
+  /** Draws in the order of their accuracy on the validation split, the best first. */
+  async #bestDraws(
+    trial: Trial,
+    source: Source,
+    rate: Rate,
+    { of, keep, networks }: NonNullable<Baseline['best']>,
+  ): Promise<number[]> {
+    const runs: TrialRun[] = [];
+    for (let draw = 0; draw < of; draw++) {
+      const images = await source.images(draw);
+      for (let network = 0; network < networks; network++)
+        runs.push({ network, images, rates: this.#rates(rate) });
+    }
+    const values = await trial.validate(runs, source.labels);
+    const sums = Array.from({ length: of }, (_, draw) =>
+      values.slice(draw * networks, (draw + 1) * networks).reduce((a, b) => a + b, 0),
+    );
+    return [...sums.keys()].sort((a, b) => sums[b] - sums[a] || a - b).slice(0, keep);
+  }
+
+  /** Right answers of every tested network by class; network i trains on draw i, or on the i-th of the given ones. */
+  async #test(trial: Trial, source: Source, rate: Rate, draws?: readonly number[]): Promise<number[][]> {
+    const { known, networks } = trial.options;
+    const count = known && source.random ? networks * drawsPerKnownNetwork : networks;
+    const rates = this.#rates(rate);
+    const right: number[][] = [];
+    // A few hundred random sets at once would fill the memory.
+    const atOnce = known ? networks : 20;
+    for (let start = 0; start < count; start += atOnce) {
+      const runs: TrialRun[] = [];
+      for (let i = start; i < Math.min(count, start + atOnce); i++) {
+        const draw = draws ? draws[i % draws.length] : source.random ? i : 0;
+        runs.push({ network: known ? i % networks : i, images: await source.images(draw), rates });
+      }
+      right.push(...(await trial.test(runs, source.labels)));
+    }
+    return right;
+  }
+}
+
+const percent = (right: readonly (readonly number[])[], count: number): number[] =>
+  right.map((byClass) => (100 * byClass.reduce((sum, one) => sum + one, 0)) / count);
+
+const perClass = (right: readonly (readonly number[])[], counts: readonly number[]): number[] =>
+  counts.map((count, k) =>
+    count === 0 ? 0 : (100 * right.reduce((sum, byClass) => sum + byClass[k], 0)) / (right.length * count),
+  );
+
+/** 1 where the largest label is, the first one on a tie. */
+function hardened(labels: Float32Array, K: number): Float32Array {
+  const out = new Float32Array(labels.length);
+  for (let row = 0; row < labels.length; row += K) {
+    const one = labels.subarray(row, row + K);
+    out[row + one.indexOf(one.reduce((a, b) => Math.max(a, b)))] = 1;
+  }
+  return out;
+}

@@ -1,0 +1,88 @@
+import type { MinibatchTraining } from '../train/minibatch.js';
+import type { Protocol } from './protocol.js';
+
+/** SGD as everyone after DC trains on a distilled set. */
+const sgd: MinibatchTraining = {
+  optimizer: 'sgd',
+  momentum: 0.9,
+  weightDecay: 5e-4,
+  batch: 256,
+  epochs: 300,
+  schedule: 'tenth-at-half',
+  loss: 'crossentropy',
+};
+const longer: MinibatchTraining = { ...sgd, epochs: 1000 };
+
+const common = {
+  learningRate: 0.01,
+  labels: 'hard',
+  initialisation: 'pytorch',
+  augmentation: 'none',
+  preprocessing: 'none',
+  networks: 20,
+  reported: 'last',
+} as const;
+
+/** Protocols by name, the default first; numbers are only comparable within one. */
+export const protocols: readonly Protocol[] = [
+  {
+    ...common,
+    name: 'learned-steps',
+    source: 'Wang et al. 2018',
+    training: 'learned-steps',
+    learningRate: 'learned',
+    labels: 'stored',
+    initialisation: undefined,
+  },
+  { ...common, name: 'dc', source: 'Zhao et al. 2021 (DC)', training: sgd },
+  {
+    ...common,
+    name: 'dc-mnist',
+    source: 'Zhao et al. 2021 (DC), digits',
+    training: longer,
+    augmentation: 'dc-mnist',
+  },
+  { ...common, name: 'dsa', source: 'Zhao & Bilen 2021 (DSA)', training: longer, augmentation: 'dsa' },
+  { ...common, name: 'dm', source: 'Zhao & Bilen 2023 (DM)', training: longer, augmentation: 'dsa' },
+  {
+    ...common,
+    name: 'mtt',
+    source: 'Cazenavette et al. 2022 (MTT); the last accuracy, not the best on the test split',
+    training: longer,
+    learningRate: 'learned',
+    augmentation: 'dsa',
+    preprocessing: 'zca',
+    networks: 5,
+  },
+  {
+    ...common,
+    name: 'tesla',
+    source: 'Cui et al. 2023 (TESLA)',
+    training: longer,
+    learningRate: 'learned',
+    labels: 'stored',
+    augmentation: 'dsa',
+    preprocessing: 'zca',
+    networks: 5,
+  },
+  {
+    ...common,
+    name: 'datm',
+    source: 'Guo et al. 2024 (DATM); the last accuracy, not the best on the test split',
+    training: longer,
+    learningRate: 'learned',
+    labels: 'stored',
+    augmentation: 'dsa',
+    preprocessing: 'zca',
+    networks: 5,
+  },
+  {
+    ...common,
+    name: 'frepo',
+    source: 'after Zhou et al. 2022 (FRePo), without augmentation and warm-up',
+    training: { ...longer, optimizer: 'adam', weightDecay: 3e-4, schedule: 'cosine', loss: 'mse' },
+    learningRate: 3e-4,
+    labels: 'stored',
+    networks: 5,
+  },
+];

@@ -1,0 +1,81 @@
+import type { Dataset, Split } from '../data/dataset.js';
+import { SplitOnDevice } from '../data/on-device.js';
+import type { Device, Executable, Tensor } from '../engine/device.js';
+import * as accuracy from '../engine/ops/accuracy.js';
+import { type Program, Recorder, slice } from '../engine/program.js';
+import type { Network } from '../networks/network.js';
+import { type Owned, owning } from '../util/owned.js';
+
+/** Images scored in one piece by all members together, at most; a population of large networks takes fewer. */
+const imagesInFlight = 2048;
+
+/** Bytes that the activations of one piece may take. */
+const bytesInFlight = 256 * 2 ** 20;
+
+/** Images of each class in a split. */
+export function classCounts({ labels }: Split, classes: number): number[] {
+  const counts = new Array<number>(classes).fill(0);
+  for (const label of labels) counts[label]++;
+  return counts;
+}
+
+/** Counts the right answers of a population of trained networks on a whole split. */
+export class Scoring {
+  private constructor(
+    private readonly correct: Tensor,
+    private readonly executable: Executable,
+    private readonly owned: Owned,
+  ) {}
+
+  /** `trained` is the population's parameters `[members, count]`, read at every run. */
+  static create(
+    device: Device,
+    dataset: Dataset,
+    split: Split,
+    network: Network,
+    trained: Tensor,
+  ): Promise<Scoring> {
+    return owning(async (owned) => {
+      const uploaded = owned.own(await SplitOnDevice.upload(device, dataset, split));
+      const members = trained.length / network.count;
+      const program = recordScoring(network, members, uploaded);
+      const rows = Uint32Array.from({ length: split.count }, (_, i) => i);
+      const order = owned.own(await device.tensor('u32', split.count, rows));
+      const correct = owned.own(await device.tensor('f32', members * network.classes));
+      const bindings = { ...uploaded.tensors, order, trained, correct };
+      return new Scoring(correct, owned.own(await device.load(program, bindings)), owned);
+    });
+  }
+
+  /** Right answers by class, `[members][K]`. */
+  async run(members: number, signal?: AbortSignal): Promise<number[][]> {
+    await this.executable.run({ signal });
+    const correct = await this.correct.read();
+    const K = correct.length / members;
+    return Array.from({ length: members }, (_, p) => Array.from(correct.subarray(p * K, (p + 1) * K)));
+  }
+
+  dispose(): void {
+    this.owned.dispose();
+  }
+}
+
+function recordScoring(network: Network, members: number, split: SplitOnDevice): Program {
+  const record = (count: number, piece: number) => {
+    const r = new Recorder('count right answers');
+    const externals = split.declare(r);
+    const order = r.external('order', 1, [split.count], 'u32');
+    const trained = r.external('trained', members, [network.count]);
+    const correct = r.external('correct', members, [network.classes]);
+    for (let start = 0; start < count; start += piece) {
+      const index = slice(order, start, [Math.min(piece, count - start)]);
+      const { x, y } = split.batch(r, externals, index);
+      const { z } = network.forward(r, x, trained);
+      accuracy.byClass(r, { z, y }, { into: correct, accumulate: start > 0 });
+    }
+    return r.program();
+  };
+  const perImage = record(1, 1).bytes().temporary;
+  const piece = Math.min(Math.floor(imagesInFlight / members), Math.floor(bytesInFlight / perImage));
+  return record(split.count, Math.max(1, piece));
+}

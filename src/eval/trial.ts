@@ -1,0 +1,148 @@
+import type { Dataset, Split } from '../data/dataset.js';
+import type { Device } from '../engine/device.js';
+import type { WeightScheme } from '../networks/network.js';
+import { Owned } from '../util/owned.js';
+import { Evaluator, type EvaluatorGeometry, heldOutNetworks, membersThatFit } from './evaluator.js';
+
+/** One network trained on one small set. */
+export interface TrialRun {
+  /** Its number: the same network in every trial of this architecture and seed. */
+  readonly network: number;
+  /** `[steps, n, C, H, W]` */
+  readonly images: Float32Array;
+  /** `[steps * epochs]`, or one number for training in minibatches. */
+  readonly rates: ArrayLike<number>;
+}
+
+export interface TrialOptions {
+  readonly geometry: Omit<EvaluatorGeometry, 'members'>;
+  /** How many networks are tested. */
+  readonly networks: number;
+  readonly seed: number;
+  /** The network's own scheme unless there is one. */
+  readonly initialisation?: WeightScheme;
+  /** `[networks, count]`: the networks to train, where they are known ones. */
+  readonly known?: Float32Array;
+  readonly signal?: AbortSignal;
+}
+
+/** Held-out networks are drawn by tens: part of what network i is. */
+const perDraw = 10;
+
+/** First draw of the networks that rates and sets are chosen with: far from those that are tested, from draw 0 on. */
+const selectionDraw = 0xfffe_0000;
+
+/**
+ * Trains networks of one architecture under one protocol, some to choose by on the validation split and others to test;
+ * known networks serve for both. As many are trained at once as memory takes.
+ */
+export class Trial {
+  readonly #owned = new Owned();
+  readonly #evaluators = new Map<Split, Evaluator>();
+  readonly #drawn = new Map<number, Float32Array>();
+
+  constructor(
+    readonly device: Device,
+    readonly dataset: Dataset,
+    readonly options: TrialOptions,
+  ) {}
+
+  /** Accuracy in percent of every run on the validation split. */
+  async validate(runs: readonly TrialRun[], labels: ArrayLike<number>): Promise<number[]> {
+    const { validation } = this.dataset;
+    const right = await this.#carryOut(validation, [8, 4, 2, 1], runs, labels, selectionDraw);
+    return right.map((byClass) => (100 * byClass.reduce((sum, one) => sum + one, 0)) / validation.count);
+  }
+
+  /** Right answers of every run on the test split, by class. The test split is opened here and nowhere else. */
+  test(runs: readonly TrialRun[], labels: ArrayLike<number>): Promise<number[][]> {
+    return this.#carryOut(this.dataset.test, this.#testedAtOnce(), runs, labels, 0);
+  }
+
+  dispose(): void {
+    this.#owned.dispose();
+  }
+
+  /** How many networks to test at once, from the best choice down: first few in vain, then many. */
+  #testedAtOnce(): number[] {
+    const { known, networks } = this.options;
+    if (known) return [...Array(networks).keys()].map((i) => networks - i).filter((m) => networks % m === 0);
+    const inVain = (members: number) => Math.ceil(networks / members) * members - networks;
+    const choices = [10, 5, 2, 1].sort((a, b) => inVain(a) - inVain(b) || b - a);
+    return choices.filter((members, i) => i === 0 || members < choices[0]).sort((a, b) => b - a);
+  }
+
+  async #carryOut(
+    split: Split,
+    choices: readonly number[],
+    runs: readonly TrialRun[],
+    labels: ArrayLike<number>,
+    firstDraw: number,
+  ): Promise<number[][]> {
+    const { geometry, signal } = this.options;
+    let evaluator = this.#evaluators.get(split);
+    if (!evaluator) {
+      const members = membersThatFit(geometry, choices);
+      const created = await Evaluator.create(this.device, this.dataset, split, { ...geometry, members });
+      evaluator = this.#owned.own(created);
+      this.#evaluators.set(split, evaluator);
+    }
+    const { members } = evaluator.geometry;
+    const results: number[][] = [];
+    for (let start = 0; start < runs.length; start += members) {
+      // The last group is filled up with its last run.
+      const group = Array.from({ length: members }, (_, i) => runs[Math.min(start + i, runs.length - 1)]);
+      const same = group.every(({ images }) => images === group[0].images);
+      const images = same ? group[0].images : joined(group.map((run) => run.images));
+      const learningRates = joined(group.map(({ rates }) => rates));
+      const parameters = await this.#parameters(
+        group.map(({ network }) => network),
+        firstDraw,
+      );
+      const right = await evaluator.rightAnswers({ images, labels, learningRates }, parameters, signal);
+      results.push(...right.slice(0, runs.length - start));
+    }
+    return results;
+  }
+
+  async #parameters(numbers: readonly number[], firstDraw: number): Promise<Float32Array> {
+    const { known, geometry } = this.options;
+    const { count } = geometry.network;
+    if (known) {
+      const networks = known.length / count;
+      return joined(numbers.map((i) => known.subarray((i % networks) * count, ((i % networks) + 1) * count)));
+    }
+    const one = [];
+    for (const number of numbers) one.push(await this.#heldOut(number, firstDraw));
+    return joined(one);
+  }
+
+  /** The parameters of one held-out network; a few are drawn together, and the latest few are kept. */
+  async #heldOut(number: number, firstDraw: number): Promise<Float32Array> {
+    const { geometry, seed, initialisation } = this.options;
+    const { network } = geometry;
+    const together = network.count > 1e6 ? 1 : 5;
+    const block = Math.floor(number / together);
+    const key = firstDraw * perDraw + block;
+    let drawn = this.#drawn.get(key);
+    if (!drawn) {
+      const first = block * together;
+      const draw = firstDraw + Math.floor(first / perDraw);
+      const options = { firstMember: first % perDraw, initialisation };
+      drawn = await heldOutNetworks(this.device, network, together, seed, draw, options);
+      if (this.#drawn.size > 3) this.#drawn.delete(this.#drawn.keys().next().value!);
+      this.#drawn.set(key, drawn);
+    }
+    return drawn.subarray((number % together) * network.count, ((number % together) + 1) * network.count);
+  }
+}
+
+function joined(parts: readonly ArrayLike<number>[]): Float32Array {
+  const out = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
