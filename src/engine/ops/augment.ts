@@ -209,26 +209,31 @@ const table = (members: number, R: number) =>
     return Array.from({ length: COLUMNS }, (_value, k) => row[k] ?? 0);
   }).flat();
 
-const passes = { forward: ['x', 'y'], tangent: ['xDot', 'yDot'], backward: ['yBar', 'xBar'] } as const;
+const externals = { forward: ['x', 'y'], tangent: ['xDot', 'yDot'], backward: ['yBar', 'xBar'] } as const;
 
 export const cases: readonly OpCase[] = [
-  { P: 1, N: 17, C: 1, H: 7, W: 9, R: 17 },
-  { P: 1, N: 34, C: 3, H: 16, W: 16, R: 34 },
-  { P: 3, N: 2, C: 3, H: 6, W: 5, R: 1 },
-  { P: 3, N: 17, C: 2, H: 9, W: 6, R: 17, sharedImages: true },
-  { P: 2, N: 17, C: 1, H: 5, W: 5, R: 17, sharedDraws: true },
-  { P: 1, N: 1024, C: 3, H: 32, W: 32, R: 1024, bench: true },
-].flatMap(({ P, N, C, H, W, R, sharedImages, sharedDraws, bench }) =>
-  (['forward', 'tangent', 'backward'] as const).map((pass): OpCase => {
-    const [from, to] = passes[pass];
-    const members = sharedDraws ? 1 : P;
-    const shared = sharedImages ? ' images shared' : sharedDraws ? ' draws shared' : '';
+  { P: 1, N: 34, C: 3, H: 16, W: 16, R: 34, passes: ['forward', 'backward'] as const },
+  { P: 3, N: 2, C: 3, H: 6, W: 5, R: 1, passes: ['forward', 'backward'] as const },
+  {
+    P: 3,
+    N: 17,
+    C: 1,
+    H: 7,
+    W: 9,
+    R: 17,
+    shared: 'images',
+    passes: ['forward', 'tangent', 'backward'] as const,
+  },
+  { P: 2, N: 17, C: 2, H: 5, W: 6, R: 17, shared: 'draws', passes: ['forward', 'backward'] as const },
+].flatMap(({ P, N, C, H, W, R, shared, passes }) =>
+  passes.map((pass): OpCase => {
+    const [from, to] = externals[pass];
+    const members = shared === 'draws' ? 1 : P;
     return {
-      name: `augment.${pass} P=${P} N=${N} ${C}x${H}x${W} R=${R}${shared}`,
-      bench,
+      name: `augment.${pass} P=${P} N=${N} ${C}x${H}x${W} R=${R}${shared ? ` ${shared} shared` : ''}`,
       fill: { draws: { kind: 'values', values: table(members, R) } },
       record(r) {
-        const image = r.external(from, sharedImages ? 1 : P, [N, C, H, W]);
+        const image = r.external(from, shared === 'images' ? 1 : P, [N, C, H, W]);
         const draws = r.external('draws', members, [R, COLUMNS]);
         const into = r.external(to, P, [N, C, H, W]);
         if (pass === 'forward') forward(r, { x: image, draws }, { into });

@@ -2,7 +2,7 @@ import { LimbeckError } from '../../util/errors.js';
 import { threefry4x32, uniform } from '../../util/random.js';
 import { destination, expectShape, expectShared, type Kernel, type OpCase } from '../kernel.js';
 import type { Recorder, Sizes, View } from '../program.js';
-import { COLOUR, COLUMNS, CUTOUT, WARP } from './augment.js';
+import { backward, COLOUR, COLUMNS, CUTOUT, forward, WARP } from './augment.js';
 
 /**
  * What augmentation does to each image, drawn from counter-based random numbers: rows of `augment.ts`, with the ranges
@@ -163,19 +163,37 @@ const everything: Strategy = {
 };
 const stateFill = { kind: 'values', values: [12345, 6, 7, 0] } as const;
 
+const drawCase = (P: number, R: number, mixed: boolean): OpCase => ({
+  name: `augmentdraw.rows P=${P} R=${R}${mixed ? ' mixed' : ''}`,
+  fill: { state: stateFill },
+  record(r) {
+    const options = { stream: 5, firstMember: 2, height: 9, width: 12, members: P, R };
+    const strategy = { ...everything, mixed };
+    const state = r.external('state', 1, [4], 'u32');
+    rows(r, { state }, { strategy, ...options }, { into: r.external('draws', P, [R, COLUMNS]) });
+  },
+});
+
+/** Draws at work on images `[N, 3, size, size]`. */
+const appliedCase = (pass: 'forward' | 'backward', N: number, size: number, bench: boolean): OpCase => ({
+  name: `augmentdraw.rows and augment.${pass} P=1 N=${N} 3x${size}x${size}`,
+  bench,
+  fill: { state: stateFill },
+  record(r) {
+    const state = r.external('state', 1, [4], 'u32');
+    const options = { stream: 5, height: size, width: size, members: 1, R: N };
+    const draws = rows(r, { state }, { strategy: everything, ...options });
+    const [x, into] = ['x', 'y'].map((name) => r.external(name, 1, [N, 3, size, size]));
+    if (pass === 'forward') forward(r, { x, draws }, { into });
+    else backward(r, { yBar: x, draws }, { into });
+  },
+});
+
 export const cases: readonly OpCase[] = [
-  { P: 1, R: 67, mixed: true },
-  { P: 3, R: 19, mixed: false },
-  { P: 2, R: 1, mixed: false },
-].map(
-  ({ P, R, mixed }): OpCase => ({
-    name: `augmentdraw.rows P=${P} R=${R}${mixed ? ' mixed' : ''}`,
-    fill: { state: stateFill },
-    record(r) {
-      const options = { stream: 5, firstMember: 2, height: 9, width: 12, members: P, R };
-      const strategy = { ...everything, mixed };
-      const state = r.external('state', 1, [4], 'u32');
-      rows(r, { state }, { strategy, ...options }, { into: r.external('draws', P, [R, COLUMNS]) });
-    },
-  }),
-);
+  drawCase(1, 67, true),
+  drawCase(3, 19, false),
+  drawCase(2, 1, false),
+  appliedCase('forward', 24, 12, false),
+  appliedCase('forward', 256, 32, true),
+  appliedCase('backward', 256, 32, true),
+];
