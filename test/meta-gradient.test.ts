@@ -74,6 +74,71 @@ const cases: Case[] = [
   },
 ];
 
+/** Every network of the field, small, with every norm, activation and pooling somewhere. */
+const networks: OracleNetwork[] = [
+  { name: 'convnet', inputShape: [3, 8, 8], classes: 3, width: 4, depth: 2 },
+  { name: 'convnet', inputShape: [1, 28, 28], classes: 3, width: 2 },
+  {
+    name: 'convnet',
+    inputShape: [2, 9, 8],
+    classes: 3,
+    width: 4,
+    depth: 2,
+    norm: 'batch',
+    activation: 'tanh',
+  },
+  {
+    name: 'convnet',
+    inputShape: [2, 8, 6],
+    classes: 3,
+    width: 4,
+    depth: 1,
+    norm: 'layer',
+    activation: 'gelu',
+  },
+  {
+    name: 'convnet',
+    inputShape: [1, 6, 6],
+    classes: 3,
+    width: 8,
+    depth: 1,
+    norm: 'group',
+    activation: 'softplus',
+  },
+  {
+    name: 'convnet',
+    inputShape: [1, 8, 8],
+    classes: 3,
+    width: 3,
+    depth: 1,
+    norm: 'none',
+    activation: 'sigmoid',
+  },
+  {
+    name: 'convnet',
+    inputShape: [1, 6, 6],
+    classes: 2,
+    width: 3,
+    depth: 2,
+    activation: 'leakyrelu',
+    pooling: 'max',
+  },
+  { name: 'convnet', inputShape: [1, 4, 4], classes: 2, width: 3, depth: 1, pooling: 'none' },
+  { name: 'alexcifarnet', inputShape: [3, 8, 8], classes: 3 },
+  { name: 'vgg11', inputShape: [1, 32, 32], classes: 3, width: 2, norm: 'none' },
+  { name: 'vgg11', inputShape: [3, 32, 32], classes: 2, width: 2, norm: 'batch' },
+  { name: 'resnet18', inputShape: [2, 16, 16], classes: 3, width: 2 },
+  { name: 'resnet18', inputShape: [1, 16, 16], classes: 3, width: 2, norm: 'batch', downsampling: 'avg' },
+];
+
+/** Two steps, twice: the second sweep meets images and weights that the first has touched. */
+const networkCases: Case[] = networks.map((network) => {
+  const { name, inputShape, classes: _, ...options } = network;
+  const text = Object.values(options).join(' ');
+  const sizes = { P: 1, steps: 2, epochs: 1, n: 2, B: 3, soft: true };
+  return { name: `${name} ${inputShape.join('x')} ${text}`, network, ...sizes };
+});
+
 function optionsOf({ network, P, steps, epochs, n, B, soft = false }: Case): MetaGradientOptions {
   const built = createNetwork(network as MetaGradientOptions['network']);
   const pixels = network.inputShape.reduce((a, b) => a * b, 1);
@@ -81,8 +146,10 @@ function optionsOf({ network, P, steps, epochs, n, B, soft = false }: Case): Met
   for (let p = 0; p < P; p++)
     for (const { shape, offset, kind, fanIn, fanOut } of built.parameters) {
       const length = shape.reduce((a, b) => a * b, 1);
-      const gain = kind === 'bias' ? 0.1 : Math.sqrt(2 / (fanIn + fanOut));
-      parameters.set(normals(length, 100 + p * 1000 + offset, gain), p * built.count + offset);
+      const gain = kind === 'weight' ? Math.sqrt(2 / (fanIn + fanOut)) : 0.1;
+      const values = normals(length, 100 + p * 1000 + offset, gain);
+      if (kind === 'scale') for (let i = 0; i < length; i++) values[i] += 1;
+      parameters.set(values, p * built.count + offset);
     }
   return {
     network: network as MetaGradientOptions['network'],
@@ -106,7 +173,7 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('metaGradient on %s', (en
   });
   afterAll(() => device?.dispose());
 
-  test.each(cases)('$name agrees with reverse over reverse in float64', async (c) => {
+  test.each([...cases, ...networkCases])('$name agrees with reverse over reverse in float64', async (c) => {
     const options = optionsOf(c);
     const count = options.parameters.length / c.P;
     const expected = oracle({

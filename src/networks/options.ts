@@ -2,7 +2,7 @@ import { LimbeckError } from '../util/errors.js';
 import type { NetworkOptions } from './network.js';
 
 /** What an option of a network may be; `undefined` from `read` means that the value does not do. */
-interface Rule<T> {
+export interface Rule<T> {
   readonly fallback: T;
   readonly expected: string;
   read(value: unknown): T | undefined;
