@@ -9,7 +9,8 @@
  *
  * A padded map is cut into stride x stride *phase planes*: padded pixel (h, w) is pixel (h / stride, w / stride) of
  * plane (h % stride, w % stride). Within planes every convolution has stride 1: tap (kh, kw) of output (oh, ow) is at
- * flat position oh * width + ow + shift(kh, kw) of one plane, where `width` is that of a plane. So, walking along
+ * flat position oh * width + ow + shift(kh, kw) of one plane, where `width` is that of a plane. Dilation only moves the
+ * taps. A convolution in groups is one after another of C and OC channels each, on its own piece of an image. Walking along
  * t = oh * width + ow, each tap is one contiguous run of floats. The price: a few positions t between the rows of the output
  * belong to no pixel; their results are dropped (forward) or their operand is zero (the backward passes).
  */
@@ -17,7 +18,7 @@ namespace limbeck {
 namespace LIMBECK_ISA {
 
 struct Convolution {
-  int64_t P, N, C, H, W, OC, KH, KW, OH, OW, stride, padding;
+  int64_t P, N, G, C, H, W, OC, KH, KW, OH, OW, stride, padding, dilation;  // C and OC are channels of one group
   int64_t reach_h, reach_w;  // how far taps reach within a plane
   int64_t width, height;     // of a plane
   int64_t plane;             // its floats
@@ -28,18 +29,20 @@ struct Convolution {
   explicit Convolution(const Step& step)
       : P(step.sizes[0]),
         N(step.sizes[1]),
-        C(step.sizes[2]),
+        G(step.sizes[12]),
+        C(step.sizes[2] / G),
         H(step.sizes[3]),
         W(step.sizes[4]),
-        OC(step.sizes[5]),
+        OC(step.sizes[5] / G),
         KH(step.sizes[6]),
         KW(step.sizes[7]),
         OH(step.sizes[8]),
         OW(step.sizes[9]),
         stride(step.sizes[10]),
         padding(step.sizes[11]),
-        reach_h((KH - 1) / stride),
-        reach_w((KW - 1) / stride),
+        dilation(step.sizes[13]),
+        reach_h((KH - 1) * dilation / stride),
+        reach_w((KW - 1) * dilation / stride),
         width(OW + reach_w),
         height(OH + reach_h),
         plane(height * width),
@@ -47,9 +50,28 @@ struct Convolution {
         taps(KH * KW),
         positions(OH * width - reach_w) {}
 
-  LIMBECK_INLINE int64_t work() const { return N * OC * OH * OW * C * taps; }
-  LIMBECK_INLINE int64_t shift(int64_t kh, int64_t kw) const { return kh / stride * width + kw / stride; }
-  LIMBECK_INLINE int64_t phase(int64_t h, int64_t w) const { return h % stride * stride + w % stride; }
+  LIMBECK_INLINE int64_t work() const { return N * G * OC * OH * OW * C * taps; }
+  /** Where tap (kh, kw) is within its phase plane, and which plane that is. */
+  LIMBECK_INLINE int64_t shift(int64_t kh, int64_t kw) const {
+    return kh * dilation / stride * width + kw * dilation / stride;
+  }
+  LIMBECK_INLINE int64_t phase(int64_t kh, int64_t kw) const {
+    return kh * dilation % stride * stride + kw * dilation % stride;
+  }
+  /** The taps of one axis in a phase: the first (K or more if there is none) and how far it is to the next. */
+  LIMBECK_INLINE int64_t first_tap(int64_t phase, int64_t K) const {
+    int64_t k = 0;
+    while (k < min(K, stride) && k * dilation % stride != phase) k++;
+    return k < min(K, stride) ? k : K;
+  }
+  LIMBECK_INLINE int64_t tap_step() const {
+    int64_t k = 1;
+    while (k * dilation % stride != 0) k++;
+    return k;
+  }
+  /** Floats of the group of an image that a convolution reads and of the one that it writes. */
+  LIMBECK_INLINE int64_t x_size() const { return C * H * W; }
+  LIMBECK_INLINE int64_t y_size() const { return OC * OH * OW; }
 
   /** Floats of a padded image; vectors may be read up to kLanes beyond the last plane. */
   LIMBECK_INLINE int64_t padded_size() const { return round_up(C * phases * plane + kLanes, 16); }

@@ -1,8 +1,11 @@
 // Two-dimensional convolution, bilinear in (x, w):
 //
-//   y[n, oc, oh, ow] = b[oc] + sum over c, kh, kw of x[n, c, oh * stride + kh - padding, ow * stride + kw - padding] * w[oc, c, kh, kw]
+//   y[n, oc, oh, ow] = b[oc] + sum over c, kh, kw of
+//     x[n, g * C / G + c, oh * stride + kh * dilation - padding, ow * stride + kw * dilation - padding] * w[oc, c, kh, kw]
 //
-// x[N, C, H, W]: ((n * C + c) * H + h) * W + w        w[OC, C, KH, KW]: ((oc * C + c) * KH + kh) * KW + kw
+// where g is the group of oc: both kinds of channels are cut into G groups of neighbours.
+//
+// x[N, C, H, W]: ((n * C + c) * H + h) * W + w        w[OC, C / G, KH, KW]: ((oc * (C / G) + c) * KH + kh) * KW + kw
 // y[N, OC, OH, OW]: ((n * OC + oc) * OH + oh) * OW + ow     b[OC]
 //
 // Pixels outside x are zero: the loops run over the part of the kernel that lies inside. Divisions stay out of the
@@ -20,6 +23,8 @@ override OH: u32;
 override OW: u32;
 override stride: u32;
 override padding: u32;
+override G: u32;
+override dilation: u32;
 override HAS_b: bool = false;
 override ACCUMULATE: bool = false;
 
@@ -35,12 +40,19 @@ fn linear(id: vec3u, groups: vec3u) -> u32 {
 
 const FOURS = 4u; // channels per invocation
 
-// The first and the end of the kernel positions k with 0 <= start + k - padding < size.
+// The first and the end of the kernel positions k with 0 <= start + k * dilation - padding < size.
 fn inside(start: u32, kernel: u32, size: u32) -> vec2u {
   return vec2u(
-    select(0u, padding - start, padding > start),
-    select(0u, min(kernel, size + padding - start), size + padding > start),
+    select(0u, (padding - start + dilation - 1u) / dilation, padding > start),
+    select(0u, min(kernel, (size + padding - start - 1u) / dilation + 1u), size + padding > start),
   );
+}
+
+// Block `block` of at most four neighbours, of channels in groups of `size`: its first channel, and its group.
+fn blockOf(block: u32, size: u32) -> vec2u {
+  let blocks = (size + FOURS - 1u) / FOURS;
+  let group = block / blocks;
+  return vec2u(group * size + FOURS * (block % blocks), group);
 }
 
 @group(0) @binding(1) var<storage, read> forward_x: array<f32>;
@@ -49,41 +61,45 @@ fn inside(start: u32, kernel: u32, size: u32) -> vec2u {
 @group(0) @binding(4) var<storage, read_write> forward_y: array<f32>;
 
 // One output pixel of four channels per invocation, so that a pixel of x is loaded once for four products; one short
-// sum per input channel. Past the last channel the last one is computed again and not stored.
-// invocations: P * N * ceil(OC / 4) * OH * OW
+// sum per input channel. Past the last channel of a group the last one is computed again and not stored.
+// invocations: P * N * G * ceil(OC / G / 4) * OH * OW
 @compute @workgroup_size(64)
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let blocks = (OC + FOURS - 1u) / FOURS;
+  let own = OC / G; // channels of a group
+  let seen = C / G;
+  let blocks = G * ((own + FOURS - 1u) / FOURS);
   let index = linear(id, groups);
   if (index >= P * N * blocks * OH * OW) {
     return;
   }
   let ow = index % OW;
   let oh = (index / OW) % OH;
-  let oc = FOURS * ((index / (OW * OH)) % blocks);
+  let block = blockOf((index / (OW * OH)) % blocks, own);
+  let oc = block.x;
+  let end = (block.y + 1u) * own; // of the channels of the group
   let n = (index / (OW * OH * blocks)) % N;
   let p = index / (OW * OH * blocks * N);
-  let channels = min(vec4u(oc) + vec4u(0u, 1u, 2u, 3u), vec4u(OC - 1u));
-  let x = at(0u, p) + n * (C * H * W);
-  let w = at(1u, p) + channels * (C * KH * KW);
+  let channels = min(vec4u(oc) + vec4u(0u, 1u, 2u, 3u), vec4u(end - 1u));
+  let x = at(0u, p) + (n * C + block.y * seen) * (H * W);
+  let w = at(1u, p) + channels * (seen * KH * KW);
   let rows = inside(oh * stride, KH, H);
   let columns = inside(ow * stride, KW, W);
   var sum = vec4f();
-  for (var c = 0u; c < C; c++) {
+  for (var c = 0u; c < seen; c++) {
     var channel = vec4f();
     for (var kh = rows.x; kh < rows.y; kh++) {
-      let xRow = x + (c * H + oh * stride + kh - padding) * W + ow * stride - padding;
+      let xRow = x + (c * H + oh * stride + kh * dilation - padding) * W + ow * stride - padding;
       let wRow = w + (c * KH + kh) * KW;
       for (var kw = columns.x; kw < columns.y; kw++) {
-        let value = forward_x[xRow + kw];
+        let value = forward_x[xRow + kw * dilation];
         channel.x += value * forward_w[wRow.x + kw];
-        if (OC > 1u) {
+        if (own > 1u) {
           channel.y += value * forward_w[wRow.y + kw];
         }
-        if (OC > 2u) {
+        if (own > 2u) {
           channel.z += value * forward_w[wRow.z + kw];
         }
-        if (OC > 3u) {
+        if (own > 3u) {
           channel.w += value * forward_w[wRow.w + kw];
         }
       }
@@ -91,7 +107,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
     sum += channel;
   }
   let y = at(3u, p) + ((n * OC + oc) * OH + oh) * OW + ow;
-  for (var j = 0u; j < min(FOURS, OC - oc); j++) {
+  for (var j = 0u; j < min(FOURS, end - oc); j++) {
     var value = sum[j];
     if (HAS_b) {
       value += forward_b[at(2u, p) + oc + j];
@@ -108,59 +124,90 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 @group(0) @binding(2) var<storage, read> backwardInput_w: array<f32>;
 @group(0) @binding(3) var<storage, read_write> backwardInput_xBar: array<f32>;
 
+// The smallest kernel position k that reaches padded position `position` from some output position, before borders:
+// k * dilation = position modulo stride. Past every kernel where there is none.
+fn firstTap(position: u32) -> u32 {
+  if (dilation == 1u) {
+    return position % stride;
+  }
+  for (var k = 0u; k < stride; k++) {
+    if (k * dilation <= position && (position - k * dilation) % stride == 0u) {
+      return k;
+    }
+  }
+  return 0xffffffffu;
+}
+
+// How far it is from one such kernel position to the next.
+fn tapStep() -> u32 {
+  var k = 1u;
+  while (k * dilation % stride != 0u) {
+    k++;
+  }
+  return k;
+}
+
 // One input pixel of four channels per invocation, as in forward; one short sum per output channel.
-// invocations: P * N * ceil(C / 4) * H * W
+// invocations: P * N * G * ceil(C / G / 4) * H * W
 @compute @workgroup_size(64)
 fn backwardInput(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let blocks = (C + FOURS - 1u) / FOURS;
+  let own = C / G; // channels of a group
+  let seen = OC / G;
+  let blocks = G * ((own + FOURS - 1u) / FOURS);
   let index = linear(id, groups);
   if (index >= P * N * blocks * H * W) {
     return;
   }
   let column = index % W;
   let h = (index / W) % H;
-  let c = FOURS * ((index / (W * H)) % blocks);
+  let block = blockOf((index / (W * H)) % blocks, own);
+  let c = block.x;
+  let end = (block.y + 1u) * own;
   let n = (index / (W * H * blocks)) % N;
   let p = index / (W * H * blocks * N);
-  let channels = min(vec4u(c) + vec4u(0u, 1u, 2u, 3u), vec4u(C - 1u));
-  let yBar = at(0u, p) + n * (OC * OH * OW);
-  let w = at(1u, p) + channels * (KH * KW);
-  // Every stride-th kernel position reaches this pixel, each from the output pixel before the last one's; those
+  let channels = min(vec4u(c) + vec4u(0u, 1u, 2u, 3u), vec4u(end - 1u)) - block.y * own;
+  let yBar = at(0u, p) + (n * OC + block.y * seen) * (OH * OW);
+  let w = at(1u, p) + (block.y * seen * own + channels) * (KH * KW);
+  // Every step-th kernel position reaches this pixel, each from `back` output pixels before the last one's; those
   // before the first wrap round and are past the end as well.
-  let lastRow = (h + padding) / stride;
-  let lastColumn = (column + padding) / stride;
+  let step = tapStep();
+  let back = step * dilation / stride;
+  let firstRow = firstTap(h + padding);
+  let firstColumn = firstTap(column + padding);
+  let lastRow = (h + padding - firstRow * dilation) / stride;
+  let lastColumn = (column + padding - firstColumn * dilation) / stride;
   var sum = vec4f();
-  for (var oc = 0u; oc < OC; oc++) {
+  for (var oc = 0u; oc < seen; oc++) {
     var channel = vec4f();
     var oh = lastRow;
-    for (var kh = (h + padding) % stride; kh < KH; kh += stride) {
+    for (var kh = firstRow; kh < KH; kh += step) {
       if (oh < OH) {
         let yRow = yBar + (oc * OH + oh) * OW;
-        let wRow = w + (oc * C * KH + kh) * KW;
+        let wRow = w + (oc * own * KH + kh) * KW;
         var ow = lastColumn;
-        for (var kw = (column + padding) % stride; kw < KW; kw += stride) {
+        for (var kw = firstColumn; kw < KW; kw += step) {
           if (ow < OW) {
             let value = backwardInput_yBar[yRow + ow];
             channel.x += value * backwardInput_w[wRow.x + kw];
-            if (C > 1u) {
+            if (own > 1u) {
               channel.y += value * backwardInput_w[wRow.y + kw];
             }
-            if (C > 2u) {
+            if (own > 2u) {
               channel.z += value * backwardInput_w[wRow.z + kw];
             }
-            if (C > 3u) {
+            if (own > 3u) {
               channel.w += value * backwardInput_w[wRow.w + kw];
             }
           }
-          ow--;
+          ow -= back;
         }
       }
-      oh--;
+      oh -= back;
     }
     sum += channel;
   }
   let xBar = at(2u, p) + ((n * C + c) * H + h) * W + column;
-  for (var j = 0u; j < min(FOURS, C - c); j++) {
+  for (var j = 0u; j < min(FOURS, end - c); j++) {
     if (ACCUMULATE) {
       backwardInput_xBar[xBar + j * (H * W)] += sum[j];
     } else {
@@ -199,17 +246,17 @@ fn sumOfLanes(lane: u32, own: f32) -> f32 {
   return sum;
 }
 
-// The first and the end of the output positions o with 0 <= o * stride + k - padding < size.
-fn outputs(k: u32, count: u32, size: u32) -> vec2u {
+// The first and the end of the output positions o with 0 <= o * stride + reach - padding < size.
+fn outputs(reach: u32, count: u32, size: u32) -> vec2u {
   return vec2u(
-    select(0u, (padding - k + stride - 1u) / stride, padding > k),
-    select(0u, min(count, (size + padding - k - 1u) / stride + 1u), size + padding > k),
+    select(0u, (padding - reach + stride - 1u) / stride, padding > reach),
+    select(0u, min(count, (size + padding - reach - 1u) / stride + 1u), size + padding > reach),
   );
 }
 
 // One weight per workgroup: there are few weights and many output pixels to add up.
 // terms: N * OH * OW
-// workgroups: P * OC * C * KH * KW
+// workgroups: P * OC * (C / G) * KH * KW
 @compute @workgroup_size(LANES)
 fn backwardWeight(
   @builtin(workgroup_id) group: vec3u,
@@ -217,25 +264,26 @@ fn backwardWeight(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let index = group.y * groups.x + group.x;
-  if (index >= P * OC * C * KH * KW) {
+  let seen = C / G; // input channels of a group
+  if (index >= P * OC * seen * KH * KW) {
     return;
   }
   let kw = index % KW;
   let kh = (index / KW) % KH;
-  let c = (index / (KW * KH)) % C;
-  let oc = (index / (KW * KH * C)) % OC;
-  let p = index / (KW * KH * C * OC);
+  let oc = (index / (KW * KH * seen)) % OC;
+  let c = oc / (OC / G) * seen + (index / (KW * KH)) % seen;
+  let p = index / (KW * KH * seen * OC);
   let x = at(0u, p) + c * (H * W);
   let yBar = at(1u, p) + oc * (OH * OW);
-  let columns = outputs(kw, OW, W);
+  let columns = outputs(kw * dilation, OW, W);
   var own = 0.0;
   // A lane takes every LANES-th row of yBar; the sum of a row is one term.
   for (var i = lane; i < N * OH; i += LANES) {
     let n = i / OH;
     let oh = i % OH;
-    let h = oh * stride + kh - padding;
+    let h = oh * stride + kh * dilation - padding;
     if (h < H) {
-      let xRow = x + (n * C * H + h) * W + kw - padding;
+      let xRow = x + (n * C * H + h) * W + kw * dilation - padding;
       let yRow = yBar + (n * OC * OH + oh) * OW;
       var row = 0.0;
       for (var ow = columns.x; ow < columns.y; ow++) {
@@ -246,7 +294,7 @@ fn backwardWeight(
   }
   let sum = sumOfLanes(lane, own);
   if (lane == 0u) {
-    let wBar = at(2u, p) + index % (KW * KH * C * OC);
+    let wBar = at(2u, p) + index % (KW * KH * seen * OC);
     if (ACCUMULATE) {
       backwardWeight_wBar[wBar] += sum;
     } else {

@@ -5,10 +5,11 @@ import * as avgpool2d from '../src/engine/ops/avgpool2d.js';
 import * as conv2d from '../src/engine/ops/conv2d.js';
 import * as linear from '../src/engine/ops/linear.js';
 import * as maxpool2d from '../src/engine/ops/maxpool2d.js';
-import { Recorder } from '../src/engine/program.js';
+import { elements, Recorder } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
+import { Stream } from '../src/util/random.js';
 import { prepareCase, runCase } from './harness/cases.js';
-import { dot } from './harness/close.js';
+import { dot, expectClose } from './harness/close.js';
 
 const device = new ReferenceDevice();
 
@@ -108,5 +109,61 @@ describe('average pooling', () => {
       /padding is 2, expected at most half of kernel 4x2/,
     );
     expect(() => avgpool2d.forward(r, { x }, { kernel: 6, stride: 1, padding: 0 })).toThrow(/too small/);
+  });
+});
+
+describe('a convolution', () => {
+  const normals = (name: string, length: number) =>
+    Array.from({ length }, (_, i) => new Stream(21, name.length).normal(i));
+  async function convolved(xShape: number[], wShape: number[], w: number[], geometry: conv2d.ConvGeometry) {
+    const x = normals('x', elements(xShape));
+    const { y } = await run({
+      name: 'convolution',
+      fill: { x: { kind: 'values', values: x }, w: { kind: 'values', values: w } },
+      record(r) {
+        const operands = { x: r.external('x', 1, xShape), w: r.external('w', 1, wShape) };
+        const { shape } = conv2d.forward(new Recorder('shape'), operands, geometry);
+        conv2d.forward(r, operands, geometry, { into: r.external('y', 1, shape) });
+      },
+    });
+    return [...y];
+  }
+
+  test('in groups is one with a block-diagonal kernel', async () => {
+    const [OC, C, G] = [6, 4, 2];
+    const w = normals('weights', OC * (C / G) * 9);
+    // Output channel oc sees the input channels of its group; the others have weight zero.
+    const wide = Array.from({ length: OC * C * 9 }, (_, i) => {
+      const [oc, c, tap] = [Math.floor(i / 9 / C), Math.floor(i / 9) % C, i % 9];
+      const [group, within] = [Math.floor(c / (C / G)), c % (C / G)];
+      return group === Math.floor(oc / (OC / G)) ? w[(oc * (C / G) + within) * 9 + tap] : 0;
+    });
+    const plain = { stride: 2, padding: 1 };
+    const grouped = await convolved([2, C, 7, 6], [OC, C / G, 3, 3], w, { ...plain, groups: G });
+    expectClose('groups', grouped, await convolved([2, C, 7, 6], [OC, C, 3, 3], wide, plain), () => 1e-13);
+  });
+
+  test('with dilation is one with zeros in its kernel', async () => {
+    const w = normals('weights', 3 * 2 * 4);
+    const wide = Array(3 * 2 * 16).fill(0);
+    for (const [i, value] of w.entries())
+      wide[Math.floor(i / 4) * 16 + (Math.floor(i / 2) % 2) * 12 + (i % 2) * 3] = value;
+    const plain = { stride: 2, padding: 2 };
+    const dilated = await convolved([2, 2, 9, 8], [3, 2, 2, 2], w, { ...plain, dilation: 3 });
+    expectClose('dilation', dilated, await convolved([2, 2, 9, 8], [3, 2, 4, 4], wide, plain), () => 1e-13);
+  });
+
+  test('says which channels its groups do not divide, and how far a dilated kernel reaches', () => {
+    const r = new Recorder('errors');
+    const [x, w] = [r.external('x', 1, [1, 4, 5, 5]), r.external('w', 1, [6, 2, 3, 3])];
+    const plain = { stride: 1, padding: 0 };
+    expect(() => conv2d.forward(r, { x, w }, { ...plain, groups: 4 })).toThrow(
+      /groups is 4, expected a whole number >= 1 that divides the 4 input and the 6 output channels/,
+    );
+    expect(() => conv2d.forward(r, { x, w }, plain)).toThrow(/expected \[OC, C \/ groups, KH, KW\]/);
+    expect(() => conv2d.forward(r, { x, w }, { ...plain, groups: 2, dilation: 3 })).toThrow(
+      /the height of the input is 5, too small for a kernel of 7/,
+    );
+    expect(() => conv2d.forward(r, { x, w }, { ...plain, groups: 2, dilation: 0 })).toThrow(/dilation 0/);
   });
 });

@@ -39,6 +39,10 @@ const layers: Record<string, { layer: Layer; inputShape: number[] }[]> = {
   conv: [
     { layer: conv(4, 3, { stride: 1, padding: 1 }), inputShape: [3, 6, 5] },
     { layer: conv(5, 3, { stride: 2, padding: 0 }), inputShape: [2, 7, 7] },
+    {
+      layer: conv(6, 3, { stride: 2, padding: 2, groups: 2, dilation: 2, bias: false }),
+      inputShape: [4, 8, 7],
+    },
   ],
   globalAvgPool: [{ layer: globalAvgPool(), inputShape: [4, 5, 3] }],
   groupNorm: [

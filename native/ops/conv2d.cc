@@ -9,7 +9,7 @@
  *   backwardWeight  few output channels: inner tiles, rows are output channels, columns taps, the reduction runs over
  *                   positions. Many: window tiles, rows are taps, columns output channels.
  *
- * Cut by members and images. The weight gradient of each piece of the batch goes to its own partial sum, and the
+ * All of them group by group. Cut by members and images. The weight gradient of each piece of the batch goes to its own partial sum, and the
  * partial sums are added in order.
  */
 namespace limbeck {
@@ -82,12 +82,13 @@ void forward(const Step& step, const Context& context) {
     const float* w = step.f32(W, p);
     const float* b = step.has(B) ? step.f32(B, p) : nullptr;
     zero_floats(padded, g.padded_size());
-    for (int64_t n = first; n < end; n++) {
-      pad_image(g, step.f32(X, p) + n * g.C * g.H * g.W, padded);
-      correlate(w, g.C * g.taps, g.OC, padded, offsets, g.positions, flat, flat_row);
-      float* y = step.f32(Y, p) + n * g.OC * g.OH * g.OW;
+    for (int64_t i = first * g.G; i < end * g.G; i++) {
+      const int64_t channel = i % g.G * g.OC;
+      pad_image(g, step.f32(X, p) + i * g.x_size(), padded);
+      correlate(w + channel * g.C * g.taps, g.C * g.taps, g.OC, padded, offsets, g.positions, flat, flat_row);
+      float* y = step.f32(Y, p) + i * g.y_size();
       for (int64_t oc = 0; oc < g.OC; oc++) {
-        const Vec bias = broadcast(b ? b[oc] : 0);
+        const Vec bias = broadcast(b ? b[channel + oc] : 0);
         for (int64_t oh = 0; oh < g.OH; oh++)
           add_row(y + (oc * g.OH + oh) * g.OW, flat + oc * flat_row + oh * g.width, g.OW, step.accumulate, bias);
       }
@@ -114,14 +115,20 @@ struct PlaneRows {
 LIMBECK_INLINE int64_t margin(const Convolution& g) { return g.reach_h * g.width + g.reach_w; }
 LIMBECK_INLINE int64_t spread_size(const Convolution& g) { return round_up(margin(g) + g.plane + kLanes, 16); }
 
-/** w `[OC, C, taps]` as `[phase][C][OC, taps of the phase]`, and for each of those where its operand is. */
+/** w `[G][OC, C, taps]` as `[G][phase][C][OC, taps of the phase]`. */
 inline void turn_weights(const Convolution& g, const float* w, float* turned) {
-  for (int64_t ph = 0; ph < g.stride; ph++)
-    for (int64_t pw = 0; pw < g.stride; pw++)
-      for (int64_t c = 0; c < g.C; c++)
-        for (int64_t oc = 0; oc < g.OC; oc++)
-          for (int64_t kh = ph; kh < g.KH; kh += g.stride)
-            for (int64_t kw = pw; kw < g.KW; kw += g.stride) *turned++ = w[((oc * g.C + c) * g.KH + kh) * g.KW + kw];
+  const int64_t next = g.tap_step();
+  for (int64_t group = 0; group < g.G; group++, w += g.OC * g.C * g.taps) {
+    for (int64_t ph = 0; ph < g.stride; ph++) {
+      for (int64_t pw = 0; pw < g.stride; pw++) {
+        const int64_t kh0 = g.first_tap(ph, g.KH), kw0 = g.first_tap(pw, g.KW);
+        for (int64_t c = 0; c < g.C; c++)
+          for (int64_t oc = 0; oc < g.OC; oc++)
+            for (int64_t kh = kh0; kh < g.KH; kh += next)
+              for (int64_t kw = kw0; kw < g.KW; kw += next) *turned++ = w[((oc * g.C + c) * g.KH + kh) * g.KW + kw];
+      }
+    }
+  }
 }
 
 /** Writes one phase plane of a map to the pixels it holds. */
@@ -152,7 +159,7 @@ void backward_input(const Step& step, const Context& context) {
   const PlaneRows rows(g);
   const int64_t positions = rows.positions(g), flat_row = flat_size(positions), size = spread_size(g);
   const int64_t matrices = step.operands[W].stride == 0 ? 1 : g.P;
-  const int64_t weights = g.OC * g.C * g.taps;
+  const int64_t weights = g.G * g.OC * g.C * g.taps, step_taps = g.tap_step();
   float* turned = context.shared_as<float>();
   int32_t* offsets = reinterpret_cast<int32_t*>(turned + matrices * weights);
   if (matrices == 1) {
@@ -160,27 +167,27 @@ void backward_input(const Step& step, const Context& context) {
   } else {
     context.pool.each(matrices, [&](int64_t p, int) { turn_weights(g, step.f32(W, p), turned + p * weights); });
   }
-  int32_t* next = offsets;
+  int32_t* next = offsets;  // for each turned weight of a group where its operand is
   for (int64_t ph = 0; ph < g.stride; ph++)
     for (int64_t pw = 0; pw < g.stride; pw++)
       for (int64_t oc = 0; oc < g.OC; oc++)
-        for (int64_t kh = ph; kh < g.KH; kh += g.stride)
-          for (int64_t kw = pw; kw < g.KW; kw += g.stride)
+        for (int64_t kh = g.first_tap(ph, g.KH); kh < g.KH; kh += step_taps)
+          for (int64_t kw = g.first_tap(pw, g.KW); kw < g.KW; kw += step_taps)
             *next++ = static_cast<int32_t>(oc * size + margin(g) - g.shift(kh, kw));
 
   each_images(g, context, [&](int64_t p, int64_t first, int64_t end, int worker) {
     float* spread = context.worker_as<float>(worker);
     float* flat = spread + g.OC * size;
     zero_floats(spread, g.OC * size);
-    for (int64_t n = first; n < end; n++) {
-      spread_maps(g, step.f32(YBar, p) + n * g.OC * g.OH * g.OW, spread + margin(g), size);
-      float* x_bar = step.f32(XBar, p) + n * g.C * g.H * g.W;
-      const float* w = turned + (matrices == 1 ? 0 : p) * weights;
+    for (int64_t i = first * g.G; i < end * g.G; i++) {
+      spread_maps(g, step.f32(YBar, p) + i * g.y_size(), spread + margin(g), size);
+      float* x_bar = step.f32(XBar, p) + i * g.x_size();
+      const float* w = turned + (matrices == 1 ? 0 : p) * weights + i % g.G * (weights / g.G);
       const int32_t* at = offsets;
       for (int64_t ph = 0; ph < g.stride; ph++) {
         for (int64_t pw = 0; pw < g.stride; pw++) {
-          const int64_t taps = (ph < g.KH ? (g.KH - 1 - ph) / g.stride + 1 : 0) *
-                               (pw < g.KW ? (g.KW - 1 - pw) / g.stride + 1 : 0);
+          const int64_t taps = ceil_div(g.KH - g.first_tap(ph, g.KH), step_taps) *
+                               ceil_div(g.KW - g.first_tap(pw, g.KW), step_taps);
           correlate(w, g.OC * taps, g.C, spread + rows.first * g.width, at, positions, flat, flat_row);
           w += g.C * g.OC * taps;
           at += g.OC * taps;
@@ -194,7 +201,7 @@ void backward_input(const Step& step, const Context& context) {
 
 Workspace backward_input_workspace(const Step& step) {
   const Convolution g(step);
-  const int64_t weights = g.OC * g.C * g.taps;
+  const int64_t weights = g.G * g.OC * g.C * g.taps;
   const int64_t matrices = step.operands[1].stride == 0 ? 1 : g.P;
   return {(matrices * weights + g.OC * g.taps) * 4,
           (g.OC * spread_size(g) + g.C * flat_size(PlaneRows(g).positions(g))) * 4};
@@ -204,8 +211,8 @@ Workspace backward_input_workspace(const Step& step) {
 
 /** How the weight gradient of a convolution is computed and cut. */
 struct WeightPlan {
-  int64_t columns;   // taps of all input channels
-  int64_t weights;
+  int64_t columns;   // taps of all input channels of a group
+  int64_t weights;   // of a group
   int64_t pieces;    // of the batch of one member
   int64_t together;  // images whose operands are in the second-level cache together, for inner products
   int64_t flat_row;
@@ -242,8 +249,8 @@ LIMBECK_INLINE void weights_by_inner(const Convolution& g, const WeightPlan& pla
   for (int64_t n = 0; n < images; n += plan.together) {
     const int64_t count = min(plan.together, images - n);
     for (int64_t i = 0; i < count; i++) {
-      pad_image(g, x + (n + i) * g.C * g.H * g.W, padded + i * padded_size);
-      spread_maps(g, y_bar + (n + i) * g.OC * g.OH * g.OW, spread + i * spread_size, plan.flat_row);
+      pad_image(g, x + (n + i) * g.G * g.x_size(), padded + i * padded_size);
+      spread_maps(g, y_bar + (n + i) * g.G * g.y_size(), spread + i * spread_size, plan.flat_row);
     }
     inner_all({spread, plan.flat_row, padded, offsets, plan.flat_row, count, spread_size, padded_size, total,
                plan.columns, nullptr, n > 0},
@@ -264,8 +271,8 @@ LIMBECK_INLINE void weights_by_windows(const Convolution& g, const WeightPlan& p
   zero_floats(padded, g.padded_size());
   zero_floats(turned, map * lanes);
   for (int64_t n = 0; n < images; n++) {
-    pad_image(g, x + n * g.C * g.H * g.W, padded);
-    const float* y = y_bar + n * g.OC * map;
+    pad_image(g, x + n * g.G * g.x_size(), padded);
+    const float* y = y_bar + n * g.G * g.y_size();
     for (int64_t oc = 0; oc < g.OC; oc++)
       for (int64_t i = 0; i < map; i++) turned[i * lanes + oc] = y[oc * map + i];
     for (int64_t panel = 0; panel < panels; panel++) {
@@ -286,7 +293,7 @@ void backward_weight(const Step& step, const Context& context) {
   enum { X, YBar, WBar };
   const Convolution g(step);
   const WeightPlan plan(g);
-  const int64_t pieces = plan.pieces, weights = plan.weights;
+  const int64_t pieces = plan.pieces, weights = g.G * plan.weights;
   int64_t* offsets = context.shared_as<int64_t>();
   float* partial = reinterpret_cast<float*>(offsets + round_up(plan.columns, 8));
   for (int64_t c = 0, k = 0; c < g.C; c++)
@@ -296,13 +303,16 @@ void backward_weight(const Step& step, const Context& context) {
   const auto one = [&](int64_t chunk, int worker) {
     const int64_t p = chunk / pieces, piece = chunk % pieces;
     const int64_t first = part_start(g.N, pieces, piece), images = part_start(g.N, pieces, piece + 1) - first;
-    const float* x = step.f32(X, p) + first * g.C * g.H * g.W;
-    const float* y_bar = step.f32(YBar, p) + first * g.OC * g.OH * g.OW;
     float* scratch = context.worker_as<float>(worker);
-    if (plan.inner) {
-      weights_by_inner(g, plan, x, y_bar, images, offsets, scratch, partial + chunk * weights);
-    } else {
-      weights_by_windows(g, plan, x, y_bar, images, offsets, scratch, partial + chunk * weights);
+    for (int64_t group = 0; group < g.G; group++) {
+      const float* x = step.f32(X, p) + (first * g.G + group) * g.x_size();
+      const float* y_bar = step.f32(YBar, p) + (first * g.G + group) * g.y_size();
+      float* total = partial + chunk * weights + group * plan.weights;
+      if (plan.inner) {
+        weights_by_inner(g, plan, x, y_bar, images, offsets, scratch, total);
+      } else {
+        weights_by_windows(g, plan, x, y_bar, images, offsets, scratch, total);
+      }
     }
   };
   const bool alone = g.P * g.work() < 2 * kGrain;
@@ -339,10 +349,10 @@ void backward_weight(const Step& step, const Context& context) {
 Workspace backward_weight_workspace(const Step& step) {
   const Convolution g(step);
   const WeightPlan plan(g);
-  return {round_up(plan.columns, 8) * 8 + g.P * plan.pieces * plan.weights * 4, plan.scratch(g) * 4};
+  return {round_up(plan.columns, 8) * 8 + g.P * plan.pieces * g.G * plan.weights * 4, plan.scratch(g) * 4};
 }
 
-#define SIZES {"P", "N", "C", "H", "W", "OC", "KH", "KW", "OH", "OW", "stride", "padding"}
+#define SIZES {"P", "N", "C", "H", "W", "OC", "KH", "KW", "OH", "OW", "stride", "padding", "G", "dilation"}
 
 const Kernel kernels[] = {
     {"conv2d.forward", {"x", "w", "b", "y"}, SIZES, {}, forward, forward_workspace},

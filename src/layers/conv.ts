@@ -1,10 +1,15 @@
 import * as bias from '../engine/ops/bias.js';
 import * as conv2d from '../engine/ops/conv2d.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
-import type { Layer } from './layer.js';
+import type { Layer, ParameterShape } from './layer.js';
+
+export interface ConvOptions extends conv2d.ConvGeometry {
+  /** `false` leaves the bias out, where a norm that follows has one. */
+  readonly bias?: boolean;
+}
 
 /**
- * Convolution with bias: `y = x * w + b`, theta = (w `[OC, C, K, K]`, b `[OC]`), bilinear in (x, w).
+ * Convolution: `y = x * w + b`, theta = (w `[OC, C / groups, K, K]`, b `[OC]` unless it is switched off), bilinear in (x, w).
  *
  *     backward          xBar = yBar *ᵀ w;   wBar = x ⋆ yBar;   bBar = Σ yBar
  *     tangent forward   yDot = x * wDot + bDot + xDot * w
@@ -12,8 +17,10 @@ import type { Layer } from './layer.js';
  *
  * x `[N, C, H, W]`, y `[N, OC, OH, OW]`. Saves x.
  */
-export function conv(OC: number, K: number, geometry: conv2d.ConvGeometry): Layer {
-  const name = `conv${K}x${K}-${OC}`;
+export function conv(OC: number, K: number, geometry: ConvOptions): Layer {
+  const { stride, padding, groups = 1, dilation = 1, bias: biased = true } = geometry;
+  const extras = `${groups > 1 ? `g${groups}` : ''}${dilation > 1 ? `d${dilation}` : ''}`;
+  const name = `conv${K}x${K}-${OC}${extras && `-${extras}`}`;
   return {
     name,
     parameters(inputShape) {
@@ -22,16 +29,15 @@ export function conv(OC: number, K: number, geometry: conv2d.ConvGeometry): Laye
           'ERR_SHAPE',
           `${name}: the input is ${shapeText(inputShape)}, expected [C, H, W]`,
         );
-      const [C] = inputShape;
-      const [fanIn, fanOut] = [C * K * K, OC * K * K];
-      return [
-        { name: 'weight', shape: [OC, C, K, K], kind: 'weight', fanIn, fanOut },
-        { name: 'bias', shape: [OC], kind: 'bias', fanIn, fanOut },
-      ];
+      conv2d.expectGroups(name, inputShape[0], OC, groups);
+      const C = inputShape[0] / groups;
+      const [fanIn, fanOut] = [C * K * K, (OC / groups) * K * K];
+      const weight: ParameterShape = { name: 'weight', shape: [OC, C, K, K], kind: 'weight', fanIn, fanOut };
+      return biased ? [weight, { name: 'bias', shape: [OC], kind: 'bias', fanIn, fanOut }] : [weight];
     },
     outputShape([, H, W]) {
       const size = (axis: string, n: number) =>
-        conv2d.outputSize(name, axis, n, K, geometry.stride, geometry.padding);
+        conv2d.outputSize(name, axis, n, K, stride, padding, dilation);
       return [OC, size('height', H), size('width', W)];
     },
     forward(r, x, [w, b]) {
@@ -40,7 +46,7 @@ export function conv(OC: number, K: number, geometry: conv2d.ConvGeometry): Laye
         backward({ yBar, thetaBar, wantX }) {
           if (thetaBar) {
             conv2d.backwardWeight(r, { x, yBar }, geometry, w.shape, { into: thetaBar[0] });
-            bias.backward(r, { yBar }, { into: thetaBar[1] });
+            if (biased) bias.backward(r, { yBar }, { into: thetaBar[1] });
           }
           return wantX ? conv2d.backwardInput(r, { yBar, w }, geometry, x.shape) : undefined;
         },
@@ -58,7 +64,7 @@ export function conv(OC: number, K: number, geometry: conv2d.ConvGeometry): Laye
                 into: wBarDot,
                 accumulate: true,
               });
-            bias.backward(r, { yBar: yBarDot! }, { into: bBarDot });
+            if (biased) bias.backward(r, { yBar: yBarDot! }, { into: bBarDot });
           }
           if (!wantX) return undefined;
           const xBarDot = conv2d.backwardInput(r, { yBar, w: wDot }, geometry, x.shape);

@@ -5,20 +5,34 @@ import type { Recorder, Sizes, View } from '../program.js';
 /**
  * Two-dimensional convolution (cross-correlation, as every framework means it).
  *
- *     y[n,oc,oh,ow] = b[oc] + sum over c,kh,kw of x[n, c, oh*stride + kh - padding, ow*stride + kw - padding] * w[oc,c,kh,kw]
+ *     y[n,oc,oh,ow] = b[oc] + sum over c,kh,kw of
+ *       x[n, g*C/groups + c, oh*stride + kh*dilation - padding, ow*stride + kw*dilation - padding] * w[oc,c,kh,kw]
  *
- * x `[N, C, H, W]`, w `[OC, C, KH, KW]`, b `[OC]`, y `[N, OC, OH, OW]`; pixels outside x are zero.
+ * x `[N, C, H, W]`, w `[OC, C / groups, KH, KW]`, b `[OC]`, y `[N, OC, OH, OW]`; pixels outside x are zero. Channels of
+ * x and y are cut into `groups` pieces of neighbours: output channel oc, of group `g = floor(oc groups / OC)`, sees the
+ * input channels of its group alone. With as many groups as channels the convolution is depthwise.
  * The op is bilinear in (x, w): the tangent passes are these same kernels fed one tangent operand at a time.
  */
 export interface ConvGeometry {
   readonly stride: number;
   readonly padding: number;
+  /** 1 unless given; divides C and OC. */
+  readonly groups?: number;
+  /** Pixels from one kernel position to the next, 1 unless given. */
+  readonly dilation?: number;
 }
 
-const sizes = ['P', 'N', 'C', 'H', 'W', 'OC', 'KH', 'KW', 'OH', 'OW', 'stride', 'padding'] as const;
-const multiplyAdds = (s: Sizes) => 2 * s.P * s.N * s.OC * s.OH * s.OW * s.C * s.KH * s.KW;
+/** `G` is the number of groups; C and OC count the channels of all. */
+const sizes = [
+  ...['P', 'N', 'C', 'H', 'W', 'OC', 'KH', 'KW', 'OH', 'OW'],
+  ...['stride', 'padding', 'G', 'dilation'],
+] as const;
+const multiplyAdds = (s: Sizes) => (2 * s.P * s.N * s.OC * s.OH * s.OW * s.C * s.KH * s.KW) / s.G;
 
-/** Output size of one axis: `floor((size + 2 padding - kernel) / stride) + 1`; throws when that is below 1. */
+/**
+ * Output size of one axis: `floor((size + 2 padding - extent) / stride) + 1` with the extent
+ * `dilation (kernel - 1) + 1` of the kernel; throws when that is below 1.
+ */
 export function outputSize(
   op: string,
   axis: string,
@@ -26,40 +40,53 @@ export function outputSize(
   kernel: number,
   stride: number,
   padding: number,
+  dilation = 1,
 ): number {
   if (
-    ![kernel, stride].every((n) => Number.isInteger(n) && n >= 1) ||
+    ![kernel, stride, dilation].every((n) => Number.isInteger(n) && n >= 1) ||
     !Number.isInteger(padding) ||
     padding < 0
   )
     throw new LimbeckError(
       'ERR_SHAPE',
-      `${op}: kernel ${kernel}, stride ${stride}, padding ${padding}: expected whole kernel >= 1, stride >= 1, padding >= 0`,
+      `${op}: kernel ${kernel}, stride ${stride}, padding ${padding}, dilation ${dilation}: expected whole numbers, padding >= 0 and the others >= 1`,
     );
-  const output = Math.floor((size + 2 * padding - kernel) / stride) + 1;
+  const extent = dilation * (kernel - 1) + 1;
+  const output = Math.floor((size + 2 * padding - extent) / stride) + 1;
   if (output < 1)
     throw new LimbeckError(
       'ERR_SHAPE',
-      `${op}: the ${axis} of the input is ${size}, too small for a kernel of ${kernel} with padding ${padding}`,
+      `${op}: the ${axis} of the input is ${size}, too small for a kernel of ${extent} with padding ${padding}`,
     );
   return output;
 }
 
+/** Throws unless `groups` divides the channels on both sides. */
+export function expectGroups(op: string, C: number, OC: number, groups: number): void {
+  if (!Number.isInteger(groups) || groups < 1 || C % groups || OC % groups)
+    throw new LimbeckError(
+      'ERR_SHAPE',
+      `${op}: groups is ${groups}, expected a whole number >= 1 that divides the ${C} input and the ${OC} output channels`,
+    );
+}
+
 /** Calls `visit(y, x, w)` with the three element indices of every product in one member. */
 function forEachProduct(s: Sizes, visit: (yIndex: number, xIndex: number, wIndex: number) => void): void {
+  const C = s.C / s.G;
   for (let n = 0; n < s.N; n++)
     for (let oc = 0; oc < s.OC; oc++)
       for (let oh = 0; oh < s.OH; oh++)
         for (let ow = 0; ow < s.OW; ow++) {
           const y = ((n * s.OC + oc) * s.OH + oh) * s.OW + ow;
-          for (let c = 0; c < s.C; c++)
+          const first = n * s.C + Math.floor(oc / (s.OC / s.G)) * C;
+          for (let c = 0; c < C; c++)
             for (let kh = 0; kh < s.KH; kh++) {
-              const h = oh * s.stride + kh - s.padding;
+              const h = oh * s.stride + kh * s.dilation - s.padding;
               if (h < 0 || h >= s.H) continue;
               for (let kw = 0; kw < s.KW; kw++) {
-                const w = ow * s.stride + kw - s.padding;
+                const w = ow * s.stride + kw * s.dilation - s.padding;
                 if (w < 0 || w >= s.W) continue;
-                visit(y, ((n * s.C + c) * s.H + h) * s.W + w, ((oc * s.C + c) * s.KH + kh) * s.KW + kw);
+                visit(y, ((first + c) * s.H + h) * s.W + w, ((oc * C + c) * s.KH + kh) * s.KW + kw);
               }
             }
         }
@@ -71,7 +98,7 @@ export const forwardKernel: Kernel = {
   sizes,
   constants: [],
   kind: 'multilinear',
-  reduction: (s) => s.C * s.KH * s.KW + 1,
+  reduction: (s) => (s.C / s.G) * s.KH * s.KW + 1,
   flops: multiplyAdds,
   reference({ x, w, b, y }, s, _, accumulate) {
     for (let p = 0; p < s.P; p++) {
@@ -94,7 +121,7 @@ export const backwardInputKernel: Kernel = {
   sizes,
   constants: [],
   kind: 'multilinear',
-  reduction: (s) => s.OC * s.KH * s.KW + 1,
+  reduction: (s) => (s.OC / s.G) * s.KH * s.KW + 1,
   flops: multiplyAdds,
   reference({ yBar, w, xBar }, s, _, accumulate) {
     for (let p = 0; p < s.P; p++) {
@@ -126,23 +153,24 @@ export const backwardWeightKernel: Kernel = {
   },
 };
 
-/** Sizes of a convolution of x `[N, C, H, W]` with w `[OC, C, KH, KW]`; throws where the two do not fit. */
+/** Sizes of a convolution of x `[N, C, H, W]` with w `[OC, C / groups, KH, KW]`; throws where the two do not fit. */
 function sizesOf(
   op: string,
   xShape: readonly number[],
   wShape: readonly number[],
-  { stride, padding }: ConvGeometry,
-): Omit<Record<(typeof sizes)[number], number>, 'P'> {
+  { stride, padding, groups: G = 1, dilation = 1 }: ConvGeometry,
+) {
   const [N, C, H, W] = xShape;
   const [OC, wC, KH, KW] = wShape;
-  if (xShape.length !== 4 || wShape.length !== 4 || wC !== C)
+  expectGroups(op, C, OC, G);
+  if (xShape.length !== 4 || wShape.length !== 4 || wC * G !== C)
     throw new LimbeckError(
       'ERR_SHAPE',
-      `${op}: w is ${shapeText(wShape)}, expected [OC, C, KH, KW] with the C of x, which is ${shapeText(xShape)} (N, C, H, W)`,
+      `${op}: w is ${shapeText(wShape)}, expected [OC, C / groups, KH, KW] with the C of x, which is ${shapeText(xShape)} (N, C, H, W), and groups ${G}`,
     );
-  const OH = outputSize(op, 'height', H, KH, stride, padding);
-  const OW = outputSize(op, 'width', W, KW, stride, padding);
-  return { N, C, H, W, OC, KH, KW, OH, OW, stride, padding };
+  const OH = outputSize(op, 'height', H, KH, stride, padding, dilation);
+  const OW = outputSize(op, 'width', W, KW, stride, padding, dilation);
+  return { N, C, H, W, OC, KH, KW, OH, OW, stride, padding, G, dilation };
 }
 
 /** y = x * w + b. */
@@ -192,7 +220,7 @@ export function backwardInput(
   return xBar;
 }
 
-/** wBar = x correlated with yBar, summed over the batch; `wShape` is `[OC, C, KH, KW]`. */
+/** wBar = x correlated with yBar, summed over the batch; `wShape` is `[OC, C / groups, KH, KW]`. */
 export function backwardWeight(
   r: Recorder,
   { x, yBar }: { x: View; yBar: View },
@@ -232,6 +260,8 @@ interface CaseShape {
   K: number;
   stride: number;
   padding: number;
+  groups?: number;
+  dilation?: number;
   /** Which of the two operands is shared by the population. */
   shared?: 'first' | 'second';
   accumulate?: boolean;
@@ -239,14 +269,16 @@ interface CaseShape {
 }
 
 function casesOf(shape: CaseShape): OpCase[] {
-  const { P, N, C, H, W, OC, K, stride, padding, shared, accumulate, bench } = shape;
-  const OH = outputSize('conv2d case', 'height', H, K, stride, padding);
-  const OW = outputSize('conv2d case', 'width', W, K, stride, padding);
-  const geometry = { stride, padding };
+  const { P, N, C, H, W, OC, K, stride, padding, groups = 1, dilation = 1 } = shape;
+  const { shared, accumulate, bench } = shape;
+  const geometry = { stride, padding, groups, dilation };
+  const wShape = [OC, C / groups, K, K];
+  const { OH, OW } = sizesOf('conv2d case', [N, C, H, W], wShape, geometry);
   const first = shared === 'first' ? 1 : P;
   const second = shared === 'second' ? 1 : P;
   const name =
     `P=${P} N=${N} ${C}x${H}x${W} -> ${OC} k${K} s${stride} p${padding}` +
+    `${groups > 1 ? ` g${groups}` : ''}${dilation > 1 ? ` d${dilation}` : ''}` +
     `${shared ? ` ${shared} shared` : ''}${accumulate ? ' accumulate' : ''}`;
   return [
     {
@@ -254,7 +286,7 @@ function casesOf(shape: CaseShape): OpCase[] {
       bench,
       record(r) {
         const x = r.external('x', first, [N, C, H, W]);
-        const w = r.external('w', second, [OC, C, K, K]);
+        const w = r.external('w', second, wShape);
         const b = accumulate ? undefined : r.external('b', second, [OC]);
         forward(r, { x, w, b }, geometry, { into: r.external('y', P, [N, OC, OH, OW]), accumulate });
       },
@@ -264,7 +296,7 @@ function casesOf(shape: CaseShape): OpCase[] {
       bench,
       record(r) {
         const yBar = r.external('yBar', first, [N, OC, OH, OW]);
-        const w = r.external('w', second, [OC, C, K, K]);
+        const w = r.external('w', second, wShape);
         backwardInput(r, { yBar, w }, geometry, [N, C, H, W], {
           into: r.external('xBar', P, [N, C, H, W]),
           accumulate,
@@ -277,8 +309,8 @@ function casesOf(shape: CaseShape): OpCase[] {
       record(r) {
         const x = r.external('x', first, [N, C, H, W]);
         const yBar = r.external('yBar', second, [N, OC, OH, OW]);
-        backwardWeight(r, { x, yBar }, geometry, [OC, C, K, K], {
-          into: r.external('wBar', P, [OC, C, K, K]),
+        backwardWeight(r, { x, yBar }, geometry, wShape, {
+          into: r.external('wBar', P, wShape),
           accumulate,
         });
       },
@@ -295,6 +327,38 @@ export const cases: readonly OpCase[] = [
   { P: 1, N: 5, C: 2, H: 7, W: 7, OC: 17, K: 4, stride: 3, padding: 3, accumulate: true },
   { P: 1, N: 10, C: 6, H: 14, W: 14, OC: 16, K: 5, stride: 1, padding: 0 },
   { P: 1, N: 37, C: 1, H: 28, W: 28, OC: 6, K: 5, stride: 1, padding: 2 },
+  { P: 1, N: 2, C: 4, H: 7, W: 6, OC: 6, K: 3, stride: 1, padding: 1, groups: 2 },
+  { P: 3, N: 2, C: 6, H: 6, W: 7, OC: 6, K: 3, stride: 2, padding: 1, groups: 6, shared: 'first' as const },
+  { P: 1, N: 3, C: 10, H: 5, W: 5, OC: 40, K: 1, stride: 1, padding: 0, groups: 2, accumulate: true },
+  { P: 1, N: 2, C: 2, H: 9, W: 10, OC: 3, K: 3, stride: 1, padding: 2, dilation: 2 },
+  {
+    P: 2,
+    N: 2,
+    C: 2,
+    H: 11,
+    W: 9,
+    OC: 5,
+    K: 3,
+    stride: 2,
+    padding: 3,
+    dilation: 3,
+    shared: 'second' as const,
+  },
+  {
+    P: 2,
+    N: 2,
+    C: 4,
+    H: 11,
+    W: 12,
+    OC: 6,
+    K: 3,
+    stride: 2,
+    padding: 1,
+    groups: 2,
+    dilation: 2,
+    accumulate: true,
+  },
+  { P: 1, N: 2, C: 3, H: 12, W: 13, OC: 6, K: 2, stride: 4, padding: 3, groups: 3, dilation: 6 },
   { P: 1, N: 1024, C: 1, H: 28, W: 28, OC: 6, K: 5, stride: 1, padding: 2, bench: true },
   { P: 1, N: 1024, C: 6, H: 14, W: 14, OC: 16, K: 5, stride: 1, padding: 0, bench: true },
 ].flatMap(casesOf);
