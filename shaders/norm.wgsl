@@ -31,35 +31,26 @@ fn at(operand: u32, member: u32) -> u32 {
   return views[operand].x + member * views[operand].y;
 }
 
-var<workgroup> partials: array<f32, LANES>;
+var<workgroup> partials: array<vec4f, LANES>;
+var<workgroup> whole: vec4f;
 
-// The sum over all lanes, in a fixed order; only lane 0 gets it.
-fn sumOfLanes(lane: u32, own: f32) -> f32 {
+// The sums over all lanes, in a fixed order, for every lane; four at once.
+fn sumForLanes(lane: u32, own: vec4f) -> vec4f {
   partials[lane] = own;
   workgroupBarrier();
   if (lane < SIDE) {
-    var sum = 0.0;
+    var sum = vec4f();
     for (var i = lane; i < LANES; i += SIDE) {
       sum += partials[i];
     }
     partials[lane] = sum;
   }
   workgroupBarrier();
-  var sum = 0.0;
   if (lane == 0u) {
+    var sum = vec4f();
     for (var i = 0u; i < SIDE; i++) {
       sum += partials[i];
     }
-  }
-  return sum;
-}
-
-var<workgroup> whole: f32;
-
-// The same for every lane.
-fn sumForLanes(lane: u32, own: f32) -> f32 {
-  let sum = sumOfLanes(lane, own);
-  if (lane == 0u) {
     whole = sum;
   }
   return workgroupUniformLoad(&whole);
@@ -107,7 +98,7 @@ fn forward(
     }
     own += block;
   }
-  let mean = sumForLanes(lane, own) / f32(S * L);
+  let mean = sumForLanes(lane, vec4f(own, 0.0, 0.0, 0.0)).x / f32(S * L);
   own = 0.0;
   for (var start = lane; start < S * L; start += LANES * BLOCK) {
     var block = 0.0;
@@ -117,7 +108,7 @@ fn forward(
     }
     own += block;
   }
-  let variance = sumForLanes(lane, own) / f32(S * L);
+  let variance = sumForLanes(lane, vec4f(own, 0.0, 0.0, 0.0)).x / f32(S * L);
   let saved = at(4u, p);
   if (lane == 0u) {
     forward_saved[saved + group] = mean;
@@ -217,8 +208,9 @@ fn tangent(
       }
       own += block;
     }
-    meanDot = sumForLanes(lane, own.x) / f32(S * L);
-    slope = sumForLanes(lane, own.y) / f32(S * L);
+    let sums = sumForLanes(lane, vec4f(own, 0.0, 0.0)) / f32(S * L);
+    meanDot = sums.x;
+    slope = sums.y;
   }
   let savedDot = at(6u, p);
   if (lane == 0u) {
@@ -282,8 +274,7 @@ fn backward(
   let saved = at(1u, p);
   let sumsAt = at(4u, p);
   let maps = A * S * B * L / map;
-  var slope = 0.0;
-  var mean = 0.0;
+  var m = vec2f(); // slope, mean
   if (map < 64u) {
     for (var q = lane; q < S * L / map; q += LANES) {
       let first = element(group, q * map);
@@ -291,35 +282,30 @@ fn backward(
       backward_sums[sumsAt + first / map] = sums.x;
       backward_sums[sumsAt + maps + first / map] = sums.y;
       let gamma = backward_saved[saved + 2u * A * B + channel(first)];
-      slope += gamma * sums.x;
-      mean += gamma * sums.y;
+      m += gamma * sums;
     }
-    slope = sumForLanes(lane, slope);
-    mean = sumForLanes(lane, mean);
+    m = sumForLanes(lane, vec4f(m, 0.0, 0.0)).xy;
   } else {
     for (var q = 0u; q < S * L / map; q++) {
       let first = element(group, q * map);
       let own = backwardSums(p, group, first, lane, LANES);
-      let sums = vec2f(sumForLanes(lane, own.x), sumForLanes(lane, own.y));
+      let sums = sumForLanes(lane, vec4f(own, 0.0, 0.0)).xy;
       if (lane == 0u) {
         backward_sums[sumsAt + first / map] = sums.x;
         backward_sums[sumsAt + maps + first / map] = sums.y;
       }
       let gamma = backward_saved[saved + 2u * A * B + channel(first)];
-      slope += gamma * sums.x;
-      mean += gamma * sums.y;
+      m += gamma * sums;
     }
   }
-  let share = select(1.0 / f32(S * L), 0.0, frozen != 0u);
-  slope *= share;
-  mean *= share;
+  m *= select(1.0 / f32(S * L), 0.0, frozen != 0u);
   let meanOfX = backward_saved[saved + group];
   let inv = inverse(backward_saved[saved + A * B + group]);
   for (var e = lane; e < S * L; e += LANES) {
     let i = element(group, e);
     let n = (backward_x[at(0u, p) + i] - meanOfX) * inv;
     let d = backward_saved[saved + 2u * A * B + channel(i)] * backward_yBar[at(2u, p) + i];
-    backward_xBar[at(3u, p) + i] = inv * (d - mean - n * slope);
+    backward_xBar[at(3u, p) + i] = inv * (d - m.y - n * m.x);
   }
 }
 
@@ -399,13 +385,11 @@ fn tangentBackward(
       tangentBackward_sumsDot[sumsAt + maps + first / map] = sums.w;
       m += withGamma(p, first, sums);
     }
-    m = vec4f(sumForLanes(lane, m.x), sumForLanes(lane, m.y), sumForLanes(lane, m.z), sumForLanes(lane, m.w));
+    m = sumForLanes(lane, m);
   } else {
     for (var q = 0u; q < S * L / map; q++) {
       let first = element(group, q * map);
-      let own = tangentSums(p, group, first, lane, LANES);
-      let xy = vec2f(sumForLanes(lane, own.x), sumForLanes(lane, own.y));
-      let sums = vec4f(xy, sumForLanes(lane, own.z), sumForLanes(lane, own.w));
+      let sums = sumForLanes(lane, tangentSums(p, group, first, lane, LANES));
       if (lane == 0u) {
         tangentBackward_sumsDot[sumsAt + first / map] = sums.z;
         tangentBackward_sumsDot[sumsAt + maps + first / map] = sums.w;

@@ -2,7 +2,7 @@ import type { Dataset, Split } from '../data/dataset.js';
 import type { Device, Executable, Tensor } from '../engine/device.js';
 import * as elementwise from '../engine/ops/elementwise.js';
 import * as gather from '../engine/ops/gather.js';
-import { type Program, Recorder, reshape, type View } from '../engine/program.js';
+import { elements, type Program, Recorder, reshape, slice, type View } from '../engine/program.js';
 import type { Network, WeightScheme } from '../networks/network.js';
 import { drawNetworks } from '../train/initialise.js';
 import { recordInnerLoop } from '../train/inner-loop.js';
@@ -35,7 +35,10 @@ export interface EvaluatorGeometry {
   readonly seed?: number;
 }
 
-/** Trains a population on a small set, exactly as the inner loop does or in minibatches, and scores it on a split. */
+/**
+ * Trains a population on a small set, exactly as the inner loop does or in minibatches, and scores it on a split. Batch norm
+ * is scored with the statistics that `recordBatchStatistics` takes of the steps' batches after training.
+ */
 export class Evaluator {
   private constructor(
     readonly geometry: EvaluatorGeometry,
@@ -59,7 +62,10 @@ export class Evaluator {
         if (external) tensors[name] = owned.own(await device.tensor(dtype, length));
       const executable = owned.own(await device.load(program, tensors));
       const trained = tensors.trained ?? tensors.theta;
-      const scoring = owned.own(await Scoring.create(device, dataset, split, geometry.network, trained));
+      const batches = { tensors: { images: tensors.images }, record: batchesOfSteps(geometry) };
+      const scoring = owned.own(
+        await Scoring.create(device, dataset, split, geometry.network, trained, batches),
+      );
       return new Evaluator(geometry, split.count, tensors, executable, scoring, owned);
     });
   }
@@ -103,6 +109,15 @@ export class Evaluator {
     this.owned.dispose();
   }
 }
+
+/** The batch of every step. */
+const batchesOfSteps =
+  ({ network, members, steps, n }: EvaluatorGeometry) =>
+  (r: Recorder): View[] => {
+    const shape = [n, ...network.inputShape];
+    const images = r.external('images', members, [steps, ...shape]);
+    return Array.from({ length: steps }, (_, t) => slice(images, t * elements(shape), shape));
+  };
 
 /** `values` over and over, up to `length`. */
 function repeated(values: ArrayLike<number>, length: number): ArrayLike<number> {

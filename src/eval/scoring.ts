@@ -2,8 +2,9 @@ import type { Dataset, Split } from '../data/dataset.js';
 import { SplitOnDevice } from '../data/on-device.js';
 import type { Device, Executable, Tensor } from '../engine/device.js';
 import * as accuracy from '../engine/ops/accuracy.js';
-import { type Program, Recorder, slice } from '../engine/program.js';
+import { type Program, Recorder, slice, type View } from '../engine/program.js';
 import type { Network } from '../networks/network.js';
+import { recordBatchStatistics } from '../train/batch-statistics.js';
 import { type Owned, owning } from '../util/owned.js';
 
 /** Images scored in one piece by all members together, at most; a population of large networks takes fewer. */
@@ -17,6 +18,14 @@ export function classCounts({ labels }: Split, classes: number): number[] {
   const counts = new Array<number>(classes).fill(0);
   for (const label of labels) counts[label]++;
   return counts;
+}
+
+/** What networks were trained on, for those with batch norm: they are scored with the statistics of these batches. */
+export interface TrainingBatches {
+  /** External tensors that `record` declares. */
+  readonly tensors: Readonly<Record<string, Tensor>>;
+  /** Declares the tensors and returns the batches of images. */
+  record(r: Recorder): readonly View[];
 }
 
 /** Counts the right answers of a population of trained networks on a whole split. */
@@ -34,15 +43,17 @@ export class Scoring {
     split: Split,
     network: Network,
     trained: Tensor,
+    batches: TrainingBatches,
   ): Promise<Scoring> {
     return owning(async (owned) => {
       const uploaded = owned.own(await SplitOnDevice.upload(device, dataset, split));
       const members = trained.length / network.count;
-      const program = recordScoring(network, members, uploaded);
+      const program = recordScoring(network, members, uploaded, batches);
       const rows = Uint32Array.from({ length: split.count }, (_, i) => i);
       const order = owned.own(await device.tensor('u32', split.count, rows));
       const correct = owned.own(await device.tensor('f32', members * network.classes));
-      const bindings = { ...uploaded.tensors, order, trained, correct };
+      const training = network.statisticsCount ? batches.tensors : {};
+      const bindings = { ...uploaded.tensors, order, trained, correct, ...training };
       return new Scoring(correct, owned.own(await device.load(program, bindings)), owned);
     });
   }
@@ -60,22 +71,32 @@ export class Scoring {
   }
 }
 
-function recordScoring(network: Network, members: number, split: SplitOnDevice): Program {
-  const record = (count: number, piece: number) => {
+function recordScoring(
+  network: Network,
+  members: number,
+  split: SplitOnDevice,
+  batches: TrainingBatches,
+): Program {
+  const record = (count: number, piece: number, calibrated: boolean) => {
     const r = new Recorder('count right answers');
     const externals = split.declare(r);
     const order = r.external('order', 1, [split.count], 'u32');
     const trained = r.external('trained', members, [network.count]);
     const correct = r.external('correct', members, [network.classes]);
+    let frozen: View | undefined;
+    if (calibrated && network.statisticsCount) {
+      frozen = r.temporary('statistics', members, [network.statisticsCount]);
+      recordBatchStatistics(r, members, network, batches.record(r), trained, frozen);
+    }
     for (let start = 0; start < count; start += piece) {
       const index = slice(order, start, [Math.min(piece, count - start)]);
       const { x, y } = split.batch(r, externals, index);
-      const { z } = network.forward(r, x, trained);
+      const { z } = network.forward(r, x, trained, { frozen });
       accuracy.byClass(r, { z, y }, { into: correct, accumulate: start > 0 });
     }
     return r.program();
   };
-  const perImage = record(1, 1).bytes().temporary;
+  const perImage = record(1, 1, false).bytes().temporary;
   const piece = Math.min(Math.floor(imagesInFlight / members), Math.floor(bytesInFlight / perImage));
-  return record(split.count, Math.max(1, piece));
+  return record(split.count, Math.max(1, piece), true);
 }

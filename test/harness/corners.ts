@@ -20,7 +20,50 @@ function poolingNaN(W: number, kernel: number, padding: number): OpCase {
   };
 }
 
+/** All passes of norm and lrn with NaN in x: it stays in its group or window, and fills that. */
+function normalisingNaN(shape: readonly number[], groups: number | 'batch'): OpCase {
+  return {
+    name: `norm of NaN, ${groups} groups of ${shape.join('x')}`,
+    fill: { x: { kind: 'values', values: nanInFirst(shape) } },
+    record(r) {
+      const [x, xDot, yBar] = ['x', 'xDot', 'yBar'].map((name) => r.external(name, 1, shape));
+      const [gamma, beta] = ['gamma', 'beta'].map((name) => r.external(name, 1, [shape[1]]));
+      const geometry = { groups, eps: 1e-5, frozen: false };
+      const { saved } = ops.norm.forward(r, { x, gamma, beta }, geometry, { y: r.external('y', 1, shape) });
+      const tangents = { x, saved, xDot, gammaDot: gamma, betaDot: beta };
+      const { savedDot } = ops.norm.tangent(r, tangents, geometry, { yDot: r.external('yDot', 1, shape) });
+      ops.norm.backward(r, { x, saved, yBar }, geometry, { xBar: r.external('xBar', 1, shape) });
+      const operands = { x, saved, yBar, xDot, savedDot, yBarDot: xDot };
+      ops.norm.tangentBackward(r, operands, geometry, { xBarDot: r.external('xBarDot', 1, shape) });
+    },
+  };
+}
+
+function lrnNaN(shape: readonly number[], beta: number): OpCase {
+  return {
+    name: `lrn of NaN, beta=${beta}`,
+    fill: { x: { kind: 'values', values: nanInFirst(shape) } },
+    record(r) {
+      const [x, xDot, yBar] = ['x', 'xDot', 'yBar'].map((name) => r.external(name, 1, shape));
+      const geometry = { size: 4, alpha: 1, beta, k: 1 };
+      const { d } = ops.lrn.forward(r, { x }, geometry, { y: r.external('y', 1, shape) });
+      const { dDot } = ops.lrn.tangent(r, { x, d, xDot }, geometry, { yDot: r.external('yDot', 1, shape) });
+      ops.lrn.backward(r, { x, d, yBar }, geometry, { into: r.external('xBar', 1, shape) });
+      const operands = { x, d, yBar, xDot, dDot, yBarDot: xDot };
+      ops.lrn.tangentBackward(r, operands, geometry, { into: r.external('xBarDot', 1, shape) });
+    },
+  };
+}
+
+/** One NaN in the first channel, so that other groups, channels far away and other positions have none. */
+const nanInFirst = (shape: readonly number[]) =>
+  Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => (i === 1 ? Number.NaN : Math.sin(i * i)));
+
 export const corners: readonly OpCase[] = [
+  normalisingNaN([2, 4, 5, 7], 2),
+  normalisingNaN([2, 3, 9, 9], 'batch'),
+  lrnNaN([2, 7, 3, 3], 0.75),
+  lrnNaN([1, 7, 5, 5], 1.25),
   // Widths that fill vectors of every instruction set, and such as leave a rest.
   poolingNaN(64, 2, 0),
   poolingNaN(23, 2, 0),

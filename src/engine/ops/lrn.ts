@@ -244,7 +244,7 @@ export const cases: readonly OpCase[] = [
   { P: 1, shape: [2, 3, 4, 5], size: 8, alpha: 2, beta: 1.25, k: 0.5 },
   { P: 1, shape: [3, 4, 6], size: 1, alpha: 1, beta: 0.5, k: 1 },
   { P: 1, shape: [5, 7], size: 3, alpha: 0.3, beta: 1, k: 1 },
-  { P: 1, shape: [64, 64, 16, 16], size: 4, alpha: 0.001 / 9, beta: 0.75, k: 1, bench: true },
+  { P: 1, shape: [32, 64, 16, 16], size: 4, alpha: 0.001 / 9, beta: 0.75, k: 1, bench: true },
 ].flatMap(({ P, shape, shared, bench, ...geometry }): OpCase[] => {
   const name = `P=${P} ${shape.join('x')} size=${geometry.size} beta=${geometry.beta}${shared ? ', x shared' : ''}`;
   const tensor = (r: Recorder, of: string) => r.external(of, P, shape);

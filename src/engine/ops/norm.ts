@@ -337,7 +337,7 @@ const examples: readonly Example[] = [
     value: (i) => 300 + 0.2 * Math.sin(i * i),
   },
   { P: 1, shape: [3, 2, 3, 3], groups: 'batch', note: 'constant', value: () => 0.3 },
-  { P: 1, shape: [64, 128, 32, 32], groups: 128, bench: true },
+  { P: 1, shape: [16, 128, 32, 32], groups: 128, bench: true },
 ];
 
 export const cases: readonly OpCase[] = examples.flatMap(
