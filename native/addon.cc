@@ -1,8 +1,16 @@
 #include <napi.h>
 
 #include "isa.h"
+#include "matrix.h"
 #include "parallel.h"
 #include "program.h"
+
+#define LIMBECK_REGISTRY(isa)                                                  \
+  namespace limbeck::isa {                                                     \
+  void matrix_product(Pool& pool, const MatrixProduct& product, double* scratch); \
+  }
+#include "isas.gen.h"
+#undef LIMBECK_REGISTRY
 
 /**
  * The border between JavaScript and the engine: unwraps arguments, wraps results, no maths. TypeScript
@@ -250,6 +258,79 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
   std::shared_ptr<Program> program_;
 };
 
+// ---------------------------------------------------------------- preparing data
+
+limbeck::MatrixProductFunction find_matrix_product(const std::string& name) {
+#define LIMBECK_REGISTRY(isa) \
+  if (name == #isa) return limbeck::isa::matrix_product;
+#include "isas.gen.h"
+#undef LIMBECK_REGISTRY
+  return nullptr;
+}
+
+/** A product on a thread of its own; the arrays are held until it is done. */
+class Product : public Napi::AsyncWorker {
+ public:
+  Product(const Napi::CallbackInfo& info, const DeviceWrap& device, const limbeck::MatrixProduct& product)
+      : AsyncWorker(info.Env()),
+        promise_(Napi::Promise::Deferred::New(info.Env())),
+        pool_(device.pool()),
+        function_(find_matrix_product(device.isa().name)),
+        product_(product) {
+    for (size_t i = 0; i < 3; i++) held_[i] = Napi::Persistent(info[i + 1].As<Napi::Object>());
+  }
+
+  Napi::Promise promise() const { return promise_.Promise(); }
+
+ protected:
+  void Execute() override {
+    std::vector<double> scratch(static_cast<size_t>(limbeck::matrix_scratch(product_.m, product_.n)));
+    function_(*pool_, product_, scratch.data());
+  }
+  void OnOK() override { promise_.Resolve(Env().Undefined()); }
+  void OnError(const Napi::Error& error) override { promise_.Reject(error.Value()); }
+
+ private:
+  Napi::Promise::Deferred promise_;
+  std::shared_ptr<Pool> pool_;
+  limbeck::MatrixProductFunction function_;
+  limbeck::MatrixProduct product_;
+  Napi::ObjectReference held_[3];
+};
+
+double* doubles(const Napi::Value& value, int64_t needed) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_float64_array)
+    fail(value.Env(), "ERR_PROGRAM", "expected a Float64Array");
+  Napi::Float64Array array = value.As<Napi::Float64Array>();
+  if (static_cast<int64_t>(array.ElementLength()) < needed)
+    fail(value.Env(), "ERR_SHAPE", "a matrix has fewer elements than its sizes say");
+  return array.Data();
+}
+
+/** matrixProduct(device, a, b, c, { depth, m, n, symmetric }): a promise; one at a time per device. See native/matrix.h. */
+Napi::Value matrix_product(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const DeviceWrap* device = unwrap<DeviceWrap>(info[0], kDeviceTag);
+  if (!device->pool()) fail(env, "ERR_PROGRAM", "the device was disposed of");
+  if (!info[4].IsObject()) fail(env, "ERR_PROGRAM", "expected an object");
+  const Napi::Object sizes = info[4].As<Napi::Object>();
+  limbeck::MatrixProduct product;
+  product.depth = integer(sizes.Get("depth"));
+  product.m = integer(sizes.Get("m"));
+  product.n = integer(sizes.Get("n"));
+  product.symmetric = sizes.Get("symmetric").ToBoolean().Value();
+  for (const int64_t size : {product.depth, product.m, product.n})
+    if (size < 1 || size > INT32_MAX) fail(env, "ERR_SHAPE", "expected sizes of at least 1");
+  if (product.symmetric && product.m != product.n) fail(env, "ERR_SHAPE", "a symmetric product is square");
+  product.a = doubles(info[1], product.depth * product.m);
+  product.b = doubles(info[2], product.depth * product.n);
+  product.c = doubles(info[3], product.m * product.n);
+  Product* worker = new Product(info, *device, product);
+  const Napi::Promise promise = worker->promise();
+  worker->Queue();
+  return promise;
+}
+
 // ---------------------------------------------------------------- what the module exports
 
 Napi::Array names(Napi::Env env, const char* const* list) {
@@ -282,6 +363,7 @@ Napi::Value isa_names(const Napi::CallbackInfo& info) {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("kernels", Napi::Function::New<kernels>(env, "kernels"));
   exports.Set("isas", Napi::Function::New<isa_names>(env, "isas"));
+  exports.Set("matrixProduct", Napi::Function::New<matrix_product>(env, "matrixProduct"));
   exports.Set("NativeDevice", DeviceWrap::define(env));
   exports.Set("NativeTensor", TensorWrap::define(env));
   exports.Set("NativeProgram", ProgramWrap::define(env));

@@ -40,6 +40,10 @@ export async function readConfig(path: string, options: readonly Option[]): Prom
     }
     if (option.kind === 'whole' || option.kind === 'number') checkNumber(option, where, value);
     else if (option.kind === 'numbers') for (const one of [value].flat()) checkNumber(option, where, one);
+    else if (option.kind === 'switch') {
+      if (typeof value !== 'boolean')
+        throw new LimbeckError('ERR_OPTION', `${where} is ${shown(value)}, expected true or false`);
+    }
     // The schedule may say more than its kind: {"kind": "step", "factor": 0.5}.
     else if (typeof value !== 'string' && !(name === 'schedule' && typeof value === 'object'))
       throw new LimbeckError('ERR_OPTION', `${where} is ${shown(value)}, expected text: ${option.value}`);

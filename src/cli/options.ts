@@ -67,6 +67,7 @@ export const readingOptions: readonly Option[] = [
     fallback: 'label, else the first',
   },
   { name: 'labelSet', kind: 'text', value: 'fine|coarse', help: 'labels of CIFAR-100', fallback: 'fine' },
+  { name: 'zca', kind: 'switch', help: 'whiten the images by regularised ZCA (epsilon 0.1)' },
 ];
 export const digitsSize: Option = {
   name: 'digitsSize',

@@ -58,7 +58,7 @@ export async function carryOut(run: Run): Promise<number> {
   if (!result.stopped && result.diverged === undefined) {
     // Written before the test split is opened: a test that is cut off is counted too, and loses nothing.
     record = { ...record, testOpened: record.testOpened + 1 };
-    await folder.write(record, result.set);
+    await folder.write(record, result.set, data.zca);
     const before = performance.now();
     evaluation = await evaluateUnlessStopped(run, result, signal, terminal);
     terminal.clear();
@@ -66,7 +66,7 @@ export async function carryOut(run: Run): Promise<number> {
     const testOpened = Math.max(record.testOpened, await folder.testOpened());
     record = withTest({ ...record, testOpened }, evaluation, evaluationSeconds);
   }
-  await folder.write(record, result.set);
+  await folder.write(record, result.set, data.zca);
   if (json) process.stdout.write(resultLine(record, folder.folder));
   else conclude(terminal, run, record, evaluation);
   if (result.diverged !== undefined) throw new LimbeckError('ERR_DIVERGED', result.diverged);

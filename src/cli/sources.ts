@@ -32,7 +32,7 @@ export function dataSource({ dataset = 'digits', digitsSize, reading }: Partial<
 
 /** The options of `readingOptions` that were given, as the loader takes them; undefined when there are none. */
 export function readingGiven(given: Values): Reading | undefined {
-  const { imageSize, channels, layout, labelColumn, labelSet } = given as {
+  const { imageSize, channels, layout, labelColumn, labelSet, zca } = given as {
     [Name in keyof Reading]: Name extends 'imageSize' ? string : Reading[Name];
   };
   checkWord('layout', layout, ['nhwc', 'nchw']);
@@ -43,6 +43,7 @@ export function readingGiven(given: Values): Reading | undefined {
     ...(layout !== undefined && { layout }),
     ...(labelColumn !== undefined && { labelColumn }),
     ...(labelSet !== undefined && { labelSet }),
+    ...(zca && { zca }),
   };
   return Object.keys(reading).length ? reading : undefined;
 }
@@ -86,17 +87,19 @@ function digitsOf(train: number | undefined): DigitsOptions | undefined {
 
 export function describeData(data: Dataset): DatasetRecord {
   const hash = createHash('sha256');
-  for (const { images, labels } of [data.train, data.validation, data.test]) {
+  const { train, validation, test } = data.zca?.source ?? data;
+  for (const { images, labels } of [train, validation, test]) {
     hash.update(new Uint8Array(images.buffer, images.byteOffset, images.byteLength));
     hash.update(labels);
   }
-  const { name, imageShape, classNames, mean, std } = data;
+  const { name, imageShape, classNames, mean, std, zca } = data;
   return {
     name,
     imageShape,
     classNames,
     mean,
     std,
+    zca: zca && { epsilon: zca.epsilon },
     splits: { train: data.train.count, validation: data.validation.count, test: data.test.count },
     sha256: hash.digest('hex'),
   };

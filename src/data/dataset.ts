@@ -7,6 +7,17 @@ export interface Split {
   readonly count: number;
 }
 
+/** What undoes ZCA: a picture is mean + inverse z; see zca.ts. */
+export interface Whitening {
+  readonly epsilon: number;
+  /** `[C * H * W]`, of pixels in 0..1. */
+  readonly mean: Float64Array;
+  /** `[C * H * W, C * H * W]`: (C + epsilon I)^(1/2), symmetric. */
+  readonly inverse: Float32Array;
+  /** As they were read: what tells whether data is the same, because whitening rounds differently on other processors. */
+  readonly source: Readonly<Record<'train' | 'validation' | 'test', Split>>;
+}
+
 /**
  * A labelled image set with its splits kept apart: methods see `train` and `validation` only; `test` is
  * opened by `eval` alone.
@@ -21,6 +32,8 @@ export interface Dataset {
   /** Per channel, of pixel values scaled to 0..1 (bytes / 255; floats are taken as they are). */
   readonly mean: readonly number[];
   readonly std: readonly number[];
+  /** Present where the images are ZCA-whitened; `mean` and `std` are then 0 and 1. */
+  readonly zca?: Whitening;
   /** How it was split, where the files did not say: for people. */
   readonly splitNote?: string;
   readonly train: Split;

@@ -8,6 +8,7 @@ import { type DigitsOptions, generateDigits } from './digits.js';
 import { type IdxFolderOptions, isIdxName, loadIdxFolder } from './idx.js';
 import type { DecodeOptions } from './image-files.js';
 import { isImageFolder, loadImageFolder } from './image-folder.js';
+import { whiten } from './zca.js';
 
 /** How to read files that leave something open; which of these applies depends on the format. */
 export interface Reading {
@@ -21,6 +22,8 @@ export interface Reading {
   readonly labelColumn?: string;
   /** Of CIFAR-100. */
   readonly labelSet?: 'fine' | 'coarse';
+  /** Whether to whiten the images by regularised ZCA; any format. */
+  readonly zca?: boolean;
 }
 
 export interface LoadOptions extends IdxFolderOptions, Reading, Pick<DecodeOptions, 'onProgress'> {
@@ -89,6 +92,12 @@ const KNOWN = `known are 'digits' (generated, needs no file), ${FORMATS.map(({ w
  * @throws ERR_OPTION for an unknown name or an option that does not apply; ERR_FILE_MISSING; what the loaders throw
  */
 export async function loadDataset(nameOrPath: string, options: LoadOptions = {}): Promise<Dataset> {
+  const { zca, ...rest } = options;
+  const dataset = await loadFormat(nameOrPath, rest);
+  return zca ? whiten(dataset) : dataset;
+}
+
+async function loadFormat(nameOrPath: string, options: LoadOptions): Promise<Dataset> {
   const { digits, ...others } = options;
   if (nameOrPath === 'digits') {
     checkApplies(others, ['onProgress'], "'digits'");

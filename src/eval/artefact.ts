@@ -31,13 +31,15 @@ export interface ArtefactNotes {
 export interface Artefact {
   readonly set: DistilledSet;
   readonly notes: ArtefactNotes;
+  /** Of whitened images: what they look like, pixels mostly in 0..1; written for others to look at. */
+  readonly shown?: Float32Array;
 }
 
 const format = 'limbeck-distilled-1';
 const file = 'distilled file';
 
 /** `distilled.safetensors`: images, labels, learning rates, initial parameters, and everything needed to use them. */
-export function encodeArtefact({ set, notes }: Artefact): Uint8Array {
+export function encodeArtefact({ set, notes, shown }: Artefact): Uint8Array {
   const { network, steps, epochs, ipc, init, seed } = set;
   const n = ipc * network.classes;
   const tensors: Record<string, { shape: number[]; data: WritableData }> = {
@@ -45,6 +47,7 @@ export function encodeArtefact({ set, notes }: Artefact): Uint8Array {
     labels: { shape: [steps, n, network.classes], data: set.labels },
     learning_rates: { shape: [steps * epochs], data: set.learningRates },
   };
+  if (shown) tensors.images_shown = { shape: [steps, n, ...network.inputShape], data: shown };
   if (set.initialParameters) {
     const { count } = createNetwork(network);
     tensors.initial_parameters = {

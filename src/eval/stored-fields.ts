@@ -44,6 +44,10 @@ export class StoredFields {
     return this.#take(name, `one of ${words.join(', ')}`, (value) => words.includes(value as Word));
   }
 
+  flag(name: string): boolean {
+    return this.#take(name, 'true or false', (value) => typeof value === 'boolean');
+  }
+
   number(name: string): number {
     return this.#take(name, 'a finite number', Number.isFinite);
   }
@@ -131,6 +135,7 @@ export function readingOf(fields: StoredFields): Reading {
     layout: fields.optional('layout', (name) => fields.word(name, ['nhwc', 'nchw'])),
     labelColumn: fields.optional('labelColumn', (name) => fields.text(name)),
     labelSet: fields.optional('labelSet', (name) => fields.word(name, ['fine', 'coarse'])),
+    zca: fields.optional('zca', (name) => fields.flag(name)),
   };
 }
 

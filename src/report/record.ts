@@ -24,6 +24,8 @@ export interface DatasetRecord {
   readonly classNames: readonly string[];
   readonly mean: readonly number[];
   readonly std: readonly number[];
+  /** Where the images are whitened: they are not normalised besides. */
+  readonly zca?: { readonly epsilon: number };
   /** Images of each split. */
   readonly splits: { readonly train: number; readonly validation: number; readonly test: number };
   /** Of all images and labels: tells whether the data is still the same. */

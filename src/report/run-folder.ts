@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import type { Whitening } from '../data/dataset.js';
+import { unwhiten } from '../data/zca.js';
 import { type ArtefactNotes, encodeArtefact } from '../eval/artefact.js';
 import type { DistilledSet } from '../eval/evaluate.js';
 import { sweepTemporaryFiles, writeFileAtomic } from '../util/atomic-file.js';
@@ -135,8 +137,13 @@ export class RunFolder {
     return writeFileAtomic(this.paths.record, `${JSON.stringify(record, null, 1)}\n`);
   }
 
-  /** The results, the record last: where it says finished, everything is there. */
-  async write(record: RunRecord, set: DistilledSet): Promise<void> {
+  /**
+   * The results, the record last: where it says finished, everything is there. `zca` is that of the data, if they are
+   * whitened.
+   */
+  async write(record: RunRecord, set: DistilledSet, zca?: Whitening): Promise<void> {
+    const shown = zca && unwhiten(zca, set.images);
+    const look = shown ? { ...set, images: shown } : set;
     const { dataset, config, engine, best } = record;
     const notes: ArtefactNotes = {
       dataset: dataset.name,
@@ -152,9 +159,9 @@ export class RunFolder {
       options: config.options,
       validationAccuracy: best.validationAccuracy,
     };
-    await writeFileAtomic(this.paths.artefact, encodeArtefact({ set, notes }));
-    await writeFileAtomic(this.paths.sheet, encodePng(contactSheet(set, dataset)));
-    await writeFileAtomic(this.paths.report, reportHtml(record, set));
+    await writeFileAtomic(this.paths.artefact, encodeArtefact({ set, notes, shown }));
+    await writeFileAtomic(this.paths.sheet, encodePng(contactSheet(look, dataset)));
+    await writeFileAtomic(this.paths.report, reportHtml(record, look));
     await this.#writeRecord(record);
   }
 }

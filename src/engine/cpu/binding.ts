@@ -10,9 +10,27 @@ export interface Binding {
   kernels(): KernelSignature[];
   /** Instruction sets this processor can run, best first. */
   isas(): string[];
+  /**
+   * c += transpose(a) b in float64: a `[depth, m]`, b `[depth, n]`, c `[m, n]`; half the work where the product is known
+   * to be symmetric. Off the main thread; one at a time per device.
+   */
+  matrixProduct(
+    device: NativeDevice,
+    a: Float64Array,
+    b: Float64Array,
+    c: Float64Array,
+    sizes: MatrixSizes,
+  ): Promise<void>;
   readonly NativeDevice: new (isa: string, threads: number) => NativeDevice;
   readonly NativeTensor: new (bytes: number) => NativeTensor;
   readonly NativeProgram: new (device: NativeDevice, description: ProgramDescription) => NativeProgram;
+}
+
+export interface MatrixSizes {
+  readonly depth: number;
+  readonly m: number;
+  readonly n: number;
+  readonly symmetric?: boolean;
 }
 
 export interface KernelSignature {

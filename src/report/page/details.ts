@@ -20,10 +20,15 @@ export function useSection({ dataset, config }: RunRecord): string {
         'distilled = load_file("distilled.safetensors")',
         'images, labels, rates = (distilled[name] for name in ("images", "labels", "learning_rates"))',
       ].join('\n'),
-    )}</pre><p class="about">Images are <code>[step, image, channel, row, column]</code>, normalised as ` +
-    `(pixel − ${perChannel(dataset.mean)}) / ${perChannel(dataset.std)} of pixels in 0..1; labels ` +
+    )}</pre><p class="about">Images are <code>[step, image, channel, row, column]</code>, ${normalisation(dataset)}; labels ` +
     '<code>[step, image, class]</code>; learning rates one per inner step, epoch after epoch.</p></section>'
   );
+}
+
+function normalisation({ mean, std, zca }: RunRecord['dataset']): string {
+  return zca
+    ? `ZCA-whitened with ε = ${zca.epsilon} (<code>images_shown</code> has them as pictures, pixels mostly in 0..1)`
+    : `normalised as (pixel − ${perChannel(mean)}) / ${perChannel(std)} of pixels in 0..1`;
 }
 
 const perChannel = (values: readonly number[]): string =>
