@@ -94,6 +94,30 @@ describe('loadDataset reads', () => {
     expect([...coarse.test.labels]).toEqual([19, 18, 17]);
   });
 
+  test('SVHN: rows along the first axis, the digit 0 as class 0', async () => {
+    for (const compressed of [true, false]) {
+      const content = {
+        'train_32x32.mat': files.svhn(40, compressed),
+        'test_32x32.mat': files.svhn(2, compressed),
+      };
+      const data = await load(content, '', { validationCount: 0 });
+      expect(data).toMatchObject({ name: 'svhn', imageShape: [3, 32, 32], classes: 10 });
+      expect([...data.train.labels.subarray(8, 11)]).toEqual([9, 0, 1]);
+      const at = (image: number, c: number, row: number, column: number) =>
+        data.test.images[((image * 3 + c) * 32 + row) * 32 + column];
+      expect([at(0, 0, 5, 0), at(0, 0, 0, 5), at(0, 2, 0, 0), at(1, 1, 31, 31)]).toEqual([5, 10, 6, 97]);
+    }
+  });
+
+  test('USPS as it is published: blanks instead of commas', async () => {
+    const row = (label: number) => `${label}.0000 ${'-1.000 0.500 '.repeat(128)}\n`;
+    const train = Array.from({ length: 20 }, (_, i) => row(i % 10)).join('');
+    const content = { 'zip.train.gz': gzipSync(train), 'zip.test.gz': gzipSync(row(6)) };
+    const data = await load(content, '', { validationCount: 0 });
+    expect(data).toMatchObject({ imageShape: [1, 16, 16], classes: 10, train: { count: 20 } });
+    expect([data.test.labels[0], ...data.test.images.subarray(0, 2)]).toEqual([6, -1, 0.5]);
+  });
+
   test('colour first and colour last give the same images; what could be both is asked for', async () => {
     const values = Uint8Array.from({ length: 2 * 3 * 4 }, (_, i) => i);
     const last = Uint8Array.from({ length: 24 }, (_, i) => {
@@ -294,9 +318,18 @@ describe('hostile bytes: a data set or a LimbeckError, and no memory for what a 
     ['x.tar', files.tar(files.cifar10Files(8))],
     ['x.tar.gz', gzipSync(files.tar(files.cifar10Files(8)))],
   ];
-  test.each(originals)('%s', async (name, original) => {
+  test.each([
+    ...originals,
+    ['train_32x32.mat', files.svhn(40, false)] as const,
+    ['train_32x32.mat', files.svhn(40)] as const,
+  ])('%s', async (name, original) => {
     const random = new Stream(5, 99);
-    const path = await write(original, name);
+    const inFolder = name.endsWith('.mat');
+    const path = await write(
+      inFolder ? { [name]: original, 'test_32x32.mat': files.svhn(2) } : original,
+      inFolder ? '' : name,
+    );
+    const changed = inFolder ? join(path, name) : path;
     const before = process.memoryUsage().arrayBuffers;
     let loaded = 0;
     let peak = 0;
@@ -316,7 +349,7 @@ describe('hostile bytes: a data set or a LimbeckError, and no memory for what a 
       else if (k % 8 === 3) content.subarray(place(draw)).subarray(0, 4).fill(0xff);
       else if (k > 0)
         for (let flip = 0; flip <= k % 3; flip++) content[place(draw + 4 * flip)] ^= 1 << (k & 7);
-      await writeFile(path, content);
+      await writeFile(changed, content);
       try {
         const { train, validation, test, imageShape } = await loadDataset(path);
         const pixels = imageShape[0] * imageShape[1] * imageShape[2];

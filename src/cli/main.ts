@@ -6,10 +6,11 @@ import { suggestion } from './closest.js';
 import { commandHelp, generalHelp } from './command.js';
 import { command as devices } from './devices.js';
 import { command as distill } from './distill.js';
+import { command as download } from './download.js';
 import { command as evaluate } from './evaluate.js';
 import { command as resume } from './resume.js';
 
-const commands = [distill, resume, evaluate, devices];
+const commands = [distill, resume, evaluate, download, devices];
 
 /** Statuses: 0 done, 1 a fault of ours, 2 something the user can mend, 130 stopped. */
 async function main(args: readonly string[]): Promise<number> {

@@ -21,10 +21,11 @@ interface Table {
 
 const LABEL_NAMES = ['label', 'class', 'target', 'y'];
 const NEWLINE = 10;
+const COMMA = 44;
 
 /**
  * Loads a CSV table, or a folder with `train.csv` and possibly `test.csv` (and `.gz`): one image per row, its class and
- * its pixels. A header is optional; classes are numbers, or names. Pixels that are all bytes are taken as such.
+ * its pixels, separated by commas or blanks. A header is optional; USPS comes as `zip.train.gz` and `zip.test.gz`; classes are numbers, or names. Pixels that are all bytes are taken as such.
  *
  * @throws ERR_FILE_MISSING; ERR_FILE_FORMAT naming the line of a cell that is no number or a row of another length;
  * ERR_DATA; ERR_SHAPE; ERR_OPTION
@@ -54,8 +55,8 @@ export async function loadCsv(path: string, options: CsvOptions = {}): Promise<D
   );
 }
 
-const isTrain = (name: string): boolean => /(^|[_-])train\.csv(\.gz)?$/i.test(name);
-const isTest = (name: string): boolean => /(^|[_-])test\.csv(\.gz)?$/i.test(name);
+const isTrain = (name: string): boolean => /(^|[_-])train\.csv(\.gz)?$|^zip\.train(\.gz)?$/i.test(name);
+const isTest = (name: string): boolean => /(^|[_-])test\.csv(\.gz)?$|^zip\.test(\.gz)?$/i.test(name);
 
 /** Whether a folder holds a table to train on. */
 export const isCsvFolder = (names: readonly string[]): boolean => names.some(isTrain);
@@ -74,9 +75,11 @@ async function readTable(path: string, labelColumn: string | undefined): Promise
 export function parseCsv(bytes: Uint8Array, path: string, labelColumn?: string): Table {
   const lines = linesOf(bytes);
   const text = new TextDecoder();
-  const cells = ([begin, end]: readonly [number, number]) =>
-    text.decode(bytes.subarray(begin, end)).split(',').map(unquoted);
   if (lines.length === 0) throw unreadable(path, 'CSV table', 'it is empty');
+  // Without commas, blanks separate: the form of the USPS digits.
+  const separator = bytes.subarray(...lines[0]).includes(COMMA) ? ',' : /\s+/;
+  const cells = ([begin, end]: readonly [number, number]) =>
+    text.decode(bytes.subarray(begin, end)).trim().split(separator).map(unquoted);
   const first = cells(lines[0]);
   const hasHeader =
     first.slice(1).some((cell) => !isNumber(cell)) ||

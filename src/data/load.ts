@@ -8,6 +8,7 @@ import { type DigitsOptions, generateDigits } from './digits.js';
 import { type IdxFolderOptions, isIdxName, loadIdxFolder } from './idx.js';
 import type { DecodeOptions } from './image-files.js';
 import { isImageFolder, loadImageFolder } from './image-folder.js';
+import { isSvhn, loadSvhn } from './svhn.js';
 import { whiten } from './zca.js';
 
 /** How to read files that leave something open; which of these applies depends on the format. */
@@ -60,6 +61,12 @@ const FORMATS: readonly Format[] = [
     isFolder: isCifar,
     isFile: (name) => /\.(tar\.gz|tgz|tar)$/.test(name),
     load: loadCifar,
+  },
+  {
+    what: 'a folder with the .mat files of SVHN',
+    options: general,
+    isFolder: isSvhn,
+    load: loadSvhn,
   },
   {
     what: 'a .npz or .safetensors file or a folder of .npy files (x_train, y_train, x_test, y_test)',

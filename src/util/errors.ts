@@ -7,6 +7,8 @@ export type ErrorCode =
   | 'ERR_FILE_MISSING' // a file or folder that was named does not exist or cannot be read
   | 'ERR_FILE_FORMAT' // a file was read but is truncated, corrupt or not of the format it should be
   | 'ERR_FILE_WRITE' // a result could not be written
+  | 'ERR_DOWNLOAD' // a file could not be fetched from any of its addresses
+  | 'ERR_CHECKSUM' // a fetched file is not the one that was published
   | 'ERR_DATA' // data is readable but unusable: label out of range, NaN, empty split, wrong length
   | 'ERR_SHAPE' // a tensor, image or layer has an impossible or mismatching shape
   | 'ERR_PROGRAM' // a program was recorded or bound wrongly

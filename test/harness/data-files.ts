@@ -1,4 +1,4 @@
-import { crc32, deflateRawSync } from 'node:zlib';
+import { crc32, deflateRawSync, deflateSync } from 'node:zlib';
 import { encodeSafetensors } from '../../src/util/safetensors.js';
 
 /** Small valid files of every format that data sets come in, for tests to read, cut and damage. */
@@ -137,4 +137,52 @@ export function tinyCsv(count = 20, header = true): Uint8Array {
   const { images, labels } = tiny(count);
   const rows = Array.from(labels, (label, i) => [label, ...images.subarray(4 * i, 4 * i + 4)].join(','));
   return new TextEncoder().encode(`${header ? 'label,p0,p1,p2,p3\n' : ''}${rows.join('\n')}\n`);
+}
+
+/** A MATLAB file of version 5 with arrays of bytes, first axis fastest. */
+export function mat(
+  arrays: Readonly<Record<string, { shape: readonly number[]; data: Uint8Array }>>,
+  compressed = true,
+): Uint8Array {
+  const element = (type: number, data: Uint8Array) => {
+    const padded = type === 15 ? data.length : Math.ceil(data.length / 8) * 8;
+    const bytes = Buffer.alloc(8 + padded);
+    bytes.writeUInt32LE(type, 0);
+    bytes.writeUInt32LE(data.length, 4);
+    bytes.set(data, 8);
+    return bytes;
+  };
+  const header = Buffer.alloc(128, 0x20);
+  header.writeUInt16LE(0x0100, 124);
+  header.write('IM', 126);
+  const matrices = Object.entries(arrays).map(([name, { shape, data }]) => {
+    const flags = Buffer.from([9, 0, 0, 0, 0, 0, 0, 0]);
+    const sizes = Buffer.from(Int32Array.from(shape).buffer);
+    // A short name takes the form that fits in eight bytes.
+    const small = Buffer.alloc(8);
+    small.writeUInt16LE(1, 0);
+    small.writeUInt16LE(name.length, 2);
+    small.write(name, 4);
+    const matrix = element(
+      14,
+      Buffer.concat([element(6, flags), element(5, sizes), small, element(2, data)]),
+    );
+    return compressed ? element(15, deflateSync(matrix)) : matrix;
+  });
+  return Buffer.concat([header, ...matrices]);
+}
+
+/** SVHN's arrays: pixel (row, column, colour) of image i is row + 2 column + 3 colour + i; classes 1 to 10 in turn. */
+export function svhn(count: number, compressed = true): Uint8Array {
+  const data = Uint8Array.from({ length: count * 3072 }, (_, at) => {
+    const [row, column, colour, image] = [
+      at % 32,
+      (at >> 5) % 32,
+      Math.floor(at / 1024) % 3,
+      Math.floor(at / 3072),
+    ];
+    return row + 2 * column + 3 * colour + image;
+  });
+  const labels = Uint8Array.from({ length: count }, (_, i) => 1 + (i % 10));
+  return mat({ X: { shape: [32, 32, 3, count], data }, y: { shape: [count, 1], data: labels } }, compressed);
 }

@@ -1,0 +1,88 @@
+import { inflateSync } from 'node:zlib';
+import { type LimbeckError, shapeText } from '../util/errors.js';
+import { MAX_BYTES, messageOf, unreadable, viewOf } from './bytes.js';
+
+/** An array of a MATLAB file: its FIRST axis is the fastest. */
+export interface MatArray {
+  readonly shape: readonly number[];
+  readonly data: Uint8Array | Float64Array;
+}
+
+const HEADER = 128;
+const COMPRESSED = 15;
+const MATRIX = 14;
+const UINT8 = 2;
+const DOUBLE = 9;
+
+interface Element {
+  readonly type: number;
+  readonly data: Uint8Array;
+  /** Where the next one begins. */
+  readonly next: number;
+}
+
+/**
+ * The arrays of bytes and of doubles in a MATLAB file of version 5 (little-endian, compressed or not), by name; others
+ * are left out.
+ *
+ * @param path for messages
+ * @throws ERR_FILE_FORMAT
+ */
+export function parseMat(bytes: Uint8Array, path: string): Map<string, MatArray> {
+  if (bytes.length < HEADER || bytes[126] !== 0x49 || bytes[127] !== 0x4d)
+    throw broken(path, 'it has no header of version 5 in little-endian order');
+  const arrays = new Map<string, MatArray>();
+  for (let at = HEADER; at < bytes.length; ) {
+    let element = readElement(bytes, at, path);
+    at = element.next;
+    if (element.type === COMPRESSED) {
+      try {
+        element = readElement(inflateSync(element.data, { maxOutputLength: MAX_BYTES }), 0, path);
+      } catch (cause) {
+        throw broken(path, `its compression is damaged (${messageOf(cause)})`, cause);
+      }
+    }
+    if (element.type !== MATRIX) continue;
+    const found = readMatrix(element.data, path);
+    if (found) arrays.set(...found);
+  }
+  return arrays;
+}
+
+/** Flags, dimensions, name, values. */
+function readMatrix(bytes: Uint8Array, path: string): [string, MatArray] | undefined {
+  const flags = readElement(bytes, 0, path);
+  const dimensions = readElement(bytes, flags.next, path);
+  const name = readElement(bytes, dimensions.next, path);
+  const values = readElement(bytes, name.next, path);
+  if (dimensions.data.length % 4 || (values.type !== UINT8 && values.type !== DOUBLE)) return undefined;
+  const sizes = viewOf(dimensions.data);
+  const shape = Array.from({ length: dimensions.data.length / 4 }, (_, i) => sizes.getInt32(4 * i, true));
+  const width = values.type === UINT8 ? 1 : 8;
+  const count = shape.reduce((product, size) => product * size, 1);
+  if (shape.some((size) => size < 0) || values.data.length !== count * width)
+    throw broken(path, `an array of ${shapeText(shape)} has ${values.data.length} bytes of data`);
+  const view = viewOf(values.data);
+  const data =
+    width === 1 ? values.data : Float64Array.from({ length: count }, (_, i) => view.getFloat64(8 * i, true));
+  return [new TextDecoder().decode(name.data), { shape, data }];
+}
+
+/** A type, a length and data up to a multiple of 8 bytes; or all three in 8 bytes. */
+function readElement(bytes: Uint8Array, at: number, path: string): Element {
+  if (at + 8 > bytes.length) throw broken(path, `it ends inside an element, after ${bytes.length} bytes`);
+  const view = viewOf(bytes);
+  const first = view.getUint32(at, true);
+  const small = first >>> 16;
+  const length = small || view.getUint32(at + 4, true);
+  const begin = at + (small ? 4 : 8);
+  if (small > 4 || begin + length > bytes.length)
+    throw broken(path, `an element promises ${length} bytes, but the file ends before`);
+  const type = first & 0xffff;
+  // Compressed elements are not padded.
+  const padded = type === COMPRESSED ? length : Math.ceil(length / 8) * 8;
+  return { type, data: bytes.subarray(begin, begin + length), next: small ? at + 8 : begin + padded };
+}
+
+const broken = (path: string, what: string, cause?: unknown): LimbeckError =>
+  unreadable(path, 'MATLAB file', what, cause);
