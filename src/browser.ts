@@ -29,6 +29,8 @@ export {
   networkNames,
   networkSpec,
 } from './networks/index.js';
+export type { LossName } from './train/loss.js';
 export { type MetaGradient, type MetaGradientOptions, metaGradient } from './train/meta-gradient.js';
+export type { OptimizerOptions, Training } from './train/training.js';
 export { type ErrorCode, LimbeckError } from './util/errors.js';
 export { version } from './util/version.js';

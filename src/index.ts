@@ -29,6 +29,7 @@ export {
   networkSpec,
   type Parameter,
 } from './networks/index.js';
+export type { LossName } from './train/loss.js';
 export {
   type MetaGradient,
   type MetaGradientGeometry,
@@ -36,5 +37,6 @@ export {
   metaGradient,
   recordMetaGradient,
 } from './train/meta-gradient.js';
+export type { OptimizerOptions, Training } from './train/training.js';
 export { type ErrorCode, LimbeckError } from './util/errors.js';
 export { version } from './util/version.js';

@@ -30,7 +30,21 @@ const runs: Record<string, DistillOptions> = {
     steps: 2,
     epochs: 2,
   },
-  'random initialisation, population of three': {
+  'Adam on squared error, soft labels, one rate for all steps': {
+    network: 'mlp',
+    iterations: 40,
+    batch: 64,
+    validateEvery: 10,
+    labels: 'soft',
+    optimizer: 'adamw',
+    weightDecay: 0.01,
+    loss: 'squared-error',
+    rates: 'shared',
+    innerLr: 0.01,
+  },
+  'random initialisation, population of three, momentum': {
+    optimizer: 'momentum',
+    momentum: 0.5,
     network: 'mlp',
     init: 'random',
     population: 3,

@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { type Artefact, decodeArtefact, encodeArtefact } from '../src/eval/artefact.js';
 import { decodeCheckpoint, encodeCheckpoint } from '../src/eval/checkpoint.js';
 import type { Checkpoint } from '../src/eval/distill.js';
-import { resolveOptions } from '../src/eval/options.js';
+import { protocolName } from '../src/eval/evaluate.js';
+import { formerly, resolveOptions } from '../src/eval/options.js';
+import type { Training } from '../src/train/training.js';
 import { LimbeckError } from '../src/util/errors.js';
 import { Stream } from '../src/util/random.js';
 import { decodeSafetensors, encodeSafetensors, type WritableData } from '../src/util/safetensors.js';
@@ -110,6 +112,8 @@ test.each<[keyof typeof kinds, string, unknown, RegExp]>([
   ['artefact', 'set.network', 'mlp', /set.network is "mlp", expected an object/],
   ['artefact', 'set.network.name', 'mlq', /set.network: network "mlq" is unknown/],
   ['artefact', 'set.steps', 1e9, /tensor images is of type Float32Array with 24/],
+  ['artefact', 'set.training', { optimizer: { kind: 'lion' }, loss: 'cross-entropy' }, /"lion" is unknown/],
+  ['artefact', 'set.training', { optimizer: { kind: 'sgd' }, loss: 'hinge' }, /training.loss is "hinge"/],
   ['artefact', 'set.seed', -1, /set.seed is -1, expected a whole number of at least 0/],
   ['artefact', 'notes.mean', [0.5, 0.5], /notes.mean is a list, expected a list of 1 numbers/],
   ['artefact', 'notes.std', [0], /notes.std is a list, expected a list of 1 numbers above 0/],
@@ -132,6 +136,41 @@ test.each<[keyof typeof kinds, string, unknown, RegExp]>([
 ])('%s with a wrong %s', (kind, path, value, message) => {
   const { bytes, through } = kinds[kind];
   expect(() => through(withField(bytes, path, value))).toThrow(message);
+});
+
+/** The file without some fields of its metadata, as versions that did not know them wrote it. */
+const without = (bytes: Uint8Array, paths: readonly string[]) =>
+  paths.reduce((file, path) => withField(file, path, undefined), bytes);
+
+test('files from before there was a choice of optimiser and loss are read as what they were', () => {
+  const later = Object.keys(formerly);
+  expect(later).toContain('optimizer');
+  const oldArtefact = without(kinds.artefact.bytes, [
+    'set.training',
+    ...later.map((name) => `notes.options.${name}`),
+  ]);
+  const { set, notes } = decodeArtefact(oldArtefact);
+  expect(notes.options).toEqual({ ...options, ...formerly });
+  expect(set.training).toEqual({ optimizer: { kind: 'sgd' }, loss: 'cross-entropy' });
+  expect(protocolName(set)).toMatch(/plain SGD in the learned order$/);
+  const oldCheckpoint = without(
+    kinds.checkpoint.bytes,
+    later.map((name) => `run.options.${name}`),
+  );
+  expect(decodeCheckpoint(oldCheckpoint).checkpoint.options).toEqual({ ...options, ...formerly });
+});
+
+test('a set says how it is trained on, and takes one rate for all steps', () => {
+  const training: Training = {
+    optimizer: { kind: 'nesterov', momentum: 0.8, weightDecay: 0.01 },
+    loss: 'binary-cross-entropy',
+  };
+  const set = { ...artefact.set, training, learningRates: noise(1) };
+  const back = decodeArtefact(encodeArtefact({ ...artefact, set })).set;
+  expect(back).toEqual(set);
+  expect(protocolName(back)).toMatch(
+    /Nesterov SGD with momentum 0.8, weight decay 0.01 on binary cross entropy in the learned order$/,
+  );
 });
 
 test.each<[string, Partial<Checkpoint>, RegExp]>([

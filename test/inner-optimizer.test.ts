@@ -7,7 +7,7 @@ import { Recorder } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
 import { createNetwork } from '../src/networks/index.js';
 import { optimizerOf } from '../src/train/inner-optimizer.js';
-import { lossNames } from '../src/train/loss.js';
+import { type LossName, lossNames, lossOf } from '../src/train/loss.js';
 import { type MetaGradientOptions, metaGradient, recordMetaGradient } from '../src/train/meta-gradient.js';
 import { type OptimizerOptions, trainingName } from '../src/train/training.js';
 import { Stream } from '../src/util/random.js';
@@ -205,6 +205,55 @@ describe('two steps by hand', () => {
   ])('%s', async (_, options, one) => {
     const [actual, want] = [await steps(options), byHand(one)];
     for (const [i, value] of want.entries()) expect(Math.abs(actual[i] - value)).toBeLessThan(1e-14);
+  });
+});
+
+describe('losses by hand', () => {
+  /** The four passes on z = (ln 3, 0), y = (1/4, 1), zDot = (16, 8), scale 2; sigma(ln 3) = 3/4, sigma(0) = 1/2. */
+  async function passes(name: LossName): Promise<number[][]> {
+    const values = { z: [Math.log(3), 0], y: [0.25, 1], zDot: [16, 8] };
+    const record = (r: Recorder) => {
+      const [z, y, zDot] = Object.keys(values).map((key) => r.external(key, 1, [1, 2]));
+      const loss = lossOf(name).forward(r, z, y);
+      const { zBarDot, yBarDot } = loss.tangentBackward(zDot, 2);
+      return [loss.losses(), loss.backward(2), loss.labelsBackward(2), zBarDot, yBarDot];
+    };
+    return Promise.all(
+      [0, 1, 2, 3, 4].map((index) => {
+        const r = new Recorder('loss');
+        const view = record(r)[index];
+        elementwise.add(r, { a: view, b: view }, 1, 0, r.external('out', 1, view.shape));
+        return run(r, values, 'out');
+      }),
+    );
+  }
+
+  test.each<[LossName, number[][]]>([
+    [
+      'squared-error',
+      [
+        [((Math.log(3) - 0.25) ** 2 + 1) / 2],
+        [2 * (Math.log(3) - 0.25), -2],
+        [-2 * (Math.log(3) - 0.25), 2],
+        [32, 16],
+        [-32, -16],
+      ],
+    ],
+    [
+      'binary-cross-entropy',
+      [
+        // -1/4 log 3/4 - 3/4 log 1/4, and -log 1/2.
+        [(-0.25 * Math.log(0.75) - 0.75 * Math.log(0.25) + Math.log(2)) / 2],
+        [0.5, -0.5],
+        [-Math.log(3), 0],
+        [3, 2],
+        [-16, -8],
+      ],
+    ],
+  ])('%s', async (name, want) => {
+    const actual = await passes(name);
+    for (const [i, values] of want.entries())
+      for (const [k, value] of values.entries()) expect(actual[i][k]).toBeCloseTo(value, 13);
   });
 });
 

@@ -1,6 +1,8 @@
-import { type DistillOptions, defaults, plainInnerRate } from '../eval/options.js';
+import { adamInnerRate, type DistillOptions, defaults, plainInnerRate } from '../eval/options.js';
 import { methods } from '../methods/index.js';
 import { networkNames } from '../networks/index.js';
+import { lossNames } from '../train/loss.js';
+import { optimizerKinds } from '../train/training.js';
 
 /** One option of a command: `--label-lr` on the command line, `labelLr` in a configuration file. */
 export interface Option {
@@ -24,7 +26,7 @@ const reals = (name: string, help: string): Option => ({ name, kind: 'numbers', 
 function withDefault(option: Option): Option {
   const value = defaults[option.name as keyof DistillOptions];
   const text = typeof value === 'object' && 'kind' in value ? String(value.kind) : String(value);
-  const where = `for three inner steps from a fixed initialisation, else ${plainInnerRate}`;
+  const where = `for three inner steps of sgd from a fixed initialisation, else ${plainInnerRate} (adam: ${adamInnerRate})`;
   return { ...option, fallback: option.name === 'innerLr' ? `${text} ${where}` : text };
 }
 
@@ -123,6 +125,14 @@ export const distillOptions: readonly Option[] = [
   real('labelLr', "outer Adam's rate for soft labels"),
   real('rateLr', "outer Adam's rate for the inner learning rates; 0 keeps them"),
   reals('innerLr', 'first inner learning rates: one, or one per inner step'),
+  choices('rates', 'per-step|shared', 'a learned rate for every inner step, or one for all'),
+  choices('optimizer', optimizerKinds.join('|'), 'what trains on the distilled images'),
+  real('momentum', 'of momentum and nesterov'),
+  real('weightDecay', 'of the inner optimiser; decoupled for adamw'),
+  real('innerBeta1', "inner Adam's decay of the mean"),
+  real('innerBeta2', "inner Adam's decay of the square"),
+  real('innerEpsilon', "inner Adam's epsilon"),
+  choices('loss', lossNames.join('|'), 'what the inner steps minimise'),
   real('imageScale', 'standard deviation of the first images'),
   real('beta1', "outer Adam's decay of the mean"),
   real('beta2', "outer Adam's decay of the square"),

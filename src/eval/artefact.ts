@@ -1,5 +1,7 @@
 import type { Reading } from '../data/load.js';
 import { createNetwork, type Network, type NetworkOptions } from '../networks/index.js';
+import { lossNames } from '../train/loss.js';
+import { plainTraining, resolveOptimizer, type Training } from '../train/training.js';
 import { LimbeckError } from '../util/errors.js';
 import { decodeSafetensors, encodeSafetensors, type WritableData } from '../util/safetensors.js';
 import { version } from '../util/version.js';
@@ -40,12 +42,12 @@ const file = 'distilled file';
 
 /** `distilled.safetensors`: images, labels, learning rates, initial parameters, and everything needed to use them. */
 export function encodeArtefact({ set, notes, shown }: Artefact): Uint8Array {
-  const { network, steps, epochs, ipc, init, seed } = set;
+  const { network, steps, epochs, ipc, init, seed, training = plainTraining } = set;
   const n = ipc * network.classes;
   const tensors: Record<string, { shape: number[]; data: WritableData }> = {
     images: { shape: [steps, n, ...network.inputShape], data: set.images },
     labels: { shape: [steps, n, network.classes], data: set.labels },
-    learning_rates: { shape: [steps * epochs], data: set.learningRates },
+    learning_rates: { shape: [set.learningRates.length], data: set.learningRates },
   };
   if (shown) tensors.images_shown = { shape: [steps, n, ...network.inputShape], data: shown };
   if (set.initialParameters) {
@@ -59,7 +61,7 @@ export function encodeArtefact({ set, notes, shown }: Artefact): Uint8Array {
     format,
     version,
     protocol: protocolName(set),
-    set: JSON.stringify({ network, init, steps, epochs, ipc, seed }),
+    set: JSON.stringify({ network, init, steps, epochs, ipc, seed, training }),
     notes: JSON.stringify(notes),
   });
 }
@@ -92,7 +94,8 @@ export function decodeArtefact(bytes: Uint8Array): Artefact {
     ...header,
     images: take('images', steps * n * pixels),
     labels: take('labels', steps * n * network.classes),
-    learningRates: take('learning_rates', steps * epochs),
+    // One for every inner step, or one that they share.
+    learningRates: take('learning_rates', tensors.learning_rates?.data.length === 1 ? 1 : steps * epochs),
     initialParameters: init === 'fixed' ? take('initial_parameters') : undefined,
   };
   const parameters = set.initialParameters?.length;
@@ -118,7 +121,19 @@ function headerOf(fields: StoredFields): Omit<DistilledSet, 'images' | 'labels' 
     epochs: fields.whole('epochs', 1),
     ipc: fields.whole('ipc', 1),
     seed: fields.whole('seed', 0),
+    training: fields.optional('training', (name) => trainingOf(fields.object(name))) ?? plainTraining,
   };
+}
+
+/** Files from before there was a choice do not name it. */
+function trainingOf(fields: StoredFields): Training {
+  const optimizer = fields.object('optimizer').all() as unknown as Training['optimizer'];
+  try {
+    resolveOptimizer(optimizer);
+  } catch (cause) {
+    throw damaged(file, `set.training: ${(cause as Error).message}`, cause);
+  }
+  return { optimizer, loss: fields.word('loss', lossNames) };
 }
 
 function networkOf(options: NetworkOptions): Network {

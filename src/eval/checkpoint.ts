@@ -6,7 +6,7 @@ import {
   type WritableData,
 } from '../util/safetensors.js';
 import type { Checkpoint } from './distill.js';
-import type { ResolvedOptions } from './options.js';
+import { type ResolvedOptions, rateCount } from './options.js';
 import { checkFinite, damaged, StoredFields } from './stored-fields.js';
 
 const format = 'limbeck-checkpoint-1';
@@ -44,7 +44,7 @@ export function decodeCheckpoint(bytes: Uint8Array): {
       iteration: point.whole('iteration', 0),
       loss: point.number('loss'),
       validationAccuracy: point.number('validationAccuracy'),
-      learningRates: point.numbers('learningRates', options.steps * options.epochs),
+      learningRates: point.numbers('learningRates', rateCount(options)),
     })),
     seconds: run.number('seconds'),
     best: {
@@ -60,8 +60,9 @@ export function decodeCheckpoint(bytes: Uint8Array): {
 /** The best distilled data so far; its sizes must agree with the options. */
 function distilledOf(
   tensors: Readonly<Record<string, StoredTensor>>,
-  { steps, epochs, ipc }: ResolvedOptions,
+  options: ResolvedOptions,
 ): DistilledArrays {
+  const { steps, ipc } = options;
   const take = (name: string): Float32Array => {
     const data = tensors[`best.${name}`]?.data;
     if (!(data instanceof Float32Array)) throw damaged(file, `tensor best.${name} is missing or not F32`);
@@ -80,10 +81,10 @@ function distilledOf(
       `best.images has ${images.length} elements and best.labels ${labels.length}, which make no set of ` +
         `${steps} x ${ipc} images per class`,
     );
-  if (learningRates.length !== steps * epochs)
+  if (learningRates.length !== rateCount(options))
     throw damaged(
       file,
-      `best.learningRates has ${learningRates.length} elements, expected ${steps * epochs} (steps x epochs)`,
+      `best.learningRates has ${learningRates.length} elements, expected ${rateCount(options)} (steps x epochs, or one shared)`,
     );
   return { images, labels, learningRates };
 }

@@ -33,6 +33,9 @@ export interface ComparisonOptions {
 /** Constant learning rates to choose from, on the validation split. */
 const rateGrid = [0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 1];
 
+/** Adam's steps are of the size of the rate, whatever that of the gradient: it needs smaller ones. */
+const adamRateGrid = rateGrid.map((rate) => rate / 100);
+
 /** Networks that a rate is chosen with. */
 const selectionNetworks = 4;
 
@@ -72,7 +75,8 @@ export class Comparison {
       epochs,
       n: ipc * network.classes,
       seed,
-      ...(training === 'learned-steps' ? {} : { training }),
+      training: set.training,
+      minibatches: training === 'learned-steps' ? undefined : training,
     };
     const trial = new Trial(device, dataset, { geometry, networks, seed, initialisation, known, signal });
     const stage = own ? '' : ` for ${name}`;
@@ -130,6 +134,10 @@ export class Comparison {
     return { images, random: baseline.random, labels };
   }
 
+  get #grid(): readonly number[] {
+    return this.options.set.training?.optimizer.kind.startsWith('adam') ? adamRateGrid : rateGrid;
+  }
+
   /** All inner steps at one rate, or as learned; the protocol's first rate where it trains in minibatches. */
   #rates(rate: Rate): ArrayLike<number> {
     const { set, protocol } = this.options;
@@ -146,14 +154,14 @@ export class Comparison {
   async #rateOfDistilled(trial: Trial, source: Source, own: boolean): Promise<Rate> {
     const { training, learningRate } = this.options.protocol;
     if (training !== 'learned-steps' || own) return learningRate;
-    return this.#bestRate(trial, source, ['learned', ...rateGrid]);
+    return this.#bestRate(trial, source, ['learned', ...this.#grid]);
   }
 
   /** Real images have no learned rates: under the learned steps they get the constant one that does best. */
   async #rateOfReal(trial: Trial, source: Source): Promise<number> {
     const { training, learningRate } = this.options.protocol;
     if (training !== 'learned-steps') return learningRate === 'learned' ? rateOfRealImages : learningRate;
-    return (await this.#bestRate(trial, source, rateGrid)) as number;
+    return (await this.#bestRate(trial, source, this.#grid)) as number;
   }
 
   async #bestRate(trial: Trial, source: Source, rates: readonly Rate[]): Promise<Rate> {

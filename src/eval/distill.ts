@@ -12,6 +12,7 @@ import {
   outerLoopOptions,
   type ResolvedOptions,
   resolveOptions,
+  trainingOf,
 } from './options.js';
 import { median } from './statistics.js';
 
@@ -113,6 +114,7 @@ export async function distill(
       steps: options.steps,
       epochs: options.epochs,
       n: options.ipc * network.classes,
+      training: loopOptions.training,
     };
     const evaluator = owned.own(await Evaluator.create(device, dataset, dataset.validation, geometry));
     return new Run(options, dataset, loop, evaluator, networks, fixed, control, owned);
@@ -264,6 +266,7 @@ class Run {
         epochs,
         ipc,
         seed,
+        training: trainingOf(options),
         initialParameters,
       },
       options,

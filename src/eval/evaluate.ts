@@ -3,6 +3,7 @@ import type { Device } from '../engine/device.js';
 import type { DistilledArrays } from '../methods/outer-loop.js';
 import { createNetwork, type NetworkOptions } from '../networks/index.js';
 import { type NetworkSpec, printNetworkSpec } from '../networks/spec.js';
+import { plainTraining, type Training, trainingName } from '../train/training.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { baselines, checkBaselines, defaultBaselines, neighbourBaselines } from './baselines/index.js';
 import { nearestNeighbours } from './baselines/nearest-neighbours.js';
@@ -19,6 +20,8 @@ export interface DistilledSet extends DistilledArrays {
   /** Images per class in each step. */
   readonly ipc: number;
   readonly seed: number;
+  /** Optimiser and loss of that training; left out, plain SGD on cross-entropy. */
+  readonly training?: Training;
   /** `[P, count]`: the networks it was made for, when the initialisation is fixed. */
   readonly initialParameters?: Float32Array;
 }
@@ -64,7 +67,7 @@ export function protocolName(set: DistilledSet, protocol = findProtocol('learned
   const { training } = protocol;
   if (training !== 'learned-steps') return `${network.name}, ${describeTraining({ ...protocol, training })}`;
   const schedule = `${steps} step${steps > 1 ? 's' : ''} x ${epochs} epoch${epochs > 1 ? 's' : ''}`;
-  return `${network.name}, ${init} initialisation, ${schedule}, ${ipc} image${ipc > 1 ? 's' : ''} per class and step, plain SGD in the learned order`;
+  return `${network.name}, ${init} initialisation, ${schedule}, ${ipc} image${ipc > 1 ? 's' : ''} per class and step, ${trainingName(set.training ?? plainTraining)} in the learned order`;
 }
 
 function checkFits(set: DistilledSet, dataset: Dataset): void {

@@ -8,6 +8,7 @@ import { drawNetworks } from '../train/initialise.js';
 import { recordInnerLoop } from '../train/inner-loop.js';
 import { batchesOf, type MinibatchTraining, rateTable, recordMinibatchStep } from '../train/minibatch.js';
 import { randomState, streams } from '../train/streams.js';
+import type { Training } from '../train/training.js';
 import { type Owned, owning } from '../util/owned.js';
 import { Scoring } from './scoring.js';
 
@@ -17,7 +18,10 @@ export interface TrainingSet {
   readonly images: ArrayLike<number>;
   /** `[steps, n, K]`, always shared. */
   readonly labels: ArrayLike<number>;
-  /** `[steps * epochs]` or `[members, steps * epochs]`; one number, the first rate, where training is in minibatches. */
+  /**
+   * `[steps * epochs]`, `[1]` for all steps, or `[members, steps * epochs]`; one number, the first rate, where training is in
+   * minibatches.
+   */
   readonly learningRates: ArrayLike<number>;
 }
 
@@ -29,8 +33,10 @@ export interface EvaluatorGeometry {
   readonly epochs: number;
   /** Images per step. */
   readonly n: number;
-  /** Ordinary training on all images together; left out, the learned steps in their order. */
-  readonly training?: MinibatchTraining;
+  /** The learned steps in their order; left out, plain SGD on cross-entropy. */
+  readonly training?: Training;
+  /** In the place of the learned steps: ordinary training on all images together. */
+  readonly minibatches?: MinibatchTraining;
   /** Of the order of minibatches. */
   readonly seed?: number;
 }
@@ -86,7 +92,7 @@ export class Evaluator {
     await tensors.theta.write(parameters);
     await tensors.images.write(repeated(images, tensors.images.length));
     await tensors.labels.write(labels);
-    if (geometry.training) await this.#minibatches(geometry.training, learningRates[0], signal);
+    if (geometry.minibatches) await this.#minibatches(geometry.minibatches, learningRates[0], signal);
     else {
       await tensors.rates.write(repeated(learningRates, tensors.rates.length));
       await this.executable.run({ signal });
@@ -139,10 +145,12 @@ export function membersThatFit(
 }
 
 function recordTraining(geometry: EvaluatorGeometry): Program {
-  return geometry.training ? recordMinibatches(geometry, geometry.training) : recordLearnedSteps(geometry);
+  return geometry.minibatches
+    ? recordMinibatches(geometry, geometry.minibatches)
+    : recordLearnedSteps(geometry);
 }
 
-function recordLearnedSteps({ network, members, steps, epochs, n }: EvaluatorGeometry): Program {
+function recordLearnedSteps({ network, members, steps, epochs, n, training }: EvaluatorGeometry): Program {
   const r = new Recorder('train on distilled images');
   const inputs = {
     theta: r.external('theta', members, [network.count]),
@@ -151,7 +159,7 @@ function recordLearnedSteps({ network, members, steps, epochs, n }: EvaluatorGeo
     rates: r.external('rates', members, [steps * epochs]),
   };
   const trained = r.external('trained', members, [network.count]);
-  recordInnerLoop(r, members, { network, steps, epochs, ...inputs }, trained);
+  recordInnerLoop(r, members, { network, steps, epochs, training, ...inputs }, trained);
   return r.program();
 }
 

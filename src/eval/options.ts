@@ -10,7 +10,14 @@ import {
   networkSpec,
   printNetworkSpec,
 } from '../networks/index.js';
+import { lossNames } from '../train/loss.js';
 import type { Schedule } from '../train/schedule.js';
+import {
+  describeOptimizer,
+  type OptimizerOptions,
+  optimizerKinds,
+  type Training,
+} from '../train/training.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 
 /** Everything that shapes a distillation run; what is left out takes the default. JSON-serialisable. */
@@ -46,6 +53,22 @@ export interface DistillOptions {
   readonly rateLr?: number;
   /** First values of the inner learning rates: one for all steps, or one for each of the `steps * epochs`. */
   readonly innerLr?: number | readonly number[];
+  /** `per-step`: every inner step learns a rate of its own; `shared`: one for all. */
+  readonly rates?: 'per-step' | 'shared';
+  /** What trains on the distilled images: `sgd`, with `momentum` or `nesterov`, `adam`, or `adamw`. */
+  readonly optimizer?: OptimizerOptions['kind'];
+  /** Of `momentum` and `nesterov`: how much of the velocity an inner step keeps. */
+  readonly momentum?: number;
+  /** Of the inner optimiser: L2 penalty on all parameters, decoupled for `adamw`. */
+  readonly weightDecay?: number;
+  /** Inner Adam's decay of the mean of gradients. */
+  readonly innerBeta1?: number;
+  /** Inner Adam's decay of the mean of squared gradients. */
+  readonly innerBeta2?: number;
+  /** What inner Adam adds to the root of that mean. */
+  readonly innerEpsilon?: number;
+  /** What the inner steps minimise; the loss on real images is always cross-entropy. */
+  readonly loss?: Training['loss'];
   /** Standard deviation of the normal noise the images begin as, in standard deviations of the real pixels. */
   readonly imageScale?: number;
   /** Outer Adam's decay of the mean of gradients, per outer step (Kingma & Ba 2015). */
@@ -86,6 +109,14 @@ export const defaults: ResolvedOptions = {
   labelLr: 0.03,
   rateLr: 0.01,
   innerLr: [1, 0.2, 0.1],
+  rates: 'per-step',
+  optimizer: 'sgd',
+  momentum: 0.9,
+  weightDecay: 0,
+  innerBeta1: 0.9,
+  innerBeta2: 0.999,
+  innerEpsilon: 1e-8,
+  loss: 'cross-entropy',
   imageScale: 0.1,
   beta1: 0.5,
   beta2: 0.999,
@@ -98,8 +129,26 @@ export const defaults: ResolvedOptions = {
   networks: 20,
 };
 
+/**
+ * What runs did before these options existed: files written then do not name them. Every option added after the first
+ * release goes here, and stays as it is when a default changes.
+ */
+export const formerly = {
+  rates: 'per-step',
+  optimizer: 'sgd',
+  momentum: 0.9,
+  weightDecay: 0,
+  innerBeta1: 0.9,
+  innerBeta2: 0.999,
+  innerEpsilon: 1e-8,
+  loss: 'cross-entropy',
+} as const satisfies DistillOptions;
+
 /** First inner learning rate where the default ones, made for three steps, do not fit: that of Wang et al. (2018). */
 export const plainInnerRate = 0.02;
+
+/** The same for inner Adam, whose steps are of the size of the rate. */
+export const adamInnerRate = 0.001;
 
 /** What a value should have been, or undefined when it is fine. */
 type Check = (value: never) => string | undefined;
@@ -168,6 +217,14 @@ const checks: Record<keyof DistillOptions, Check> = {
     [value].flat().every((rate) => typeof rate === 'number' && Number.isFinite(rate) && rate > 0)
       ? undefined
       : 'a number above 0, or one for each inner step',
+  rates: oneOf('per-step', 'shared'),
+  optimizer: oneOf(...optimizerKinds),
+  momentum: fraction,
+  weightDecay: notNegative,
+  innerBeta1: fraction,
+  innerBeta2: fraction,
+  innerEpsilon: positive,
+  loss: oneOf(...lossNames),
   imageScale: positive,
   beta1: fraction,
   beta2: fraction,
@@ -203,15 +260,42 @@ export function resolveOptions(given: DistillOptions): ResolvedOptions {
   }
   const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const resolved: ResolvedOptions = { ...defaults, ...defined };
-  // The default rates are for the three steps of the default run.
-  const threeSteps = resolved.steps * resolved.epochs === 3 && resolved.init === 'fixed';
-  return given.innerLr === undefined && !threeSteps ? { ...resolved, innerLr: plainInnerRate } : resolved;
+  return given.innerLr === undefined ? { ...resolved, innerLr: defaultInnerLr(resolved) } : resolved;
 }
 
-/** The first learning rate of every inner step. */
-function innerRates({ innerLr, steps, epochs }: ResolvedOptions): number[] {
-  const T = steps * epochs;
-  const rates = [innerLr].flat();
+function defaultInnerLr({
+  steps,
+  epochs,
+  init,
+  optimizer,
+  rates,
+}: ResolvedOptions): number | readonly number[] {
+  if (optimizer === 'adam' || optimizer === 'adamw') return adamInnerRate;
+  // The default rates are for the three steps of the default run.
+  const threeSteps = steps * epochs === 3 && init === 'fixed' && optimizer === 'sgd' && rates === 'per-step';
+  return threeSteps ? defaults.innerLr : plainInnerRate;
+}
+
+/** The inner optimiser and loss of a run. */
+export function trainingOf(o: ResolvedOptions): Training {
+  const { momentum, weightDecay, innerBeta1: beta1, innerBeta2: beta2, innerEpsilon: epsilon } = o;
+  const constants = { momentum, weightDecay, beta1, beta2, epsilon };
+  return { optimizer: describeOptimizer(o.optimizer, constants), loss: o.loss };
+}
+
+/** How many inner learning rates a run has. */
+export const rateCount = ({ steps, epochs, rates }: ResolvedOptions): number =>
+  rates === 'shared' ? 1 : steps * epochs;
+
+/** The first value of every inner learning rate. */
+function innerRates(o: ResolvedOptions): number[] {
+  const T = rateCount(o);
+  const rates = [o.innerLr].flat();
+  if (o.rates === 'shared' && rates.length !== 1)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `innerLr has ${rates.length} values, expected one: the inner steps share it (rates: shared)`,
+    );
   if (rates.length !== 1 && rates.length !== T)
     throw new LimbeckError(
       'ERR_OPTION',
@@ -272,5 +356,6 @@ export function outerLoopOptions(o: ResolvedOptions, dataset: Dataset): OuterLoo
     average: o.average,
     imageScale: o.imageScale,
     learningRates: innerRates(o),
+    training: trainingOf(o),
   };
 }

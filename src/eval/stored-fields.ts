@@ -1,6 +1,6 @@
 import type { Reading } from '../data/load.js';
 import { LimbeckError } from '../util/errors.js';
-import { defaults, type ResolvedOptions, resolveOptions } from './options.js';
+import { defaults, formerly, type ResolvedOptions, resolveOptions } from './options.js';
 
 /**
  * What a file says about itself, read field by field: the file may be damaged or of another program, and nothing in
@@ -99,9 +99,12 @@ export class StoredFields {
     return list.map((value, i) => new StoredFields(this.file, `${this.#path(name)}[${i}]`, value));
   }
 
-  /** The options of a run, all of them: a default of today need not be what the run was made with. */
+  /**
+   * The options of a run, all of them: a default of today need not be what the run was made with. Those that older
+   * files do not know yet are what runs did then.
+   */
   options(name: string): ResolvedOptions {
-    const fields = this.object(name).#fields;
+    const fields: Readonly<Record<string, unknown>> = { ...formerly, ...this.object(name).#fields };
     const missing = Object.keys(defaults).filter((option) => !Object.hasOwn(fields, option));
     if (missing.length) throw damaged(this.file, `${this.#path(name)} lacks ${missing.join(', ')}`);
     try {

@@ -1,5 +1,6 @@
 import type { Recorder, View } from '../engine/program.js';
 import type { Network } from '../networks/network.js';
+import type { Training } from '../train/training.js';
 
 /** What a method learns; every tensor is shared by the population. */
 export interface Distilled {
@@ -7,7 +8,7 @@ export interface Distilled {
   readonly images: View;
   /** `[steps, n, K]` */
   readonly labels: View;
-  /** `[steps * epochs]`: inner learning rates, positive. */
+  /** `[steps * epochs]`, or `[1]` where the steps share one: inner learning rates, positive. */
   readonly rates: View;
 }
 
@@ -21,6 +22,8 @@ export interface OuterStep {
   readonly distilled: Distilled;
   readonly steps: number;
   readonly epochs: number;
+  /** What trains on the distilled images. */
+  readonly training: Training;
   /** A batch of real images `[B, C, H, W]` and one-hot labels `[B, K]`. */
   readonly real: { readonly x: View; readonly y: View };
   /** `[1]` per member: where the loss goes. */

@@ -10,6 +10,7 @@ import type { Network } from '../networks/network.js';
 import { drawNetworks, recordInitialise } from '../train/initialise.js';
 import { type Schedule, scheduleRates } from '../train/schedule.js';
 import { randomState, streams } from '../train/streams.js';
+import type { Training } from '../train/training.js';
 import { LimbeckError } from '../util/errors.js';
 import { type Owned, owning } from '../util/owned.js';
 import { Stream } from '../util/random.js';
@@ -44,8 +45,10 @@ export interface OuterLoopOptions {
   readonly average: number;
   /** Standard deviation of the first images. */
   readonly imageScale: number;
-  /** `[steps * epochs]`: first values of the inner learning rates. */
+  /** First values of the inner learning rates: `[steps * epochs]`, or `[1]` where the steps share one. */
   readonly learningRates: readonly number[];
+  /** Inner optimiser and loss. */
+  readonly training: Training;
 }
 
 /** Distilled data on the host. */
@@ -54,7 +57,7 @@ export interface DistilledArrays {
   readonly images: Float32Array;
   /** `[steps, n, K]` */
   readonly labels: Float32Array;
-  /** `[steps * epochs]` */
+  /** `[steps * epochs]`, or `[1]` where the steps share one. */
   readonly learningRates: Float32Array;
 }
 
@@ -72,12 +75,17 @@ const variablesOf = ({ labels }: OuterLoopOptions): readonly Learned[] =>
   labels === 'soft' ? learned : ['images', 'raw'];
 
 /** Shapes of the learned tensors. */
-function shapesOf({ network, steps, epochs, ipc }: OuterLoopOptions): Record<Learned, readonly number[]> {
+function shapesOf({
+  network,
+  steps,
+  ipc,
+  learningRates,
+}: OuterLoopOptions): Record<Learned, readonly number[]> {
   const n = ipc * network.classes;
   return {
     images: [steps, n, ...network.inputShape],
     labels: [steps, n, network.classes],
-    raw: [steps * epochs],
+    raw: [learningRates.length],
   };
 }
 
@@ -110,6 +118,7 @@ export function recordOuterStep(options: OuterLoopOptions, split: SplitOnDevice)
     distilled: { images: variables.images, labels: variables.labels, rates },
     steps,
     epochs,
+    training: options.training,
     real,
     losses,
     gradient: { images: bars.images!, labels: bars.labels, rates: ratesBar },

@@ -2,16 +2,14 @@ import { recordUnrolled } from '../train/unrolled.js';
 import type { Method } from './method.js';
 
 /**
- * Dataset distillation by unrolled training: the loss on a real batch after `steps * epochs` SGD steps on the
+ * Dataset distillation by unrolled training: the loss on a real batch after `steps * epochs` steps of training on the
  * distilled images, differentiated exactly through all of them. Soft labels follow Sucholutsky & Schonlau 2019.
  */
 export const method: Method = {
   name: 'unrolled',
   source: 'Wang, Zhu, Torralba, Efros: Dataset Distillation, 2018',
-  record(r, { network, members, theta, distilled, steps, epochs, real, losses, gradient }) {
-    recordUnrolled(r, members, { network, theta, ...distilled, steps, epochs }, real, {
-      losses,
-      ...gradient,
-    });
+  record(r, { network, members, theta, distilled, steps, epochs, training, real, losses, gradient }) {
+    const loop = { network, theta, ...distilled, steps, epochs, training };
+    recordUnrolled(r, members, loop, real, { losses, ...gradient });
   },
 };

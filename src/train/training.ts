@@ -1,5 +1,5 @@
 import { LimbeckError } from '../util/errors.js';
-import { type LossName, lossNames } from './loss.js';
+import type { LossName } from './loss.js';
 
 /** `sgd`, with `momentum` or `nesterov` as PyTorch has them; `adam`; `adamw` with decoupled weight decay. */
 export const optimizerKinds = ['sgd', 'momentum', 'nesterov', 'adam', 'adamw'] as const;
@@ -96,5 +96,3 @@ export function trainingName({ optimizer, loss }: Training): string {
   const name = parts.length ? `${titles[kind]} with ${parts.join(', ')}` : `plain ${titles[kind]}`;
   return loss === 'cross-entropy' ? name : `${name} on ${loss.replaceAll('-', ' ')}`;
 }
-
-export { type LossName, lossNames };

@@ -40,7 +40,7 @@ export function curvesSection({ curve, best }: RunRecord, set: DistilledSet): st
     xLabel,
     yLabel: 'inner learning rate',
     series: Array.from({ length: T }, (_, t) => ({
-      name: `inner step ${t + 1}`,
+      name: T < set.steps * set.epochs ? 'every inner step' : `inner step ${t + 1}`,
       points: along(({ learningRates }) => learningRates[t]),
       strength: T > 1 ? 1 - (0.75 * t) / (T - 1) : 1,
     })),

@@ -21,7 +21,7 @@ export function useSection({ dataset, config }: RunRecord): string {
         'images, labels, rates = (distilled[name] for name in ("images", "labels", "learning_rates"))',
       ].join('\n'),
     )}</pre><p class="about">Images are <code>[step, image, channel, row, column]</code>, ${normalisation(dataset)}; labels ` +
-    '<code>[step, image, class]</code>; learning rates one per inner step, epoch after epoch.</p></section>'
+    '<code>[step, image, class]</code>; learning rates one per inner step, epoch after epoch, or one for all.</p></section>'
   );
 }
 
