@@ -8,7 +8,7 @@ import { LimbeckError, shapeText } from '../util/errors.js';
 import { baselines, checkBaselines, defaultBaselines, neighbourBaselines } from './baselines/index.js';
 import { nearestNeighbours } from './baselines/nearest-neighbours.js';
 import { Comparison, type NetworkAccuracy } from './comparison.js';
-import { checkSupported, describeTraining, findProtocol, type Protocol } from './protocol.js';
+import { checkSupported, describeProtocol, findProtocol, type Protocol } from './protocol.js';
 import { type Accuracy, summarise } from './statistics.js';
 
 /** A distilled set with what one must know to train on it. */
@@ -65,7 +65,7 @@ export interface Evaluation {
 export function protocolName(set: DistilledSet, protocol = findProtocol('learned-steps')): string {
   const { steps, epochs, ipc, init, network } = set;
   const { training } = protocol;
-  if (training !== 'learned-steps') return `${network.name}, ${describeTraining({ ...protocol, training })}`;
+  if (training !== 'learned-steps') return `${network.name}, ${describeProtocol({ ...protocol, training })}`;
   const schedule = `${steps} step${steps > 1 ? 's' : ''} x ${epochs} epoch${epochs > 1 ? 's' : ''}`;
   return `${network.name}, ${init} initialisation, ${schedule}, ${ipc} image${ipc > 1 ? 's' : ''} per class and step, ${trainingName(set.training ?? plainTraining)} in the learned order`;
 }

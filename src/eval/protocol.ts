@@ -1,5 +1,5 @@
 import type { WeightScheme } from '../networks/network.js';
-import type { MinibatchTraining } from '../train/minibatch.js';
+import { describeMinibatches, type MinibatchTraining } from '../train/minibatch.js';
 import { LimbeckError } from '../util/errors.js';
 import { protocols } from './protocols.js';
 
@@ -59,20 +59,10 @@ export function checkSupported({ name, augmentation, preprocessing }: Protocol):
 }
 
 /** A protocol of minibatches in words: printed beside every accuracy. */
-export function describeTraining(protocol: Protocol & { training: MinibatchTraining }): string {
+export function describeProtocol(protocol: Protocol & { training: MinibatchTraining }): string {
   const { name, training, learningRate, labels, initialisation, augmentation, preprocessing } = protocol;
-  const { optimizer, momentum, weightDecay, batch, epochs, schedule, loss } = training;
-  const courses = {
-    'tenth-at-half': ', a tenth of it after half the epochs',
-    cosine: ', falling as a cosine',
-    constant: '',
-  };
   return [
-    `protocol ${name}: ${optimizer} at rate ${learningRate}${courses[schedule]}`,
-    ...(optimizer === 'sgd' ? [`momentum ${momentum}`] : []),
-    `weight decay ${weightDecay}`,
-    `${epochs} epochs in batches of ${batch}`,
-    ...(loss === 'mse' ? ['squared error'] : []),
+    `protocol ${name}: ${describeMinibatches(training, learningRate)}`,
     `${labels} labels`,
     `${initialisation ?? "the network's"} initialisation`,
     ...(augmentation === 'none' ? [] : [`augmentation ${augmentation}`]),

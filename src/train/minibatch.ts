@@ -96,3 +96,22 @@ export function recordMinibatchStep(r: Recorder, step: MinibatchStep): void {
   }
   random.advance(r, { state });
 }
+
+/** Training in words: `sgd at rate 0.01, a tenth of it after half the epochs, momentum 0.9, …`. */
+export function describeMinibatches(
+  { optimizer: kind, momentum, weightDecay, batch, epochs, schedule, loss }: MinibatchTraining,
+  learningRate: number | 'learned',
+): string {
+  const courses = {
+    'tenth-at-half': ', a tenth of it after half the epochs',
+    cosine: ', falling as a cosine',
+    constant: '',
+  };
+  return [
+    `${kind} at ${learningRate === 'learned' ? 'the learned rate' : `rate ${learningRate}`}${courses[schedule]}`,
+    ...(kind === 'sgd' ? [`momentum ${momentum}`] : []),
+    `weight decay ${weightDecay}`,
+    `${epochs} ${epochs === 1 ? 'epoch' : 'epochs'} in batches of ${batch}`,
+    ...(loss === 'mse' ? ['squared error'] : []),
+  ].join(', ');
+}

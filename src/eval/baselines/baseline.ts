@@ -118,12 +118,14 @@ export function squaredDistance(
 ): number {
   let [s0, s1] = [0, 0];
   let s = 0;
-  for (; s + 1 < length; s += 2) {
+  for (; s + 3 < length; s += 4) {
     const d0 = a[fromA + s] - b[fromB + s];
     const d1 = a[fromA + s + 1] - b[fromB + s + 1];
-    s0 += d0 * d0;
-    s1 += d1 * d1;
+    const d2 = a[fromA + s + 2] - b[fromB + s + 2];
+    const d3 = a[fromA + s + 3] - b[fromB + s + 3];
+    s0 += d0 * d0 + d2 * d2;
+    s1 += d1 * d1 + d3 * d3;
   }
-  if (s < length) s0 += (a[fromA + s] - b[fromB + s]) ** 2;
+  for (; s < length; s++) s0 += (a[fromA + s] - b[fromB + s]) ** 2;
   return s0 + s1;
 }

@@ -44,13 +44,17 @@ export async function cluster(
   const assigned = new Uint32Array(N);
   const upper = new Float64Array(N).fill(Number.POSITIVE_INFINITY);
   const lower = new Float64Array(N * K);
+  const sums = new Float64Array(K * D);
+  const counts = new Float64Array(K);
   for (let pass = 0; pass < passes; pass++) {
-    let changes = pass === 0 ? N : 0;
+    let changes = 0;
     for (let i = 0; i < N; i++) {
       const own = assigned[i];
-      const near = nearest(i);
-      if (near !== own) changes++;
-      assigned[i] = near;
+      assigned[i] = nearest(i);
+      if (pass > 0 && assigned[i] === own) continue;
+      changes++;
+      if (pass > 0) count(i, own, -1);
+      count(i, assigned[i], 1);
     }
     if (changes === 0) break;
     move();
@@ -81,15 +85,15 @@ export async function cluster(
     return best;
   }
 
+  /** Adds image i to the sum of cluster j, or takes it out again. */
+  function count(i: number, j: number, sign: 1 | -1): void {
+    const [from, to] = [i * D, j * D];
+    counts[j] += sign;
+    for (let s = 0; s < D; s++) sums[to + s] += sign * images[from + s];
+  }
+
   /** Centroids to the means of their images; the bounds follow. */
   function move(): void {
-    const sums = new Float64Array(K * D);
-    const counts = new Float64Array(K);
-    for (let i = 0; i < N; i++) {
-      const [from, to] = [i * D, assigned[i] * D];
-      counts[assigned[i]]++;
-      for (let s = 0; s < D; s++) sums[to + s] += images[from + s];
-    }
     const moved = new Float64Array(K);
     for (let j = 0; j < K; j++) {
       if (counts[j] === 0) continue;

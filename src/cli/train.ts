@@ -1,0 +1,159 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Dataset } from '../data/dataset.js';
+import { type TrainedNetworks, type TrainOptions, trainNetworks } from '../eval/train-networks.js';
+import { parseNetworkSpec, printNetworkSpec, weightSchemes } from '../networks/index.js';
+import { accuracyText } from '../report/record.js';
+import { writeFileAtomic } from '../util/atomic-file.js';
+import { encodeSafetensors, type WritableData } from '../util/safetensors.js';
+import { version } from '../util/version.js';
+import type { Command } from './command.js';
+import { listenForStop, stoppedStatus } from './interrupt.js';
+import * as shared from './options.js';
+import { Terminal } from './progress.js';
+import { checkEngine, dataSource, openData, openEngine, readingGiven } from './sources.js';
+
+const text = (name: string, value: string, help: string, fallback: string): shared.Option => ({
+  name,
+  kind: 'text',
+  value,
+  help,
+  fallback,
+});
+const number = (name: string, help: string, fallback: string): shared.Option => ({
+  name,
+  kind: 'number',
+  value: 'X',
+  help,
+  fallback,
+});
+const whole = (name: string, least: number, help: string, fallback: string): shared.Option => ({
+  name,
+  kind: 'whole',
+  least,
+  value: 'N',
+  help,
+  fallback,
+});
+
+export const command: Command = {
+  name: 'train',
+  summary: 'ordinary training on all training images: what distilled ones are measured against',
+  positionals: [],
+  options: [
+    shared.dataset,
+    shared.digitsSize,
+    ...shared.readingOptions,
+    text('network', 'NAME', 'network to train, with its options: mlp:width=64', 'lenet'),
+    whole('networks', 1, 'networks to train', '1'),
+    whole('epochs', 1, 'passes over the training images', '3'),
+    whole('batch', 1, 'images per step', '128'),
+    text('optimizer', 'sgd|adam', 'optimiser', 'sgd'),
+    number('lr', 'first learning rate', '0.05, 0.001 for adam'),
+    number('momentum', 'of sgd', '0.9'),
+    number('weightDecay', 'added to the gradient, times the weights', '0.0005'),
+    text('schedule', 'cosine|tenth-at-half|constant', 'course of the learning rate', 'cosine'),
+    text('loss', 'crossentropy|mse', 'loss', 'crossentropy'),
+    text('initialisation', weightSchemes.join('|'), 'first weights', "the network's own"),
+    whole('seed', 0, 'of everything random', '0'),
+    {
+      name: 'out',
+      kind: 'text',
+      value: 'DIR',
+      help: 'folder for network.safetensors',
+      fallback: 'nothing is written',
+    },
+    shared.device,
+    shared.threads,
+    shared.json,
+    shared.debug,
+    shared.help,
+  ],
+  example: 'limbeck train --dataset digits --network lenet --epochs 3',
+
+  async run({ values }) {
+    const { dataset, digitsSize, network, lr, out, threads, ...given } = values as {
+      dataset?: string;
+      digitsSize?: number;
+      network?: string;
+      lr?: number;
+      out?: string;
+      threads?: number;
+    } & Omit<TrainOptions, 'network'> & { device?: string; json?: boolean };
+    const choice = given.device ?? 'auto';
+    checkEngine(choice, threads);
+    const spec = parseNetworkSpec(network ?? 'lenet');
+    const data = await openData(
+      dataSource({ dataset, digitsSize, reading: readingGiven(values) }),
+      Boolean(given.json),
+    );
+    const { device, reason } = await openEngine(choice, threads);
+    const terminal = new Terminal(Boolean(given.json));
+    using stop = listenForStop(() => terminal.say('Stopping.'));
+    try {
+      terminal.say(`Engine: ${device.description}${reason ? `: ${reason}` : ''}`);
+      const result = await trainNetworks(device, data, {
+        ...given,
+        network: spec,
+        learningRate: lr,
+        signal: stop.signal,
+        onProgress: ({ network, networks, epoch, epochs, validationAccuracy }) =>
+          terminal.passing(
+            `Network ${network + 1}/${networks}, epoch ${epoch}/${epochs}, validation ${validationAccuracy.toFixed(1)} %`,
+          ),
+      });
+      terminal.clear();
+      const file = out === undefined ? undefined : await save(out, result, data, printNetworkSpec(spec));
+      const { protocol, accuracy: testAccuracy, validation: validationAccuracy, perClass } = result;
+      if (given.json) {
+        const engine = device.engine;
+        const line = { protocol, testAccuracy, validationAccuracy, perClass, engine, file };
+        process.stdout.write(`${JSON.stringify(line)}\n`);
+      } else {
+        process.stdout.write(
+          `${protocol}\n  test accuracy ${accuracyText(testAccuracy)} (validation ${accuracyText(validationAccuracy)})\n`,
+        );
+        if (file !== undefined) terminal.say(`Wrote ${file}`);
+      }
+      return 0;
+    } catch (error) {
+      if (stop.signal.aborted) return stoppedStatus;
+      throw error;
+    } finally {
+      terminal.clear();
+      await device.dispose();
+    }
+  },
+};
+
+/** `network.safetensors`: one tensor per parameter, `[networks, ...shape]`, or `shape` for a single network. */
+async function save(
+  folder: string,
+  { network, parameters, protocol, accuracy }: TrainedNetworks,
+  { name, mean, std }: Dataset,
+  spec: string,
+): Promise<string> {
+  const { count, inputShape, classes } = network;
+  const networks = parameters.length / count;
+  const tensors: Record<string, { shape: number[]; data: WritableData }> = {};
+  for (const { name, offset, shape } of network.parameters) {
+    const size = shape.reduce((a, b) => a * b, 1);
+    const data = new Float32Array(networks * size);
+    for (let p = 0; p < networks; p++)
+      data.set(parameters.subarray(p * count + offset, p * count + offset + size), p * size);
+    tensors[name] = { shape: networks === 1 ? [...shape] : [networks, ...shape], data };
+  }
+  await mkdir(folder, { recursive: true });
+  const path = join(folder, 'network.safetensors');
+  await writeFileAtomic(
+    path,
+    encodeSafetensors(tensors, {
+      format: 'limbeck-network-1',
+      version,
+      protocol,
+      network: JSON.stringify({ spec, inputShape, classes, networks }),
+      notes: JSON.stringify({ dataset: name, mean, std, testAccuracy: accuracy }),
+    }),
+  );
+  return path;
+}

@@ -1,0 +1,252 @@
+import type { Dataset } from '../data/dataset.js';
+import { normalisedImages, SplitOnDevice } from '../data/on-device.js';
+import type { Device, Executable, Tensor } from '../engine/device.js';
+import { elements, type Program, Recorder, slice } from '../engine/program.js';
+import { createNetwork, type Network, type WeightScheme } from '../networks/index.js';
+import type { NetworkSpec } from '../networks/spec.js';
+import {
+  batchesOf,
+  describeMinibatches,
+  type MinibatchTraining,
+  rateTable,
+  recordMinibatchStep,
+} from '../train/minibatch.js';
+import { randomState } from '../train/streams.js';
+import { LimbeckError } from '../util/errors.js';
+import { type Owned, owning } from '../util/owned.js';
+import { heldOutNetworks } from './evaluator.js';
+import { classCounts, Scoring, type TrainingBatches } from './scoring.js';
+import { type Accuracy, summarise } from './statistics.js';
+
+export interface TrainOptions extends Partial<MinibatchTraining> {
+  /** Default `{ name: 'lenet' }`. */
+  readonly network?: NetworkSpec;
+  /** Default 1. */
+  readonly networks?: number;
+  /** The first rate; default 0.05 for SGD and 0.001 for Adam. */
+  readonly learningRate?: number;
+  /** The network's own unless there is one. */
+  readonly initialisation?: WeightScheme;
+  readonly seed?: number;
+  readonly signal?: AbortSignal;
+  /** After every epoch; validation accuracy in percent, mean over the networks trained at the time. */
+  readonly onProgress?: (event: {
+    network: number;
+    networks: number;
+    epoch: number;
+    epochs: number;
+    validationAccuracy: number;
+  }) => void;
+}
+
+export interface TrainedNetworks {
+  readonly network: Network;
+  /** What was done, in words. */
+  readonly protocol: string;
+  /** On the test split, percent; it is opened once, after the last step. */
+  readonly accuracy: Accuracy;
+  readonly validation: Accuracy;
+  /** Percent of the test images of each class, mean over the networks. */
+  readonly perClass: readonly number[];
+  /** `[networks, count]` */
+  readonly parameters: Float32Array;
+}
+
+const defaults = {
+  optimizer: 'sgd',
+  momentum: 0.9,
+  weightDecay: 5e-4,
+  batch: 128,
+  epochs: 3,
+  schedule: 'cosine',
+  loss: 'crossentropy',
+} as const satisfies MinibatchTraining;
+
+/** Bytes that the training of several networks at once may take. */
+const trainingBytes = 2 ** 30;
+
+/** Ordinary training on the whole training split: what a distilled set is measured against. ERR_OPTION for bad options. */
+export async function trainNetworks(
+  device: Device,
+  dataset: Dataset,
+  options: TrainOptions = {},
+): Promise<TrainedNetworks> {
+  const { networks = 1, seed = 0, signal } = options;
+  const training = trainingOf(options);
+  const { imageShape: inputShape, classes } = dataset;
+  const spec = options.network ?? { name: 'lenet' };
+  const network = createNetwork({ ...spec, inputShape, classes });
+  const initialisation = options.initialisation ?? network.weights;
+  const learningRate = options.learningRate ?? (training.optimizer === 'adam' ? 0.001 : 0.05);
+  checkPositive('networks', networks, true);
+  checkPositive('learningRate', learningRate);
+  return owning(async (owned) => {
+    const train = owned.own(await SplitOnDevice.upload(device, dataset, dataset.train));
+    const members = [10, 5, 2, 1].find(
+      (count) =>
+        count === 1 ||
+        (count <= networks && recordTraining(network, training, count, train).bytes().total <= trainingBytes),
+    )!;
+    const program = recordTraining(network, training, members, train);
+    const tensors: Record<string, Tensor> = { ...train.tensors };
+    for (const { external, name, dtype, length } of program.slots)
+      if (external) tensors[name] ??= owned.own(await device.tensor(dtype, length));
+    const executable = owned.own(await device.load(program, tensors));
+    const batches = await trainingBatches(device, dataset, network, owned);
+    const validation = owned.own(
+      await Scoring.create(device, dataset, dataset.validation, network, tensors.theta, batches),
+    );
+    const parameters = new Float32Array(networks * network.count);
+    const validated: number[] = [];
+    for (let first = 0; first < networks; first += members) {
+      const draw = Math.floor(first / 10);
+      const start = { firstMember: first % 10, initialisation };
+      await tensors.theta.write(await heldOutNetworks(device, network, members, seed, draw, start));
+      const kept = Math.min(members, networks - first);
+      const values = await trainPopulation(executable, tensors, validation, (epoch, accuracies) => {
+        const mean = summarise(accuracies.slice(0, kept)).mean;
+        options.onProgress?.({
+          network: first,
+          networks,
+          epoch,
+          epochs: training.epochs,
+          validationAccuracy: mean,
+        });
+      });
+      validated.push(...values.slice(0, kept));
+      const trained = (await tensors.theta.read()) as Float32Array;
+      parameters.set(trained.subarray(0, kept * network.count), first * network.count);
+    }
+
+    // Everything is trained: now, and only now, the test split.
+    const test = owned.own(
+      await Scoring.create(device, dataset, dataset.test, network, tensors.theta, batches),
+    );
+    const right: number[][] = [];
+    for (let first = 0; first < networks; first += members) {
+      const from = first * network.count;
+      await tensors.theta.write(
+        parameters.subarray(from, from + Math.min(members, networks - first) * network.count),
+      );
+      right.push(...(await test.run(members, signal)).slice(0, networks - first));
+    }
+    owned.dispose();
+    const counts = classCounts(dataset.test, classes);
+    return {
+      network,
+      protocol: `${network.name} on all ${dataset.train.count} training images: ${describeMinibatches(training, learningRate)}, ${initialisation} initialisation`,
+      accuracy: summarise(right.map((byClass) => percent(byClass, dataset.test.count))),
+      validation: summarise(validated),
+      perClass: counts.map((count, k) =>
+        count ? (100 * right.reduce((sum, byClass) => sum + byClass[k], 0)) / (right.length * count) : 0,
+      ),
+      parameters,
+    };
+  });
+
+  /** Returns the validation accuracies after the last epoch. */
+  async function trainPopulation(
+    executable: Executable,
+    tensors: Readonly<Record<string, Tensor>>,
+    validation: Scoring,
+    report: (epoch: number, accuracies: readonly number[]) => void,
+  ): Promise<number[]> {
+    const zero = new Float32Array(tensors.mean.length);
+    await tensors.mean.write(zero);
+    await tensors.square?.write(zero);
+    await tensors.state.write(randomState(seed, 0));
+    await tensors.schedule.write(rateTable(training, dataset.train.count, learningRate));
+    const { perEpoch } = batchesOf(training, dataset.train.count);
+    const members = tensors.theta.length / network.count;
+    let accuracies: number[] = [];
+    for (let epoch = 1; epoch <= training.epochs; epoch++) {
+      await executable.run({ times: perEpoch, signal });
+      const right = await validation.run(members, signal);
+      accuracies = right.map((byClass) => percent(byClass, dataset.validation.count));
+      report(epoch, accuracies);
+    }
+    return accuracies;
+  }
+}
+
+/** Batches of training images that batch norm is scored with: enough for steady statistics, evenly spread. */
+async function trainingBatches(
+  device: Device,
+  dataset: Dataset,
+  network: Network,
+  owned: Owned,
+): Promise<TrainingBatches> {
+  if (!network.statisticsCount) return { tensors: {}, record: () => [] };
+  const { count } = dataset.train;
+  const n = Math.min(256, count);
+  const total = n * Math.min(8, Math.floor(count / n));
+  const rows = Array.from({ length: total }, (_, i) => Math.floor((i * count) / total));
+  const images = normalisedImages(dataset, dataset.train, rows);
+  const shape = [n, ...network.inputShape];
+  return {
+    tensors: { images: owned.own(await device.tensor('f32', images.length, images)) },
+    record(r) {
+      const all = r.external('images', 1, [rows.length, ...network.inputShape]);
+      return Array.from({ length: rows.length / n }, (_, t) => slice(all, t * elements(shape), shape));
+    },
+  };
+}
+
+const percent = (byClass: readonly number[], count: number): number =>
+  (100 * byClass.reduce((sum, one) => sum + one, 0)) / count;
+
+function recordTraining(
+  network: Network,
+  training: MinibatchTraining,
+  members: number,
+  split: SplitOnDevice,
+): Program {
+  const r = new Recorder('train on the training split');
+  const externals = split.declare(r);
+  const rows = split.count;
+  recordMinibatchStep(r, {
+    network,
+    training,
+    rows,
+    state: r.external('state', 1, [4], 'u32'),
+    schedule: r.external('schedule', 1, [batchesOf(training, rows).steps, 2]),
+    theta: r.external('theta', members, [network.count]),
+    mean: r.external('mean', members, [network.count]),
+    square: training.optimizer === 'adam' ? r.external('square', members, [network.count]) : undefined,
+    gather: (r, index) => split.batch(r, externals, index),
+  });
+  return r.program();
+}
+
+function trainingOf(options: TrainOptions): MinibatchTraining {
+  const { optimizer, momentum, weightDecay, batch, epochs, schedule, loss } = {
+    ...defaults,
+    ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
+  } as MinibatchTraining;
+  const words: [string, string, readonly string[]][] = [
+    ['optimizer', optimizer, ['sgd', 'adam']],
+    ['schedule', schedule, ['tenth-at-half', 'cosine', 'constant']],
+    ['loss', loss, ['crossentropy', 'mse']],
+  ];
+  for (const [name, value, known] of words)
+    if (!known.includes(value))
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `${name} is ${JSON.stringify(value)}, expected one of ${known.join(', ')}`,
+      );
+  checkPositive('batch', batch, true);
+  checkPositive('epochs', epochs, true);
+  if (!(momentum >= 0 && momentum < 1))
+    throw new LimbeckError('ERR_OPTION', `momentum is ${momentum}, expected a number from 0 to below 1`);
+  if (!(weightDecay >= 0 && weightDecay < Number.POSITIVE_INFINITY))
+    throw new LimbeckError('ERR_OPTION', `weightDecay is ${weightDecay}, expected 0 or a positive number`);
+  return { optimizer, momentum, weightDecay, batch, epochs, schedule, loss };
+}
+
+function checkPositive(name: string, value: number, whole = false): void {
+  if (!(value > 0 && Number.isFinite(value)) || (whole && !Number.isInteger(value)))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${name} is ${value}, expected a ${whole ? 'whole ' : ''}number above 0`,
+    );
+}
