@@ -311,6 +311,36 @@ describe('mistakes', () => {
       'ERR_FILE_FORMAT',
       /checkpoint.safetensors cannot be resumed/,
     ],
+    [
+      'unknown protocol',
+      () => ['evaluate', 'config.json5', '--protocol', 'dcc'],
+      'ERR_OPTION',
+      /protocol "dcc" is unknown; there are: learned-steps, dc,/,
+    ],
+    [
+      'unknown baseline',
+      () => ['evaluate', 'config.json5', '--baselines', 'randomReal,kMedians'],
+      'ERR_OPTION',
+      /baseline "kMedians" is unknown/,
+    ],
+    [
+      'baselines and none',
+      () => ['evaluate', 'config.json5', '--baselines', 'all', '--no-baselines'],
+      'ERR_OPTION',
+      /leave one of them out/,
+    ],
+    [
+      'unknown optimiser',
+      () => ['train', '--optimizer', 'adamw'],
+      'ERR_OPTION',
+      /optimizer is "adamw", expected one of sgd, adam/,
+    ],
+    [
+      'a network that is none',
+      () => ['train', '--digits-size', '20', '--network', 'lenett'],
+      'ERR_OPTION',
+      /network "lenett" is unknown/,
+    ],
     ['no distilled file', () => ['evaluate', 'config.json5'], 'ERR_FILE_MISSING', /cannot be read/],
   ];
   beforeAll(() => {

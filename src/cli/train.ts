@@ -1,8 +1,13 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
-import { type TrainedNetworks, type TrainOptions, trainNetworks } from '../eval/train-networks.js';
-import { parseNetworkSpec, printNetworkSpec, weightSchemes } from '../networks/index.js';
+import {
+  resolveTraining,
+  type TrainedNetworks,
+  type TrainOptions,
+  trainNetworks,
+} from '../eval/train-networks.js';
+import { createNetwork, parseNetworkSpec, printNetworkSpec, weightSchemes } from '../networks/index.js';
 import { accuracyText } from '../report/record.js';
 import { writeFileAtomic } from '../util/atomic-file.js';
 import { encodeSafetensors, type WritableData } from '../util/safetensors.js';
@@ -82,11 +87,13 @@ export const command: Command = {
     } & Omit<TrainOptions, 'network'> & { device?: string; json?: boolean };
     const choice = given.device ?? 'auto';
     checkEngine(choice, threads);
+    resolveTraining(given);
     const spec = parseNetworkSpec(network ?? 'lenet');
     const data = await openData(
       dataSource({ dataset, digitsSize, reading: readingGiven(values) }),
       Boolean(given.json),
     );
+    createNetwork({ ...spec, inputShape: data.imageShape, classes: data.classes });
     const { device, reason } = await openEngine(choice, threads);
     const terminal = new Terminal(Boolean(given.json));
     using stop = listenForStop(() => terminal.say('Stopping.'));

@@ -72,7 +72,7 @@ export async function trainNetworks(
   options: TrainOptions = {},
 ): Promise<TrainedNetworks> {
   const { networks = 1, seed = 0, signal } = options;
-  const training = trainingOf(options);
+  const training = resolveTraining(options);
   const { imageShape: inputShape, classes } = dataset;
   const spec = options.network ?? { name: 'lenet' };
   const network = createNetwork({ ...spec, inputShape, classes });
@@ -218,7 +218,8 @@ function recordTraining(
   return r.program();
 }
 
-function trainingOf(options: TrainOptions): MinibatchTraining {
+/** Training with every option filled in; ERR_OPTION for what is unknown or out of range. */
+export function resolveTraining(options: TrainOptions): MinibatchTraining {
   const { optimizer, momentum, weightDecay, batch, epochs, schedule, loss } = {
     ...defaults,
     ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),

@@ -1,0 +1,65 @@
+/** `limbeck evaluate` and `limbeck train` as their users have them. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { decodeSafetensors } from '../src/util/safetensors.js';
+import { root } from './harness/repository.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'limbeck-evaluate-'));
+const at = (...names: string[]) => join(folder, ...names);
+const limbeck = (...args: string[]) =>
+  promisify(execFile)(process.execPath, [join(root, 'dist/cli/main.js'), ...args], { cwd: folder });
+const reference = ['--device', 'reference'];
+
+beforeAll(async () => {
+  const size = ['--network', 'mlp', '--digits-size', '60', '--batch', '8', '--iterations', '2'];
+  await limbeck('distill', ...size, ...reference, '--init', 'random', '--networks', '2', '--out', 'run');
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test('other architectures and classes are shown, written, and added to the record and the page', async () => {
+  const more = [
+    '--networks-of',
+    'mlp:width=8',
+    '--per-class',
+    '--baselines',
+    'randomReal,neighboursOfRandom',
+  ];
+  const file = 'run/distilled.safetensors';
+  const { stdout } = await limbeck('evaluate', file, ...reference, ...more, '--out', 'results.json');
+  expect(stdout).toMatch(/random real images, nearest neighbour .* %\s+10\s+–/);
+  expect(stdout).toMatch(/mlp:width=8 +[0-9.]+ ± [0-9.]+ %/);
+  expect(stdout).toMatch(/class +distilled images\n +0 +[0-9.]+ %/);
+  const record = JSON.parse(readFileSync(at('run/run.json'), 'utf8'));
+  const measured = JSON.parse(readFileSync(at('results.json'), 'utf8'));
+  const { testAccuracy, protocol } = record;
+  expect(measured).toMatchObject({ testAccuracy, protocol, sameData: true });
+  expect(record.evaluations).toMatchObject([{ others: [{ network: 'mlp:width=8' }] }]);
+  expect(readFileSync(at('run/report.html'), 'utf8')).toContain('mlp:width=8');
+
+  // The same again takes the place of the first; another number of networks does not.
+  const quick = ['--no-baselines', '--networks'];
+  await limbeck('evaluate', file, ...reference, ...quick, '2');
+  await limbeck('evaluate', file, ...reference, ...quick, '3');
+  const { evaluations } = JSON.parse(readFileSync(at('run/run.json'), 'utf8'));
+  expect(evaluations.map(({ accuracy }: { accuracy: { networks: number } }) => accuracy.networks)).toEqual([
+    2, 3,
+  ]);
+});
+
+test('training on all images writes the network, parameter by parameter', async () => {
+  const args = ['train', '--digits-size', '200', '--network', 'mlp:width=8', '--epochs', '2', '--seed', '3'];
+  const { stdout, stderr } = await limbeck(...args, ...reference, '--out', 'trained', '--json');
+  expect(stderr).toBe('');
+  const line = JSON.parse(stdout);
+  const file = join('trained', 'network.safetensors');
+  expect(line).toMatchObject({ engine: 'reference', testAccuracy: { networks: 1 }, file });
+  expect(line.perClass).toHaveLength(10);
+  const { tensors, metadata } = decodeSafetensors(readFileSync(at(file)));
+  expect(metadata.protocol).toBe(line.protocol);
+  const shapes = [[8, 784], [8], [8, 8], [8], [10, 8], [10]];
+  expect(Object.values(tensors).map(({ shape }) => shape)).toEqual(shapes);
+});

@@ -1,0 +1,332 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { generateDigits } from '../src/data/digits.js';
+import type { Device } from '../src/engine/device.js';
+import * as gather from '../src/engine/ops/gather.js';
+import { Recorder, reshape, slice } from '../src/engine/program.js';
+import { ReferenceDevice } from '../src/engine/reference.js';
+import { randomReal } from '../src/eval/baselines/random-real.js';
+import { type DistilledSet, evaluate, protocolName } from '../src/eval/evaluate.js';
+import { Evaluator } from '../src/eval/evaluator.js';
+import { checkSupported, findProtocol } from '../src/eval/protocol.js';
+import { protocols } from '../src/eval/protocols.js';
+import { classCounts } from '../src/eval/scoring.js';
+import { summarise } from '../src/eval/statistics.js';
+import { trainNetworks } from '../src/eval/train-networks.js';
+import { Trial } from '../src/eval/trial.js';
+import { createNetwork } from '../src/networks/index.js';
+import { batchesOf, type MinibatchTraining, rateTable, recordMinibatchStep } from '../src/train/minibatch.js';
+import { randomState, streams } from '../src/train/streams.js';
+import { feistelPermutation, Stream } from '../src/util/random.js';
+
+let device: Device;
+beforeAll(() => {
+  device = new ReferenceDevice();
+});
+afterAll(() => device.dispose());
+
+const sgd: MinibatchTraining = {
+  optimizer: 'sgd',
+  momentum: 0.9,
+  weightDecay: 0.05,
+  batch: 4,
+  epochs: 4,
+  schedule: 'tenth-at-half',
+  loss: 'crossentropy',
+};
+
+describe('training in minibatches', () => {
+  const [rows, D, H, K] = [7, 3, 4, 2];
+  const network = createNetwork({ name: 'mlp', inputShape: [1, 1, D], classes: K, width: H });
+  const stream = new Stream(8, 9);
+  const images = Float64Array.from({ length: rows * D }, (_, i) => stream.normal(i));
+  const labels = Float64Array.from({ length: rows * K }, (_, i) =>
+    Math.floor(i / K) % K === i % K ? 0.8 : 0.2,
+  );
+  const start = Float64Array.from({ length: network.count }, (_, i) => stream.normal(1000 + i) / 2);
+
+  /** Loss gradient of one batch by the chain rule on arrays: three linear layers with ReLU between them. */
+  function gradient(theta: Float64Array, batch: readonly number[], loss: string): Float64Array {
+    const g = new Float64Array(theta.length);
+    const sizes = [D, H, H, K];
+    const offsets = [0, 1, 2].map((l) =>
+      [0, 1, 2].slice(0, l).reduce((sum, i) => sum + sizes[i + 1] * (sizes[i] + 1), 0),
+    );
+    for (const row of batch) {
+      const a = [[...images.subarray(row * D, (row + 1) * D)]];
+      for (let l = 0; l < 3; l++) {
+        const [n, m] = [sizes[l], sizes[l + 1]];
+        const z = Array.from({ length: m }, (_, o) =>
+          a[l].reduce((sum, x, i) => sum + theta[offsets[l] + o * n + i] * x, theta[offsets[l] + m * n + o]),
+        );
+        a.push(l < 2 ? z.map((value) => Math.max(0, value)) : z);
+      }
+      const z = a[3];
+      const y = [...labels.subarray(row * K, (row + 1) * K)];
+      const all = z.reduce((sum, value) => sum + Math.exp(value), 0);
+      const answer = loss === 'mse' ? z : z.map((value) => Math.exp(value) / all);
+      let bar = answer.map((value, k) => (value - y[k]) / batch.length);
+      for (let l = 2; l >= 0; l--) {
+        const [n, m] = [sizes[l], sizes[l + 1]];
+        const before = new Array<number>(n).fill(0);
+        for (let o = 0; o < m; o++) {
+          g[offsets[l] + m * n + o] += bar[o];
+          for (let i = 0; i < n; i++) {
+            g[offsets[l] + o * n + i] += bar[o] * a[l][i];
+            before[i] += bar[o] * theta[offsets[l] + o * n + i];
+          }
+        }
+        bar = before.map((value, i) => (a[l][i] > 0 ? value : 0));
+      }
+    }
+    return g;
+  }
+
+  function byHand(training: MinibatchTraining, rate: number): Float64Array {
+    const theta = Float64Array.from(start);
+    const m = new Float64Array(theta.length);
+    const s = new Float64Array(theta.length);
+    // Seven images in batches of at most four: two batches of four an epoch, running on into the next.
+    for (let t = 0; t < 8; t++) {
+      const batch = [0, 1, 2, 3].map((b) => {
+        const at = 4 * t + b;
+        return feistelPermutation([5, 0, streams.minibatch, Math.floor(at / rows)], rows, at % rows);
+      });
+      const g = gradient(theta, batch, training.loss);
+      const epoch = Math.floor(t / 2);
+      let now = rate;
+      if (training.schedule === 'tenth-at-half' && epoch >= 3) now = rate / 10;
+      if (training.schedule === 'cosine') now = (rate * (1 + Math.cos((Math.PI * t) / 8))) / 2;
+      for (let i = 0; i < theta.length; i++) {
+        const decayed = g[i] + training.weightDecay * theta[i];
+        if (training.optimizer === 'sgd') {
+          m[i] = training.momentum * m[i] + decayed;
+          theta[i] -= now * m[i];
+        } else {
+          m[i] = 0.9 * m[i] + 0.1 * decayed;
+          s[i] = 0.999 * s[i] + 0.001 * decayed ** 2;
+          theta[i] -=
+            (now * (m[i] / (1 - 0.9 ** (t + 1)))) / (Math.sqrt(s[i] / (1 - 0.999 ** (t + 1))) + 1e-8);
+        }
+      }
+    }
+    return theta;
+  }
+
+  it.each([
+    ['sgd', sgd, 0.2],
+    [
+      'adam on the squared error',
+      { ...sgd, optimizer: 'adam', schedule: 'cosine', loss: 'mse' } as const,
+      0.05,
+    ],
+  ])('%s takes the steps of a loop written out in float64', async (_, training, rate) => {
+    expect(batchesOf(training, rows)).toEqual({ perEpoch: 2, size: 4, steps: 8 });
+    const r = new Recorder('minibatches');
+    const data = r.external('images', 1, [rows, 1, 1, D]);
+    const y = r.external('labels', 1, [rows, 1, 1, K]);
+    const ones = r.external('ones', 1, [2]);
+    const same = { gain: slice(ones, 0, [1]), shift: slice(ones, 1, [1]) };
+    const adam = training.optimizer === 'adam';
+    recordMinibatchStep(r, {
+      network,
+      training,
+      rows,
+      state: r.external('state', 1, [4], 'u32'),
+      schedule: r.external('schedule', 1, [8, 2]),
+      theta: r.external('theta', 1, [network.count]),
+      mean: r.external('mean', 1, [network.count]),
+      square: adam ? r.external('square', 1, [network.count]) : undefined,
+      gather: (r, index) => ({
+        x: gather.images(r, { data, index, ...same }),
+        y: reshape(gather.images(r, { data: y, index, ...same }), [4, K]),
+      }),
+    });
+    const f32 = async (values: ArrayLike<number>) => device.tensor('f32', values.length, values);
+    const theta = await f32(start);
+    const bindings = {
+      images: await f32(images),
+      labels: await f32(labels),
+      ones: await f32([1, 0]),
+      state: await device.tensor('u32', 4, randomState(5, 0)),
+      schedule: await f32(rateTable(training, rows, rate)),
+      theta,
+      mean: await f32(new Float64Array(network.count)),
+      ...(adam ? { square: await f32(new Float64Array(network.count)) } : {}),
+    };
+    const executable = await device.load(r.program(), bindings);
+    await executable.run({ times: 8 });
+    const trained = await theta.read();
+    byHand(training, rate).forEach((value, i) => {
+      expect(Math.abs(trained[i] - value)).toBeLessThan(1e-9);
+    });
+    executable.dispose();
+    for (const tensor of Object.values(bindings)) tensor.dispose();
+  });
+
+  it('keeps the members of a population apart and starts every run anew', async () => {
+    const digits = generateDigits({ train: 20, validation: 10, test: 30 });
+    const mlp = createNetwork({ name: 'mlp', inputShape: digits.imageShape, classes: 10, width: 5 });
+    const geometry = { network: mlp, steps: 2, epochs: 1, n: 10, training: { ...sgd, epochs: 3 }, seed: 1 };
+    const draws = [await randomReal.images(digits, 2, 0, 0), await randomReal.images(digits, 2, 0, 1)];
+    const labels = Float32Array.from({ length: 200 }, (_, i) => (Math.floor(i / 10) % 10 === i % 10 ? 1 : 0));
+    const theta = Float32Array.from({ length: 2 * mlp.count }, (_, i) => stream.normal(i) / 10);
+    const two = await Evaluator.create(device, digits, digits.test, { ...geometry, members: 2 });
+    const one = await Evaluator.create(device, digits, digits.test, { ...geometry, members: 1 });
+    const images = Float32Array.from([...draws[0], ...draws[1]]);
+    const together = await two.rightAnswers({ images, labels, learningRates: [0.1] }, theta);
+    for (const p of [0, 1]) {
+      const parameters = theta.subarray(p * mlp.count, (p + 1) * mlp.count);
+      const alone = await one.rightAnswers({ images: draws[p], labels, learningRates: [0.1] }, parameters);
+      expect(alone[0]).toEqual(together[p]);
+    }
+    two.dispose();
+    one.dispose();
+  });
+});
+
+describe('evaluation', () => {
+  const digits = generateDigits({ train: 60, validation: 20, test: 40 });
+  const network = { name: 'mlp', inputShape: digits.imageShape, classes: 10, width: 6 };
+  const labels = Float32Array.from({ length: 200 }, (_, i) =>
+    Math.floor(i / 10) % 10 === i % 10 ? 0.9 : 0.01,
+  );
+  let set: DistilledSet;
+  beforeAll(async () => {
+    set = {
+      network,
+      init: 'random',
+      steps: 2,
+      epochs: 1,
+      ipc: 1,
+      seed: 3,
+      images: await randomReal.images(digits, 2, 9, 0),
+      labels,
+      learningRates: Float32Array.of(0.1, 0.05),
+    };
+  });
+
+  it('compares architectures and baselines, the same twice, and by class', async () => {
+    const options = {
+      networks: 3,
+      architectures: [{ name: 'mlp', width: 9 }],
+      baselines: ['randomReal', 'herding', 'neighboursOfRandom'],
+    };
+    const one = await evaluate(device, digits, set, options);
+    expect(Object.keys(one.baselines)).toEqual(['randomReal', 'herding', 'neighboursOfRandom']);
+    expect(one.baselines.neighboursOfRandom.learningRate).toBeUndefined();
+    expect(one.baselines.neighboursOfRandom.networks).toBe(10);
+    const [other] = one.others;
+    expect(other.network).toBe('mlp:width=9');
+    expect(Object.keys(other.baselines)).toEqual(['randomReal', 'herding']);
+    expect([other.accuracy.networks, other.baselines.herding.networks]).toEqual([3, 3]);
+    const counts = classCounts(digits.test, 10);
+    for (const { perClass, accuracy } of [one, other]) {
+      const mean = perClass.reduce((sum, value, k) => sum + (value * counts[k]) / 40, 0);
+      expect(mean).toBeCloseTo(accuracy.mean, 9);
+    }
+    expect(await evaluate(device, digits, set, options)).toEqual(one);
+  });
+
+  it('tests the draws that are best on the validation split', async () => {
+    const options = { networks: 9, baselines: ['randomReal', 'bestOfRandom'] };
+    const { baselines } = await evaluate(device, digits, set, options);
+    const { learningRate, mean, std } = baselines.bestOfRandom;
+    expect(learningRate).toBe(baselines.randomReal.learningRate);
+
+    const geometry = { network: createNetwork(network), steps: 2, epochs: 1, n: 10 };
+    const trial = new Trial(device, digits, { geometry, networks: 9, seed: 3, initialisation: 'xavier' });
+    const hard = labels.map((value) => (value > 0.5 ? 1 : 0));
+    const run = async (network: number, draw: number) => ({
+      network,
+      images: await randomReal.images(digits, 2, 3, draw),
+      rates: [learningRate!, learningRate!],
+    });
+    const score: number[] = [];
+    for (let draw = 0; draw < 20; draw++) {
+      const runs = await Promise.all([0, 1, 2, 3].map((i) => run(i, draw)));
+      score.push((await trial.validate(runs, hard)).reduce((a, b) => a + b));
+    }
+    const kept = [...score.keys()].sort((a, b) => score[b] - score[a] || a - b).slice(0, 8);
+    const runs = await Promise.all([...Array(9).keys()].map((i) => run(i, kept[i % 8])));
+    const right = await trial.test(runs, hard);
+    trial.dispose();
+    const expected = summarise(right.map((byClass) => (100 * byClass.reduce((a, b) => a + b)) / 40));
+    expect(Math.max(...score)).toBeGreaterThan(Math.min(...score));
+    expect({ mean, std }).toEqual({ mean: expected.mean, std: expected.std });
+  });
+
+  it('trains network i alike whatever the number of networks', async () => {
+    const geometry = { network: createNetwork(network), steps: 2, epochs: 1, n: 10 };
+    const results = [];
+    for (const networks of [3, 12]) {
+      const common = { geometry, networks, seed: 3, initialisation: 'xavier' } as const;
+      const trial = new Trial(device, digits, common);
+      const runs = Array.from({ length: networks }, (_, i) => ({
+        network: i,
+        images: set.images,
+        rates: set.learningRates,
+      }));
+      results.push(await trial.test(runs, set.labels));
+      trial.dispose();
+    }
+    expect(results[1].slice(0, 3)).toEqual(results[0]);
+    expect(new Set(results[1].map(String)).size).toBeGreaterThan(6);
+    expect(device.memory()).toMatchObject({ tensors: 0, executables: 0 });
+  });
+
+  it('trains under a protocol and says so', async () => {
+    const result = await evaluate(device, digits, set, {
+      protocol: 'dc',
+      networks: 1,
+      baselines: ['herding'],
+    });
+    expect(result.protocol).toMatch(/^mlp, protocol dc: sgd at rate 0.01, .*300 epochs in batches of 256/);
+    expect(result.baselines.herding.learningRate).toBe(0.01);
+    expect(result.accuracy.mean).toBeGreaterThan(20);
+  });
+
+  it('refuses protocols it does not know or cannot follow', () => {
+    expect(() => findProtocol('none')).toThrow(/there are: learned-steps, dc, dc-mnist/);
+    expect(new Set(protocols.map(({ name }) => name)).size).toBe(protocols.length);
+    const cannot = protocols.filter((protocol) => protocol.augmentation !== 'none');
+    expect(cannot.length).toBeGreaterThan(0);
+    for (const protocol of cannot) expect(() => checkSupported(protocol)).toThrow(/needs augmentation/);
+    checkSupported(findProtocol('dc'));
+    expect(protocolName(set, findProtocol('dc'))).toMatch(
+      /^mlp, protocol dc: sgd at rate 0.01, a tenth of it after half the epochs, momentum 0.9, weight decay 0.0005, 300 epochs in batches of 256, hard labels/,
+    );
+  });
+});
+
+describe('training on the whole training split', () => {
+  const digits = generateDigits({ train: 300, validation: 30, test: 100 });
+  const options = { network: { name: 'mlp', width: 12 }, networks: 3, epochs: 6, batch: 20, momentum: 0.5 };
+
+  it('learns, tells every network apart, and keeps their parameters', async () => {
+    const epochs: number[] = [];
+    const result = await trainNetworks(device, digits, {
+      ...options,
+      onProgress: ({ epoch, network }) => network === 0 && epochs.push(epoch),
+    });
+    expect(epochs).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(result.accuracy.mean).toBeGreaterThan(40);
+    expect(result.accuracy.networks).toBe(3);
+    const { count } = result.network;
+    expect(result.parameters.length).toBe(3 * count);
+    expect(result.parameters.subarray(0, count)).not.toEqual(result.parameters.subarray(count, 2 * count));
+    const one = await trainNetworks(device, digits, { ...options, networks: 1 });
+    expect(one.parameters).toEqual(result.parameters.subarray(0, count));
+    expect(device.memory()).toMatchObject({ tensors: 0, executables: 0 });
+  });
+
+  it('refuses what it cannot do', async () => {
+    for (const wrong of [
+      { epochs: 0 },
+      { momentum: 1 },
+      { weightDecay: -1 },
+      { networks: 1.5 },
+      { learningRate: 0 },
+    ])
+      await expect(trainNetworks(device, digits, { ...options, ...wrong })).rejects.toThrow(/expected/);
+  });
+});
