@@ -1,7 +1,7 @@
 /**
  * Times one outer step of the main job: LeNet, ten images, 1 x 3 inner steps, batch of 1,024.
  *
- *     node bench/step.mjs [--device cpu] [--threads n] [--steps 1] [--epochs 3] [--batch 1024] [--population 1]
+ *     node bench/step.mjs [--device cpu] [--threads n] [--steps 1] [--epochs 3] [--batch 1024] [--population 1] [--optimizer sgd]
  */
 import { parseArgs } from 'node:util';
 import { SplitOnDevice } from '../dist/data/on-device.js';
@@ -19,6 +19,7 @@ const { values: flags } = parseArgs({
     batch: number(1024),
     population: number(1),
     repeats: number(60),
+    optimizer: { type: 'string', default: 'sgd' },
   },
 });
 
@@ -32,6 +33,7 @@ const options = resolveOptions({
   population,
   init: population > 1 ? 'random' : 'fixed',
   iterations: 100_000,
+  optimizer: flags.optimizer,
 });
 const split = await SplitOnDevice.upload(device, dataset, dataset.train);
 const loop = await OuterLoop.create(device, outerLoopOptions(options, dataset), split);

@@ -97,11 +97,8 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   let moved = -backward_rate[at(3u, p)] * backward_lambda[at(4u, p) + i] / (q + epsilon);
   let bar = at(7u, p) + i;
   let mean = backward_momentsBar[bar] + moved / c1;
-  var square = backward_momentsBar[bar + M];
-  // q = 0: nothing but zeros so far, and the limit of this is 0.
-  if (q != 0.0) {
-    square -= moved * a / (2.0 * q * c2);
-  }
+  // q = 0: nothing but zeros so far, and the limit of this is 0. (A comparison by == leaves NaN to the other branch.)
+  let square = backward_momentsBar[bar + M] - select(moved * a / (2.0 * q * c2), 0.0, q == 0.0);
   backward_v[at(5u, p) + i] = ONE_MINUS_beta1 * mean + 2.0 * ONE_MINUS_beta2 * d * square;
   backward_direction[at(6u, p) + i] = select(a, a + penalty, decoupled != 0u);
   backward_momentsBar[bar] = beta1 * mean;

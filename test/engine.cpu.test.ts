@@ -5,9 +5,11 @@ import { loadBinding } from '../src/engine/cpu/binding.js';
 import { CpuDevice, cpuInfo, openCpuDevice } from '../src/engine/cpu/device.js';
 import type { Device, Tensor } from '../src/engine/device.js';
 import type { Kernel, OpCase } from '../src/engine/kernel.js';
+import * as adam from '../src/engine/ops/adam.js';
 import * as conv2d from '../src/engine/ops/conv2d.js';
 import * as elementwise from '../src/engine/ops/elementwise.js';
 import * as linear from '../src/engine/ops/linear.js';
+import * as momentum from '../src/engine/ops/momentum.js';
 import { type Program, Recorder } from '../src/engine/program.js';
 import { expectCaseAgrees, prepareCase, runCase } from './harness/cases.js';
 import { corners } from './harness/corners.js';
@@ -86,6 +88,22 @@ const large: OpCase[] = [
       const y = linear.forward(r, { x, w, b }, { into: r.external('y', 2, [301, 75]) });
       linear.backwardWeight(r, { x, yBar: y }, { into: r.external('wBar', 2, [75, 130]) });
       linear.backwardInput(r, { yBar: y, w }, { into: r.external('xBar', 2, [301, 130]) });
+    },
+  },
+  {
+    name: 'inner optimisers in chunks',
+    fill: { moments: { kind: 'positive' } },
+    record(r) {
+      const M = 20_000;
+      const [theta, g, lambda, u] = ['theta', 'g', 'lambda', 'u'].map((name) => r.external(name, 2, [M]));
+      const rate = r.external('rate', 1, [1]);
+      const options = { beta1: 0.9, beta2: 0.999, epsilon: 1e-3, decay: 0.1, decoupled: false };
+      const next = r.external('next', 2, [2, M + 1]);
+      adam.step(r, { theta, g, moments: r.external('moments', 2, [2, M + 1]), rate }, options, { next });
+      const momentsBar = r.external('momentsBar', 2, [2, M]);
+      adam.backward(r, { theta, g, next, rate, lambda, momentsBar }, options, { v: r.external('v', 2, [M]) });
+      const into = { uNext: r.external('uNext', 2, [M]), out: r.external('out', 2, [M]) };
+      momentum.step(r, { theta, g, u, rate }, { momentum: 0.9, nesterov: true, decay: 0.1 }, into);
     },
   },
 ];

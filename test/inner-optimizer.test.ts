@@ -60,7 +60,7 @@ async function worstError(device: Device, options: MetaGradientOptions): Promise
   return errors.some(Number.isNaN) ? Number.NaN : Math.max(...errors);
 }
 
-/** Every kind, with and without weight decay; Adam's epsilon is the size of gradients in float32's tests below. */
+/** Every kind, with weight decay and some without. */
 const optimizers: OptimizerOptions[] = [
   { kind: 'sgd' },
   { kind: 'sgd', weightDecay: 0.1 },
@@ -98,8 +98,9 @@ describe.each(['cpu', 'webgpu'] as const)('gradients through a whole training on
   });
   afterAll(() => device?.dispose());
 
-  // Each optimiser once, the losses in turn.
-  test.each(optimizers.map((optimizer, i) => [nameOf(optimizer), lossNames[i % 3], optimizer] as const))(
+  // The losses in turn; with weight decay every kernel and flag is in use, which is enough for the slower engine.
+  const some = optimizers.filter(({ weightDecay }) => engine === 'cpu' || weightDecay);
+  test.each(some.map((optimizer, i) => [nameOf(optimizer), lossNames[i % 3], optimizer] as const))(
     '%s, %s: right, and the same bits twice',
     async (name, loss, optimizer) => {
       const options = problem({ optimizer, loss, outerLoss: loss });

@@ -139,6 +139,36 @@ export const corners: readonly OpCase[] = [
     },
   },
   {
+    name: 'binarycrossentropy of large logits',
+    fill: { z: { kind: 'values', values: [1e4, -1e4, 1e30, -1e30, 80, -80] } },
+    record(r) {
+      const [z, y, zDot] = ['z', 'y', 'zDot'].map((name) => r.external(name, 1, [3, 2]));
+      const out = (name: string) => r.external(name, 1, [3, 2]);
+      const { binarycrossentropy } = ops;
+      binarycrossentropy.forward(r, { z, y }, { into: r.external('losses', 1, [3]) });
+      binarycrossentropy.backward(r, { z, y }, 1, { into: out('zBar') });
+      const into = { zBarDot: out('zBarDot'), yBarDot: out('yBarDot') };
+      binarycrossentropy.tangentBackward(r, { z, zDot }, 1, into);
+    },
+  },
+  {
+    name: 'inner adam of zeros and NaN',
+    fill: {
+      g: { kind: 'values', values: [0, Number.NaN, 2, 0] },
+      moments: { kind: 'values', values: [0, 0, 0, 0, 0.1, 0, 0, 0, 0, 0.001] },
+    },
+    record(r) {
+      const [theta, g, lambda] = ['theta', 'g', 'lambda'].map((name) => r.external(name, 1, [4]));
+      const [rate, moments] = [r.external('rate', 1, [1]), r.external('moments', 1, [2, 5])];
+      const options = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0, decoupled: false };
+      const into = { next: r.external('next', 1, [2, 5]), out: r.external('out', 1, [4]) };
+      const { next } = ops.adam.step(r, { theta, g, moments, rate }, options, into);
+      const momentsBar = r.external('momentsBar', 1, [2, 4]);
+      const bars = { v: r.external('v', 1, [4]), direction: r.external('direction', 1, [4]) };
+      ops.adam.backward(r, { theta, g, next, rate, lambda, momentsBar }, options, bars);
+    },
+  },
+  {
     name: 'convolution with more padding than kernel',
     record(r) {
       const x = r.external('x', 1, [2, 2, 3, 4]);
