@@ -7,7 +7,7 @@ import { defaultBaselines } from '../src/eval/baselines/index.js';
 import { decodeCheckpoint, encodeCheckpoint } from '../src/eval/checkpoint.js';
 import { type Checkpoint, distill } from '../src/eval/distill.js';
 import { evaluate } from '../src/eval/evaluate.js';
-import { type DistillOptions, resolveOptions } from '../src/eval/options.js';
+import { type DistillOptions, outerLoopOptions, resolveOptions } from '../src/eval/options.js';
 import { LimbeckError } from '../src/util/errors.js';
 
 const dataset = generateDigits({ train: 600, validation: 200, test: 300 });
@@ -217,6 +217,27 @@ test.each([
   [{ network: 'vgg' }, /network is "vgg", expected one of lenet, mlp/],
   [{ colour: 1 }, /option colour is unknown/],
   [{ average: 1 }, /average is 1, expected a number from 0/],
+  [{ optimizer: 'lion' }, /optimizer is "lion", expected one of sgd, momentum, nesterov, adam, adamw/],
+  [{ momentum: 1 }, /momentum is 1, expected a number from 0 up to, not including, 1/],
+  [{ weightDecay: -1 }, /weightDecay is -1, expected a number of at least 0/],
+  [{ innerEpsilon: 0 }, /innerEpsilon is 0, expected a number above 0/],
+  [{ rates: 'some' }, /rates is "some", expected one of per-step, shared/],
+  [{ loss: 'hinge' }, /loss is "hinge", expected one of cross-entropy, squared-error, binary-cross-entropy/],
 ])('option %j is refused', (options, message) => {
   expect(() => resolveOptions(options as DistillOptions)).toThrowError(message);
+});
+
+test('first learning rates: three for the default run, else one that suits the optimiser; a shared one is one', () => {
+  const first = (options: DistillOptions) => resolveOptions(options).innerLr;
+  expect(first({})).toEqual([1, 0.2, 0.1]);
+  expect(first({ optimizer: 'momentum' })).toBe(0.02);
+  expect(first({ rates: 'shared' })).toBe(0.02);
+  expect(first({ optimizer: 'adamw' })).toBe(0.001);
+  expect(first({ optimizer: 'adam', innerLr: 0.5 })).toBe(0.5);
+  const shared = resolveOptions({ rates: 'shared', steps: 2, epochs: 2, innerLr: 0.3 });
+  expect(outerLoopOptions(shared, dataset).learningRates).toEqual([0.3]);
+  const many = resolveOptions({ rates: 'shared', innerLr: [1, 2, 3] });
+  expect(() => outerLoopOptions(many, dataset)).toThrow(
+    /innerLr has 3 values, expected one: the inner steps share/,
+  );
 });
