@@ -3,7 +3,7 @@
 // state[4] = (seed low, seed high, draw, 0). Element i of member p is word i & 3 of the block with
 //   key (seed low, seed high, stream, firstMember + p)   counter (i >> 2, draw, 0, 0)
 //
-// out[M] = gain * number + shift     index[B] = the next B rows, every row once per epoch
+// out[M] = gain * number + shift     y[M] = mask * scale * x     states[count, 4]     index[B] = the next B rows, every row once per epoch
 
 override P: u32;
 override M: u32;
@@ -13,6 +13,10 @@ override stream: u32;
 override firstMember: u32;
 override gain: f32;
 override shift: f32;
+override masks: u32;
+override drop: u32;
+override scale: f32;
+override count: u32;
 
 @group(0) @binding(0) var<uniform> views: array<vec4u, 8>;
 
@@ -161,6 +165,53 @@ fn uniform_(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   for (var lane = 0u; lane < 4u && 4u * block + lane < M; lane++) {
     uniform_out[out + 4u * block + lane] = gain * uniformOf(words[lane]) + shift;
   }
+}
+
+@group(0) @binding(1) var<storage, read> dropout_state: array<u32>;
+@group(0) @binding(2) var<storage, read> dropout_x: array<f32>;
+@group(0) @binding(3) var<storage, read_write> dropout_y: array<f32>;
+
+// Four elements per invocation: one block. Kept where the upper 24 bits are at least `drop`.
+// invocations: P * ceil(M / 4)
+@compute @workgroup_size(64)
+fn dropout(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = linear(id, groups);
+  let blocks = (M + 3u) / 4u;
+  if (index >= P * blocks) {
+    return;
+  }
+  let block = index % blocks;
+  let p = index / blocks;
+  let state = at(0u, 0u);
+  let key = vec4u(dropout_state[state], dropout_state[state + 1u], stream, p % masks);
+  let words = threefry(key, vec4u(block, dropout_state[state + 2u], 0u, 0u));
+  let x = at(1u, p);
+  let y = at(2u, p);
+  for (var lane = 0u; lane < 4u && 4u * block + lane < M; lane++) {
+    let i = 4u * block + lane;
+    dropout_y[y + i] = select(0.0, scale * dropout_x[x + i], (words[lane] >> 8u) >= drop);
+  }
+}
+
+@group(0) @binding(1) var<storage, read> fork_state: array<u32>;
+@group(0) @binding(2) var<storage, read_write> fork_states: array<u32>;
+
+// invocations: P * count
+@compute @workgroup_size(64)
+fn fork(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = linear(id, groups);
+  if (index >= P * count) {
+    return;
+  }
+  let t = index % count;
+  let state = at(0u, 0u);
+  let key = vec4u(fork_state[state], fork_state[state + 1u], stream, 0u);
+  let words = threefry(key, vec4u(t, fork_state[state + 2u], 0u, 0u));
+  let row = at(1u, index / count) + 4u * t;
+  fork_states[row] = words.x;
+  fork_states[row + 1u] = words.y;
+  fork_states[row + 2u] = 0u;
+  fork_states[row + 3u] = 0u;
 }
 
 // Where a keyed bijection of 0 .. n - 1 sends `index`: four Feistel rounds on the smallest even number of bits that

@@ -8,6 +8,7 @@ import { gelu, leakyRelu, sigmoid, softplus, tanh } from '../src/layers/activati
 import { avgPool } from '../src/layers/avg-pool.js';
 import { batchNorm } from '../src/layers/batch-norm.js';
 import { conv } from '../src/layers/conv.js';
+import { dropout } from '../src/layers/dropout.js';
 import { globalAvgPool } from '../src/layers/global-avg-pool.js';
 import { groupNorm } from '../src/layers/group-norm.js';
 import * as registry from '../src/layers/index.gen.js';
@@ -23,7 +24,7 @@ import { Stream } from '../src/util/random.js';
 import { dot } from './harness/close.js';
 
 /** One instance of every layer in the folder; the test below fails when one is missing. */
-const layers: Record<string, { layer: Layer; inputShape: number[] }[]> = {
+const layers: Record<string, { layer: Layer; inputShape: number[]; random?: boolean }[]> = {
   activation: [leakyRelu(0.2), tanh(), sigmoid(), softplus(), gelu()].map((layer) => ({
     layer,
     inputShape: [3, 4, 5],
@@ -43,6 +44,10 @@ const layers: Record<string, { layer: Layer; inputShape: number[] }[]> = {
       layer: conv(6, 3, { stride: 2, padding: 2, groups: 2, dilation: 2, bias: false }),
       inputShape: [4, 8, 7],
     },
+  ],
+  dropout: [
+    { layer: dropout(0.5), inputShape: [3, 4, 5] },
+    { layer: dropout(0.3), inputShape: [3, 4, 5], random: true },
   ],
   globalAvgPool: [{ layer: globalAvgPool(), inputShape: [4, 5, 3] }],
   groupNorm: [
@@ -104,6 +109,11 @@ async function run(
   return out;
 }
 
+/** The seed and draw of a layer that is tested with random numbers. */
+const state = [5, 6, 7, 0];
+const modeOf = (r: Recorder, random?: boolean) =>
+  random ? { random: { state: r.external('state', 1, [4], 'u32'), stream: 3 } } : {};
+
 const N = 3;
 const P = 2;
 
@@ -121,7 +131,7 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('four passes on %s', (eng
     Object.values(layers)
       .flat()
       .map((c) => [c.layer.name, c] as const),
-  )('%s: <yBar, yDot> = <xBar, xDot> + <thetaBar, thetaDot>', async (_, { layer, inputShape }) => {
+  )('%s: <yBar, yDot> = <xBar, xDot> + <thetaBar, thetaDot>', async (_, { layer, inputShape, random }) => {
     const shapes = layer.parameters(inputShape).map(({ shape }) => shape);
     const xShape = [N, ...inputShape];
     const yShape = [N, ...layer.outputShape(inputShape)];
@@ -131,7 +141,7 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('four passes on %s', (eng
       device,
       (r) => {
         const x = r.external('x', 1, xShape);
-        const passes = layer.forward(r, x, externals(r, 'theta', P));
+        const passes = layer.forward(r, x, externals(r, 'theta', P), modeOf(r, random));
         // A product with ones brings a temporary out.
         const bringOut = (view: View | undefined, name: string) => {
           const ones = r.external(`${name}.one`, 1, view!.shape);
@@ -146,14 +156,11 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('four passes on %s', (eng
         const thetaDot = externals(r, 'thetaDot', P);
         bringOut(passes.tangentForward({ xDot: r.external('xDot', 1, xShape), thetaDot }), 'yDot');
       },
-      Object.fromEntries(
-        ['xBar', 'yDot'].map((name) => [
-          `${name}.one`,
-          new Float32Array(N * elements(name === 'xBar' ? inputShape : layer.outputShape(inputShape))).fill(
-            1,
-          ),
-        ]),
-      ),
+      {
+        state,
+        'xBar.one': new Float32Array(N * elements(inputShape)).fill(1),
+        'yDot.one': new Float32Array(N * elements(layer.outputShape(inputShape))).fill(1),
+      },
     );
     const members = out.yBar.length / elements(yShape);
     const repeat = (values: Numbers) =>
@@ -178,14 +185,14 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('four passes on %s', (eng
     Object.values(layers)
       .flat()
       .map((c) => [c.layer.name, c] as const),
-  )('%s: <u, Hess F v> = <v, Hess F u> over (x, theta, yBar)', async (_, { layer, inputShape }) => {
+  )('%s: <u, Hess F v> = <v, Hess F u> over (x, theta, yBar)', async (_, { layer, inputShape, random }) => {
     const thetaShapes = layer.parameters(inputShape).map(({ shape }) => shape);
     const xShape = [N, ...inputShape];
     const yShape = [N, ...layer.outputShape(inputShape)];
     const record = (r: Recorder) => {
       const theta = (suffix: string) =>
         thetaShapes.map((shape, i) => r.external(`theta${i}${suffix}`, 1, shape));
-      const passes = layer.forward(r, r.external('x', 1, xShape), theta(''));
+      const passes = layer.forward(r, r.external('x', 1, xShape), theta(''), modeOf(r, random));
       const yBar = r.external('yBar', 1, yShape);
       passes.backward({ yBar, wantX: true });
       const tangents = { xDot: r.external('xDot', 1, xShape), thetaDot: theta('Dot') };
@@ -215,7 +222,7 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('four passes on %s', (eng
     );
     const hess = async (vector: Numbers[]) => {
       const fill = Object.fromEntries(variables.map(({ direction }, i) => [direction, vector[i]]));
-      const out = await run(device, record, fill);
+      const out = await run(device, record, { ...fill, state });
       return variables.map(({ product }) => out[product]);
     };
     const [hessU, hessV] = [await hess(u), await hess(v)];

@@ -49,6 +49,40 @@ LIMBECK_INLINE void fill(const Step& step, const Context& context) {
 void normal(const Step& step, const Context& context) { fill<Normal>(step, context); }
 void uniform(const Step& step, const Context& context) { fill<Uniform>(step, context); }
 
+void dropout(const Step& step, const Context& context) {
+  enum { State, X, Y };
+  const int64_t P = step.sizes[0], M = step.sizes[1], stream = step.sizes[2], masks = step.sizes[3];
+  const uint32_t drop = static_cast<uint32_t>(step.sizes[4]);
+  const float scale = static_cast<float>(step.constants[0]);
+  const uint32_t* state = step.u32(State, 0);
+  each_range(context, P, M, [&](int64_t p, int64_t from, int64_t to) {
+    const float* x = step.f32(X, p);
+    float* y = step.f32(Y, p);
+    const Words key = {{state[0], state[1], static_cast<uint32_t>(stream), static_cast<uint32_t>(p % masks)}};
+    for (int64_t i = from; i < to; i += 4) {
+      const Words words = threefry(key, {{static_cast<uint32_t>(i >> 2), state[2], 0, 0}});
+      for (int64_t lane = 0; lane < min(4, to - i); lane++)
+        y[i + lane] = words.w[lane] >> 8 >= drop ? scale * x[i + lane] : 0;
+    }
+  });
+}
+
+void fork(const Step& step, const Context&) {
+  enum { State, States };
+  const int64_t P = step.sizes[0], count = step.sizes[1], stream = step.sizes[2];
+  const uint32_t* state = step.u32(State, 0);
+  const Words key = {{state[0], state[1], static_cast<uint32_t>(stream), 0}};
+  for (int64_t p = 0; p < P; p++) {
+    uint32_t* states = step.u32(States, p);
+    for (int64_t t = 0; t < count; t++) {
+      const Words words = threefry(key, {{static_cast<uint32_t>(t), state[2], 0, 0}});
+      states[4 * t] = words.w[0];
+      states[4 * t + 1] = words.w[1];
+      states[4 * t + 2] = states[4 * t + 3] = 0;
+    }
+  }
+}
+
 /** Where the keyed bijection of 0 .. n - 1 sends `index`: feistelPermutation of src/util/random.ts. */
 LIMBECK_INLINE uint32_t permuted(const Words& key, int64_t n, uint32_t index) {
   int bits = 0;
@@ -88,6 +122,8 @@ void advance(const Step& step, const Context&) { step.u32(0, 0)[2] += 1; }
 const Kernel kernels[] = {
     {"random.normal", {"state", "out"}, {"P", "M", "stream", "firstMember"}, {"gain", "shift"}, normal, nullptr},
     {"random.uniform", {"state", "out"}, {"P", "M", "stream", "firstMember"}, {"gain", "shift"}, uniform, nullptr},
+    {"random.dropout", {"state", "x", "y"}, {"P", "M", "stream", "masks", "drop"}, {"scale"}, dropout, nullptr},
+    {"random.fork", {"state", "states"}, {"P", "count", "stream"}, {}, fork, nullptr},
     {"random.batch", {"state", "index"}, {"P", "B", "rows", "stream"}, {}, batch, nullptr},
     {"random.advance", {"state"}, {"P"}, {}, advance, nullptr},
 };

@@ -36,7 +36,10 @@ export interface Mode {
   readonly random?: RandomSource;
 }
 
-/** Draws are addressed by the seed and draw in `state` (u32 `[4]`, see `engine/ops/random.ts`) and by the stream. */
+/**
+ * Draws are addressed by the seed and draw in `state` (u32 `[4]`, see `engine/ops/random.ts`) and by the stream. The steps
+ * of an unrolled training differ in `state` (see `random.fork`), the layers of a network in `stream`.
+ */
 export interface RandomSource {
   readonly state: View;
   readonly stream: number;

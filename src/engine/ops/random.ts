@@ -1,3 +1,4 @@
+import { LimbeckError } from '../../util/errors.js';
 import { feistelPermutation, normalPair, threefry4x32, uniform } from '../../util/random.js';
 import { destination, expectShape, expectShared, type Into, type Kernel, type OpCase } from '../kernel.js';
 import { elements, type Recorder, type View } from '../program.js';
@@ -14,6 +15,13 @@ import { elements, type Recorder, type View } from '../program.js';
  * `(word >> 8) 2^-24 + 2^-25`. `batch` walks through a fresh permutation of `rows` in every epoch (a keyed Feistel
  * network, see util/random.ts), `B` indices per draw. `advance` adds one to draw. The bits are the same on every
  * engine; normals differ by the rounding of log, cos and sin.
+ *
+ * `dropout` keeps element i where the upper 24 bits of its word are at least `drop = rate 2^24`. `fork` makes states of
+ * their own, for the steps of an unrolled training: row t of its result is
+ *
+ *     [word 0, word 1, 0, 0] of Threefry with   key = [seed low, seed high, stream, 0]   counter = [t, draw, 0, 0]
+ *
+ * so that a step is told from the next by the offset of its state, which is no part of a pipeline, not by a stream.
  */
 const key = (state: ArrayLike<number>, stream: number, member: number): [number, number, number, number] => [
   state[0],
@@ -51,6 +59,45 @@ export const normalKernel: Kernel = fillKernel(
 );
 
 export const uniformKernel: Kernel = fillKernel('random.uniform', (words, lane) => uniform(words[lane]));
+
+export const dropoutKernel: Kernel = {
+  name: 'random.dropout',
+  operands: { state: 'read', x: 'read', y: 'write' },
+  sizes: ['P', 'M', 'stream', 'masks', 'drop'],
+  constants: ['scale'],
+  kind: 'multilinear',
+  reduction: () => 1,
+  flops: (s) => 20 * s.P * s.M,
+  reference({ state, x, y }, s, { scale }) {
+    const words = new Uint32Array(4);
+    for (let p = 0; p < s.P; p++) {
+      const [xp, yp] = [x(p), y(p)];
+      for (let i = 0; i < s.M; i++) {
+        if ((i & 3) === 0)
+          threefry4x32(key(state(0), s.stream, p % s.masks), [i >>> 2, state(0)[2], 0, 0], words);
+        yp[i] = words[i & 3] >>> 8 >= s.drop ? scale * xp[i] : 0;
+      }
+    }
+  },
+};
+
+export const forkKernel: Kernel = {
+  name: 'random.fork',
+  operands: { state: 'read', states: 'write' },
+  sizes: ['P', 'count', 'stream'],
+  constants: [],
+  kind: 'exact',
+  reduction: () => 1,
+  flops: () => 0,
+  reference({ state, states }, s) {
+    const words = new Uint32Array(4);
+    for (let p = 0; p < s.P; p++)
+      for (let t = 0; t < s.count; t++) {
+        threefry4x32(key(state(0), s.stream, 0), [t, state(0)[2], 0, 0], words);
+        states(p).set([words[0], words[1], 0, 0], 4 * t);
+      }
+  },
+};
 
 export const batchKernel: Kernel = {
   name: 'random.batch',
@@ -116,6 +163,58 @@ export function uniformFill(r: Recorder, { state }: { state: View }, draw: Draw,
   return fill(r, uniformKernel, state, draw, out);
 }
 
+/** What is dropped: with which probability, and from which stream; `masks` members (1 or all) have a mask of their own. */
+export interface Dropout {
+  readonly rate: number;
+  readonly stream: number;
+  readonly masks: number;
+}
+
+/**
+ * y = x / (1 - rate) where the mask keeps it, else 0. The mask is drawn anew from its address every time, so applying it
+ * again to a tangent or a cotangent needs no memory of it.
+ */
+export function dropout(
+  r: Recorder,
+  { state, x }: { state: View; x: View },
+  { rate, stream, masks }: Dropout,
+  to: Into = {},
+): View {
+  const op = dropoutKernel.name;
+  expectState(op, state);
+  if (!(rate >= 0 && rate < 1))
+    throw new LimbeckError('ERR_OPTION', `${op}: rate is ${rate}, expected a number from 0 to below 1`);
+  const P = Math.max(x.members, masks);
+  const y = destination(r, op, 'y', P, x.shape, to);
+  r.push({
+    kernel: dropoutKernel,
+    operands: { state, x, y },
+    sizes: { P, M: elements(x.shape), stream, masks, drop: Math.round(rate * 2 ** 24) },
+    constants: { scale: 1 / (1 - rate) },
+    accumulate: false,
+  });
+  return y;
+}
+
+/** `count` states in one slot `[count, 4]`, each for random numbers of its own; take one with `slice(states, 4 * t, [4])`. */
+export function fork(
+  r: Recorder,
+  { state }: { state: View },
+  { count, stream }: { count: number; stream: number },
+  to: Into = {},
+): View {
+  expectState(forkKernel.name, state);
+  const states = destination(r, forkKernel.name, 'states', 1, [count, 4], to, 'u32');
+  r.push({
+    kernel: forkKernel,
+    operands: { state, states },
+    sizes: { P: 1, count, stream },
+    constants: {},
+    accumulate: false,
+  });
+  return states;
+}
+
 /**
  * The next B indices out of `rows`, every row once per epoch. Draw times B must stay below 2^32: the
  * position in the sequence is counted in 32 bits.
@@ -165,6 +264,26 @@ export const cases: readonly OpCase[] = [
       },
     },
   ]),
+  ...[
+    { P: 1, masks: 1, members: 1 },
+    { P: 3, masks: 3, members: 1 },
+    { P: 3, masks: 1, members: 3 },
+  ].map(({ P, masks, members }) => ({
+    name: `random.dropout P=${P}, ${masks} masks, ${members} members`,
+    fill: stateFill,
+    record(r: Recorder) {
+      const operands = { state: state(r), x: r.external('x', members, [7, 29]) };
+      dropout(r, operands, { rate: 0.3, stream: 4, masks }, { into: r.external('y', P, [7, 29]) });
+    },
+  })),
+  {
+    name: 'random.fork',
+    fill: stateFill,
+    record(r: Recorder) {
+      const into = r.external('states', 1, [9, 4], 'u32');
+      fork(r, { state: state(r) }, { count: 9, stream: 5 }, { into });
+    },
+  },
   ...[1, 2, 100, 1000].map((rows) => ({
     name: `random.batch rows=${rows}`,
     fill: stateFill,
