@@ -89,20 +89,37 @@ LIMBECK_INLINE void copy_row(float* to, const float* from, int64_t n) {
   if (i < n) store_partial(to + i, load_partial(from + i, n - i), n - i);
 }
 
-/** Writes the pixels of image x `[C, H, W]` into a padded image whose other floats are zero already. */
-inline void pad_image(const Convolution& g, const float* x, float* padded) {
+/** Every second float of row, beginning at 0 or 1, n of them; `length` may be read. */
+LIMBECK_INLINE void copy_every_second(float* to, const float* row, int64_t first, int64_t n, int64_t length) {
+  int64_t i = 0;
+  for (; i + kLanes <= n && 2 * (i + kLanes) <= length; i += kLanes) {
+    const Vec low = load(row + 2 * i), high = load(row + 2 * i + kLanes);
+    store(to + i, first == 0 ? evens(low, high) : odds(low, high));
+  }
+  for (; i < n; i++) to[i] = row[first + 2 * i];
+}
+
+/** Writes the pixels of image x `[C, H, W]` into a padded image whose other floats hold what pixels outside are already. */
+template <class Geometry>
+inline void pad_image(const Geometry& g, const float* x, float* padded) {
   for (int64_t c = 0; c < g.C; c++) {
     for (int64_t h = 0; h < g.H; h++) {
       const float* row = x + (c * g.H + h) * g.W;
       const int64_t ph = h + g.padding;
       if (ph / g.stride >= g.height) continue;  // below the last window
-      float* planes = padded + (c * g.phases + ph % g.stride * g.stride) * g.plane + ph / g.stride * g.width;
+      float* planes = padded + (c * g.stride * g.stride + ph % g.stride * g.stride) * g.plane + ph / g.stride * g.width;
       if (g.stride == 1) {
         copy_row(planes + g.padding, row, g.W);
       } else {
-        for (int64_t w = 0; w < g.W; w++) {
-          const int64_t pw = w + g.padding;
-          if (pw / g.stride < g.width) planes[pw % g.stride * g.plane + pw / g.stride] = row[w];
+        for (int64_t w = 0; w < min(g.stride, g.W); w++) {  // the first pixel of each phase
+          const int64_t column = (w + g.padding) / g.stride;
+          const int64_t n = min(ceil_div(g.W - w, g.stride), g.width - column);
+          float* to = planes + (w + g.padding) % g.stride * g.plane + column;
+          if (g.stride == 2) {
+            copy_every_second(to, row, w, n, g.W);
+          } else {
+            for (int64_t i = 0; i < n; i++) to[i] = row[w + i * g.stride];
+          }
         }
       }
     }

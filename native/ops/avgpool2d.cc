@@ -118,12 +118,14 @@ LIMBECK_INLINE void backward_any(const Geometry& g, const float* y_bar, float* x
 void backward(const Step& step, const Context& context) {
   enum { YBar, XBar };
   const Geometry g(step);
-  const bool two = g.two_by_two();
+  const bool two = g.two_by_two(), whole = g.whole();
   each_map(g, context, [&](int64_t p, int64_t map) {
     const float* y_bar = step.f32(YBar, p) + map * g.OH * g.OW;
     float* x_bar = step.f32(XBar, p) + map * g.H * g.W;
     if (two) {
       backward_two(g, y_bar, x_bar);
+    } else if (whole) {
+      for (int64_t i = 0; i < g.H * g.W; i++) x_bar[i] = g.share * *y_bar;
     } else {
       backward_any(g, y_bar, x_bar);
     }

@@ -1,10 +1,13 @@
+#include <cmath>
 #include <cstring>
 
+#include "../convolution.h"
 #include "../pooling.h"
 
 /**
  * Max pooling. Windows of 2 x 2 that do not overlap, the usual case, go vector by vector: the four pixels of each
- * window are taken apart, compared and put together again. Everything else is a plain loop. Cut by maps.
+ * window are taken apart, compared and put together again. The forward pass of every other window goes along the planes of
+ * a padded map, one pixel of kLanes windows at a time; the other passes follow the winners. Cut by maps.
  */
 namespace limbeck {
 namespace LIMBECK_ISA {
@@ -12,9 +15,22 @@ namespace {
 
 struct Geometry : Maps {
   int64_t K, stride, padding;
+  // Of one padded map, laid out in phase planes as for a convolution (convolution.h).
+  int64_t C, width, height, plane;
   explicit Geometry(const Step& step)
-      : Maps(step), K(step.sizes[7]), stride(step.sizes[8]), padding(step.sizes[9]) {}
+      : Maps(step),
+        K(step.sizes[7]),
+        stride(step.sizes[8]),
+        padding(step.sizes[9]),
+        C(1),
+        width(OW + (K - 1) / stride),
+        height(OH + (K - 1) / stride),
+        plane(height * width) {}
   LIMBECK_INLINE bool two_by_two() const { return K == 2 && stride == 2 && padding == 0; }
+  LIMBECK_INLINE int64_t padded_size() const { return round_up(stride * stride * plane + kLanes, 16); }
+  LIMBECK_INLINE int64_t tap(int64_t kh, int64_t kw) const {
+    return (kh % stride * stride + kw % stride) * plane + kh / stride * width + kw / stride;
+  }
 };
 
 LIMBECK_INLINE Vec as_floats(Ints v) { return reinterpret_cast<Vec>(v); }
@@ -22,7 +38,6 @@ LIMBECK_INLINE Ints as_ints(Vec v) { return reinterpret_cast<Ints>(v); }
 
 /** Where a pixel takes the place of the best before it: it is larger, or the first NaN of its window. */
 LIMBECK_INLINE Ints wins(Vec value, Vec best) { return ~(value <= best) & (best == best); }
-LIMBECK_INLINE bool wins(float value, float best) { return !(value <= best) && best == best; }
 
 LIMBECK_INLINE void forward_two(const Geometry& g, const float* x, float* y, uint32_t* index) {
   const int64_t W = g.W;
@@ -53,23 +68,40 @@ LIMBECK_INLINE void forward_two(const Geometry& g, const float* x, float* y, uin
   }
 }
 
-LIMBECK_INLINE void forward_any(const Geometry& g, const float* x, float* y, uint32_t* index) {
+/** Where a pixel of the window is in a padded map, and by how much its index in the map exceeds that of the first. */
+struct Tap {
+  int64_t at;
+  int64_t pixel;
+};
+
+/** Padding is minus infinity: it never takes the place of a pixel, not even of minus infinity. */
+LIMBECK_INLINE void forward_any(const Geometry& g, const Tap* taps, const float* x, float* padded, float* y,
+                                uint32_t* index) {
+  pad_image(g, x, padded);
   for (int64_t oh = 0; oh < g.OH; oh++) {
-    for (int64_t ow = 0; ow < g.OW; ow++) {
-      const int64_t h0 = oh * g.stride - g.padding, w0 = ow * g.stride - g.padding;
-      int64_t winner = -1;
-      float best = 0;
-      for (int64_t h = max(h0, 0); h < min(h0 + g.K, g.H); h++) {
-        for (int64_t w = max(w0, 0); w < min(w0 + g.K, g.W); w++) {
-          const float value = x[h * g.W + w];
-          if (winner < 0 || wins(value, best)) {
-            best = value;
-            winner = h * g.W + w;
-          }
-        }
+    const int64_t top = oh * g.stride - g.padding;
+    for (int64_t ow = 0; ow < g.OW; ow += kLanes) {
+      const Ints left = broadcast_int(static_cast<int32_t>(ow * g.stride - g.padding)) +
+                        static_cast<int32_t>(g.stride) * iota();
+      const Ints where = left + static_cast<int32_t>(top * g.W);
+      // The first pixel of the window that is inside.
+      Ints winner = select(left < broadcast_int(0), broadcast_int(0), left) + static_cast<int32_t>(max(top, 0) * g.W);
+      Vec best = broadcast(-HUGE_VALF);
+      const float* corner = padded + oh * g.width + ow;
+      for (int64_t k = 0; k < g.K * g.K; k++) {
+        const Vec pixel = load(corner + taps[k].at);
+        const Ints better = wins(pixel, best);
+        best = select(better, pixel, best);
+        winner = select(better, where + static_cast<int32_t>(taps[k].pixel), winner);
       }
-      y[oh * g.OW + ow] = best;
-      index[oh * g.OW + ow] = static_cast<uint32_t>(winner);
+      const int64_t at = oh * g.OW + ow, n = min(kLanes, g.OW - ow);
+      if (n == kLanes) {
+        store(y + at, best);
+        store_ints(index + at, winner);
+      } else {
+        store_partial(y + at, best, n);
+        store_partial(reinterpret_cast<float*>(index + at), as_floats(winner), n);
+      }
     }
   }
 }
@@ -78,16 +110,28 @@ void forward(const Step& step, const Context& context) {
   enum { X, Y, Index };
   const Geometry g(step);
   const bool two = g.two_by_two();
-  each_map(g, context, [&](int64_t p, int64_t map) {
+  Tap* taps = context.shared_as<Tap>();
+  for (int64_t kh = 0, k = 0; kh < g.K; kh++)
+    for (int64_t kw = 0; kw < g.K; kw++) taps[k++] = {g.tap(kh, kw), kh * g.W + kw};
+  const auto begin = [&](int worker) {
+    float* padded = context.worker_as<float>(worker);
+    for (int64_t i = 0; i < g.padded_size(); i++) padded[i] = -HUGE_VALF;
+  };
+  each_map(g, context, begin, [&](int64_t p, int64_t map, int worker) {
     const float* x = step.f32(X, p) + map * g.H * g.W;
     float* y = step.f32(Y, p) + map * g.OH * g.OW;
     uint32_t* index = step.u32(Index, p) + map * g.OH * g.OW;
     if (two) {
       forward_two(g, x, y, index);
     } else {
-      forward_any(g, x, y, index);
+      forward_any(g, taps, x, context.worker_as<float>(worker), y, index);
     }
   });
+}
+
+Workspace forward_workspace(const Step& step) {
+  const Geometry g(step);
+  return {g.K * g.K * static_cast<int64_t>(sizeof(Tap)), g.padded_size() * 4};
 }
 
 void tangent(const Step& step, const Context& context) {
@@ -149,7 +193,7 @@ void backward(const Step& step, const Context& context) {
 #define SIZES {"P", "N", "C", "H", "W", "OH", "OW", "K", "stride", "padding"}
 
 const Kernel kernels[] = {
-    {"maxpool2d.forward", {"x", "y", "index"}, SIZES, {}, forward, nullptr},
+    {"maxpool2d.forward", {"x", "y", "index"}, SIZES, {}, forward, forward_workspace},
     {"maxpool2d.tangent", {"xDot", "index", "yDot"}, SIZES, {}, tangent, nullptr},
     {"maxpool2d.backward", {"yBar", "index", "xBar"}, SIZES, {}, backward, nullptr},
 };

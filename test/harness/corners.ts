@@ -6,6 +6,10 @@ import { ops } from '../../src/engine/ops/index.gen.js';
 const someNaN = (count: number) =>
   Array.from({ length: count }, (_, i) => (i % 7 === 3 || i % 29 === 0 ? Number.NaN : Math.sin(i * i)));
 
+/** Numbers with infinities, whole windows of the negative one among them. */
+const someInfinite = (count: number) =>
+  Array.from({ length: count }, (_, i) => (i % 3 && i % 101 ? Number.NEGATIVE_INFINITY : 1 / (i % 5)));
+
 /** Max pooling of x `[1, 2, 6, W]` with NaN in it. */
 function poolingNaN(W: number, kernel: number, padding: number): OpCase {
   return {
@@ -68,6 +72,19 @@ export const corners: readonly OpCase[] = [
   poolingNaN(64, 2, 0),
   poolingNaN(23, 2, 0),
   poolingNaN(23, 3, 1),
+  poolingNaN(64, 3, 1),
+  {
+    name: 'maxpool2d of infinities',
+    fill: { x: { kind: 'values', values: someInfinite(12 * 69) } },
+    record(r) {
+      const x = r.external('x', 1, [1, 2, 6, 69]);
+      const into = {
+        y: r.external('y', 1, [1, 2, 6, 69]),
+        index: r.external('index', 1, [1, 2, 6, 69], 'u32'),
+      };
+      ops.maxpool2d.forward(r, { x }, { kernel: 3, stride: 1, padding: 1 }, into);
+    },
+  },
   {
     name: 'avgpool2d of NaN',
     fill: { x: { kind: 'values', values: someNaN(12 * 69) } },

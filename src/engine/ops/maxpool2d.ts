@@ -179,6 +179,9 @@ export const cases: readonly OpCase[] = [
   { P: 1, N: 1, C: 2, H: 7, W: 9, kernel: 2, stride: 2, padding: 0 },
   { P: 3, N: 2, C: 2, H: 8, W: 8, kernel: 3, stride: 2, padding: 1 },
   { P: 1, N: 2, C: 1, H: 6, W: 7, kernel: 3, stride: 1, padding: 1 },
+  { P: 1, N: 2, C: 2, H: 5, W: 75, kernel: 3, stride: 2, padding: 1 },
+  { P: 3, N: 1, C: 2, H: 11, W: 13, kernel: 4, stride: 3, padding: 2 },
+  { P: 1, N: 128, C: 64, H: 32, W: 32, kernel: 3, stride: 2, padding: 1, bench: true },
   { P: 1, N: 1024, C: 6, H: 28, W: 28, kernel: 2, stride: 2, padding: 0, bench: true },
 ].flatMap(({ P, N, C, H, W, bench, ...geometry }) => {
   const xShape = [N, C, H, W];
