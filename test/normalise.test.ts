@@ -191,19 +191,20 @@ describe('the statistics batch norm is scored with', () => {
     const set = {
       images: normalisedImages(digits, digits.train, rows),
       labels,
-      learningRates: new Float32Array(60).fill(0.1),
+      learningRates: new Float32Array(20).fill(0.1),
     };
     const score = async (members: number) => {
-      const geometry = { network, members, steps: 2, epochs: 30, n: 50 };
+      const geometry = { network, members, steps: 2, epochs: 10, n: 50 };
       const evaluator = await Evaluator.create(device, digits, digits.test, geometry);
       const parameters = Float32Array.from({ length: members * one.length }, (_, i) => one[i % one.length]);
       const scores = await evaluator.run(set, parameters);
       evaluator.dispose();
       return scores;
     };
-    const [[alone], together] = [await score(1), await score(3)];
-    expect(together).toEqual([alone, alone, alone]);
-    expect(alone).toBeGreaterThan(40);
+    // The images in flight are bounded: 64 networks see them in pieces of 32.
+    const [[alone], together] = [await score(1), await score(64)];
+    expect(together).toEqual(new Array(64).fill(alone));
+    expect(alone).toBeGreaterThan(30);
     await device.dispose();
   });
 
