@@ -9,7 +9,9 @@ import * as adam from '../src/engine/ops/adam.js';
 import * as conv2d from '../src/engine/ops/conv2d.js';
 import * as elementwise from '../src/engine/ops/elementwise.js';
 import * as linear from '../src/engine/ops/linear.js';
+import * as lrn from '../src/engine/ops/lrn.js';
 import * as momentum from '../src/engine/ops/momentum.js';
+import * as norm from '../src/engine/ops/norm.js';
 import { type Program, Recorder } from '../src/engine/program.js';
 import { expectCaseAgrees, prepareCase, runCase } from './harness/cases.js';
 import { corners } from './harness/corners.js';
@@ -77,6 +79,20 @@ const large: OpCase[] = [
         into: r.external('wBar', 2, [7, 2, 5, 5]),
       });
       conv2d.backwardInput(r, { yBar: y, w }, geometry, x.shape, { into: r.external('xBar', 2, x.shape) });
+    },
+  },
+  {
+    name: 'norms in chunks',
+    record(r) {
+      const shape = [20, 8, 15, 17];
+      const [x, yBar] = ['x', 'yBar'].map((name) => r.external(name, 1, shape));
+      const [gamma, beta] = ['gamma', 'beta'].map((name) => r.external(name, 1, [8]));
+      const geometry = { groups: 4, eps: 1e-5, frozen: false };
+      const { saved } = norm.forward(r, { x, gamma, beta }, geometry, { y: r.external('y', 1, shape) });
+      norm.backward(r, { x, saved, yBar }, geometry, { xBar: r.external('xBar', 1, shape) });
+      const window = { size: 4, alpha: 1, beta: 0.75, k: 1 };
+      const { d } = lrn.forward(r, { x }, window, { y: r.external('scaled', 1, shape) });
+      lrn.backward(r, { x, d, yBar }, window, { into: r.external('scaledBar', 1, shape) });
     },
   },
   {

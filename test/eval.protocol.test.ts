@@ -148,7 +148,7 @@ describe('training in minibatches', () => {
       labels: await f32(labels),
       ones: await f32([1, 0]),
       state: await device.tensor('u32', 4, randomState(5, 0)),
-      schedule: await f32(rateTable(training, rows, rate)),
+      schedule: await f32(rateTable(minibatches: training, rows, rate)),
       theta,
       mean: await f32(new Float64Array(network.count)),
       ...(adam ? { square: await f32(new Float64Array(network.count)) } : {}),
@@ -156,7 +156,7 @@ describe('training in minibatches', () => {
     const executable = await device.load(r.program(), bindings);
     await executable.run({ times: 8 });
     const trained = await theta.read();
-    byHand(training, rate).forEach((value, i) => {
+    byHand(minibatches: training, rate).forEach((value, i) => {
       expect(Math.abs(trained[i] - value)).toBeLessThan(1e-9);
     });
     executable.dispose();
