@@ -4,9 +4,9 @@
 
 /**
  * Local response normalisation. A strip of up to kStrip neighbouring positions goes through all channels at once: every
- * inner loop runs along the map, so the compiler vectorises it, and what the windows of a strip share stays in the
- * first-level cache. The terms that the transposed windows add up are kept for the strip in the worker's scratch; the
- * strips of an image are cut by shape alone.
+ * inner loop runs along the map and writes one array (with more, GCC gives up telling them apart), so the compiler
+ * vectorises it, and what the windows of a strip share stays in the first-level cache. The terms that the transposed
+ * windows add up are kept for the strip in the worker's scratch; the strips of an image are cut by shape alone.
  */
 namespace limbeck {
 namespace LIMBECK_ISA {
@@ -98,10 +98,10 @@ void tangent(const Step& step, const Context& context) {
       float* y_dot = step.f32(YDot, p) + at + row;
       float* d_dot = step.f32(DDot, p) + at + row;
       power(d, beta, scale, count);
-      for (int64_t i = 0; i < count; i++) {
-        d_dot[i] = a2 * sums[i];
-        y_dot[i] = scale[i] * (x_dot[row + i] - beta * x[row + i] * d_dot[i] / d[i]);
-      }
+      for (int64_t i = 0; i < count; i++) sums[i] *= a2;
+      for (int64_t i = 0; i < count; i++) d_dot[i] = sums[i];
+      for (int64_t i = 0; i < count; i++)
+        y_dot[i] = scale[i] * (x_dot[row + i] - beta * x[row + i] * sums[i] / d[i]);
     }
   });
 }
@@ -121,10 +121,9 @@ void backward(const Step& step, const Context& context) {
       const float* d = step.f32(D, p) + at + row;
       const float* y_bar = step.f32(YBar, p) + at + row;
       power(d, beta, scale, count);
-      for (int64_t i = 0; i < count; i++) {
-        x_bar[row + i] = y_bar[i] * scale[i];
-        t[c * kStrip + i] = x_bar[row + i] * x[row + i] / d[i];
-      }
+      for (int64_t i = 0; i < count; i++) scale[i] *= y_bar[i];
+      for (int64_t i = 0; i < count; i++) x_bar[row + i] = scale[i];
+      for (int64_t i = 0; i < count; i++) t[c * kStrip + i] = scale[i] * x[row + i] / d[i];
     }
     for (int64_t c = 0; c < g.C; c++) {
       window_sum(max(0, c - g.after), min(g.C - 1, c + g.before), sums, count,
@@ -145,26 +144,29 @@ void tangent_backward(const Step& step, const Context& context) {
     float* x_bar_dot = step.f32(XBarDot, p) + at;
     float* t = context.worker_as<float>(worker);
     float* t_dot = t + g.C * kStrip;
-    float sums[kStrip], sums_dot[kStrip], scale[kStrip];
+    float sums[kStrip], sums_dot[kStrip], scale[kStrip], inner[kStrip], ratio[kStrip];
     for (int64_t c = 0; c < g.C; c++) {
       const int64_t row = c * g.S;
       const float* d = step.f32(D, p) + at + row;
       const float* y_bar = step.f32(YBar, p) + at + row;
       const float* d_dot = step.f32(DDot, p) + at + row;
+      const float* y_bar_dot = step.has(YBarDot) ? step.f32(YBarDot, p) + at + row : nullptr;
+      float* own = t + c * kStrip;
+      float* own_dot = t_dot + c * kStrip;
       power(d, beta, scale, count);
-      for (int64_t i = 0; i < count; i++) {
-        const float ratio = d_dot[i] / d[i], inner = y_bar[i] * scale[i];
-        x_bar_dot[row + i] = -beta * inner * ratio;
-        t[c * kStrip + i] = inner * x[row + i] / d[i];
-        t_dot[c * kStrip + i] = inner * (x_dot[row + i] - (beta + 1) * x[row + i] * ratio) / d[i];
+      for (int64_t i = 0; i < count; i++) ratio[i] = d_dot[i] / d[i];
+      for (int64_t i = 0; i < count; i++) inner[i] = y_bar[i] * scale[i];
+      for (int64_t i = 0; i < count; i++) own[i] = inner[i] * x[row + i] / d[i];
+      if (y_bar_dot) {
+        for (int64_t i = 0; i < count; i++) scale[i] *= y_bar_dot[i];
+        for (int64_t i = 0; i < count; i++) x_bar_dot[row + i] = scale[i] - beta * inner[i] * ratio[i];
+        for (int64_t i = 0; i < count; i++) scale[i] -= (beta + 1) * inner[i] * ratio[i];
+      } else {
+        for (int64_t i = 0; i < count; i++) x_bar_dot[row + i] = -beta * inner[i] * ratio[i];
+        for (int64_t i = 0; i < count; i++) scale[i] = -(beta + 1) * inner[i] * ratio[i];
       }
-      if (!step.has(YBarDot)) continue;
-      const float* y_bar_dot = step.f32(YBarDot, p) + at + row;
-      for (int64_t i = 0; i < count; i++) {
-        const float inner = y_bar_dot[i] * scale[i];
-        x_bar_dot[row + i] += inner;
-        t_dot[c * kStrip + i] += inner * x[row + i] / d[i];
-      }
+      for (int64_t i = 0; i < count; i++)
+        own_dot[i] = (inner[i] * x_dot[row + i] + scale[i] * x[row + i]) / d[i];
     }
     for (int64_t c = 0; c < g.C; c++) {
       const int64_t row = c * g.S, from = max(0, c - g.after), to = min(g.C - 1, c + g.before);
