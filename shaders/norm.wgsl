@@ -78,11 +78,7 @@ fn inverse(variance: f32) -> f32 {
 // terms: S * L
 // workgroups: P * A * B
 @compute @workgroup_size(LANES)
-fn forward(
-  @builtin(workgroup_id) id: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
+fn forward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
   let index = id.y * groups.x + id.x;
   if (index >= P * A * B) {
     return;
@@ -136,11 +132,7 @@ fn forward(
 // terms: S * L
 // workgroups: P * A * B
 @compute @workgroup_size(LANES)
-fn forwardFrozen(
-  @builtin(workgroup_id) id: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
+fn forwardFrozen(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
   let index = id.y * groups.x + id.x;
   if (index >= P * A * B) {
     return;
@@ -179,11 +171,7 @@ override HAS_xDot: bool = false;
 // terms: S * L
 // workgroups: P * A * B
 @compute @workgroup_size(LANES)
-fn tangent(
-  @builtin(workgroup_id) id: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
+fn tangent(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
   let index = id.y * groups.x + id.x;
   if (index >= P * A * B) {
     return;
@@ -260,11 +248,7 @@ fn backwardSums(p: u32, group: u32, first: u32, start: u32, stride: u32) -> vec2
 // terms: S * L
 // workgroups: P * A * B
 @compute @workgroup_size(LANES)
-fn backward(
-  @builtin(workgroup_id) id: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
+fn backward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
   let index = id.y * groups.x + id.x;
   if (index >= P * A * B) {
     return;
@@ -363,11 +347,7 @@ fn withGamma(p: u32, first: u32, sums: vec4f) -> vec4f {
 // terms: S * L
 // workgroups: P * A * B
 @compute @workgroup_size(LANES)
-fn tangentBackward(
-  @builtin(workgroup_id) id: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
+fn tangentBackward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
   let index = id.y * groups.x + id.x;
   if (index >= P * A * B) {
     return;
