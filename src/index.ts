@@ -1,9 +1,10 @@
 /** limbeck: distils data sets. See README.md for a tour and docs/design.md for how it is built. */
 export { type ArrayDataset, datasetFromArrays } from './data/arrays.js';
-export type { Dataset, Split } from './data/dataset.js';
+export type { Dataset, Split, Whitening } from './data/dataset.js';
 export { type DigitsOptions, generateDigits } from './data/digits.js';
 export { loadIdxFolder, readIdx } from './data/idx.js';
-export { loadDataset } from './data/load.js';
+export { type LoadOptions, loadDataset, type Reading } from './data/load.js';
+export { unwhiten, whiten } from './data/zca.js';
 export type { Device, EngineName, Executable, Numbers, RunOptions, Tensor } from './engine/device.js';
 export { chooseDevice, type DeviceChoice, type OpenDeviceOptions, openDevice } from './engine/open.js';
 export type { Program } from './engine/program.js';
