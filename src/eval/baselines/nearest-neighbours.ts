@@ -22,19 +22,49 @@ export async function nearestNeighbours(
   const D = dataset.imageShape.reduce((a, b) => a * b, 1);
   const n = chosen.length / D;
   const halves = Float64Array.from({ length: n }, (_, j) => dot(chosen, j * D, chosen, j * D, D) / 2);
+  const distances = new Float64Array(n);
   const right = new Array<number>(K).fill(0);
   for (let start = 0; start < split.count; start += piece) {
     const rows = Array.from({ length: Math.min(piece, split.count - start) }, (_, i) => start + i);
     const images = normalisedImages(dataset, split, rows);
     for (const [i, row] of rows.entries()) {
       // |x - c|² / 2 without |x|² / 2, which is the same for every c.
-      const distances = halves.map((half, j) => half - dot(images, i * D, chosen, j * D, D));
+      fillDistances(distances, images, i * D, chosen, halves, D);
       if (vote(distances, k, K) === split.labels[row]) right[split.labels[row]]++;
     }
     signal?.throwIfAborted();
     await breathe();
   }
   return right;
+}
+
+/** `half - x · c` for every chosen image c; four of them at a time, so that x is read a quarter as often. */
+function fillDistances(
+  distances: Float64Array,
+  images: Float32Array,
+  from: number,
+  chosen: Float32Array,
+  halves: Float64Array,
+  D: number,
+): void {
+  const n = distances.length;
+  let j = 0;
+  for (; j + 3 < n; j += 4) {
+    const [c0, c1, c2, c3] = [j * D, (j + 1) * D, (j + 2) * D, (j + 3) * D];
+    let [s0, s1, s2, s3] = [0, 0, 0, 0];
+    for (let s = 0; s < D; s++) {
+      const x = images[from + s];
+      s0 += x * chosen[c0 + s];
+      s1 += x * chosen[c1 + s];
+      s2 += x * chosen[c2 + s];
+      s3 += x * chosen[c3 + s];
+    }
+    distances[j] = halves[j] - s0;
+    distances[j + 1] = halves[j + 1] - s1;
+    distances[j + 2] = halves[j + 2] - s2;
+    distances[j + 3] = halves[j + 3] - s3;
+  }
+  for (; j < n; j++) distances[j] = halves[j] - dot(images, from, chosen, j * D, D);
 }
 
 /** The class that most of the k nearest have. */
