@@ -13,6 +13,8 @@ constexpr int kVectors = 3;
 constexpr int kColumns = kVectors * kDoubles;
 /** Rows of a and b at a time: what a tile reads of both stays in the caches. */
 constexpr int64_t kDepth = 256;
+/** Panels of columns in one chunk: they stay in the second-level cache while the rows pass by. */
+constexpr int64_t kGroup = 4;
 
 typedef double Doubles __attribute__((vector_size(LIMBECK_VECTOR_BYTES)));
 typedef double UnalignedDoubles __attribute__((vector_size(LIMBECK_VECTOR_BYTES), aligned(8), may_alias));
@@ -59,6 +61,7 @@ void matrix_product(Pool& pool, const MatrixProduct& product, double* scratch) {
   double* const c = product.c;
   const int64_t row_panels = ceil_div(m, kRows);
   const int64_t column_panels = ceil_div(n, kColumns);
+  const int64_t groups = ceil_div(column_panels, kGroup);
   double* const packed_a = scratch;
   double* const packed_b = scratch + row_panels * kRows * kDepth;
   for (int64_t from = 0; from < product.depth; from += kDepth) {
@@ -66,15 +69,21 @@ void matrix_product(Pool& pool, const MatrixProduct& product, double* scratch) {
     pool.each(row_panels, [&](int64_t p, int) {
       pack(product.a + from * m, m, length, p * kRows, kRows, packed_a + p * kRows * kDepth);
     });
-    pool.each(column_panels, [&](int64_t q, int) {
-      const int64_t j = q * kColumns;
-      const int64_t columns = min(kColumns, n - j);
-      double* const panel = packed_b + j * kDepth;
-      pack(product.b + from * n, n, length, j, kColumns, panel);
-      // Of a symmetric product the tiles that reach the diagonal or lie above it.
-      const int64_t end = product.symmetric ? j + columns : m;
+    // The last columns first: of a symmetric product they are the longest work.
+    pool.each(groups, [&](int64_t chunk, int) {
+      const int64_t first = (groups - 1 - chunk) * kGroup;
+      const int64_t last = min(first + kGroup, column_panels);
+      for (int64_t q = first; q < last; q++)
+        pack(product.b + from * n, n, length, q * kColumns, kColumns, packed_b + q * kColumns * kDepth);
+      const int64_t end = product.symmetric ? min(m, last * kColumns) : m;
       for (int64_t i = 0; i < end; i += kRows)
-        tile(packed_a + i * kDepth, panel, length, c + i * n + j, n, min(kRows, m - i), columns);
+        for (int64_t q = first; q < last; q++) {
+          const int64_t j = q * kColumns;
+          const int64_t columns = min(kColumns, n - j);
+          // Of a symmetric product the tiles that reach the diagonal or lie above it.
+          if (product.symmetric && i >= j + columns) continue;
+          tile(packed_a + i * kDepth, packed_b + j * kDepth, length, c + i * n + j, n, min(kRows, m - i), columns);
+        }
     });
   }
   if (!product.symmetric) return;

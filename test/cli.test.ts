@@ -270,7 +270,7 @@ describe('mistakes', () => {
     ['missing configuration', () => distilling('none.json'), 'ERR_FILE_MISSING', /none.json cannot be read/],
     ['unknown device', () => distilling('--device', 'gpu'), 'ERR_DEVICE', /"gpu" is unknown/],
     ['missing folder', () => data(at('nowhere')), 'ERR_FILE_MISSING', /does not exist/],
-    ['unknown data set', () => data('nowhere'), 'ERR_OPTION', /neither known nor a folder/],
+    ['unknown data set', () => data('nowhere'), 'ERR_OPTION', /neither known nor a file or folder/],
     ['truncated', () => data(idxFolder('cut', idx(0x803, [40, 28, 28], 99))), 'ERR_FILE_FORMAT', /truncated/],
     [
       'wrong magic',
