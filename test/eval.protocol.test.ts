@@ -148,7 +148,7 @@ describe('training in minibatches', () => {
       labels: await f32(labels),
       ones: await f32([1, 0]),
       state: await device.tensor('u32', 4, randomState(5, 0)),
-      schedule: await f32(rateTable(minibatches: training, rows, rate)),
+      schedule: await f32(rateTable(training, rows, rate)),
       theta,
       mean: await f32(new Float64Array(network.count)),
       ...(adam ? { square: await f32(new Float64Array(network.count)) } : {}),
@@ -156,7 +156,7 @@ describe('training in minibatches', () => {
     const executable = await device.load(r.program(), bindings);
     await executable.run({ times: 8 });
     const trained = await theta.read();
-    byHand(minibatches: training, rate).forEach((value, i) => {
+    byHand(training, rate).forEach((value, i) => {
       expect(Math.abs(trained[i] - value)).toBeLessThan(1e-9);
     });
     executable.dispose();
@@ -166,7 +166,14 @@ describe('training in minibatches', () => {
   it('keeps the members of a population apart and starts every run anew', async () => {
     const digits = generateDigits({ train: 20, validation: 10, test: 30 });
     const mlp = createNetwork({ name: 'mlp', inputShape: digits.imageShape, classes: 10, width: 5 });
-    const geometry = { network: mlp, steps: 2, epochs: 1, n: 10, training: { ...sgd, epochs: 3 }, seed: 1 };
+    const geometry = {
+      network: mlp,
+      steps: 2,
+      epochs: 1,
+      n: 10,
+      minibatches: { ...sgd, epochs: 3 },
+      seed: 1,
+    };
     const draws = [await randomReal.images(digits, 2, 0, 0), await randomReal.images(digits, 2, 0, 1)];
     const labels = Float32Array.from({ length: 200 }, (_, i) => (Math.floor(i / 10) % 10 === i % 10 ? 1 : 0));
     const theta = Float32Array.from({ length: 2 * mlp.count }, (_, i) => stream.normal(i) / 10);
