@@ -9,7 +9,9 @@ export type { Device, EngineName, Executable, Numbers, RunOptions, Tensor } from
 export { chooseDevice, type DeviceChoice, type OpenDeviceOptions, openDevice } from './engine/open.js';
 export type { Program } from './engine/program.js';
 export { type Artefact, type ArtefactNotes, decodeArtefact, encodeArtefact } from './eval/artefact.js';
+export { baselineNames } from './eval/baselines/index.js';
 export { decodeCheckpoint, encodeCheckpoint } from './eval/checkpoint.js';
+export type { NetworkAccuracy } from './eval/comparison.js';
 export {
   type Checkpoint,
   type CurvePoint,
@@ -20,7 +22,10 @@ export {
 } from './eval/distill.js';
 export { type DistilledSet, type EvaluateOptions, type Evaluation, evaluate } from './eval/evaluate.js';
 export { type DistillOptions, defaults, type ResolvedOptions, resolveOptions } from './eval/options.js';
+export type { Protocol } from './eval/protocol.js';
+export { protocols } from './eval/protocols.js';
 export type { Accuracy } from './eval/statistics.js';
+export { type TrainedNetworks, type TrainOptions, trainNetworks } from './eval/train-networks.js';
 export {
   createNetwork,
   Network,

@@ -171,6 +171,23 @@ describe('the page', () => {
     expect(cutOff).toContain('the test split was opened once');
   });
 
+  test('shows the accuracy of each class and what was measured later', () => {
+    const accuracy = { mean: 71.25, std: 2.5, networks: 200 };
+    const baselines = {
+      kMeans: { ...accuracy, mean: 60.5, title: 'k-means <centroids>', learningRate: 0.1 },
+    };
+    const perClass = [...Array(10).keys()].map((k) => 80 + k);
+    const other = { network: 'mlp:width=8', accuracy, learningRate: 'learned', perClass, baselines } as const;
+    const later = { protocol: 'protocol dc: sgd', accuracy, perClass, baselines, others: [other] };
+    const html = reportHtml(makeRecord({}, {}, { perClass, evaluations: [later] }), makeSet());
+    expect(html).toContain('width:89.00%');
+    expect(html).toContain('protocol dc: sgd');
+    expect(html).toContain('k-means &#60;centroids&#62;');
+    expect(html).toMatch(/mlp:width=8<.*71.3 ± 2.5 % \(200\).*60.5 ± 2.5 % \(200\).*as learned/);
+    expect(html).not.toMatch(/NaN|undefined|null/);
+    expect(reportHtml(makeRecord(), makeSet())).not.toMatch(/Class by class|Measured later/);
+  });
+
   test('of a diverged run says what happened', () => {
     const diverged = 'the loss is NaN after <7> outer steps';
     const changes = { stopped: true, diverged, testAccuracy: null, baselines: {}, testOpened: 0 };

@@ -5,7 +5,7 @@ import type { Baseline } from './baselines/index.js';
 import type { BaselineAccuracy, DistilledSet } from './evaluate.js';
 import { type Protocol, rateOfRealImages } from './protocol.js';
 import { classCounts } from './scoring.js';
-import { type Accuracy, summarise } from './statistics.js';
+import { type Accuracy, percentByClass, percentRight, summarise } from './statistics.js';
 import { Trial, type TrialRun } from './trial.js';
 
 /** How well the networks of one architecture do. */
@@ -79,6 +79,7 @@ export class Comparison {
       minibatches: training === 'learned-steps' ? undefined : training,
     };
     const trial = new Trial(device, dataset, { geometry, networks, seed, initialisation, known, signal });
+    const percent = (right: number[][]) => right.map((byClass) => percentRight(byClass, dataset.test.count));
     const stage = own ? '' : ` for ${name}`;
     try {
       progress(`distilled images${stage}`);
@@ -95,14 +96,14 @@ export class Comparison {
         results[baseline.name] = {
           title: baseline.title,
           learningRate: rate,
-          ...summarise(percent(scores, dataset.test.count)),
+          ...summarise(percent(scores)),
         };
       }
       return {
         network: name,
-        accuracy: summarise(percent(right, dataset.test.count)),
+        accuracy: summarise(percent(right)),
         learningRate,
-        perClass: perClass(right, classCounts(dataset.test, dataset.classes)),
+        perClass: percentByClass(right, classCounts(dataset.test, dataset.classes)),
         baselines: results,
       };
     } finally {
@@ -218,14 +219,6 @@ export class Comparison {
     return right;
   }
 }
-
-const percent = (right: readonly (readonly number[])[], count: number): number[] =>
-  right.map((byClass) => (100 * byClass.reduce((sum, one) => sum + one, 0)) / count);
-
-const perClass = (right: readonly (readonly number[])[], counts: readonly number[]): number[] =>
-  counts.map((count, k) =>
-    count === 0 ? 0 : (100 * right.reduce((sum, byClass) => sum + byClass[k], 0)) / (right.length * count),
-  );
 
 /** 1 where the largest label is, the first one on a tie. */
 function hardened(labels: Float32Array, K: number): Float32Array {

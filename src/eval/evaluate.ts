@@ -9,7 +9,7 @@ import { baselines, checkBaselines, defaultBaselines, neighbourBaselines } from 
 import { nearestNeighbours } from './baselines/nearest-neighbours.js';
 import { Comparison, type NetworkAccuracy } from './comparison.js';
 import { checkSupported, describeProtocol, findProtocol, type Protocol } from './protocol.js';
-import { type Accuracy, summarise } from './statistics.js';
+import { type Accuracy, percentRight, summarise } from './statistics.js';
 
 /** A distilled set with what one must know to train on it. */
 export interface DistilledSet extends DistilledArrays {
@@ -148,7 +148,7 @@ export async function evaluate(
     for (let draw = 0; draw < draws; draw++) {
       const chosen = await of.images(dataset, set.ipc * set.steps, set.seed, draw);
       const right = await nearestNeighbours(dataset, dataset.test, chosen, k, signal);
-      values.push((100 * right.reduce((sum, one) => sum + one, 0)) / dataset.test.count);
+      values.push(percentRight(right, dataset.test.count));
     }
     results[name] = { title, ...summarise(values) };
   }

@@ -11,6 +11,7 @@ import { randomState, streams } from '../train/streams.js';
 import type { Training } from '../train/training.js';
 import { type Owned, owning } from '../util/owned.js';
 import { Scoring } from './scoring.js';
+import { percentRight } from './statistics.js';
 
 /** What networks are trained on: the same for the whole population, or one set after another for its members. */
 export interface TrainingSet {
@@ -79,7 +80,7 @@ export class Evaluator {
   /** Accuracy in percent of each member, trained from the given parameters `[members, count]`. */
   async run(training: TrainingSet, parameters: ArrayLike<number>, signal?: AbortSignal): Promise<number[]> {
     const right = await this.rightAnswers(training, parameters, signal);
-    return right.map((byClass) => (100 * byClass.reduce((sum, one) => sum + one, 0)) / this.count);
+    return right.map((byClass) => percentRight(byClass, this.count));
   }
 
   /** Right answers of each member by class, `[members][K]`. */

@@ -18,3 +18,15 @@ export function median(values: readonly number[]): number {
   const middle = sorted.length >> 1;
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
+
+/** Percent of `count` images, from the right answers by class. */
+export function percentRight(byClass: readonly number[], count: number): number {
+  return (100 * byClass.reduce((sum, one) => sum + one, 0)) / count;
+}
+
+/** Percent of the images of each class, mean over networks, from the right answers `[networks][K]`; 0 for empty classes. */
+export function percentByClass(right: readonly (readonly number[])[], counts: readonly number[]): number[] {
+  return counts.map((count, k) =>
+    count ? (100 * right.reduce((sum, byClass) => sum + byClass[k], 0)) / (right.length * count) : 0,
+  );
+}

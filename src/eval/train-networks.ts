@@ -16,7 +16,7 @@ import { LimbeckError } from '../util/errors.js';
 import { type Owned, owning } from '../util/owned.js';
 import { heldOutNetworks } from './evaluator.js';
 import { classCounts, Scoring, type TrainingBatches } from './scoring.js';
-import { type Accuracy, summarise } from './statistics.js';
+import { type Accuracy, percentByClass, percentRight, summarise } from './statistics.js';
 
 export interface TrainOptions extends Partial<MinibatchTraining> {
   /** Default `{ name: 'lenet' }`. */
@@ -131,15 +131,12 @@ export async function trainNetworks(
       right.push(...(await test.run(members, signal)).slice(0, networks - first));
     }
     owned.dispose();
-    const counts = classCounts(dataset.test, classes);
     return {
       network,
       protocol: `${network.name} on all ${dataset.train.count} training images: ${describeMinibatches(training, learningRate)}, ${initialisation} initialisation`,
-      accuracy: summarise(right.map((byClass) => percent(byClass, dataset.test.count))),
+      accuracy: summarise(right.map((byClass) => percentRight(byClass, dataset.test.count))),
       validation: summarise(validated),
-      perClass: counts.map((count, k) =>
-        count ? (100 * right.reduce((sum, byClass) => sum + byClass[k], 0)) / (right.length * count) : 0,
-      ),
+      perClass: percentByClass(right, classCounts(dataset.test, classes)),
       parameters,
     };
   });
@@ -162,7 +159,7 @@ export async function trainNetworks(
     for (let epoch = 1; epoch <= training.epochs; epoch++) {
       await executable.run({ times: perEpoch, signal });
       const right = await validation.run(members, signal);
-      accuracies = right.map((byClass) => percent(byClass, dataset.validation.count));
+      accuracies = right.map((byClass) => percentRight(byClass, dataset.validation.count));
       report(epoch, accuracies);
     }
     return accuracies;
@@ -191,9 +188,6 @@ async function trainingBatches(
     },
   };
 }
-
-const percent = (byClass: readonly number[], count: number): number =>
-  (100 * byClass.reduce((sum, one) => sum + one, 0)) / count;
 
 function recordTraining(
   network: Network,

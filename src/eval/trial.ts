@@ -3,6 +3,7 @@ import type { Device } from '../engine/device.js';
 import type { WeightScheme } from '../networks/network.js';
 import { Owned } from '../util/owned.js';
 import { Evaluator, type EvaluatorGeometry, heldOutNetworks, membersThatFit } from './evaluator.js';
+import { percentRight } from './statistics.js';
 
 /** One network trained on one small set. */
 export interface TrialRun {
@@ -51,7 +52,7 @@ export class Trial {
   async validate(runs: readonly TrialRun[], labels: ArrayLike<number>): Promise<number[]> {
     const { validation } = this.dataset;
     const right = await this.#carryOut(validation, [8, 4, 2, 1], runs, labels, selectionDraw);
-    return right.map((byClass) => (100 * byClass.reduce((sum, one) => sum + one, 0)) / validation.count);
+    return right.map((byClass) => percentRight(byClass, validation.count));
   }
 
   /** Right answers of every run on the test split, by class. The test split is opened here and nowhere else. */
