@@ -178,7 +178,14 @@ describe('the page', () => {
     };
     const perClass = [...Array(10).keys()].map((k) => 80 + k);
     const other = { network: 'mlp:width=8', accuracy, learningRate: 'learned', perClass, baselines } as const;
-    const later = { protocol: 'protocol dc: sgd', accuracy, perClass, baselines, others: [other] };
+    const later = {
+      protocol: 'protocol dc: sgd',
+      accuracy,
+      learningRate: 0.01,
+      perClass,
+      baselines,
+      others: [other],
+    };
     const html = reportHtml(makeRecord({}, {}, { perClass, evaluations: [later] }), makeSet());
     expect(html).toContain('width:89.00%');
     expect(html).toContain('protocol dc: sgd');

@@ -5,11 +5,15 @@ import { accuracyText } from '../report/record.js';
 /** Test accuracies side by side, for a terminal. */
 export function accuracyTable(
   images: number,
-  { accuracy, baselines }: Pick<Evaluation, 'accuracy' | 'baselines'>,
+  {
+    accuracy,
+    baselines,
+    learningRate = 'learned',
+  }: Pick<Evaluation, 'accuracy' | 'baselines'> & Partial<Pick<Evaluation, 'learningRate'>>,
 ): string {
   const rows = [
     ['trained on', 'test accuracy', 'runs', 'inner learning rate'],
-    [`${images} distilled images`, accuracyText(accuracy), String(accuracy.networks), 'learned'],
+    [`${images} distilled images`, accuracyText(accuracy), String(accuracy.networks), String(learningRate)],
     ...Object.values(baselines).map((baseline) => [
       `${images} ${baseline.title}`,
       accuracyText(baseline),
@@ -23,13 +27,13 @@ export function accuracyTable(
 /** Accuracies by architecture: one row each, one column for the distilled images and for each baseline. */
 export function networksTable(
   own: string,
-  { accuracy, baselines, others }: Pick<Evaluation, 'accuracy' | 'baselines' | 'others'>,
+  { accuracy, learningRate, baselines, others }: Evaluation,
 ): string {
   const names = Object.keys(others[0]?.baselines ?? {});
   const cells = (of: Readonly<Record<string, Accuracy>>) => names.map((name) => accuracyText(of[name]));
   const rows = [
     ['network', 'distilled images', 'learning rate', ...names.map((name) => others[0].baselines[name].title)],
-    [`${own} (made for it)`, accuracyText(accuracy), 'learned', ...cells(baselines)],
+    [`${own} (made for it)`, accuracyText(accuracy), String(learningRate), ...cells(baselines)],
     ...others.map((one) => [
       one.network,
       accuracyText(one.accuracy),

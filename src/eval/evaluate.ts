@@ -54,6 +54,8 @@ export interface Evaluation {
   /** What was done, in words: to be shown with the numbers. */
   readonly protocol: string;
   readonly accuracy: Accuracy;
+  /** `learned`, or the first rate that the protocol says. */
+  readonly learningRate: number | 'learned';
   /** Percent of the test images of each class, mean over the networks. */
   readonly perClass: readonly number[];
   readonly baselines: Readonly<Record<string, BaselineAccuracy>>;
@@ -165,6 +167,7 @@ export async function evaluate(
   return {
     protocol: protocolName(set, protocol),
     accuracy: own.accuracy,
+    learningRate: own.learningRate,
     perClass: own.perClass,
     baselines: results,
     others: matrix,
