@@ -48,7 +48,7 @@ export async function decodeImages(
   const { imageSize, onProgress } = options;
   checkOptions(options);
   const sharp = await loadSharp();
-  const complaints: string[] = [];
+  const complaints: { readonly index: number; readonly text: string }[] = [];
   let firstPath = '';
   let all: { readonly height: number; readonly width: number; readonly data: Uint8Array } | undefined;
   let coloured = false;
@@ -62,7 +62,7 @@ export async function decodeImages(
     try {
       image = await decode(sharp, path, imageSize);
     } catch (error) {
-      if (complaints.length < MAX_COMPLAINTS) complaints.push(`${path}: ${firstLine(error)}`);
+      complaints.push({ index, text: `${path}: ${firstLine(error)}` });
       return;
     }
     const { width, height, data } = image;
@@ -88,7 +88,11 @@ export async function decodeImages(
   const ends = await Promise.allSettled(Array.from({ length: IN_FLIGHT }, worker));
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
 
-  if (complaints.length || all === undefined) throw broken(complaints);
+  if (complaints.length || all === undefined) {
+    // Files are begun in order and none is left in flight: these are the first ones, whichever was decoded first.
+    complaints.sort((a, b) => a.index - b.index);
+    throw broken(complaints.slice(0, MAX_COMPLAINTS).map(({ text }) => text));
+  }
   const channels = options.channels ?? (coloured ? 3 : 1);
   const { height, width, data } = all;
   return {
