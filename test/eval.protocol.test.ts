@@ -241,7 +241,7 @@ describe('evaluation', () => {
     expect(learningRate).toBe(baselines.randomReal.learningRate);
 
     const geometry = { network: createNetwork(network), steps: 2, epochs: 1, n: 10 };
-    const trial = new Trial(device, digits, { geometry, networks: 9, seed: 3, initialisation: 'xavier' });
+    const trial = new Trial(device, digits, { geometry, networks: 9, seed: 3 });
     const hard = labels.map((value) => (value > 0.5 ? 1 : 0));
     const run = async (network: number, draw: number) => ({
       network,
@@ -266,7 +266,7 @@ describe('evaluation', () => {
     const geometry = { network: createNetwork(network), steps: 2, epochs: 1, n: 10 };
     const results = [];
     for (const networks of [3, 12]) {
-      const common = { geometry, networks, seed: 3, initialisation: 'xavier' } as const;
+      const common = { geometry, networks, seed: 3 } as const;
       const trial = new Trial(device, digits, common);
       const runs = Array.from({ length: networks }, (_, i) => ({
         network: i,

@@ -22,7 +22,7 @@ describe('mistakes are caught while recording, by name', () => {
           { x: r.external('x', 1, [2, 3, 8, 8]), w: r.external('w', 1, [4, 1, 3, 3]) },
           geometry,
         ),
-      /conv2d.forward: w is \[4, 1, 3, 3\], expected \[OC, C, KH, KW\] with the C of x, which is \[2, 3, 8, 8\]/,
+      /conv2d.forward: w is \[4, 1, 3, 3\], expected \[OC, C \/ groups, KH, KW\] with the C of x, which is \[2, 3, 8, 8\]/,
     ],
     [
       'a kernel larger than its input',

@@ -38,7 +38,7 @@ export interface EvaluatorGeometry {
   readonly training?: Training;
   /** In the place of the learned steps: ordinary training on all images together. */
   readonly minibatches?: MinibatchTraining;
-  /** Of the order of minibatches. */
+  /** Of the order of minibatches and of dropout masks. */
   readonly seed?: number;
 }
 
@@ -96,6 +96,7 @@ export class Evaluator {
     if (geometry.minibatches) await this.#minibatches(geometry.minibatches, learningRates[0], signal);
     else {
       await tensors.rates.write(repeated(learningRates, tensors.rates.length));
+      await tensors.state?.write(randomState(geometry.seed ?? 0, 0));
       await this.executable.run({ signal });
     }
     return this.scoring.run(geometry.members, signal);
@@ -160,7 +161,10 @@ function recordLearnedSteps({ network, members, steps, epochs, n, training }: Ev
     rates: r.external('rates', members, [steps * epochs]),
   };
   const trained = r.external('trained', members, [network.count]);
-  recordInnerLoop(r, members, { network, steps, epochs, training, ...inputs }, trained);
+  const random = network.draws
+    ? { state: r.external('state', 1, [4], 'u32'), stream: streams.dropout }
+    : undefined;
+  recordInnerLoop(r, members, { network, steps, epochs, training, random, ...inputs }, trained);
   return r.program();
 }
 

@@ -15,6 +15,7 @@ export function dropout(rate: number): Layer {
     throw new LimbeckError('ERR_OPTION', `${name}: the rate is ${rate}, expected a number from 0 to below 1`);
   return {
     name,
+    streams: 1,
     parameters: () => [],
     outputShape: (inputShape) => inputShape,
     forward(r, x, _, { random: source } = {}) {

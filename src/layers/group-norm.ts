@@ -1,6 +1,7 @@
 import * as bias from '../engine/ops/bias.js';
 import * as norm from '../engine/ops/norm.js';
 import { elements, type Recorder, slice, type View } from '../engine/program.js';
+import { LimbeckError, shapeText } from '../util/errors.js';
 import type { Layer, ParameterShape, Passes } from './layer.js';
 
 /**
@@ -13,7 +14,14 @@ import type { Layer, ParameterShape, Passes } from './layer.js';
 export function groupNorm(groups: number | 'instance' | 'layer'): Layer {
   return {
     name: typeof groups === 'number' ? `groupnorm-${groups}` : `${groups}norm`,
-    parameters: normParameters,
+    parameters(inputShape) {
+      if (typeof groups === 'number' && inputShape[0] % groups)
+        throw new LimbeckError(
+          'ERR_SHAPE',
+          `groupnorm-${groups}: the input is ${shapeText(inputShape)}, expected a number of channels that ${groups} divides`,
+        );
+      return normParameters(inputShape);
+    },
     outputShape: (inputShape) => inputShape,
     forward(r, x, [gamma, beta]) {
       const count = groups === 'instance' ? x.shape[1] : groups === 'layer' ? 1 : groups;

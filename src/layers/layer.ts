@@ -20,7 +20,7 @@ export interface Layer {
   outputShape(inputShape: readonly number[]): readonly number[];
   /** Shapes of the statistics a layer keeps beside its parameters (batch norm); left out where there are none. */
   statistics?(inputShape: readonly number[]): readonly (readonly number[])[];
-  /** Random streams it draws from (1 where left out): layers in a row take theirs one after the other. */
+  /** Random streams it draws from (none where left out): layers in a row take theirs one after the other. */
   readonly streams?: number;
   /** Records the forward pass; the three others are recorded by calling the methods of what it returns, in order. */
   forward(r: Recorder, x: View, parameters: readonly View[], mode?: Mode): Passes;

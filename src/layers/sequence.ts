@@ -17,7 +17,7 @@ export function sequence(...layers: readonly Layer[]): Layer {
   };
   return {
     name: layers.map(({ name }) => name).join(' '),
-    streams: layers.reduce((sum, { streams = 1 }) => sum + streams, 0),
+    streams: layers.reduce((sum, { streams = 0 }) => sum + streams, 0),
     parameters(inputShape) {
       const at = shapes(inputShape);
       return layers.flatMap((layer, index) =>
@@ -44,7 +44,7 @@ export function sequence(...layers: readonly Layer[]): Layer {
           collect: collect?.[index],
           random: mode.random && { ...mode.random, stream },
         };
-        stream += layer.streams ?? 1;
+        stream += layer.streams ?? 0;
         const recorded = layer.forward(r, y, ofLayer[index], own);
         passes.push(recorded);
         y = recorded.y;

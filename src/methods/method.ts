@@ -1,4 +1,5 @@
 import type { Recorder, View } from '../engine/program.js';
+import type { RandomSource } from '../layers/layer.js';
 import type { Network } from '../networks/network.js';
 import type { Training } from '../train/training.js';
 
@@ -24,6 +25,8 @@ export interface OuterStep {
   readonly epochs: number;
   /** What trains on the distilled images. */
   readonly training: Training;
+  /** Random numbers of this outer step, for dropout. */
+  readonly random: RandomSource;
   /** A batch of real images `[B, C, H, W]` and one-hot labels `[B, K]`. */
   readonly real: { readonly x: View; readonly y: View };
   /** `[1]` per member: where the loss goes. */

@@ -119,6 +119,7 @@ export function recordOuterStep(options: OuterLoopOptions, split: SplitOnDevice)
     steps,
     epochs,
     training: options.training,
+    random: { state, stream: streams.dropout },
     real,
     losses,
     gradient: { images: bars.images!, labels: bars.labels, rates: ratesBar },

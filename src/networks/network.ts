@@ -23,6 +23,8 @@ export class Network {
   readonly parameters: readonly Parameter[];
   /** Elements of the statistics that its layers keep beside theta (batch norm). */
   readonly statisticsCount: number;
+  /** Whether training draws random numbers (dropout). */
+  readonly draws: boolean;
   readonly #statistics: readonly Piece[];
   readonly #body: Layer;
 
@@ -43,6 +45,7 @@ export class Network {
     this.classes = classes;
     this.weights = asked ?? weights;
     this.#body = sequence(...layers);
+    this.draws = this.#body.streams! > 0;
     const shape = this.#body.outputShape(inputShape);
     if (shape.length !== 1 || shape[0] !== classes)
       throw new LimbeckError(

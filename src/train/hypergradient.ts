@@ -39,7 +39,7 @@ export interface HypergradientResults {
 export function recordHypergradient(
   r: Recorder,
   loop: InnerLoop,
-  { thetas, states }: Trajectory,
+  { thetas, states, sources }: Trajectory,
   lambdaLast: View,
   results: HypergradientResults,
 ): void {
@@ -54,7 +54,7 @@ export function recordHypergradient(
   let lambda = lambdaLast;
   for (let t = T - 1; t >= 0; t--) {
     const { n, x, y, rate } = stepOperands(loop, t);
-    const passes = network.forward(r, x, thetas[t]);
+    const passes = network.forward(r, x, thetas[t], { random: sources[t] });
     const inner = loss.forward(r, passes.z, y);
     const zBar = inner.backward(1 / n);
     const g = optimizer.readsGradient ? r.temporary('g', lambda.members, [network.count]) : undefined;

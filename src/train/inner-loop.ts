@@ -1,5 +1,7 @@
 import * as elementwise from '../engine/ops/elementwise.js';
+import * as random from '../engine/ops/random.js';
 import { elements, type Recorder, slice, type View } from '../engine/program.js';
+import type { RandomSource } from '../layers/layer.js';
 import type { Network } from '../networks/network.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { optimizerOf } from './inner-optimizer.js';
@@ -24,14 +26,26 @@ export interface InnerLoop {
   readonly epochs: number;
   /** Optimiser and loss; left out, plain SGD on cross-entropy. */
   readonly training?: Training;
+  /** For dropout; left out, nothing is dropped. Its state must not change before the sweep is over. */
+  readonly random?: RandomSource;
 }
 
 /** What a recorded training leaves for the sweep back through it; what nobody reads takes no memory. */
 export interface Trajectory {
+  /** Where the random numbers of every step come from, so that the sweep can draw them again; empty where none are. */
+  readonly sources: readonly RandomSource[];
   /** theta[0] to theta[T], `[count]` per member. */
   readonly thetas: readonly View[];
   /** The optimiser's state before step 0 to behind step T - 1; empty where it has none. */
   readonly states: readonly View[];
+}
+
+/** Random numbers of its own for every step, where the network draws any and they have a source. */
+function recordSources(r: Recorder, { network, steps, epochs, random: source }: InnerLoop): RandomSource[] {
+  if (!network.draws || !source) return [];
+  const count = steps * epochs;
+  const states = random.fork(r, { state: source.state }, { count, stream: source.stream });
+  return Array.from({ length: count }, (_, t) => ({ ...source, state: slice(states, 4 * t, [4]) }));
 }
 
 /** Which of `rates` step t uses. */
@@ -87,13 +101,14 @@ export function recordInnerLoop(r: Recorder, members: number, loop: InnerLoop, l
   const loss = lossOf(training.loss);
   const optimizer = optimizerOf(training.optimizer);
   const T = steps * epochs;
+  const sources = recordSources(r, loop);
   const thetas = [loop.theta];
   const states: View[] = [];
   if (optimizer.stateShape)
     states.push(elementwise.fill(r, 0, r.temporary('state0', members, optimizer.stateShape(network.count))));
   for (let t = 0; t < T; t++) {
     const { n, x, y, rate } = stepOperands(loop, t);
-    const passes = network.forward(r, x, thetas[t]);
+    const passes = network.forward(r, x, thetas[t], { random: sources[t] });
     const zBar = loss.forward(r, passes.z, y).backward(1 / n);
     const g = r.temporary('g', members, [network.count]);
     passes.backward(zBar, { thetaBar: g });
@@ -102,5 +117,5 @@ export function recordInnerLoop(r: Recorder, members: number, loop: InnerLoop, l
     thetas.push(next.theta);
     if (next.state) states.push(next.state);
   }
-  return { thetas, states };
+  return { thetas, states, sources };
 }

@@ -79,7 +79,7 @@ export function recordMinibatchStep(r: Recorder, step: MinibatchStep): void {
   const { size: B } = batchesOf(training, rows);
   const index = random.batch(r, { state }, { B, rows, stream: streams.minibatch });
   const { x, y } = step.gather(r, index);
-  const passes = network.forward(r, x, theta);
+  const passes = network.forward(r, x, theta, { random: { state, stream: streams.dropout } });
   const { z } = passes;
   const zBar =
     training.loss === 'mse'

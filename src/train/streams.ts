@@ -13,6 +13,8 @@ export const streams = {
   clustering: 20,
   /** Batches of a small set under a protocol, and of the training split in ordinary training. */
   minibatch: 21,
+  /** Dropout masks: one stream per layer that draws from here on. */
+  dropout: 100,
   /** Weights of networks during distillation: one stream per parameter tensor from here on. */
   trainingNetworks: 1_000,
   /** Weights of networks that are only ever evaluated. */

@@ -1,0 +1,152 @@
+import { gelu, leakyRelu, sigmoid, softplus, tanh } from '../layers/activation.js';
+import { avgPool } from '../layers/avg-pool.js';
+import { batchNorm } from '../layers/batch-norm.js';
+import { conv } from '../layers/conv.js';
+import { dropout } from '../layers/dropout.js';
+import { globalAvgPool } from '../layers/global-avg-pool.js';
+import { groupNorm } from '../layers/group-norm.js';
+import type { Layer } from '../layers/layer.js';
+import { linear } from '../layers/linear.js';
+import { localResponseNorm } from '../layers/local-response-norm.js';
+import { maxPool } from '../layers/max-pool.js';
+import { relu } from '../layers/relu.js';
+import { residual } from '../layers/residual.js';
+import { LimbeckError } from '../util/errors.js';
+
+/** Windows: `kernel` pixels wide and high, moved by `stride` (pooling: by `kernel`), over `padding` (0) zeros around the map. */
+interface Window {
+  readonly stride?: number;
+  readonly padding?: number;
+}
+
+/** A layer as JSON: a word, or an object whose first key is the layer and says how large it is. */
+export type LayerSpec =
+  | keyof typeof words
+  | ({ conv: number; kernel: number; groups?: number; dilation?: number; bias?: boolean } & Window)
+  | ({ maxPool: number } & Window)
+  | ({ avgPool: number } & Window)
+  | { linear: number }
+  | { groupNorm: number }
+  | { localResponseNorm: number; alpha?: number; beta?: number; k?: number }
+  | { leakyRelu: number }
+  | { dropout: number }
+  | { residual: readonly LayerSpec[]; shortcut?: readonly LayerSpec[] };
+
+const words = {
+  relu,
+  leakyRelu,
+  tanh,
+  sigmoid,
+  softplus,
+  gelu,
+  instanceNorm: () => groupNorm('instance'),
+  layerNorm: () => groupNorm('layer'),
+  batchNorm,
+  globalAvgPool,
+} satisfies Record<string, () => Layer>;
+
+type Values = Readonly<Record<string, unknown>>;
+
+/** Keys in order, the first being the layer's name; those with a default may be left out. */
+const kinds: Readonly<Record<string, { defaults: Values; make: (values: never) => Layer }>> = {
+  conv: {
+    defaults: {
+      conv: undefined,
+      kernel: undefined,
+      stride: 1,
+      padding: 0,
+      groups: 1,
+      dilation: 1,
+      bias: true,
+    },
+    make: ({ conv: OC, kernel, ...geometry }: ConvValues) => conv(OC, kernel, geometry),
+  },
+  maxPool: pool('maxPool', maxPool),
+  avgPool: pool('avgPool', avgPool),
+  linear: { defaults: { linear: undefined }, make: (o: { linear: number }) => linear(o.linear) },
+  groupNorm: {
+    defaults: { groupNorm: undefined },
+    make: (o: { groupNorm: number }) => groupNorm(o.groupNorm),
+  },
+  localResponseNorm: {
+    // PyTorch's defaults.
+    defaults: { localResponseNorm: undefined, alpha: 1e-4, beta: 0.75, k: 1 },
+    make: ({ localResponseNorm: size, ...rest }: LrnValues) => localResponseNorm({ size, ...rest }),
+  },
+  leakyRelu: {
+    defaults: { leakyRelu: undefined },
+    make: (o: { leakyRelu: number }) => leakyRelu(o.leakyRelu),
+  },
+  dropout: { defaults: { dropout: undefined }, make: (o: { dropout: number }) => dropout(o.dropout) },
+};
+
+interface ConvValues {
+  readonly conv: number;
+  readonly kernel: number;
+  readonly stride: number;
+  readonly padding: number;
+}
+interface LrnValues {
+  readonly localResponseNorm: number;
+  readonly alpha: number;
+  readonly beta: number;
+  readonly k: number;
+}
+
+function pool(name: string, make: (geometry: { kernel: number; stride: number; padding: number }) => Layer) {
+  return {
+    defaults: { [name]: undefined, stride: 0, padding: 0 },
+    make: (o: Record<string, number>) =>
+      make({ kernel: o[name], stride: o.stride || o[name], padding: o.padding }),
+  };
+}
+
+const real = (value: unknown) => Number.isFinite(value) && (value as number) >= 0;
+const whole = (least: number) => (value: unknown) =>
+  Number.isSafeInteger(value) && (value as number) >= least;
+
+/** What the value of a key may be. */
+function ruleFor(name: string): [(value: unknown) => boolean, string] {
+  if (name === 'bias') return [(value) => typeof value === 'boolean', 'true or false'];
+  if (['alpha', 'beta', 'k', 'leakyRelu', 'dropout'].includes(name)) return [real, 'a number of at least 0'];
+  // A pooling without a stride moves by its kernel.
+  const least = name === 'padding' || name === 'stride' ? 0 : 1;
+  return [whole(least), `a whole number of at least ${least}`];
+}
+
+/** Builds the layers of a list; ERR_OPTION naming the first that is not one. */
+export function layersOf(specs: readonly LayerSpec[], where = 'layers'): Layer[] {
+  return specs.map((spec, index) => layerOf(spec, `${where}[${index}]`));
+}
+
+function layerOf(spec: LayerSpec, where: string): Layer {
+  const bad = (expected: string) =>
+    new LimbeckError(
+      'ERR_OPTION',
+      `network custom: ${where} is ${JSON.stringify(spec)}, expected ${expected}`,
+    );
+  if (typeof spec === 'string') {
+    if (!Object.hasOwn(words, spec)) throw bad(`one of ${Object.keys(words).join(', ')}, or an object`);
+    return words[spec]();
+  }
+  if (typeof spec !== 'object' || spec === null || Array.isArray(spec))
+    throw bad('a word such as "relu" or an object such as { "linear": 10 }');
+  const given = spec as Values;
+  if ('residual' in given) {
+    const { residual: branch, shortcut = [], ...rest } = given;
+    if (!Array.isArray(branch) || !Array.isArray(shortcut) || Object.keys(rest).length)
+      throw bad('{ "residual": [layers], "shortcut": [layers] }');
+    return residual(layersOf(branch, `${where}.residual`), layersOf(shortcut, `${where}.shortcut`));
+  }
+  const kind = Object.keys(kinds).find((name) => Object.hasOwn(given, name));
+  if (!kind) throw bad(`an object with one of ${[...Object.keys(kinds), 'residual'].join(', ')}`);
+  const { defaults, make } = kinds[kind];
+  const unknown = Object.keys(given).find((name) => !Object.hasOwn(defaults, name));
+  if (unknown) throw bad(`only ${Object.keys(defaults).join(', ')} in it`);
+  const values = { ...defaults, ...given };
+  for (const [name, value] of Object.entries(values)) {
+    const [fits, expected] = ruleFor(name);
+    if (!fits(value)) throw bad(`${expected} for ${name}`);
+  }
+  return make(values as never);
+}
