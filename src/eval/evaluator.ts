@@ -4,6 +4,7 @@ import * as elementwise from '../engine/ops/elementwise.js';
 import * as gather from '../engine/ops/gather.js';
 import { elements, type Program, Recorder, reshape, slice, type View } from '../engine/program.js';
 import type { Network, WeightScheme } from '../networks/network.js';
+import type { Strategy } from '../train/augmentation.js';
 import { drawNetworks } from '../train/initialise.js';
 import { recordInnerLoop } from '../train/inner-loop.js';
 import { batchesOf, type MinibatchTraining, rateTable, recordMinibatchStep } from '../train/minibatch.js';
@@ -38,13 +39,16 @@ export interface EvaluatorGeometry {
   readonly training?: Training;
   /** In the place of the learned steps: ordinary training on all images together. */
   readonly minibatches?: MinibatchTraining;
-  /** Of the order of minibatches and of dropout masks. */
+  /** Of the minibatches. */
+  readonly augmentation?: Strategy;
+  /** Of the order of minibatches, of their augmentation, and of dropout masks. */
   readonly seed?: number;
 }
 
 /**
  * Trains a population on a small set, exactly as the inner loop does or in minibatches, and scores it on a split. Batch norm
- * is scored with the statistics that `recordBatchStatistics` takes of the steps' batches after training.
+ * is scored with the statistics that `recordBatchStatistics` takes of the training batches after training, of the images as
+ * they are, as those that are scored: without augmentation.
  */
 export class Evaluator {
   private constructor(
@@ -69,7 +73,7 @@ export class Evaluator {
         if (external) tensors[name] = owned.own(await device.tensor(dtype, length));
       const executable = owned.own(await device.load(program, tensors));
       const trained = tensors.trained ?? tensors.theta;
-      const batches = { tensors: { images: tensors.images }, record: batchesOfSteps(geometry) };
+      const batches = { tensors: { images: tensors.images }, record: trainingBatches(geometry) };
       const scoring = owned.own(
         await Scoring.create(device, dataset, split, geometry.network, trained, batches),
       );
@@ -118,13 +122,17 @@ export class Evaluator {
   }
 }
 
-/** The batch of every step. */
-const batchesOfSteps =
-  ({ network, members, steps, n }: EvaluatorGeometry) =>
+/** The batch of every step; of minibatches those of an epoch in the order of the rows, the last one of what is left. */
+const trainingBatches =
+  ({ network, members, steps, n, minibatches }: EvaluatorGeometry) =>
   (r: Recorder): View[] => {
-    const shape = [n, ...network.inputShape];
-    const images = r.external('images', members, [steps, ...shape]);
-    return Array.from({ length: steps }, (_, t) => slice(images, t * elements(shape), shape));
+    const { inputShape } = network;
+    const rows = steps * n;
+    const size = minibatches ? batchesOf(minibatches, rows).size : n;
+    const images = r.external('images', members, [rows, ...inputShape]);
+    return Array.from({ length: Math.ceil(rows / size) }, (_, t) =>
+      slice(images, t * size * elements(inputShape), [Math.min(size, rows - t * size), ...inputShape]),
+    );
   };
 
 /** `values` over and over, up to `length`. */
@@ -169,7 +177,7 @@ function recordLearnedSteps({ network, members, steps, epochs, n, training }: Ev
 }
 
 function recordMinibatches(
-  { network, members, steps, n }: EvaluatorGeometry,
+  { network, members, steps, n, augmentation }: EvaluatorGeometry,
   training: MinibatchTraining,
 ): Program {
   const r = new Recorder('train on distilled images in minibatches');
@@ -187,6 +195,7 @@ function recordMinibatches(
   recordMinibatchStep(r, {
     network,
     training,
+    augmentation,
     rows,
     state: r.external('state', 1, [4], 'u32'),
     schedule: r.external('schedule', 1, [batchesOf(training, rows).steps, 2]),

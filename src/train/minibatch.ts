@@ -4,6 +4,7 @@ import * as optimizer from '../engine/ops/optimizer.js';
 import * as random from '../engine/ops/random.js';
 import { elements, type Recorder, reshape, type View } from '../engine/program.js';
 import type { Network } from '../networks/network.js';
+import { augment, type Strategy } from './augmentation.js';
 import { streams } from './streams.js';
 
 /** Ordinary training of a network in minibatches. */
@@ -68,17 +69,25 @@ export interface MinibatchStep {
   readonly square?: View;
   /** Records the gathering of a batch x `[B, C, H, W]`, y `[B, K]` by its row numbers `[B]`. */
   readonly gather: (r: Recorder, index: View) => { x: View; y: View };
+  /** What is done to the images of each batch, every image with its own draw; nothing unless there is one. */
+  readonly augmentation?: Strategy;
 }
 
 /**
  * Records one step; the program is run as often as there are steps (`batchesOf`). Which images, which rate: the device's
- * own counter says, so that runs move nothing between host and device. All members see the same batches.
+ * own counter says, so that runs move nothing between host and device.
+ *
+ * All members see the same batches with the same augmentation, drawn for (seed, `streams.augmentation`, member 0, step, place
+ * in the batch): members that have the same images differ in where they start and in their dropout masks, and in nothing
+ * else, and a network without dropout is trained alike in whichever population it stands.
  */
 export function recordMinibatchStep(r: Recorder, step: MinibatchStep): void {
-  const { network, training, rows, state, schedule, theta, mean, square } = step;
+  const { network, training, rows, state, schedule, theta, mean, square, augmentation: strategy } = step;
   const { size: B } = batchesOf(training, rows);
   const index = random.batch(r, { state }, { B, rows, stream: streams.minibatch });
-  const { x, y } = step.gather(r, index);
+  const { x: gathered, y } = step.gather(r, index);
+  const draw = { state, stream: streams.augmentation, members: 1 };
+  const x = strategy ? augment(r, gathered, { strategy, ...draw }).y : gathered;
   const passes = network.forward(r, x, theta, { random: { state, stream: streams.dropout } });
   const { z } = passes;
   const zBar =

@@ -13,6 +13,8 @@ export const streams = {
   clustering: 20,
   /** Batches of a small set under a protocol, and of the training split in ordinary training. */
   minibatch: 21,
+  /** What augmentation does to the images of those batches. */
+  augmentation: 22,
   /** Dropout masks: one stream per layer that draws from here on. */
   dropout: 100,
   /** Weights of networks during distillation: one stream per parameter tensor from here on. */
