@@ -116,9 +116,9 @@ export class RunFolder {
 
   /**
    * Adds a later evaluation to the record and to the page, where there is a record and they can be written; one under
-   * the same protocol with as many networks takes the place of the earlier one.
+   * the same protocol with as many networks takes the place of the earlier one. `zca` as in `write`.
    */
-  async addEvaluation(evaluation: EvaluationRecord, set: DistilledSet): Promise<void> {
+  async addEvaluation(evaluation: EvaluationRecord, set: DistilledSet, zca?: Whitening): Promise<void> {
     try {
       const record = await this.readRecord();
       if (!record || evaluation.sameData === false) return;
@@ -126,7 +126,7 @@ export class RunFolder {
         other.protocol === evaluation.protocol && other.accuracy.networks === evaluation.accuracy.networks;
       const earlier = (record.evaluations ?? []).filter((other) => !same(other));
       const changed = { ...record, evaluations: [...earlier, evaluation] };
-      await writeFileAtomic(this.paths.report, reportHtml(changed, set));
+      await writeFileAtomic(this.paths.report, reportHtml(changed, look(set, zca)));
       await this.#writeRecord(changed);
     } catch {
       // As above.
@@ -142,8 +142,7 @@ export class RunFolder {
    * whitened.
    */
   async write(record: RunRecord, set: DistilledSet, zca?: Whitening): Promise<void> {
-    const shown = zca && unwhiten(zca, set.images);
-    const look = shown ? { ...set, images: shown } : set;
+    const shown = look(set, zca);
     const { dataset, config, engine, best } = record;
     const notes: ArtefactNotes = {
       dataset: dataset.name,
@@ -159,12 +158,16 @@ export class RunFolder {
       options: config.options,
       validationAccuracy: best.validationAccuracy,
     };
-    await writeFileAtomic(this.paths.artefact, encodeArtefact({ set, notes, shown }));
-    await writeFileAtomic(this.paths.sheet, encodePng(contactSheet(look, dataset)));
-    await writeFileAtomic(this.paths.report, reportHtml(record, look));
+    await writeFileAtomic(this.paths.artefact, encodeArtefact({ set, notes, shown: zca && shown.images }));
+    await writeFileAtomic(this.paths.sheet, encodePng(contactSheet(shown, dataset)));
+    await writeFileAtomic(this.paths.report, reportHtml(record, shown));
     await this.#writeRecord(record);
   }
 }
+
+/** A set as pictures. */
+const look = (set: DistilledSet, zca?: Whitening): DistilledSet =>
+  zca ? { ...set, images: unwhiten(zca, set.images) } : set;
 
 /**
  * Makes a folder and those above it, and notes which. Not `mkdir` with `recursive`: where a parent exists but takes
