@@ -67,6 +67,40 @@ describe('a folder of images, whitened', () => {
     const { sameData, testAccuracy } = JSON.parse(lines.at(-1) ?? '');
     expect(sameData).toBe(true);
     expect(testAccuracy).toEqual(record.testAccuracy);
+
+    // Under a protocol for whitened images; the page goes on showing pictures.
+    const pictures = async () =>
+      (await readFile(join(out, 'report.html'), 'utf8')).match(/data:image[^"]*/g)?.slice(0, 1);
+    const before = await pictures();
+    expect(before).toHaveLength(1);
+    const asked = { ...again, networks: 1, protocol: 'mtt', augmentation: 'crop_rotate' };
+    expect(await evaluate.run({ values: asked, positionals: [path] })).toBe(0);
+    expect(JSON.parse(lines.at(-1) ?? '').protocol).toMatch(
+      /^mlp on ZCA-whitened images, protocol mtt: .*augmentation crop_rotate \(.*\) in place of dsa/,
+    );
+    const { evaluations } = JSON.parse(await readFile(join(out, 'run.json'), 'utf8'));
+    expect(evaluations).toHaveLength(2);
+    expect(await pictures()).toEqual(before);
+  });
+
+  test('is told from one that is not', async () => {
+    vi.spyOn(process.stdout, 'write').mockImplementation(() => true);
+    const values = { dataset: join(folder, 'pictures'), imageSize: '4', device: 'reference', json: true };
+    const made = { ...values, out: join(folder, 'plain'), network: 'mlp', iterations: 1, batch: 8 };
+    expect(await distill.run({ values: made, positionals: [] })).toBe(0);
+    const run = (more: object) =>
+      evaluate.run({
+        values: { ...values, ...more },
+        positionals: [join(folder, 'plain/distilled.safetensors')],
+      });
+    await expect(run({ zca: true })).rejects.toThrow(/were not whitened: leave --zca out/);
+    await expect(run({ protocol: 'mtt' })).rejects.toThrow(/protocol mtt .*distil with --zca/);
+    await expect(
+      evaluate.run({
+        values: { dataset: 'digits', device: 'reference', json: true },
+        positionals: [join(folder, 'run/distilled.safetensors')],
+      }),
+    ).rejects.toThrow(/was made from ZCA-whitened images, .* add --zca/);
   });
 });
 

@@ -5,10 +5,8 @@ import * as gather from '../src/engine/ops/gather.js';
 import { Recorder, reshape, slice } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
 import { randomReal } from '../src/eval/baselines/random-real.js';
-import { type DistilledSet, evaluate, protocolName } from '../src/eval/evaluate.js';
+import { type DistilledSet, evaluate } from '../src/eval/evaluate.js';
 import { Evaluator } from '../src/eval/evaluator.js';
-import { checkSupported, findProtocol } from '../src/eval/protocol.js';
-import { protocols } from '../src/eval/protocols.js';
 import { classCounts } from '../src/eval/scoring.js';
 import { summarise } from '../src/eval/statistics.js';
 import { trainNetworks } from '../src/eval/train-networks.js';
@@ -290,18 +288,6 @@ describe('evaluation', () => {
     expect(result.protocol).toMatch(/^mlp, protocol dc: sgd at rate 0.01, .*300 epochs in batches of 256/);
     expect(result.baselines.herding.learningRate).toBe(0.01);
     expect(result.accuracy.mean).toBeGreaterThan(20);
-  });
-
-  it('refuses protocols it does not know or cannot follow', () => {
-    expect(() => findProtocol('none')).toThrow(/there are: learned-steps, dc, dc-mnist/);
-    expect(new Set(protocols.map(({ name }) => name)).size).toBe(protocols.length);
-    const cannot = protocols.filter((protocol) => protocol.augmentation !== 'none');
-    expect(cannot.length).toBeGreaterThan(0);
-    for (const protocol of cannot) expect(() => checkSupported(protocol)).toThrow(/needs augmentation/);
-    checkSupported(findProtocol('dc'));
-    expect(protocolName(set, findProtocol('dc'))).toMatch(
-      /^mlp, protocol dc: sgd at rate 0.01, a tenth of it after half the epochs, momentum 0.9, weight decay 0.0005, 300 epochs in batches of 256, hard labels/,
-    );
   });
 });
 

@@ -3,11 +3,12 @@ import { dirname } from 'node:path';
 import { type Artefact, decodeArtefact } from '../eval/artefact.js';
 import { baselineNames, checkBaselines } from '../eval/baselines/index.js';
 import { evaluate, networksOf, trainsKnownNetworks } from '../eval/evaluate.js';
-import { checkSupported, findProtocol, type Protocol } from '../eval/protocol.js';
+import { checkPreprocessing, findProtocol, type Protocol } from '../eval/protocol.js';
 import { protocols } from '../eval/protocols.js';
 import { createNetwork } from '../networks/index.js';
 import { type NetworkSpec, parseNetworkSpec } from '../networks/spec.js';
 import { RunFolder } from '../report/run-folder.js';
+import { strategies } from '../train/augmentation.js';
 import { writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Command } from './command.js';
@@ -47,6 +48,13 @@ export const command: Command = {
       value: protocols.map(({ name }) => name).join('|'),
       help: 'how the networks are trained',
       fallback: protocols[0].name,
+    },
+    {
+      name: 'augmentation',
+      kind: 'text',
+      value: `${Object.keys(strategies).join('|')}|FAMILY_…|none`,
+      help: 'what is done to the images of a minibatch; dsa mirrors them, dsa-digits does not',
+      fallback: 'as the protocol says',
     },
     {
       name: 'networksOf',
@@ -93,8 +101,8 @@ export const command: Command = {
       threads?: number;
       device?: string;
     };
-    const protocol = findProtocol((values.protocol as string | undefined) ?? protocols[0].name);
-    checkSupported(protocol);
+    const augmentation = values.augmentation as string | undefined;
+    const protocol = findProtocol((values.protocol as string | undefined) ?? protocols[0].name, augmentation);
     const baselines = baselinesOf(values.baselines as string | undefined, noBaselines);
     checkEngine(choice, threads);
     const artefact = await readArtefact(path);
@@ -102,6 +110,7 @@ export const command: Command = {
     const architectures = architecturesOf(values.networksOf as string | undefined, artefact);
     const { mean, std, dataSha256 } = artefact.notes;
     const source = sourceFor(path, artefact, { dataset, digitsSize, reading: readingGiven(values) });
+    checkWhitening(path, artefact, source, protocol);
     const opened = await openData(source, Boolean(values.json));
     const sameData = dataSha256 === undefined ? undefined : describeData(opened).sha256 === dataSha256;
     // Normalised as the distilled images are, whatever the statistics of this data.
@@ -120,6 +129,7 @@ export const command: Command = {
       const evaluation = await evaluate(device, data, artefact.set, {
         networks: networks ?? (protocol === protocols[0] ? artefact.notes.options.networks : undefined),
         protocol: protocol.name,
+        augmentation,
         architectures,
         withBaselines: !noBaselines,
         baselines,
@@ -131,7 +141,7 @@ export const command: Command = {
       const results = { testAccuracy, ...rest, engine: device.engine, file: path, sameData };
       if (values.out !== undefined)
         await writeFileAtomic(values.out as string, `${JSON.stringify(results, null, 1)}\n`);
-      await folder.addEvaluation({ ...evaluation, sameData }, artefact.set);
+      await folder.addEvaluation({ ...evaluation, sameData }, artefact.set, data.zca);
       if (values.json) process.stdout.write(`${JSON.stringify(results)}\n`);
       else {
         const { set, notes } = artefact;
@@ -172,6 +182,19 @@ function sourceFor(path: string, { notes }: Artefact, asked: Partial<DataSource>
     digitsSize: digitsSize ?? (digits && fromDigits ? notes.digitsSize : undefined),
     reading: asked.reading || reading ? { ...reading, ...asked.reading } : undefined,
   });
+}
+
+/** Whether the data will be whitened like that which the file was made from, and as the protocol asks for. */
+function checkWhitening(path: string, { notes }: Artefact, source: DataSource, protocol: Protocol): void {
+  const made = Boolean(notes.reading?.zca);
+  if (made !== Boolean(source.reading?.zca))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      made
+        ? `${path} was made from ZCA-whitened images, and these would not be whitened: add --zca`
+        : `${path} was made from images that were not whitened: leave --zca out, or distil with it`,
+    );
+  checkPreprocessing(protocol, made);
 }
 
 async function readArtefact(path: string): Promise<Artefact> {

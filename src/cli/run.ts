@@ -127,7 +127,7 @@ function recordOf({ config, dataRecord, engine }: Run, result: Distillation, tes
     platform: `${platform()} ${process.arch} ${release()}`,
     engine,
     dataset: dataRecord,
-    protocol: protocolName(result.set),
+    protocol: protocolName(result.set, { whitened: Boolean(dataRecord.zca) }),
     stopped: true,
     diverged: result.diverged,
     outerSteps: result.outerSteps,

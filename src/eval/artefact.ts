@@ -60,7 +60,7 @@ export function encodeArtefact({ set, notes, shown }: Artefact): Uint8Array {
   return encodeSafetensors(tensors, {
     format,
     version,
-    protocol: protocolName(set),
+    protocol: protocolName(set, { whitened: Boolean(notes.reading?.zca) }),
     set: JSON.stringify({ network, init, steps, epochs, ipc, seed, training }),
     notes: JSON.stringify(notes),
   });

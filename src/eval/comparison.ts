@@ -3,7 +3,7 @@ import type { Device } from '../engine/device.js';
 import type { Network } from '../networks/network.js';
 import type { Baseline } from './baselines/index.js';
 import type { BaselineAccuracy, DistilledSet } from './evaluate.js';
-import { type Protocol, rateOfRealImages } from './protocol.js';
+import { type Protocol, rateOfRealImages, strategyOf } from './protocol.js';
 import { classCounts } from './scoring.js';
 import { type Accuracy, percentByClass, percentRight, summarise } from './statistics.js';
 import { Trial, type TrialRun } from './trial.js';
@@ -77,6 +77,7 @@ export class Comparison {
       seed,
       training: set.training,
       minibatches: training === 'learned-steps' ? undefined : training,
+      augmentation: strategyOf(protocol),
     };
     const trial = new Trial(device, dataset, { geometry, networks, seed, initialisation, known, signal });
     const percent = (right: number[][]) => right.map((byClass) => percentRight(byClass, dataset.test.count));

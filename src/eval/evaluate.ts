@@ -8,7 +8,7 @@ import { LimbeckError, shapeText } from '../util/errors.js';
 import { baselines, checkBaselines, defaultBaselines, neighbourBaselines } from './baselines/index.js';
 import { nearestNeighbours } from './baselines/nearest-neighbours.js';
 import { Comparison, type NetworkAccuracy } from './comparison.js';
-import { checkSupported, describeProtocol, findProtocol, type Protocol } from './protocol.js';
+import { checkPreprocessing, describeProtocol, findProtocol, type Protocol } from './protocol.js';
 import { type Accuracy, percentRight, summarise } from './statistics.js';
 
 /** A distilled set with what one must know to train on it. */
@@ -34,6 +34,12 @@ export interface EvaluateOptions {
   readonly networks?: number;
   /** Name of a protocol; default `learned-steps`. */
   readonly protocol?: string;
+  /**
+   * In place of the protocol's: `none`, a strategy by name or families joined by underscores. `dsa` mirrors images: where
+   * classes do not look the same in a mirror, as digits, `dsa-digits` is the literature's choice. Nothing is guessed from
+   * the data, and what was done is part of the printed protocol.
+   */
+  readonly augmentation?: string;
   /** Other architectures to train in the same way. */
   readonly architectures?: readonly NetworkSpec[];
   /** Also train on real images of the same budget. Default true. */
@@ -63,13 +69,23 @@ export interface Evaluation {
   readonly others: readonly NetworkAccuracy[];
 }
 
-/** `steps x epochs, ipc, init` in words, or the protocol's own: printed beside every accuracy. */
-export function protocolName(set: DistilledSet, protocol = findProtocol('learned-steps')): string {
-  const { steps, epochs, ipc, init, network } = set;
+/**
+ * `steps x epochs, ipc, init` in words, or the protocol's own: printed beside every accuracy. `whitened`: whether the data
+ * is, for training and scoring alike.
+ */
+export function protocolName(
+  set: DistilledSet,
+  {
+    protocol = findProtocol('learned-steps'),
+    whitened = false,
+  }: { protocol?: Protocol; whitened?: boolean } = {},
+): string {
+  const { steps, epochs, ipc, init } = set;
   const { training } = protocol;
-  if (training !== 'learned-steps') return `${network.name}, ${describeProtocol({ ...protocol, training })}`;
+  const network = `${set.network.name}${whitened ? ' on ZCA-whitened images' : ''}`;
+  if (training !== 'learned-steps') return `${network}, ${describeProtocol({ ...protocol, training })}`;
   const schedule = `${steps} step${steps > 1 ? 's' : ''} x ${epochs} epoch${epochs > 1 ? 's' : ''}`;
-  return `${network.name}, ${init} initialisation, ${schedule}, ${ipc} image${ipc > 1 ? 's' : ''} per class and step, ${trainingName(set.training ?? plainTraining)} in the learned order`;
+  return `${network}, ${init} initialisation, ${schedule}, ${ipc} image${ipc > 1 ? 's' : ''} per class and step, ${trainingName(set.training ?? plainTraining)} in the learned order`;
 }
 
 function checkFits(set: DistilledSet, dataset: Dataset): void {
@@ -118,8 +134,9 @@ export async function evaluate(
 ): Promise<Evaluation> {
   const { withBaselines = true, architectures = [], signal, onProgress } = options;
   checkFits(set, dataset);
-  const protocol = findProtocol(options.protocol ?? 'learned-steps');
-  checkSupported(protocol);
+  const protocol = findProtocol(options.protocol ?? 'learned-steps', options.augmentation);
+  const whitened = Boolean(dataset.zca);
+  checkPreprocessing(protocol, whitened);
   const networks = networksOf(set, options.networks, protocol);
   const names = withBaselines ? (options.baselines ?? defaultBaselines(set.ipc * set.steps)) : [];
   checkBaselines(names);
@@ -165,7 +182,7 @@ export async function evaluate(
     );
   onProgress?.({ stage: 'done', done: total, total });
   return {
-    protocol: protocolName(set, protocol),
+    protocol: protocolName(set, { protocol, whitened }),
     accuracy: own.accuracy,
     learningRate: own.learningRate,
     perClass: own.perClass,

@@ -1,4 +1,5 @@
 import type { WeightScheme } from '../networks/network.js';
+import { parseStrategy, type Strategy } from '../train/augmentation.js';
 import { describeMinibatches, type MinibatchTraining } from '../train/minibatch.js';
 import { LimbeckError } from '../util/errors.js';
 import { protocols } from './protocols.js';
@@ -22,7 +23,9 @@ export interface Protocol {
   readonly labels: 'stored' | 'hard';
   /** The network's own scheme unless there is one. */
   readonly initialisation?: WeightScheme;
-  readonly augmentation: 'none' | 'dsa' | 'dc-mnist';
+  /** Of minibatches: `none`, or what `parseStrategy` takes. */
+  readonly augmentation: string;
+  /** `zca`: it is for sets made from whitened images, and no others. Those may also be trained on under other protocols. */
   readonly preprocessing: 'none' | 'zca';
   /** Networks that are trained unless asked otherwise. */
   readonly networks: number;
@@ -33,40 +36,60 @@ export interface Protocol {
 /** What real images, which have no learned rate, are trained with under a protocol that says `learned`. */
 export const rateOfRealImages = 0.01;
 
-/** The protocol of that name; ERR_OPTION for others. */
-export function findProtocol(name: string): Protocol {
+/** The protocol of that name, with another augmentation if one is given; ERR_OPTION for what is unknown. */
+export function findProtocol(name: string, augmentation?: string): Protocol {
   const protocol = protocols.find((one) => one.name === name);
   if (!protocol)
     throw new LimbeckError(
       'ERR_OPTION',
       `protocol ${JSON.stringify(name)} is unknown; there are: ${protocols.map((one) => one.name).join(', ')}`,
     );
-  return protocol;
-}
-
-/** Throws ERR_OPTION for what a protocol asks for and this version cannot do. */
-export function checkSupported({ name, augmentation, preprocessing }: Protocol): void {
-  const missing = [
-    ...(augmentation === 'none' ? [] : [`augmentation ${augmentation}`]),
-    ...(preprocessing === 'none' ? [] : [`preprocessing ${preprocessing}`]),
-  ];
-  if (missing.length)
+  if (augmentation === undefined || augmentation === protocol.augmentation) return protocol;
+  if (protocol.training === 'learned-steps')
     throw new LimbeckError(
       'ERR_OPTION',
-      `protocol ${name} needs ${missing.join(' and ')}, which evaluation does not have yet; use dc (the same without) or ` +
-        'learned-steps',
+      `augmentation is ${JSON.stringify(augmentation)}, but protocol ${name} takes the steps with the images as they were learned: ` +
+        'leave it out, or choose a protocol of minibatches such as dsa',
+    );
+  const changed = { ...protocol, augmentation };
+  strategyOf(changed);
+  return changed;
+}
+
+/** What is done to the images of a batch; undefined for nothing. */
+export const strategyOf = ({ augmentation }: Protocol): Strategy | undefined =>
+  augmentation === 'none' ? undefined : parseStrategy(augmentation);
+
+/** Throws ERR_OPTION where a protocol is for whitened images and these are not. */
+export function checkPreprocessing({ name, preprocessing }: Protocol, whitened: boolean): void {
+  if (preprocessing === 'zca' && !whitened)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `protocol ${name} is for images that were distilled from ZCA-whitened data, and these were not: distil with --zca ` +
+        '(zca: true when the data is loaded) and evaluate the result, or use protocol dsa, which is the same without whitening',
     );
 }
 
 /** A protocol of minibatches in words: printed beside every accuracy. */
 export function describeProtocol(protocol: Protocol & { training: MinibatchTraining }): string {
-  const { name, training, learningRate, labels, initialisation, augmentation, preprocessing } = protocol;
+  const { name, training, learningRate, labels, initialisation } = protocol;
   return [
     `protocol ${name}: ${describeMinibatches(training, learningRate)}`,
     `${labels} labels`,
     `${initialisation ?? "the network's"} initialisation`,
-    ...(augmentation === 'none' ? [] : [`augmentation ${augmentation}`]),
-    ...(preprocessing === 'none' ? [] : [`${preprocessing} images`]),
+    ...describeAugmentation(protocol),
     'accuracy after the last step',
   ].join(', ');
+}
+
+/** `augmentation dsa-digits (one of color, crop, … per batch) in place of dsa`; nothing where there is and was none. */
+function describeAugmentation(protocol: Protocol): string[] {
+  const { name, augmentation } = protocol;
+  const usual = findProtocol(name).augmentation;
+  const strategy = strategyOf(protocol);
+  if (!strategy && usual === augmentation) return [];
+  const what = strategy
+    ? ` (one of ${strategy.families.join(', ')} per ${strategy.mixed ? 'image' : 'batch'})`
+    : '';
+  return [`augmentation ${augmentation}${what}${usual === augmentation ? '' : ` in place of ${usual}`}`];
 }

@@ -133,7 +133,7 @@ export async function trainNetworks(
     owned.dispose();
     return {
       network,
-      protocol: `${network.name} on all ${dataset.train.count} training images: ${describeMinibatches(training, learningRate)}, ${initialisation} initialisation`,
+      protocol: `${network.name} on all ${dataset.train.count}${dataset.zca ? ' ZCA-whitened' : ''} training images: ${describeMinibatches(training, learningRate)}, ${initialisation} initialisation`,
       accuracy: summarise(right.map((byClass) => percentRight(byClass, dataset.test.count))),
       validation: summarise(validated),
       perClass: percentByClass(right, classCounts(dataset.test, classes)),
