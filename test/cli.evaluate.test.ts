@@ -1,6 +1,6 @@
 /** `limbeck evaluate` and `limbeck train` as their users have them. */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -40,14 +40,31 @@ test('other architectures and classes are shown, written, and added to the recor
   expect(record.evaluations).toMatchObject([{ others: [{ network: 'mlp:width=8' }] }]);
   expect(readFileSync(at('run/report.html'), 'utf8')).toContain('mlp:width=8');
 
-  // The same again takes the place of the first; another number of networks does not.
+  // The same again takes the place of the first; other networks or baselines do not. Another file is none of the run's.
   const quick = ['--no-baselines', '--networks'];
-  await limbeck('evaluate', file, ...reference, ...quick, '2');
   await limbeck('evaluate', file, ...reference, ...quick, '3');
+  await limbeck('evaluate', file, ...reference, ...quick, '3');
+  copyFileSync(at(file), at('run/another.safetensors'));
+  await limbeck('evaluate', 'run/another.safetensors', ...reference, ...quick, '4');
   const { evaluations } = JSON.parse(readFileSync(at('run/run.json'), 'utf8'));
   expect(evaluations.map(({ accuracy }: { accuracy: { networks: number } }) => accuracy.networks)).toEqual([
     2, 3,
   ]);
+});
+
+test('the network of one’s own in the documentation is distilled for, and the file knows it', async () => {
+  const example = readFileSync(join(root, 'docs/networks.md'), 'utf8').match(/```json\n([^`]*)```/)![1];
+  const size = { digitsSize: 60, batch: 8, iterations: 2, validateEvery: 2, device: 'cpu' };
+  writeFileSync(at('own.json'), JSON.stringify({ ...JSON.parse(example), ...size }));
+  await limbeck('distill', 'own.json', '--out', 'own');
+  const { stdout } = await limbeck(
+    'evaluate',
+    'own/distilled.safetensors',
+    '--device',
+    'cpu',
+    '--no-baselines',
+  );
+  expect(stdout).toContain('custom:layers=[{"conv":16');
 });
 
 test('training on all images writes the network, parameter by parameter', async () => {

@@ -291,6 +291,14 @@ describe('loadDataset refuses', () => {
       'ERR_SHAPE',
       /2 pixels per image.*--image-size/,
     ],
+    [
+      'a row without its label',
+      'x.csv',
+      bytes('1,2,3,4,5\n,2,3,4,5\n'),
+      {},
+      'ERR_DATA',
+      /row 1 has no label/,
+    ],
     ['an unknown column', 'x.csv', files.tinyCsv(), { labelColumn: 'z' }, 'ERR_OPTION', /columns label, p0/],
     [
       'an option of others',

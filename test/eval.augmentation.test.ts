@@ -28,7 +28,7 @@ const sgd: MinibatchTraining = {
   batch: 8,
   epochs: 6,
   schedule: 'tenth-at-half',
-  loss: 'crossentropy',
+  loss: 'cross-entropy',
 };
 
 const devices: Partial<Record<'reference' | 'cpu', Device>> = {};
@@ -275,7 +275,7 @@ describe('an evaluation', () => {
 
 it('docs/protocols.md has a row for every protocol, and it is true', () => {
   const courses = { 'tenth-at-half': 'a tenth after half', cosine: 'cosine', constant: 'constant' };
-  const losses = { crossentropy: 'cross-entropy', mse: 'squared error' };
+  const losses = { 'cross-entropy': 'cross-entropy', mse: 'squared error' };
   const expected = protocols.map((protocol) => {
     const { name, source, training, learningRate, labels, augmentation, preprocessing, networks } = protocol;
     const cells =

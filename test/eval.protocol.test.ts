@@ -29,7 +29,7 @@ const sgd: MinibatchTraining = {
   batch: 4,
   epochs: 4,
   schedule: 'tenth-at-half',
-  loss: 'crossentropy',
+  loss: 'cross-entropy',
 };
 
 describe('training in minibatches', () => {
@@ -232,6 +232,31 @@ describe('evaluation', () => {
     expect(await evaluate(device, digits, set, options)).toEqual(one);
   });
 
+  it('takes one rate for all steps as that rate in every step', async () => {
+    const geometry = { network: createNetwork(network), steps: 2, epochs: 1, n: 10 };
+    const trial = new Trial(device, digits, { geometry, networks: 3, seed: 3 });
+    const rates = [0.02, 0.1, 0.5];
+    const runs = (repeats: number) =>
+      rates.map((rate, i) => ({
+        network: i,
+        images: set.images,
+        rates: new Array<number>(repeats).fill(rate),
+      }));
+    const one = await trial.test(runs(1), labels);
+    const two = await trial.test(runs(2), labels);
+    trial.dispose();
+    expect(one).toEqual(two);
+    expect(new Set(one.map(String)).size).toBeGreaterThan(1);
+  });
+
+  it('says before any work that there is nothing to test on', async () => {
+    const empty = { ...digits, test: { ...digits.test, count: 0 } };
+    const nothing = { code: 'ERR_DATA', message: expect.stringContaining('no test images') };
+    await expect(evaluate(device, empty, set)).rejects.toMatchObject(nothing);
+    const onProgress = () => expect.unreachable('it trained');
+    await expect(trainNetworks(device, empty, { network, onProgress })).rejects.toMatchObject(nothing);
+  });
+
   it('tests the draws that are best on the validation split', async () => {
     const options = { networks: 9, baselines: ['randomReal', 'bestOfRandom'] };
     const { baselines } = await evaluate(device, digits, set, options);
@@ -285,7 +310,7 @@ describe('evaluation', () => {
       networks: 1,
       baselines: ['herding'],
     });
-    expect(result.protocol).toMatch(/^mlp, protocol dc: sgd at rate 0.01, .*300 epochs in batches of 256/);
+    expect(result.protocol).toMatch(/^mlp:width=6, protocol dc: sgd at rate 0.01, .*300 epochs in batches of 256/);
     expect(result.baselines.herding.learningRate).toBe(0.01);
     expect(result.accuracy.mean).toBeGreaterThan(20);
   });

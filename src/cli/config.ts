@@ -44,8 +44,11 @@ export async function readConfig(path: string, options: readonly Option[]): Prom
       if (typeof value !== 'boolean')
         throw new LimbeckError('ERR_OPTION', `${where} is ${shown(value)}, expected true or false`);
     }
-    // The schedule may say more than its kind: {"kind": "step", "factor": 0.5}.
-    else if (typeof value !== 'string' && !(name === 'schedule' && typeof value === 'object'))
+    // These may say more than a word: {"kind": "step", "factor": 0.5}, {"name": "custom", "layers": [...]}.
+    else if (
+      typeof value !== 'string' &&
+      !(['schedule', 'network'].includes(name) && typeof value === 'object')
+    )
       throw new LimbeckError('ERR_OPTION', `${where} is ${shown(value)}, expected text: ${option.value}`);
   }
   return { ...content };

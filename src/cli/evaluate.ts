@@ -6,7 +6,7 @@ import { evaluate, networksOf, trainsKnownNetworks } from '../eval/evaluate.js';
 import { checkPreprocessing, findProtocol, type Protocol } from '../eval/protocol.js';
 import { protocols } from '../eval/protocols.js';
 import { createNetwork } from '../networks/index.js';
-import { type NetworkSpec, parseNetworkSpec } from '../networks/spec.js';
+import { type NetworkSpec, networkTitle, parseNetworkSpec } from '../networks/spec.js';
 import { RunFolder } from '../report/run-folder.js';
 import { strategies } from '../train/augmentation.js';
 import { writeFileAtomic } from '../util/atomic-file.js';
@@ -124,8 +124,9 @@ export const command: Command = {
         terminal.say(
           `Warning: this is not the data that ${path} was made from and tested on; the accuracy is of other images.`,
         );
-      const folder = new RunFolder(dirname(path));
-      await folder.countTest();
+      const beside = new RunFolder(dirname(path));
+      const folder = beside.owns(path) ? beside : undefined;
+      await folder?.countTest();
       const evaluation = await evaluate(device, data, artefact.set, {
         networks: networks ?? (protocol === protocols[0] ? artefact.notes.options.networks : undefined),
         protocol: protocol.name,
@@ -141,14 +142,14 @@ export const command: Command = {
       const results = { testAccuracy, ...rest, engine: device.engine, file: path, sameData };
       if (values.out !== undefined)
         await writeFileAtomic(values.out as string, `${JSON.stringify(results, null, 1)}\n`);
-      await folder.addEvaluation({ ...evaluation, sameData }, artefact.set, data.zca);
+      await folder?.addEvaluation({ ...evaluation, sameData }, artefact.set, data.zca);
       if (values.json) process.stdout.write(`${JSON.stringify(results)}\n`);
       else {
         const { set, notes } = artefact;
         const images = set.ipc * set.steps * set.network.classes;
         const tables = [
           accuracyTable(images, evaluation),
-          ...(evaluation.others.length ? [networksTable(set.network.name, evaluation)] : []),
+          ...(evaluation.others.length ? [networksTable(networkTitle(set.network), evaluation)] : []),
           ...(perClass ? [perClassTable(notes.classNames, evaluation.perClass)] : []),
         ];
         process.stdout.write(`${evaluation.protocol}\n${tables.join('\n\n')}\n`);

@@ -7,7 +7,7 @@ import {
   type TrainOptions,
   trainNetworks,
 } from '../eval/train-networks.js';
-import { createNetwork, parseNetworkSpec, printNetworkSpec, weightSchemes } from '../networks/index.js';
+import { createNetwork, parseNetworkSpec, printNetworkSpec } from '../networks/index.js';
 import { accuracyText } from '../report/record.js';
 import { writeFileAtomic } from '../util/atomic-file.js';
 import { encodeSafetensors, type WritableData } from '../util/safetensors.js';
@@ -58,8 +58,7 @@ export const command: Command = {
     number('momentum', 'of sgd', '0.9'),
     number('weightDecay', 'added to the gradient, times the weights', '0.0005'),
     text('schedule', 'cosine|tenth-at-half|constant', 'course of the learning rate', 'cosine'),
-    text('loss', 'crossentropy|mse', 'loss', 'crossentropy'),
-    text('initialisation', weightSchemes.join('|'), 'first weights', "the network's own"),
+    text('loss', 'cross-entropy|mse', 'loss', 'cross-entropy'),
     whole('seed', 0, 'of everything random', '0'),
     {
       name: 'out',

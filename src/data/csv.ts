@@ -34,7 +34,7 @@ export async function loadCsv(path: string, options: CsvOptions = {}): Promise<D
   const files = /\.csv(\.gz)?$/i.test(path) ? { train: path, test: undefined } : await findFiles(path);
   const train = await readTable(files.train, options.labelColumn);
   const test = files.test === undefined ? undefined : await readTable(files.test, options.labelColumn);
-  const classNames = namesOf([...train.labels, ...(test?.labels ?? [])]);
+  const classNames = namesOf([...train.labels, ...(test?.labels ?? [])], path);
   const all = splitOf(train, classNames, options, files.train);
   const other = test && splitOf(test, classNames, options, files.test!);
   if (other && other.imageShape.join() !== all.imageShape.join())
@@ -156,8 +156,13 @@ function labelIndex(header: readonly string[], hasHeader: boolean, path: string,
 }
 
 /** In order; undefined where the labels are class numbers. */
-function namesOf(labels: readonly string[]): string[] | undefined {
+function namesOf(labels: readonly string[], path: string): string[] | undefined {
   const names = [...new Set(labels)];
+  if (names.includes(''))
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${path}: row ${labels.indexOf('')} has no label, expected a class in every row: fill it in or remove the row.`,
+    );
   if (names.every((name) => /^\d+(\.0*)?$/.test(name))) return undefined;
   return names.sort(byName);
 }

@@ -114,6 +114,7 @@ export async function distill(
       steps: options.steps,
       epochs: options.epochs,
       n: options.ipc * network.classes,
+      seed: options.seed,
       training: loopOptions.training,
     };
     const evaluator = owned.own(await Evaluator.create(device, dataset, dataset.validation, geometry));

@@ -2,13 +2,14 @@ import type { Dataset } from '../data/dataset.js';
 import type { Device } from '../engine/device.js';
 import type { DistilledArrays } from '../methods/outer-loop.js';
 import { createNetwork, type NetworkOptions } from '../networks/index.js';
-import { type NetworkSpec, printNetworkSpec } from '../networks/spec.js';
+import { type NetworkSpec, networkTitle, printNetworkSpec } from '../networks/spec.js';
 import { plainTraining, type Training, trainingName } from '../train/training.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { baselines, checkBaselines, defaultBaselines, neighbourBaselines } from './baselines/index.js';
 import { nearestNeighbours } from './baselines/nearest-neighbours.js';
 import { Comparison, type NetworkAccuracy } from './comparison.js';
 import { checkPreprocessing, describeProtocol, findProtocol, type Protocol } from './protocol.js';
+import { checkScored } from './scoring.js';
 import { type Accuracy, percentRight, summarise } from './statistics.js';
 
 /** A distilled set with what one must know to train on it. */
@@ -82,7 +83,7 @@ export function protocolName(
 ): string {
   const { steps, epochs, ipc, init } = set;
   const { training } = protocol;
-  const network = `${set.network.name}${whitened ? ' on ZCA-whitened images' : ''}`;
+  const network = `${networkTitle(set.network)}${whitened ? ' on ZCA-whitened images' : ''}`;
   if (training !== 'learned-steps') return `${network}, ${describeProtocol({ ...protocol, training })}`;
   const schedule = `${steps} step${steps > 1 ? 's' : ''} x ${epochs} epoch${epochs > 1 ? 's' : ''}`;
   return `${network}, ${init} initialisation, ${schedule}, ${ipc} image${ipc > 1 ? 's' : ''} per class and step, ${trainingName(set.training ?? plainTraining)} in the learned order`;
@@ -134,6 +135,7 @@ export async function evaluate(
 ): Promise<Evaluation> {
   const { withBaselines = true, architectures = [], signal, onProgress } = options;
   checkFits(set, dataset);
+  checkScored(dataset);
   const protocol = findProtocol(options.protocol ?? 'learned-steps', options.augmentation);
   const whitened = Boolean(dataset.zca);
   checkPreprocessing(protocol, whitened);
@@ -154,7 +156,7 @@ export async function evaluate(
   const progress = (stage: string) => onProgress?.({ stage, done: done++, total });
   const comparison = new Comparison({ device, dataset, set, protocol, baselines: trained, signal, progress });
   const known = trainsKnownNetworks(set, protocol) ? set.initialParameters : undefined;
-  const own = await comparison.run(createNetwork(set.network), set.network.name, {
+  const own = await comparison.run(createNetwork(set.network), networkTitle(set.network), {
     networks,
     known,
     own: true,

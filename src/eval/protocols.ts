@@ -9,7 +9,7 @@ const sgd: MinibatchTraining = {
   batch: 256,
   epochs: 300,
   schedule: 'tenth-at-half',
-  loss: 'crossentropy',
+  loss: 'cross-entropy',
 };
 const longer: MinibatchTraining = { ...sgd, epochs: 1000 };
 

@@ -5,6 +5,7 @@ import * as accuracy from '../engine/ops/accuracy.js';
 import { type Program, Recorder, slice, type View } from '../engine/program.js';
 import type { Network } from '../networks/network.js';
 import { recordBatchStatistics } from '../train/batch-statistics.js';
+import { LimbeckError } from '../util/errors.js';
 import { type Owned, owning } from '../util/owned.js';
 
 /** Images scored in one piece by all members together, at most; a population of large networks takes fewer. */
@@ -26,6 +27,13 @@ export interface TrainingBatches {
   readonly tensors: Readonly<Record<string, Tensor>>;
   /** Declares the tensors and returns the batches of images. */
   record(r: Recorder): readonly View[];
+}
+
+/** ERR_DATA for a data set without images to validate or test with: found before the work, not after it. */
+export function checkScored({ name, validation, test }: Dataset): void {
+  for (const [split, { count }] of Object.entries({ validation, test }))
+    if (count < 1)
+      throw new LimbeckError('ERR_DATA', `${name} has no ${split} images, expected at least one`);
 }
 
 /** Counts the right answers of a population of trained networks on a whole split. */

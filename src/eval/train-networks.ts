@@ -2,8 +2,8 @@ import type { Dataset } from '../data/dataset.js';
 import { normalisedImages, SplitOnDevice } from '../data/on-device.js';
 import type { Device, Executable, Tensor } from '../engine/device.js';
 import { elements, type Program, Recorder, slice } from '../engine/program.js';
-import { createNetwork, type Network, type WeightScheme } from '../networks/index.js';
-import type { NetworkSpec } from '../networks/spec.js';
+import { createNetwork, type Network } from '../networks/index.js';
+import { type NetworkSpec, printNetworkSpec } from '../networks/spec.js';
 import {
   batchesOf,
   describeMinibatches,
@@ -15,7 +15,7 @@ import { randomState } from '../train/streams.js';
 import { LimbeckError } from '../util/errors.js';
 import { type Owned, owning } from '../util/owned.js';
 import { heldOutNetworks } from './evaluator.js';
-import { classCounts, Scoring, type TrainingBatches } from './scoring.js';
+import { checkScored, classCounts, Scoring, type TrainingBatches } from './scoring.js';
 import { type Accuracy, percentByClass, percentRight, summarise } from './statistics.js';
 
 export interface TrainOptions extends Partial<MinibatchTraining> {
@@ -25,8 +25,6 @@ export interface TrainOptions extends Partial<MinibatchTraining> {
   readonly networks?: number;
   /** The first rate; default 0.05 for SGD and 0.001 for Adam. */
   readonly learningRate?: number;
-  /** The network's own unless there is one. */
-  readonly initialisation?: WeightScheme;
   readonly seed?: number;
   readonly signal?: AbortSignal;
   /** After every epoch; validation accuracy in percent, mean over the networks trained at the time. */
@@ -59,7 +57,7 @@ const defaults = {
   batch: 128,
   epochs: 3,
   schedule: 'cosine',
-  loss: 'crossentropy',
+  loss: 'cross-entropy',
 } as const satisfies MinibatchTraining;
 
 /** Bytes that the training of several networks at once may take. */
@@ -76,10 +74,12 @@ export async function trainNetworks(
   const { imageShape: inputShape, classes } = dataset;
   const spec = options.network ?? { name: 'lenet' };
   const network = createNetwork({ ...spec, inputShape, classes });
-  const initialisation = options.initialisation ?? network.weights;
   const learningRate = options.learningRate ?? (training.optimizer === 'adam' ? 0.001 : 0.05);
   checkPositive('networks', networks, true);
   checkPositive('learningRate', learningRate);
+  if (!Number.isSafeInteger(seed) || seed < 0)
+    throw new LimbeckError('ERR_OPTION', `seed is ${seed}, expected a whole number of at least 0`);
+  checkScored(dataset);
   return owning(async (owned) => {
     const train = owned.own(await SplitOnDevice.upload(device, dataset, dataset.train));
     const members = [10, 5, 2, 1].find(
@@ -92,7 +92,7 @@ export async function trainNetworks(
     for (const { external, name, dtype, length } of program.slots)
       if (external) tensors[name] ??= owned.own(await device.tensor(dtype, length));
     const executable = owned.own(await device.load(program, tensors));
-    const batches = await trainingBatches(device, dataset, network, owned);
+    const batches = await trainingBatches(device, dataset, network, training.batch, owned);
     const validation = owned.own(
       await Scoring.create(device, dataset, dataset.validation, network, tensors.theta, batches),
     );
@@ -100,7 +100,7 @@ export async function trainNetworks(
     const validated: number[] = [];
     for (let first = 0; first < networks; first += members) {
       const draw = Math.floor(first / 10);
-      const start = { firstMember: first % 10, initialisation };
+      const start = { firstMember: first % 10 };
       await tensors.theta.write(await heldOutNetworks(device, network, members, seed, draw, start));
       const kept = Math.min(members, networks - first);
       const values = await trainPopulation(executable, tensors, validation, (epoch, accuracies) => {
@@ -133,7 +133,7 @@ export async function trainNetworks(
     owned.dispose();
     return {
       network,
-      protocol: `${network.name} on all ${dataset.train.count}${dataset.zca ? ' ZCA-whitened' : ''} training images: ${describeMinibatches(training, learningRate)}, ${initialisation} initialisation`,
+      protocol: `${printNetworkSpec(spec)} on all ${dataset.train.count}${dataset.zca ? ' ZCA-whitened' : ''} training images: ${describeMinibatches(training, learningRate)}, ${network.weights} weights`,
       accuracy: summarise(right.map((byClass) => percentRight(byClass, dataset.test.count))),
       validation: summarise(validated),
       perClass: percentByClass(right, classCounts(dataset.test, classes)),
@@ -171,13 +171,16 @@ async function trainingBatches(
   device: Device,
   dataset: Dataset,
   network: Network,
+  batch: number,
   owned: Owned,
 ): Promise<TrainingBatches> {
   if (!network.statisticsCount) return { tensors: {}, record: () => [] };
   const { count } = dataset.train;
-  const n = Math.min(256, count);
-  const total = n * Math.min(8, Math.floor(count / n));
-  const rows = Array.from({ length: total }, (_, i) => Math.floor((i * count) / total));
+  const n = Math.min(batch, count);
+  const T = Math.min(Math.ceil(2048 / n), Math.floor(count / n));
+  // Batch t takes places t, t + T, t + 2T …: files are often sorted by class, and a batch should hold all of them.
+  const place = (i: number) => (i % n) * T + Math.floor(i / n);
+  const rows = Array.from({ length: n * T }, (_, i) => Math.floor((place(i) * count) / (n * T)));
   const images = normalisedImages(dataset, dataset.train, rows);
   const shape = [n, ...network.inputShape];
   return {
@@ -221,7 +224,7 @@ export function resolveTraining(options: TrainOptions): MinibatchTraining {
   const words: [string, string, readonly string[]][] = [
     ['optimizer', optimizer, ['sgd', 'adam']],
     ['schedule', schedule, ['tenth-at-half', 'cosine', 'constant']],
-    ['loss', loss, ['crossentropy', 'mse']],
+    ['loss', loss, ['cross-entropy', 'mse']],
   ];
   for (const [name, value, known] of words)
     if (!known.includes(value))

@@ -55,7 +55,7 @@ export class Trial {
     return right.map((byClass) => percentRight(byClass, validation.count));
   }
 
-  /** Right answers of every run on the test split, by class. The test split is opened here and nowhere else. */
+  /** Right answers of every run on the test split, by class. */
   test(runs: readonly TrialRun[], labels: ArrayLike<number>): Promise<number[][]> {
     return this.#carryOut(this.dataset.test, this.#testedAtOnce(), runs, labels, 0);
   }
@@ -95,7 +95,7 @@ export class Trial {
       const group = Array.from({ length: members }, (_, i) => runs[Math.min(start + i, runs.length - 1)]);
       const same = group.every(({ images }) => images === group[0].images);
       const images = same ? group[0].images : joined(group.map((run) => run.images));
-      const learningRates = joined(group.map(({ rates }) => rates));
+      const learningRates = joined(group.map(({ rates }) => this.#rateOfEveryStep(rates)));
       const parameters = await this.#parameters(
         group.map(({ network }) => network),
         firstDraw,
@@ -104,6 +104,13 @@ export class Trial {
       results.push(...right.slice(0, runs.length - start));
     }
     return results;
+  }
+
+  /** One rate for all steps, written out: the rates of a group lie one after the other. */
+  #rateOfEveryStep(rates: ArrayLike<number>): ArrayLike<number> {
+    const { steps, epochs, minibatches } = this.options.geometry;
+    if (minibatches || rates.length !== 1) return rates;
+    return new Array<number>(steps * epochs).fill(rates[0]);
   }
 
   async #parameters(numbers: readonly number[], firstDraw: number): Promise<Float32Array> {

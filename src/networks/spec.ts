@@ -6,6 +6,11 @@ export interface NetworkSpec {
   readonly [option: string]: unknown;
 }
 
+/** What a network is called in tables: its spec, without the sizes that the data gave it. */
+export function networkTitle({ inputShape: _, classes: __, ...spec }: NetworkSpec): string {
+  return printNetworkSpec(spec);
+}
+
 /** Either form in which a network may be asked for. */
 export const networkSpec = (network: string | NetworkSpec): NetworkSpec =>
   typeof network === 'string' ? parseNetworkSpec(network) : network;
@@ -24,7 +29,13 @@ export function parseNetworkSpec(text: string): NetworkSpec {
         'ERR_OPTION',
         `network ${JSON.stringify(text)}: ${JSON.stringify(piece)} is not an option, expected name=value as in convnet:width=64:norm=batch`,
       );
-    return [piece.slice(0, at), optionValue(piece.slice(at + 1))] as const;
+    const option = piece.slice(0, at);
+    if (['name', 'inputShape', 'classes'].includes(option))
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `network ${JSON.stringify(text)}: ${option} follows from the data, expected options of the network only`,
+      );
+    return [option, optionValue(piece.slice(at + 1))] as const;
   });
   return { ...Object.fromEntries(options), name };
 }

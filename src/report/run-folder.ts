@@ -98,6 +98,11 @@ export class RunFolder {
     );
   }
 
+  /** Whether a file is this run's distilled set, not another one that lies beside it. */
+  owns(path: string): boolean {
+    return resolve(path) === resolve(this.paths.artefact);
+  }
+
   /** How often the test split was opened for this run, as far as its record can be read. */
   async testOpened(): Promise<number> {
     const record = await this.readRecord().catch(() => undefined);
@@ -115,15 +120,21 @@ export class RunFolder {
   }
 
   /**
-   * Adds a later evaluation to the record and to the page, where there is a record and they can be written; one under
-   * the same protocol with as many networks takes the place of the earlier one. `zca` as in `write`.
+   * Adds a later evaluation to the record and to the page, where there is a record and they can be written; one
+   * under the same protocol of the same networks and baselines takes the place of the earlier one. `zca` as in `write`.
    */
   async addEvaluation(evaluation: EvaluationRecord, set: DistilledSet, zca?: Whitening): Promise<void> {
     try {
       const record = await this.readRecord();
       if (!record || evaluation.sameData === false) return;
-      const same = (other: EvaluationRecord) =>
-        other.protocol === evaluation.protocol && other.accuracy.networks === evaluation.accuracy.networks;
+      const asked = ({ protocol, accuracy, baselines, others }: EvaluationRecord) =>
+        JSON.stringify([
+          protocol,
+          accuracy.networks,
+          Object.keys(baselines),
+          others.map(({ network }) => network),
+        ]);
+      const same = (other: EvaluationRecord) => asked(other) === asked(evaluation);
       const earlier = (record.evaluations ?? []).filter((other) => !same(other));
       const changed = { ...record, evaluations: [...earlier, evaluation] };
       await writeFileAtomic(this.paths.report, reportHtml(changed, look(set, zca)));

@@ -23,7 +23,7 @@ export interface MinibatchTraining {
    */
   readonly schedule: 'tenth-at-half' | 'cosine' | 'constant';
   /** `mse`: half the squared distance of the logits from the labels. */
-  readonly loss: 'crossentropy' | 'mse';
+  readonly loss: 'cross-entropy' | 'mse';
 }
 
 const adamConstants = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
