@@ -292,6 +292,14 @@ describe('loadDataset refuses', () => {
       /2 pixels per image.*--image-size/,
     ],
     [
+      'a pixel that is no byte',
+      'x.csv',
+      bytes('0,2,3,4,5\n1,2,300,4,5\n'),
+      {},
+      'ERR_DATA',
+      /line 2, column 3 is 300/,
+    ],
+    [
       'a row without its label',
       'x.csv',
       bytes('1,2,3,4,5\n,2,3,4,5\n'),

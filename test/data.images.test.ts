@@ -156,6 +156,12 @@ describe('a folder of images', () => {
       'ERR_DATA',
       /bad1.jpg.*bad2.jpg.*bad3.jpg.*bad4.jpg.*bad5.jpg.*there may be more/,
     ],
+    [
+      'a class without images',
+      async () => ({ ...(await set(4)), 'c/.keep': '' }),
+      'ERR_DATA',
+      /c holds no images/,
+    ],
     ['an empty file', async () => ({ ...(await set(4)), 'b/empty.png': '' }), 'ERR_DATA', /empty\.png/],
     [
       'other files',

@@ -310,7 +310,9 @@ describe('evaluation', () => {
       networks: 1,
       baselines: ['herding'],
     });
-    expect(result.protocol).toMatch(/^mlp:width=6, protocol dc: sgd at rate 0.01, .*300 epochs in batches of 256/);
+    expect(result.protocol).toMatch(
+      /^mlp:width=6, protocol dc: sgd at rate 0.01, .*300 epochs in batches of 256/,
+    );
     expect(result.baselines.herding.learningRate).toBe(0.01);
     expect(result.accuracy.mean).toBeGreaterThan(20);
   });

@@ -40,6 +40,11 @@ export const command: Command = {
       );
     const { title, mirrors, files, open = '' } = catalogue[name];
     const { to = join('data', name), from } = values as { to?: string; from?: string };
+    if (from !== undefined && !(/^https?:/.test(from) && URL.canParse(from) && from.endsWith('/')))
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `--from is ${JSON.stringify(from)}, expected an address such as https://example.org/files/ with a slash at its end`,
+      );
     const terminal = new Terminal(Boolean(values.json));
     using stop = listenForStop(() => terminal.say('Stopping; the next time it goes on from here.'));
     terminal.say(title);

@@ -205,7 +205,7 @@ async function readArtefact(path: string): Promise<Artefact> {
   } catch (cause) {
     throw new LimbeckError(
       'ERR_FILE_MISSING',
-      `${path} cannot be read: ${(cause as Error).message}; expected a distilled.safetensors`,
+      `${path} cannot be read: ${(cause as Error).message}; expected a file such as runs/first/distilled.safetensors`,
       { cause },
     );
   }

@@ -101,6 +101,9 @@ export function parseCsv(bytes: Uint8Array, path: string, labelColumn?: string):
   const values = new Float32Array(rows * (columns - 1));
   const labels: string[] = [];
   let areBytes = true;
+  let areWhole = true;
+  /** The first whole number that is no byte: an error where all are whole. */
+  let beyond: string | undefined;
   for (let row = 0; row < rows; row++) {
     const line = cells(lines[begin + row]);
     const where = () => `line ${begin + row + 1}`;
@@ -117,10 +120,18 @@ export function parseCsv(bytes: Uint8Array, path: string, labelColumn?: string):
           'CSV table',
           `${where()}, column ${column + 1} is ${JSON.stringify(line[column].slice(0, 40))}, expected a number`,
         );
-      areBytes &&= Number.isInteger(value) && value >= 0 && value <= 255;
+      areWhole &&= Number.isInteger(value);
+      const isByte = Number.isInteger(value) && value >= 0 && value <= 255;
+      areBytes &&= isByte;
+      if (areWhole && !isByte) beyond ??= `${where()}, column ${column + 1} is ${value}`;
       values[at++] = value;
     }
   }
+  if (areWhole && beyond)
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${path}: ${beyond}, expected bytes from 0 to 255 where all pixels are whole numbers; correct it, or give floats.`,
+    );
   return { rows, labels, values: areBytes ? Uint8Array.from(values) : values };
 }
 

@@ -85,7 +85,12 @@ export async function decodeImages(
   const worker = async () => {
     while (next < paths.length && complaints.length < MAX_COMPLAINTS) await decodeNext();
   };
+  // One thread per image: images of data sets are too small to share one, and there are many. The setting is the whole
+  // process's, so it is put back.
+  const threads = sharp.concurrency();
+  sharp.concurrency(1);
   const ends = await Promise.allSettled(Array.from({ length: IN_FLIGHT }, worker));
+  sharp.concurrency(threads);
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
 
   if (complaints.length || all === undefined) {
@@ -111,14 +116,14 @@ function checkOptions({ imageSize, channels }: DecodeOptions): void {
     throw new LimbeckError('ERR_OPTION', `channels is ${channels}, expected 1 (grey) or 3 (RGB).`);
 }
 
-type SharpFunction = (input: Uint8Array, options: SharpOptions) => Sharp;
+interface SharpFunction {
+  (input: Uint8Array, options: SharpOptions): Sharp;
+  concurrency(threads?: number): number;
+}
 
 async function loadSharp(): Promise<SharpFunction> {
   try {
     const { default: sharp } = await import('sharp');
-    // One thread per image: images of data sets are too small to share one, and there are many.
-    sharp.concurrency(1);
-    sharp.cache(false);
     return sharp;
   } catch (error) {
     throw new LimbeckError(

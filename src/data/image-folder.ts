@@ -119,6 +119,11 @@ async function listClasses(folder: string): Promise<ImageFile[]> {
         'ERR_DATA',
         `${join(folder, className, other)} is no image file, expected ${EXTENSIONS.join(', ')}; move it elsewhere.`,
       );
+    if (!inside.files.length)
+      throw new LimbeckError(
+        'ERR_DATA',
+        `${join(folder, className)} holds no images; remove the folder, or put the images of its class there.`,
+      );
     for (const name of inside.files) found.push({ path: join(folder, className, name), className });
   }
   return found;

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { LimbeckError } from '../../util/errors.js';
 import { loadBinding, type MatrixSizes } from './binding.js';
 
 /** c += transpose(a) b in float64: a `[depth, m]`, b `[depth, n]`, c `[m, n]`. */
@@ -29,8 +30,16 @@ export async function withMatrixProduct<T>(use: (product: MatrixProduct) => Prom
   }
 }
 
-/** What the native product means. */
+/** Rows of products that TypeScript does in a minute or so. */
+const plainLimit = 1024;
+
+/** What the native product means. ERR_DEVICE for products that would take it hours. */
 export const plainProduct: MatrixProduct = async (a, b, c, { depth, m, n }) => {
+  if (m > plainLimit)
+    throw new LimbeckError(
+      'ERR_DEVICE',
+      `a product of ${m} rows needs the native engine, which cannot be loaded here: see \`limbeck devices\`, or leave out --zca`,
+    );
   for (let i = 0; i < m; i++)
     for (let k = 0; k < depth; k++) {
       const factor = a[k * m + i];
