@@ -216,7 +216,7 @@ test('every engine takes the same steps, to its precision, and repeats its own b
 test.each([
   [{ iterations: 0 }, /iterations is 0, expected a whole number of at least 1/],
   [{ lr: Number.NaN }, /lr is null|lr is NaN/],
-  [{ network: 'vgg' }, /network is "vgg", expected one of alexcifarnet, convnet, lenet, mlp/],
+  [{ network: 'vgg' }, /network is "vgg", expected one of alexcifarnet, convnet, custom, lenet, mlp/],
   [{ colour: 1 }, /option colour is unknown/],
   [{ average: 1 }, /average is 1, expected a number from 0/],
   [{ optimizer: 'lion' }, /optimizer is "lion", expected one of sgd, momentum, nesterov, adam, adamw/],

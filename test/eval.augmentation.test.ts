@@ -225,9 +225,9 @@ describe('an evaluation', () => {
     });
     const set = await setOf(white);
     for (const [protocol, said] of [
-      ['mtt', /^mlp on ZCA-whitened images, protocol mtt: sgd at the learned rate/],
-      ['dc', /^mlp on ZCA-whitened images, protocol dc: /],
-      ['learned-steps', /^mlp on ZCA-whitened images, random initialisation, 2 steps/],
+      ['mtt', /^mlp:width=8 on ZCA-whitened images, protocol mtt: sgd at the learned rate/],
+      ['dc', /^mlp:width=8 on ZCA-whitened images, protocol dc: /],
+      ['learned-steps', /^mlp:width=8 on ZCA-whitened images, random initialisation, 2 steps/],
     ] as const) {
       const result = await evaluate(devices.cpu!, white, set, { ...options, protocol });
       expect(result.protocol).toMatch(said);
@@ -268,7 +268,7 @@ describe('an evaluation', () => {
     }
     const set = await setOf(generateDigits(digits));
     expect(protocolName(set, { protocol: findProtocol('dc') })).toMatch(
-      /^mlp, protocol dc: sgd at rate 0.01, a tenth of it after half the epochs, momentum 0.9, weight decay 0.0005, 300 epochs in batches of 256, hard labels/,
+      /^mlp:width=8, protocol dc: sgd at rate 0.01, a tenth of it after half the epochs, momentum 0.9, weight decay 0.0005, 300 epochs in batches of 256, hard labels/,
     );
   });
 });
