@@ -1,5 +1,6 @@
 import type { Dataset, Split } from '../data/dataset.js';
 import type { Device, Executable, Tensor } from '../engine/device.js';
+import { loadWithTensors } from '../engine/load.js';
 import * as elementwise from '../engine/ops/elementwise.js';
 import * as gather from '../engine/ops/gather.js';
 import { elements, type Program, Recorder, reshape, slice, type View } from '../engine/program.js';
@@ -7,7 +8,12 @@ import type { Network, WeightScheme } from '../networks/network.js';
 import type { Strategy } from '../train/augmentation.js';
 import { drawNetworks } from '../train/initialise.js';
 import { recordInnerLoop } from '../train/inner-loop.js';
-import { batchesOf, type MinibatchTraining, rateTable, recordMinibatchStep } from '../train/minibatch.js';
+import {
+  batchesOf,
+  declareMinibatches,
+  type MinibatchTraining,
+  startMinibatches,
+} from '../train/minibatch.js';
 import { randomState, streams } from '../train/streams.js';
 import type { Training } from '../train/training.js';
 import { type Owned, owning } from '../util/owned.js';
@@ -68,10 +74,7 @@ export class Evaluator {
   ): Promise<Evaluator> {
     return owning(async (owned) => {
       const program = recordTraining(geometry);
-      const tensors: Record<string, Tensor> = {};
-      for (const { external, name, dtype, length } of program.slots)
-        if (external) tensors[name] = owned.own(await device.tensor(dtype, length));
-      const executable = owned.own(await device.load(program, tensors));
+      const { tensors, executable } = await loadWithTensors(device, program, owned);
       const trained = tensors.trained ?? tensors.theta;
       const batches = { tensors: { images: tensors.images }, record: trainingBatches(geometry) };
       const scoring = owned.own(
@@ -109,11 +112,7 @@ export class Evaluator {
   async #minibatches(training: MinibatchTraining, rate: number, signal?: AbortSignal): Promise<void> {
     const { tensors, geometry } = this;
     const rows = geometry.steps * geometry.n;
-    await tensors.schedule.write(rateTable(training, rows, rate));
-    await tensors.state.write(randomState(geometry.seed ?? 0, 0));
-    const zero = new Float32Array(tensors.mean.length);
-    await tensors.mean.write(zero);
-    await tensors.square?.write(zero);
+    await startMinibatches(tensors, training, { rows, rate, seed: geometry.seed ?? 0 });
     await this.executable.run({ times: batchesOf(training, rows).steps, signal });
   }
 
@@ -146,15 +145,13 @@ function repeated(values: ArrayLike<number>, length: number): ArrayLike<number> 
 const trainingBytes = 2 ** 30;
 
 /** The first of the given numbers of members whose training fits into memory; the last one where none does. */
-export function membersThatFit(
-  geometry: Omit<EvaluatorGeometry, 'members'>,
-  choices: readonly number[],
-): number {
-  const fits = (members: number) => recordTraining({ ...geometry, members }).bytes().total <= trainingBytes;
+export function membersThatFit(choices: readonly number[], record: (members: number) => Program): number {
+  const fits = (members: number) => record(members).bytes().total <= trainingBytes;
   return choices.find(fits) ?? choices[choices.length - 1];
 }
 
-function recordTraining(geometry: EvaluatorGeometry): Program {
+/** The program that trains the population. */
+export function recordTraining(geometry: EvaluatorGeometry): Program {
   return geometry.minibatches
     ? recordMinibatches(geometry, geometry.minibatches)
     : recordLearnedSteps(geometry);
@@ -184,7 +181,6 @@ function recordMinibatches(
   const rows = steps * n;
   const [C] = network.inputShape;
   const K = network.classes;
-  const theta = r.external('theta', members, [network.count]);
   const images = r.external('images', members, [rows, ...network.inputShape]);
   const labels = r.external('labels', 1, [rows, 1, 1, K]);
   // Images are normalised and labels are what they are: both are gathered unchanged.
@@ -192,16 +188,11 @@ function recordMinibatches(
     gain: elementwise.fill(r, 1, r.temporary('gain', 1, [channels])),
     shift: elementwise.fill(r, 0, r.temporary('shift', 1, [channels])),
   });
-  recordMinibatchStep(r, {
+  declareMinibatches(r, members, {
     network,
     training,
     augmentation,
     rows,
-    state: r.external('state', 1, [4], 'u32'),
-    schedule: r.external('schedule', 1, [batchesOf(training, rows).steps, 2]),
-    theta,
-    mean: r.external('mean', members, [network.count]),
-    square: training.optimizer === 'adam' ? r.external('square', members, [network.count]) : undefined,
     gather(r: Recorder, index: View) {
       const y = gather.images(r, { data: labels, index, ...same(1) });
       return {

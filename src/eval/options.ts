@@ -8,7 +8,7 @@ import {
   type NetworkSpec,
   networkNames,
   networkSpec,
-  printNetworkSpec,
+  networkTitle,
 } from '../networks/index.js';
 import { lossNames } from '../train/loss.js';
 import type { Schedule } from '../train/schedule.js';
@@ -318,7 +318,7 @@ function networkFor(network: string | NetworkSpec, dataset: Dataset): Network {
     return createNetwork(networkOptionsFor(network, dataset));
   } catch (error) {
     if (!(error instanceof LimbeckError) || error.code !== 'ERR_SHAPE') throw error;
-    const message = `${printNetworkSpec(networkSpec(network))} cannot take the ${shapeText(imageShape)} images of ${set}: ${error.message}; choose another network (mlp takes any size)`;
+    const message = `${networkTitle(network)} cannot take the ${shapeText(imageShape)} images of ${set}: ${error.message}; choose another network (mlp takes any size)`;
     throw new LimbeckError('ERR_SHAPE', message, { cause: error });
   }
 }

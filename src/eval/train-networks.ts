@@ -1,20 +1,20 @@
 import type { Dataset } from '../data/dataset.js';
 import { normalisedImages, SplitOnDevice } from '../data/on-device.js';
 import type { Device, Executable, Tensor } from '../engine/device.js';
+import { loadWithTensors } from '../engine/load.js';
 import { elements, type Program, Recorder, slice } from '../engine/program.js';
 import { createNetwork, type Network } from '../networks/index.js';
 import { type NetworkSpec, printNetworkSpec } from '../networks/spec.js';
 import {
   batchesOf,
+  declareMinibatches,
   describeMinibatches,
   type MinibatchTraining,
-  rateTable,
-  recordMinibatchStep,
+  startMinibatches,
 } from '../train/minibatch.js';
-import { randomState } from '../train/streams.js';
 import { LimbeckError } from '../util/errors.js';
 import { type Owned, owning } from '../util/owned.js';
-import { heldOutNetworks } from './evaluator.js';
+import { heldOutNetworks, membersThatFit } from './evaluator.js';
 import { checkScored, classCounts, Scoring, type TrainingBatches } from './scoring.js';
 import { type Accuracy, percentByClass, percentRight, summarise } from './statistics.js';
 
@@ -60,9 +60,6 @@ const defaults = {
   loss: 'cross-entropy',
 } as const satisfies MinibatchTraining;
 
-/** Bytes that the training of several networks at once may take. */
-const trainingBytes = 2 ** 30;
-
 /** Ordinary training on the whole training split: what a distilled set is measured against. ERR_OPTION for bad options. */
 export async function trainNetworks(
   device: Device,
@@ -82,16 +79,12 @@ export async function trainNetworks(
   checkScored(dataset);
   return owning(async (owned) => {
     const train = owned.own(await SplitOnDevice.upload(device, dataset, dataset.train));
-    const members = [10, 5, 2, 1].find(
-      (count) =>
-        count === 1 ||
-        (count <= networks && recordTraining(network, training, count, train).bytes().total <= trainingBytes),
-    )!;
-    const program = recordTraining(network, training, members, train);
-    const tensors: Record<string, Tensor> = { ...train.tensors };
-    for (const { external, name, dtype, length } of program.slots)
-      if (external) tensors[name] ??= owned.own(await device.tensor(dtype, length));
-    const executable = owned.own(await device.load(program, tensors));
+    const record = (count: number) => recordTraining(network, training, count, train);
+    const members = membersThatFit(
+      [10, 5, 2, 1].filter((count) => count === 1 || count <= networks),
+      record,
+    );
+    const { tensors, executable } = await loadWithTensors(device, record(members), owned, train.tensors);
     const batches = await trainingBatches(device, dataset, network, training.batch, owned);
     const validation = owned.own(
       await Scoring.create(device, dataset, dataset.validation, network, tensors.theta, batches),
@@ -148,11 +141,7 @@ export async function trainNetworks(
     validation: Scoring,
     report: (epoch: number, accuracies: readonly number[]) => void,
   ): Promise<number[]> {
-    const zero = new Float32Array(tensors.mean.length);
-    await tensors.mean.write(zero);
-    await tensors.square?.write(zero);
-    await tensors.state.write(randomState(seed, 0));
-    await tensors.schedule.write(rateTable(training, dataset.train.count, learningRate));
+    await startMinibatches(tensors, training, { rows: dataset.train.count, rate: learningRate, seed });
     const { perEpoch } = batchesOf(training, dataset.train.count);
     const members = tensors.theta.length / network.count;
     let accuracies: number[] = [];
@@ -200,16 +189,10 @@ function recordTraining(
 ): Program {
   const r = new Recorder('train on the training split');
   const externals = split.declare(r);
-  const rows = split.count;
-  recordMinibatchStep(r, {
+  declareMinibatches(r, members, {
     network,
     training,
-    rows,
-    state: r.external('state', 1, [4], 'u32'),
-    schedule: r.external('schedule', 1, [batchesOf(training, rows).steps, 2]),
-    theta: r.external('theta', members, [network.count]),
-    mean: r.external('mean', members, [network.count]),
-    square: training.optimizer === 'adam' ? r.external('square', members, [network.count]) : undefined,
+    rows: split.count,
     gather: (r, index) => split.batch(r, externals, index),
   });
   return r.program();

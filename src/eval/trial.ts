@@ -2,7 +2,13 @@ import type { Dataset, Split } from '../data/dataset.js';
 import type { Device } from '../engine/device.js';
 import type { WeightScheme } from '../networks/network.js';
 import { Owned } from '../util/owned.js';
-import { Evaluator, type EvaluatorGeometry, heldOutNetworks, membersThatFit } from './evaluator.js';
+import {
+  Evaluator,
+  type EvaluatorGeometry,
+  heldOutNetworks,
+  membersThatFit,
+  recordTraining,
+} from './evaluator.js';
 import { percentRight } from './statistics.js';
 
 /** One network trained on one small set. */
@@ -83,7 +89,7 @@ export class Trial {
     const { geometry, signal } = this.options;
     let evaluator = this.#evaluators.get(split);
     if (!evaluator) {
-      const members = membersThatFit(geometry, choices);
+      const members = membersThatFit(choices, (count) => recordTraining({ ...geometry, members: count }));
       const created = await Evaluator.create(this.device, this.dataset, split, { ...geometry, members });
       evaluator = this.#owned.own(created);
       this.#evaluators.set(split, evaluator);

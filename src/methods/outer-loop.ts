@@ -1,5 +1,6 @@
 import type { SplitOnDevice } from '../data/on-device.js';
 import type { Device, Executable, Numbers, Tensor } from '../engine/device.js';
+import { loadWithTensors } from '../engine/load.js';
 import * as activation from '../engine/ops/activation.js';
 import * as elementwise from '../engine/ops/elementwise.js';
 import * as optimizer from '../engine/ops/optimizer.js';
@@ -161,11 +162,7 @@ export class OuterLoop {
   static create(device: Device, options: OuterLoopOptions, split: SplitOnDevice): Promise<OuterLoop> {
     return owning(async (owned) => {
       const program = recordOuterStep(options, split);
-      const tensors: Record<string, Tensor> = {};
-      for (const slot of program.slots)
-        if (slot.external && !Object.hasOwn(split.tensors, slot.name))
-          tensors[slot.name] = owned.own(await device.tensor(slot.dtype, slot.length));
-      const executable = owned.own(await device.load(program, { ...tensors, ...split.tensors }));
+      const { tensors, executable } = await loadWithTensors(device, program, owned, split.tensors);
       const loop = new OuterLoop(options, program, executable, tensors, owned);
       await loop.#initialise(device);
       return loop;

@@ -11,7 +11,7 @@ export {
   type WeightScheme,
   weightSchemes,
 } from './network.js';
-export { type NetworkSpec, networkSpec, parseNetworkSpec, printNetworkSpec } from './spec.js';
+export { type NetworkSpec, networkSpec, networkTitle, parseNetworkSpec, printNetworkSpec } from './spec.js';
 
 /** Names that `createNetwork` knows: one file each in this folder. */
 export const networkNames: readonly string[] = Object.keys(modules);

@@ -12,6 +12,7 @@ import { maxPool } from '../layers/max-pool.js';
 import { relu } from '../layers/relu.js';
 import { residual } from '../layers/residual.js';
 import { LimbeckError } from '../util/errors.js';
+import { flag, type Rule, real, whole } from './options.js';
 
 /** Windows: `kernel` pixels wide and high, moved by `stride` (pooling: by `kernel`), over `padding` (0) zeros around the map. */
 interface Window {
@@ -101,17 +102,13 @@ function pool(name: string, make: (geometry: { kernel: number; stride: number; p
   };
 }
 
-const real = (value: unknown) => Number.isFinite(value) && (value as number) >= 0;
-const whole = (least: number) => (value: unknown) =>
-  Number.isSafeInteger(value) && (value as number) >= least;
-
 /** What the value of a key may be. */
-function ruleFor(name: string): [(value: unknown) => boolean, string] {
-  if (name === 'bias') return [(value) => typeof value === 'boolean', 'true or false'];
-  if (['alpha', 'beta', 'k', 'leakyRelu', 'dropout'].includes(name)) return [real, 'a number of at least 0'];
+function ruleFor(name: string): Rule<unknown> {
+  if (name === 'bias') return flag(true);
+  if (['alpha', 'beta', 'k', 'leakyRelu', 'dropout'].includes(name)) return real(0);
   // A pooling without a stride moves by its kernel.
   const least = name === 'padding' || name === 'stride' ? 0 : 1;
-  return [whole(least), `a whole number of at least ${least}`];
+  return whole(least, least);
 }
 
 /** Builds the layers of a list; ERR_OPTION naming the first that is not one. */
@@ -145,8 +142,8 @@ function layerOf(spec: LayerSpec, where: string): Layer {
   if (unknown) throw bad(`only ${Object.keys(defaults).join(', ')} in it`);
   const values = { ...defaults, ...given };
   for (const [name, value] of Object.entries(values)) {
-    const [fits, expected] = ruleFor(name);
-    if (!fits(value)) throw bad(`${expected} for ${name}`);
+    const { expected, read } = ruleFor(name);
+    if (read(value) === undefined) throw bad(`${expected} for ${name}`);
   }
   return make(values as never);
 }

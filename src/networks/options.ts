@@ -16,6 +16,19 @@ export const whole = (fallback: number, least = 1): Rule<number> => ({
     Number.isSafeInteger(value) && (value as number) >= least ? (value as number) : undefined,
 });
 
+/** A number of at least 0. */
+export const real = (fallback: number): Rule<number> => ({
+  fallback,
+  expected: 'a number of at least 0',
+  read: (value) => (Number.isFinite(value) && (value as number) >= 0 ? (value as number) : undefined),
+});
+
+export const flag = (fallback: boolean): Rule<boolean> => ({
+  fallback,
+  expected: 'true or false',
+  read: (value) => (typeof value === 'boolean' ? value : undefined),
+});
+
 /** One of some names, the first unless something else is asked for. */
 export const oneOf = <T extends string>(...names: readonly T[]): Rule<T> => ({
   fallback: names[0],

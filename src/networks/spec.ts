@@ -6,14 +6,15 @@ export interface NetworkSpec {
   readonly [option: string]: unknown;
 }
 
-/** What a network is called in tables: its spec, without the sizes that the data gave it. */
-export function networkTitle({ inputShape: _, classes: __, ...spec }: NetworkSpec): string {
-  return printNetworkSpec(spec);
-}
-
 /** Either form in which a network may be asked for. */
 export const networkSpec = (network: string | NetworkSpec): NetworkSpec =>
   typeof network === 'string' ? parseNetworkSpec(network) : network;
+
+/** What a network is called in tables: its text form, without the sizes that the data gave it. */
+export function networkTitle(network: string | NetworkSpec): string {
+  const { inputShape: _, classes: __, ...spec } = networkSpec(network);
+  return printNetworkSpec(spec);
+}
 
 /**
  * Reads `convnet:width=64:norm=batch` as `{ name: 'convnet', width: 64, norm: 'batch' }`: numbers become numbers, `true`

@@ -1,5 +1,5 @@
 import type { DistilledSet } from '../eval/evaluate.js';
-import { networkSpec, printNetworkSpec } from '../networks/index.js';
+import { networkTitle } from '../networks/index.js';
 import { escapeHtml } from './figure.js';
 import { curvesSection } from './page/curves.js';
 import { detailsSection, useSection } from './page/details.js';
@@ -50,7 +50,7 @@ const titleOf = (titles: Readonly<Record<string, string>>, name: string): string
 function headline({ config, dataset, testAccuracy, best }: RunRecord): { plain: string; marked: string } {
   const { network, init } = config.options;
   const images = counted(imageCount(config.options, dataset.classNames.length), 'image');
-  const name = titleOf(networkTitles, printNetworkSpec(networkSpec(network)));
+  const name = titleOf(networkTitles, networkTitle(network));
   const learner = init === 'fixed' ? `this ${name}` : `a fresh ${name}`;
   const data = titleOf(datasetTitles, dataset.name);
   const say = (number: string) =>

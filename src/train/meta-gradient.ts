@@ -1,4 +1,5 @@
 import type { Device, Executable, Numbers, Tensor } from '../engine/device.js';
+import { loadWithTensors } from '../engine/load.js';
 import { type Program, Recorder } from '../engine/program.js';
 import { Turns } from '../engine/turns.js';
 import { createNetwork, type Network, type NetworkOptions } from '../networks/index.js';
@@ -161,10 +162,7 @@ class Cache {
     this.#loaded = undefined;
     this.#loaded = await owning(async (owned) => {
       const program = recordMetaGradient(geometry);
-      const tensors: Record<string, Tensor> = {};
-      for (const { external, name, dtype, length } of program.slots)
-        if (external) tensors[name] = owned.own(await device.tensor(dtype, length));
-      const executable = owned.own(await device.load(program, tensors));
+      const { tensors, executable } = await loadWithTensors(device, program, owned);
       return { key, tensors, executable, owned };
     });
     return this.#loaded;

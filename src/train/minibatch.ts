@@ -1,3 +1,4 @@
+import type { Tensor } from '../engine/device.js';
 import * as crossentropy from '../engine/ops/crossentropy.js';
 import * as elementwise from '../engine/ops/elementwise.js';
 import * as optimizer from '../engine/ops/optimizer.js';
@@ -5,7 +6,7 @@ import * as random from '../engine/ops/random.js';
 import { elements, type Recorder, reshape, type View } from '../engine/program.js';
 import type { Network } from '../networks/network.js';
 import { augment, type Strategy } from './augmentation.js';
-import { streams } from './streams.js';
+import { randomState, streams } from './streams.js';
 
 /** Ordinary training of a network in minibatches. */
 export interface MinibatchTraining {
@@ -104,6 +105,37 @@ export function recordMinibatchStep(r: Recorder, step: MinibatchStep): void {
     optimizer.momentumInPlace(r, { g, schedule, state, theta, v: mean }, { momentum, weightDecay });
   }
   random.advance(r, { state });
+}
+
+/** Records one step on external tensors of its own: `state`, `schedule`, `theta`, `mean` and, for Adam, `square`. */
+export function declareMinibatches(
+  r: Recorder,
+  members: number,
+  step: Omit<MinibatchStep, 'state' | 'schedule' | 'theta' | 'mean' | 'square'>,
+): void {
+  const { network, training, rows } = step;
+  const perParameter = (name: string) => r.external(name, members, [network.count]);
+  recordMinibatchStep(r, {
+    ...step,
+    state: r.external('state', 1, [4], 'u32'),
+    schedule: r.external('schedule', 1, [batchesOf(training, rows).steps, 2]),
+    theta: perParameter('theta'),
+    mean: perParameter('mean'),
+    square: training.optimizer === 'adam' ? perParameter('square') : undefined,
+  });
+}
+
+/** Brings those tensors, all but `theta`, to where they are before the first step. */
+export async function startMinibatches(
+  { schedule, state, mean, square }: Readonly<Record<string, Tensor>>,
+  training: MinibatchTraining,
+  { rows, rate, seed }: { rows: number; rate: number; seed: number },
+): Promise<void> {
+  await schedule.write(rateTable(training, rows, rate));
+  await state.write(randomState(seed, 0));
+  const zero = new Float32Array(mean.length);
+  await mean.write(zero);
+  await square?.write(zero);
 }
 
 /** Training in words: `sgd at rate 0.01, a tenth of it after half the epochs, momentum 0.9, …`. */

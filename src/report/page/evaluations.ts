@@ -1,5 +1,5 @@
 import type { Accuracy } from '../../eval/statistics.js';
-import { networkSpec, printNetworkSpec } from '../../networks/index.js';
+import { networkTitle } from '../../networks/index.js';
 import { escapeHtml } from '../figure.js';
 import { accuracyText, type EvaluationRecord, type RunRecord } from '../record.js';
 
@@ -27,7 +27,7 @@ export function evaluationsSection({ evaluations = [], config }: RunRecord): str
   return (
     '<section><h2>Measured later</h2><p class="about">Each table is one protocol; numbers of different protocols say little ' +
     'about each other. Mean ± standard deviation over the runs.</p>' +
-    `${evaluations.map((one) => evaluationTable(one, printNetworkSpec(networkSpec(config.options.network)))).join('')}</section>`
+    `${evaluations.map((one) => evaluationTable(one, networkTitle(config.options.network))).join('')}</section>`
   );
 }
 

@@ -1,0 +1,25 @@
+import type { Owned } from '../util/owned.js';
+import type { Device, Executable, Tensor } from './device.js';
+import type { Program } from './program.js';
+
+/** A loaded program and the tensors bound to its external slots, by name. */
+export interface Bound {
+  readonly executable: Executable;
+  readonly tensors: Readonly<Record<string, Tensor>>;
+}
+
+/**
+ * Loads a program with a tensor of zeros for every external slot that `given` has none for; `owned` gets what is made here,
+ * whoever made `given` keeps it.
+ */
+export async function loadWithTensors(
+  device: Device,
+  program: Program,
+  owned: Owned,
+  given: Readonly<Record<string, Tensor>> = {},
+): Promise<Bound> {
+  const tensors: Record<string, Tensor> = { ...given };
+  for (const { external, name, dtype, length } of program.slots)
+    if (external) tensors[name] ??= owned.own(await device.tensor(dtype, length));
+  return { tensors, executable: owned.own(await device.load(program, tensors)) };
+}
