@@ -1,5 +1,6 @@
 #include <napi.h>
 
+#include "description.h"
 #include "isa.h"
 #include "matrix.h"
 #include "parallel.h"
@@ -18,27 +19,19 @@
  */
 namespace {
 
+using limbeck::array;
 using limbeck::Buffer;
+using limbeck::fail;
+using limbeck::integer;
 using limbeck::Isa;
 using limbeck::Kernel;
+using limbeck::object;
 using limbeck::Pool;
 using limbeck::Program;
 
 constexpr napi_type_tag kDeviceTag = {0x6c696d6265636b01, 0x1d6f1c0a8b7e4f01};
 constexpr napi_type_tag kTensorTag = {0x6c696d6265636b02, 0x1d6f1c0a8b7e4f02};
 constexpr napi_type_tag kProgramTag = {0x6c696d6265636b03, 0x1d6f1c0a8b7e4f03};
-
-/** Throws a JavaScript error whose `code` TypeScript turns into a LimbeckError. */
-[[noreturn]] void fail(Napi::Env env, const char* code, const std::string& message) {
-  Napi::Error error = Napi::Error::New(env, message);
-  error.Set("code", Napi::String::New(env, code));
-  throw error;
-}
-
-int64_t integer(const Napi::Value& value) {
-  if (!value.IsNumber()) fail(value.Env(), "ERR_PROGRAM", "expected a number");
-  return value.As<Napi::Number>().Int64Value();
-}
 
 template <class T>
 T* unwrap(const Napi::Value& value, const napi_type_tag& tag) {
@@ -177,11 +170,16 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
 
     std::vector<limbeck::StepDescription> steps;
     const Napi::Array step_list = array(description.Get("steps"));
-    for (uint32_t i = 0; i < step_list.Length(); i++) steps.push_back(step(device->isa(), object(step_list.Get(i))));
+    for (uint32_t i = 0; i < step_list.Length(); i++) steps.push_back(limbeck::step_description(device->isa(), object(step_list.Get(i))));
+
+    std::vector<limbeck::GroupDescription> groups;
+    const Napi::Array group_list = array(description.Get("groups"));
+    for (uint32_t i = 0; i < group_list.Length(); i++) groups.push_back(limbeck::group_description(object(group_list.Get(i))));
 
     Program::Status status;
     std::string message;
-    program_ = Program::create(device->pool(), storages, integer(description.Get("arenaBytes")), steps, &status, &message);
+    program_ = Program::create(device->pool(), storages, integer(description.Get("arenaBytes")), steps, groups, &status,
+                               &message);
     if (status == Program::Status::kOutOfMemory) fail(env, "ERR_OUT_OF_MEMORY", "no room for " + message);
     if (!program_) fail(env, "ERR_PROGRAM", message);
     info.This().As<Napi::Object>().TypeTag(&kProgramTag);
@@ -194,47 +192,6 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
   }
 
  private:
-  static Napi::Object object(const Napi::Value& value) {
-    if (!value.IsObject()) fail(value.Env(), "ERR_PROGRAM", "expected an object");
-    return value.As<Napi::Object>();
-  }
-  static Napi::Array array(const Napi::Value& value) {
-    if (!value.IsArray()) fail(value.Env(), "ERR_PROGRAM", "expected an array");
-    return value.As<Napi::Array>();
-  }
-  static std::vector<int64_t> integers(const Napi::Value& value) {
-    const Napi::Array from = array(value);
-    std::vector<int64_t> to;
-    for (uint32_t i = 0; i < from.Length(); i++) to.push_back(integer(from.Get(i)));
-    return to;
-  }
-
-  static size_t count(const char* const* names) {
-    size_t n = 0;
-    while (names[n]) n++;
-    return n;
-  }
-
-  static limbeck::StepDescription step(const Isa& isa, const Napi::Object& from) {
-    const Napi::Env env = from.Env();
-    limbeck::StepDescription step;
-    step.kernel = limbeck::find_kernel(isa, static_cast<int>(integer(from.Get("kernel"))));
-    if (!step.kernel) fail(env, "ERR_PROGRAM", "there is no such kernel");
-    step.sizes = integers(from.Get("sizes"));
-    const Napi::Array constants = array(from.Get("constants"));
-    for (uint32_t i = 0; i < constants.Length(); i++)
-      step.constants.push_back(constants.Get(i).ToNumber().DoubleValue());
-    // storage, offset, stride, members, bytes for each operand
-    const std::vector<int64_t> numbers = integers(from.Get("operands"));
-    for (size_t i = 0; i + 4 < numbers.size(); i += 5)
-      step.operands.push_back({numbers[i], numbers[i + 1], numbers[i + 2], numbers[i + 3], numbers[i + 4]});
-    step.accumulate = from.Get("accumulate").ToBoolean().Value();
-    if (step.operands.size() != count(step.kernel->operands) || step.sizes.size() != count(step.kernel->sizes) ||
-        step.constants.size() != count(step.kernel->constants))
-      fail(env, "ERR_PROGRAM", std::string(step.kernel->name) + ": wrong number of operands, sizes or constants");
-    return step;
-  }
-
   /** run(times): a promise of whether it ran to its end. */
   Napi::Value run(const Napi::CallbackInfo& info) {
     if (!program_) fail(info.Env(), "ERR_PROGRAM", "the program was disposed of");

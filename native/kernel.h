@@ -77,6 +77,15 @@ struct Kernel {
   Workspace (*workspace)(const Step&);  // null: none
 };
 
+/** A kernel and what it is called with. */
+struct Call {
+  const Kernel* kernel;
+  Step step;
+};
+
+/** Memory is given out in whole cache lines. */
+LIMBECK_INLINE int64_t lines(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
 /** The kernels of one op file, under the file's name in the namespace of the instruction set. */
 struct KernelList {
   const Kernel* kernels;

@@ -1,5 +1,6 @@
 #include "program.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace limbeck {
@@ -7,8 +8,6 @@ namespace limbeck {
 namespace {
 
 constexpr int64_t kLine = 64;
-
-int64_t lines(int64_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
 
 std::string describe(const StepDescription& step, size_t index, size_t operand) {
   return "step " + std::to_string(index) + " (" + step.kernel->name + "): operand " + step.kernel->operands[operand];
@@ -39,7 +38,8 @@ Buffer::~Buffer() { free(allocation_); }
 
 std::unique_ptr<Program> Program::create(std::shared_ptr<Pool> pool, const std::vector<Storage>& storages,
                                          int64_t arena_bytes, const std::vector<StepDescription>& steps,
-                                         Status* status, std::string* message) {
+                                         const std::vector<GroupDescription>& groups, Status* status,
+                                         std::string* message) {
   const auto invalid = [&](const std::string& text) {
     *status = Status::kInvalid;
     *message = text;
@@ -63,11 +63,9 @@ std::unique_ptr<Program> Program::create(std::shared_ptr<Pool> pool, const std::
     if (storage.tensor) program->tensors_.push_back(storage.tensor);
   }
 
-  Workspace largest{0, 0};
   for (size_t i = 0; i < steps.size(); i++) {
     const StepDescription& description = steps[i];
-    const Kernel& kernel = *description.kernel;
-    Call call{kernel.run, Step{}};
+    Call call{description.kernel, Step{}};
     Step& step = call.step;
     for (size_t o = 0; o < description.operands.size(); o++) {
       const OperandDescription& operand = description.operands[o];
@@ -87,17 +85,26 @@ std::unique_ptr<Program> Program::create(std::shared_ptr<Pool> pool, const std::
     for (size_t s = 0; s < description.sizes.size(); s++) step.sizes[s] = description.sizes[s];
     for (size_t c = 0; c < description.constants.size(); c++) step.constants[c] = description.constants[c];
     step.accumulate = description.accumulate;
-    if (kernel.workspace) {
-      const Workspace workspace = kernel.workspace(step);
-      if (workspace.shared > largest.shared) largest.shared = workspace.shared;
-      if (workspace.worker > largest.worker) largest.worker = workspace.worker;
-    }
     program->calls_.push_back(call);
   }
 
-  program->shared_bytes_ = lines(largest.shared);
-  program->worker_bytes_ = lines(largest.worker);
-  const int64_t scratch = program->shared_bytes_ + pool->threads() * program->worker_bytes_;
+  for (const GroupDescription& description : groups) {
+    Group group{static_cast<size_t>(description.first), description.strips, {0, 0}};
+    const size_t from = program->groups_.empty() ? 0 : program->groups_.back().end();
+    if (description.first < 0 || group.first < from || group.end() > program->calls_.size())
+      return invalid("a group of steps does not fit in the program");
+    for (size_t s = 0; s < description.sums.size(); s++) {
+      const OperandDescription& sum = description.sums[s];
+      if (sum.storage < 0 || sum.storage >= static_cast<int64_t>(storages.size()) ||
+          !fits(sum, storages[static_cast<size_t>(sum.storage)].bytes))
+        return invalid("a sum over a batch reaches beyond its slot");
+      group.strips.sums[s].target = bases[static_cast<size_t>(sum.storage)] + sum.offset;
+    }
+    group.kernels = strip_workspace(group.strips, &program->calls_[group.first]);
+    program->groups_.push_back(std::move(group));
+  }
+
+  const int64_t scratch = program->plan_scratch();
   program->scratch_ = Buffer::allocate(scratch);
   if (!program->scratch_) {
     *status = Status::kOutOfMemory;
@@ -108,12 +115,40 @@ std::unique_ptr<Program> Program::create(std::shared_ptr<Pool> pool, const std::
   return program;
 }
 
+int64_t Program::plan_scratch() {
+  Workspace largest{0, 0};
+  int64_t bytes = 0;
+  auto group = groups_.begin();
+  for (size_t i = 0; i < calls_.size();) {
+    if (group != groups_.end() && group->first == i) {
+      bytes = std::max(bytes, strip_scratch(group->strips, group->kernels, pool_->threads()));
+      i = (group++)->end();
+      continue;
+    }
+    if (const auto workspace = calls_[i].kernel->workspace) {
+      const Workspace needed = workspace(calls_[i].step);
+      largest = {std::max(largest.shared, needed.shared), std::max(largest.worker, needed.worker)};
+    }
+    i++;
+  }
+  shared_bytes_ = lines(largest.shared);
+  worker_bytes_ = lines(largest.worker);
+  return std::max(bytes, shared_bytes_ + pool_->threads() * worker_bytes_);
+}
+
 bool Program::run(int64_t times) {
   const Context context{*pool_, scratch_->data(), scratch_->data() + shared_bytes_, worker_bytes_};
   for (int64_t time = 0; time < times; time++) {
-    for (const Call& call : calls_) {
+    auto group = groups_.begin();
+    for (size_t i = 0; i < calls_.size();) {
       if (stopped_.load(std::memory_order_relaxed)) return false;
-      call.run(call.step, context);
+      if (group != groups_.end() && group->first == i) {
+        run_strips(group->strips, group->kernels, &calls_[i], *pool_, scratch_->data());
+        i = (group++)->end();
+      } else {
+        calls_[i].kernel->run(calls_[i].step, context);
+        i++;
+      }
     }
   }
   return true;

@@ -7,6 +7,7 @@
 
 #include "kernel.h"
 #include "parallel.h"
+#include "strips.h"
 
 namespace limbeck {
 
@@ -54,6 +55,13 @@ struct StepDescription {
   bool accumulate;
 };
 
+/** A group of steps as TypeScript describes it: the first, how it is cut, and which storage each sum goes to. */
+struct GroupDescription {
+  int64_t first;
+  Strips strips;
+  std::vector<OperandDescription> sums;
+};
+
 /** Steps ready to run: memory allocated, every range checked. */
 class Program {
  public:
@@ -62,7 +70,7 @@ class Program {
   /** On failure `message` says what is wrong and the program is null. */
   static std::unique_ptr<Program> create(std::shared_ptr<Pool> pool, const std::vector<Storage>& storages,
                                          int64_t arena_bytes, const std::vector<StepDescription>& steps,
-                                         Status* status, std::string* message);
+                                         const std::vector<GroupDescription>& groups, Status* status, std::string* message);
 
   /** Runs all steps so many times; false when `stop` was called meanwhile (checked between steps). */
   bool run(int64_t times);
@@ -76,20 +84,26 @@ class Program {
   int64_t bytes() const;
 
  private:
-  struct Call {
-    void (*run)(const Step&, const Context&);
-    Step step;
+  struct Group {
+    size_t first;
+    Strips strips;
+    Workspace kernels;
+    size_t end() const { return first + strips.cuts.size(); }
   };
+
+  /** Bytes of scratch for whatever runs, one after the other in the same. */
+  int64_t plan_scratch();
 
   Program() = default;
 
   std::shared_ptr<Pool> pool_;
   std::vector<std::shared_ptr<Buffer>> tensors_;
   std::shared_ptr<Buffer> arena_;
-  std::shared_ptr<Buffer> scratch_;  // shared, then one piece per worker
+  std::shared_ptr<Buffer> scratch_;  // a step's: shared, then one piece per worker; a group's: see strips.h
   int64_t shared_bytes_ = 0;
   int64_t worker_bytes_ = 0;
   std::vector<Call> calls_;
+  std::vector<Group> groups_;
   std::atomic<bool> stopped_{false};
 };
 

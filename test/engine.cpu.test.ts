@@ -214,7 +214,7 @@ describe('runs', () => {
       const tensor = new native.NativeTensor(400000);
       const kernel = native.kernels().findIndex((kernel) => kernel.name === 'elementwise.fill');
       const step = { kernel, operands: [0, 0, 0, 1, 400000], sizes: [1, 100000], constants: [3], accumulate: false };
-      const program = new native.NativeProgram(device, { storages: [{ tensor, offset: 0, bytes: 400000 }], arenaBytes: 0, steps: [step] });
+      const program = new native.NativeProgram(device, { storages: [{ tensor, offset: 0, bytes: 400000 }], arenaBytes: 0, steps: [step], groups: [] });
       program.run(1).then(() => {
         const bytes = new Uint8Array(400000);
         tensor.read(bytes);

@@ -14,6 +14,19 @@ export type Elements = Float64Array | Uint32Array | Uint8Array;
 export type Members = (member: number) => Elements;
 
 /**
+ * How a kernel works on images independently of each other: called with some of the images of a batch, it computes
+ * what it computes for them with all. Operands begin with the batch axis unless named here.
+ */
+export interface Batch {
+  /** Sizes in proportion to the number of images: `N`, or all elements of an elementwise kernel. */
+  readonly sizes: readonly string[];
+  /** Operands without a batch axis, which all images share: weights. */
+  readonly whole?: readonly string[];
+  /** Results that are sums over the batch, added to what is there when the step accumulates. */
+  readonly sums?: readonly string[];
+}
+
+/**
  * One entry point of an op: `conv2d.forward` and so on. The op's file defines it here with its float64
  * meaning; `shaders/<op>.wgsl` and `native/ops/<op>.cc` hold the same entry point for the other engines and
  * declare the operands, sizes and constants they read by these names.
@@ -24,6 +37,8 @@ export interface Kernel {
   readonly operands: Readonly<Record<string, Access>>;
   readonly sizes: readonly string[];
   readonly constants: readonly string[];
+  /** Left out where images depend on each other, or on their place in the batch. */
+  readonly batch?: Batch;
   /**
    * `multilinear` kernels are sums of products of operands and constants with nothing subtracted, so that running
    * them on absolute values bounds their rounding error; `exact` ones move or select values and round nothing;

@@ -1,4 +1,4 @@
-import { bytesOf, type Program, type Slot } from './program.js';
+import { bytesOf, type Program, type Slot, type Step } from './program.js';
 
 /** Where the temporaries of a program live: `block` of each slot, and the size of each block in bytes. */
 export interface MemoryPlan {
@@ -10,18 +10,20 @@ export interface MemoryPlan {
 
 /**
  * Puts temporaries whose lives do not overlap into the same block, largest first. A slot lives from the first
- * to the last step that touches it, both included: within one step no operand shares memory with another
+ * to the last moment that has it (by default a step), both included: within one step no operand shares memory with another
  * (WebGPU forbids reading and writing one buffer in one dispatch, even in disjoint ranges).
  * Blocks are rounded to 64 bytes so that every slot starts on a cache line.
  */
-export function planMemory(program: Program): MemoryPlan {
+export function planMemory(
+  program: Program,
+  moments: readonly Iterable<Slot>[] = program.steps.map(temporariesOf),
+): MemoryPlan {
   const lives = new Map<Slot, { first: number; last: number }>();
-  program.steps.forEach((step, index) => {
-    for (const view of Object.values(step.operands)) {
-      if (!view || view.slot.external) continue;
-      const life = lives.get(view.slot);
+  moments.forEach((slots, index) => {
+    for (const slot of slots) {
+      const life = lives.get(slot);
       if (life) life.last = index;
-      else lives.set(view.slot, { first: index, last: index });
+      else lives.set(slot, { first: index, last: index });
     }
   });
 
@@ -44,4 +46,9 @@ export function planMemory(program: Program): MemoryPlan {
     blockOf.set(slot, block);
   }
   return { blockOf, blocks, bytes: blocks.reduce((sum, bytes) => sum + bytes, 0) };
+}
+
+/** The temporaries that a step touches. */
+export function temporariesOf(step: Step): Slot[] {
+  return Object.values(step.operands).flatMap((view) => (view && !view.slot.external ? [view.slot] : []));
 }

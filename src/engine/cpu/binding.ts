@@ -65,6 +65,32 @@ export interface ProgramDescription {
   readonly storages: readonly { tensor?: NativeTensor; offset: number; bytes: number }[];
   readonly arenaBytes: number;
   readonly steps: readonly StepDescription[];
+  /** In order, without overlap; steps in no group run whole. */
+  readonly groups: readonly GroupDescription[];
+}
+
+/** Steps that run strip by strip over the images of a batch; see strips.ts for how it is planned. */
+export interface GroupDescription {
+  /** The first of its steps; there are as many as `cuts`. */
+  readonly first: number;
+  readonly images: number;
+  readonly members: number;
+  readonly pieces: number;
+  readonly strip: number;
+  readonly alone: boolean;
+  readonly innerBytes: number;
+  readonly sumFloats: number;
+  readonly cuts: readonly {
+    /** Two numbers an operand: its kind and, in bytes, what an image takes (cut) or where it begins (inner; sum: in floats). */
+    readonly operands: readonly number[];
+    /** What one image adds to each size; 0 for sizes that stay. */
+    readonly sizes: readonly number[];
+    /** Whether it writes a sum, and is the first step that does. */
+    readonly sums: boolean;
+    readonly begins: boolean;
+  }[];
+  /** Seven numbers a sum: five as for an operand, its place among a piece's sums in floats, and 1 when accumulating. */
+  readonly sums: readonly number[];
 }
 
 export interface StepDescription {

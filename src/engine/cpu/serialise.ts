@@ -1,7 +1,15 @@
 import { LimbeckError } from '../../util/errors.js';
 import { planMemory } from '../memory.js';
-import { bytesOf, elements, type Program, type Slot, type Step } from '../program.js';
-import type { KernelSignature, NativeTensor, ProgramDescription, StepDescription } from './binding.js';
+import { bytesOf, elements, type Program, type Slot, type Step, type View } from '../program.js';
+import { accessesOf } from './accesses.js';
+import type {
+  GroupDescription,
+  KernelSignature,
+  NativeTensor,
+  ProgramDescription,
+  StepDescription,
+} from './binding.js';
+import { planStrips, type StripPlan } from './strips.js';
 
 /** A program as the addon takes it: slots as pieces of memory, kernels, operands and numbers by position. */
 export function describeProgram(
@@ -9,7 +17,14 @@ export function describeProgram(
   kernels: readonly KernelSignature[],
   tensors: ReadonlyMap<Slot, NativeTensor>,
 ): ProgramDescription {
-  const plan = planMemory(program);
+  const units = planStrips(program);
+  const inner = (view: View, strips?: StripPlan) => strips?.slotOf(view) !== undefined;
+  const moments = units.map(({ steps, strips }) =>
+    steps.flatMap((step) =>
+      accessesOf(step).flatMap(({ view }) => (view.slot.external || inner(view, strips) ? [] : [view.slot])),
+    ),
+  );
+  const plan = planMemory(program, moments);
   const blockStart: number[] = [];
   let arenaBytes = 0;
   for (const bytes of plan.blocks) {
@@ -35,20 +50,77 @@ export function describeProgram(
   };
 
   const places = new Map(kernels.map((kernel, place) => [kernel.name, place]));
-  const steps = program.steps.map((step): StepDescription => {
-    const place = places.get(step.kernel.name);
-    if (place === undefined)
-      throw new LimbeckError('ERR_PROGRAM', `the cpu engine has no kernel ${step.kernel.name}`);
-    return describeStep(step, place, kernels[place], storage);
+  const steps: StepDescription[] = [];
+  const groups: GroupDescription[] = [];
+  for (const { steps: together, strips } of units) {
+    if (strips) groups.push(describeGroup(strips, steps.length, kernels, places, storage));
+    for (const step of together) {
+      const place = places.get(step.kernel.name);
+      if (place === undefined)
+        throw new LimbeckError('ERR_PROGRAM', `the cpu engine has no kernel ${step.kernel.name}`);
+      // What lives in a worker's strip memory has no storage.
+      steps.push(
+        describeStep(step, place, kernels[place], (view) => (inner(view, strips) ? -1 : storage(view.slot))),
+      );
+    }
+  }
+  return { storages, arenaBytes, steps, groups };
+}
+
+/** How the operands of a step are found for a strip; the numbers are those of native/strips.h. */
+const kinds = { whole: 0, cut: 1, inner: 2, sum: 3 } as const;
+
+function describeGroup(
+  strips: StripPlan,
+  first: number,
+  kernels: readonly KernelSignature[],
+  places: ReadonlyMap<string, number>,
+  storage: (slot: Slot) => number,
+): GroupDescription {
+  const { images, members, pieces, strip, alone, innerBytes, sumFloats } = strips;
+  const begun = new Set<unknown>();
+  const cuts = strips.steps.map((step) => {
+    const signature = kernels[places.get(step.kernel.name)!];
+    const accesses = new Map(accessesOf(step).map((access) => [access.name, access]));
+    let [sums, begins] = [false, false];
+    const operands = signature.operands.flatMap((name): number[] => {
+      const access = accesses.get(name);
+      if (!access) return [kinds.whole, 0];
+      const { view, role } = access;
+      const slot = strips.slotOf(view);
+      if (slot) return [kinds.inner, slot.offset];
+      if (role === 'whole') return [kinds.whole, 0];
+      if (role === 'cut') return [kinds.cut, (elements(view.shape) / images) * bytesOf[view.slot.dtype]];
+      const sum = strips.sumOf(view);
+      sums = true;
+      begins = !begun.has(sum);
+      begun.add(sum);
+      return [kinds.sum, sum.offset];
+    });
+    const sizes = signature.sizes.map((name) =>
+      step.kernel.batch!.sizes.includes(name) ? step.sizes[name] / images : 0,
+    );
+    return { operands, sizes, sums, begins };
   });
-  return { storages, arenaBytes, steps };
+  const sums = strips.sums.flatMap(({ view, offset, accumulate }) => [
+    ...placeOf(view, storage(view.slot)),
+    offset,
+    accumulate ? 1 : 0,
+  ]);
+  return { first, images, members, pieces, strip, alone, innerBytes, sumFloats, cuts, sums };
+}
+
+/** Five numbers: storage, offset, stride, members and bytes of a member. */
+function placeOf({ slot, offset, stride, members, shape }: View, storage: number): number[] {
+  const size = bytesOf[slot.dtype];
+  return [storage, offset * size, stride * size, members, elements(shape) * size];
 }
 
 function describeStep(
   step: Step,
   place: number,
   signature: KernelSignature,
-  storage: (slot: Slot) => number,
+  storage: (view: View) => number,
 ): StepDescription {
   const number = (from: Readonly<Record<string, number>>, name: string): number => {
     if (from[name] === undefined)
@@ -69,14 +141,7 @@ function describeStep(
     operands: signature.operands.flatMap((name) => {
       const view = step.operands[name];
       if (!view) return [-1, 0, 0, 1, 0];
-      const size = bytesOf[view.slot.dtype];
-      return [
-        storage(view.slot),
-        view.offset * size,
-        view.stride * size,
-        view.members,
-        elements(view.shape) * size,
-      ];
+      return placeOf(view, storage(view));
     }),
     sizes: signature.sizes.map((name) => number(step.sizes, name)),
     constants: signature.constants.map((name) => number(step.constants, name)),

@@ -1,0 +1,131 @@
+#include "strips.h"
+
+namespace limbeck {
+
+namespace {
+
+/** Runs all of a loop on the thread that calls it. */
+Pool& caller_alone() {
+  static Pool pool(1);
+  return pool;
+}
+
+/** `step` for images first .. first + count - 1 of one member. */
+Step cut_step(const Step& step, const StepCut& cut, int64_t member, int64_t first, int64_t count, char* inner,
+              float* sums) {
+  Step result = step;
+  result.sizes[0] = 1;  // P: a strip is of one member
+  for (int i = 1; i < kMaxSizes; i++)
+    if (cut.sizes[i] > 0) result.sizes[i] = cut.sizes[i] * count;
+  for (int o = 0; o < kMaxOperands; o++) {
+    Operand& operand = result.operands[o];
+    const int64_t value = cut.operands[o].value;
+    switch (cut.operands[o].kind) {
+      case OperandKind::kInner:
+        operand.base = inner + value;
+        break;
+      case OperandKind::kSum:
+        operand.base = reinterpret_cast<char*>(sums + value);
+        break;
+      case OperandKind::kCut:
+        operand.base += member * operand.stride + first * value;
+        break;
+      case OperandKind::kWhole:
+        if (operand.base) operand.base += member * operand.stride;
+        break;
+    }
+  }
+  return result;
+}
+
+void run_piece(const Strips& strips, const Call* calls, int64_t member, int64_t piece, char* own,
+               const Workspace& kernels, float* sums) {
+  char* const shared = own + strips.inner_bytes;
+  const Context context{caller_alone(), shared, shared + kernels.shared, kernels.worker};
+  const int64_t start = strips.piece_start(piece), images = strips.piece_start(piece + 1) - start;
+  const int64_t count = strips.strips_of(piece);
+  for (int64_t strip = 0; strip < count; strip++) {
+    const int64_t first = images * strip / count, end = images * (strip + 1) / count;
+    for (size_t i = 0; i < strips.cuts.size(); i++) {
+      const StepCut& cut = strips.cuts[i];
+      Step step = cut_step(calls[i].step, cut, member, start + first, end - first, own, sums);
+      if (cut.sums) step.accumulate = strip > 0 || !cut.begins;
+      calls[i].kernel->run(step, context);
+    }
+  }
+}
+
+/** target (+)= the pieces' sums, in their order. */
+void add_up(const Strips& strips, Pool& pool, const float* partial) {
+  constexpr int64_t range = 4096;
+  for (const StripSum& sum : strips.sums) {
+    const int64_t ranges = (sum.floats + range - 1) / range;
+    pool.each(strips.members * ranges, [&](int64_t chunk, int) {
+      const int64_t member = chunk / ranges, from = chunk % ranges * range;
+      const int64_t to = from + range < sum.floats ? from + range : sum.floats;
+      float* target = reinterpret_cast<float*>(sum.target + member * sum.stride);
+      for (int64_t piece = 0; piece < strips.pieces; piece++) {
+        const float* part = partial + (member * strips.pieces + piece) * strips.sum_floats + sum.offset;
+        if (piece == 0 && !sum.accumulate) {
+          for (int64_t i = from; i < to; i++) target[i] = part[i];
+        } else {
+          for (int64_t i = from; i < to; i++) target[i] += part[i];
+        }
+      }
+    });
+  }
+}
+
+int64_t worker_bytes(const Strips& strips, const Workspace& kernels) {
+  return strips.inner_bytes + kernels.shared + kernels.worker;
+}
+
+int64_t sum_bytes(const Strips& strips) {
+  return lines(strips.members * strips.pieces * strips.sum_floats * static_cast<int64_t>(sizeof(float)));
+}
+
+}  // namespace
+
+int64_t Strips::strips_of(int64_t piece) const {
+  return (piece_start(piece + 1) - piece_start(piece) + strip - 1) / strip;
+}
+
+Workspace strip_workspace(const Strips& strips, const Call* calls) {
+  Workspace largest{0, 0};
+  float nothing = 0;  // operands that are there; kernels only ask which
+  int64_t last = 0;
+  for (int64_t piece = 0; piece < strips.pieces; piece++) {
+    const int64_t images = strips.piece_start(piece + 1) - strips.piece_start(piece), count = strips.strips_of(piece);
+    for (int64_t strip = 0; strip < count; strip++) {
+      const int64_t length = images * (strip + 1) / count - images * strip / count;
+      if (length == last) continue;
+      last = length;
+      for (size_t i = 0; i < strips.cuts.size(); i++) {
+        if (!calls[i].kernel->workspace) continue;
+        const Step step =
+            cut_step(calls[i].step, strips.cuts[i], 0, 0, length, reinterpret_cast<char*>(&nothing), &nothing);
+        const Workspace workspace = calls[i].kernel->workspace(step);
+        if (workspace.shared > largest.shared) largest.shared = workspace.shared;
+        if (workspace.worker > largest.worker) largest.worker = workspace.worker;
+      }
+    }
+  }
+  return {lines(largest.shared), lines(largest.worker)};
+}
+
+int64_t strip_scratch(const Strips& strips, const Workspace& kernels, int workers) {
+  return sum_bytes(strips) + workers * worker_bytes(strips, kernels);
+}
+
+void run_strips(const Strips& strips, const Workspace& kernels, const Call* calls, Pool& pool, char* scratch) {
+  float* const partial = reinterpret_cast<float*>(scratch);
+  char* const workers = scratch + sum_bytes(strips);
+  Pool& team = strips.alone ? caller_alone() : pool;
+  team.each(strips.members * strips.pieces, [&](int64_t chunk, int worker) {
+    run_piece(strips, calls, chunk / strips.pieces, chunk % strips.pieces, workers + worker * worker_bytes(strips, kernels),
+              kernels, partial + chunk * strips.sum_floats);
+  });
+  add_up(strips, team, partial);
+}
+
+}  // namespace limbeck

@@ -1,0 +1,71 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernel.h"
+#include "parallel.h"
+
+namespace limbeck {
+
+/**
+ * Steps that run together over the images of one batch: a piece of the batch is one thread's, which takes all steps over a
+ * strip of images, then over the next, so that what a step writes is still in the second-level cache when the next one
+ * reads it. Pieces and strips are cut by shapes alone, and the pieces' partial sums are added up in order: the same
+ * bits for any number of threads. TypeScript plans all of it (src/engine/cpu/strips.ts).
+ */
+
+/** How an operand is found for a strip. The numbers are those of `kinds` in src/engine/cpu/serialise.ts. */
+enum class OperandKind : int64_t {
+  kWhole = 0,  // as it is, for every strip
+  kCut = 1,    // the strip's images, `value` bytes each
+  kInner = 2,  // in the worker's strip memory, `value` bytes from its beginning
+  kSum = 3,    // among the piece's partial sums, `value` floats from their beginning
+};
+
+struct OperandCut {
+  OperandKind kind;
+  int64_t value;
+};
+
+struct StepCut {
+  OperandCut operands[kMaxOperands];
+  int64_t sizes[kMaxSizes];  // what one image adds to a size; 0: it stays
+  bool sums;                 // it writes a sum
+  bool begins;               // and is the first that does
+};
+
+/** A result that is a sum over the batch. */
+struct StripSum {
+  char* target;
+  int64_t stride;  // bytes from member to member
+  int64_t floats;
+  int64_t offset;  // floats from the beginning of a piece's sums
+  bool accumulate;
+};
+
+struct Strips {
+  int64_t images;
+  int64_t members;
+  int64_t pieces;
+  int64_t strip;
+  bool alone;  // too little to share
+  int64_t inner_bytes;  // of strip memory
+  int64_t sum_floats;
+  std::vector<StepCut> cuts;
+  std::vector<StripSum> sums;
+
+  int64_t strips_of(int64_t piece) const;
+  int64_t piece_start(int64_t piece) const { return images * piece / pieces; }
+};
+
+/** Scratch that the kernels of a group need on one thread, for every strip length that occurs. */
+Workspace strip_workspace(const Strips& strips, const Call* calls);
+
+/** Bytes of scratch for a group: the pieces' sums, then for every worker its strip memory and its kernels' scratch. */
+int64_t strip_scratch(const Strips& strips, const Workspace& kernels, int workers);
+
+/** Runs the group on scratch that begins on a cache line. */
+void run_strips(const Strips& strips, const Workspace& kernels, const Call* calls, Pool& pool, char* scratch);
+
+}  // namespace limbeck

@@ -1,0 +1,172 @@
+import { bytesOf, elements, type Program, type Slot, type Step, type View } from '../program.js';
+import { accessesOf } from './accesses.js';
+import { groupSteps, piecesOf, type Unit } from './groups.js';
+
+/**
+ * Memory that the strips of one batch should fit in, so that it stays in the second-level cache of a core beside the
+ * weights. A constant, not the machine's size: sums over strips, and so results, must not depend on the machine.
+ */
+const kStripBytes = 256 * 1024;
+
+/** Multiply-adds that are not worth waking a thread for. */
+const kAlone = 256 * 1024;
+
+/** A slot, or a part of it, that only the steps of one group touch: it lives in a worker's own strip memory. */
+export interface StripSlot {
+  /** Bytes from the beginning of the strip memory. */
+  readonly offset: number;
+}
+
+/** A result that is a sum over the batch: every piece has a partial sum, which are added up in order. */
+export interface StripSum {
+  readonly view: View;
+  /** Floats from the beginning of a piece's partial sums. */
+  readonly offset: number;
+  readonly accumulate: boolean;
+}
+
+export interface StripPlan {
+  readonly steps: readonly Step[];
+  readonly images: number;
+  readonly members: number;
+  readonly pieces: number;
+  /** Most images at a time. */
+  readonly strip: number;
+  /** Whether there is too little to do for two threads. */
+  readonly alone: boolean;
+  /** Bytes of a worker's strip memory. */
+  readonly innerBytes: number;
+  /** Floats of partial sums of a piece. */
+  readonly sumFloats: number;
+  readonly sums: readonly StripSum[];
+  /** Where a view lives that no other unit touches. */
+  slotOf(view: View): StripSlot | undefined;
+  sumOf(view: View): StripSum;
+}
+
+/** A single step (`strips` left out), or a group of them. */
+export interface PlannedUnit {
+  readonly steps: readonly Step[];
+  readonly strips?: StripPlan;
+}
+
+/** The units of a program in the order in which they run, with the memory that stays within each. */
+export function planStrips(program: Program): PlannedUnit[] {
+  const touching = new Map<Slot, number>();
+  for (const step of program.steps)
+    for (const slot of slotsOf(step)) touching.set(slot, (touching.get(slot) ?? 0) + 1);
+  /** Slots that are cut by every step of the program that touches them, all of which are in this group. */
+  const inner = (unit: Unit): Set<Slot> => {
+    const cut = new Map<Slot, number>();
+    for (const step of unit.steps) {
+      const roles = new Map<Slot, boolean>();
+      for (const { view, role } of accessesOf(step))
+        roles.set(view.slot, (roles.get(view.slot) ?? true) && role === 'cut');
+      for (const [slot, all] of roles) if (all) cut.set(slot, (cut.get(slot) ?? 0) + 1);
+    }
+    return new Set(
+      [...cut].filter(([slot, n]) => !slot.external && touching.get(slot) === n).map(([slot]) => slot),
+    );
+  };
+  return groupSteps(program).map((unit) =>
+    unit.images === undefined
+      ? { steps: unit.steps }
+      : { steps: unit.steps, strips: plan(unit, inner(unit)) },
+  );
+}
+
+const slotsOf = (step: Step) => new Set(accessesOf(step).map(({ view }) => view.slot));
+const keyOf = ({ slot, offset }: View) => `${slot.id}+${offset}`;
+const imageBytes = (view: View) => (elements(view.shape) / view.shape[0]) * bytesOf[view.slot.dtype];
+
+interface Life {
+  readonly key: string;
+  /** Of one image. */
+  readonly bytes: number;
+  readonly first: number;
+  last: number;
+}
+
+/** When the parts of inner slots live, in steps of the unit. */
+function livesOf(unit: Unit, inner: ReadonlySet<Slot>): Life[] {
+  const lives = new Map<string, Life>();
+  unit.steps.forEach((step, index) => {
+    for (const { view } of accessesOf(step)) {
+      if (!inner.has(view.slot)) continue;
+      const life = lives.get(keyOf(view));
+      if (life) life.last = index;
+      else lives.set(keyOf(view), { key: keyOf(view), bytes: imageBytes(view), first: index, last: index });
+    }
+  });
+  return [...lives.values()];
+}
+
+/** How many images go together: as many as fit, in equal strips. */
+function stripImages(unit: Unit, inner: ReadonlySet<Slot>): number {
+  const live = unit.steps.map(() => 0);
+  for (const { bytes, first, last } of livesOf(unit, inner))
+    for (let index = first; index <= last; index++) live[index] += bytes;
+  unit.steps.forEach((step, index) => {
+    for (const { view, role } of accessesOf(step))
+      if (role === 'cut' && !inner.has(view.slot)) live[index] += imageBytes(view);
+  });
+  const fit = Math.max(1, Math.floor(kStripBytes / Math.max(...live)));
+  const piece = Math.ceil(unit.images! / piecesOf(unit.images!));
+  return Math.ceil(piece / Math.ceil(piece / fit));
+}
+
+function plan(unit: Unit, inner: ReadonlySet<Slot>): StripPlan {
+  const { steps } = unit;
+  const images = unit.images!;
+  const strip = stripImages(unit, inner);
+  const { offsets, bytes } = pack(livesOf(unit, inner), strip);
+
+  const sums = new Map<string, StripSum>();
+  let sumFloats = 0;
+  for (const step of steps)
+    for (const { view, role } of accessesOf(step)) {
+      if (role !== 'sum' || sums.has(keyOf(view))) continue;
+      sums.set(keyOf(view), { view, offset: sumFloats, accumulate: step.accumulate });
+      sumFloats += Math.ceil(elements(view.shape) / 16) * 16;
+    }
+
+  const members = steps[0].sizes.P;
+  const flops = steps.reduce((sum, step) => sum + step.kernel.flops(step.sizes), 0);
+  return {
+    steps,
+    images,
+    members,
+    pieces: piecesOf(unit.images!),
+    strip,
+    alone: flops < 2 * kAlone,
+    innerBytes: bytes,
+    sumFloats,
+    sums: [...sums.values()],
+    slotOf(view) {
+      const offset = inner.has(view.slot) ? offsets.get(keyOf(view)) : undefined;
+      return offset === undefined ? undefined : { offset };
+    },
+    sumOf: (view) => sums.get(keyOf(view))!,
+  };
+}
+
+/** Places for strips of so many images, largest first, each at the lowest place that is free throughout its life. */
+function pack(lives: readonly Life[], strip: number): { offsets: Map<string, number>; bytes: number } {
+  const size = ({ bytes }: Life) => Math.ceil((bytes * strip) / 64) * 64;
+  const placed: { life: Life; start: number; end: number }[] = [];
+  for (const life of [...lives].sort((a, b) => size(b) - size(a))) {
+    const others = placed
+      .filter(({ life: other }) => other.first <= life.last && life.first <= other.last)
+      .sort((a, b) => a.start - b.start);
+    let start = 0;
+    for (const other of others) {
+      if (start + size(life) <= other.start) break;
+      start = Math.max(start, other.end);
+    }
+    placed.push({ life, start, end: start + size(life) });
+  }
+  return {
+    offsets: new Map(placed.map(({ life, start }) => [life.key, start])),
+    bytes: placed.reduce((most, { end }) => Math.max(most, end), 0),
+  };
+}

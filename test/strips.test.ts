@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { planStrips } from '../src/engine/cpu/strips.js';
+import * as bias from '../src/engine/ops/bias.js';
+import * as conv2d from '../src/engine/ops/conv2d.js';
+import * as elementwise from '../src/engine/ops/elementwise.js';
+import * as reduce from '../src/engine/ops/reduce.js';
+import * as relu from '../src/engine/ops/relu.js';
+import { type Program, Recorder, slice } from '../src/engine/program.js';
+import { openDevice } from '../src/index.js';
+import { Stream } from '../src/util/random.js';
+
+const geometry = { stride: 1, padding: 1 };
+const N = 37;
+
+/** Two convolutions with ReLU between, and their gradients; P networks on the same images. */
+function network(P: number, accumulate = false): Program {
+  const r = new Recorder('two convolutions');
+  const x = r.external('x', 1, [N, 2, 7, 9]);
+  const theta = r.external('theta', P, [4 * 2 * 9 + 4 + 3 * 4 * 9]);
+  const w1 = slice(theta, 0, [4, 2, 3, 3]);
+  const b1 = slice(theta, 72, [4]);
+  const w2 = slice(theta, 76, [3, 4, 3, 3]);
+  const bars = r.external('thetaBar', P, theta.shape);
+  const y1 = relu.forward(r, { x: conv2d.forward(r, { x, w: w1, b: b1 }, geometry) });
+  const y2 = conv2d.forward(r, { x: y1, w: w2 }, geometry, { into: r.external('y', P, [N, 3, 7, 9]) });
+  const total = r.temporary('sum', P, [1]);
+  reduce.sum(r, { x: y2 }, 1, { into: total });
+  elementwise.add(r, { a: total, alpha: 0.5, b: total, beta: 0.5 }, { into: r.external('total', P, [1]) });
+  const yBar = y2;
+  conv2d.backwardWeight(r, { x: y1, yBar }, geometry, w2.shape, {
+    into: slice(bars, 76, w2.shape),
+    accumulate,
+  });
+  const u = relu.mask(r, { y: y1, u: conv2d.backwardInput(r, { yBar, w: w2 }, geometry, y1.shape) });
+  conv2d.backwardWeight(r, { x, yBar: u }, geometry, w1.shape, {
+    into: slice(bars, 0, w1.shape),
+    accumulate,
+  });
+  conv2d.backwardWeight(r, { x, yBar: u }, geometry, w1.shape, {
+    into: slice(bars, 0, w1.shape),
+    accumulate: true,
+  });
+  bias.backward(r, { yBar: u }, { into: slice(bars, 72, [4]), accumulate });
+  return r.program();
+}
+
+async function results(engine: 'cpu' | 'reference', program: Program, threads?: number) {
+  await using device = await openDevice(engine, { threads });
+  const tensors: Record<string, Awaited<ReturnType<typeof device.tensor>>> = {};
+  for (const { external, name, length, id } of program.slots) {
+    if (!external) continue;
+    const stream = new Stream(3, id);
+    tensors[name] = await device.tensor(
+      'f32',
+      length,
+      Float32Array.from({ length }, (_, i) => stream.normal(i)),
+    );
+  }
+  const executable = await device.load(program, tensors);
+  await executable.run({ times: 2 });
+  const read = ['y', 'total', 'thetaBar'].map((name) => tensors[name].read());
+  return (await Promise.all(read)).map((values) => Array.from(values));
+}
+
+describe('strips', () => {
+  it('take the steps over one batch together, and put what cannot join behind them', () => {
+    const program = network(1);
+    const units = planStrips(program);
+    expect(units[0].steps.map(({ kernel }) => kernel.name)).toEqual([
+      'conv2d.forward',
+      'relu.forward',
+      'conv2d.forward',
+      'conv2d.backwardWeight',
+      'conv2d.backwardInput',
+      'relu.mask',
+      'conv2d.backwardWeight',
+      'conv2d.backwardWeight',
+      'bias.backward',
+    ]);
+    expect(units.slice(1).map(({ steps }) => steps[0].kernel.name)).toEqual([
+      'reduce.sum',
+      'elementwise.add',
+    ]);
+    expect(new Set(units.flatMap(({ steps }) => steps))).toEqual(new Set(program.steps));
+  });
+
+  it.each([
+    [1, false],
+    [3, false],
+    [3, true],
+  ])('compute what the steps compute one after the other: P = %i, accumulate %s', async (P, accumulate) => {
+    const program = network(P, accumulate);
+    const [expected, actual] = [await results('reference', program), await results('cpu', program, 2)];
+    // A sum of N 7 9 products of normal numbers of size 10, at float32.
+    expected.forEach((values, i) => {
+      const scale = Math.max(...values.map(Math.abs));
+      values.forEach((value, j) => {
+        expect(Math.abs(actual[i][j] - value)).toBeLessThanOrEqual(scale * N * 63 * 2 ** -24);
+      });
+    });
+  });
+
+  it('give the same bits for any number of threads', async () => {
+    const program = network(3);
+    const one = await results('cpu', program, 1);
+    for (const threads of [2, 3, 5]) expect(await results('cpu', program, threads)).toEqual(one);
+  });
+});
