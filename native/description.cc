@@ -63,15 +63,16 @@ StepDescription step_description(const Isa& isa, const Napi::Object& from) {
 GroupDescription group_description(const Napi::Object& from) {
   const auto number = [&](const char* name) { return integer(from.Get(name)); };
   Strips strips;
-  strips.images = number("images");
+  strips.parts = number("parts");
+  strips.channels = number("channels");
   strips.members = number("members");
+  strips.strips = number("strips");
   strips.pieces = number("pieces");
-  strips.strip = number("strip");
   strips.alone = from.Get("alone").ToBoolean().Value();
   strips.inner_bytes = number("innerBytes");
   strips.sum_floats = number("sumFloats");
-  if (strips.images < 1 || strips.members < 1 || strips.pieces < 1 || strips.strip < 1 || strips.inner_bytes < 0 ||
-      strips.sum_floats < 0)
+  if (strips.channels < 1 || strips.members < 1 || strips.pieces < 1 || strips.strips < strips.pieces ||
+      strips.parts < strips.strips || strips.inner_bytes < 0 || strips.sum_floats < 0)
     fail(from.Env(), "ERR_PROGRAM", "a group of steps is cut into nothing");
   const Napi::Array cuts = array(from.Get("cuts"));
   for (uint32_t i = 0; i < cuts.Length(); i++) {

@@ -22,12 +22,20 @@ struct Operand {
   int64_t stride;
 };
 
+/** Which planes a step has that is called with some of them: `first` and those behind it, of `total` with `channels` an image. */
+struct Place {
+  int64_t first;
+  int64_t total;
+  int64_t channels;
+};
+
 /** One step of a program, decoded: operands, sizes and constants in the order in which the kernel declares them. */
 struct Step {
   Operand operands[kMaxOperands];
   int64_t sizes[kMaxSizes];
   double constants[kMaxConstants];
   bool accumulate;
+  Place place;  // total is 0 when it has all
 
   LIMBECK_INLINE bool has(int operand) const { return operands[operand].base != nullptr; }
   LIMBECK_INLINE char* at(int operand, int64_t member) const {

@@ -10,13 +10,15 @@ Pool& caller_alone() {
   return pool;
 }
 
-/** `step` for images first .. first + count - 1 of one member. */
-Step cut_step(const Step& step, const StepCut& cut, int64_t member, int64_t first, int64_t count, char* inner,
+/** `step` for the parts of one strip of one member. */
+Step cut_step(const Strips& strips, const Step& step, const StepCut& cut, int64_t member, int64_t strip, char* inner,
               float* sums) {
+  const int64_t first = strips.strip_start(strip), count = strips.strip_start(strip + 1) - first;
   Step result = step;
+  result.place = {first, strips.parts, strips.channels};
   result.sizes[0] = 1;  // P: a strip is of one member
   for (int i = 1; i < kMaxSizes; i++)
-    if (cut.sizes[i] > 0) result.sizes[i] = cut.sizes[i] * count;
+    if (cut.sizes[i] != 0) result.sizes[i] = cut.sizes[i] > 0 ? cut.sizes[i] * count : 1;
   for (int o = 0; o < kMaxOperands; o++) {
     Operand& operand = result.operands[o];
     const int64_t value = cut.operands[o].value;
@@ -30,6 +32,9 @@ Step cut_step(const Step& step, const StepCut& cut, int64_t member, int64_t firs
       case OperandKind::kCut:
         operand.base += member * operand.stride + first * value;
         break;
+      case OperandKind::kPerChannel:
+        operand.base += member * operand.stride + first % strips.channels * value;
+        break;
       case OperandKind::kWhole:
         if (operand.base) operand.base += member * operand.stride;
         break;
@@ -42,14 +47,12 @@ void run_piece(const Strips& strips, const Call* calls, int64_t member, int64_t 
                const Workspace& kernels, float* sums) {
   char* const shared = own + strips.inner_bytes;
   const Context context{caller_alone(), shared, shared + kernels.shared, kernels.worker};
-  const int64_t start = strips.piece_start(piece), images = strips.piece_start(piece + 1) - start;
-  const int64_t count = strips.strips_of(piece);
-  for (int64_t strip = 0; strip < count; strip++) {
-    const int64_t first = images * strip / count, end = images * (strip + 1) / count;
+  const int64_t first = strips.piece_start(piece), end = strips.piece_start(piece + 1);
+  for (int64_t strip = first; strip < end; strip++) {
     for (size_t i = 0; i < strips.cuts.size(); i++) {
       const StepCut& cut = strips.cuts[i];
-      Step step = cut_step(calls[i].step, cut, member, start + first, end - first, own, sums);
-      if (cut.sums) step.accumulate = strip > 0 || !cut.begins;
+      Step step = cut_step(strips, calls[i].step, cut, member, strip, own, sums);
+      if (cut.sums) step.accumulate = strip > first || !cut.begins;
       calls[i].kernel->run(step, context);
     }
   }
@@ -86,28 +89,21 @@ int64_t sum_bytes(const Strips& strips) {
 
 }  // namespace
 
-int64_t Strips::strips_of(int64_t piece) const {
-  return (piece_start(piece + 1) - piece_start(piece) + strip - 1) / strip;
-}
-
 Workspace strip_workspace(const Strips& strips, const Call* calls) {
   Workspace largest{0, 0};
   float nothing = 0;  // operands that are there; kernels only ask which
   int64_t last = 0;
-  for (int64_t piece = 0; piece < strips.pieces; piece++) {
-    const int64_t images = strips.piece_start(piece + 1) - strips.piece_start(piece), count = strips.strips_of(piece);
-    for (int64_t strip = 0; strip < count; strip++) {
-      const int64_t length = images * (strip + 1) / count - images * strip / count;
-      if (length == last) continue;
-      last = length;
-      for (size_t i = 0; i < strips.cuts.size(); i++) {
-        if (!calls[i].kernel->workspace) continue;
-        const Step step =
-            cut_step(calls[i].step, strips.cuts[i], 0, 0, length, reinterpret_cast<char*>(&nothing), &nothing);
-        const Workspace workspace = calls[i].kernel->workspace(step);
-        if (workspace.shared > largest.shared) largest.shared = workspace.shared;
-        if (workspace.worker > largest.worker) largest.worker = workspace.worker;
-      }
+  for (int64_t strip = 0; strip < strips.strips; strip++) {
+    const int64_t length = strips.strip_start(strip + 1) - strips.strip_start(strip);
+    if (length == last) continue;
+    last = length;
+    for (size_t i = 0; i < strips.cuts.size(); i++) {
+      if (!calls[i].kernel->workspace) continue;
+      const Step step =
+          cut_step(strips, calls[i].step, strips.cuts[i], 0, strip, reinterpret_cast<char*>(&nothing), &nothing);
+      const Workspace workspace = calls[i].kernel->workspace(step);
+      if (workspace.shared > largest.shared) largest.shared = workspace.shared;
+      if (workspace.worker > largest.worker) largest.worker = workspace.worker;
     }
   }
   return {lines(largest.shared), lines(largest.worker)};

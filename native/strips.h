@@ -9,18 +9,20 @@
 namespace limbeck {
 
 /**
- * Steps that run together over the images of one batch: a piece of the batch is one thread's, which takes all steps over a
- * strip of images, then over the next, so that what a step writes is still in the second-level cache when the next one
- * reads it. Pieces and strips are cut by shapes alone, and the pieces' partial sums are added up in order: the same
- * bits for any number of threads. TypeScript plans all of it (src/engine/cpu/strips.ts).
+ * Steps that run together over the parts of their operands, the images of a batch or its planes (the channels of all images).
+ * Strips are some parts each, pieces some strips: a piece is one thread's, which takes all steps over one strip,
+ * then over the next, so that what a step writes is still in cache when the next one reads it. All of it is cut by
+ * shapes alone, and the pieces' partial sums are added up in order: the same bits for any number of threads. TypeScript
+ * plans it (src/engine/cpu/strips.ts).
  */
 
 /** How an operand is found for a strip. The numbers are those of `kinds` in src/engine/cpu/serialise.ts. */
 enum class OperandKind : int64_t {
-  kWhole = 0,  // as it is, for every strip
-  kCut = 1,    // the strip's images, `value` bytes each
-  kInner = 2,  // in the worker's strip memory, `value` bytes from its beginning
-  kSum = 3,    // among the piece's partial sums, `value` floats from their beginning
+  kWhole = 0,       // as it is, for every strip
+  kCut = 1,         // the strip's parts, `value` bytes each
+  kInner = 2,       // in the worker's strip memory, `value` bytes from its beginning
+  kSum = 3,         // among the piece's partial sums, `value` floats from their beginning
+  kPerChannel = 4,  // from the first channel on, `value` bytes each
 };
 
 struct OperandCut {
@@ -30,7 +32,7 @@ struct OperandCut {
 
 struct StepCut {
   OperandCut operands[kMaxOperands];
-  int64_t sizes[kMaxSizes];  // what one image adds to a size; 0: it stays
+  int64_t sizes[kMaxSizes];  // what one part adds to a size; 0: it stays, -1: it becomes 1
   bool sums;                 // it writes a sum
   bool begins;               // and is the first that does
 };
@@ -45,18 +47,19 @@ struct StripSum {
 };
 
 struct Strips {
-  int64_t images;
+  int64_t parts;
+  int64_t channels;  // of an image; 1 where images are cut
   int64_t members;
+  int64_t strips;
   int64_t pieces;
-  int64_t strip;
-  bool alone;  // too little to share
+  bool alone;           // too little to share
   int64_t inner_bytes;  // of strip memory
   int64_t sum_floats;
   std::vector<StepCut> cuts;
   std::vector<StripSum> sums;
 
-  int64_t strips_of(int64_t piece) const;
-  int64_t piece_start(int64_t piece) const { return images * piece / pieces; }
+  int64_t strip_start(int64_t strip) const { return parts * strip / strips; }
+  int64_t piece_start(int64_t piece) const { return strips * piece / pieces; }
 };
 
 /** Scratch that the kernels of a group need on one thread, for every strip length that occurs. */

@@ -25,7 +25,7 @@ function network(P: number, accumulate = false): Program {
   const y2 = conv2d.forward(r, { x: y1, w: w2 }, geometry, { into: r.external('y', P, [N, 3, 7, 9]) });
   const total = r.temporary('sum', P, [1]);
   reduce.sum(r, { x: y2 }, 1, { into: total });
-  elementwise.add(r, { a: total, alpha: 0.5, b: total, beta: 0.5 }, { into: r.external('total', P, [1]) });
+  elementwise.add(r, { a: total, b: total }, 0.5, 0.5, r.external('total', P, [1]));
   const yBar = y2;
   conv2d.backwardWeight(r, { x: y1, yBar }, geometry, w2.shape, {
     into: slice(bars, 76, w2.shape),

@@ -19,6 +19,8 @@ constexpr int64_t kBlock = 1024;
 
 struct Geometry {
   int64_t P, A, S, B, L, C, map, groups, maps;
+  // A strip has some of the groups: the first, its channel, and how many groups and maps there are in all.
+  int64_t first, channel, total, total_maps;
   double count;
   bool frozen;
   explicit Geometry(const Step& step)
@@ -31,8 +33,21 @@ struct Geometry {
         map(step.sizes[6]),
         groups(A * B),
         maps(A * S * B * L / map),
+        first(step.place.first),
+        channel(step.place.total > 0 ? first % step.place.channels : 0),
+        total(step.place.total > 0 ? step.place.total : groups),
+        total_maps(step.place.total > 0 ? step.place.total : maps),
         count(static_cast<double>(S * L)),
         frozen(step.sizes[7] != 0) {}
+
+  // Where the mean, the variance and the gammas are in `saved`, and the sums of gamma and beta of a map in `sums`.
+  LIMBECK_INLINE int64_t mean(int64_t group) const { return first + group; }
+  LIMBECK_INLINE int64_t variance(int64_t group) const { return total + first + group; }
+  LIMBECK_INLINE int64_t gammas() const { return 2 * total + channel; }
+  LIMBECK_INLINE int64_t gamma_sum(int64_t map) const { return first + map; }
+  LIMBECK_INLINE int64_t beta_sum(int64_t map) const { return total_maps + first + map; }
+  /** Whether it copies the gammas: the strips of the first image do, or whoever has all. */
+  LIMBECK_INLINE bool copies(int64_t group) const { return group == 0 && first == channel; }
 
   /** Calls body(first element, map number, channel) for the maps of a group. */
   template <class F>
@@ -139,9 +154,9 @@ void forward(const Step& step, const Context& context) {
       });
     });
     const double variance = squares[0] / g.count;
-    saved[group] = mean;
-    saved[g.groups + group] = static_cast<float>(variance);
-    if (group == 0) copy(step.f32(Gamma, p), saved + 2 * g.groups, g.C);
+    saved[g.mean(group)] = mean;
+    saved[g.variance(group)] = static_cast<float>(variance);
+    if (g.copies(group)) copy(step.f32(Gamma, p), saved + g.gammas(), g.C);
     normalise(g, group, x, mean, inverse(variance, eps), step.f32(Gamma, p), step.f32(Beta, p), step.f32(Y, p));
   });
 }
@@ -168,7 +183,7 @@ struct Saved {
   double inv;
   const float* gamma;
   LIMBECK_INLINE Saved(const Geometry& g, const float* saved, int64_t group, double eps)
-      : mean(saved[group]), inv(inverse(saved[g.groups + group], eps)), gamma(saved + 2 * g.groups) {}
+      : mean(saved[g.mean(group)]), inv(inverse(saved[g.variance(group)], eps)), gamma(saved + g.gammas()) {}
 };
 
 void tangent(const Step& step, const Context& context) {
@@ -195,9 +210,9 @@ void tangent(const Step& step, const Context& context) {
       });
     }
     const double mean = sums[0] / g.count, slope = saved.inv * sums[1] / g.count;
-    saved_dot[group] = static_cast<float>(mean);
-    saved_dot[g.groups + group] = static_cast<float>(slope);
-    if (group == 0) copy(gamma_dot, saved_dot + 2 * g.groups, g.C);
+    saved_dot[g.mean(group)] = static_cast<float>(mean);
+    saved_dot[g.variance(group)] = static_cast<float>(slope);
+    if (g.copies(group)) copy(gamma_dot, saved_dot + g.gammas(), g.C);
     const Vec mean_dot = broadcast(static_cast<float>(mean));
     g.each_map(group, [&](int64_t at, int64_t, int64_t c) {
       const double scale = saved.gamma[c] * saved.inv;
@@ -235,8 +250,8 @@ void backward(const Step& step, const Context& context) {
         s[0] = s[0] + v;
         s[1] = fma(get(x + at + i, n) - m, v, s[1]);
       });
-      sums[q] = static_cast<float>(saved.inv * of[1]);
-      sums[g.maps + q] = static_cast<float>(of[0]);
+      sums[g.gamma_sum(q)] = static_cast<float>(saved.inv * of[1]);
+      sums[g.beta_sum(q)] = static_cast<float>(of[0]);
       mean += saved.gamma[c] * of[0];
       slope += saved.gamma[c] * saved.inv * of[1];
     });
@@ -262,14 +277,14 @@ LIMBECK_INLINE void tangent_backward_of(const Step& step, const Geometry& g, int
   const float* x_dot = step.f32(XDot, p);
   const float* y_bar_dot = step.f32(YBarDot, p);
   const float* saved_dot = step.f32(SavedDot, p);
-  const float* gamma_dot = saved_dot + 2 * g.groups;
+  const float* gamma_dot = saved_dot + g.gammas();
   const Saved saved(g, step.f32(SavedX, p), group, step.constants[0]);
   float* x_bar_dot = step.f32(XBarDot, p);
   float* sums_dot = step.f32(SumsDot, p);
   const double inv = saved.inv;
   // nDot = inv (xDot - mean - (x - mean of x) kappa)
-  const double kappa = inv * saved_dot[g.groups + group];
-  const Vec m = broadcast(saved.mean), mean_of_x_dot = broadcast(saved_dot[group]);
+  const double kappa = inv * saved_dot[g.variance(group)];
+  const Vec m = broadcast(saved.mean), mean_of_x_dot = broadcast(saved_dot[g.mean(group)]);
   const Vec steep = broadcast(static_cast<float>(kappa));
   double mean = 0, slope = 0, mean_dot = 0, slope_dot = 0;  // sums of d, d n, dDot, dDot n + d nDot
   g.each_map(group, [&](int64_t at, int64_t q, int64_t c) {
@@ -288,8 +303,8 @@ LIMBECK_INLINE void tangent_backward_of(const Step& step, const Geometry& g, int
         s[3] = fma(change, bar, s[3]);
       }
     });
-    sums_dot[q] = static_cast<float>(inv * of[3]);
-    sums_dot[g.maps + q] = static_cast<float>(of[2]);
+    sums_dot[g.gamma_sum(q)] = static_cast<float>(inv * of[3]);
+    sums_dot[g.beta_sum(q)] = static_cast<float>(of[2]);
     mean += saved.gamma[c] * of[0];
     slope += saved.gamma[c] * inv * of[1];
     mean_dot += gamma_dot[c] * of[0] + saved.gamma[c] * of[2];

@@ -14,16 +14,25 @@ export type Elements = Float64Array | Uint32Array | Uint8Array;
 export type Members = (member: number) => Elements;
 
 /**
- * How a kernel works on images independently of each other: called with some of the images of a batch, it computes
- * what it computes for them with all. Operands begin with the batch axis unless named here.
+ * How a kernel can be called with a part of its work: some images of a batch, or some channels of an image (planes: the
+ * maps of all images, one after the other). What it computes for them is what it computes for them with all.
+ * Operands not named here are cut: they begin with the axes `[images, ...]` or `[images, channels, ...map]`.
  */
-export interface Batch {
-  /** Sizes in proportion to the number of images: `N`, or all elements of an elementwise kernel. */
-  readonly sizes: readonly string[];
-  /** Operands without a batch axis, which all images share: weights. */
+export interface Cut {
+  /** Sizes in proportion to the images or planes: `N`, or all elements of an elementwise kernel. */
+  readonly sizes?: readonly string[];
+  /** Sizes that are channels; planes only. */
+  readonly channels?: readonly string[];
+  /** Sizes that are images where channels of one image are taken; planes only. */
+  readonly images?: readonly string[];
+  /** Operands that all parts share: weights. */
   readonly whole?: readonly string[];
-  /** Results that are sums over the batch, added to what is there when the step accumulates. */
+  /** Results that are sums over the images, added to what is there when the step accumulates. */
   readonly sums?: readonly string[];
+  /** Operands with one element per channel; planes only. */
+  readonly perChannel?: readonly string[];
+  /** Operands in which the kernel finds the place of its planes itself; planes only. */
+  readonly placed?: readonly string[];
 }
 
 /**
@@ -37,8 +46,8 @@ export interface Kernel {
   readonly operands: Readonly<Record<string, Access>>;
   readonly sizes: readonly string[];
   readonly constants: readonly string[];
-  /** Left out where images depend on each other, or on their place in the batch. */
-  readonly batch?: Batch;
+  /** Left out where images, or planes, depend on each other or on their place in the batch. */
+  readonly cuts?: { readonly images?: Cut; readonly planes?: Cut };
   /**
    * `multilinear` kernels are sums of products of operands and constants with nothing subtracted, so that running
    * them on absolute values bounds their rounding error; `exact` ones move or select values and round nothing;

@@ -1,43 +1,60 @@
+import type { Cut } from '../kernel.js';
 import { elements, type Step, type View } from '../program.js';
 
+/** Along what steps are cut: the images of a batch, or its planes, the channels of all images. */
+export type Axis = 'images' | 'planes';
+
 /**
- * How a step touches the memory of one operand when it runs strip by strip: `cut` along the batch, `whole` by every
- * strip, or as a `sum` to which every strip adds.
+ * How a step touches the memory of one operand when it runs part by part: `cut` along the axis, `whole` by every part, as a
+ * `sum` to which every part adds, one element `perChannel`, or `placed` by the kernel.
  */
 export interface Access {
   readonly name: string;
   readonly view: View;
-  readonly role: 'cut' | 'whole' | 'sum';
+  readonly role: 'cut' | 'whole' | 'sum' | 'perChannel' | 'placed';
   readonly writes: boolean;
   /** Whether it adds to what is there. */
   readonly adds: boolean;
 }
 
-/** What a step touches; all of it `whole` unless its kernel works on images independently of each other. */
-export function accessesOf(step: Step): Access[] {
-  const { batch, operands } = step.kernel;
-  return Object.entries(operands).flatMap(([name, access]): Access[] => {
+function roleOf(cut: Cut | undefined, name: string): Access['role'] {
+  if (!cut || cut.whole?.includes(name)) return 'whole';
+  if (cut.sums?.includes(name)) return 'sum';
+  if (cut.perChannel?.includes(name)) return 'perChannel';
+  return cut.placed?.includes(name) ? 'placed' : 'cut';
+}
+
+/** What a step touches; all of it `whole` where the step cannot be cut. */
+export function accessesOf(step: Step, axis?: Axis): Access[] {
+  const cut = axis && step.kernel.cuts?.[axis];
+  return Object.entries(step.kernel.operands).flatMap(([name, access]): Access[] => {
     const view = step.operands[name];
     if (!view) return [];
-    const role = !batch || batch.whole?.includes(name) ? 'whole' : batch.sums?.includes(name) ? 'sum' : 'cut';
     const writes = access === 'write' || access === 'update';
-    return [{ name, view, role, writes, adds: writes && step.accumulate }];
+    return [{ name, view, role: roleOf(cut, name), writes, adds: writes && step.accumulate }];
   });
 }
 
-/** How many images a step can be cut into; undefined where it cannot be cut. */
-export function imagesOf(step: Step): number | undefined {
-  const { batch } = step.kernel;
-  if (!batch) return undefined;
-  const cut = accessesOf(step).filter(({ role }) => role === 'cut');
-  const images = cut[0].view.shape[0];
-  const even =
-    cut.every(({ view }) => view.shape[0] === images) &&
-    batch.sizes.every((name) => step.sizes[name] % images === 0);
-  return even ? images : undefined;
+/** How many images or planes a step has, as `[images, channels]` (one channel where images are cut); undefined: it cannot be cut. */
+export function partsOf(step: Step, axis: Axis): readonly [images: number, channels: number] | undefined {
+  const cut = step.kernel.cuts?.[axis];
+  if (!cut) return undefined;
+  const views = accessesOf(step, axis).flatMap(({ role, view }) => (role === 'cut' ? [view] : []));
+  const [images, channels] = axis === 'images' ? [views[0].shape[0], 1] : views[0].shape;
+  const all = (names: readonly string[] = [], fits: (size: number) => boolean) =>
+    names.every((name) => fits(step.sizes[name]));
+  const fits =
+    views.every(
+      ({ shape }) =>
+        shape[0] === images && (axis === 'images' || (shape.length > 2 && shape[1] === channels)),
+    ) &&
+    all(cut.sizes, (size) => size % (images * channels) === 0) &&
+    all(cut.channels, (size) => size === channels) &&
+    all(cut.images, (size) => size === images);
+  return fits ? [images, channels] : undefined;
 }
 
-/** Elements from the first that a view touches in a member, and of that member's stride. */
+/** Whether two views have elements in common. */
 function overlaps(a: View, b: View): boolean {
   if (a.slot !== b.slot) return false;
   const end = (view: View) => view.offset + elements(view.shape);
@@ -47,13 +64,12 @@ function overlaps(a: View, b: View): boolean {
   return a.offset < reach(b) && b.offset < reach(a);
 }
 
-/** Whether two views are cut into the same pieces of memory. */
-function sameCut(a: View, b: View): boolean {
+/** Whether the parts of two views are the same pieces of memory. */
+function sameParts(a: View, b: View): boolean {
   return (
     a.offset === b.offset &&
     a.members === b.members &&
     a.stride === b.stride &&
-    a.shape[0] === b.shape[0] &&
     elements(a.shape) === elements(b.shape)
   );
 }
@@ -63,9 +79,9 @@ export function conflict(a: Access, b: Access): boolean {
   return (a.writes || b.writes) && overlaps(a.view, b.view);
 }
 
-/** Whether two steps do strip by strip what they do one behind the other, as far as these accesses go. */
-export function stripsAgree(before: Access, behind: Access): boolean {
+/** Whether two steps do part by part what they do one behind the other, as far as these accesses go. */
+export function partsAgree(before: Access, behind: Access): boolean {
   if (!conflict(before, behind)) return true;
-  if (!sameCut(before.view, behind.view) || before.role !== behind.role) return false;
+  if (!sameParts(before.view, behind.view) || before.role !== behind.role) return false;
   return before.role === 'cut' || (before.role === 'sum' && behind.adds);
 }

@@ -69,21 +69,22 @@ export interface ProgramDescription {
   readonly groups: readonly GroupDescription[];
 }
 
-/** Steps that run strip by strip over the images of a batch; see strips.ts for how it is planned. */
+/** Steps that run strip by strip; see strips.ts for how it is planned. */
 export interface GroupDescription {
   /** The first of its steps; there are as many as `cuts`. */
   readonly first: number;
-  readonly images: number;
+  readonly parts: number;
+  readonly channels: number;
   readonly members: number;
+  readonly strips: number;
   readonly pieces: number;
-  readonly strip: number;
   readonly alone: boolean;
   readonly innerBytes: number;
   readonly sumFloats: number;
   readonly cuts: readonly {
-    /** Two numbers an operand: its kind and, in bytes, what an image takes (cut) or where it begins (inner; sum: in floats). */
+    /** Two numbers an operand: its kind and, in bytes, what a part takes (cut, perChannel) or where it begins (inner; sum: in floats). */
     readonly operands: readonly number[];
-    /** What one image adds to each size; 0 for sizes that stay. */
+    /** What one part adds to each size; 0 for sizes that stay, -1 for those that become 1. */
     readonly sizes: readonly number[];
     /** Whether it writes a sum, and is the first step that does. */
     readonly sums: boolean;

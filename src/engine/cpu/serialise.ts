@@ -68,7 +68,7 @@ export function describeProgram(
 }
 
 /** How the operands of a step are found for a strip; the numbers are those of native/strips.h. */
-const kinds = { whole: 0, cut: 1, inner: 2, sum: 3 } as const;
+const kinds = { whole: 0, cut: 1, inner: 2, sum: 3, perChannel: 4 } as const;
 
 function describeGroup(
   strips: StripPlan,
@@ -77,11 +77,11 @@ function describeGroup(
   places: ReadonlyMap<string, number>,
   storage: (slot: Slot) => number,
 ): GroupDescription {
-  const { images, members, pieces, strip, alone, innerBytes, sumFloats } = strips;
+  const { axis, parts, channels, members, pieces, alone, innerBytes, sumFloats } = strips;
   const begun = new Set<unknown>();
   const cuts = strips.steps.map((step) => {
     const signature = kernels[places.get(step.kernel.name)!];
-    const accesses = new Map(accessesOf(step).map((access) => [access.name, access]));
+    const accesses = new Map(accessesOf(step, axis).map((access) => [access.name, access]));
     let [sums, begins] = [false, false];
     const operands = signature.operands.flatMap((name): number[] => {
       const access = accesses.get(name);
@@ -89,17 +89,21 @@ function describeGroup(
       const { view, role } = access;
       const slot = strips.slotOf(view);
       if (slot) return [kinds.inner, slot.offset];
-      if (role === 'whole') return [kinds.whole, 0];
-      if (role === 'cut') return [kinds.cut, (elements(view.shape) / images) * bytesOf[view.slot.dtype]];
+      if (role === 'whole' || role === 'placed') return [kinds.whole, 0];
+      if (role === 'cut') return [kinds.cut, (elements(view.shape) / parts) * bytesOf[view.slot.dtype]];
+      if (role === 'perChannel') return [kinds.perChannel, bytesOf[view.slot.dtype]];
       const sum = strips.sumOf(view);
       sums = true;
       begins = !begun.has(sum);
       begun.add(sum);
       return [kinds.sum, sum.offset];
     });
-    const sizes = signature.sizes.map((name) =>
-      step.kernel.batch!.sizes.includes(name) ? step.sizes[name] / images : 0,
-    );
+    const cut = step.kernel.cuts![axis]!;
+    const sizes = signature.sizes.map((name) => {
+      if (cut.sizes?.includes(name)) return step.sizes[name] / parts;
+      if (cut.channels?.includes(name)) return 1;
+      return cut.images?.includes(name) ? -1 : 0;
+    });
     return { operands, sizes, sums, begins };
   });
   const sums = strips.sums.flatMap(({ view, offset, accumulate }) => [
@@ -107,7 +111,19 @@ function describeGroup(
     offset,
     accumulate ? 1 : 0,
   ]);
-  return { first, images, members, pieces, strip, alone, innerBytes, sumFloats, cuts, sums };
+  return {
+    first,
+    parts,
+    channels,
+    members,
+    strips: strips.strips,
+    pieces,
+    alone,
+    innerBytes,
+    sumFloats,
+    cuts,
+    sums,
+  };
 }
 
 /** Five numbers: storage, offset, stride, members and bytes of a member. */

@@ -1,12 +1,9 @@
-import { bytesOf, elements, type Program, type Slot, type Step, type View } from '../program.js';
-import { accessesOf } from './accesses.js';
-import { groupSteps, piecesOf, type Unit } from './groups.js';
+import { elements, type Program, type Slot, type Step, type View } from '../program.js';
+import { type Axis, accessesOf, partsOf } from './accesses.js';
+import { bytesOfView, groupSteps, piecesOf, stripBytes, type Unit } from './groups.js';
 
-/**
- * Memory that the strips of one batch should fit in, so that it stays in the second-level cache of a core beside the
- * weights. A constant, not the machine's size: sums over strips, and so results, must not depend on the machine.
- */
-const kStripBytes = 256 * 1024;
+/** Pieces of a group without sums: more than there will be threads. */
+const kPieces = 64;
 
 /** Multiply-adds that are not worth waking a thread for. */
 const kAlone = 256 * 1024;
@@ -27,11 +24,15 @@ export interface StripSum {
 
 export interface StripPlan {
   readonly steps: readonly Step[];
-  readonly images: number;
+  readonly axis: Axis;
+  /** Images, or planes of all images. */
+  readonly parts: number;
+  /** Of an image; 1 where images are cut. */
+  readonly channels: number;
   readonly members: number;
+  /** Into how many nearly equal strips the parts are cut, and into how many pieces the strips. */
+  readonly strips: number;
   readonly pieces: number;
-  /** Most images at a time. */
-  readonly strip: number;
   /** Whether there is too little to do for two threads. */
   readonly alone: boolean;
   /** Bytes of a worker's strip memory. */
@@ -60,7 +61,7 @@ export function planStrips(program: Program): PlannedUnit[] {
     const cut = new Map<Slot, number>();
     for (const step of unit.steps) {
       const roles = new Map<Slot, boolean>();
-      for (const { view, role } of accessesOf(step))
+      for (const { view, role } of accessesOf(step, unit.axis))
         roles.set(view.slot, (roles.get(view.slot) ?? true) && role === 'cut');
       for (const [slot, all] of roles) if (all) cut.set(slot, (cut.get(slot) ?? 0) + 1);
     }
@@ -68,20 +69,17 @@ export function planStrips(program: Program): PlannedUnit[] {
       [...cut].filter(([slot, n]) => !slot.external && touching.get(slot) === n).map(([slot]) => slot),
     );
   };
-  return groupSteps(program).map((unit) =>
-    unit.images === undefined
-      ? { steps: unit.steps }
-      : { steps: unit.steps, strips: plan(unit, inner(unit)) },
-  );
+  return groupSteps(program).map((unit) => {
+    const { steps, axis } = unit;
+    return axis ? { steps, strips: plan(unit, axis, inner(unit)) } : { steps };
+  });
 }
 
 const slotsOf = (step: Step) => new Set(accessesOf(step).map(({ view }) => view.slot));
 const keyOf = ({ slot, offset }: View) => `${slot.id}+${offset}`;
-const imageBytes = (view: View) => (elements(view.shape) / view.shape[0]) * bytesOf[view.slot.dtype];
 
 interface Life {
   readonly key: string;
-  /** Of one image. */
   readonly bytes: number;
   readonly first: number;
   last: number;
@@ -91,40 +89,58 @@ interface Life {
 function livesOf(unit: Unit, inner: ReadonlySet<Slot>): Life[] {
   const lives = new Map<string, Life>();
   unit.steps.forEach((step, index) => {
-    for (const { view } of accessesOf(step)) {
+    for (const { view } of accessesOf(step, unit.axis)) {
       if (!inner.has(view.slot)) continue;
       const life = lives.get(keyOf(view));
       if (life) life.last = index;
-      else lives.set(keyOf(view), { key: keyOf(view), bytes: imageBytes(view), first: index, last: index });
+      else lives.set(keyOf(view), { key: keyOf(view), bytes: bytesOfView(view), first: index, last: index });
     }
   });
   return [...lives.values()];
 }
 
-/** How many images go together: as many as fit, in equal strips. */
-function stripImages(unit: Unit, inner: ReadonlySet<Slot>): number {
+/** Most bytes that the steps of a unit touch or keep at a time, with all parts together. */
+function liveBytes(unit: Unit, inner: ReadonlySet<Slot>): number {
   const live = unit.steps.map(() => 0);
   for (const { bytes, first, last } of livesOf(unit, inner))
     for (let index = first; index <= last; index++) live[index] += bytes;
   unit.steps.forEach((step, index) => {
-    for (const { view, role } of accessesOf(step))
-      if (role === 'cut' && !inner.has(view.slot)) live[index] += imageBytes(view);
+    for (const { view, role } of accessesOf(step, unit.axis))
+      if (role === 'cut' && !inner.has(view.slot)) live[index] += bytesOfView(view);
   });
-  const fit = Math.max(1, Math.floor(kStripBytes / Math.max(...live)));
-  const piece = Math.ceil(unit.images! / piecesOf(unit.images!));
-  return Math.ceil(piece / Math.ceil(piece / fit));
+  return Math.max(...live);
 }
 
-function plan(unit: Unit, inner: ReadonlySet<Slot>): StripPlan {
+/** How many strips and pieces there are. */
+function cutUp(
+  axis: Axis,
+  bytes: number,
+  images: number,
+  channels: number,
+): { strips: number; pieces: number } {
+  const fit = Math.max(1, Math.floor((stripBytes[axis] * images * channels) / bytes));
+  if (axis === 'images') {
+    const pieces = piecesOf(images);
+    return { pieces, strips: pieces * Math.ceil(images / pieces / fit) };
+  }
+  // A strip of planes lies within one image, so that its channels follow each other.
+  let strip = Math.min(fit, channels);
+  while (channels % strip) strip--;
+  const strips = (images * channels) / strip;
+  return { strips, pieces: Math.min(strips, kPieces) };
+}
+
+function plan(unit: Unit, axis: Axis, inner: ReadonlySet<Slot>): StripPlan {
   const { steps } = unit;
-  const images = unit.images!;
-  const strip = stripImages(unit, inner);
-  const { offsets, bytes } = pack(livesOf(unit, inner), strip);
+  const [images, channels] = partsOf(steps[0], axis)!;
+  const parts = images * channels;
+  const { strips, pieces } = cutUp(axis, liveBytes(unit, inner), images, channels);
+  const { offsets, bytes } = pack(livesOf(unit, inner), Math.ceil(parts / strips) / parts);
 
   const sums = new Map<string, StripSum>();
   let sumFloats = 0;
   for (const step of steps)
-    for (const { view, role } of accessesOf(step)) {
+    for (const { view, role } of accessesOf(step, axis)) {
       if (role !== 'sum' || sums.has(keyOf(view))) continue;
       sums.set(keyOf(view), { view, offset: sumFloats, accumulate: step.accumulate });
       sumFloats += Math.ceil(elements(view.shape) / 16) * 16;
@@ -134,10 +150,12 @@ function plan(unit: Unit, inner: ReadonlySet<Slot>): StripPlan {
   const flops = steps.reduce((sum, step) => sum + step.kernel.flops(step.sizes), 0);
   return {
     steps,
-    images,
+    axis,
+    parts,
+    channels,
     members,
-    pieces: piecesOf(unit.images!),
-    strip,
+    strips,
+    pieces,
     alone: flops < 2 * kAlone,
     innerBytes: bytes,
     sumFloats,
@@ -150,9 +168,9 @@ function plan(unit: Unit, inner: ReadonlySet<Slot>): StripPlan {
   };
 }
 
-/** Places for strips of so many images, largest first, each at the lowest place that is free throughout its life. */
-function pack(lives: readonly Life[], strip: number): { offsets: Map<string, number>; bytes: number } {
-  const size = ({ bytes }: Life) => Math.ceil((bytes * strip) / 64) * 64;
+/** Places for strips with this share of all parts, largest first, each at the lowest place that is free throughout its life. */
+function pack(lives: readonly Life[], share: number): { offsets: Map<string, number>; bytes: number } {
+  const size = ({ bytes }: Life) => Math.ceil((bytes * share) / 64) * 64;
   const placed: { life: Life; start: number; end: number }[] = [];
   for (const life of [...lives].sort((a, b) => size(b) - size(a))) {
     const others = placed

@@ -12,7 +12,7 @@ export const backwardKernel: Kernel = {
   operands: { yBar: 'read', bBar: 'write' },
   sizes: ['P', 'N', 'C', 'S'],
   constants: [],
-  batch: { sizes: ['N'], sums: ['bBar'] },
+  cuts: { images: { sizes: ['N'], sums: ['bBar'] } },
   kind: 'multilinear',
   reduction: (s) => s.N * s.S + 1,
   flops: (s) => s.P * s.N * s.C * s.S,

@@ -40,7 +40,11 @@ export interface NormGeometry {
 const sizes = ['P', 'A', 'S', 'B', 'L', 'C', 'map', 'frozen'] as const;
 const constants = ['eps'] as const;
 const elementsOf = (s: Sizes) => s.P * s.A * s.S * s.B * s.L;
-const common = { sizes, constants, kind: 'nonlinear', reduction: (s: Sizes) => s.S * s.L } as const;
+/** Where every channel of every image is a group (A = N, B = C) a strip may have some of them. */
+const perChannel = ['gamma', 'beta', 'gammaDot', 'betaDot'];
+const placed = ['saved', 'savedDot', 'sums', 'sumsDot'];
+const cuts = { planes: { channels: ['B', 'C'], images: ['A'], perChannel, placed } };
+const common = { sizes, constants, cuts, kind: 'nonlinear', reduction: (s: Sizes) => s.S * s.L } as const;
 
 const groupOf = (s: Sizes, i: number) => {
   const piece = Math.floor(i / s.L);
@@ -98,6 +102,7 @@ export const forwardKernel: Kernel = {
 export const forwardFrozenKernel: Kernel = {
   ...common,
   name: 'norm.forwardFrozen',
+  cuts: undefined,
   operands: { x: 'read', statistics: 'read', gamma: 'read', beta: 'read', y: 'write', saved: 'write' },
   reduction: () => 1,
   flops: (s) => 3 * elementsOf(s),
@@ -266,8 +271,7 @@ export function tangent(
   const yDot = destination(r, op, 'yDot', s.P, o.x.shape, { into: into.yDot });
   const savedDot = destination(r, op, 'savedDot', s.P, o.saved.shape, { into: into.savedDot });
   const operands = { ...o, yDot, savedDot };
-  const constants = { eps: geometry.eps };
-  r.push({ kernel: tangentKernel, operands, sizes: s, constants, accumulate: false });
+  r.push({ kernel: tangentKernel, operands, sizes: s, constants: { eps: geometry.eps }, accumulate: false });
   return { yDot, savedDot };
 }
 
@@ -319,6 +323,7 @@ interface Example {
   readonly value?: (i: number) => number;
   readonly note?: string;
 }
+const farFromZero = (i: number) => 300 + 0.2 * Math.sin(i * i);
 const examples: readonly Example[] = [
   { P: 1, shape: [2, 4, 8, 8], groups: 4 },
   { P: 3, shape: [2, 3, 5, 7], groups: 3, shared: true },
@@ -329,13 +334,7 @@ const examples: readonly Example[] = [
   { P: 1, shape: [3, 70], groups: 2 },
   { P: 1, shape: [1, 2, 33, 37], groups: 2 },
   { P: 2, shape: [4, 3, 3, 5], groups: 'batch', frozen: true },
-  {
-    P: 1,
-    shape: [2, 2, 9, 9],
-    groups: 2,
-    note: 'large mean',
-    value: (i) => 300 + 0.2 * Math.sin(i * i),
-  },
+  { P: 1, shape: [2, 2, 9, 9], groups: 2, note: 'large mean', value: farFromZero },
   { P: 1, shape: [3, 2, 3, 3], groups: 'batch', note: 'constant', value: () => 0.3 },
   { P: 1, shape: [16, 128, 32, 32], groups: 128, bench: true },
 ];
