@@ -3,7 +3,8 @@
 //   y[n, oc, oh, ow] = b[oc] + sum over c, kh, kw of
 //     x[n, g * C / G + c, oh * stride + kh * dilation - padding, ow * stride + kw * dilation - padding] * w[oc, c, kh, kw]
 //
-// where g is the group of oc: both kinds of channels are cut into G groups of neighbours.
+// where g is the group of oc: both kinds of channels are cut into G groups of neighbours. A second pair of factors (x2,
+// w2 and so on, of the same shapes) is added up beside the first, product by product.
 //
 // x[N, C, H, W]: ((n * C + c) * H + h) * W + w        w[OC, C / G, KH, KW]: ((oc * (C / G) + c) * KH + kh) * KW + kw
 // y[N, OC, OH, OW]: ((n * OC + oc) * OH + oh) * OW + ow     b[OC]
@@ -25,6 +26,9 @@ override stride: u32;
 override padding: u32;
 override G: u32;
 override dilation: u32;
+override HAS_x2: bool = false;
+override HAS_w2: bool = false;
+override HAS_yBar2: bool = false;
 override HAS_b: bool = false;
 override ACCUMULATE: bool = false;
 
@@ -57,8 +61,10 @@ fn blockOf(block: u32, size: u32) -> vec2u {
 
 @group(0) @binding(1) var<storage, read> forward_x: array<f32>;
 @group(0) @binding(2) var<storage, read> forward_w: array<f32>;
-@group(0) @binding(3) var<storage, read> forward_b: array<f32>;
-@group(0) @binding(4) var<storage, read_write> forward_y: array<f32>;
+@group(0) @binding(3) var<storage, read> forward_x2: array<f32>;
+@group(0) @binding(4) var<storage, read> forward_w2: array<f32>;
+@group(0) @binding(5) var<storage, read> forward_b: array<f32>;
+@group(0) @binding(6) var<storage, read_write> forward_y: array<f32>;
 
 // One output pixel of four channels per invocation, so that a pixel of x is loaded once for four products; one short
 // sum per input channel. Past the last channel of a group the last one is computed again and not stored.
@@ -82,6 +88,9 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let channels = min(vec4u(oc) + vec4u(0u, 1u, 2u, 3u), vec4u(end - 1u));
   let x = at(0u, p) + (n * C + block.y * seen) * (H * W);
   let w = at(1u, p) + channels * (seen * KH * KW);
+  // How much further on the second pair is; below zero wraps round, and back.
+  let toX2 = at(2u, p) - at(0u, p);
+  let toW2 = at(3u, p) - at(1u, p);
   let rows = inside(oh * stride, KH, H);
   let columns = inside(ow * stride, KW, W);
   var sum = vec4f();
@@ -102,15 +111,29 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
         if (own > 3u) {
           channel.w += value * forward_w[wRow.w + kw];
         }
+        if (HAS_x2 && HAS_w2) {
+          let value2 = forward_x2[toX2 + xRow + kw * dilation];
+          let k2 = toW2 + kw;
+          channel.x += value2 * forward_w2[wRow.x + k2];
+          if (own > 1u) {
+            channel.y += value2 * forward_w2[wRow.y + k2];
+          }
+          if (own > 2u) {
+            channel.z += value2 * forward_w2[wRow.z + k2];
+          }
+          if (own > 3u) {
+            channel.w += value2 * forward_w2[wRow.w + k2];
+          }
+        }
       }
     }
     sum += channel;
   }
-  let y = at(3u, p) + ((n * OC + oc) * OH + oh) * OW + ow;
+  let y = at(5u, p) + ((n * OC + oc) * OH + oh) * OW + ow;
   for (var j = 0u; j < min(FOURS, end - oc); j++) {
     var value = sum[j];
     if (HAS_b) {
-      value += forward_b[at(2u, p) + oc + j];
+      value += forward_b[at(4u, p) + oc + j];
     }
     if (ACCUMULATE) {
       forward_y[y + j * (OH * OW)] += value;
@@ -122,7 +145,9 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 
 @group(0) @binding(1) var<storage, read> backwardInput_yBar: array<f32>;
 @group(0) @binding(2) var<storage, read> backwardInput_w: array<f32>;
-@group(0) @binding(3) var<storage, read_write> backwardInput_xBar: array<f32>;
+@group(0) @binding(3) var<storage, read> backwardInput_yBar2: array<f32>;
+@group(0) @binding(4) var<storage, read> backwardInput_w2: array<f32>;
+@group(0) @binding(5) var<storage, read_write> backwardInput_xBar: array<f32>;
 
 // The smallest kernel position k that reaches padded position `position` from some output position, before borders:
 // k * dilation = position modulo stride. Past every kernel where there is none.
@@ -168,6 +193,8 @@ fn backwardInput(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   let channels = min(vec4u(c) + vec4u(0u, 1u, 2u, 3u), vec4u(end - 1u)) - block.y * own;
   let yBar = at(0u, p) + (n * OC + block.y * seen) * (OH * OW);
   let w = at(1u, p) + (block.y * seen * own + channels) * (KH * KW);
+  let toY2 = at(2u, p) - at(0u, p);
+  let toW2 = at(3u, p) - at(1u, p);
   // Every step-th kernel position reaches this pixel, each from `back` output pixels before the last one's; those
   // before the first wrap round and are past the end as well.
   let step = tapStep();
@@ -198,6 +225,20 @@ fn backwardInput(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
             if (own > 3u) {
               channel.w += value * backwardInput_w[wRow.w + kw];
             }
+            if (HAS_yBar2 && HAS_w2) {
+              let value2 = backwardInput_yBar2[toY2 + yRow + ow];
+              let k2 = toW2 + kw;
+              channel.x += value2 * backwardInput_w2[wRow.x + k2];
+              if (own > 1u) {
+                channel.y += value2 * backwardInput_w2[wRow.y + k2];
+              }
+              if (own > 2u) {
+                channel.z += value2 * backwardInput_w2[wRow.z + k2];
+              }
+              if (own > 3u) {
+                channel.w += value2 * backwardInput_w2[wRow.w + k2];
+              }
+            }
           }
           ow -= back;
         }
@@ -206,7 +247,7 @@ fn backwardInput(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
     }
     sum += channel;
   }
-  let xBar = at(2u, p) + ((n * C + c) * H + h) * W + column;
+  let xBar = at(4u, p) + ((n * C + c) * H + h) * W + column;
   for (var j = 0u; j < min(FOURS, end - c); j++) {
     if (ACCUMULATE) {
       backwardInput_xBar[xBar + j * (H * W)] += sum[j];
@@ -218,7 +259,9 @@ fn backwardInput(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
 
 @group(0) @binding(1) var<storage, read> backwardWeight_x: array<f32>;
 @group(0) @binding(2) var<storage, read> backwardWeight_yBar: array<f32>;
-@group(0) @binding(3) var<storage, read_write> backwardWeight_wBar: array<f32>;
+@group(0) @binding(3) var<storage, read> backwardWeight_x2: array<f32>;
+@group(0) @binding(4) var<storage, read> backwardWeight_yBar2: array<f32>;
+@group(0) @binding(5) var<storage, read_write> backwardWeight_wBar: array<f32>;
 
 override SIDE: u32 = 8u; // more for long sums: see "terms" below
 override LANES: u32 = SIDE * SIDE;
@@ -275,6 +318,8 @@ fn backwardWeight(
   let p = index / (KW * KH * seen * OC);
   let x = at(0u, p) + c * (H * W);
   let yBar = at(1u, p) + oc * (OH * OW);
+  let toX2 = at(2u, p) - at(0u, p);
+  let toY2 = at(3u, p) - at(1u, p);
   let columns = outputs(kw * dilation, OW, W);
   var own = 0.0;
   // A lane takes every LANES-th row of yBar; the sum of a row is one term.
@@ -288,13 +333,16 @@ fn backwardWeight(
       var row = 0.0;
       for (var ow = columns.x; ow < columns.y; ow++) {
         row += backwardWeight_x[xRow + ow * stride] * backwardWeight_yBar[yRow + ow];
+        if (HAS_x2 && HAS_yBar2) {
+          row += backwardWeight_x2[toX2 + xRow + ow * stride] * backwardWeight_yBar2[toY2 + yRow + ow];
+        }
       }
       own += row;
     }
   }
   let sum = sumOfLanes(lane, own);
   if (lane == 0u) {
-    let wBar = at(2u, p) + index % (KW * KH * seen * OC);
+    let wBar = at(4u, p) + index % (KW * KH * seen * OC);
     if (ACCUMULATE) {
       backwardWeight_wBar[wBar] += sum;
     } else {

@@ -1,4 +1,5 @@
-// Fully connected layer, bilinear in (x, w): y[n, o] = b[o] + sum over i of x[n, i] * w[o, i].
+// Fully connected layer, bilinear in (x, w): y[n, o] = b[o] + sum over i of x[n, i] * w[o, i]. A second pair of factors
+// (x2, w2 and so on, of the same shapes) is added up beside the first, product by product.
 //
 // x[N, I]: n * I + i     w[O, I]: o * I + i     b[O]     y[N, O]: n * O + o
 
@@ -6,6 +7,9 @@ override P: u32;
 override N: u32;
 override I: u32;
 override O: u32;
+override HAS_x2: bool = false;
+override HAS_w2: bool = false;
+override HAS_yBar2: bool = false;
 override HAS_b: bool = false;
 override ACCUMULATE: bool = false;
 
@@ -23,8 +27,10 @@ fn linear(id: vec3u, groups: vec3u) -> u32 {
 
 @group(0) @binding(1) var<storage, read> forward_x: array<f32>;
 @group(0) @binding(2) var<storage, read> forward_w: array<f32>;
-@group(0) @binding(3) var<storage, read> forward_b: array<f32>;
-@group(0) @binding(4) var<storage, read_write> forward_y: array<f32>;
+@group(0) @binding(3) var<storage, read> forward_x2: array<f32>;
+@group(0) @binding(4) var<storage, read> forward_w2: array<f32>;
+@group(0) @binding(5) var<storage, read> forward_b: array<f32>;
+@group(0) @binding(6) var<storage, read_write> forward_y: array<f32>;
 
 // invocations: P * N * O
 @compute @workgroup_size(64)
@@ -38,18 +44,23 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let p = index / (O * N);
   let x = at(0u, p) + n * I;
   let w = at(1u, p) + o * I;
+  let x2 = at(2u, p) + n * I;
+  let w2 = at(3u, p) + o * I;
   var sum = 0.0;
   for (var start = 0u; start < I; start += BLOCK) {
     var block = 0.0;
     for (var i = start; i < min(start + BLOCK, I); i++) {
       block += forward_x[x + i] * forward_w[w + i];
+      if (HAS_x2 && HAS_w2) {
+        block += forward_x2[x2 + i] * forward_w2[w2 + i];
+      }
     }
     sum += block;
   }
   if (HAS_b) {
-    sum += forward_b[at(2u, p) + o];
+    sum += forward_b[at(4u, p) + o];
   }
-  let y = at(3u, p) + n * O + o;
+  let y = at(5u, p) + n * O + o;
   if (ACCUMULATE) {
     forward_y[y] += sum;
   } else {
@@ -59,7 +70,9 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
 
 @group(0) @binding(1) var<storage, read> backwardInput_yBar: array<f32>;
 @group(0) @binding(2) var<storage, read> backwardInput_w: array<f32>;
-@group(0) @binding(3) var<storage, read_write> backwardInput_xBar: array<f32>;
+@group(0) @binding(3) var<storage, read> backwardInput_yBar2: array<f32>;
+@group(0) @binding(4) var<storage, read> backwardInput_w2: array<f32>;
+@group(0) @binding(5) var<storage, read_write> backwardInput_xBar: array<f32>;
 
 // invocations: P * N * I
 @compute @workgroup_size(64)
@@ -73,15 +86,20 @@ fn backwardInput(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   let p = index / (I * N);
   let yBar = at(0u, p) + n * O;
   let w = at(1u, p) + i;
+  let yBar2 = at(2u, p) + n * O;
+  let w2 = at(3u, p) + i;
   var sum = 0.0;
   for (var start = 0u; start < O; start += BLOCK) {
     var block = 0.0;
     for (var o = start; o < min(start + BLOCK, O); o++) {
       block += backwardInput_yBar[yBar + o] * backwardInput_w[w + o * I];
+      if (HAS_yBar2 && HAS_w2) {
+        block += backwardInput_yBar2[yBar2 + o] * backwardInput_w2[w2 + o * I];
+      }
     }
     sum += block;
   }
-  let xBar = at(2u, p) + n * I + i;
+  let xBar = at(4u, p) + n * I + i;
   if (ACCUMULATE) {
     backwardInput_xBar[xBar] += sum;
   } else {
@@ -91,7 +109,9 @@ fn backwardInput(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
 
 @group(0) @binding(1) var<storage, read> backwardWeight_x: array<f32>;
 @group(0) @binding(2) var<storage, read> backwardWeight_yBar: array<f32>;
-@group(0) @binding(3) var<storage, read_write> backwardWeight_wBar: array<f32>;
+@group(0) @binding(3) var<storage, read> backwardWeight_x2: array<f32>;
+@group(0) @binding(4) var<storage, read> backwardWeight_yBar2: array<f32>;
+@group(0) @binding(5) var<storage, read_write> backwardWeight_wBar: array<f32>;
 
 // invocations: P * O * I
 @compute @workgroup_size(64)
@@ -105,15 +125,20 @@ fn backwardWeight(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
   let p = index / (I * O);
   let x = at(0u, p) + i;
   let yBar = at(1u, p) + o;
+  let x2 = at(2u, p) + i;
+  let yBar2 = at(3u, p) + o;
   var sum = 0.0;
   for (var start = 0u; start < N; start += BLOCK) {
     var block = 0.0;
     for (var n = start; n < min(start + BLOCK, N); n++) {
       block += backwardWeight_yBar[yBar + n * O] * backwardWeight_x[x + n * I];
+      if (HAS_x2 && HAS_yBar2) {
+        block += backwardWeight_yBar2[yBar2 + n * O] * backwardWeight_x2[x2 + n * I];
+      }
     }
     sum += block;
   }
-  let wBar = at(2u, p) + o * I + i;
+  let wBar = at(4u, p) + o * I + i;
   if (ACCUMULATE) {
     backwardWeight_wBar[wBar] += sum;
   } else {

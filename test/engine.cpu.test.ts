@@ -79,6 +79,15 @@ const large: OpCase[] = [
         into: r.external('wBar', 2, [7, 2, 5, 5]),
       });
       conv2d.backwardInput(r, { yBar: y, w }, geometry, x.shape, { into: r.external('xBar', 2, x.shape) });
+      const [xDot, wDot] = [r.external('xDot', 2, x.shape), r.external('wDot', 2, w.shape)];
+      const second = { x: xDot, w };
+      const yDot = conv2d.forward(r, { x, w: wDot, second }, geometry, {
+        into: r.external('yDot', 2, y.shape),
+      });
+      const both = { x, yBar: yDot, second: { x: xDot, yBar: y } };
+      conv2d.backwardWeight(r, both, geometry, w.shape, { into: r.external('wBarDot', 2, w.shape) });
+      const sum = { yBar: y, w: wDot, second: { yBar: yDot, w } };
+      conv2d.backwardInput(r, sum, geometry, x.shape, { into: r.external('xBarDot', 2, x.shape) });
     },
   },
   {
@@ -104,6 +113,13 @@ const large: OpCase[] = [
       const y = linear.forward(r, { x, w, b }, { into: r.external('y', 2, [301, 75]) });
       linear.backwardWeight(r, { x, yBar: y }, { into: r.external('wBar', 2, [75, 130]) });
       linear.backwardInput(r, { yBar: y, w }, { into: r.external('xBar', 2, [301, 130]) });
+      const [xDot, wDot] = [r.external('xDot', 2, x.shape), r.external('wDot', 2, w.shape)];
+      const second = { x: xDot, w };
+      const yDot = linear.forward(r, { x, w: wDot, b, second }, { into: r.external('yDot', 2, y.shape) });
+      const both = { x, yBar: yDot, second: { x: xDot, yBar: y } };
+      linear.backwardWeight(r, both, { into: r.external('wBarDot', 2, w.shape) });
+      const sum = { yBar: y, w: wDot, second: { yBar: yDot, w } };
+      linear.backwardInput(r, sum, { into: r.external('xBarDot', 2, x.shape) });
     },
   },
   {

@@ -5,7 +5,7 @@ import * as avgpool2d from '../src/engine/ops/avgpool2d.js';
 import * as conv2d from '../src/engine/ops/conv2d.js';
 import * as linear from '../src/engine/ops/linear.js';
 import * as maxpool2d from '../src/engine/ops/maxpool2d.js';
-import { elements, Recorder } from '../src/engine/program.js';
+import { elements, type Program, Recorder } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
 import { Stream } from '../src/util/random.js';
 import { prepareCase, runCase } from './harness/cases.js';
@@ -53,6 +53,30 @@ describe('adjoint identities of the float64 definitions', () => {
     expect(Math.abs(left - dot(xBar, x)) / scale).toBeLessThan(1e-13);
     expect(Math.abs(left - dot(wBar, w)) / scale).toBeLessThan(1e-13);
   });
+
+  // Two pairs of factors in one step are two steps, the second one adding.
+  test.each([...conv2d.cases, ...linear.cases].filter((c) => c.name.includes('paired')))(
+    '$name',
+    async (opCase) => {
+      const prepared = prepareCase(opCase);
+      const [step] = prepared.program.steps;
+      const [first, second] = [{ ...step.operands }, { ...step.operands }];
+      for (const name of ['x2', 'w2', 'yBar2'].filter((name) => step.operands[name])) {
+        second[name.slice(0, -1)] = step.operands[name];
+        first[name] = second[name] = undefined;
+      }
+      second.b = undefined;
+      const steps = [
+        { ...step, operands: first },
+        { ...step, operands: second, accumulate: true },
+      ];
+      const apart: Program = Object.create(prepared.program, { steps: { value: steps } });
+      expect(apart.flops()).toBe(prepared.program.flops());
+      const [[, want]] = await runCase(device, { ...prepared, program: apart });
+      const [[, got]] = await runCase(device, prepared);
+      expectClose(opCase.name, got, want, (i) => 1e-13 * (Math.abs(want[i]) + 1));
+    },
+  );
 
   test('linear and max pooling', async () => {
     const { y, x, w, b } = await run(find(linear.cases, 'linear.forward')[1]);

@@ -1,4 +1,5 @@
 #include "../convolution.h"
+#include "../pairs.h"
 
 /**
  * Two-dimensional convolution on the layout of convolution.h, image by image in scratch that stays in cache.
@@ -355,9 +356,12 @@ Workspace backward_weight_workspace(const Step& step) {
 #define SIZES {"P", "N", "C", "H", "W", "OC", "KH", "KW", "OH", "OW", "stride", "padding", "G", "dilation"}
 
 const Kernel kernels[] = {
-    {"conv2d.forward", {"x", "w", "b", "y"}, SIZES, {}, forward, forward_workspace},
-    {"conv2d.backwardInput", {"yBar", "w", "xBar"}, SIZES, {}, backward_input, backward_input_workspace},
-    {"conv2d.backwardWeight", {"x", "yBar", "wBar"}, SIZES, {}, backward_weight, backward_weight_workspace},
+    {"conv2d.forward", {"x", "w", "x2", "w2", "b", "y"}, SIZES, {}, in_pairs<forward, 2>,
+     pairs_workspace<forward_workspace>},
+    {"conv2d.backwardInput", {"yBar", "w", "yBar2", "w2", "xBar"}, SIZES, {}, in_pairs<backward_input>,
+     pairs_workspace<backward_input_workspace>},
+    {"conv2d.backwardWeight", {"x", "yBar", "x2", "yBar2", "wBar"}, SIZES, {}, in_pairs<backward_weight>,
+     pairs_workspace<backward_weight_workspace>},
 };
 
 }  // namespace

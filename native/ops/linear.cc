@@ -1,3 +1,4 @@
+#include "../pairs.h"
 #include "../product.h"
 
 /**
@@ -142,10 +143,15 @@ void backward_weight(const Step& step, const Context& context) {
 
 Workspace backward_workspace(const Step&) { return {0, product_scratch() * 4}; }
 
+#define SIZES {"P", "N", "I", "O"}
+
 const Kernel kernels[] = {
-    {"linear.forward", {"x", "w", "b", "y"}, {"P", "N", "I", "O"}, {}, forward, forward_workspace},
-    {"linear.backwardInput", {"yBar", "w", "xBar"}, {"P", "N", "I", "O"}, {}, backward_input, backward_workspace},
-    {"linear.backwardWeight", {"x", "yBar", "wBar"}, {"P", "N", "I", "O"}, {}, backward_weight, backward_workspace},
+    {"linear.forward", {"x", "w", "x2", "w2", "b", "y"}, SIZES, {}, in_pairs<forward, 2>,
+     pairs_workspace<forward_workspace>},
+    {"linear.backwardInput", {"yBar", "w", "yBar2", "w2", "xBar"}, SIZES, {}, in_pairs<backward_input>,
+     pairs_workspace<backward_workspace>},
+    {"linear.backwardWeight", {"x", "yBar", "x2", "yBar2", "wBar"}, SIZES, {}, in_pairs<backward_weight>,
+     pairs_workspace<backward_workspace>},
 };
 
 }  // namespace

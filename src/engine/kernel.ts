@@ -1,5 +1,5 @@
 import { LimbeckError, shapeText } from '../util/errors.js';
-import { elements, type Recorder, type Sizes, type View } from './program.js';
+import { elements, type Recorder, type Sizes, type Step, type View } from './program.js';
 
 /**
  * How a kernel uses an operand. `write` fills every element (or adds to it, when the step accumulates),
@@ -55,8 +55,8 @@ export interface Kernel {
    */
   readonly kind: 'multilinear' | 'exact' | 'nonlinear';
   /** Terms added up per output element: what the rounding error grows with. */
-  reduction(sizes: Sizes): number;
-  flops(sizes: Sizes): number;
+  reduction(sizes: Sizes, operands: Step['operands']): number;
+  flops(sizes: Sizes, operands: Step['operands']): number;
   /** The definition, in float64: loops over `sizes.P` members itself. */
   reference(
     operands: Readonly<Record<string, Members>>,
@@ -64,6 +64,20 @@ export interface Kernel {
     constants: Readonly<Record<string, number>>,
     accumulate: boolean,
   ): void;
+}
+
+/**
+ * Bilinear kernels take one pair of factors or two, the second pair under the same names with a 2: `y = x w + x2 w2`
+ * is a product's tangent in one step. How many there are:
+ */
+export const pairCount = ({ x2, yBar2 }: Step['operands']): number => (x2 || yBar2 ? 2 : 1);
+
+/** The pairs of factors that are there, of member `p`. */
+export function pairsOf(
+  p: number,
+  ...pairs: readonly (readonly [Members | undefined, Members | undefined])[]
+): [Elements, Elements][] {
+  return pairs.flatMap(([a, b]): [Elements, Elements][] => (a && b ? [[a(p), b(p)]] : []));
 }
 
 /** Members of the result of a kernel: the population of its inputs. Checks that they agree. */
@@ -94,6 +108,16 @@ export function expectShape(
       'ERR_SHAPE',
       `${kernel}: ${name} is ${shapeText(view.shape)}, expected ${shapeText(shape)} ${why}`,
     );
+}
+
+/** Throws unless the second pair of factors, where it is there, has the shapes of the first. */
+export function expectLike(
+  kernel: string,
+  first: Readonly<Record<string, View>>,
+  second: Readonly<Record<string, View | undefined>>,
+): void {
+  for (const [name, view] of Object.entries(second))
+    if (view) expectShape(kernel, `${name}2`, view, first[name].shape, `because ${name} has that shape`);
 }
 
 /** Throws unless `view` has `rank` axes, named in `axes` for the message. */

@@ -83,7 +83,7 @@ export class Program {
 
   /** Floating-point operations of one run (a multiply-add counts as two). */
   flops(): number {
-    return this.steps.reduce((sum, step) => sum + step.kernel.flops(step.sizes), 0);
+    return this.steps.reduce((sum, step) => sum + step.kernel.flops(step.sizes, step.operands), 0);
   }
 
   /** Bytes the slots need on the `cpu` and `webgpu` engines. */

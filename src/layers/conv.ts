@@ -51,27 +51,19 @@ export function conv(OC: number, K: number, geometry: ConvOptions): Layer {
           return wantX ? conv2d.backwardInput(r, { yBar, w }, geometry, x.shape) : undefined;
         },
         tangentForward({ xDot, thetaDot: [wDot, bDot] }) {
-          const yDot = conv2d.forward(r, { x, w: wDot, b: bDot }, geometry);
-          if (xDot) conv2d.forward(r, { x: xDot, w }, geometry, { into: yDot, accumulate: true });
-          return yDot;
+          const second = xDot && { x: xDot, w };
+          return conv2d.forward(r, { x, w: wDot, b: bDot, second }, geometry);
         },
         tangentBackward({ yBar, yBarDot, xDot, thetaDot: [wDot], thetaBarDot, wantX }) {
           if (thetaBarDot) {
             const [wBarDot, bBarDot] = thetaBarDot;
-            conv2d.backwardWeight(r, { x, yBar: yBarDot! }, geometry, w.shape, { into: wBarDot });
-            if (xDot)
-              conv2d.backwardWeight(r, { x: xDot, yBar }, geometry, w.shape, {
-                into: wBarDot,
-                accumulate: true,
-              });
+            const second = xDot && { x: xDot, yBar };
+            conv2d.backwardWeight(r, { x, yBar: yBarDot!, second }, geometry, w.shape, { into: wBarDot });
             if (biased) bias.backward(r, { yBar: yBarDot! }, { into: bBarDot });
           }
           if (!wantX) return undefined;
-          const xBarDot = conv2d.backwardInput(r, { yBar, w: wDot }, geometry, x.shape);
-          return conv2d.backwardInput(r, { yBar: yBarDot!, w }, geometry, x.shape, {
-            into: xBarDot,
-            accumulate: true,
-          });
+          const second = { yBar: yBarDot!, w };
+          return conv2d.backwardInput(r, { yBar, w: wDot, second }, geometry, x.shape);
         },
       };
     },

@@ -37,25 +37,18 @@ export function linear(O: number): Layer {
           return wantX ? reshape(linearOp.backwardInput(r, { yBar, w }), input.shape) : undefined;
         },
         tangentForward({ xDot, thetaDot: [wDot, bDot] }) {
-          const yDot = linearOp.forward(r, { x, w: wDot, b: bDot });
-          if (xDot) linearOp.forward(r, { x: reshape(xDot, flat), w }, { into: yDot, accumulate: true });
-          return yDot;
+          const second = xDot && { x: reshape(xDot, flat), w };
+          return linearOp.forward(r, { x, w: wDot, b: bDot, second });
         },
         tangentBackward({ yBar, yBarDot, xDot, thetaDot: [wDot], thetaBarDot, wantX }) {
           if (thetaBarDot) {
             const [wBarDot, bBarDot] = thetaBarDot;
-            linearOp.backwardWeight(r, { x, yBar: yBarDot! }, { into: wBarDot });
-            if (xDot)
-              linearOp.backwardWeight(
-                r,
-                { x: reshape(xDot, flat), yBar },
-                { into: wBarDot, accumulate: true },
-              );
+            const second = xDot && { x: reshape(xDot, flat), yBar };
+            linearOp.backwardWeight(r, { x, yBar: yBarDot!, second }, { into: wBarDot });
             bias.backward(r, { yBar: yBarDot! }, { into: bBarDot });
           }
           if (!wantX) return undefined;
-          const xBarDot = linearOp.backwardInput(r, { yBar, w: wDot });
-          linearOp.backwardInput(r, { yBar: yBarDot!, w }, { into: xBarDot, accumulate: true });
+          const xBarDot = linearOp.backwardInput(r, { yBar, w: wDot, second: { yBar: yBarDot!, w } });
           return reshape(xBarDot, input.shape);
         },
       };

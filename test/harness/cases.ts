@@ -148,7 +148,7 @@ export async function expectCaseAgrees(device: Device, opCase: OpCase, ulps = 32
   const kinds = new Set(program.steps.map((step) => step.kernel.kind));
   const exact = kinds.size === 1 && kinds.has('exact');
   const bounded = program.steps.length === 1 && kinds.has('multilinear');
-  const [{ kernel, sizes }] = program.steps;
+  const [{ kernel, sizes, operands }] = program.steps;
   const magnitudes = bounded
     ? await absoluteSums(prepared)
     : exact
@@ -161,7 +161,7 @@ export async function expectCaseAgrees(device: Device, opCase: OpCase, ulps = 32
     for (const value of want) scale = Math.max(scale, Math.abs(value) || 0);
     expectClose(`${device.description}: ${opCase.name}: ${slot.name}`, actual.get(slot)!, want, (i) => {
       if (exact || slot.dtype !== 'f32') return 0;
-      if (bounded) return eps32 * (kernel.reduction(sizes) + 4) * magnitude[i];
+      if (bounded) return eps32 * (kernel.reduction(sizes, operands) + 4) * magnitude[i];
       return eps32 * ulps * Math.max(Math.abs(want[i]), magnitude[i], scale / 64);
     });
   }

@@ -1,6 +1,16 @@
 import { LimbeckError, shapeText } from '../../util/errors.js';
-import { destination, expectShape, type Into, type Kernel, type OpCase, population } from '../kernel.js';
-import type { Recorder, Sizes, View } from '../program.js';
+import {
+  destination,
+  expectLike,
+  expectShape,
+  type Into,
+  type Kernel,
+  type OpCase,
+  pairCount,
+  pairsOf,
+  population,
+} from '../kernel.js';
+import type { Recorder, Sizes, Step, View } from '../program.js';
 
 /**
  * Two-dimensional convolution (cross-correlation, as every framework means it).
@@ -11,7 +21,7 @@ import type { Recorder, Sizes, View } from '../program.js';
  * x `[N, C, H, W]`, w `[OC, C / groups, KH, KW]`, b `[OC]`, y `[N, OC, OH, OW]`; pixels outside x are zero. Channels of
  * x and y are cut into `groups` pieces of neighbours: output channel oc, of group `g = floor(oc groups / OC)`, sees the
  * input channels of its group alone. With as many groups as channels the convolution is depthwise.
- * The op is bilinear in (x, w): the tangent passes are these same kernels fed one tangent operand at a time.
+ * The op is bilinear in (x, w): the tangent passes are these same kernels fed two pairs, each with one tangent.
  */
 export interface ConvGeometry {
   readonly stride: number;
@@ -27,7 +37,8 @@ const sizes = [
   ...['P', 'N', 'C', 'H', 'W', 'OC', 'KH', 'KW', 'OH', 'OW'],
   ...['stride', 'padding', 'G', 'dilation'],
 ] as const;
-const multiplyAdds = (s: Sizes) => (2 * s.P * s.N * s.OC * s.OH * s.OW * s.C * s.KH * s.KW) / s.G;
+const multiplyAdds = (s: Sizes, operands: Step['operands']) =>
+  (pairCount(operands) * 2 * s.P * s.N * s.OC * s.OH * s.OW * s.C * s.KH * s.KW) / s.G;
 
 /**
  * Output size of one axis: `floor((size + 2 padding - extent) / stride) + 1` with the extent
@@ -94,64 +105,67 @@ function forEachProduct(s: Sizes, visit: (yIndex: number, xIndex: number, wIndex
 
 export const forwardKernel: Kernel = {
   name: 'conv2d.forward',
-  operands: { x: 'read', w: 'read', b: 'optional', y: 'write' },
+  operands: { x: 'read', w: 'read', x2: 'optional', w2: 'optional', b: 'optional', y: 'write' },
   sizes,
   constants: [],
   cuts: { images: { sizes: ['N'], whole: ['w', 'b'] } },
   kind: 'multilinear',
-  reduction: (s) => (s.C / s.G) * s.KH * s.KW + 1,
+  reduction: (s, operands) => pairCount(operands) * (s.C / s.G) * s.KH * s.KW + 1,
   flops: multiplyAdds,
-  reference({ x, w, b, y }, s, _, accumulate) {
+  reference({ x, w, x2, w2, b, y }, s, _, accumulate) {
     for (let p = 0; p < s.P; p++) {
-      const [xp, wp, yp] = [x(p), w(p), y(p)];
+      const yp = y(p);
       const map = s.OH * s.OW;
       for (let i = 0; i < yp.length; i++) {
         const bias = b ? b(p)[Math.floor(i / map) % s.OC] : 0;
         yp[i] = (accumulate ? yp[i] : 0) + bias;
       }
-      forEachProduct(s, (yi, xi, wi) => {
-        yp[yi] += xp[xi] * wp[wi];
-      });
+      for (const [xp, wp] of pairsOf(p, [x, w], [x2, w2]))
+        forEachProduct(s, (yi, xi, wi) => {
+          yp[yi] += xp[xi] * wp[wi];
+        });
     }
   },
 };
 
 export const backwardInputKernel: Kernel = {
   name: 'conv2d.backwardInput',
-  operands: { yBar: 'read', w: 'read', xBar: 'write' },
+  operands: { yBar: 'read', w: 'read', yBar2: 'optional', w2: 'optional', xBar: 'write' },
   sizes,
   constants: [],
   cuts: { images: { sizes: ['N'], whole: ['w'] } },
   kind: 'multilinear',
-  reduction: (s) => (s.OC / s.G) * s.KH * s.KW + 1,
+  reduction: (s, operands) => pairCount(operands) * (s.OC / s.G) * s.KH * s.KW + 1,
   flops: multiplyAdds,
-  reference({ yBar, w, xBar }, s, _, accumulate) {
+  reference({ yBar, w, yBar2, w2, xBar }, s, _, accumulate) {
     for (let p = 0; p < s.P; p++) {
-      const [yp, wp, xp] = [yBar(p), w(p), xBar(p)];
+      const xp = xBar(p);
       if (!accumulate) xp.fill(0);
-      forEachProduct(s, (yi, xi, wi) => {
-        xp[xi] += yp[yi] * wp[wi];
-      });
+      for (const [yp, wp] of pairsOf(p, [yBar, w], [yBar2, w2]))
+        forEachProduct(s, (yi, xi, wi) => {
+          xp[xi] += yp[yi] * wp[wi];
+        });
     }
   },
 };
 
 export const backwardWeightKernel: Kernel = {
   name: 'conv2d.backwardWeight',
-  operands: { x: 'read', yBar: 'read', wBar: 'write' },
+  operands: { x: 'read', yBar: 'read', x2: 'optional', yBar2: 'optional', wBar: 'write' },
   sizes,
   constants: [],
   cuts: { images: { sizes: ['N'], sums: ['wBar'] } },
   kind: 'multilinear',
-  reduction: (s) => s.N * s.OH * s.OW + 1,
+  reduction: (s, operands) => pairCount(operands) * s.N * s.OH * s.OW + 1,
   flops: multiplyAdds,
-  reference({ x, yBar, wBar }, s, _, accumulate) {
+  reference({ x, yBar, x2, yBar2, wBar }, s, _, accumulate) {
     for (let p = 0; p < s.P; p++) {
-      const [xp, yp, wp] = [x(p), yBar(p), wBar(p)];
+      const wp = wBar(p);
       if (!accumulate) wp.fill(0);
-      forEachProduct(s, (yi, xi, wi) => {
-        wp[wi] += xp[xi] * yp[yi];
-      });
+      for (const [xp, yp] of pairsOf(p, [x, yBar], [x2, yBar2]))
+        forEachProduct(s, (yi, xi, wi) => {
+          wp[wi] += xp[xi] * yp[yi];
+        });
     }
   },
 };
@@ -176,27 +190,33 @@ function sizesOf(
   return { N, C, H, W, OC, KH, KW, OH, OW, stride, padding, G, dilation };
 }
 
-/** y = x * w + b. */
+function push(r: Recorder, kernel: Kernel, operands: Step['operands'], sizes: Sizes, to: Into): void {
+  r.push({ kernel, operands, sizes, constants: {}, accumulate: to.accumulate ?? false });
+}
+
+/** y = x * w + b, and where there is a second pair of factors the convolution of these on top. */
 export function forward(
   r: Recorder,
-  { x, w, b }: { x: View; w: View; b?: View },
+  { x, w, b, second }: { x: View; w: View; b?: View; second?: { x: View; w: View } },
   geometry: ConvGeometry,
   to: Into = {},
 ): View {
   const op = forwardKernel.name;
   const s = sizesOf(op, x.shape, w.shape, geometry);
   if (b) expectShape(op, 'b', b, [s.OC], `because w is ${shapeText(w.shape)}`);
-  const P = population(op, { x, w, b });
+  const { x: x2, w: w2 } = second ?? {};
+  expectLike(op, { x, w }, { x: x2, w: w2 });
+  const P = population(op, { x, w, x2, w2, b });
   const y = destination(r, op, 'y', P, [s.N, s.OC, s.OH, s.OW], to);
-  const accumulate = to.accumulate ?? false;
-  r.push({ kernel: forwardKernel, operands: { x, w, b, y }, sizes: { P, ...s }, constants: {}, accumulate });
+  const operands = { x, w, x2, w2, b, y };
+  push(r, forwardKernel, operands, { P, ...s }, to);
   return y;
 }
 
-/** xBar = yBar correlated back through w; `xShape` is the `[N, C, H, W]` of the input. */
+/** xBar = yBar correlated back through w; `xShape` is the `[N, C, H, W]` of the input. A second pair adds its own. */
 export function backwardInput(
   r: Recorder,
-  { yBar, w }: { yBar: View; w: View },
+  { yBar, w, second }: { yBar: View; w: View; second?: { yBar: View; w: View } },
   geometry: ConvGeometry,
   xShape: readonly number[],
   to: Into = {},
@@ -210,23 +230,19 @@ export function backwardInput(
     [s.N, s.OC, s.OH, s.OW],
     `for x ${shapeText(xShape)} and w ${shapeText(w.shape)}`,
   );
-  const P = population(op, { yBar, w });
+  const { yBar: yBar2, w: w2 } = second ?? {};
+  expectLike(op, { yBar, w }, { yBar: yBar2, w: w2 });
+  const P = population(op, { yBar, w, yBar2, w2 });
   const xBar = destination(r, op, 'xBar', P, xShape, to);
-  const accumulate = to.accumulate ?? false;
-  r.push({
-    kernel: backwardInputKernel,
-    operands: { yBar, w, xBar },
-    sizes: { P, ...s },
-    constants: {},
-    accumulate,
-  });
+  const operands = { yBar, w, yBar2, w2, xBar };
+  push(r, backwardInputKernel, operands, { P, ...s }, to);
   return xBar;
 }
 
-/** wBar = x correlated with yBar, summed over the batch; `wShape` is `[OC, C / groups, KH, KW]`. */
+/** wBar = x correlated with yBar, summed over the batch, `[OC, C / groups, KH, KW]` as `wShape` says. A second pair adds its own. */
 export function backwardWeight(
   r: Recorder,
-  { x, yBar }: { x: View; yBar: View },
+  { x, yBar, second }: { x: View; yBar: View; second?: { x: View; yBar: View } },
   geometry: ConvGeometry,
   wShape: readonly number[],
   to: Into = {},
@@ -240,16 +256,12 @@ export function backwardWeight(
     [s.N, s.OC, s.OH, s.OW],
     `for x ${shapeText(x.shape)} and w ${shapeText(wShape)}`,
   );
-  const P = population(op, { x, yBar });
+  const { x: x2, yBar: yBar2 } = second ?? {};
+  expectLike(op, { x, yBar }, { x: x2, yBar: yBar2 });
+  const P = population(op, { x, yBar, x2, yBar2 });
   const wBar = destination(r, op, 'wBar', P, wShape, to);
-  const accumulate = to.accumulate ?? false;
-  r.push({
-    kernel: backwardWeightKernel,
-    operands: { x, yBar, wBar },
-    sizes: { P, ...s },
-    constants: {},
-    accumulate,
-  });
+  const operands = { x, yBar, x2, yBar2, wBar };
+  push(r, backwardWeightKernel, operands, { P, ...s }, to);
   return wBar;
 }
 
@@ -261,19 +273,21 @@ interface CaseShape {
   W: number;
   OC: number;
   K: number;
-  stride: number;
-  padding: number;
+  stride?: number;
+  padding?: number;
   groups?: number;
   dilation?: number;
   /** Which of the two operands is shared by the population. */
   shared?: 'first' | 'second';
   accumulate?: boolean;
+  /** A second pair of factors, in which the other operand is the shared one. */
+  paired?: boolean;
   bench?: boolean;
 }
 
 function casesOf(shape: CaseShape): OpCase[] {
-  const { P, N, C, H, W, OC, K, stride, padding, groups = 1, dilation = 1 } = shape;
-  const { shared, accumulate, bench } = shape;
+  const { P, N, C, H, W, OC, K, stride = 1, padding = 0, groups = 1, dilation = 1 } = shape;
+  const { shared, accumulate, paired, bench } = shape;
   const geometry = { stride, padding, groups, dilation };
   const wShape = [OC, C / groups, K, K];
   const { OH, OW } = sizesOf('conv2d case', [N, C, H, W], wShape, geometry);
@@ -282,71 +296,78 @@ function casesOf(shape: CaseShape): OpCase[] {
   const name =
     `P=${P} N=${N} ${C}x${H}x${W} -> ${OC} k${K} s${stride} p${padding}` +
     `${groups > 1 ? ` g${groups}` : ''}${dilation > 1 ? ` d${dilation}` : ''}` +
-    `${shared ? ` ${shared} shared` : ''}${accumulate ? ' accumulate' : ''}`;
+    `${shared ? ` ${shared} shared` : ''}${paired ? ' paired' : ''}${accumulate ? ' accumulate' : ''}`;
+  const [xShape, yShape] = [
+    [N, C, H, W],
+    [N, OC, OH, OW],
+  ];
   return [
     {
       name: `conv2d.forward ${name}`,
       bench,
       record(r) {
-        const x = r.external('x', first, [N, C, H, W]);
+        const x = r.external('x', first, xShape);
         const w = r.external('w', second, wShape);
         const b = accumulate ? undefined : r.external('b', second, [OC]);
-        forward(r, { x, w, b }, geometry, { into: r.external('y', P, [N, OC, OH, OW]), accumulate });
+        const more = paired
+          ? { x: r.external('x2', second, xShape), w: r.external('w2', first, wShape) }
+          : undefined;
+        forward(r, { x, w, b, second: more }, geometry, { into: r.external('y', P, yShape), accumulate });
       },
     },
     {
       name: `conv2d.backwardInput ${name}`,
       bench,
       record(r) {
-        const yBar = r.external('yBar', first, [N, OC, OH, OW]);
+        const yBar = r.external('yBar', first, yShape);
         const w = r.external('w', second, wShape);
-        backwardInput(r, { yBar, w }, geometry, [N, C, H, W], {
-          into: r.external('xBar', P, [N, C, H, W]),
-          accumulate,
-        });
+        const more = paired
+          ? {
+              yBar: r.external('yBar2', second, yShape),
+              w: r.external('w2', first, wShape),
+            }
+          : undefined;
+        const into = r.external('xBar', P, xShape);
+        backwardInput(r, { yBar, w, second: more }, geometry, xShape, { into, accumulate });
       },
     },
     {
       name: `conv2d.backwardWeight ${name}`,
       bench,
       record(r) {
-        const x = r.external('x', first, [N, C, H, W]);
-        const yBar = r.external('yBar', second, [N, OC, OH, OW]);
-        backwardWeight(r, { x, yBar }, geometry, wShape, {
-          into: r.external('wBar', P, wShape),
-          accumulate,
-        });
+        const x = r.external('x', first, xShape);
+        const yBar = r.external('yBar', second, yShape);
+        const more = paired
+          ? {
+              x: r.external('x2', second, xShape),
+              yBar: r.external('yBar2', first, yShape),
+            }
+          : undefined;
+        const into = r.external('wBar', P, wShape);
+        backwardWeight(r, { x, yBar, second: more }, geometry, wShape, { into, accumulate });
       },
     },
   ];
 }
 
-export const cases: readonly OpCase[] = [
-  { P: 1, N: 1, C: 1, H: 1, W: 1, OC: 1, K: 1, stride: 1, padding: 0 },
-  { P: 1, N: 2, C: 1, H: 9, W: 7, OC: 6, K: 5, stride: 1, padding: 2 },
-  { P: 3, N: 2, C: 3, H: 6, W: 5, OC: 4, K: 3, stride: 1, padding: 1, shared: 'first' as const },
-  { P: 3, N: 3, C: 2, H: 7, W: 8, OC: 5, K: 3, stride: 2, padding: 1, shared: 'second' as const },
-  { P: 2, N: 3, C: 2, H: 8, W: 6, OC: 3, K: 3, stride: 2, padding: 0, accumulate: true },
+const caseShapes: readonly CaseShape[] = [
+  { P: 1, N: 1, C: 1, H: 1, W: 1, OC: 1, K: 1 },
+  { P: 1, N: 2, C: 1, H: 9, W: 7, OC: 6, K: 5, padding: 2 },
+  { P: 3, N: 2, C: 3, H: 6, W: 5, OC: 4, K: 3, padding: 1, shared: 'first' },
+  { P: 3, N: 3, C: 2, H: 7, W: 8, OC: 5, K: 3, stride: 2, padding: 1, shared: 'second' },
+  { P: 2, N: 3, C: 2, H: 8, W: 6, OC: 3, K: 3, stride: 2, accumulate: true },
   { P: 1, N: 5, C: 2, H: 7, W: 7, OC: 17, K: 4, stride: 3, padding: 3, accumulate: true },
-  { P: 1, N: 10, C: 6, H: 14, W: 14, OC: 16, K: 5, stride: 1, padding: 0 },
-  { P: 1, N: 37, C: 1, H: 28, W: 28, OC: 6, K: 5, stride: 1, padding: 2 },
-  { P: 1, N: 2, C: 4, H: 7, W: 6, OC: 6, K: 3, stride: 1, padding: 1, groups: 2 },
-  { P: 3, N: 2, C: 6, H: 6, W: 7, OC: 6, K: 3, stride: 2, padding: 1, groups: 6, shared: 'first' as const },
-  { P: 1, N: 3, C: 10, H: 5, W: 5, OC: 40, K: 1, stride: 1, padding: 0, groups: 2, accumulate: true },
-  { P: 1, N: 2, C: 2, H: 9, W: 10, OC: 3, K: 3, stride: 1, padding: 2, dilation: 2 },
-  {
-    P: 2,
-    N: 2,
-    C: 2,
-    H: 11,
-    W: 9,
-    OC: 5,
-    K: 3,
-    stride: 2,
-    padding: 3,
-    dilation: 3,
-    shared: 'second' as const,
-  },
+  { P: 1, N: 10, C: 6, H: 14, W: 14, OC: 16, K: 5 },
+  { P: 1, N: 37, C: 1, H: 28, W: 28, OC: 6, K: 5, padding: 2 },
+  { P: 1, N: 10, C: 6, H: 14, W: 14, OC: 16, K: 5, paired: true, bench: true },
+  { P: 2, N: 3, C: 3, H: 6, W: 5, OC: 4, K: 3, padding: 1, paired: true, accumulate: true },
+  { P: 3, N: 3, C: 2, H: 7, W: 8, OC: 5, K: 3, stride: 2, padding: 1, shared: 'first', paired: true },
+  { P: 3, N: 2, C: 4, H: 7, W: 6, OC: 6, K: 3, groups: 2, shared: 'second', paired: true },
+  { P: 1, N: 2, C: 4, H: 7, W: 6, OC: 6, K: 3, padding: 1, groups: 2 },
+  { P: 3, N: 2, C: 6, H: 6, W: 7, OC: 6, K: 3, stride: 2, padding: 1, groups: 6, shared: 'first' },
+  { P: 1, N: 3, C: 10, H: 5, W: 5, OC: 40, K: 1, groups: 2, accumulate: true },
+  { P: 1, N: 2, C: 2, H: 9, W: 10, OC: 3, K: 3, padding: 2, dilation: 2 },
+  { P: 2, N: 2, C: 2, H: 11, W: 9, OC: 5, K: 3, stride: 2, padding: 3, dilation: 3, shared: 'second' },
   {
     P: 2,
     N: 2,
@@ -362,6 +383,8 @@ export const cases: readonly OpCase[] = [
     accumulate: true,
   },
   { P: 1, N: 2, C: 3, H: 12, W: 13, OC: 6, K: 2, stride: 4, padding: 3, groups: 3, dilation: 6 },
-  { P: 1, N: 1024, C: 1, H: 28, W: 28, OC: 6, K: 5, stride: 1, padding: 2, bench: true },
-  { P: 1, N: 1024, C: 6, H: 14, W: 14, OC: 16, K: 5, stride: 1, padding: 0, bench: true },
-].flatMap(casesOf);
+  { P: 1, N: 1024, C: 1, H: 28, W: 28, OC: 6, K: 5, padding: 2, bench: true },
+  { P: 1, N: 1024, C: 6, H: 14, W: 14, OC: 16, K: 5, bench: true },
+];
+
+export const cases: readonly OpCase[] = caseShapes.flatMap(casesOf);
