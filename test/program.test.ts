@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { planMemory } from '../src/engine/memory.js';
+import { livesOf, planArena, planMemory, temporariesOf } from '../src/engine/memory.js';
 import * as conv2d from '../src/engine/ops/conv2d.js';
 import * as elementwise from '../src/engine/ops/elementwise.js';
 import * as linear from '../src/engine/ops/linear.js';
@@ -110,26 +110,47 @@ describe('mistakes are caught while recording, by name', () => {
 });
 
 describe('memory', () => {
-  test('slots that live at the same time never share a block', () => {
-    const network = createNetwork({ name: 'lenet', inputShape: [1, 16, 16], classes: 4 });
-    const program = recordMetaGradient({ network, members: 2, n: 4, B: 8, steps: 2, epochs: 2 });
-    const { blockOf, blocks, bytes } = planMemory(program);
-    const lives = new Map<Slot, [number, number]>();
-    program.steps.forEach((step, index) => {
-      for (const view of Object.values(step.operands))
-        if (view && !view.slot.external) lives.set(view.slot, [lives.get(view.slot)?.[0] ?? index, index]);
-    });
-    const slots = [...lives.keys()];
+  const network = createNetwork({ name: 'lenet', inputShape: [1, 16, 16], classes: 4 });
+  const program = recordMetaGradient({ network, members: 2, n: 4, B: 8, steps: 2, epochs: 2 });
+  const lives = new Map<Slot, [number, number]>();
+  program.steps.forEach((step, index) => {
+    for (const view of Object.values(step.operands))
+      if (view && !view.slot.external) lives.set(view.slot, [lives.get(view.slot)?.[0] ?? index, index]);
+  });
+  const slots = [...lives.keys()];
+
+  /** Throws where two slots that share memory live at the same time. */
+  function expectApart(share: (a: Slot, b: Slot) => boolean): void {
     expect(slots.length).toBeGreaterThan(100);
     let sharing = 0;
     for (const a of slots)
       for (const b of slots) {
-        if (a.id >= b.id || blockOf.get(a) !== blockOf.get(b)) continue;
+        if (a.id >= b.id || !share(a, b)) continue;
         sharing++;
         const [[startA, endA], [startB, endB]] = [lives.get(a)!, lives.get(b)!];
         expect(endA < startB || endB < startA, `${a.name} and ${b.name}`).toBe(true);
       }
     expect(sharing).toBeGreaterThan(100);
+  }
+
+  test('slots that live at the same time never overlap in an arena, which is as small as can be', () => {
+    const { offsetOf, bytes } = planArena(livesOf(temporariesOf(program)));
+    const end = (slot: Slot) => offsetOf.get(slot)! + slot.length * 4;
+    expectApart((a, b) => offsetOf.get(a)! < end(b) && offsetOf.get(b)! < end(a));
+    for (const slot of slots) {
+      expect(offsetOf.get(slot)! % 64).toBe(0);
+      expect(end(slot)).toBeLessThanOrEqual(bytes);
+    }
+    const alive = program.steps.map((_, index) => {
+      const now = slots.filter((slot) => lives.get(slot)![0] <= index && index <= lives.get(slot)![1]);
+      return now.reduce((sum, { length }) => sum + 64 * Math.ceil(length / 16), 0);
+    });
+    expect(bytes).toBeLessThan(1.02 * Math.max(...alive));
+  });
+
+  test('slots that live at the same time never share a block', () => {
+    const { blockOf, blocks, bytes } = planMemory(program);
+    expectApart((a, b) => blockOf.get(a) === blockOf.get(b));
     for (const slot of slots) expect(blocks[blockOf.get(slot)!]).toBeGreaterThanOrEqual(slot.length * 4);
     expect(bytes).toBe(blocks.reduce((sum, block) => sum + block, 0));
   });

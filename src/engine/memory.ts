@@ -1,4 +1,39 @@
-import { bytesOf, type Program, type Slot, type Step } from './program.js';
+import { bytesOf, type Program, type Slot } from './program.js';
+
+/** Something that needs memory from the first to the last moment that touches it, both included. */
+export interface Life<T> {
+  readonly of: T;
+  readonly bytes: number;
+  readonly first: number;
+  last: number;
+}
+
+/** The temporaries of the moments of a run. */
+export function livesOf(moments: readonly Iterable<Slot>[]): Life<Slot>[] {
+  const lives = new Map<Slot, Life<Slot>>();
+  moments.forEach((slots, index) => {
+    for (const of of slots) {
+      const life = lives.get(of);
+      if (life) life.last = index;
+      else lives.set(of, { of, bytes: of.length * bytesOf[of.dtype], first: index, last: index });
+    }
+  });
+  return [...lives.values()];
+}
+
+/** The temporaries that each step of a program touches. */
+export const temporariesOf = (program: Program) =>
+  program.steps.map((step) =>
+    Object.values(step.operands).flatMap((view) => (view && !view.slot.external ? [view.slot] : [])),
+  );
+
+/** In whole cache lines, largest first. */
+const largestFirst = <T>(lives: readonly Life<T>[]): Life<T>[] =>
+  lives
+    .map((life) => ({ ...life, bytes: Math.ceil(life.bytes / 64) * 64 }))
+    .sort((a, b) => b.bytes - a.bytes || a.first - b.first);
+
+const apart = (a: Life<unknown>, b: Life<unknown>): boolean => a.last < b.first || b.last < a.first;
 
 /** Where the temporaries of a program live: `block` of each slot, and the size of each block in bytes. */
 export interface MemoryPlan {
@@ -9,46 +44,51 @@ export interface MemoryPlan {
 }
 
 /**
- * Puts temporaries whose lives do not overlap into the same block, largest first. A slot lives from the first
- * to the last moment that has it (by default a step), both included: within one step no operand shares memory with another
- * (WebGPU forbids reading and writing one buffer in one dispatch, even in disjoint ranges).
- * Blocks are rounded to 64 bytes so that every slot starts on a cache line.
+ * Puts temporaries whose lives do not overlap into the same block, largest first: within one step no operand shares a
+ * buffer with another (WebGPU forbids reading and writing one buffer in one dispatch, even in disjoint ranges).
  */
-export function planMemory(
-  program: Program,
-  moments: readonly Iterable<Slot>[] = program.steps.map(temporariesOf),
-): MemoryPlan {
-  const lives = new Map<Slot, { first: number; last: number }>();
-  moments.forEach((slots, index) => {
-    for (const slot of slots) {
-      const life = lives.get(slot);
-      if (life) life.last = index;
-      else lives.set(slot, { first: index, last: index });
-    }
-  });
-
-  const size = (slot: Slot) => Math.ceil((slot.length * bytesOf[slot.dtype]) / 64) * 64;
-  const largestFirst = [...lives.keys()].sort((a, b) => size(b) - size(a) || a.id - b.id);
+export function planMemory(program: Program): MemoryPlan {
   const blockOf = new Map<Slot, number>();
   const blocks: number[] = [];
-  const tenants: { first: number; last: number }[][] = [];
-  for (const slot of largestFirst) {
-    const life = lives.get(slot)!;
-    let block = tenants.findIndex((others) =>
-      others.every((other) => other.last < life.first || life.last < other.first),
-    );
+  const tenants: Life<Slot>[][] = [];
+  for (const life of largestFirst(livesOf(temporariesOf(program)))) {
+    let block = tenants.findIndex((others) => others.every((other) => apart(life, other)));
     if (block < 0) {
       block = blocks.length;
-      blocks.push(size(slot));
+      blocks.push(life.bytes);
       tenants.push([]);
     }
     tenants[block].push(life);
-    blockOf.set(slot, block);
+    blockOf.set(life.of, block);
   }
   return { blockOf, blocks, bytes: blocks.reduce((sum, bytes) => sum + bytes, 0) };
 }
 
-/** The temporaries that a step touches. */
-export function temporariesOf(step: Step): Slot[] {
-  return Object.values(step.operands).flatMap((view) => (view && !view.slot.external ? [view.slot] : []));
+/** The same where all memory is one piece: the first byte of each, on a cache line. */
+export interface ArenaPlan<T> {
+  readonly offsetOf: ReadonlyMap<T, number>;
+  readonly bytes: number;
+}
+
+/**
+ * Puts everything, largest first, into the lowest gap between what lives at the same time. Several small ones take the
+ * place of a large one that is gone, so this comes down to what lives at once, a quarter less than blocks.
+ */
+export function planArena<T>(lives: readonly Life<T>[]): ArenaPlan<T> {
+  const placed: { life: Life<T>; from: number; to: number }[] = []; // by `from`
+  const offsetOf = new Map<T, number>();
+  let bytes = 0;
+  for (const life of largestFirst(lives)) {
+    let from = 0;
+    for (const other of placed) {
+      if (other.from >= from + life.bytes) break;
+      if (other.to > from && !apart(life, other.life)) from = other.to;
+    }
+    const to = from + life.bytes;
+    const behind = placed.findIndex((other) => other.from > from);
+    placed.splice(behind < 0 ? placed.length : behind, 0, { life, from, to });
+    offsetOf.set(life.of, from);
+    bytes = Math.max(bytes, to);
+  }
+  return { offsetOf, bytes };
 }

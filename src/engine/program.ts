@@ -86,7 +86,7 @@ export class Program {
     return this.steps.reduce((sum, step) => sum + step.kernel.flops(step.sizes, step.operands), 0);
   }
 
-  /** Bytes the slots need on the `cpu` and `webgpu` engines. */
+  /** Bytes the slots need on the `webgpu` engine; on `cpu`, where they lie closer, less (see `planArena`). */
   bytes(): { external: number; temporary: number; total: number } {
     const external = this.slots
       .filter((slot) => slot.external)

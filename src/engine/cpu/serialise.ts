@@ -1,5 +1,5 @@
 import { LimbeckError } from '../../util/errors.js';
-import { planMemory } from '../memory.js';
+import { livesOf, planArena } from '../memory.js';
 import { bytesOf, elements, type Program, type Slot, type Step, type View } from '../program.js';
 import { accessesOf } from './accesses.js';
 import type {
@@ -24,14 +24,7 @@ export function describeProgram(
       accessesOf(step).flatMap(({ view }) => (view.slot.external || inner(view, strips) ? [] : [view.slot])),
     ),
   );
-  const plan = planMemory(program, moments);
-  const blockStart: number[] = [];
-  let arenaBytes = 0;
-  for (const bytes of plan.blocks) {
-    blockStart.push(arenaBytes);
-    arenaBytes += bytes;
-  }
-
+  const arena = planArena(livesOf(moments));
   const storages: { tensor?: NativeTensor; offset: number; bytes: number }[] = [];
   const storageOf = new Map<Slot, number>();
   const storage = (slot: Slot): number => {
@@ -42,7 +35,7 @@ export function describeProgram(
       storages.push(
         slot.external
           ? { tensor: tensors.get(slot)!, offset: 0, bytes }
-          : { offset: blockStart[plan.blockOf.get(slot)!], bytes },
+          : { offset: arena.offsetOf.get(slot)!, bytes },
       );
       storageOf.set(slot, index);
     }
@@ -64,7 +57,7 @@ export function describeProgram(
       );
     }
   }
-  return { storages, arenaBytes, steps, groups };
+  return { storages, arenaBytes: arena.bytes, steps, groups };
 }
 
 /** How the operands of a step are found for a strip; the numbers are those of native/strips.h. */

@@ -1,3 +1,4 @@
+import { type Life, planArena } from '../memory.js';
 import { elements, type Program, type Slot, type Step, type View } from '../program.js';
 import { type Axis, accessesOf, partsOf } from './accesses.js';
 import { bytesOfView, groupSteps, piecesOf, stripBytes, type Unit } from './groups.js';
@@ -78,22 +79,15 @@ export function planStrips(program: Program): PlannedUnit[] {
 const slotsOf = (step: Step) => new Set(accessesOf(step).map(({ view }) => view.slot));
 const keyOf = ({ slot, offset }: View) => `${slot.id}+${offset}`;
 
-interface Life {
-  readonly key: string;
-  readonly bytes: number;
-  readonly first: number;
-  last: number;
-}
-
 /** When the parts of inner slots live, in steps of the unit. */
-function livesOf(unit: Unit, inner: ReadonlySet<Slot>): Life[] {
-  const lives = new Map<string, Life>();
+function livesOf(unit: Unit, inner: ReadonlySet<Slot>): Life<string>[] {
+  const lives = new Map<string, Life<string>>();
   unit.steps.forEach((step, index) => {
     for (const { view } of accessesOf(step, unit.axis)) {
       if (!inner.has(view.slot)) continue;
       const life = lives.get(keyOf(view));
       if (life) life.last = index;
-      else lives.set(keyOf(view), { key: keyOf(view), bytes: bytesOfView(view), first: index, last: index });
+      else lives.set(keyOf(view), { of: keyOf(view), bytes: bytesOfView(view), first: index, last: index });
     }
   });
   return [...lives.values()];
@@ -135,7 +129,8 @@ function plan(unit: Unit, axis: Axis, inner: ReadonlySet<Slot>): StripPlan {
   const [images, channels] = partsOf(steps[0], axis)!;
   const parts = images * channels;
   const { strips, pieces } = cutUp(axis, liveBytes(unit, inner), images, channels);
-  const { offsets, bytes } = pack(livesOf(unit, inner), Math.ceil(parts / strips) / parts);
+  const share = Math.ceil(parts / strips) / parts;
+  const arena = planArena(livesOf(unit, inner).map((life) => ({ ...life, bytes: life.bytes * share })));
 
   const sums = new Map<string, StripSum>();
   let sumFloats = 0;
@@ -147,7 +142,7 @@ function plan(unit: Unit, axis: Axis, inner: ReadonlySet<Slot>): StripPlan {
     }
 
   const members = steps[0].sizes.P;
-  const flops = steps.reduce((sum, step) => sum + step.kernel.flops(step.sizes), 0);
+  const flops = steps.reduce((sum, step) => sum + step.kernel.flops(step.sizes, step.operands), 0);
   return {
     steps,
     axis,
@@ -157,34 +152,13 @@ function plan(unit: Unit, axis: Axis, inner: ReadonlySet<Slot>): StripPlan {
     strips,
     pieces,
     alone: flops < 2 * kAlone,
-    innerBytes: bytes,
+    innerBytes: arena.bytes,
     sumFloats,
     sums: [...sums.values()],
     slotOf(view) {
-      const offset = inner.has(view.slot) ? offsets.get(keyOf(view)) : undefined;
+      const offset = inner.has(view.slot) ? arena.offsetOf.get(keyOf(view)) : undefined;
       return offset === undefined ? undefined : { offset };
     },
     sumOf: (view) => sums.get(keyOf(view))!,
-  };
-}
-
-/** Places for strips with this share of all parts, largest first, each at the lowest place that is free throughout its life. */
-function pack(lives: readonly Life[], share: number): { offsets: Map<string, number>; bytes: number } {
-  const size = ({ bytes }: Life) => Math.ceil((bytes * share) / 64) * 64;
-  const placed: { life: Life; start: number; end: number }[] = [];
-  for (const life of [...lives].sort((a, b) => size(b) - size(a))) {
-    const others = placed
-      .filter(({ life: other }) => other.first <= life.last && life.first <= other.last)
-      .sort((a, b) => a.start - b.start);
-    let start = 0;
-    for (const other of others) {
-      if (start + size(life) <= other.start) break;
-      start = Math.max(start, other.end);
-    }
-    placed.push({ life, start, end: start + size(life) });
-  }
-  return {
-    offsets: new Map(placed.map(({ life, start }) => [life.key, start])),
-    bytes: placed.reduce((most, { end }) => Math.max(most, end), 0),
   };
 }
