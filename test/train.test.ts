@@ -10,9 +10,6 @@ import * as random from '../src/engine/ops/random.js';
 import * as reduce from '../src/engine/ops/reduce.js';
 import { Recorder, type View } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
-import { createNetwork } from '../src/networks/index.js';
-import { recordHypergradient } from '../src/train/hypergradient.js';
-import { recordInnerLoop } from '../src/train/inner-loop.js';
 import { scheduleRates } from '../src/train/schedule.js';
 
 const device = new ReferenceDevice();
@@ -313,44 +310,4 @@ describe('what the whole population shares is not taken per member: only the fir
       expect.objectContaining({ code: 'ERR_SHAPE', message: expect.stringMatching(message) }),
     );
   });
-});
-
-describe('the inner loop', () => {
-  const network = createNetwork({ name: 'mlp', inputShape: [1, 2, 2], classes: 2 });
-  const [members, steps, epochs] = [3, 2, 1];
-  const loopOf = (
-    r: Recorder,
-    has: Partial<Record<'theta' | 'images' | 'labels' | 'rates', number>> = {},
-  ) => ({
-    network,
-    theta: r.external('theta', has.theta ?? members, [network.count]),
-    images: r.external('images', has.images ?? 1, [steps, 2, 1, 2, 2]),
-    labels: r.external('labels', has.labels ?? 1, [steps, 2, 2]),
-    rates: r.external('rates', has.rates ?? 1, [steps * epochs]),
-    steps,
-    epochs,
-  });
-  const shapeError = (message: RegExp) =>
-    expect.objectContaining({ code: 'ERR_SHAPE', message: expect.stringMatching(message) });
-
-  test('needs parameters for each member', () => {
-    const r = new Recorder('shared theta');
-    expect(() => recordInnerLoop(r, members, loopOf(r, { theta: 1 }))).toThrow(
-      shapeError(/inner loop: theta has 1 members, expected 3: each network needs parameters of its own/),
-    );
-  });
-
-  test.each(['images', 'labels', 'rates'] as const)(
-    'trains on %s per member, but gives no gradient',
-    (name) => {
-      const r = new Recorder('per member');
-      const loop = loopOf(r, { [name]: members });
-      const trajectory = recordInnerLoop(r, members, loop);
-      expect(trajectory.thetas.map((theta) => theta.members)).toEqual([members, members, members]);
-      const lambda = r.external('lambda', members, [network.count]);
-      expect(() => recordHypergradient(r, loop, trajectory, lambda, {})).toThrow(
-        shapeError(new RegExp(`hypergradient: ${name} has 3 members, expected 1`)),
-      );
-    },
-  );
 });

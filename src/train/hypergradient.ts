@@ -1,9 +1,8 @@
 import { expectShared } from '../engine/kernel.js';
 import * as reduce from '../engine/ops/reduce.js';
 import { elements, type Recorder, slice, type View } from '../engine/program.js';
-import { type InnerLoop, rateIndex, stepOperands, type Trajectory } from './inner-loop.js';
+import { type InnerLoop, rateIndex, recordStep, stepOperands, type Trajectory } from './inner-loop.js';
 import { optimizerOf } from './inner-optimizer.js';
-import { lossOf } from './loss.js';
 import { plainTraining } from './training.js';
 
 /** Where gradients of the meta-loss go; those of what the population shares are summed over it. */
@@ -39,13 +38,12 @@ export interface HypergradientResults {
 export function recordHypergradient(
   r: Recorder,
   loop: InnerLoop,
-  { thetas, states, sources }: Trajectory,
+  { thetas, states, sources, last }: Trajectory,
   lambdaLast: View,
   results: HypergradientResults,
 ): void {
   const { network, steps, epochs, training = plainTraining } = loop;
   for (const name of ['images', 'labels', 'rates'] as const) expectShared('hypergradient', name, loop[name]);
-  const loss = lossOf(training.loss);
   const optimizer = optimizerOf(training.optimizer);
   const backThrough = optimizer.sweep(r);
   const T = steps * epochs;
@@ -53,17 +51,15 @@ export function recordHypergradient(
   const touched = new Set<number>();
   let lambda = lambdaLast;
   for (let t = T - 1; t >= 0; t--) {
-    const { n, x, y, rate } = stepOperands(loop, t);
-    const passes = network.forward(r, x, thetas[t], { random: sources[t] });
-    const inner = loss.forward(r, passes.z, y);
-    const zBar = inner.backward(1 / n);
-    const g = optimizer.readsGradient ? r.temporary('g', lambda.members, [network.count]) : undefined;
-    passes.backward(zBar, { thetaBar: g });
+    const { n, rate } = stepOperands(loop, t);
     const [theta, before, after] = [thetas[t], states[t], states[t + 1]];
+    const kept = t === T - 1 ? last : undefined;
+    const { passes, loss, zBar, g } =
+      kept ?? recordStep(r, loop, t, { theta, random: sources[t], wantG: optimizer.readsGradient });
     const adjoint = backThrough({ lambda, theta, rate, g, before, after });
 
     const zDot = passes.tangentForward(adjoint.v);
-    const { zBarDot, yBarDot } = inner.tangentBackward(zDot, 1 / n);
+    const { zBarDot, yBarDot } = loss.tangentBackward(zDot, 1 / n);
     // Unless somebody reads dL/dtheta[0], the last step swept needs no H_ww v.
     const hv = t > 0 || results.theta ? r.temporary('hv', lambda.members, [network.count]) : undefined;
     const xBarDot = passes.tangentBackward(zBarDot, {

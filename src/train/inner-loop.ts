@@ -2,10 +2,10 @@ import * as elementwise from '../engine/ops/elementwise.js';
 import * as random from '../engine/ops/random.js';
 import { elements, type Recorder, slice, type View } from '../engine/program.js';
 import type { RandomSource } from '../layers/layer.js';
-import type { Network } from '../networks/network.js';
+import type { Network, NetworkPasses } from '../networks/network.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { optimizerOf } from './inner-optimizer.js';
-import { lossOf } from './loss.js';
+import { type LossPasses, lossOf } from './loss.js';
 import { plainTraining, type Training } from './training.js';
 
 /**
@@ -38,6 +38,17 @@ export interface Trajectory {
   readonly thetas: readonly View[];
   /** The optimiser's state before step 0 to behind step T - 1; empty where it has none. */
   readonly states: readonly View[];
+  /** The passes of step T - 1, which the sweep begins with; left out, it records them again. */
+  readonly last?: StepPasses;
+}
+
+/** The recorded forward and backward pass of one step. */
+export interface StepPasses {
+  readonly passes: NetworkPasses;
+  readonly loss: LossPasses;
+  readonly zBar: View;
+  /** The gradient of the loss, where it is wanted. */
+  readonly g?: View;
 }
 
 /** Random numbers of its own for every step, where the network draws any and they have a source. */
@@ -62,6 +73,23 @@ export function stepOperands({ network, images, labels, rates, steps }: InnerLoo
     y: slice(labels, (t % steps) * elements(labelShape), labelShape),
     rate: slice(rates, rateIndex(rates, t), [1]),
   };
+}
+
+/** Records the forward and backward pass of step t at `theta`, on the random numbers of `random`. */
+export function recordStep(
+  r: Recorder,
+  loop: InnerLoop,
+  t: number,
+  { theta, random, wantG }: { theta: View; random?: RandomSource; wantG: boolean },
+): StepPasses {
+  const { network, training = plainTraining } = loop;
+  const { n, x, y } = stepOperands(loop, t);
+  const passes = network.forward(r, x, theta, { random });
+  const loss = lossOf(training.loss).forward(r, passes.z, y);
+  const zBar = loss.backward(1 / n);
+  const g = wantG ? r.temporary('g', theta.members, [network.count]) : undefined;
+  passes.backward(zBar, { thetaBar: g });
+  return { passes, loss, zBar, g };
 }
 
 function checkLoop(
@@ -98,7 +126,6 @@ function checkLoop(
 export function recordInnerLoop(r: Recorder, members: number, loop: InnerLoop, last?: View): Trajectory {
   checkLoop(members, loop);
   const { network, steps, epochs, training = plainTraining } = loop;
-  const loss = lossOf(training.loss);
   const optimizer = optimizerOf(training.optimizer);
   const T = steps * epochs;
   const sources = recordSources(r, loop);
@@ -106,16 +133,15 @@ export function recordInnerLoop(r: Recorder, members: number, loop: InnerLoop, l
   const states: View[] = [];
   if (optimizer.stateShape)
     states.push(elementwise.fill(r, 0, r.temporary('state0', members, optimizer.stateShape(network.count))));
+  let step: StepPasses | undefined;
   for (let t = 0; t < T; t++) {
-    const { n, x, y, rate } = stepOperands(loop, t);
-    const passes = network.forward(r, x, thetas[t], { random: sources[t] });
-    const zBar = loss.forward(r, passes.z, y).backward(1 / n);
-    const g = r.temporary('g', members, [network.count]);
-    passes.backward(zBar, { thetaBar: g });
+    const theta = thetas[t];
+    step = recordStep(r, loop, t, { theta, random: sources[t], wantG: true });
     const into = t === T - 1 && last ? last : r.temporary(`theta${t + 1}`, members, [network.count]);
-    const next = optimizer.step(r, { theta: thetas[t], g, rate, state: states[t] }, into);
+    const { rate } = stepOperands(loop, t);
+    const next = optimizer.step(r, { theta, g: step.g!, rate, state: states[t] }, into);
     thetas.push(next.theta);
     if (next.state) states.push(next.state);
   }
-  return { thetas, states, sources };
+  return { thetas, states, sources, last: step };
 }

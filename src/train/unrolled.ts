@@ -33,5 +33,8 @@ export function recordUnrolled(
   const zBar = outer.backward(1 / (B * members));
   const lambda = r.temporary('lambda', members, [loop.network.count]);
   passes.backward(zBar, { thetaBar: lambda });
-  recordHypergradient(r, loop, trajectory, lambda, results);
+  // The sweep begins with the passes that training ended with. While the real batch is computed they take memory in
+  // proportion to their images: few are kept, many are computed again.
+  const few = loop.images.shape[1] <= B / 16;
+  recordHypergradient(r, loop, few ? trajectory : { ...trajectory, last: undefined }, lambda, results);
 }
