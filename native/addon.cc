@@ -1,17 +1,14 @@
 #include <napi.h>
 
+#include <optional>
+
 #include "description.h"
 #include "isa.h"
+#include "later.h"
 #include "matrix.h"
 #include "parallel.h"
+#include "peak.h"
 #include "program.h"
-
-#define LIMBECK_REGISTRY(isa)                                                  \
-  namespace limbeck::isa {                                                     \
-  void matrix_product(Pool& pool, const MatrixProduct& product, double* scratch); \
-  }
-#include "isas.gen.h"
-#undef LIMBECK_REGISTRY
 
 /**
  * The border between JavaScript and the engine: unwraps arguments, wraps results, no maths. TypeScript
@@ -126,26 +123,6 @@ class DeviceWrap : public Napi::ObjectWrap<DeviceWrap> {
 
 // ---------------------------------------------------------------- Program
 
-/** A run on a thread of its own: resolves to false when it was stopped. */
-class Run : public Napi::AsyncWorker {
- public:
-  Run(Napi::Env env, std::shared_ptr<Program> program, int64_t times)
-      : AsyncWorker(env), promise_(Napi::Promise::Deferred::New(env)), program_(std::move(program)), times_(times) {}
-
-  Napi::Promise promise() const { return promise_.Promise(); }
-
- protected:
-  void Execute() override { finished_ = program_->run(times_); }
-  void OnOK() override { promise_.Resolve(Napi::Boolean::New(Env(), finished_)); }
-  void OnError(const Napi::Error& error) override { promise_.Reject(error.Value()); }
-
- private:
-  Napi::Promise::Deferred promise_;
-  std::shared_ptr<Program> program_;
-  int64_t times_;
-  bool finished_ = false;
-};
-
 class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
  public:
   /** new NativeProgram(device, { storages, arenaBytes, steps }); see ProgramDescription in src/engine/cpu/binding.ts. */
@@ -174,7 +151,8 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
 
     std::vector<limbeck::GroupDescription> groups;
     const Napi::Array group_list = array(description.Get("groups"));
-    for (uint32_t i = 0; i < group_list.Length(); i++) groups.push_back(limbeck::group_description(object(group_list.Get(i))));
+    for (uint32_t i = 0; i < group_list.Length(); i++)
+      groups.push_back(limbeck::group_description(object(group_list.Get(i))));
 
     Program::Status status;
     std::string message;
@@ -187,19 +165,40 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
 
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "NativeProgram",
-                       {InstanceMethod<&ProgramWrap::run>("run"), InstanceMethod<&ProgramWrap::stop>("stop"),
-                        InstanceMethod<&ProgramWrap::free>("free"), InstanceMethod<&ProgramWrap::bytes>("bytes")});
+                       {InstanceMethod<&ProgramWrap::run>("run"), InstanceMethod<&ProgramWrap::profile>("profile"),
+                        InstanceMethod<&ProgramWrap::stop>("stop"), InstanceMethod<&ProgramWrap::free>("free"),
+                        InstanceMethod<&ProgramWrap::bytes>("bytes")});
   }
 
  private:
   /** run(times): a promise of whether it ran to its end. */
   Napi::Value run(const Napi::CallbackInfo& info) {
+    return limbeck::later(
+        info.Env(), [program = armed(info), times = integer(info[0])] { return program->run(times); },
+        [](Napi::Env env, bool finished) { return Napi::Boolean::New(env, finished); });
+  }
+
+  /** profile(times): the same, a promise of the nanoseconds of each step; of nothing when it was stopped. */
+  Napi::Value profile(const Napi::CallbackInfo& info) {
+    return limbeck::later(
+        info.Env(),
+        [program = armed(info), times = integer(info[0])] {
+          std::optional<std::vector<double>> nanoseconds(program->steps());
+          if (!program->run(times, nanoseconds->data())) nanoseconds.reset();
+          return nanoseconds;
+        },
+        [](Napi::Env env, const std::optional<std::vector<double>>& nanoseconds) -> Napi::Value {
+          if (!nanoseconds) return env.Undefined();
+          Napi::Float64Array array = Napi::Float64Array::New(env, nanoseconds->size());
+          std::copy(nanoseconds->begin(), nanoseconds->end(), array.Data());
+          return array;
+        });
+  }
+
+  std::shared_ptr<Program> armed(const Napi::CallbackInfo& info) {
     if (!program_) fail(info.Env(), "ERR_PROGRAM", "the program was disposed of");
     program_->arm();
-    Run* run = new Run(info.Env(), program_, integer(info[0]));
-    const Napi::Promise promise = run->promise();
-    run->Queue();
-    return promise;
+    return program_;
   }
 
   void stop(const Napi::CallbackInfo&) {
@@ -216,44 +215,6 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
 };
 
 // ---------------------------------------------------------------- preparing data
-
-limbeck::MatrixProductFunction find_matrix_product(const std::string& name) {
-#define LIMBECK_REGISTRY(isa) \
-  if (name == #isa) return limbeck::isa::matrix_product;
-#include "isas.gen.h"
-#undef LIMBECK_REGISTRY
-  return nullptr;
-}
-
-/** A product on a thread of its own; the arrays are held until it is done. */
-class Product : public Napi::AsyncWorker {
- public:
-  Product(const Napi::CallbackInfo& info, const DeviceWrap& device, const limbeck::MatrixProduct& product)
-      : AsyncWorker(info.Env()),
-        promise_(Napi::Promise::Deferred::New(info.Env())),
-        pool_(device.pool()),
-        function_(find_matrix_product(device.isa().name)),
-        product_(product) {
-    for (size_t i = 0; i < 3; i++) held_[i] = Napi::Persistent(info[i + 1].As<Napi::Object>());
-  }
-
-  Napi::Promise promise() const { return promise_.Promise(); }
-
- protected:
-  void Execute() override {
-    std::vector<double> scratch(static_cast<size_t>(limbeck::matrix_scratch(product_.m, product_.n)));
-    function_(*pool_, product_, scratch.data());
-  }
-  void OnOK() override { promise_.Resolve(Env().Undefined()); }
-  void OnError(const Napi::Error& error) override { promise_.Reject(error.Value()); }
-
- private:
-  Napi::Promise::Deferred promise_;
-  std::shared_ptr<Pool> pool_;
-  limbeck::MatrixProductFunction function_;
-  limbeck::MatrixProduct product_;
-  Napi::ObjectReference held_[3];
-};
 
 double* doubles(const Napi::Value& value, int64_t needed) {
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_float64_array)
@@ -282,10 +243,44 @@ Napi::Value matrix_product(const Napi::CallbackInfo& info) {
   product.a = doubles(info[1], product.depth * product.m);
   product.b = doubles(info[2], product.depth * product.n);
   product.c = doubles(info[3], product.m * product.n);
-  Product* worker = new Product(info, *device, product);
-  const Napi::Promise promise = worker->promise();
-  worker->Queue();
-  return promise;
+  std::vector<Napi::ObjectReference> held;  // until it is done
+  for (size_t i = 1; i <= 3; i++) held.push_back(Napi::Persistent(info[i].As<Napi::Object>()));
+  return limbeck::later(
+      env,
+      [product, held = std::move(held), pool = device->pool(), function = device->isa().matrix_product] {
+        std::vector<double> scratch(static_cast<size_t>(limbeck::matrix_scratch(product.m, product.n)));
+        function(*pool, product, scratch.data());
+        return true;
+      },
+      [](Napi::Env env, bool) { return env.Undefined(); });
+}
+
+// ---------------------------------------------------------------- measuring
+
+/** measurePeak(device, bytes): a promise of { flops, bytes } per second, [by one thread, by all]. See native/peak.h. */
+Napi::Value measure_peak(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const DeviceWrap* device = unwrap<DeviceWrap>(info[0], kDeviceTag);
+  if (!device->pool()) fail(env, "ERR_PROGRAM", "the device was disposed of");
+  const int64_t bytes = (integer(info[1]) / (1 << 20) + 1) * (1 << 20);
+  const std::shared_ptr<Buffer> buffer = bytes > 0 ? Buffer::allocate(bytes) : nullptr;
+  if (!buffer) fail(env, "ERR_OUT_OF_MEMORY", "no room for " + std::to_string(bytes) + " bytes to read");
+  return limbeck::later(
+      env,
+      [buffer, pool = device->pool(), loops = device->isa().peak_loops] {
+        return limbeck::measure_peak(*pool, *loops, reinterpret_cast<float*>(buffer->data()), buffer->bytes());
+      },
+      [](Napi::Env env, const limbeck::Peak& peak) {
+        const auto pair = [&](const double* rates) {
+          Napi::Array array = Napi::Array::New(env, 2);
+          for (uint32_t i = 0; i < 2; i++) array.Set(i, rates[i]);
+          return array;
+        };
+        Napi::Object object = Napi::Object::New(env);
+        object.Set("flops", pair(peak.flops));
+        object.Set("bytes", pair(peak.bytes));
+        return object;
+      });
 }
 
 // ---------------------------------------------------------------- what the module exports
@@ -321,6 +316,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("kernels", Napi::Function::New<kernels>(env, "kernels"));
   exports.Set("isas", Napi::Function::New<isa_names>(env, "isas"));
   exports.Set("matrixProduct", Napi::Function::New<matrix_product>(env, "matrixProduct"));
+  exports.Set("measurePeak", Napi::Function::New<measure_peak>(env, "measurePeak"));
   exports.Set("NativeDevice", DeviceWrap::define(env));
   exports.Set("NativeTensor", TensorWrap::define(env));
   exports.Set("NativeProgram", ProgramWrap::define(env));

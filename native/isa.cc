@@ -2,11 +2,16 @@
 
 namespace limbeck {
 
-namespace registry {
-#define LIMBECK_REGISTRY(isa) extern const KernelList* const isa[];
+#define LIMBECK_REGISTRY(isa)                                                     \
+  namespace registry {                                                            \
+  extern const KernelList* const isa[];                                           \
+  }                                                                               \
+  namespace isa {                                                                 \
+  void matrix_product(Pool& pool, const MatrixProduct& product, double* scratch); \
+  extern const PeakLoops peak_loops;                                              \
+  }
 #include "isas.gen.h"
 #undef LIMBECK_REGISTRY
-}  // namespace registry
 
 namespace {
 
@@ -26,7 +31,7 @@ const std::vector<Isa>& isas() {
   static const std::vector<Isa> all = [] {
     std::vector<Isa> found;
 #define LIMBECK_REGISTRY(isa) \
-  if (can_run(#isa)) found.push_back({#isa, registry::isa});
+  if (can_run(#isa)) found.push_back({#isa, registry::isa, isa::matrix_product, &isa::peak_loops});
 #include "isas.gen.h"
 #undef LIMBECK_REGISTRY
     return found;

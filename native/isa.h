@@ -3,13 +3,17 @@
 #include <vector>
 
 #include "kernel.h"
+#include "matrix.h"
+#include "peak.h"
 
 namespace limbeck {
 
-/** The kernels compiled for one instruction set; `lists` ends with null. Made by CMake from the names in native/ops. */
+/** What is compiled for one instruction set. */
 struct Isa {
   const char* name;
-  const KernelList* const* lists;
+  const KernelList* const* lists;  // ends with null; made by CMake from the names in native/ops
+  MatrixProductFunction matrix_product;
+  const PeakLoops* peak_loops;
 };
 
 /** The instruction sets of this build that this processor can run, best first; never empty. */

@@ -1,6 +1,7 @@
 #include "program.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 
 namespace limbeck {
@@ -136,19 +137,31 @@ int64_t Program::plan_scratch() {
   return std::max(bytes, shared_bytes_ + pool_->threads() * worker_bytes_);
 }
 
-bool Program::run(int64_t times) {
+bool Program::run(int64_t times, double* nanoseconds) {
+  using Clock = std::chrono::steady_clock;
   const Context context{*pool_, scratch_->data(), scratch_->data() + shared_bytes_, worker_bytes_};
+  auto last = Clock::now();
   for (int64_t time = 0; time < times; time++) {
     auto group = groups_.begin();
     for (size_t i = 0; i < calls_.size();) {
       if (stopped_.load(std::memory_order_relaxed)) return false;
-      if (group != groups_.end() && group->first == i) {
-        run_strips(group->strips, group->kernels, &calls_[i], *pool_, scratch_->data());
-        i = (group++)->end();
+      const bool strips = group != groups_.end() && group->first == i;
+      const size_t end = strips ? (group++)->end() : i + 1;
+      std::vector<double> shares(nanoseconds && strips ? end - i : 0, 1);
+      if (strips) {
+        const Group& together = *(group - 1);
+        run_strips(together.strips, together.kernels, &calls_[i], *pool_, scratch_->data(),
+                   nanoseconds ? shares.data() : nullptr);
       } else {
         calls_[i].kernel->run(calls_[i].step, context);
-        i++;
       }
+      if (nanoseconds) {
+        const auto now = Clock::now();
+        const double elapsed = std::chrono::duration<double, std::nano>(now - last).count();
+        for (size_t j = i; j < end; j++) nanoseconds[j] += strips ? elapsed * shares[j - i] : elapsed;
+        last = now;
+      }
+      i = end;
     }
   }
   return true;

@@ -1,8 +1,12 @@
 #include "strips.h"
 
+#include <chrono>
+
 namespace limbeck {
 
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 /** Runs all of a loop on the thread that calls it. */
 Pool& caller_alone() {
@@ -44,16 +48,21 @@ Step cut_step(const Strips& strips, const Step& step, const StepCut& cut, int64_
 }
 
 void run_piece(const Strips& strips, const Call* calls, int64_t member, int64_t piece, char* own,
-               const Workspace& kernels, float* sums) {
+               const Workspace& kernels, float* sums, double* busy) {
   char* const shared = own + strips.inner_bytes;
   const Context context{caller_alone(), shared, shared + kernels.shared, kernels.worker};
   const int64_t first = strips.piece_start(piece), end = strips.piece_start(piece + 1);
+  auto last = Clock::now();
   for (int64_t strip = first; strip < end; strip++) {
     for (size_t i = 0; i < strips.cuts.size(); i++) {
       const StepCut& cut = strips.cuts[i];
       Step step = cut_step(strips, calls[i].step, cut, member, strip, own, sums);
       if (cut.sums) step.accumulate = strip > first || !cut.begins;
       calls[i].kernel->run(step, context);
+      if (!busy) continue;
+      const auto now = Clock::now();
+      busy[i] += std::chrono::duration<double>(now - last).count();
+      last = now;
     }
   }
 }
@@ -113,15 +122,27 @@ int64_t strip_scratch(const Strips& strips, const Workspace& kernels, int worker
   return sum_bytes(strips) + workers * worker_bytes(strips, kernels);
 }
 
-void run_strips(const Strips& strips, const Workspace& kernels, const Call* calls, Pool& pool, char* scratch) {
+void run_strips(const Strips& strips, const Workspace& kernels, const Call* calls, Pool& pool, char* scratch,
+                double* shares) {
+  const size_t steps = strips.cuts.size();
   float* const partial = reinterpret_cast<float*>(scratch);
   char* const workers = scratch + sum_bytes(strips);
   Pool& team = strips.alone ? caller_alone() : pool;
+  std::vector<double> busy(shares ? static_cast<size_t>(pool.threads()) * steps : 0);
   team.each(strips.members * strips.pieces, [&](int64_t chunk, int worker) {
     run_piece(strips, calls, chunk / strips.pieces, chunk % strips.pieces, workers + worker * worker_bytes(strips, kernels),
-              kernels, partial + chunk * strips.sum_floats);
+              kernels, partial + chunk * strips.sum_floats,
+              shares ? &busy[static_cast<size_t>(worker) * steps] : nullptr);
   });
   add_up(strips, team, partial);
+  if (!shares) return;
+  double total = 0;
+  for (size_t i = 0; i < steps; i++) {
+    shares[i] = 0;
+    for (size_t at = i; at < busy.size(); at += steps) shares[i] += busy[at];
+    total += shares[i];
+  }
+  for (size_t i = 0; i < steps; i++) shares[i] = total > 0 ? shares[i] / total : 1.0 / static_cast<double>(steps);
 }
 
 }  // namespace limbeck

@@ -68,7 +68,11 @@ Workspace strip_workspace(const Strips& strips, const Call* calls);
 /** Bytes of scratch for a group: the pieces' sums, then for every worker its strip memory and its kernels' scratch. */
 int64_t strip_scratch(const Strips& strips, const Workspace& kernels, int workers);
 
-/** Runs the group on scratch that begins on a cache line. */
-void run_strips(const Strips& strips, const Workspace& kernels, const Call* calls, Pool& pool, char* scratch);
+/**
+ * Runs the group on scratch that begins on a cache line. `shares`, where given, receives one number per step: its share of
+ * the time that the threads were busy with steps.
+ */
+void run_strips(const Strips& strips, const Workspace& kernels, const Call* calls, Pool& pool, char* scratch,
+                double* shares = nullptr);
 
 }  // namespace limbeck

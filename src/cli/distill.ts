@@ -101,7 +101,7 @@ export const command: Command = {
 };
 
 /** The library's check, with each option called what it was called where it was given. */
-function checkedOptions(given: Values, nameOf: (name: string) => string): ResolvedOptions {
+export function checkedOptions(given: Values, nameOf: (name: string) => string): ResolvedOptions {
   const options: Record<string, unknown> = {};
   for (const { name } of shared.distillOptions) {
     if (!(name in given)) continue;

@@ -51,7 +51,7 @@ export function perClassTable(classNames: readonly string[], perClass: readonly 
 }
 
 /** Rows in columns; those named are flush right. */
-function aligned(rows: readonly (readonly string[])[], right: readonly number[]): string {
+export function aligned(rows: readonly (readonly string[])[], right: readonly number[]): string {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   const cell = (text: string, column: number) =>
     right.includes(column) ? text.padStart(widths[column]) : text.padEnd(widths[column]);

@@ -1,7 +1,15 @@
-import type { DType, Program } from './program.js';
+import type { Peak } from './profile.js';
+import type { DType, Program, Step } from './program.js';
 
 /** Numbers as an engine holds them: f32 slots are Float64Array on `reference`, Float32Array on the others. */
 export type Numbers = Float32Array | Float64Array | Uint32Array | Uint8Array;
+
+/** The steps as the engine runs them, which may be others than the program's, and in another order. */
+export interface StepTimes {
+  readonly steps: readonly Step[];
+  /** One number a step. */
+  readonly nanoseconds: ArrayLike<number>;
+}
 
 /** A tensor that lives on a device and outlasts programs: data sets, parameters, distilled images, counters. */
 export interface Tensor {
@@ -26,6 +34,8 @@ export interface RunOptions {
 export interface Executable {
   readonly program: Program;
   run(options?: RunOptions): Promise<void>;
+  /** Runs, and tells how long each step took in all; only where the engine can (`cpu`). */
+  profile?(options?: RunOptions): Promise<StepTimes>;
   dispose(): void;
 }
 
@@ -43,6 +53,8 @@ export interface Device {
   tensor(dtype: DType, length: number, values?: ArrayLike<number>): Promise<Tensor>;
   /** Binds every external slot of the program, by name, to a tensor of the same type and length. */
   load(program: Program, bindings: Readonly<Record<string, Tensor>>): Promise<Executable>;
+  /** Measures what the processor can do at best, in less than a second; only where the engine can (`cpu`). */
+  peak?(): Promise<Peak>;
   /** What is alive: for leak checks. */
   memory(): { tensors: number; executables: number; bytes: number };
   dispose(): Promise<void>;

@@ -57,6 +57,8 @@ export interface Kernel {
   /** Terms added up per output element: what the rounding error grows with. */
   reduction(sizes: Sizes, operands: Step['operands']): number;
   flops(sizes: Sizes, operands: Step['operands']): number;
+  /** How many elements are touched of operands of which only some are: rows of a table. */
+  parts?(sizes: Sizes): Readonly<Record<string, number>>;
   /** The definition, in float64: loops over `sizes.P` members itself. */
   reference(
     operands: Readonly<Record<string, Members>>,

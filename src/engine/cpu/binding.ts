@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LimbeckError } from '../../util/errors.js';
+import type { Peak } from '../profile.js';
 
 /** What the addon (native/addon.cc) exports. Errors it throws carry a `code` of LimbeckError. */
 export interface Binding {
@@ -21,6 +22,11 @@ export interface Binding {
     c: Float64Array,
     sizes: MatrixSizes,
   ): Promise<void>;
+  /**
+   * What the processor can do at best; reads about so many bytes, more than its caches hold. Off the main thread; nothing
+   * else on the device meanwhile.
+   */
+  measurePeak(device: NativeDevice, bytes: number): Promise<Peak>;
   readonly NativeDevice: new (isa: string, threads: number) => NativeDevice;
   readonly NativeTensor: new (bytes: number) => NativeTensor;
   readonly NativeProgram: new (device: NativeDevice, description: ProgramDescription) => NativeProgram;
@@ -54,6 +60,8 @@ export interface NativeTensor {
 export interface NativeProgram {
   /** Runs off the main thread; false when `stop` was called meanwhile. One run at a time. */
   run(times: number): Promise<boolean>;
+  /** The same: nanoseconds of each step, added up over the runs; undefined when `stop` was called meanwhile. */
+  profile(times: number): Promise<Float64Array | undefined>;
   stop(): void;
   free(): void;
   /** What it holds besides the tensors. */

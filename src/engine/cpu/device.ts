@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { LimbeckError } from '../../util/errors.js';
 import { bindExternals, checkLength, checkTimes, checkWrite, disposedError } from '../bindings.js';
-import type { Device, Executable, Numbers, RunOptions, Tensor } from '../device.js';
-import { bytesOf, type DType, type Program, type Slot } from '../program.js';
+import type { Device, Executable, Numbers, RunOptions, StepTimes, Tensor } from '../device.js';
+import type { Peak } from '../profile.js';
+import { bytesOf, type DType, type Program, type Slot, type Step } from '../program.js';
 import { Turns } from '../turns.js';
 import {
   type Binding,
@@ -12,6 +13,7 @@ import {
   type NativeTensor,
 } from './binding.js';
 import { describeProgram } from './serialise.js';
+import { planStrips } from './strips.js';
 
 /** The native engine: SIMD kernels on a pool of threads, off the main thread, one run at a time per device. */
 
@@ -100,6 +102,7 @@ class CpuTensor implements Tensor {
 class CpuExecutable implements Executable {
   readonly #bound: ReadonlyMap<Slot, CpuTensor>;
   readonly #native: NativeProgram;
+  readonly #steps: readonly Step[];
   readonly bytes: number;
   #alive = true;
 
@@ -115,23 +118,40 @@ class CpuExecutable implements Executable {
     );
     this.#checkTensors();
     const tensors = new Map([...this.#bound].map(([slot, tensor]) => [slot, tensor.native]));
-    const description = describeProgram(program, device.kernels, tensors);
+    const units = planStrips(program);
+    this.#steps = units.flatMap(({ steps }) => steps);
+    const description = describeProgram(units, device.kernels, tensors);
     this.#native = native(() => new device.binding.NativeProgram(device.native, description));
     this.bytes = this.#native.bytes();
     device.executables.add(this);
   }
 
-  async run({ times = 1, signal }: RunOptions = {}): Promise<void> {
+  async run(options: RunOptions = {}): Promise<void> {
+    await this.#run(options, (times) => this.#native.run(times));
+  }
+
+  async profile(options: RunOptions = {}): Promise<StepTimes> {
+    return {
+      steps: this.#steps,
+      nanoseconds: await this.#run(options, (times) => this.#native.profile(times)),
+    };
+  }
+
+  /** `work` resolves to nothing (or false) when it was stopped. */
+  async #run<T>(
+    { times = 1, signal }: RunOptions,
+    work: (times: number) => Promise<T | false | undefined>,
+  ): Promise<T> {
     if (!this.#alive) throw disposedError(`the program ${this.program.name}`);
     this.#checkTensors();
     checkTimes(times);
-    await this.device.turns.take(async () => {
+    return this.device.turns.take(async () => {
       signal?.throwIfAborted();
       const stop = () => this.#native.stop();
       signal?.addEventListener('abort', stop, { once: true });
       try {
-        const finished = await native(() => this.#native.run(times));
-        if (finished) return;
+        const result = await native(() => work(times));
+        if (result) return result;
         signal?.throwIfAborted();
         throw disposedError(`the device of ${this.program.name}`);
       } finally {
@@ -204,6 +224,13 @@ export class CpuDevice implements Device {
   async load(program: Program, bindings: Readonly<Record<string, Tensor>>): Promise<Executable> {
     this.#check();
     return new CpuExecutable(this, program, bindings);
+  }
+
+  async peak(): Promise<Peak> {
+    this.#check();
+    // More than any cache holds, unless there is little memory to be had.
+    const bytes = Math.min(2 ** 28, process.availableMemory() / 4);
+    return this.turns.take(() => native(() => this.binding.measurePeak(this.native, bytes)));
   }
 
   memory(): { tensors: number; executables: number; bytes: number } {

@@ -1,6 +1,6 @@
 import { LimbeckError } from '../../util/errors.js';
 import { livesOf, planArena } from '../memory.js';
-import { bytesOf, elements, type Program, type Slot, type Step, type View } from '../program.js';
+import { bytesOf, elements, type Slot, type Step, type View } from '../program.js';
 import { accessesOf } from './accesses.js';
 import type {
   GroupDescription,
@@ -9,15 +9,14 @@ import type {
   ProgramDescription,
   StepDescription,
 } from './binding.js';
-import { planStrips, type StripPlan } from './strips.js';
+import type { PlannedUnit, StripPlan } from './strips.js';
 
 /** A program as the addon takes it: slots as pieces of memory, kernels, operands and numbers by position. */
 export function describeProgram(
-  program: Program,
+  units: readonly PlannedUnit[],
   kernels: readonly KernelSignature[],
   tensors: ReadonlyMap<Slot, NativeTensor>,
 ): ProgramDescription {
-  const units = planStrips(program);
   const inner = (view: View, strips?: StripPlan) => strips?.slotOf(view) !== undefined;
   const moments = units.map(({ steps, strips }) =>
     steps.flatMap((step) =>

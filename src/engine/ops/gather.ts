@@ -35,6 +35,7 @@ function affine(name: string): Kernel {
     kind: 'multilinear',
     reduction: () => 2,
     flops: (s) => 2 * s.P * s.B * s.C * s.S,
+    parts: (s) => ({ data: s.P * s.B * s.C * s.S }),
     reference({ data, index, gain, shift, x }, s) {
       for (let p = 0; p < s.P; p++) {
         const [dp, ip, gp, sp, xp] = [data(p), index(p), gain(p), shift(p), x(p)];
@@ -60,6 +61,7 @@ export const oneHotKernel: Kernel = {
   kind: 'exact',
   reduction: () => 1,
   flops: () => 0,
+  parts: (s) => ({ labels: s.P * s.B }),
   reference({ labels, index, y }, s) {
     for (let p = 0; p < s.P; p++) {
       const [lp, ip, yp] = [labels(p), index(p), y(p)];

@@ -80,6 +80,7 @@ export const adamKernel: Kernel = {
   kind: 'nonlinear',
   reduction: () => 1,
   flops: (s) => 10 * s.P * s.M,
+  parts: () => ({ schedule: 2 }),
   reference({ g, scale, schedule, state, theta, m, s }, sizes, { beta1, beta2, epsilon }) {
     const row = Math.min(state(0)[2], sizes.rows - 1);
     const [rate, correction] = [schedule(0)[2 * row], schedule(0)[2 * row + 1]];
@@ -104,6 +105,7 @@ export const momentumInPlaceKernel: Kernel = {
   kind: 'nonlinear',
   reduction: () => 1,
   flops: (s) => 6 * s.P * s.M,
+  parts: () => ({ schedule: 1 }),
   reference({ g, schedule, state, theta, v }, sizes, { momentum, weightDecay }) {
     const rate = schedule(0)[2 * Math.min(state(0)[2], sizes.rows - 1)];
     for (let p = 0; p < sizes.P; p++) {

@@ -1,0 +1,152 @@
+import type { StepTimes } from './device.js';
+import { bytesOf, elements, type Step, type View } from './program.js';
+
+/** What a processor can do at best, per second: by one thread, and by all of them. */
+export interface Peak {
+  /** Floating-point operations, multiply-adds in registers counted as two. */
+  readonly flops: readonly [number, number];
+  /** Bytes read from memory that no cache holds. */
+  readonly bytes: readonly [number, number];
+}
+
+/** The best of two measurements: what else the machine does only ever slows it down. */
+export function betterOf(a: Peak, b: Peak): Peak {
+  const best = (of: keyof Peak) => [Math.max(a[of][0], b[of][0]), Math.max(a[of][1], b[of][1])] as const;
+  return { flops: best('flops'), bytes: best('bytes') };
+}
+
+/** What some steps of a program cost in one run, and how near they come to the two limits of the processor. */
+export interface Cost {
+  readonly calls: number;
+  readonly milliseconds: number;
+  /** Of the time of the program, 0 to 1. */
+  readonly share: number;
+  readonly flops: number;
+  /** Operands read and written, each once. */
+  readonly bytes: number;
+  readonly gigaflopsPerSecond: number;
+  readonly gigabytesPerSecond: number;
+  /** Of the peak of all threads, 0 to 1. */
+  readonly ofPeak: number;
+  /** Of what all threads read from memory; above 1 where operands lie in a cache. */
+  readonly ofMemory: number;
+  /** The nearer one; `neither` where both are further away than tenfold. */
+  readonly limit: 'compute' | 'memory' | 'neither';
+}
+
+export interface KernelCost extends Cost {
+  readonly kernel: string;
+}
+
+export interface ShapeCost extends KernelCost {
+  /** `1024x6x14x14, 16x6x5x5 → 1024x16x10x10` */
+  readonly shape: string;
+}
+
+export interface Profile extends Cost {
+  /** By kernel and by kernel and shape, the longest first. */
+  readonly kernels: readonly KernelCost[];
+  readonly shapes: readonly ShapeCost[];
+}
+
+/** Joins what steps are with how long each took in one run. */
+export function profileOf({ steps, nanoseconds }: StepTimes, peak: Peak): Profile {
+  const measured = steps.map((step, i): Measured => {
+    const { kernel, sizes } = step;
+    const [flops, bytes] = [kernel.flops(sizes, step.operands), bytesMoved(step)];
+    return { kernel: kernel.name, shape: shapeOf(step), calls: 1, nanoseconds: nanoseconds[i], flops, bytes };
+  });
+  const total = measured.reduce((sum, step) => sum + step.nanoseconds, 0);
+  const costOf = (steps: readonly Measured[]) => cost(steps, total, peak);
+  const grouped = (keyOf: (step: Measured) => string) =>
+    [...groups(measured, keyOf).values()]
+      .map((steps) => ({ kernel: steps[0].kernel, shape: steps[0].shape, ...costOf(steps) }))
+      .sort((a, b) => b.milliseconds - a.milliseconds);
+  return {
+    ...costOf(measured),
+    kernels: grouped(({ kernel }) => kernel).map(({ shape, ...row }) => row),
+    shapes: grouped(({ kernel, shape }) => `${kernel} ${shape}`),
+  };
+}
+
+interface Measured {
+  readonly kernel: string;
+  readonly shape: string;
+  readonly calls: number;
+  readonly nanoseconds: number;
+  readonly flops: number;
+  readonly bytes: number;
+}
+
+function groups<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
+  const map = new Map<string, T[]>();
+  for (const item of items) map.set(keyOf(item), [...(map.get(keyOf(item)) ?? []), item]);
+  return map;
+}
+
+/** Rates are 0 where nothing took any time. */
+function cost(
+  parts: readonly Omit<Measured, 'kernel' | 'shape'>[],
+  totalNanoseconds: number,
+  peak: Peak,
+): Cost {
+  const sum = (of: 'calls' | 'nanoseconds' | 'flops' | 'bytes') =>
+    parts.reduce((total, part) => total + part[of], 0);
+  const [calls, nanoseconds, flops, bytes] = [sum('calls'), sum('nanoseconds'), sum('flops'), sum('bytes')];
+  const perNanosecond = (amount: number) => (nanoseconds > 0 ? amount / nanoseconds : 0);
+  const ofPeak = perNanosecond(flops) / (peak.flops[1] / 1e9);
+  const ofMemory = perNanosecond(bytes) / (peak.bytes[1] / 1e9);
+  return {
+    calls,
+    milliseconds: nanoseconds / 1e6,
+    share: totalNanoseconds > 0 ? nanoseconds / totalNanoseconds : 0,
+    flops,
+    bytes,
+    gigaflopsPerSecond: perNanosecond(flops),
+    gigabytesPerSecond: perNanosecond(bytes),
+    ofPeak,
+    ofMemory,
+    limit: Math.max(ofPeak, ofMemory) < 0.1 ? 'neither' : ofPeak > ofMemory ? 'compute' : 'memory',
+  };
+}
+
+/** Costs together: what a table leaves out. */
+export function together(costs: readonly Cost[], whole: Cost, peak: Peak): Cost {
+  const parts = costs.map((part) => ({ ...part, nanoseconds: part.milliseconds * 1e6 }));
+  return cost(parts, whole.milliseconds * 1e6, peak);
+}
+
+/** Bytes a step reads and writes: a shared operand and one given twice once, a sum that is added to twice. */
+export function bytesMoved({ kernel, operands, sizes, accumulate }: Step): number {
+  const parts = kernel.parts?.(sizes) ?? {};
+  const seen = new Set<string>();
+  let bytes = 0;
+  for (const [name, access] of Object.entries(kernel.operands)) {
+    const view = operands[name];
+    if (!view) continue;
+    const size = (parts[name] ?? view.members * elements(view.shape)) * bytesOf[view.slot.dtype];
+    const place = `${view.slot.id} ${view.offset} ${size}`;
+    const writes = access === 'write' || access === 'update';
+    if ((access !== 'write' || accumulate) && !seen.has(place)) bytes += size;
+    if (writes) bytes += size;
+    seen.add(place);
+  }
+  return bytes;
+}
+
+/** Shapes of the operands, each once; vectors only where there is nothing else. Members stand in front where there are several. */
+function shapeOf({ kernel, operands }: Step): string {
+  const views = (written: boolean) =>
+    Object.entries(kernel.operands)
+      .filter(([, access]) => (access === 'write') === written)
+      .flatMap(([name]) => operands[name] ?? []);
+  const [inputs, outputs] = [views(false), views(true)];
+  const matrices = [...inputs, ...outputs].some(({ shape }) => shape.length > 1);
+  const texts = (list: readonly View[]) =>
+    list
+      .filter(({ shape }) => !matrices || shape.length > 1)
+      .map(({ members, shape }) => `${members > 1 ? `${members}·` : ''}${shape.join('x')}`);
+  const from = [...new Set(texts(inputs))];
+  const to = [...new Set(texts(outputs))].filter((text) => !from.includes(text));
+  return [from.join(', '), to.join(', ')].filter(Boolean).join(' → ');
+}
