@@ -93,12 +93,29 @@ LIMBECK_INLINE Vec load_partial(const float* p, int64_t n) {
 #endif
 }
 
+/** Writes the first n lanes. By halves where a masked store is microcode on half of the processors: AVX2. */
 LIMBECK_INLINE void store_partial(float* p, Vec v, int64_t n) {
 #if defined(__AVX512F__)
   _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), v);
-#elif defined(__AVX2__)
-  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  _mm256_maskstore_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), lane), v);
+#elif defined(__x86_64__)
+#if defined(__AVX2__)
+  __m128 half = _mm256_castps256_ps128(v);
+  if (n & 8) return store(p, v);
+  if (n & 4) {
+    _mm_storeu_ps(p, half);
+    half = _mm256_extractf128_ps(v, 1);
+    p += 4;
+  }
+#else
+  __m128 half = v;
+  if (n & 4) return store(p, v);
+#endif
+  if (n & 2) {
+    _mm_storel_pi(reinterpret_cast<__m64*>(p), half);
+    half = _mm_movehl_ps(half, half);
+    p += 2;
+  }
+  if (n & 1) _mm_store_ss(p, half);
 #else
   for (int64_t i = 0; i < n; i++) p[i] = v[i];
 #endif

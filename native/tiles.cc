@@ -142,14 +142,14 @@ __attribute__((noinline)) void inner_tile(const Inner& t) {
     LIMBECK_UNROLL
     for (int j = 0; j < Columns; j++) b[j] = t.b + image * t.b_image + t.offsets[j];
     for (int64_t s = 0; s < whole; s += kLanes) {
-      Vec values[Columns];
+      Vec values[Rows];
       LIMBECK_UNROLL
-      for (int j = 0; j < Columns; j++) values[j] = keep(load(b[j] + s));
+      for (int i = 0; i < Rows; i++) values[i] = keep(load(a + i * t.a_row + s));
       LIMBECK_UNROLL
-      for (int i = 0; i < Rows; i++) {
-        const Vec factor = keep(load(a + i * t.a_row + s));
+      for (int j = 0; j < Columns; j++) {
+        const Vec factor = keep(load(b[j] + s));
         LIMBECK_UNROLL
-        for (int j = 0; j < Columns; j++) sums[i][j] = fma(factor, values[j], sums[i][j]);
+        for (int i = 0; i < Rows; i++) sums[i][j] = fma(factor, values[i], sums[i][j]);
       }
     }
     if (rest > 0) {

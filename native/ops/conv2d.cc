@@ -224,7 +224,7 @@ struct WeightPlan {
       : columns(g.C * g.taps),
         weights(g.OC * columns),
         pieces(g.P * g.work() < 2 * kGrain ? 1 : chunks_of(g.work(), min(g.N, 32))),
-        together(max(1, min(16, 128 * 1024 / (4 * (g.padded_size() + g.OC * flat_size(g.positions)))))),
+        together(max(1, min(16, 32 * 1024 / (4 * (g.padded_size() + g.OC * flat_size(g.positions)))))),
         flat_row(flat_size(g.positions)),
         lanes(round_up(g.OC, kLanes)) {
     // Vector operations per tap; adding up the lanes of an inner product costs about a dozen.
