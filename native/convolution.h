@@ -50,6 +50,8 @@ struct Convolution {
         taps(KH * KW),
         positions(OH * width - reach_w) {}
 
+  /** Without padding and strides a padded image is the image itself. */
+  LIMBECK_INLINE bool as_is() const { return padding == 0 && stride == 1; }
   LIMBECK_INLINE int64_t work() const { return N * G * OC * OH * OW * C * taps; }
   /** Where tap (kh, kw) is within its phase plane, and which plane that is. */
   LIMBECK_INLINE int64_t shift(int64_t kh, int64_t kw) const {

@@ -67,7 +67,6 @@ inline void multiply(const Product& p, const Panels& panels, int64_t row0, int64
         tile.b = scratch;
         tile.b_row = width;
       }
-      tile.offsets = nullptr;
       tile.depth = depth;
       tile.a_row = p.a_row;
       tile.a_column = p.a_column;

@@ -19,7 +19,7 @@ __attribute__((noinline)) void finish(const Outer& t, const float* sums, int64_t
   }
 }
 
-template <int Rows, int Vectors, bool Table>
+template <int Rows, int Vectors>
 __attribute__((noinline)) void outer_tile(const Outer& t) {
   Vec sums[Rows][Vectors];
   LIMBECK_UNROLL
@@ -31,10 +31,9 @@ __attribute__((noinline)) void outer_tile(const Outer& t) {
   const float* b = t.b;
   const int64_t a_row = t.a_row;
   for (int64_t k = 0; k < t.depth; k++) {
-    const float* row = Table ? b + t.offsets[k] : b;
     Vec values[Vectors];
     LIMBECK_UNROLL
-    for (int j = 0; j < Vectors; j++) values[j] = load(row + j * kLanes);
+    for (int j = 0; j < Vectors; j++) values[j] = load(b + j * kLanes);
     LIMBECK_UNROLL
     for (int i = 0; i < Rows; i++) {
       const Vec factor = broadcast(a[i * a_row]);
@@ -42,7 +41,7 @@ __attribute__((noinline)) void outer_tile(const Outer& t) {
       for (int j = 0; j < Vectors; j++) sums[i][j] = fma(factor, values[j], sums[i][j]);
     }
     a += t.a_column;
-    if (!Table) b += t.b_row;
+    b += t.b_row;
   }
   if (t.columns == Vectors * kLanes && !t.bias && !t.add) {
     LIMBECK_UNROLL
@@ -64,53 +63,45 @@ __attribute__((noinline)) void outer_tile(const Outer& t) {
 using OuterTile = void (*)(const Outer&);
 
 template <int Rows, int Vectors>
-constexpr OuterTile outer_entry(bool table) {
-  if constexpr (Rows <= kOuterRows && Vectors <= outer_vectors(Rows)) {
-    return table ? outer_tile<Rows, Vectors, true> : outer_tile<Rows, Vectors, false>;
-  }
+constexpr OuterTile outer_entry() {
+  if constexpr (Rows <= kOuterRows && Vectors <= outer_vectors(Rows)) return outer_tile<Rows, Vectors>;
   return nullptr;
 }
 
-#define ROWS(table, r) {outer_entry<r, 1>(table), outer_entry<r, 2>(table), outer_entry<r, 3>(table), outer_entry<r, 4>(table)}
-#define TABLE(table) \
-  {ROWS(table, 1), ROWS(table, 2), ROWS(table, 3), ROWS(table, 4), ROWS(table, 5), ROWS(table, 6), ROWS(table, 7), ROWS(table, 8)}
-constexpr OuterTile outer_tiles[2][8][kOuterVectors] = {TABLE(false), TABLE(true)};
-#undef TABLE
+#define ROWS(r) {outer_entry<r, 1>(), outer_entry<r, 2>(), outer_entry<r, 3>(), outer_entry<r, 4>()}
+constexpr OuterTile outer_tiles[8][kOuterVectors] = {ROWS(1), ROWS(2), ROWS(3), ROWS(4),
+                                                     ROWS(5), ROWS(6), ROWS(7), ROWS(8)};
 #undef ROWS
 
 template <int Rows, int Vectors>
 __attribute__((noinline)) void windows_tile(const Windows& t) {
   Vec sums[Rows][Vectors];
+  const float* a[Rows];
   LIMBECK_UNROLL
   for (int i = 0; i < Rows; i++) {
+    a[i] = t.a + t.rows[i];
     LIMBECK_UNROLL
     for (int j = 0; j < Vectors; j++) sums[i][j] = zero();
   }
   const float* b = t.b;
-  for (int64_t line = 0; line < t.lines; line++) {
-    const float* a[Rows];
+  for (int64_t k = 0; k < t.depth; k++) {
+    const int64_t offset = t.offsets[k];
+    Vec values[Vectors];
     LIMBECK_UNROLL
-    for (int i = 0; i < Rows; i++) a[i] = t.a + t.offsets[i] + line * t.a_line;
-    for (int64_t s = 0; s < t.length; s++) {
-      Vec values[Vectors];
+    for (int j = 0; j < Vectors; j++) values[j] = keep(load(b + j * kLanes));
+    LIMBECK_UNROLL
+    for (int i = 0; i < Rows; i++) {
+      const Vec factor = broadcast(a[i][offset]);
       LIMBECK_UNROLL
-      for (int j = 0; j < Vectors; j++) values[j] = keep(load(b + j * kLanes));
-      LIMBECK_UNROLL
-      for (int i = 0; i < Rows; i++) {
-        const Vec factor = broadcast(a[i][s]);
-        LIMBECK_UNROLL
-        for (int j = 0; j < Vectors; j++) sums[i][j] = fma(factor, values[j], sums[i][j]);
-      }
-      b += t.b_row;
+      for (int j = 0; j < Vectors; j++) sums[i][j] = fma(factor, values[j], sums[i][j]);
     }
+    b += Vectors * kLanes;
   }
+  float* c = t.c;
   LIMBECK_UNROLL
   for (int i = 0; i < Rows; i++) {
     LIMBECK_UNROLL
-    for (int j = 0; j < Vectors; j++) {
-      float* c = t.c + i * t.c_row + j * kLanes;
-      store(c, t.add ? load(c) + sums[i][j] : sums[i][j]);
-    }
+    for (int j = 0; j < Vectors; j++, c += kLanes) store(c, t.add ? load(c) + sums[i][j] : sums[i][j]);
   }
 }
 
@@ -118,12 +109,83 @@ using WindowsTile = void (*)(const Windows&);
 
 template <int Rows, int Vectors>
 constexpr WindowsTile windows_entry() {
-  if constexpr (Rows <= kOuterRows && Vectors <= outer_vectors(Rows)) return windows_tile<Rows, Vectors>;
+  if constexpr (Rows <= kOuterRows && Vectors <= kWindowVectors) return windows_tile<Rows, Vectors>;
   return nullptr;
 }
 
-#define ROWS(r) {windows_entry<r, 1>(), windows_entry<r, 2>(), windows_entry<r, 3>(), windows_entry<r, 4>()}
-constexpr WindowsTile windows_tiles[8][kOuterVectors] = {ROWS(1), ROWS(2), ROWS(3), ROWS(4),
+#define ROWS(r) {windows_entry<r, 1>(), windows_entry<r, 2>(), windows_entry<r, 3>()}
+constexpr WindowsTile windows_tiles[8][3] = {ROWS(1), ROWS(2), ROWS(3), ROWS(4), ROWS(5), ROWS(6), ROWS(7), ROWS(8)};
+#undef ROWS
+
+LIMBECK_INLINE void put_strip(const Strip& strip, float* row, Vec value, bool add) {
+  float* to = row + strip.to;
+  if (strip.lanes == kLanes) {
+    store(to, add ? load(to) + value : value);
+  } else {
+    store_partial(to, add ? load_partial(to, strip.lanes) + value : value, strip.lanes);
+  }
+}
+
+template <int Rows, int Together>
+__attribute__((noinline)) void strips_tile(const Strips& t) {
+  const int64_t a_row = t.a_row;
+  for (const Strip *strip = t.strips, *end = strip + t.count; strip < end; strip += Together) {
+    Vec sums[Rows][Together];
+    const float* b[Together];
+    LIMBECK_UNROLL
+    for (int j = 0; j < Together; j++) b[j] = t.b + strip[j].from;
+    LIMBECK_UNROLL
+    for (int i = 0; i < Rows; i++) {
+      const Vec start = t.bias ? broadcast(t.bias[i]) : zero();
+      LIMBECK_UNROLL
+      for (int j = 0; j < Together; j++) sums[i][j] = start;
+    }
+    for (int64_t k = 0; k < t.depth; k++) {
+      const float* a = t.a + t.terms[k];
+      const int64_t offset = t.offsets[k];
+      // The shorter side stays in registers.
+      if constexpr (Rows < Together) {
+        Vec factors[Rows];
+        LIMBECK_UNROLL
+        for (int i = 0; i < Rows; i++) factors[i] = broadcast(a[i * a_row]);
+        LIMBECK_UNROLL
+        for (int j = 0; j < Together; j++) {
+          const Vec values = keep(load(b[j] + offset));
+          LIMBECK_UNROLL
+          for (int i = 0; i < Rows; i++) sums[i][j] = fma(factors[i], values, sums[i][j]);
+        }
+      } else {
+        Vec values[Together];
+        LIMBECK_UNROLL
+        for (int j = 0; j < Together; j++) values[j] = keep(load(b[j] + offset));
+        LIMBECK_UNROLL
+        for (int i = 0; i < Rows; i++) {
+          const Vec factor = broadcast(a[i * a_row]);
+          LIMBECK_UNROLL
+          for (int j = 0; j < Together; j++) sums[i][j] = fma(factor, values[j], sums[i][j]);
+        }
+      }
+    }
+    LIMBECK_UNROLL
+    for (int i = 0; i < Rows; i++) {
+      LIMBECK_UNROLL
+      for (int j = 0; j < Together; j++) put_strip(strip[j], t.c + i * t.c_row, sums[i][j], t.add);
+    }
+  }
+}
+
+using StripsTile = void (*)(const Strips&);
+
+template <int Rows, int Together>
+constexpr StripsTile strips_entry() {
+  if constexpr (Rows <= kOuterRows && Together <= strips_together(Rows)) return strips_tile<Rows, Together>;
+  return nullptr;
+}
+
+#define ROWS(r)                                                                              \
+  {strips_entry<r, 1>(), strips_entry<r, 2>(), strips_entry<r, 3>(), strips_entry<r, 4>(), \
+   strips_entry<r, 5>(), strips_entry<r, 6>(), strips_entry<r, 7>(), strips_entry<r, 8>()}
+constexpr StripsTile strips_tiles[8][kStripsTogether] = {ROWS(1), ROWS(2), ROWS(3), ROWS(4),
                                                          ROWS(5), ROWS(6), ROWS(7), ROWS(8)};
 #undef ROWS
 
@@ -193,11 +255,20 @@ constexpr InnerTile inner_tiles[4][5] = {ROWS(1), ROWS(2), ROWS(3), ROWS(4)};
 
 }  // namespace
 
-void outer(const Outer& tile, int64_t rows, int64_t vectors) {
-  outer_tiles[tile.offsets ? 1 : 0][rows - 1][vectors - 1](tile);
+void outer(const Outer& tile, int64_t rows, int64_t vectors) { outer_tiles[rows - 1][vectors - 1](tile); }
+
+void windows(Windows tile, int64_t rows, int64_t vectors) {
+  const Windows whole = tile;
+  const int64_t parts = ceil_div(rows, kOuterRows);
+  for (int64_t part = 0; part < parts; part++) {
+    const int64_t i0 = part_start(rows, parts, part), i1 = part_start(rows, parts, part + 1);
+    tile.rows = whole.rows + i0;
+    tile.c = whole.c + i0 * vectors * kLanes;
+    windows_tiles[i1 - i0 - 1][vectors - 1](tile);
+  }
 }
 
-void windows(const Windows& tile, int64_t rows, int64_t vectors) { windows_tiles[rows - 1][vectors - 1](tile); }
+void strips(const Strips& all, int64_t rows, int64_t together) { strips_tiles[rows - 1][together - 1](all); }
 
 void inner(const Inner& tile, int64_t rows, int64_t columns) { inner_tiles[rows - 1][columns - 1](tile); }
 

@@ -21,14 +21,13 @@ LIMBECK_INLINE constexpr int outer_vectors(int rows) {
   return kAccumulators / rows < kOuterVectors ? kAccumulators / rows : kOuterVectors;
 }
 
-/** c[i][j] (+)= sum over k < depth of a[i * a_row + k * a_column] * b[row k + j], row k at `offsets[k]` or k * b_row. */
+/** c[i][j] (+)= sum over k < depth of a[i * a_row + k * a_column] * b[k * b_row + j]. */
 struct Outer {
   const float* a;
   int64_t a_row;
   int64_t a_column;
   const float* b;
   int64_t b_row;
-  const int32_t* offsets;  // null: rows of b are b_row apart
   int64_t depth;
   float* c;
   int64_t c_row;
@@ -41,24 +40,56 @@ struct Outer {
 void outer(const Outer& tile, int64_t rows, int64_t vectors);
 
 /**
- * c[i][j] (+)= sum over lines l and s < length of a[offsets[i] + l * a_line + s] * b[(l * length + s) * b_row + j]:
- * outer products whose rows are windows of an image.
+ * c[i][j] (+)= sum over k < depth of a[rows[i] + offsets[k]] * b[k][j], where b and c are as wide as the tile: outer
+ * products whose rows are windows of an image.
  */
 struct Windows {
   const float* a;
-  const int64_t* offsets;
-  int64_t lines;
-  int64_t length;
-  int64_t a_line;
+  const int32_t* rows;
+  const int32_t* offsets;
+  int64_t depth;
   const float* b;
-  int64_t b_row;
   float* c;
-  int64_t c_row;
   bool add;
 };
 
-/** A tile of 1 .. kOuterRows rows and 1 .. outer_vectors(rows) whole vectors of columns. */
-void windows(const Windows& tile, int64_t rows, int64_t vectors);
+/** All of `rows` rows, tile by tile, with 1 .. window_vectors vectors of columns. */
+void windows(Windows tile, int64_t rows, int64_t vectors);
+
+/** How many vectors of columns windows are cut into at most, so that tiles are full. */
+constexpr int kWindowVectors = kAccumulators / kOuterRows;
+
+/** Up to kLanes neighbours: where they are in the operand and in the result. */
+struct Strip {
+  int32_t from;
+  int32_t to;
+  int32_t lanes;
+};
+
+/** c[i][to + lane] (+)= bias[i] + sum over k < depth of a[i * a_row + terms[k]] * b[from + offsets[k] + lane]. */
+struct Strips {
+  const float* a;
+  int64_t a_row;
+  const int32_t* terms;
+  const float* b;  // readable for whole vectors
+  const int32_t* offsets;
+  int64_t depth;
+  const Strip* strips;
+  int64_t count;  // a multiple of those in a tile
+  float* c;
+  int64_t c_row;
+  const float* bias;  // or null
+  bool add;
+};
+
+constexpr int kStripsTogether = 8;
+/** How many strips a tile of that many rows may have. */
+LIMBECK_INLINE constexpr int strips_together(int rows) {
+  return kAccumulators / rows < kStripsTogether ? kAccumulators / rows : kStripsTogether;
+}
+
+/** 1 .. kOuterRows rows of all strips, 1 .. strips_together(rows) at a time. */
+void strips(const Strips& all, int64_t rows, int64_t together);
 
 // ---------------------------------------------------------------- inner products: vectors along the reduction
 
@@ -73,7 +104,7 @@ struct Inner {
   const float* a;
   int64_t a_row;
   const float* b;
-  const int64_t* offsets;
+  const int32_t* offsets;
   int64_t length;
   int64_t images;
   int64_t a_image;

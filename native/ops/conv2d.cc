@@ -1,4 +1,4 @@
-#include "../convolution.h"
+#include "../correlate.h"
 #include "../pairs.h"
 
 /**
@@ -17,28 +17,6 @@ namespace limbeck {
 namespace LIMBECK_ISA {
 namespace {
 
-constexpr int64_t kMaxDepth = 512;
-
-/** Columns (flat positions) 0 .. positions - 1 of `rows` results, each `flat_row` floats, from operands under `offsets`. */
-inline void correlate(const float* weights, int64_t depth, int64_t rows, const float* operand, const int32_t* offsets,
-                      int64_t positions, float* flat, int64_t flat_row) {
-  const int64_t vectors = ceil_div(positions, kLanes);
-  const int64_t row_parts = ceil_div(rows, kOuterRows);
-  const int64_t panels = ceil_div(vectors, outer_vectors(static_cast<int>(ceil_div(rows, row_parts))));
-  for (int64_t k0 = 0; k0 < max(depth, 1); k0 += kMaxDepth) {
-    for (int64_t panel = 0; panel < panels; panel++) {
-      const int64_t v0 = part_start(vectors, panels, panel), v1 = part_start(vectors, panels, panel + 1);
-      for (int64_t part = 0; part < row_parts; part++) {
-        const int64_t i0 = part_start(rows, row_parts, part), i1 = part_start(rows, row_parts, part + 1);
-        outer({weights + i0 * depth + k0, depth, 1, operand + v0 * kLanes, 0, offsets + k0,
-                     min(kMaxDepth, depth - k0), flat + i0 * flat_row + v0 * kLanes, flat_row, (v1 - v0) * kLanes,
-                     nullptr, k0 > 0},
-                    i1 - i0, v1 - v0);
-      }
-    }
-  }
-}
-
 /** Calls body(member, first image, last image + 1, worker). */
 template <class F>
 LIMBECK_INLINE void each_images(const Convolution& g, const Context& context, F&& body) {
@@ -53,53 +31,63 @@ LIMBECK_INLINE void each_images(const Convolution& g, const Context& context, F&
   });
 }
 
-LIMBECK_INLINE int64_t flat_size(int64_t positions) { return round_up(positions, kLanes); }
-
 LIMBECK_INLINE void zero_floats(float* p, int64_t n) { memset(p, 0, static_cast<size_t>(n) * sizeof(float)); }
 
-/** to = from + bias, on top of what `to` holds when accumulating. */
-LIMBECK_INLINE void add_row(float* to, const float* from, int64_t n, bool accumulate, Vec bias) {
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) store(to + i, load(from + i) + (accumulate ? load(to + i) + bias : bias));
-  if (i == n) return;
-  const Vec base = accumulate ? load_partial(to + i, n - i) + bias : bias;
-  store_partial(to + i, load_partial(from + i, n - i) + base, n - i);
-}
-
 // ---------------------------------------------------------------- forward
+
+Correlation forward_plan(const Convolution& g) { return {g.OC, g.OH, g.OW, g.width}; }
 
 void forward(const Step& step, const Context& context) {
   enum { X, W, B, Y };
   const Convolution g(step);
-  const int64_t flat_row = flat_size(g.positions);
-  int32_t* offsets = context.shared_as<int32_t>();
-  for (int64_t c = 0, k = 0; c < g.C; c++)
-    for (int64_t kh = 0; kh < g.KH; kh++)
-      for (int64_t kw = 0; kw < g.KW; kw++) offsets[k++] = static_cast<int32_t>(g.tap(c, kh, kw));
+  const Correlation plan = forward_plan(g);
+  const int64_t depth = g.C * g.taps, group_size = plan.packed_size(depth);
+  const int64_t matrices = step.operands[W].stride == 0 ? 1 : g.P;
+  char* table = context.shared;
+  float* packed = reinterpret_cast<float*>(table + plan.table_bytes());
+  int32_t* weights = reinterpret_cast<int32_t*>(packed + matrices * g.G * group_size);
+  int32_t* offsets = weights + depth;
+  plan.fill_table(table);
+  for (int64_t c = 0, k = 0; c < g.C; c++) {
+    for (int64_t kh = 0; kh < g.KH; kh++) {
+      for (int64_t kw = 0; kw < g.KW; kw++, k++) {
+        weights[k] = static_cast<int32_t>(k);
+        offsets[k] = static_cast<int32_t>(g.tap(c, kh, kw));
+      }
+    }
+  }
+  const Terms terms{weights, offsets, depth, true};
+  if (plan.by_channels()) {
+    context.pool.each(matrices * g.G, [&](int64_t i, int) {
+      plan.pack(step.f32(W, i / g.G) + i % g.G * g.OC * depth, depth, terms, packed + i * group_size);
+    });
+  }
 
+  // Vectors along strips read beyond an image.
+  const bool as_is = g.as_is() && plan.by_channels();
   each_images(g, context, [&](int64_t p, int64_t first, int64_t end, int worker) {
     float* padded = context.worker_as<float>(worker);
-    float* flat = padded + g.padded_size();
-    const float* w = step.f32(W, p);
+    float* sums = padded + g.padded_size();
     const float* b = step.has(B) ? step.f32(B, p) : nullptr;
-    zero_floats(padded, g.padded_size());
+    if (!as_is) zero_floats(padded, g.padded_size());
     for (int64_t i = first * g.G; i < end * g.G; i++) {
-      const int64_t channel = i % g.G * g.OC;
-      pad_image(g, step.f32(X, p) + i * g.x_size(), padded);
-      correlate(w + channel * g.C * g.taps, g.C * g.taps, g.OC, padded, offsets, g.positions, flat, flat_row);
-      float* y = step.f32(Y, p) + i * g.y_size();
-      for (int64_t oc = 0; oc < g.OC; oc++) {
-        const Vec bias = broadcast(b ? b[channel + oc] : 0);
-        for (int64_t oh = 0; oh < g.OH; oh++)
-          add_row(y + (oc * g.OH + oh) * g.OW, flat + oc * flat_row + oh * g.width, g.OW, step.accumulate, bias);
-      }
+      const int64_t group = i % g.G;
+      const float* x = step.f32(X, p) + i * g.x_size();
+      const float* w = plan.by_channels() ? packed + ((matrices == 1 ? 0 : p) * g.G + group) * group_size
+                                          : step.f32(W, p) + group * g.OC * depth;
+      if (!as_is) pad_image(g, x, padded);
+      plan.run(table, w, depth, terms, as_is ? x : padded, b ? b + group * g.OC : nullptr, step.accumulate, sums,
+               step.f32(Y, p) + i * g.y_size());
     }
   });
 }
 
 Workspace forward_workspace(const Step& step) {
   const Convolution g(step);
-  return {g.C * g.taps * 4, (g.padded_size() + g.OC * flat_size(g.positions)) * 4};
+  const Correlation plan = forward_plan(g);
+  const int64_t depth = g.C * g.taps, matrices = step.operands[1].stride == 0 ? 1 : g.P;
+  return {plan.table_bytes() + (matrices * g.G * plan.packed_size(depth) + 2 * depth) * 4,
+          (g.padded_size() + plan.scratch()) * 4};
 }
 
 // ---------------------------------------------------------------- backward to the input
@@ -109,41 +97,26 @@ struct PlaneRows {
   int64_t first, end;
   explicit PlaneRows(const Convolution& g)
       : first(g.padding / g.stride), end(min(g.height, (g.H - 1 + g.padding) / g.stride + 1)) {}
-  LIMBECK_INLINE int64_t positions(const Convolution& g) const { return max(0, end - first) * g.width; }
 };
+
+/** The pixels themselves where there are no strides, otherwise those rows of a phase plane. */
+Correlation backward_plan(const Convolution& g) {
+  const PlaneRows rows(g);
+  return {g.C, max(0, rows.end - rows.first), g.stride == 1 ? g.W : g.width, g.width};
+}
 
 /** Zeros before the first row of a spread map: taps reach back that far. */
 LIMBECK_INLINE int64_t margin(const Convolution& g) { return g.reach_h * g.width + g.reach_w; }
 LIMBECK_INLINE int64_t spread_size(const Convolution& g) { return round_up(margin(g) + g.plane + kLanes, 16); }
 
-/** w `[G][OC, C, taps]` as `[G][phase][C][OC, taps of the phase]`. */
-inline void turn_weights(const Convolution& g, const float* w, float* turned) {
-  const int64_t next = g.tap_step();
-  for (int64_t group = 0; group < g.G; group++, w += g.OC * g.C * g.taps) {
-    for (int64_t ph = 0; ph < g.stride; ph++) {
-      for (int64_t pw = 0; pw < g.stride; pw++) {
-        const int64_t kh0 = g.first_tap(ph, g.KH), kw0 = g.first_tap(pw, g.KW);
-        for (int64_t c = 0; c < g.C; c++)
-          for (int64_t oc = 0; oc < g.OC; oc++)
-            for (int64_t kh = kh0; kh < g.KH; kh += next)
-              for (int64_t kw = kw0; kw < g.KW; kw += next) *turned++ = w[((oc * g.C + c) * g.KH + kh) * g.KW + kw];
-      }
-    }
-  }
-}
-
 /** Writes one phase plane of a map to the pixels it holds. */
 inline void collect_plane(const Convolution& g, const PlaneRows& rows, const float* flat, int64_t ph, int64_t pw,
                           bool accumulate, float* x_bar) {
   for (int64_t h = 0; h < g.H; h++) {
-    if (g.stride > 1 && (h + g.padding) % g.stride != ph) continue;
-    const int64_t row = g.stride > 1 ? (h + g.padding) / g.stride : h + g.padding;
+    if ((h + g.padding) % g.stride != ph) continue;
+    const int64_t row = (h + g.padding) / g.stride;
     const float* from = flat + (row - rows.first) * g.width;
     float* to = x_bar + h * g.W;
-    if (g.stride == 1) {
-      add_row(to, from + g.padding, g.W, accumulate, zero());
-      continue;
-    }
     for (int64_t w = 0; w < g.W; w++) {
       const int64_t column = (w + g.padding) / g.stride;
       if ((w + g.padding) % g.stride != pw) continue;
@@ -154,95 +127,132 @@ inline void collect_plane(const Convolution& g, const PlaneRows& rows, const flo
   }
 }
 
+/** Calls body(ph, pw, terms) for every phase, with its terms: where they are in w `[OC, C, taps]` and in spread maps. */
+template <class F>
+LIMBECK_INLINE void each_phase(const Convolution& g, const int32_t* weights, const int32_t* offsets, F&& body) {
+  const int64_t step = g.tap_step();
+  for (int64_t ph = 0; ph < g.stride; ph++) {
+    for (int64_t pw = 0; pw < g.stride; pw++) {
+      const int64_t depth =
+          g.OC * ceil_div(g.KH - g.first_tap(ph, g.KH), step) * ceil_div(g.KW - g.first_tap(pw, g.KW), step);
+      body(ph, pw, Terms{weights, offsets, depth, false});
+      weights += depth;
+      offsets += depth;
+    }
+  }
+}
+
 void backward_input(const Step& step, const Context& context) {
   enum { YBar, W, XBar };
   const Convolution g(step);
   const PlaneRows rows(g);
-  const int64_t positions = rows.positions(g), flat_row = flat_size(positions), size = spread_size(g);
+  const Correlation plan = backward_plan(g);
+  const int64_t depth = g.OC * g.taps, group_size = plan.packed_size(depth), size = spread_size(g);
   const int64_t matrices = step.operands[W].stride == 0 ? 1 : g.P;
-  const int64_t weights = g.G * g.OC * g.C * g.taps, step_taps = g.tap_step();
-  float* turned = context.shared_as<float>();
-  int32_t* offsets = reinterpret_cast<int32_t*>(turned + matrices * weights);
-  if (matrices == 1) {
-    turn_weights(g, step.f32(W, 0), turned);
-  } else {
-    context.pool.each(matrices, [&](int64_t p, int) { turn_weights(g, step.f32(W, p), turned + p * weights); });
+  char* table = context.shared;
+  float* packed = reinterpret_cast<float*>(table + plan.table_bytes());
+  int32_t* weights = reinterpret_cast<int32_t*>(packed + matrices * g.G * group_size);
+  int32_t* offsets = weights + depth;
+  plan.fill_table(table);
+  const int64_t next = g.tap_step();
+  for (int64_t ph = 0, k = 0; ph < g.stride; ph++) {
+    for (int64_t pw = 0; pw < g.stride; pw++) {
+      for (int64_t oc = 0; oc < g.OC; oc++) {
+        for (int64_t kh = g.first_tap(ph, g.KH); kh < g.KH; kh += next) {
+          for (int64_t kw = g.first_tap(pw, g.KW); kw < g.KW; kw += next, k++) {
+            weights[k] = static_cast<int32_t>((oc * g.C * g.KH + kh) * g.KW + kw);
+            offsets[k] = static_cast<int32_t>(oc * size + margin(g) - g.shift(kh, kw));
+          }
+        }
+      }
+    }
   }
-  int32_t* next = offsets;  // for each turned weight of a group where its operand is
-  for (int64_t ph = 0; ph < g.stride; ph++)
-    for (int64_t pw = 0; pw < g.stride; pw++)
-      for (int64_t oc = 0; oc < g.OC; oc++)
-        for (int64_t kh = g.first_tap(ph, g.KH); kh < g.KH; kh += step_taps)
-          for (int64_t kw = g.first_tap(pw, g.KW); kw < g.KW; kw += step_taps)
-            *next++ = static_cast<int32_t>(oc * size + margin(g) - g.shift(kh, kw));
+  if (plan.by_channels()) {
+    context.pool.each(matrices * g.G, [&](int64_t i, int) {
+      float* to = packed + i * group_size;
+      each_phase(g, weights, offsets, [&](int64_t, int64_t, const Terms& terms) {
+        plan.pack(step.f32(W, i / g.G) + i % g.G * g.C * depth, g.taps, terms, to);
+        to += plan.packed_size(terms.depth);
+      });
+    });
+  }
 
   each_images(g, context, [&](int64_t p, int64_t first, int64_t end, int worker) {
     float* spread = context.worker_as<float>(worker);
-    float* flat = spread + g.OC * size;
+    float* sums = spread + g.OC * size;
+    float* flat = sums + plan.scratch();
+    const float* operand = spread + rows.first * g.width + (g.stride == 1 ? g.padding : 0);
     zero_floats(spread, g.OC * size);
     for (int64_t i = first * g.G; i < end * g.G; i++) {
-      spread_maps(g, step.f32(YBar, p) + i * g.y_size(), spread + margin(g), size);
+      const int64_t group = i % g.G;
       float* x_bar = step.f32(XBar, p) + i * g.x_size();
-      const float* w = turned + (matrices == 1 ? 0 : p) * weights + i % g.G * (weights / g.G);
-      const int32_t* at = offsets;
-      for (int64_t ph = 0; ph < g.stride; ph++) {
-        for (int64_t pw = 0; pw < g.stride; pw++) {
-          const int64_t taps = ceil_div(g.KH - g.first_tap(ph, g.KH), step_taps) *
-                               ceil_div(g.KW - g.first_tap(pw, g.KW), step_taps);
-          correlate(w, g.OC * taps, g.C, spread + rows.first * g.width, at, positions, flat, flat_row);
-          w += g.C * g.OC * taps;
-          at += g.OC * taps;
-          for (int64_t c = 0; c < g.C; c++)
-            collect_plane(g, rows, flat + c * flat_row, ph, pw, step.accumulate, x_bar + c * g.H * g.W);
+      const float* w = plan.by_channels() ? packed + ((matrices == 1 ? 0 : p) * g.G + group) * group_size
+                                          : step.f32(W, p) + group * g.C * depth;
+      spread_maps(g, step.f32(YBar, p) + i * g.y_size(), spread + margin(g), size);
+      each_phase(g, weights, offsets, [&](int64_t ph, int64_t pw, const Terms& terms) {
+        if (g.stride == 1) {
+          plan.run(table, w, g.taps, terms, operand, nullptr, step.accumulate, sums, x_bar);
+          return;
         }
-      }
+        plan.run(table, w, g.taps, terms, operand, nullptr, false, sums, flat);
+        w += plan.packed_size(terms.depth);
+        for (int64_t c = 0; c < g.C; c++)
+          collect_plane(g, rows, flat + c * plan.lines * g.width, ph, pw, step.accumulate, x_bar + c * g.H * g.W);
+      });
     }
   });
 }
 
 Workspace backward_input_workspace(const Step& step) {
   const Convolution g(step);
-  const int64_t weights = g.G * g.OC * g.C * g.taps;
-  const int64_t matrices = step.operands[1].stride == 0 ? 1 : g.P;
-  return {(matrices * weights + g.OC * g.taps) * 4,
-          (g.OC * spread_size(g) + g.C * flat_size(PlaneRows(g).positions(g))) * 4};
+  const Correlation plan = backward_plan(g);
+  const int64_t depth = g.OC * g.taps, matrices = step.operands[1].stride == 0 ? 1 : g.P;
+  const int64_t flat = g.stride == 1 ? 0 : g.C * plan.lines * g.width;
+  return {plan.table_bytes() + (matrices * g.G * plan.packed_size(depth) + 2 * depth) * 4,
+          (g.OC * spread_size(g) + plan.scratch() + flat) * 4};
 }
 
 // ---------------------------------------------------------------- backward to the weights
 
+LIMBECK_INLINE int64_t flat_size(int64_t positions) { return round_up(positions, kLanes); }
+
 /** How the weight gradient of a convolution is computed and cut. */
 struct WeightPlan {
-  int64_t columns;   // taps of all input channels of a group
-  int64_t weights;   // of a group
-  int64_t pieces;    // of the batch of one member
-  int64_t together;  // images whose operands are in the second-level cache together, for inner products
-  int64_t flat_row;
-  int64_t lanes;     // output channels, rounded up to vectors
+  int64_t columns;  // taps of all input channels of a group
+  int64_t weights;  // of a group
+  int64_t pieces;   // of the batch of one member
+  int64_t flat_row, vectors, panels;
   bool inner;
+  int64_t together;  // images whose operands for a tile are in the first-level cache together
 
   explicit WeightPlan(const Convolution& g)
       : columns(g.C * g.taps),
         weights(g.OC * columns),
         pieces(g.P * g.work() < 2 * kGrain ? 1 : chunks_of(g.work(), min(g.N, 32))),
-        together(max(1, min(16, 32 * 1024 / (4 * (g.padded_size() + g.OC * flat_size(g.positions)))))),
         flat_row(flat_size(g.positions)),
-        lanes(round_up(g.OC, kLanes)) {
+        vectors(ceil_div(g.OC, kLanes)),
+        panels(ceil_div(vectors, kWindowVectors)) {
     // Vector operations per tap; adding up the lanes of an inner product costs about a dozen.
-    const int64_t by_inner = g.OC * (flat_row / kLanes + 12 / together);
-    const int64_t by_windows = g.OH * g.OW * lanes / kLanes;
-    inner = by_inner <= by_windows;
+    inner = g.OC * (flat_row / kLanes + 12) <= g.OH * g.OW * vectors;
+    together = inner ? 32 * 1024 / (4 * (g.padded_size() + g.OC * flat_row)) : 240 / (g.OH * g.OW);
+    together = max(1, min(min(16, g.N), together));
   }
 
+  LIMBECK_INLINE int64_t start(int64_t panel) const { return part_start(vectors, panels, panel); }
+  LIMBECK_INLINE int64_t lanes() const { return vectors * kLanes; }
+
+  /** int32 numbers in tables: taps and, for windows, the positions of the images that go together. */
+  LIMBECK_INLINE int64_t table(const Convolution& g) const { return columns + (inner ? 0 : together * g.OH * g.OW); }
   /** Floats of scratch for each worker. */
   int64_t scratch(const Convolution& g) const {
-    return inner ? together * (g.padded_size() + g.OC * flat_row)
-                 : g.padded_size() + round_up(g.OH * g.OW * lanes, 16) + columns * lanes;
+    return together * (g.padded_size() + (inner ? g.OC * flat_row : round_up(g.OH * g.OW * lanes(), 16))) +
+           (inner ? 0 : columns * lanes());
   }
 };
 
 /** Few output channels: vectors along the positions of the map, several images at a time. */
 LIMBECK_INLINE void weights_by_inner(const Convolution& g, const WeightPlan& plan, const float* x, const float* y_bar,
-                                     int64_t images, const int64_t* offsets, float* scratch, float* total) {
+                                     int64_t images, const int32_t* taps, float* scratch, float* total) {
   const int64_t padded_size = g.padded_size(), spread_size = g.OC * plan.flat_row;
   float* padded = scratch;
   float* spread = padded + plan.together * padded_size;
@@ -253,41 +263,42 @@ LIMBECK_INLINE void weights_by_inner(const Convolution& g, const WeightPlan& pla
       pad_image(g, x + (n + i) * g.G * g.x_size(), padded + i * padded_size);
       spread_maps(g, y_bar + (n + i) * g.G * g.y_size(), spread + i * spread_size, plan.flat_row);
     }
-    inner_all({spread, plan.flat_row, padded, offsets, plan.flat_row, count, spread_size, padded_size, total,
+    inner_all({spread, plan.flat_row, padded, taps, plan.flat_row, count, spread_size, padded_size, total,
                plan.columns, nullptr, n > 0},
               g.OC, plan.columns);
   }
 }
 
-/** Many output channels: vectors along them, the map turned so that they lie side by side. */
+/** Many output channels: vectors along them, the maps turned so that they lie side by side. */
 LIMBECK_INLINE void weights_by_windows(const Convolution& g, const WeightPlan& plan, const float* x, const float* y_bar,
-                                       int64_t images, const int64_t* offsets, float* scratch, float* total) {
-  const int64_t map = g.OH * g.OW, lanes = plan.lanes;
+                                       int64_t images, const int32_t* taps, float* scratch, float* total) {
+  const int64_t map = g.OH * g.OW, padded_size = g.padded_size();
+  const int32_t* positions = taps + plan.columns;
   float* padded = scratch;
-  float* turned = padded + g.padded_size();
-  float* sums = turned + round_up(map * lanes, 16);
-  const int64_t row_parts = ceil_div(plan.columns, kOuterRows);
-  const int64_t vectors = lanes / kLanes;
-  const int64_t panels = ceil_div(vectors, outer_vectors(static_cast<int>(ceil_div(plan.columns, row_parts))));
-  zero_floats(padded, g.padded_size());
-  zero_floats(turned, map * lanes);
-  for (int64_t n = 0; n < images; n++) {
-    pad_image(g, x + n * g.G * g.x_size(), padded);
-    const float* y = y_bar + n * g.G * g.y_size();
-    for (int64_t oc = 0; oc < g.OC; oc++)
-      for (int64_t i = 0; i < map; i++) turned[i * lanes + oc] = y[oc * map + i];
-    for (int64_t panel = 0; panel < panels; panel++) {
-      const int64_t v0 = part_start(vectors, panels, panel), v1 = part_start(vectors, panels, panel + 1);
-      for (int64_t part = 0; part < row_parts; part++) {
-        const int64_t k0 = part_start(plan.columns, row_parts, part), k1 = part_start(plan.columns, row_parts, part + 1);
-        windows({padded, offsets + k0, g.OH, g.OW, g.width, turned + v0 * kLanes, lanes,
-                 sums + k0 * lanes + v0 * kLanes, lanes, n > 0},
-                k1 - k0, v1 - v0);
-      }
+  float* turned = padded + plan.together * padded_size;
+  float* sums = turned + plan.together * round_up(map * plan.lanes(), 16);
+  if (!g.as_is()) zero_floats(padded, plan.together * padded_size);
+  for (int64_t n = 0; n < images; n += plan.together) {
+    const int64_t count = min(plan.together, images - n);
+    const float* from = x + n * g.G * g.x_size();
+    for (int64_t i = 0; i < count && !g.as_is(); i++)
+      pad_image(g, from + i * g.G * g.x_size(), padded + i * padded_size);
+    for (int64_t panel = 0; panel < plan.panels; panel++) {
+      const int64_t first = plan.start(panel) * kLanes, size = plan.start(panel + 1) * kLanes - first;
+      const float* y = y_bar + n * g.G * g.y_size() + first * map;
+      for (int64_t i = 0; i < count; i++)
+        transpose(y + i * g.G * g.y_size(), map, min(size, g.OC - first), map, turned + i * map * size, size);
+      windows({g.as_is() ? from : padded, taps, positions, count * map, turned, sums + first * plan.columns, n > 0},
+              plan.columns, size / kLanes);
     }
   }
-  for (int64_t oc = 0; oc < g.OC; oc++)
-    for (int64_t k = 0; k < plan.columns; k++) total[oc * plan.columns + k] = sums[k * lanes + oc];
+  for (int64_t panel = 0; panel < plan.panels; panel++) {
+    const int64_t first = plan.start(panel) * kLanes, size = plan.start(panel + 1) * kLanes - first;
+    each_column(sums + first * plan.columns, size, plan.columns, min(size, g.OC - first),
+                [&](int64_t j, int64_t i, Vec values, int64_t n) {
+                  store_partial(total + (first + j) * plan.columns + i, values, n);
+                });
+  }
 }
 
 void backward_weight(const Step& step, const Context& context) {
@@ -295,11 +306,16 @@ void backward_weight(const Step& step, const Context& context) {
   const Convolution g(step);
   const WeightPlan plan(g);
   const int64_t pieces = plan.pieces, weights = g.G * plan.weights;
-  int64_t* offsets = context.shared_as<int64_t>();
-  float* partial = reinterpret_cast<float*>(offsets + round_up(plan.columns, 8));
-  for (int64_t c = 0, k = 0; c < g.C; c++)
+  int32_t* taps = context.shared_as<int32_t>();
+  float* partial = reinterpret_cast<float*>(taps + round_up(plan.table(g), 16));
+  int32_t* next = taps;
+  for (int64_t c = 0; c < g.C; c++)
     for (int64_t kh = 0; kh < g.KH; kh++)
-      for (int64_t kw = 0; kw < g.KW; kw++) offsets[k++] = g.tap(c, kh, kw);
+      for (int64_t kw = 0; kw < g.KW; kw++) *next++ = static_cast<int32_t>(g.tap(c, kh, kw));
+  const int64_t image_size = g.as_is() ? g.G * g.x_size() : g.padded_size();
+  for (int64_t i = 0; i < plan.together && !plan.inner; i++)
+    for (int64_t oh = 0; oh < g.OH; oh++)
+      for (int64_t ow = 0; ow < g.OW; ow++) *next++ = static_cast<int32_t>(i * image_size + oh * g.width + ow);
 
   const auto one = [&](int64_t chunk, int worker) {
     const int64_t p = chunk / pieces, piece = chunk % pieces;
@@ -310,9 +326,9 @@ void backward_weight(const Step& step, const Context& context) {
       const float* y_bar = step.f32(YBar, p) + (first * g.G + group) * g.y_size();
       float* total = partial + chunk * weights + group * plan.weights;
       if (plan.inner) {
-        weights_by_inner(g, plan, x, y_bar, images, offsets, scratch, total);
+        weights_by_inner(g, plan, x, y_bar, images, taps, scratch, total);
       } else {
-        weights_by_windows(g, plan, x, y_bar, images, offsets, scratch, total);
+        weights_by_windows(g, plan, x, y_bar, images, taps, scratch, total);
       }
     }
   };
@@ -350,7 +366,7 @@ void backward_weight(const Step& step, const Context& context) {
 Workspace backward_weight_workspace(const Step& step) {
   const Convolution g(step);
   const WeightPlan plan(g);
-  return {round_up(plan.columns, 8) * 8 + g.P * plan.pieces * g.G * plan.weights * 4, plan.scratch(g) * 4};
+  return {round_up(plan.table(g), 16) * 4 + g.P * plan.pieces * g.G * plan.weights * 4, plan.scratch(g) * 4};
 }
 
 #define SIZES {"P", "N", "C", "H", "W", "OC", "KH", "KW", "OH", "OW", "stride", "padding", "G", "dilation"}

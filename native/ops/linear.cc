@@ -44,11 +44,11 @@ void forward_inner(const Step& step, const Context& context, const Geometry& g) 
     float* y = step.f32(Y, p);
     for (int64_t cp = part_start(column_parts, pieces, piece); cp < part_start(column_parts, pieces, piece + 1); cp++) {
       const int64_t j0 = part_start(g.O, column_parts, cp), j1 = part_start(g.O, column_parts, cp + 1);
-      int64_t offsets[kInnerColumns];
-      for (int64_t j = j0; j < j1; j++) offsets[j - j0] = j * g.I;
+      int32_t offsets[kInnerColumns];
+      for (int64_t j = j0; j < j1; j++) offsets[j - j0] = static_cast<int32_t>((j - j0) * g.I);
       for (int64_t rp = 0; rp < row_parts; rp++) {
         const int64_t i0 = part_start(g.N, row_parts, rp), i1 = part_start(g.N, row_parts, rp + 1);
-        inner({x + i0 * g.I, g.I, w, offsets, g.I, 1, 0, 0, y + i0 * g.O + j0, g.O, b ? b + j0 : nullptr,
+        inner({x + i0 * g.I, g.I, w + j0 * g.I, offsets, g.I, 1, 0, 0, y + i0 * g.O + j0, g.O, b ? b + j0 : nullptr,
                step.accumulate},
               i1 - i0, j1 - j0);
       }
