@@ -21,15 +21,34 @@ struct Terms {
   bool in_order;  // weights 0, 1, 2 … of a row
 };
 
+/** Position line `line` sees row line * stride + k * dilation - padding of the operand's `size` rows, for k < K. */
+struct Reach {
+  int64_t K, stride, dilation, padding, size;
+
+  /** The first k whose row is inside, and the one after the last. */
+  LIMBECK_INLINE int64_t first(int64_t line) const {
+    int64_t k = 0;
+    while (k < K && line * stride + k * dilation < padding) k++;
+    return k;
+  }
+  LIMBECK_INLINE int64_t end(int64_t line) const {
+    int64_t k = K;
+    while (k > 0 && line * stride + (k - 1) * dilation >= padding + size) k--;
+    return k;
+  }
+};
+
 class Correlation {
  public:
   const int64_t rows, lines, columns, width;  // lines are `width` apart in the operand
 
-  Correlation(int64_t rows, int64_t lines, int64_t columns, int64_t width)
+  /** By strips the terms are ordered by the rows they reach. `depth` is that of most results. */
+  Correlation(int64_t rows, int64_t lines, int64_t columns, int64_t width, const Reach& reach, int64_t depth)
       : rows(rows),
         lines(lines),
         columns(columns),
         width(width),
+        reach_(reach),
         positions_(lines * columns),
         vectors_(ceil_div(rows, kLanes)),
         panels_(ceil_div(vectors_, kWindowVectors)),
@@ -38,9 +57,11 @@ class Correlation {
     const int64_t most = max(1, min(strips, strips_together(static_cast<int>(ceil_div(rows, row_parts_)))));
     together_ = strips > 0 ? ceil_div(strips, ceil_div(strips, most)) : 1;
     strips_ = round_up(strips, together_);
-    // Vector operations per term. A tile of one vector is a little too small to keep the arithmetic units busy.
-    const int64_t by_channels = positions_ * vectors_ * (vectors_ == 1 ? 4 : 3);
-    by_channels_ = by_channels <= 3 * strips * rows;
+    // Vector operations. Turning costs about a dozen terms, weights that are not packed an eighth, and a tile of one
+    // vector is a third too small to keep the arithmetic units busy.
+    const double by_channels = static_cast<double>(positions_ * vectors_) * (depth + 12) * (vectors_ == 1 ? 4.0 / 3 : 1);
+    const double by_strips = static_cast<double>(strips * rows) * depth * 9 / 8;
+    by_channels_ = by_channels <= by_strips;
   }
 
   LIMBECK_INLINE bool by_channels() const { return by_channels_; }
@@ -56,13 +77,17 @@ class Correlation {
         for (int64_t i = 0; i < columns; i++) *positions++ = static_cast<int32_t>(line * width + i);
       return;
     }
-    Strip* strip = static_cast<Strip*>(table);
-    Strip* const end = strip + strips_;
+    Strip* const strips = static_cast<Strip*>(table);
+    int64_t n = 0;
     for (int64_t line = 0; line < lines; line++)
       for (int64_t i = 0; i < columns; i += kLanes)
-        *strip++ = {static_cast<int32_t>(line * width + i), static_cast<int32_t>(line * columns + i),
-                    static_cast<int32_t>(min(kLanes, columns - i))};
-    while (strip < end) *strip++ = {0, 0, 0};
+        strips[n++] = {static_cast<int32_t>(line * width + i), static_cast<int32_t>(line * columns + i),
+                       static_cast<int32_t>(min(kLanes, columns - i)), static_cast<int32_t>(reach_.first(line)),
+                       static_cast<int32_t>(reach_.end(line))};
+    for (; n < strips_; n++) {  // the last tile is full
+      strips[n] = strips[n - 1];
+      strips[n].lanes = 0;
+    }
   }
 
   /** Floats that the weights of so many terms take once packed: none where they are used as they are. */
@@ -107,7 +132,6 @@ class Correlation {
   /** Positions whose sums for one panel, and terms whose weights for it, lie in the first-level cache together. */
   static constexpr int64_t kBlock = 240;
   static constexpr int64_t kWindowTerms = 192;
-  static constexpr int64_t kStripTerms = 256;
 
   LIMBECK_INLINE int64_t start(int64_t panel) const { return part_start(vectors_, panels_, panel); }
 
@@ -139,17 +163,15 @@ class Correlation {
 
   void run_by_strips(const Strip* table, const float* weights, int64_t row, const Terms& terms, const float* operand,
                      const float* bias, bool add, float* c) const {
-    for (int64_t k0 = 0; k0 < max(terms.depth, 1); k0 += kStripTerms) {
-      for (int64_t part = 0; part < row_parts_; part++) {
-        const int64_t i0 = part_start(rows, row_parts_, part), i1 = part_start(rows, row_parts_, part + 1);
-        strips({weights + i0 * row, row, terms.weights + k0, operand, terms.offsets + k0,
-                min(kStripTerms, terms.depth - k0), table, strips_, c + i0 * positions_, positions_,
-                bias && k0 == 0 ? bias + i0 : nullptr, add || k0 > 0},
-               i1 - i0, together_);
-      }
+    for (int64_t part = 0; part < row_parts_; part++) {
+      const int64_t i0 = part_start(rows, row_parts_, part), i1 = part_start(rows, row_parts_, part + 1);
+      strips({weights + i0 * row, row, terms.weights, operand, terms.offsets, terms.depth / reach_.K, table, strips_,
+              c + i0 * positions_, positions_, bias ? bias + i0 : nullptr, add},
+             i1 - i0, together_);
     }
   }
 
+  Reach reach_;
   int64_t positions_, vectors_, panels_, row_parts_, together_, strips_;
   bool by_channels_;
 };

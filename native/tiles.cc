@@ -117,15 +117,6 @@ constexpr WindowsTile windows_entry() {
 constexpr WindowsTile windows_tiles[8][3] = {ROWS(1), ROWS(2), ROWS(3), ROWS(4), ROWS(5), ROWS(6), ROWS(7), ROWS(8)};
 #undef ROWS
 
-LIMBECK_INLINE void put_strip(const Strip& strip, float* row, Vec value, bool add) {
-  float* to = row + strip.to;
-  if (strip.lanes == kLanes) {
-    store(to, add ? load(to) + value : value);
-  } else {
-    store_partial(to, add ? load_partial(to, strip.lanes) + value : value, strip.lanes);
-  }
-}
-
 template <int Rows, int Together>
 __attribute__((noinline)) void strips_tile(const Strips& t) {
   const int64_t a_row = t.a_row;
@@ -136,11 +127,18 @@ __attribute__((noinline)) void strips_tile(const Strips& t) {
     for (int j = 0; j < Together; j++) b[j] = t.b + strip[j].from;
     LIMBECK_UNROLL
     for (int i = 0; i < Rows; i++) {
-      const Vec start = t.bias ? broadcast(t.bias[i]) : zero();
+      const Vec bias = t.bias ? broadcast(t.bias[i]) : zero();
       LIMBECK_UNROLL
-      for (int j = 0; j < Together; j++) sums[i][j] = start;
+      for (int j = 0; j < Together; j++) sums[i][j] = bias;
     }
-    for (int64_t k = 0; k < t.depth; k++) {
+    if (t.add) {
+      LIMBECK_UNROLL
+      for (int j = 0; j < Together; j++) {
+        LIMBECK_UNROLL
+        for (int i = 0; i < Rows; i++) sums[i][j] += load_partial(t.c + i * t.c_row + strip[j].to, strip[j].lanes);
+      }
+    }
+    for (int64_t k = strip[Together - 1].first * t.group, last = strip[0].end * t.group; k < last; k++) {
       const float* a = t.a + t.terms[k];
       const int64_t offset = t.offsets[k];
       // The shorter side stays in registers.
@@ -167,9 +165,16 @@ __attribute__((noinline)) void strips_tile(const Strips& t) {
       }
     }
     LIMBECK_UNROLL
-    for (int i = 0; i < Rows; i++) {
-      LIMBECK_UNROLL
-      for (int j = 0; j < Together; j++) put_strip(strip[j], t.c + i * t.c_row, sums[i][j], t.add);
+    for (int j = 0; j < Together; j++) {
+      float* c = t.c + strip[j].to;
+      const int64_t lanes = strip[j].lanes;
+      if (lanes == kLanes) {
+        LIMBECK_UNROLL
+        for (int i = 0; i < Rows; i++) store(c + i * t.c_row, sums[i][j]);
+      } else {
+        LIMBECK_UNROLL
+        for (int i = 0; i < Rows; i++) store_partial(c + i * t.c_row, sums[i][j], lanes);
+      }
     }
   }
 }

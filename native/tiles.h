@@ -59,21 +59,26 @@ void windows(Windows tile, int64_t rows, int64_t vectors);
 /** How many vectors of columns windows are cut into at most, so that tiles are full. */
 constexpr int kWindowVectors = kAccumulators / kOuterRows;
 
-/** Up to kLanes neighbours: where they are in the operand and in the result. */
+/** Up to kLanes neighbours in a line: where they are in the operand and in the result, and the groups of terms they need. */
 struct Strip {
   int32_t from;
   int32_t to;
   int32_t lanes;
+  int32_t first, end;
 };
 
-/** c[i][to + lane] (+)= bias[i] + sum over k < depth of a[i * a_row + terms[k]] * b[from + offsets[k] + lane]. */
+/**
+ * c[i][to + lane] (+)= bias[i] + sum over k < depth of a[i * a_row + terms[k]] * b[from + offsets[k] + lane]. Terms are in
+ * groups; the groups that a strip does not need are zeros of its operand. Both ends of those it needs move down from strip
+ * to strip.
+ */
 struct Strips {
   const float* a;
   int64_t a_row;
   const int32_t* terms;
   const float* b;  // readable for whole vectors
   const int32_t* offsets;
-  int64_t depth;
+  int64_t group;  // terms in a group
   const Strip* strips;
   int64_t count;  // a multiple of those in a tile
   float* c;

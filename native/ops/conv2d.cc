@@ -35,7 +35,9 @@ LIMBECK_INLINE void zero_floats(float* p, int64_t n) { memset(p, 0, static_cast<
 
 // ---------------------------------------------------------------- forward
 
-Correlation forward_plan(const Convolution& g) { return {g.OC, g.OH, g.OW, g.width}; }
+Correlation forward_plan(const Convolution& g) {
+  return {g.OC, g.OH, g.OW, g.width, {g.KH, g.stride, g.dilation, g.padding, g.H}, g.C * g.taps};
+}
 
 void forward(const Step& step, const Context& context) {
   enum { X, W, B, Y };
@@ -48,11 +50,15 @@ void forward(const Step& step, const Context& context) {
   int32_t* weights = reinterpret_cast<int32_t*>(packed + matrices * g.G * group_size);
   int32_t* offsets = weights + depth;
   plan.fill_table(table);
-  for (int64_t c = 0, k = 0; c < g.C; c++) {
-    for (int64_t kh = 0; kh < g.KH; kh++) {
-      for (int64_t kw = 0; kw < g.KW; kw++, k++) {
-        weights[k] = static_cast<int32_t>(k);
-        offsets[k] = static_cast<int32_t>(g.tap(c, kh, kw));
+  // In the order of w, or by strips line after line of the taps.
+  const int64_t lines = plan.by_channels() ? 1 : g.KH;
+  for (int64_t first = 0, k = 0; first < lines; first++) {
+    for (int64_t c = 0; c < g.C; c++) {
+      for (int64_t kh = first; kh < g.KH; kh += lines) {
+        for (int64_t kw = 0; kw < g.KW; kw++, k++) {
+          weights[k] = static_cast<int32_t>((c * g.KH + kh) * g.KW + kw);
+          offsets[k] = static_cast<int32_t>(g.tap(c, kh, kw));
+        }
       }
     }
   }
@@ -102,7 +108,10 @@ struct PlaneRows {
 /** The pixels themselves where there are no strides, otherwise those rows of a phase plane. */
 Correlation backward_plan(const Convolution& g) {
   const PlaneRows rows(g);
-  return {g.C, max(0, rows.end - rows.first), g.stride == 1 ? g.W : g.width, g.width};
+  const int64_t lines = max(0, rows.end - rows.first), depth = g.OC * ceil_div(g.taps, g.phases);
+  if (g.stride > 1) return {g.C, lines, g.width, g.width, {1, 1, 1, 0, lines}, depth};
+  // The taps from the last to the first are those of a convolution with the rest of the padding.
+  return {g.C, lines, g.W, g.width, {g.KH, 1, g.dilation, g.reach_h - g.padding, g.OH}, depth};
 }
 
 /** Zeros before the first row of a spread map: taps reach back that far. */
@@ -157,8 +166,9 @@ void backward_input(const Step& step, const Context& context) {
   const int64_t next = g.tap_step();
   for (int64_t ph = 0, k = 0; ph < g.stride; ph++) {
     for (int64_t pw = 0; pw < g.stride; pw++) {
-      for (int64_t oc = 0; oc < g.OC; oc++) {
-        for (int64_t kh = g.first_tap(ph, g.KH); kh < g.KH; kh += next) {
+      for (int64_t kh = g.KH - 1; kh >= 0; kh--) {
+        if (kh * g.dilation % g.stride != ph) continue;
+        for (int64_t oc = 0; oc < g.OC; oc++) {
           for (int64_t kw = g.first_tap(pw, g.KW); kw < g.KW; kw += next, k++) {
             weights[k] = static_cast<int32_t>((oc * g.C * g.KH + kh) * g.KW + kw);
             offsets[k] = static_cast<int32_t>(oc * size + margin(g) - g.shift(kh, kw));
