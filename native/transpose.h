@@ -5,27 +5,50 @@
 namespace limbeck {
 namespace LIMBECK_ISA {
 
-/** What stands at each lane of the first and of the second of two rows `Distance` apart, once their squares are exchanged. */
-template <int Distance, int... I>
-constexpr auto exchanged_first(std::integer_sequence<int, I...>) {
-  return std::integer_sequence<int, (I & Distance ? kLanes + I - Distance : I)...>{};
+// Lane l of a shuffle of (a, b). Within each quarter of four lanes: the lower or upper half of both, alternating in units of
+// one lane or of two.
+template <int Half, int... I>
+constexpr auto ones_of(std::integer_sequence<int, I...>) {
+  return std::integer_sequence<int, (I / 4 * 4 + 2 * Half + I % 4 / 2 + (I % 2) * kLanes)...>{};
 }
-template <int Distance, int... I>
-constexpr auto exchanged_second(std::integer_sequence<int, I...>) {
-  return std::integer_sequence<int, (I & Distance ? kLanes + I : I + Distance)...>{};
+template <int Half, int... I>
+constexpr auto twos_of(std::integer_sequence<int, I...>) {
+  return std::integer_sequence<int, (I / 4 * 4 + 2 * Half + I % 2 + (I % 4 / 2) * kLanes)...>{};
+}
+// Blocks of Size lanes: the even (or odd) ones of a in the even places, those of b in the odd ones.
+template <int Size, int Odd, int... I>
+constexpr auto blocks_of(std::integer_sequence<int, I...>) {
+  return std::integer_sequence<int, ((I / Size % 2 ? kLanes + I - Size : I) + Odd * Size)...>{};
 }
 
-/** Exchanges the two squares of `Distance` lanes off the diagonal, in every square of twice that. */
-template <int Distance>
-LIMBECK_INLINE void exchange(Vec (&v)[kLanes]) {
-  LIMBECK_UNROLL
-  for (int i = 0; i < kLanes; i++) {
-    if (i & Distance) continue;
-    const Vec a = v[i], b = v[i + Distance];
-    v[i] = shuffle(a, b, exchanged_first<Distance>(Sequence{}));
-    v[i + Distance] = shuffle(a, b, exchanged_second<Distance>(Sequence{}));
+/** Exchanges blocks of Size lanes of rows that are Size apart, then those of twice the size. */
+template <int Size>
+LIMBECK_INLINE void turn_blocks(Vec* rows) {
+  if constexpr (Size < kLanes) {
+    LIMBECK_UNROLL
+    for (int i = 0; i < kLanes; i++) {
+      if (i & Size) continue;
+      const Vec a = rows[i], b = rows[i + Size];
+      rows[i] = shuffle(a, b, blocks_of<Size, 0>(Sequence{}));
+      rows[i + Size] = shuffle(a, b, blocks_of<Size, 1>(Sequence{}));
+    }
+    turn_blocks<2 * Size>(rows);
   }
-  if constexpr (2 * Distance < kLanes) exchange<2 * Distance>(v);
+}
+
+/** Lane j of `rows[i]` becomes lane i of `rows[j]`, for kLanes rows. Shuffles within quarters are the cheapest, so those come first. */
+LIMBECK_INLINE void transpose(Vec* rows) {
+  LIMBECK_UNROLL
+  for (int i = 0; i < kLanes; i += 4) {
+    Vec* r = rows + i;
+    const Vec low01 = shuffle(r[0], r[1], ones_of<0>(Sequence{})), high01 = shuffle(r[0], r[1], ones_of<1>(Sequence{}));
+    const Vec low23 = shuffle(r[2], r[3], ones_of<0>(Sequence{})), high23 = shuffle(r[2], r[3], ones_of<1>(Sequence{}));
+    r[0] = shuffle(low01, low23, twos_of<0>(Sequence{}));
+    r[1] = shuffle(low01, low23, twos_of<1>(Sequence{}));
+    r[2] = shuffle(high01, high23, twos_of<0>(Sequence{}));
+    r[3] = shuffle(high01, high23, twos_of<1>(Sequence{}));
+  }
+  turn_blocks<4>(rows);
 }
 
 /**
@@ -45,7 +68,7 @@ LIMBECK_INLINE void each_column(const float* matrix, int64_t row, int64_t rows, 
       } else {
         for (int i = 0; i < kLanes; i++) v[i] = i < n ? load_partial(corner + i * row, m) : zero();
       }
-      exchange<1>(v);
+      transpose(v);
       if (n == kLanes && m == kLanes) {
         LIMBECK_UNROLL
         for (int j = 0; j < kLanes; j++) put(j0 + j, i0, v[j], kLanes);

@@ -1,0 +1,400 @@
+#include "../chunks.h"
+#include "../tiles.h"
+#include "../winograd.h"
+
+/**
+ * 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3): see winograd.h for the transforms.
+ *
+ * In between there are 36 matrix products, one for each point, with tiles of all images of a block as rows:
+ *
+ *   forward         M[t][oc] = sum over c of V[t][c] U[c][oc]          V of x, M to y
+ *   backwardInput   V[t][c] = sum over oc of M[t][oc] U'[oc][c]        M of yBar, V to xBar
+ *   backwardWeight  U[oc][c] = sum over t of M[t][oc] V[t][c]          M of yBar, V of x, U to wBar
+ *
+ * U is made by a step of its own, in the order in which the products read it; backwardInput wants it turned. Vectors run
+ * along channels everywhere: maps are turned on the way to the transforms and back. Phases are cut for the pool by images
+ * and vectors of channels, by points and panels, and again by images and channels.
+ */
+namespace limbeck {
+namespace LIMBECK_ISA {
+namespace {
+
+/** Columns of a panel of U, whatever the instruction set: its layout is known to TypeScript. */
+constexpr int64_t kPanel = 32;
+/** Tiles transformed at a time. */
+#ifndef TILES
+#define TILES 128
+#endif
+constexpr int64_t kTiles = TILES;
+/** Terms added up in registers. */
+constexpr int64_t kDepth = 256;
+constexpr int kVectors = kAccumulators / kOuterRows;
+
+/** An odd number of cache lines: what is so far apart falls into different sets of a cache. */
+LIMBECK_INLINE int64_t odd_lines(int64_t floats) { return (ceil_div(floats, 16) | 1) * 16; }
+
+/** Floats of one point of U: `depth` rows of all columns in panels. */
+LIMBECK_INLINE int64_t weights_point(int64_t depth, int64_t columns) {
+  return ceil_div(columns, kPanel) * kPanel * depth + 16;
+}
+
+/** Maps of one image `[channels, height, width]`; tiles see `padding` zeros around them. */
+struct Maps {
+  int64_t channels, height, width, padding;
+  LIMBECK_INLINE int64_t size() const { return channels * height * width; }
+  LIMBECK_INLINE int64_t groups() const { return ceil_div(channels, kLanes); }
+};
+
+/** Values at the 36 points: of each a matrix with a row of channels for every tile. */
+struct Points {
+  float* data;
+  int64_t row;    // floats from one tile to the next
+  int64_t point;  // and from one point to the next
+};
+
+struct Winograd {
+  int64_t P, N, C, H, W, OC, OH, OW, padding;
+  int64_t rows, columns, tiles;  // of tiles in an image
+  int64_t images;                // of a block
+
+  explicit Winograd(const Step& step)
+      : P(step.sizes[0]),
+        N(step.sizes[1]),
+        C(step.sizes[2]),
+        H(step.sizes[3]),
+        W(step.sizes[4]),
+        OC(step.sizes[5]),
+        OH(step.sizes[6]),
+        OW(step.sizes[7]),
+        padding(step.sizes[8]),
+        rows(ceil_div(OH, 4)),
+        columns(ceil_div(OW, 4)),
+        tiles(rows * columns) {
+    const int64_t blocks = ceil_div(N, max(1, kTiles / tiles));
+    images = ceil_div(N, blocks);
+  }
+
+  LIMBECK_INLINE Maps x() const { return {C, H, W, padding}; }
+  LIMBECK_INLINE Maps y() const { return {OC, OH, OW, 0}; }
+  LIMBECK_INLINE int64_t row(const Maps& maps) const { return odd_lines(maps.channels); }
+  LIMBECK_INLINE int64_t point(const Maps& maps) const { return odd_lines(images * tiles * row(maps)); }
+  LIMBECK_INLINE Points points(const Maps& maps, float* data) const { return {data, row(maps), point(maps)}; }
+  /** Floats of scratch: all points of a block, and what a worker needs to turn maps. */
+  LIMBECK_INLINE int64_t block(const Maps& maps) const { return kPoints * point(maps); }
+  LIMBECK_INLINE int64_t turned() const { return ((4 * rows + 2) * (4 * columns + 2) + kLanes) * kLanes; }
+};
+
+/** pool.each, unless the whole step is too little work to be shared. */
+struct Loop {
+  Pool& pool;
+  bool alone;
+  Loop(const Context& context, const Winograd& g)
+      : pool(context.pool), alone(g.N * g.tiles * kPoints * g.C * g.OC < 2 * kGrain) {}
+  template <class F>
+  LIMBECK_INLINE void each(int64_t chunks, F&& body) const {
+    if (alone) {
+      for (int64_t chunk = 0; chunk < chunks; chunk++) body(chunk, 0);
+    } else {
+      pool.each(chunks, body);
+    }
+  }
+};
+
+// ---------------------------------------------------------------- maps and points
+
+/** Channels c0 and following of x as `[rows, columns]` of vectors, zeros around. May write kLanes - 1 vectors more. */
+inline void turn_in(const Maps& maps, const float* x, int64_t c0, int64_t rows, int64_t columns, float* turned) {
+  const int64_t channels = min(kLanes, maps.channels - c0), plane = maps.height * maps.width;
+  for (int64_t row = 0; row < rows; row++, turned += columns * kLanes) {
+    const int64_t h = row - maps.padding;
+    if (h < 0 || h >= maps.height) {
+      for (int64_t column = 0; column < columns; column++) store(turned + column * kLanes, zero());
+      continue;
+    }
+    for (int64_t column = 0; column < maps.padding; column++) store(turned + column * kLanes, zero());
+    const float* from = x + c0 * plane + h * maps.width;
+    const int64_t width = min(maps.width, columns - maps.padding);
+    for (int64_t w = 0; w < width; w += kLanes) {
+      const int64_t n = width - w;
+      Vec square[kLanes];
+      if (channels == kLanes && n >= kLanes) {
+        LIMBECK_UNROLL
+        for (int c = 0; c < kLanes; c++) square[c] = load(from + c * plane + w);
+      } else {
+        for (int64_t c = 0; c < kLanes; c++)
+          square[c] = c < channels ? load_partial(from + c * plane + w, min(n, kLanes)) : zero();
+      }
+      transpose(square);
+      LIMBECK_UNROLL
+      for (int i = 0; i < kLanes; i++) store(turned + (maps.padding + w + i) * kLanes, square[i]);
+    }
+    for (int64_t column = maps.padding + width; column < columns; column++) store(turned + column * kLanes, zero());
+  }
+}
+
+/** The other way: (adds) `[rows, columns]` of vectors, without what lies in the padding or beyond, and a bias to y. */
+inline void turn_out(const Maps& maps, const float* turned, int64_t columns, int64_t c0, const float* bias, bool add,
+                     float* y) {
+  const int64_t channels = min(kLanes, maps.channels - c0), plane = maps.height * maps.width;
+  const Vec b = bias ? load_partial(bias + c0, channels) : zero();
+  for (int64_t h = 0; h < maps.height; h++) {
+    const float* from = turned + ((h + maps.padding) * columns + maps.padding) * kLanes;
+    float* to = y + c0 * plane + h * maps.width;
+    for (int64_t w = 0; w < maps.width; w += kLanes) {
+      const int64_t n = maps.width - w;
+      Vec square[kLanes];
+      LIMBECK_UNROLL
+      for (int i = 0; i < kLanes; i++) square[i] = load(from + (w + i) * kLanes) + b;
+      transpose(square);
+      if (channels == kLanes && n >= kLanes) {
+        LIMBECK_UNROLL
+        for (int c = 0; c < kLanes; c++) {
+          float* p = to + c * plane + w;
+          store(p, add ? load(p) + square[c] : square[c]);
+        }
+      } else {
+        for (int64_t c = 0; c < channels; c++) {
+          float* p = to + c * plane + w;
+          const int64_t lanes = min(n, kLanes);
+          store_partial(p, add ? load_partial(p, lanes) + square[c] : square[c], lanes);
+        }
+      }
+    }
+  }
+}
+
+/** Every tile of some images from maps to points. */
+template <class Transform>
+inline void to_points(const Winograd& g, const Loop& loop, const Context& context, const Maps& maps, const float* x,
+                      int64_t images, const Points& to) {
+  constexpr int64_t kOverlap = Transform::kFrom - 4;
+  const int64_t columns = 4 * g.columns + kOverlap, groups = maps.groups();
+  loop.each(images * groups, [&](int64_t chunk, int worker) {
+    const int64_t image = chunk / groups, c0 = chunk % groups * kLanes;
+    float* turned = context.worker_as<float>(worker);
+    turn_in(maps, x + image * maps.size(), c0, 4 * g.rows + kOverlap, columns, turned);
+    float* out = to.data + image * g.tiles * to.row + c0;
+    for (int64_t row = 0; row < g.rows; row++) {
+      for (int64_t column = 0; column < g.columns; column++, out += to.row) {
+        const float* tile = turned + 4 * (row * columns + column) * kLanes;
+        transform<Transform>([&](int i, int j) { return load(tile + (i * columns + j) * kLanes); },
+                             [&](int i, int j, Vec value) { store(out + (i * 6 + j) * to.point, value); });
+      }
+    }
+  });
+}
+
+/** Every tile of some images from points to maps, which get the sum where tiles overlap. */
+template <class Transform>
+inline void from_points(const Winograd& g, const Loop& loop, const Context& context, const Points& from, int64_t images,
+                        const Maps& maps, const float* bias, bool add, float* y) {
+  constexpr int64_t kOverlap = Transform::kTo - 4;
+  const int64_t columns = 4 * g.columns + kOverlap, groups = maps.groups();
+  loop.each(images * groups, [&](int64_t chunk, int worker) {
+    const int64_t image = chunk / groups, c0 = chunk % groups * kLanes;
+    float* turned = context.worker_as<float>(worker);
+    if (kOverlap)
+      for (int64_t i = 0; i < (4 * g.rows + kOverlap) * columns; i++) store(turned + i * kLanes, zero());
+    const float* in = from.data + image * g.tiles * from.row + c0;
+    for (int64_t row = 0; row < g.rows; row++) {
+      for (int64_t column = 0; column < g.columns; column++, in += from.row) {
+        float* tile = turned + 4 * (row * columns + column) * kLanes;
+        transform<Transform>([&](int i, int j) { return load(in + (i * 6 + j) * from.point); },
+                             [&](int i, int j, Vec value) {
+                               float* p = tile + (i * columns + j) * kLanes;
+                               store(p, kOverlap ? load(p) + value : value);
+                             });
+      }
+    }
+    turn_out(maps, turned, columns, c0, bias, add, y + image * maps.size());
+  });
+}
+
+// ---------------------------------------------------------------- products
+
+/** c[rows][columns] (+)= a b at one point, for `count` columns from `first`; b has rows of `b_row` floats. */
+LIMBECK_INLINE void multiply(const float* a, int64_t a_row, int64_t a_column, int64_t rows, const float* b, int64_t b_row,
+                             int64_t depth, int64_t count, float* c, int64_t c_row, bool add) {
+  const int64_t vectors = ceil_div(count, kLanes);
+  const int64_t panels = ceil_div(vectors, kVectors), parts = ceil_div(rows, kOuterRows);
+  for (int64_t k0 = 0; k0 < depth; k0 += kDepth) {
+    for (int64_t panel = 0; panel < panels; panel++) {
+      const int64_t v0 = part_start(vectors, panels, panel), v1 = part_start(vectors, panels, panel + 1);
+      for (int64_t part = 0; part < parts; part++) {
+        const int64_t i0 = part_start(rows, parts, part), i1 = part_start(rows, parts, part + 1);
+        outer({a + i0 * a_row + k0 * a_column, a_row, a_column, b + k0 * b_row + v0 * kLanes, b_row, nullptr,
+               min(kDepth, depth - k0), c + i0 * c_row + v0 * kLanes, c_row, (v1 - v0) * kLanes, nullptr, add || k0 > 0},
+              i1 - i0, v1 - v0);
+      }
+    }
+  }
+}
+
+/** Products of V `[tiles, depth]` and U at every point, all panels of U. */
+inline void multiply_weights(const Loop& loop, const Points& from, int64_t tiles, int64_t depth, const float* u,
+                             int64_t columns, const Points& to, bool add) {
+  const int64_t panels = ceil_div(columns, kPanel), size = weights_point(depth, columns);
+  const int64_t pieces = chunks_of(tiles * depth * columns, panels);
+  loop.each(kPoints * pieces, [&](int64_t chunk, int) {
+    const int64_t point = chunk / pieces, piece = chunk % pieces;
+    for (int64_t panel = part_start(panels, pieces, piece); panel < part_start(panels, pieces, piece + 1); panel++) {
+      const int64_t column = panel * kPanel;
+      multiply(from.data + point * from.point, from.row, 1, tiles, u + point * size + column * depth, kPanel, depth,
+               min(kPanel, columns - column), to.data + point * to.point + column, to.row, add);
+    }
+  });
+}
+
+// ---------------------------------------------------------------- forward and backward to the input
+
+/** to (+)= from * u (+ from2 * u2) (+ b): the operands are from, u, from2, u2 and what follows. */
+template <class In, class Out>
+inline void correlate(const Step& step, const Context& context, const Winograd& g, const Maps& from, const Maps& to,
+                      int bias, int result) {
+  const Loop loop(context, g);
+  float* scratch = context.shared_as<float>();
+  const Points in = g.points(from, scratch), out = g.points(to, scratch + g.block(from));
+  for (int64_t p = 0; p < g.P; p++) {
+    for (int64_t n = 0; n < g.N; n += g.images) {
+      const int64_t images = min(g.images, g.N - n);
+      for (int pair = 0; pair < 4; pair += 2) {
+        if (!step.has(pair)) continue;
+        to_points<In>(g, loop, context, from, step.f32(pair, p) + n * from.size(), images, in);
+        multiply_weights(loop, in, images * g.tiles, from.channels, step.f32(pair + 1, p), to.channels, out, pair > 0);
+      }
+      const float* b = bias >= 0 && step.has(bias) ? step.f32(bias, p) : nullptr;
+      from_points<Out>(g, loop, context, out, images, to, b, step.accumulate, step.f32(result, p) + n * to.size());
+    }
+  }
+}
+
+void forward(const Step& step, const Context& context) {
+  const Winograd g(step);
+  correlate<Input, Output>(step, context, g, g.x(), g.y(), 4, 5);
+}
+
+void backward_input(const Step& step, const Context& context) {
+  const Winograd g(step);
+  correlate<OutputAdjoint, InputAdjoint>(step, context, g, g.y(), g.x(), -1, 4);
+}
+
+Workspace correlate_workspace(const Step& step) {
+  const Winograd g(step);
+  return {(g.block(g.x()) + g.block(g.y())) * 4, g.turned() * 4};
+}
+
+// ---------------------------------------------------------------- weights
+
+/** Nine taps of kLanes filters that are `stride` floats apart. */
+LIMBECK_INLINE void load_taps(const float* w, int64_t stride, int64_t filters, Vec* taps) {
+  for (int64_t t0 = 0; t0 < 9; t0 += kLanes) {
+    Vec square[kLanes];
+    for (int64_t f = 0; f < kLanes; f++)
+      square[f] = f < filters ? load_partial(w + f * stride + t0, min(kLanes, 9 - t0)) : zero();
+    transpose(square);
+    for (int64_t t = t0; t < min(9, t0 + kLanes); t++) taps[t] = square[t - t0];
+  }
+}
+
+LIMBECK_INLINE void store_taps(const Vec* taps, float* w, int64_t stride, int64_t filters, bool add) {
+  for (int64_t t0 = 0; t0 < 9; t0 += kLanes) {
+    const int64_t n = min(kLanes, 9 - t0);
+    Vec square[kLanes];
+    for (int64_t t = 0; t < kLanes; t++) square[t] = t < n ? taps[t0 + t] : zero();
+    transpose(square);
+    for (int64_t f = 0; f < filters; f++) {
+      float* p = w + f * stride + t0;
+      store_partial(p, add ? load_partial(p, n) + square[f] : square[f], n);
+    }
+  }
+}
+
+/** u: at each point, panels of columns; columns are output channels and rows input channels, or the other way when turned. */
+void weights(const Step& step, const Context& context) {
+  enum { W, U };
+  const int64_t P = step.sizes[0], OC = step.sizes[1], C = step.sizes[2];
+  const bool turned = step.sizes[3] != 0;
+  const int64_t columns = turned ? C : OC, depth = turned ? OC : C;
+  const int64_t column_stride = turned ? 9 : 9 * C, depth_stride = turned ? 9 * C : 9;
+  const int64_t panels = ceil_div(columns, kPanel), size = weights_point(depth, columns);
+  const int64_t pieces = ceil_div(depth, 16);
+  context.pool.each(P * panels * pieces, [&](int64_t chunk, int) {
+    const int64_t p = chunk / (panels * pieces), panel = chunk / pieces % panels, piece = chunk % pieces;
+    const float* w = step.f32(W, p) + panel * kPanel * column_stride;
+    float* u = step.f32(U, p) + panel * kPanel * depth;
+    for (int64_t k = part_start(depth, pieces, piece); k < part_start(depth, pieces, piece + 1); k++) {
+      for (int64_t j = 0; j < kPanel; j += kLanes) {
+        Vec taps[9];
+        const int64_t filters = max(0, min(kLanes, columns - panel * kPanel - j));
+        load_taps(w + k * depth_stride + j * column_stride, column_stride, filters, taps);
+        float* to = u + k * kPanel + j;
+        transform<Weights>([&](int a, int b) { return taps[a * 3 + b]; },
+                           [&](int a, int b, Vec value) { store(to + (a * 6 + b) * size, value); });
+      }
+    }
+    if (panel == 0 && piece == 0)
+      for (int64_t point = 0; point < kPoints; point++)
+        for (int64_t j = 0; j < 16; j += kLanes) store(step.f32(U, p) + (point + 1) * size - 16 + j, zero());
+  });
+}
+
+void backward_weight(const Step& step, const Context& context) {
+  enum { X, YBar, X2, YBar2, WBar };
+  const Winograd g(step);
+  const Loop loop(context, g);
+  const Maps x = g.x(), y = g.y();
+  float* scratch = context.shared_as<float>();
+  const Points v = g.points(x, scratch), m = g.points(y, scratch + g.block(x));
+  const int64_t row = v.row, size = odd_lines(g.OC * row), vectors = x.groups();
+  float* u = scratch + g.block(x) + g.block(y);
+  for (int64_t p = 0; p < g.P; p++) {
+    bool add = false;
+    for (int64_t n = 0; n < g.N; n += g.images) {
+      const int64_t images = min(g.images, g.N - n), tiles = images * g.tiles;
+      for (int pair = 0; pair < 4; pair += 2) {
+        if (!step.has(pair)) continue;
+        to_points<Input>(g, loop, context, x, step.f32(pair, p) + n * x.size(), images, v);
+        to_points<OutputAdjoint>(g, loop, context, y, step.f32(pair + 1, p) + n * y.size(), images, m);
+        const int64_t pieces = chunks_of(tiles * g.C * g.OC, ceil_div(vectors, kVectors));
+        loop.each(kPoints * pieces, [&](int64_t chunk, int) {
+          const int64_t point = chunk / pieces, piece = chunk % pieces;
+          const int64_t v0 = part_start(vectors, pieces, piece), v1 = part_start(vectors, pieces, piece + 1);
+          multiply(m.data + point * m.point, 1, m.row, g.OC, v.data + point * v.point + v0 * kLanes, v.row, tiles,
+                   (v1 - v0) * kLanes, u + point * size + v0 * kLanes, row, add);
+        });
+        add = true;
+      }
+    }
+    loop.each(g.OC, [&](int64_t oc, int) {
+      for (int64_t c = 0; c < g.C; c += kLanes) {
+        const float* from = u + oc * row + c;
+        Vec taps[9];
+        transform<WeightsAdjoint>([&](int i, int j) { return load(from + (i * 6 + j) * size); },
+                                  [&](int i, int j, Vec value) { taps[i * 3 + j] = value; });
+        store_taps(taps, step.f32(WBar, p) + (oc * g.C + c) * 9, 9, min(kLanes, g.C - c), step.accumulate);
+      }
+    });
+  }
+}
+
+Workspace backward_weight_workspace(const Step& step) {
+  const Winograd g(step);
+  const int64_t u = kPoints * odd_lines(g.OC * g.row(g.x()));
+  return {(g.block(g.x()) + g.block(g.y()) + u) * 4, g.turned() * 4};
+}
+
+#define SIZES {"P", "N", "C", "H", "W", "OC", "OH", "OW", "padding"}
+
+const Kernel kernels[] = {
+    {"winograd.weights", {"w", "u"}, {"P", "OC", "C", "turned"}, {}, weights, nullptr},
+    {"winograd.forward", {"x", "u", "x2", "u2", "b", "y"}, SIZES, {}, forward, correlate_workspace},
+    {"winograd.backwardInput", {"yBar", "u", "yBar2", "u2", "xBar"}, SIZES, {}, backward_input, correlate_workspace},
+    {"winograd.backwardWeight", {"x", "yBar", "x2", "yBar2", "wBar"}, SIZES, {}, backward_weight, backward_weight_workspace},
+};
+
+}  // namespace
+
+LIMBECK_KERNELS(winograd, kernels)
+
+}  // namespace LIMBECK_ISA
+}  // namespace limbeck
