@@ -17,10 +17,11 @@ import { expectCaseAgrees, prepareCase, runCase } from './harness/cases.js';
 import { corners } from './harness/corners.js';
 import { root } from './harness/repository.js';
 
-/** Every op file, found by reading the folder. */
+/** Every op file, found by reading the folders. */
 const ops: Record<string, Record<string, unknown>> = {};
-for (const file of readdirSync(`${root}/src/engine/ops`).filter((name) => /^[a-z0-9]+\.ts$/.test(name)))
-  ops[file.slice(0, -3)] = await import(`${root}/src/engine/ops/${file}`);
+for (const folder of [`${root}/src/engine/ops`, `${root}/src/engine/cpu/ops`])
+  for (const file of readdirSync(folder).filter((name) => /^[a-z0-9]+\.ts$/.test(name)))
+    ops[file.slice(0, -3)] = await import(`${folder}/${file}`);
 const kernelsOf = (op: Record<string, unknown>) =>
   Object.values(op).filter(
     (value): value is Kernel => typeof value === 'object' && value !== null && 'reference' in value,
@@ -43,7 +44,7 @@ describe('the native table', () => {
   );
   const expected = Object.values(ops).flatMap(kernelsOf);
 
-  it('has exactly the kernels of src/engine/ops', () => {
+  it('has exactly the kernels of src/engine/ops and src/engine/cpu/ops', () => {
     expect([...native.keys()].sort()).toEqual(expected.map((kernel) => kernel.name).sort());
   });
 

@@ -124,6 +124,8 @@ const networks: OracleNetwork[] = [
     pooling: 'max',
   },
   { name: 'convnet', inputShape: [1, 4, 4], classes: 2, width: 3, depth: 1, pooling: 'none' },
+  // Wide enough for the cpu engine to take Winograd's algorithm.
+  { name: 'convnet', inputShape: [2, 12, 14], classes: 3, width: 17, depth: 2 },
   { name: 'alexcifarnet', inputShape: [3, 8, 8], classes: 3 },
   { name: 'vgg11', inputShape: [1, 32, 32], classes: 3, width: 2, norm: 'none' },
   { name: 'vgg11', inputShape: [3, 32, 32], classes: 2, width: 2, norm: 'batch' },

@@ -12,6 +12,7 @@ import {
   type NativeProgram,
   type NativeTensor,
 } from './binding.js';
+import { optimise } from './optimise.js';
 import { describeProgram } from './serialise.js';
 import { planStrips } from './strips.js';
 
@@ -118,7 +119,7 @@ class CpuExecutable implements Executable {
     );
     this.#checkTensors();
     const tensors = new Map([...this.#bound].map(([slot, tensor]) => [slot, tensor.native]));
-    const units = planStrips(program);
+    const units = planStrips(optimise(program));
     this.#steps = units.flatMap(({ steps }) => steps);
     const description = describeProgram(units, device.kernels, tensors);
     this.#native = native(() => new device.binding.NativeProgram(device.native, description));

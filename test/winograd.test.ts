@@ -1,0 +1,159 @@
+import { afterAll, describe, expect, test } from 'vitest';
+import { cpuInfo, openCpuDevice } from '../src/engine/cpu/device.js';
+import { winograd } from '../src/engine/cpu/passes/winograd.js';
+import type { OpCase } from '../src/engine/kernel.js';
+import * as conv2d from '../src/engine/ops/conv2d.js';
+import * as elementwise from '../src/engine/ops/elementwise.js';
+import { Recorder, type View } from '../src/engine/program.js';
+import { ReferenceDevice } from '../src/engine/reference.js';
+import { expectCaseAgrees, prepareCase, runCase } from './harness/cases.js';
+import { relativeError } from './harness/close.js';
+
+interface Shape {
+  P: number;
+  N: number;
+  C: number;
+  H: number;
+  W: number;
+  OC: number;
+  padding: number;
+  /** Which factor the population shares. */
+  shared?: 'first' | 'second';
+  accumulate?: boolean;
+}
+
+/** The three kernels of a convolution that the pass takes. */
+function casesOf({ P, N, C, H, W, OC, padding, shared, accumulate = false }: Shape): OpCase[] {
+  const geometry = { stride: 1, padding };
+  const [x, w] = [
+    [N, C, H, W],
+    [OC, C, 3, 3],
+  ];
+  const y = [N, OC, H + 2 * padding - 2, W + 2 * padding - 2];
+  const [first, second] = [shared === 'first' ? 1 : P, shared === 'second' ? 1 : P];
+  const name =
+    `P=${P} N=${N} ${C}x${H}x${W} -> ${OC} p${padding}` +
+    `${shared ? ` ${shared} shared` : ''}${accumulate ? ' accumulate' : ''}`;
+  return [
+    {
+      name: `forward ${name}`,
+      record(r) {
+        const views = { x: r.external('x', first, x), w: r.external('w', second, w) };
+        const b = accumulate ? undefined : r.external('b', second, [OC]);
+        conv2d.forward(r, { ...views, b }, geometry, { into: r.external('y', P, y), accumulate });
+      },
+    },
+    {
+      name: `backwardInput ${name}`,
+      record(r) {
+        const views = { yBar: r.external('yBar', first, y), w: r.external('w', second, w) };
+        conv2d.backwardInput(r, views, geometry, x, { into: r.external('xBar', P, x), accumulate });
+      },
+    },
+    {
+      name: `backwardWeight ${name}`,
+      record(r) {
+        const views = { x: r.external('x', first, x), yBar: r.external('yBar', second, y) };
+        conv2d.backwardWeight(r, views, geometry, w, { into: r.external('wBar', P, w), accumulate });
+      },
+    },
+  ];
+}
+
+const cases = [
+  { P: 1, N: 3, C: 16, H: 8, W: 8, OC: 16, padding: 1 },
+  { P: 1, N: 2, C: 17, H: 9, W: 7, OC: 35, padding: 0 },
+  { P: 3, N: 1, C: 18, H: 7, W: 12, OC: 16, padding: 2, shared: 'first' as const },
+  { P: 3, N: 2, C: 16, H: 8, W: 6, OC: 20, padding: 1, shared: 'second' as const, accumulate: true },
+].flatMap(casesOf);
+/** As deep as in the networks of the field, and more than one block of tiles. */
+const deep = [
+  { P: 1, N: 2, C: 128, H: 16, W: 16, OC: 40, padding: 1 },
+  { P: 1, N: 9, C: 16, H: 18, W: 17, OC: 24, padding: 1 },
+].flatMap(casesOf);
+
+const chosen = (opCase: OpCase) =>
+  winograd(prepareCase(opCase).program).steps.map((step) => step.kernel.name);
+const reference = new ReferenceDevice();
+const open = await Promise.all(cpuInfo().isas.map((isa) => openCpuDevice({ isa, threads: 2 })));
+afterAll(() => Promise.all(open.map((device) => device.dispose())));
+
+describe('Winograd', () => {
+  test.each(cases.map((opCase) => [opCase.name, opCase] as const))(
+    '%s is the convolution, in numbers without rounding',
+    async (_, opCase) => {
+      expect(chosen(opCase).at(-1)).toMatch(/^winograd\./);
+      const prepared = prepareCase(opCase);
+      const expected = await runCase(reference, prepared);
+      const program = winograd(prepared.program);
+      program.validate();
+      for (const [slot, values] of await runCase(reference, { ...prepared, program }))
+        expect(relativeError(values, expected.get(slot)!)).toBeLessThan(1e-13);
+    },
+  );
+
+  // The pass is part of the engine: what is compared is a plain convolution, to the tolerance of a plain convolution.
+  describe.each(open.map((device) => [device.description, device] as const))('on %s', (_, device) => {
+    test.each([...cases, ...deep].map((opCase) => [opCase.name, opCase] as const))(
+      '%s is within the tolerance of sums of products',
+      async (_, opCase) => {
+        expect(chosen(opCase).at(-1)).toMatch(/^winograd\./);
+        await expectCaseAgrees(device, opCase);
+      },
+    );
+  });
+
+  test('is left alone where it would not pay', () => {
+    const names = (shape: Partial<Shape>, stride = 1) =>
+      chosen({
+        name: 'a convolution',
+        record(r) {
+          const { N, C, H, W, OC } = { N: 4, C: 16, H: 8, W: 8, OC: 16, ...shape };
+          const views = { x: r.external('x', 1, [N, C, H, W]), w: r.external('w', 1, [OC, C, 3, 3]) };
+          conv2d.forward(r, views, { stride, padding: 1 });
+        },
+      });
+    expect(names({})).toEqual(['winograd.weights', 'winograd.forward']);
+    for (const plain of [names({ C: 3 }), names({ OC: 8 }), names({ H: 2, W: 2 }), names({}, 2)])
+      expect(plain).toEqual(['conv2d.forward']);
+  });
+});
+
+describe('transformed weights', () => {
+  const geometry = { stride: 1, padding: 1 };
+  const shape = [4, 16, 8, 8];
+  const kernels = (record: (r: Recorder, x: View, w: View) => void) => {
+    const r = new Recorder('steps');
+    record(r, r.external('x', 1, shape), r.external('w', 1, [16, 16, 3, 3]));
+    return winograd(r.program()).steps.map(({ kernel }) => kernel.name.replace(/^winograd\./, ''));
+  };
+
+  test('serve every step that reads the same weights the same way', () => {
+    const names = kernels((r, x, w) => {
+      const y = conv2d.forward(r, { x, w }, geometry);
+      conv2d.forward(r, { x: y, w }, geometry);
+      conv2d.backwardInput(r, { yBar: y, w }, geometry, shape);
+      conv2d.backwardInput(r, { yBar: x, w }, geometry, shape);
+    });
+    expect(names).toEqual(['weights', 'forward', 'forward', 'weights', 'backwardInput', 'backwardInput']);
+  });
+
+  test('are made again when the weights have changed', () => {
+    const names = kernels((r, x, w) => {
+      conv2d.forward(r, { x, w }, geometry);
+      elementwise.multiply(r, { a: w, b: w }, { into: w });
+      conv2d.forward(r, { x, w }, geometry);
+    });
+    expect(names).toEqual(['weights', 'forward', 'elementwise.multiply', 'weights', 'forward']);
+  });
+
+  test('are not kept beyond a number of bytes', () => {
+    const [count, OC, C] = [40, 16, 1024];
+    const names = kernels((r) => {
+      const x = r.external('wide', 1, [4, C, 8, 8]);
+      const w = Array.from({ length: count }, (_, i) => r.external(`w${i}`, 1, [OC, C, 3, 3]));
+      for (const i of [...w.keys(), count - 1, 0]) conv2d.forward(r, { x, w: w[i] }, geometry);
+    });
+    expect(names.slice(2 * count)).toEqual(['forward', 'weights', 'forward']);
+  });
+});
