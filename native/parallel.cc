@@ -9,7 +9,16 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 /** How long an idle worker looks for the next job before it parks: about what waking it would cost. */
-constexpr auto kSpin = std::chrono::microseconds(40);
+constexpr int64_t kSpin = 40'000;
+
+/** How much longer than other chunks a chunk may take before its worker is taken to have lost its core. */
+constexpr int64_t kLate = 200'000;
+
+/** The first rest and the longest. Finding out whether the core is free again costs about a time slice. */
+constexpr int64_t kFirstRest = 50'000'000;
+constexpr int64_t kLongestRest = 1'600'000'000;
+
+int64_t now() { return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch()).count(); }
 
 inline void pause() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -23,7 +32,7 @@ inline uint32_t unclaimed(uint64_t state) { return static_cast<uint32_t>(state);
 
 }  // namespace
 
-Pool::Pool(int threads) {
+Pool::Pool(int threads) : seats_(static_cast<size_t>(threads)) {
   try {
     for (int worker = 1; worker < threads; worker++) workers_.emplace_back([this, worker] { loop(worker); });
   } catch (...) {
@@ -40,9 +49,13 @@ Pool::~Pool() {
   for (std::thread& worker : workers_) worker.join();
 }
 
-bool Pool::work(int worker) {
-  bool worked = false;
+/** Claims and runs chunks until there is none; how many it was. */
+int64_t Pool::work(int worker) {
+  int64_t count = 0;
   uint64_t state = state_.load(std::memory_order_acquire);
+  if (unclaimed(state) == 0) return count;
+  std::atomic<bool>& busy = seats_[static_cast<size_t>(worker)].busy;
+  busy.store(true, std::memory_order_relaxed);
   while (unclaimed(state) > 0) {
     const Task task = task_.load(std::memory_order_relaxed);
     void* const body = body_.load(std::memory_order_relaxed);
@@ -50,10 +63,11 @@ bool Pool::work(int worker) {
     if (!state_.compare_exchange_weak(state, state - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
     task(body, chunk, worker);
     done_.fetch_add(1, std::memory_order_release);
-    worked = true;
+    count++;
     state = state_.load(std::memory_order_acquire);
   }
-  return worked;
+  busy.store(false, std::memory_order_relaxed);
+  return count;
 }
 
 void Pool::run(int64_t chunks, Task task, void* body) {
@@ -73,34 +87,56 @@ void Pool::run(int64_t chunks, Task task, void* body) {
     { std::lock_guard<std::mutex> lock(mutex_); }
     wake_.notify_all();
   }
-  work(0);
-  const auto start = Clock::now();
-  bool patient = true;
+  const int64_t start = now();
+  const int64_t own = work(0);
+  wait(total, kLate + 2 * (now() - start) / (own > 0 ? own : 1));
+}
+
+/** Waits for the chunks of others; whoever still has one after `patience` rests from then on. */
+void Pool::wait(uint32_t total, int64_t patience) {
+  const int64_t start = now();
+  bool spin = true, late = false;
   for (int spins = 0; done_.load(std::memory_order_acquire) != total; spins++) {
-    if (!patient) {
-      std::this_thread::yield();
-    } else {
+    if (spin) {
       pause();
-      if ((spins & 31) == 31) patient = Clock::now() - start < kSpin;
+      if ((spins & 31) == 31) spin = now() - start < kSpin;
+      continue;
+    }
+    std::this_thread::yield();
+    if (late || now() - start < patience) continue;
+    late = true;
+    for (Seat& seat : seats_) {
+      if (!seat.busy.load(std::memory_order_relaxed)) continue;
+      const int64_t last = seat.rest_until.load(std::memory_order_relaxed);
+      const bool again = now() - last < 2 * seat.rest;
+      seat.rest = !again ? kFirstRest : 2 * seat.rest < kLongestRest ? 2 * seat.rest : kLongestRest;
+      seat.rest_until.store(now() + seat.rest, std::memory_order_relaxed);
     }
   }
 }
 
 void Pool::loop(int worker) {
-  auto idle_since = Clock::now();
+  const Seat& seat = seats_[static_cast<size_t>(worker)];
+  int64_t idle_since = now();
   for (int spins = 0; !quit_.load(std::memory_order_relaxed); spins++) {
-    if (work(worker)) {
-      idle_since = Clock::now();
+    const int64_t rest = seat.rest_until.load(std::memory_order_relaxed) - now();
+    if (rest > 0) {
+      std::unique_lock<std::mutex> lock(mutex_);
+      wake_.wait_for(lock, std::chrono::nanoseconds(rest), [this] { return quit_.load(); });
+      continue;
+    }
+    if (work(worker) > 0) {
+      idle_since = now();
       continue;
     }
     pause();
-    if ((spins & 31) != 31 || Clock::now() - idle_since < kSpin) continue;
+    if ((spins & 31) != 31 || now() - idle_since < kSpin) continue;
     std::unique_lock<std::mutex> lock(mutex_);
     parked_.fetch_add(1);
     wake_.wait(lock, [this] { return quit_.load() || unclaimed(state_.load()) > 0; });
     parked_.fetch_sub(1);
     lock.unlock();
-    idle_since = Clock::now();
+    idle_since = now();
   }
 }
 

@@ -222,7 +222,7 @@ LIMBECK_INLINE void multiply(const float* a, int64_t a_row, int64_t a_column, in
       const int64_t v0 = part_start(vectors, panels, panel), v1 = part_start(vectors, panels, panel + 1);
       for (int64_t part = 0; part < parts; part++) {
         const int64_t i0 = part_start(rows, parts, part), i1 = part_start(rows, parts, part + 1);
-        outer({a + i0 * a_row + k0 * a_column, a_row, a_column, b + k0 * b_row + v0 * kLanes, b_row, nullptr,
+        outer({a + i0 * a_row + k0 * a_column, a_row, a_column, b + k0 * b_row + v0 * kLanes, b_row,
                min(kDepth, depth - k0), c + i0 * c_row + v0 * kLanes, c_row, (v1 - v0) * kLanes, nullptr, add || k0 > 0},
               i1 - i0, v1 - v0);
       }

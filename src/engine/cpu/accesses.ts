@@ -1,5 +1,5 @@
 import type { Cut } from '../kernel.js';
-import { elements, type Step, type View } from '../program.js';
+import { elements, type Slot, type Step, type View } from '../program.js';
 
 /** Along what steps are cut: the images of a batch, or its planes, the channels of all images. */
 export type Axis = 'images' | 'planes';
@@ -84,4 +84,24 @@ export function partsAgree(before: Access, behind: Access): boolean {
   if (!conflict(before, behind)) return true;
   if (!sameParts(before.view, behind.view) || before.role !== behind.role) return false;
   return before.role === 'cut' || (before.role === 'sum' && behind.adds);
+}
+
+/** What some steps touch, each access once, so that a step can be held against all of them at little cost. */
+export class Touched {
+  readonly #bySlot = new Map<Slot, Map<string, Access>>();
+
+  add(accesses: readonly Access[]): void {
+    for (const access of accesses) {
+      const { slot, offset, members, stride, shape } = access.view;
+      let of = this.#bySlot.get(slot);
+      if (!of) this.#bySlot.set(slot, (of = new Map()));
+      of.set([offset, members, stride, elements(shape), access.role, access.writes].join(), access);
+    }
+  }
+
+  every(behind: Access, fits: (before: Access, behind: Access) => boolean): boolean {
+    for (const before of this.#bySlot.get(behind.view.slot)?.values() ?? [])
+      if (!fits(before, behind)) return false;
+    return true;
+  }
 }

@@ -1,5 +1,5 @@
 import { bytesOf, elements, type Program, type Step, type View } from '../program.js';
-import { type Access, type Axis, accessesOf, conflict, partsAgree, partsOf } from './accesses.js';
+import { type Axis, accessesOf, conflict, partsAgree, partsOf, Touched } from './accesses.js';
 
 /**
  * Steps that run together, strip by strip over the images of their batch or over its planes, so that what one step writes is
@@ -24,11 +24,14 @@ const kPieceImages = 4;
 /** Strips of images are about this long; how long exactly is decided when the whole group is known. */
 const kStripImages = 8;
 
+/** Steps in a group at most: a run is stopped between two groups. */
+const kSteps = 256;
+
 /** How many steps may be put off until behind a group. */
 const kPutOff = 8;
 
 /** Bytes that could be read from the second-level cache while threads wait for each other between two steps. */
-const kBarrierBytes = 256 * 1024;
+const kBarrierBytes = 512 * 1024;
 
 /** Into how many pieces images are cut: a piece is one thread's, strip after strip, with sums of its own. */
 export const piecesOf = (images: number): number =>
@@ -43,8 +46,8 @@ export const bytesOfView = (view: View): number => elements(view.shape) * bytesO
  */
 export function groupSteps(program: Program): Unit[] {
   const units: Unit[] = [];
-  let rest: readonly Step[] = program.steps;
-  while (rest.length > 0) {
+  let rest: Rest = { putOff: [], steps: program.steps, next: 0 };
+  while (at(rest, 0)) {
     const [images, planes] = [firstGroup(rest, 'images'), firstGroup(rest, 'planes')];
     const { unit, after } = images.unit.steps.length > planes.unit.steps.length ? images : planes;
     units.push(unit.steps.length > 1 ? unit : { steps: unit.steps });
@@ -53,29 +56,41 @@ export function groupSteps(program: Program): Unit[] {
   return units;
 }
 
-/** The group that the first of `steps` begins, and the steps behind it. */
-function firstGroup(steps: readonly Step[], axis: Axis): { unit: Unit; after: readonly Step[] } {
-  const parts = String(partsOf(steps[0], axis));
-  const members = steps[0].sizes.P;
-  const joined = [steps[0]];
-  const touched = accessesOf(steps[0], axis);
+/** Steps that are in no unit yet: those put off come before steps[next] and those behind it. */
+interface Rest {
+  readonly putOff: readonly Step[];
+  readonly steps: readonly Step[];
+  readonly next: number;
+}
+
+const at = ({ putOff, steps, next }: Rest, i: number): Step | undefined =>
+  i < putOff.length ? putOff[i] : steps[next + i - putOff.length];
+
+/** The group that the first step begins, and what is left then. */
+function firstGroup(rest: Rest, axis: Axis): { unit: Unit; after: Rest } {
+  const first = at(rest, 0)!;
+  const parts = String(partsOf(first, axis));
+  const joined = [first];
+  const [touched, waiting] = [new Touched(), new Touched()];
+  touched.add(accessesOf(first, axis));
   const putOff: Step[] = [];
-  const waiting: Access[] = [];
-  let next = 1;
-  for (; pays(steps[0], axis) && next < steps.length; next++) {
-    const step = steps[next];
+  const begins = pays(first, axis);
+  let i = 1;
+  for (let step = at(rest, i); begins && step && joined.length < kSteps; step = at(rest, ++i)) {
     const accesses = accessesOf(step, axis);
     const joins =
       String(partsOf(step, axis)) === parts &&
-      step.sizes.P === members &&
+      step.sizes.P === first.sizes.P &&
       pays(step, axis) &&
-      accesses.every((behind) => touched.every((before) => partsAgree(before, behind)));
-    const waits = accesses.some((a) => waiting.some((b) => conflict(a, b)));
+      accesses.every((access) => touched.every(access, partsAgree));
+    const waits = !accesses.every((access) => waiting.every(access, (a, b) => !conflict(a, b)));
     if (joins ? waits : putOff.length === kPutOff) break;
     (joins ? joined : putOff).push(step);
-    (joins ? touched : waiting).push(...accesses);
+    (joins ? touched : waiting).add(accesses);
   }
-  return { unit: { steps: joined, axis }, after: [...putOff, ...steps.slice(next)] };
+  const next = rest.next + Math.max(0, i - rest.putOff.length);
+  const after = { putOff: [...putOff, ...rest.putOff.slice(i)], steps: rest.steps, next };
+  return { unit: { steps: joined, axis }, after };
 }
 
 /**
