@@ -84,11 +84,14 @@ struct Convolution {
   }
 };
 
-/** Copies n floats. Rows are short: no call. */
+/** Copies n floats. Rows are short: no call, and the last vector may overlap the one before. */
 LIMBECK_INLINE void copy_row(float* to, const float* from, int64_t n) {
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) store(to + i, load(from + i));
-  if (i < n) store_partial(to + i, load_partial(from + i, n - i), n - i);
+  if (n < kLanes) {
+    store_partial(to, load_partial(from, n), n);
+    return;
+  }
+  for (int64_t i = 0; i < n - kLanes; i += kLanes) store(to + i, load(from + i));
+  store(to + n - kLanes, load(from + n - kLanes));
 }
 
 /** Every second float of row, beginning at 0 or 1, n of them; `length` may be read. */

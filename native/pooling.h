@@ -40,6 +40,13 @@ LIMBECK_INLINE void each_map(const Maps& g, const Context& context, F&& body) {
   each_map(g, context, [](int) {}, [&](int64_t p, int64_t map, int) { body(p, map); });
 }
 
+/** Calls body(first, outputs) for the vectors of a row of outputs. The last one ends with the row and may overlap. */
+template <class F>
+LIMBECK_INLINE void each_vector(int64_t OW, F&& body) {
+  if (OW < kLanes) return body(0, OW);
+  for (int64_t ow = 0; ow < OW; ow += kLanes) body(min(ow, OW - kLanes), int64_t{kLanes});
+}
+
 /** The windows of kLanes outputs side by side: [upper left, upper right, lower left, lower right]. */
 struct Windows2x2 {
   Vec pixel[4];

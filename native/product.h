@@ -1,6 +1,7 @@
 #pragma once
 #include "chunks.h"
 #include "tiles.h"
+#include "transpose.h"
 
 /** A matrix product out of outer tiles, for the linear layer: c (+)= a b + bias, any strides for a, rows of b contiguous. */
 namespace limbeck {
@@ -90,13 +91,7 @@ inline void pack_transposed(const float* w, int64_t columns, int64_t depth, cons
                             float* packed) {
   const int64_t column = panels.start(panel) * kLanes;
   const int64_t width = panels.start(panel + 1) * kLanes - column;
-  const int64_t used = min(width, columns - column);
-  float* target = packed + column * depth;
-  for (int64_t k = 0; k < depth; k++) {
-    for (int64_t j = 0; j < used; j++) target[j] = w[(column + j) * depth + k];
-    for (int64_t j = used; j < width; j++) target[j] = 0;
-    target += width;
-  }
+  transpose(w + column * depth, depth, min(width, columns - column), depth, packed + column * depth, width);
 }
 
 }  // namespace LIMBECK_ISA

@@ -34,8 +34,7 @@ struct Geometry : Maps {
 LIMBECK_INLINE void forward_two(const Geometry& g, const float* x, float* y) {
   const Vec share = broadcast(g.share);
   for (int64_t oh = 0; oh < g.OH; oh++) {
-    for (int64_t ow = 0; ow < g.OW; ow += kLanes) {
-      const int64_t n = min(kLanes, g.OW - ow);
+    each_vector(g.OW, [&](int64_t ow, int64_t n) {
       const float* upper = x + 2 * oh * g.W + 2 * ow;
       const Windows2x2 w = load_windows(upper, upper + g.W, n);
       const Vec mean = share * ((w.pixel[0] + w.pixel[1]) + (w.pixel[2] + w.pixel[3]));
@@ -45,7 +44,7 @@ LIMBECK_INLINE void forward_two(const Geometry& g, const float* x, float* y) {
       } else {
         store_partial(to, mean, n);
       }
-    }
+    });
   }
 }
 
@@ -90,14 +89,13 @@ void forward(const Step& step, const Context& context) {
 LIMBECK_INLINE void backward_two(const Geometry& g, const float* y_bar, float* x_bar) {
   const Vec share = broadcast(g.share);
   for (int64_t oh = 0; oh < g.OH; oh++) {
-    for (int64_t ow = 0; ow < g.OW; ow += kLanes) {
-      const int64_t n = min(kLanes, g.OW - ow);
+    each_vector(g.OW, [&](int64_t ow, int64_t n) {
       const float* from = y_bar + oh * g.OW + ow;
       const Vec value = share * (n == kLanes ? load(from) : load_partial(from, n));
       float* upper = x_bar + 2 * oh * g.W + 2 * ow;
       store_pairs(upper, value, value, n);
       store_pairs(upper + g.W, value, value, n);
-    }
+    });
   }
   zero_rest(g, x_bar);
 }

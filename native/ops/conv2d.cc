@@ -238,7 +238,7 @@ struct WeightPlan {
   explicit WeightPlan(const Convolution& g)
       : columns(g.C * g.taps),
         weights(g.OC * columns),
-        pieces(g.P * g.work() < 2 * kGrain ? 1 : chunks_of(g.work(), min(g.N, 32))),
+        pieces(g.P * g.work() < 2 * kGrain ? 1 : chunks_of(g.work() / 2, min(g.N, 32))),
         flat_row(flat_size(g.positions)),
         vectors(ceil_div(g.OC, kLanes)),
         panels(ceil_div(vectors, kWindowVectors)) {

@@ -42,8 +42,7 @@ LIMBECK_INLINE Ints wins(Vec value, Vec best) { return ~(value <= best) & (best 
 LIMBECK_INLINE void forward_two(const Geometry& g, const float* x, float* y, uint32_t* index) {
   const int64_t W = g.W;
   for (int64_t oh = 0; oh < g.OH; oh++) {
-    for (int64_t ow = 0; ow < g.OW; ow += kLanes) {
-      const int64_t n = min(kLanes, g.OW - ow);
+    each_vector(g.OW, [&](int64_t ow, int64_t n) {
       const int64_t corner = 2 * oh * W + 2 * ow;
       const Windows2x2 w = load_windows(x + corner, x + corner + W, n);
       const Ints where = broadcast_int(static_cast<int32_t>(corner)) + 2 * iota();
@@ -64,7 +63,7 @@ LIMBECK_INLINE void forward_two(const Geometry& g, const float* x, float* y, uin
         store_partial(y + at, best, n);
         store_partial(reinterpret_cast<float*>(index + at), as_floats(winner), n);
       }
-    }
+    });
   }
 }
 
@@ -149,8 +148,7 @@ void tangent(const Step& step, const Context& context) {
 LIMBECK_INLINE void backward_two(const Geometry& g, const float* y_bar, const uint32_t* index, float* x_bar) {
   const int64_t W = g.W;
   for (int64_t oh = 0; oh < g.OH; oh++) {
-    for (int64_t ow = 0; ow < g.OW; ow += kLanes) {
-      const int64_t n = min(kLanes, g.OW - ow);
+    each_vector(g.OW, [&](int64_t ow, int64_t n) {
       const int64_t at = oh * g.OW + ow;
       const int64_t corner = 2 * oh * W + 2 * ow;
       const bool whole = n == kLanes;
@@ -164,7 +162,7 @@ LIMBECK_INLINE void backward_two(const Geometry& g, const float* y_bar, const ui
         const Vec right = select(winner == first + 1, value, zero());
         store_pairs(x_bar + corner + row * W, left, right, n);
       }
-    }
+    });
   }
   zero_rest(g, x_bar);
 }
