@@ -11,8 +11,8 @@
  * plane (h % stride, w % stride). Within planes every convolution has stride 1: tap (kh, kw) of output (oh, ow) is at
  * flat position oh * width + ow + shift(kh, kw) of one plane, where `width` is that of a plane. Dilation only moves the
  * taps. A convolution in groups is one after another of C and OC channels each, on its own piece of an image. Walking along
- * t = oh * width + ow, each tap is one contiguous run of floats. The price: a few positions t between the rows of the output
- * belong to no pixel; their results are dropped (forward) or their operand is zero (the backward passes).
+ * t = oh * width + ow, each tap is one contiguous run of floats. A few positions t between the rows of the output belong
+ * to no pixel: whoever walks on through them has zeros there in the other operand.
  */
 namespace limbeck {
 namespace LIMBECK_ISA {

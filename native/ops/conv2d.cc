@@ -4,14 +4,14 @@
 /**
  * Two-dimensional convolution on the layout of convolution.h, image by image in scratch that stays in cache.
  *
- *   forward         outer tiles: rows are output channels, columns flat positions, the depth is all taps.
- *   backwardInput   the same with the roles of x and y exchanged: rows are input channels, columns the positions of a
- *                   phase plane, the depth all output channels times the taps of that phase.
+ *   forward         correlate.h: rows are output channels, positions those of y, the terms all taps.
+ *   backwardInput   the same with the roles of x and y exchanged: rows are input channels, positions the pixels (with
+ *                   strides those of a phase plane), the terms all output channels times the taps (of that phase).
  *   backwardWeight  few output channels: inner tiles, rows are output channels, columns taps, the reduction runs over
  *                   positions. Many: window tiles, rows are taps, columns output channels.
  *
- * All of them group by group. Cut by members and images. The weight gradient of each piece of the batch goes to its own partial sum, and the
- * partial sums are added in order.
+ * All of them group by group. Cut by members and images. The weight gradient of each piece of the batch goes to its own
+ * partial sum, and the partial sums are added in order.
  */
 namespace limbeck {
 namespace LIMBECK_ISA {

@@ -383,6 +383,8 @@ const caseShapes: readonly CaseShape[] = [
     accumulate: true,
   },
   { P: 1, N: 2, C: 3, H: 12, W: 13, OC: 6, K: 2, stride: 4, padding: 3, groups: 3, dilation: 6 },
+  { P: 1, N: 2, C: 40, H: 17, W: 15, OC: 24, K: 3, padding: 1, accumulate: true },
+  { P: 2, N: 2, C: 32, H: 9, W: 10, OC: 40, K: 3, stride: 2, padding: 1, groups: 2, shared: 'second' },
   { P: 1, N: 1024, C: 1, H: 28, W: 28, OC: 6, K: 5, padding: 2, bench: true },
   { P: 1, N: 1024, C: 6, H: 14, W: 14, OC: 16, K: 5, bench: true },
 ];
