@@ -108,7 +108,7 @@ struct WeightsAdjoint {
   }
 };
 
-/** Both dimensions: reads from(row, column), calls to(row, column, value). */
+/** Both dimensions: reads from(row, column), calls to(row, column, value) row after row. */
 template <class Transform, class From, class To>
 LIMBECK_INLINE void transform(From&& from, To&& to) {
   constexpr int kFrom = Transform::kFrom, kTo = Transform::kTo;

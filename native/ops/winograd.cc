@@ -1,9 +1,8 @@
 #include "../chunks.h"
-#include "../tiles.h"
-#include "../winograd.h"
+#include "../winograd_layout.h"
 
 /**
- * 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3): see winograd.h for the transforms.
+ * 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3): see winograd.h for the transforms, winograd_layout.h for the layout.
  *
  * In between there are 36 matrix products, one for each point, with tiles of all images of a block as rows:
  *
@@ -18,71 +17,6 @@
 namespace limbeck {
 namespace LIMBECK_ISA {
 namespace {
-
-/** Columns of a panel of U, whatever the instruction set: its layout is known to TypeScript. */
-constexpr int64_t kPanel = 32;
-/** Tiles transformed at a time. */
-#ifndef TILES
-#define TILES 128
-#endif
-constexpr int64_t kTiles = TILES;
-/** Terms added up in registers. */
-constexpr int64_t kDepth = 256;
-constexpr int kVectors = kAccumulators / kOuterRows;
-
-/** An odd number of cache lines: what is so far apart falls into different sets of a cache. */
-LIMBECK_INLINE int64_t odd_lines(int64_t floats) { return (ceil_div(floats, 16) | 1) * 16; }
-
-/** Floats of one point of U: `depth` rows of all columns in panels. */
-LIMBECK_INLINE int64_t weights_point(int64_t depth, int64_t columns) {
-  return ceil_div(columns, kPanel) * kPanel * depth + 16;
-}
-
-/** Maps of one image `[channels, height, width]`; tiles see `padding` zeros around them. */
-struct Maps {
-  int64_t channels, height, width, padding;
-  LIMBECK_INLINE int64_t size() const { return channels * height * width; }
-  LIMBECK_INLINE int64_t groups() const { return ceil_div(channels, kLanes); }
-};
-
-/** Values at the 36 points: of each a matrix with a row of channels for every tile. */
-struct Points {
-  float* data;
-  int64_t row;    // floats from one tile to the next
-  int64_t point;  // and from one point to the next
-};
-
-struct Winograd {
-  int64_t P, N, C, H, W, OC, OH, OW, padding;
-  int64_t rows, columns, tiles;  // of tiles in an image
-  int64_t images;                // of a block
-
-  explicit Winograd(const Step& step)
-      : P(step.sizes[0]),
-        N(step.sizes[1]),
-        C(step.sizes[2]),
-        H(step.sizes[3]),
-        W(step.sizes[4]),
-        OC(step.sizes[5]),
-        OH(step.sizes[6]),
-        OW(step.sizes[7]),
-        padding(step.sizes[8]),
-        rows(ceil_div(OH, 4)),
-        columns(ceil_div(OW, 4)),
-        tiles(rows * columns) {
-    const int64_t blocks = ceil_div(N, max(1, kTiles / tiles));
-    images = ceil_div(N, blocks);
-  }
-
-  LIMBECK_INLINE Maps x() const { return {C, H, W, padding}; }
-  LIMBECK_INLINE Maps y() const { return {OC, OH, OW, 0}; }
-  LIMBECK_INLINE int64_t row(const Maps& maps) const { return odd_lines(maps.channels); }
-  LIMBECK_INLINE int64_t point(const Maps& maps) const { return odd_lines(images * tiles * row(maps)); }
-  LIMBECK_INLINE Points points(const Maps& maps, float* data) const { return {data, row(maps), point(maps)}; }
-  /** Floats of scratch: all points of a block, and what a worker needs to turn maps. */
-  LIMBECK_INLINE int64_t block(const Maps& maps) const { return kPoints * point(maps); }
-  LIMBECK_INLINE int64_t turned() const { return ((4 * rows + 2) * (4 * columns + 2) + kLanes) * kLanes; }
-};
 
 /** pool.each, unless the whole step is too little work to be shared. */
 struct Loop {
@@ -102,111 +36,34 @@ struct Loop {
 
 // ---------------------------------------------------------------- maps and points
 
-/** Channels c0 and following of x as `[rows, columns]` of vectors, zeros around. May write kLanes - 1 vectors more. */
-inline void turn_in(const Maps& maps, const float* x, int64_t c0, int64_t rows, int64_t columns, float* turned) {
-  const int64_t channels = min(kLanes, maps.channels - c0), plane = maps.height * maps.width;
-  for (int64_t row = 0; row < rows; row++, turned += columns * kLanes) {
-    const int64_t h = row - maps.padding;
-    if (h < 0 || h >= maps.height) {
-      for (int64_t column = 0; column < columns; column++) store(turned + column * kLanes, zero());
-      continue;
-    }
-    for (int64_t column = 0; column < maps.padding; column++) store(turned + column * kLanes, zero());
-    const float* from = x + c0 * plane + h * maps.width;
-    const int64_t width = min(maps.width, columns - maps.padding);
-    for (int64_t w = 0; w < width; w += kLanes) {
-      const int64_t n = width - w;
-      Vec square[kLanes];
-      if (channels == kLanes && n >= kLanes) {
-        LIMBECK_UNROLL
-        for (int c = 0; c < kLanes; c++) square[c] = load(from + c * plane + w);
-      } else {
-        for (int64_t c = 0; c < kLanes; c++)
-          square[c] = c < channels ? load_partial(from + c * plane + w, min(n, kLanes)) : zero();
-      }
-      transpose(square);
-      LIMBECK_UNROLL
-      for (int i = 0; i < kLanes; i++) store(turned + (maps.padding + w + i) * kLanes, square[i]);
-    }
-    for (int64_t column = maps.padding + width; column < columns; column++) store(turned + column * kLanes, zero());
-  }
-}
-
-/** The other way: (adds) `[rows, columns]` of vectors, without what lies in the padding or beyond, and a bias to y. */
-inline void turn_out(const Maps& maps, const float* turned, int64_t columns, int64_t c0, const float* bias, bool add,
-                     float* y) {
-  const int64_t channels = min(kLanes, maps.channels - c0), plane = maps.height * maps.width;
-  const Vec b = bias ? load_partial(bias + c0, channels) : zero();
-  for (int64_t h = 0; h < maps.height; h++) {
-    const float* from = turned + ((h + maps.padding) * columns + maps.padding) * kLanes;
-    float* to = y + c0 * plane + h * maps.width;
-    for (int64_t w = 0; w < maps.width; w += kLanes) {
-      const int64_t n = maps.width - w;
-      Vec square[kLanes];
-      LIMBECK_UNROLL
-      for (int i = 0; i < kLanes; i++) square[i] = load(from + (w + i) * kLanes) + b;
-      transpose(square);
-      if (channels == kLanes && n >= kLanes) {
-        LIMBECK_UNROLL
-        for (int c = 0; c < kLanes; c++) {
-          float* p = to + c * plane + w;
-          store(p, add ? load(p) + square[c] : square[c]);
-        }
-      } else {
-        for (int64_t c = 0; c < channels; c++) {
-          float* p = to + c * plane + w;
-          const int64_t lanes = min(n, kLanes);
-          store_partial(p, add ? load_partial(p, lanes) + square[c] : square[c], lanes);
-        }
-      }
-    }
-  }
-}
-
 /** Every tile of some images from maps to points. */
 template <class Transform>
 inline void to_points(const Winograd& g, const Loop& loop, const Context& context, const Maps& maps, const float* x,
                       int64_t images, const Points& to) {
   constexpr int64_t kOverlap = Transform::kFrom - 4;
-  const int64_t columns = 4 * g.columns + kOverlap, groups = maps.groups();
+  const int64_t groups = maps.groups();
   loop.each(images * groups, [&](int64_t chunk, int worker) {
-    const int64_t image = chunk / groups, c0 = chunk % groups * kLanes;
+    const int64_t image = chunk / groups, c0 = chunk % groups * kGroup;
     float* turned = context.worker_as<float>(worker);
-    turn_in(maps, x + image * maps.size(), c0, 4 * g.rows + kOverlap, columns, turned);
-    float* out = to.data + image * g.tiles * to.row + c0;
-    for (int64_t row = 0; row < g.rows; row++) {
-      for (int64_t column = 0; column < g.columns; column++, out += to.row) {
-        const float* tile = turned + 4 * (row * columns + column) * kLanes;
-        transform<Transform>([&](int i, int j) { return load(tile + (i * columns + j) * kLanes); },
-                             [&](int i, int j, Vec value) { store(out + (i * 6 + j) * to.point, value); });
-      }
-    }
+    for (int64_t v = 0; v < kGroup; v += kLanes)
+      turn_in(maps, x + image * maps.size(), c0 + v, 4 * g.rows + kOverlap, 4 * g.columns + kOverlap, turned + v);
+    float* at = to.data + image * g.tiles * to.row + c0;
+    tiles_to_points<Transform>(turned, g.rows, g.columns, at, to.row, to.point);
   });
 }
 
-/** Every tile of some images from points to maps, which get the sum where tiles overlap. */
+/** Every tile of some images from points to maps, with a bias. */
 template <class Transform>
 inline void from_points(const Winograd& g, const Loop& loop, const Context& context, const Points& from, int64_t images,
                         const Maps& maps, const float* bias, bool add, float* y) {
-  constexpr int64_t kOverlap = Transform::kTo - 4;
-  const int64_t columns = 4 * g.columns + kOverlap, groups = maps.groups();
+  const int64_t groups = maps.groups();
   loop.each(images * groups, [&](int64_t chunk, int worker) {
-    const int64_t image = chunk / groups, c0 = chunk % groups * kLanes;
+    const int64_t image = chunk / groups, c0 = chunk % groups * kGroup;
     float* turned = context.worker_as<float>(worker);
-    if (kOverlap)
-      for (int64_t i = 0; i < (4 * g.rows + kOverlap) * columns; i++) store(turned + i * kLanes, zero());
-    const float* in = from.data + image * g.tiles * from.row + c0;
-    for (int64_t row = 0; row < g.rows; row++) {
-      for (int64_t column = 0; column < g.columns; column++, in += from.row) {
-        float* tile = turned + 4 * (row * columns + column) * kLanes;
-        transform<Transform>([&](int i, int j) { return load(in + (i * 6 + j) * from.point); },
-                             [&](int i, int j, Vec value) {
-                               float* p = tile + (i * columns + j) * kLanes;
-                               store(p, kOverlap ? load(p) + value : value);
-                             });
-      }
-    }
-    turn_out(maps, turned, columns, c0, bias, add, y + image * maps.size());
+    const float* at = from.data + image * g.tiles * from.row + c0;
+    tiles_from_points<Transform>(at, from.row, from.point, g.rows, g.columns, turned);
+    for (int64_t v = 0; v < kGroup; v += kLanes)
+      turn_out(maps, turned + v, 4 * g.columns + Transform::kTo - 4, c0 + v, bias, add, y + image * maps.size());
   });
 }
 
@@ -345,7 +202,7 @@ void backward_weight(const Step& step, const Context& context) {
   const Maps x = g.x(), y = g.y();
   float* scratch = context.shared_as<float>();
   const Points v = g.points(x, scratch), m = g.points(y, scratch + g.block(x));
-  const int64_t row = v.row, size = odd_lines(g.OC * row), vectors = x.groups();
+  const int64_t row = v.row, size = odd_lines(g.OC * row), vectors = ceil_div(g.C, kLanes);
   float* u = scratch + g.block(x) + g.block(y);
   for (int64_t p = 0; p < g.P; p++) {
     bool add = false;
