@@ -1,0 +1,200 @@
+"""One trial of PyTorch: the workloads of bench/workloads by autograd, from the same arrays, in a process of its own.
+
+Takes and prints what bench/suite/trial.mjs does: one step whose results are written where asked for, or timed steps.
+"""
+import argparse
+import json
+import statistics
+import struct
+import time
+
+import numpy
+import torch
+import torch.nn.functional as F
+from torch.autograd import grad
+
+
+def read_arrays(path):
+    with open(path, "rb") as file:
+        data = bytearray(file.read())
+    (length,) = struct.unpack_from("<Q", data)
+    header = json.loads(data[8 : 8 + length])
+    task = json.loads(header.pop("__metadata__")["task"])
+    arrays = {}
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        values = numpy.frombuffer(data, numpy.float32, (end - begin) // 4, 8 + length + begin)
+        arrays[name] = torch.from_numpy(values).view(entry["shape"])
+    return arrays, task
+
+
+def write_results(path, results):
+    header, pieces, at = {}, [], 0
+    for name, tensor in results.items():
+        piece = tensor.detach().contiguous().numpy().tobytes()
+        shape = [tensor.numel()]
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + len(piece)]}
+        pieces.append(piece)
+        at += len(piece)
+    text = json.dumps(header).encode()
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + b"".join(pieces))
+
+
+LENET = [(6, 1, 5, 5), (6,), (16, 6, 5, 5), (16,), (120, 400), (120,), (84, 120), (84,), (10, 84), (10,)]
+
+
+def lenet(p, x):
+    x = F.max_pool2d(F.relu(F.conv2d(x, p[0], p[1], padding=2)), 2)
+    x = F.max_pool2d(F.relu(F.conv2d(x, p[2], p[3])), 2)
+    x = F.relu(F.linear(x.flatten(1), p[4], p[5]))
+    return F.linear(F.relu(F.linear(x, p[6], p[7])), p[8], p[9])
+
+
+def convnet_shapes(width):
+    blocks = [[(width, c, 3, 3), (width,), (width,), (width,)] for c in (3, width, width)]
+    return sum(blocks, []) + [(10, 16 * width), (10,)]
+
+
+def convnet(p, x):
+    for i in range(0, 12, 4):
+        x = F.conv2d(x, p[i], p[i + 1], padding=1)
+        # Instance norm as the field writes it: as many groups as channels.
+        x = F.avg_pool2d(F.relu(F.group_norm(x, x.shape[1], p[i + 2], p[i + 3])), 2)
+    return F.linear(x.flatten(1), p[12], p[13])
+
+
+def cross_entropy(z, y):
+    return -(y * F.log_softmax(z, 1)).sum(1).mean()
+
+
+class Steps:
+    """One method per kind of workload: makes what a step needs and returns the step."""
+
+    def __init__(self, arrays, task, layout):
+        self.arrays = arrays
+        self.task = task
+        self.format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
+        is_lenet = task["kind"] == "meta-step"
+        self.net = lenet if is_lenet else convnet
+        self.shapes = LENET if is_lenet else convnet_shapes(task["width"])
+
+    def lay_out(self, x):
+        return x.clone(memory_format=self.format) if x.dim() == 4 else x.clone()
+
+    def parameters(self, flat):
+        sizes = [numpy.prod(shape, dtype=int) for shape in self.shapes]
+        return [self.lay_out(v.view(shape)) for v, shape in zip(flat.split([int(s) for s in sizes]), self.shapes)]
+
+    def flatten(self, p):
+        return torch.cat([v.detach().reshape(-1) for v in p])
+
+    def networks(self):
+        return [[v.requires_grad_() for v in self.parameters(flat)] for flat in self.arrays["parameters"]]
+
+    def distilled(self):
+        """Batches, labels and rates as leaves: one image batch per inner step."""
+        xs = [self.lay_out(x).requires_grad_() for x in self.arrays["images"]]
+        rates = [rate.clone().requires_grad_() for rate in self.arrays["rates"]]
+        return xs, list(self.arrays["labels"]), rates
+
+    def unroll(self, p, xs, ys, rates):
+        for t, rate in enumerate(rates):
+            loss = cross_entropy(self.net(p, xs[t % len(xs)]), ys[t % len(xs)])
+            p = [v - rate * g for v, g in zip(p, grad(loss, p, create_graph=True))]
+        return p
+
+    def meta_results(self, total, count):
+        return {
+            "imagesBar": torch.cat([g.reshape(-1) for g in total[:count]]),
+            "ratesBar": torch.stack(total[count:]),
+        }
+
+    def meta_step(self):
+        networks, (xs, ys, rates) = self.networks(), self.distilled()
+        x, y = self.lay_out(self.arrays["realImages"]), self.arrays["realLabels"]
+
+        def step():
+            total = None
+            for p in networks:
+                loss = cross_entropy(self.net(self.unroll(p, xs, ys, rates), x), y) / len(networks)
+                bars = grad(loss, xs + rates)
+                total = [a + b for a, b in zip(total, bars)] if total else bars
+            return self.meta_results(total, len(xs))
+
+        return step
+
+    def trajectory(self):
+        (p,), (xs, ys, rates) = self.networks(), self.distilled()
+        target = self.parameters(self.arrays["target"][0])
+        distance = sum(((a.detach() - b) ** 2).sum() for a, b in zip(p, target))
+
+        def step():
+            last = self.unroll(p, xs, ys, rates)
+            loss = sum(((a - b) ** 2).sum() for a, b in zip(last, target)) / distance
+            return self.meta_results(grad(loss, xs + rates), len(xs))
+
+        return step
+
+    def gradient(self):
+        (p,) = self.networks()
+        x, y = self.lay_out(self.arrays["realImages"]), self.arrays["realLabels"]
+        return lambda: {"parametersBar": self.flatten(grad(cross_entropy(self.net(p, x), y), p))}
+
+    def train(self):
+        first = self.arrays["parameters"]
+        x, y = self.lay_out(self.arrays["images"][0]), self.arrays["labels"][0]
+        rates = self.arrays["rates"].tolist()
+
+        def step():
+            changes = []
+            for flat in first:
+                p = [v.requires_grad_() for v in self.parameters(flat)]
+                for rate in rates:
+                    bars = grad(cross_entropy(self.net(p, x), y), p)
+                    with torch.no_grad():
+                        for v, g in zip(p, bars):
+                            v.sub_(g, alpha=rate)
+                changes.append(self.flatten(p) - flat)
+            return {"change": torch.cat(changes)}
+
+        return step
+
+
+def status(field):
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) / 1024 for line in file if line.startswith(field))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for name in ("inputs", "results", "layout"):
+        parser.add_argument(f"--{name}")
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--seconds", type=float)
+    flags = parser.parse_args()
+    torch.set_num_threads(flags.threads)
+    arrays, task = read_arrays(flags.inputs)
+    # From here on the peak counts: what the process holds now is the library and the inputs.
+    try:
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")
+    except OSError:
+        pass
+    before = status("VmRSS")
+    step = getattr(Steps(arrays, task, flags.layout), task["kind"].replace("-", "_"))()
+    results = step()
+    report = {}
+    if flags.results:
+        write_results(flags.results, results)
+    else:
+        times, end = [], time.perf_counter() + flags.seconds
+        while len(times) < 3 or time.perf_counter() < end:
+            start = time.perf_counter()
+            step()
+            times.append(1000 * (time.perf_counter() - start))
+        report["ms"] = statistics.median(times)
+    print(json.dumps({**report, "memory": status("VmHWM") - before}))
+
+
+main()

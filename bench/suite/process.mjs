@@ -1,0 +1,30 @@
+import { spawn } from 'node:child_process';
+
+/** Runs a program to its end and returns what it printed; throws with its last words where it fails. */
+export function output(command, args, { env, input = '' } = {}) {
+  const child = spawn(command, args, { env: { ...process.env, ...env } });
+  const [out, err] = [child.stdout, child.stderr].map((stream) => {
+    const chunks = [];
+    stream.on('data', (chunk) => chunks.push(chunk));
+    return () => Buffer.concat(chunks).toString();
+  });
+  child.stdin.on('error', () => {});
+  child.stdin.end(input);
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (status, signal) => {
+      if (status === 0) return resolve(out());
+      const last = err().trim().split('\n').slice(-3).join(' ');
+      reject(new Error(`${command} ended with ${signal ?? status}: ${last || out().slice(-300)}`));
+    });
+  });
+}
+
+/** The last line of what a trial printed, as JSON. */
+export const report = async (...args) => JSON.parse((await output(...args)).trim().split('\n').at(-1));
+
+/** `{ workload: 'a', seconds: 3 }` as `--workload a --seconds 3`; what is undefined is left out. */
+export const flagsOf = (options) =>
+  Object.entries(options).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name}`, String(value)],
+  );

@@ -1,0 +1,115 @@
+import { join } from 'node:path';
+import { ReferenceDevice } from '../../dist/engine/reference.js';
+import { workloads } from '../workloads/index.mjs';
+import { readResults, writeArrays } from './arrays.mjs';
+import { refuseWrong, WrongResult } from './compare.mjs';
+import { limbeck } from './limbeck.mjs';
+import { median } from './statistics.mjs';
+
+/**
+ * Times one workload: limbeck against its float64 reference at a small size, then each peer against limbeck at the size
+ * that is timed, then trials in turn, limbeck and peer, each in a process of its own. One row per peer, or one of limbeck
+ * alone; where something is wrong or missing the row says so in `note`.
+ *
+ * `options`: `folder` for arrays, `size`, `seconds`, `trials`, `threads`, `device`; `peers` by name.
+ */
+export async function runWorkload(name, peers, options, side = limbeck) {
+  const workload = workloads[name];
+  const asked = Object.entries(peers).filter(([peer]) => workload.peers.includes(peer));
+  const row = { name, title: workload.title };
+  try {
+    row.referenceError = await checkReference(name, side, options);
+    const task = {
+      workload: name,
+      size: options.size,
+      inputs: await writeInputs(name, options.size, options),
+    };
+    const limbeckSide = { side, settings: side.settings(options)[0] };
+    if (!asked.length) return [{ ...row, ...(await alternate(task, [limbeckSide], options)) }];
+    const expected = await resultsOf(task, limbeckSide, options);
+    const rows = [];
+    for (const [, peer] of asked)
+      rows.push({ ...row, ...(await against(peer, task, limbeckSide, expected, options)) });
+    return rows;
+  } catch (error) {
+    if (!(error instanceof WrongResult)) throw error;
+    return [{ ...row, wrong: true, note: error.message }];
+  }
+}
+
+/** limbeck and one peer; a peer that is not there or fails leaves limbeck's own numbers and a note. */
+async function against(peer, task, limbeckSide, expected, options) {
+  let best;
+  let peerError;
+  try {
+    const candidates = peer.settings(options).map((settings) => ({ side: peer, settings }));
+    const actual = await resultsOf(task, candidates[0], options);
+    peerError = refuseWrong(`limbeck against ${peer.name} on ${task.workload}`, expected, actual);
+    best = await fastest(task, candidates, options);
+  } catch (error) {
+    if (error instanceof WrongResult) throw error;
+    const alone = await alternate(task, [limbeckSide], options);
+    return { ...alone, peer: peer.name, note: `${peer.name}: ${error.message}` };
+  }
+  const measured = await alternate(task, [limbeckSide, best], options);
+  return { ...measured, peer: peer.name, peerSettings: peer.describe(best.settings), peerError };
+}
+
+async function fastest(task, candidates, { seconds }) {
+  if (candidates.length === 1) return candidates[0];
+  let best;
+  for (const candidate of candidates) {
+    const { ms } = await candidate.side.trial({ ...task, seconds: seconds / 2 }, candidate.settings);
+    if (!best || ms < best.ms) best = { ...candidate, ms };
+  }
+  return best;
+}
+
+/** Trials A B A B ...; of each side the median over its trials, their range, and the median of its peak memory. */
+async function alternate(task, sides, { trials, seconds }) {
+  const reports = sides.map(() => []);
+  for (let trial = 0; trial < trials; trial++)
+    for (const [i, { side, settings }] of sides.entries())
+      reports[i].push(await side.trial({ ...task, seconds }, settings));
+  const [limbeck, peer] = reports.map(summarise);
+  const { settings, gflop, images } = reports[0][0];
+  return { settings, gflop, images, limbeck, peerNumbers: peer, ratio: peer && peer.ms / limbeck.ms };
+}
+
+function summarise(reports) {
+  const times = reports.map(({ ms }) => ms);
+  const memories = reports.map(({ memory }) => memory).filter(Number.isFinite);
+  return {
+    ms: median(times),
+    range: [Math.min(...times), Math.max(...times)],
+    memory: memories.length ? median(memories) : undefined,
+  };
+}
+
+async function resultsOf(task, { side, settings }, { folder }) {
+  const results = join(folder, `results-${side.name}.safetensors`);
+  await side.trial({ ...task, results }, settings);
+  return readResults(results);
+}
+
+async function checkReference(name, side, options) {
+  const workload = workloads[name];
+  const size = workload.sizes.small;
+  const arrays = await workload.inputs(size);
+  const device = new ReferenceDevice();
+  const reference = await workload.prepare(device, size, arrays);
+  await reference.step();
+  const expected = await reference.results();
+  await device.dispose();
+  const task = { workload: name, size: 'small', inputs: await writeInputs(name, 'small', options) };
+  const actual = await resultsOf(task, { side, settings: side.settings(options)[0] }, options);
+  return refuseWrong(`limbeck against the float64 reference on ${name}`, actual, expected);
+}
+
+async function writeInputs(name, size, { folder }) {
+  const workload = workloads[name];
+  const path = join(folder, `${name}-${size}.safetensors`);
+  const sizes = workload.sizes[size];
+  writeArrays(path, await workload.inputs(sizes), { kind: workload.kind, ...sizes });
+  return path;
+}

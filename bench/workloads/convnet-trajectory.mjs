@@ -1,0 +1,47 @@
+import * as elementwise from '../../dist/engine/ops/elementwise.js';
+import { Recorder } from '../../dist/engine/program.js';
+import { recordHypergradient } from '../../dist/train/hypergradient.js';
+import { recordInnerLoop } from '../../dist/train/inner-loop.js';
+import { convnet } from './convnets.mjs';
+import { constant, networks, normals, oneHot } from './inputs.mjs';
+import { prepareProgram } from './program.mjs';
+
+/** Gradient of ||theta[T] - theta*||^2 / ||theta[0] - theta*||^2 (Cazenavette et al. 2022), exact. */
+export default {
+  title: 'ConvNet trajectory matching, 10 images, 10 inner steps, exact meta-gradient',
+  kind: 'trajectory',
+  peers: ['torch'],
+  sizes: { full: { width: 128, n: 10, T: 10 }, small: { width: 4, n: 2, T: 2 } },
+
+  async inputs({ width, n, T }) {
+    const network = convnet({ width });
+    return {
+      parameters: await networks(network, 1),
+      target: await networks(network, 1, 1),
+      images: normals(1, [1, n, ...network.inputShape]),
+      labels: oneHot([1, n, network.classes]),
+      rates: constant(0.02, [T]),
+    };
+  },
+
+  prepare(device, { width, T }, arrays) {
+    const network = convnet({ width });
+    const r = new Recorder('trajectory matching');
+    const external = (name) => r.external(name, 1, arrays[name].shape);
+    const [images, labels, rates] = ['images', 'labels', 'rates'].map(external);
+    const [theta, target] = ['parameters', 'target'].map((name) => r.external(name, 1, [network.count]));
+    const loop = { network, theta, images, labels, rates, steps: 1, epochs: T };
+    const trajectory = recordInnerLoop(r, 1, loop);
+    // Where training starts and should have ended is known beforehand, and so is their distance.
+    const first = arrays.parameters.data;
+    const distance = arrays.target.data.reduce((sum, value, i) => sum + (first[i] - value) ** 2, 0);
+    const lambda = r.temporary('lambda', 1, [network.count]);
+    const scale = 2 / distance;
+    elementwise.add(r, { a: trajectory.thetas[T], b: target }, scale, -scale, lambda);
+    recordHypergradient(r, loop, trajectory, lambda, {
+      images: r.external('imagesBar', 1, images.shape),
+      rates: r.external('ratesBar', 1, rates.shape),
+    });
+    return prepareProgram(device, r.program(), arrays, ['imagesBar', 'ratesBar']);
+  },
+};

@@ -1,0 +1,17 @@
+import gradient from './convnet-gradient-256.mjs';
+import train from './convnet-train-20.mjs';
+import trajectory from './convnet-trajectory.mjs';
+import lenet from './lenet-1x3.mjs';
+import lenetPopulation from './lenet-10x3-p4.mjs';
+
+/**
+ * By name. `sizes.full` is what is timed, `sizes.small` what the float64 reference can compute as well; `inputs(size)` gives
+ * arrays, `prepare(device, size, arrays)` a `step` to time and its `results`; `kind` tells a peer what to do.
+ */
+export const workloads = {
+  'lenet-1x3': lenet,
+  'lenet-10x3-p4': lenetPopulation,
+  'convnet-trajectory': trajectory,
+  'convnet-gradient-256': gradient,
+  'convnet-train-20': train,
+};
