@@ -5,7 +5,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { casesFor } from './kernels/cases.mjs';
+import { runKernels } from './kernels/run.mjs';
 import { peers } from './peers/index.mjs';
+import { WrongResult } from './suite/compare.mjs';
 import { describeMachine } from './suite/machine.mjs';
 import { runWorkload } from './suite/steps.mjs';
 import { notesOf, stepsTable, writeBetweenMarkers } from './suite/table.mjs';
@@ -37,41 +40,64 @@ const options = {
 
 try {
   process.exitCode = await main();
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = error instanceof WrongResult ? 1 : 2;
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
 
 async function main() {
+  const { only } = flags;
   const asked = flags.peers.split(',').filter(Boolean);
   const unknown = asked.filter((name) => !peers[name]);
   if (unknown.length)
     throw new Error(`no peer ${unknown.join(', ')}; there are ${Object.keys(peers).join(', ')}`);
-  const names = Object.keys(workloads).filter((name) => name.includes(flags.only));
-  if (!names.length)
-    throw new Error(`no workload ${flags.only}; there are ${Object.keys(workloads).join(', ')}`);
-
-  const versions = await Promise.all(asked.map(versionOf));
-  const rows = [];
-  for (const name of names) {
-    console.error(`${name} ...`);
-    rows.push(
-      ...(await runWorkload(name, Object.fromEntries(asked.map((peer) => [peer, peers[peer]])), options)),
+  const { present, versions } = await findPeers(asked);
+  const head = [
+    describeMachine(),
+    `limbeck: ${flags.device}, ${options.threads} threads; ${options.trials} trials a side.`,
+    ...versions,
+  ].join('\n');
+  const names = Object.keys(workloads).filter((name) => name.includes(only));
+  const kernels = only === 'kernels' || casesFor(only, options).length > 0;
+  if (!names.length && !kernels)
+    throw new Error(
+      `nothing is named ${only}; there are ${Object.keys(workloads).join(', ')}, kernels and every kernel's name`,
     );
+  let wrong = false;
+  if (names.length) {
+    const rows = [];
+    for (const name of names) {
+      console.error(`${name} ...`);
+      rows.push(...(await runWorkload(name, present, options)));
+    }
+    wrong = rows.some((row) => row.wrong);
+    publish('steps', [head, stepsTable(rows), notesOf(rows).join('\n')]);
   }
-  const head = [describeMachine(), ...versions, `limbeck: ${flags.device}, ${flags.threads} threads.`].join(
-    '\n',
-  );
-  const notes = notesOf(rows);
-  const text = [head, stepsTable(rows), ...(notes.length ? [notes.join('\n')] : [])].join('\n\n');
-  console.log(text);
-  if (flags.out) writeBetweenMarkers(flags.out, 'steps', text);
-  return rows.some(({ wrong }) => wrong) ? 1 : 0;
+  if (kernels) {
+    console.error('kernels ...');
+    publish('kernels', [head, await runKernels(only === 'kernels' ? '' : only, present.onednn, options)]);
+  }
+  return wrong ? 1 : 0;
 }
 
-async function versionOf(name) {
-  try {
-    return `${await peers[name].version()}.`;
-  } catch (error) {
-    return `${peers[name].name} is not there: ${error.message}.`;
-  }
+function publish(part, paragraphs) {
+  const text = paragraphs.filter(Boolean).join('\n\n');
+  console.log(`${text}\n`);
+  if (flags.out) writeBetweenMarkers(flags.out, part, text);
+}
+
+/** Those of the peers asked for that this machine has, and a line about every one. */
+async function findPeers(asked) {
+  const present = {};
+  const versions = [];
+  for (const name of asked)
+    try {
+      versions.push(`${await peers[name].version(options)}.`);
+      present[name] = peers[name];
+    } catch (error) {
+      versions.push(`${peers[name].name} is not there: ${error.message}`);
+    }
+  return { present, versions };
 }

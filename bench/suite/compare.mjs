@@ -14,12 +14,12 @@ export function relativeError(actual, expected) {
 }
 
 /** The largest relative error among named results; throws where it is too large or not a number. */
-export function refuseWrong(what, actual, expected) {
+export function refuseWrong(what, actual, expected, limit = tolerance) {
   const names = Object.keys(expected);
   if (!names.length) throw new Error(`${what}: no results to compare`);
   const errors = names.map((name) => {
     const error = name in actual ? relativeError(actual[name], expected[name]) : Number.NaN;
-    if (!(error <= tolerance))
+    if (!(error <= limit))
       throw new WrongResult(`${what}: relative error of ${name} is ${error}: a wrong result is not timed`);
     return error;
   });

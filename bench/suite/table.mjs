@@ -15,7 +15,7 @@ export const digits = (value) =>
       ? Math.round(value).toLocaleString('en')
       : value.toPrecision(3);
 const scientific = (value) => value?.toExponential(1);
-const timed = (numbers) => numbers && `${digits(numbers.ms)} (${numbers.range.map(digits).join('–')})`;
+export const timed = (numbers) => numbers && `${digits(numbers.ms)} (${numbers.range.map(digits).join('–')})`;
 const mebibytes = (numbers) => numbers?.memory && `+${Math.round(numbers.memory)}`;
 
 export const stepsTable = (rows) =>

@@ -29,6 +29,9 @@ const prepared = await workload.prepare(device, workload.sizes[flags.size], arra
 await prepared.step();
 const report = { settings: device.description, gflop: prepared.gflop, images: prepared.images };
 if (flags.results) writeResults(flags.results, await prepared.results());
-else report.ms = median(await time(prepared.step, { seconds: Number(flags.seconds), repeats: 3 }));
+else
+  report.ms = median(
+    await time(prepared.step, { seconds: Number(flags.seconds), repeats: prepared.repeats ?? 3 }),
+  );
 console.log(JSON.stringify({ ...report, memory: peak() }));
 await device.dispose();

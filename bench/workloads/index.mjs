@@ -2,11 +2,13 @@ import gradient from './convnet-gradient-256.mjs';
 import train from './convnet-train-20.mjs';
 import trajectory from './convnet-trajectory.mjs';
 import lenet from './lenet-1x3.mjs';
+import lenetRun from './lenet-1x3-run.mjs';
 import lenetPopulation from './lenet-10x3-p4.mjs';
 
 /**
  * By name. `sizes.full` is what is timed, `sizes.small` what the float64 reference can compute as well; `inputs(size)` gives
- * arrays, `prepare(device, size, arrays)` a `step` to time and its `results`; `kind` tells a peer what to do.
+ * arrays, `prepare(device, size, arrays)` a `step` to time and its `results`; `kind` tells a peer what to do. What takes in
+ * real `images` is also counted by them; a step takes at least three `repeats` in a trial unless it says otherwise.
  */
 export const workloads = {
   'lenet-1x3': lenet,
@@ -14,4 +16,5 @@ export const workloads = {
   'convnet-trajectory': trajectory,
   'convnet-gradient-256': gradient,
   'convnet-train-20': train,
+  'lenet-1x3-run': lenetRun,
 };

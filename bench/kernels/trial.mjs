@@ -1,0 +1,38 @@
+/**
+ * One trial of limbeck's kernels, in a process of its own; with `--check` it holds their results to the float64 reference
+ * instead. Prints one line of JSON: milliseconds, or the error, of every case by name.
+ */
+import { parseArgs } from 'node:util';
+import { openDevice } from '../../dist/index.js';
+import { median, time } from '../suite/statistics.mjs';
+import { cases } from './cases.mjs';
+import { check, fill, load, resultsOf } from './check.mjs';
+
+const { values: flags } = parseArgs({
+  options: {
+    device: { type: 'string' },
+    threads: { type: 'string' },
+    only: { type: 'string' },
+    seconds: { type: 'string' },
+    check: { type: 'boolean' },
+  },
+});
+
+const device = await openDevice(flags.device, { threads: Number(flags.threads) });
+const only = new Set(JSON.parse(flags.only));
+const report = {};
+for (const opCase of cases) {
+  if (!only.has(opCase.name)) continue;
+  const filled = fill(opCase);
+  const loaded = await load(device, opCase.program, filled);
+  await loaded.executable.run();
+  if (flags.check) report[opCase.name] = await check(opCase, filled, await resultsOf(loaded, filled));
+  else {
+    const times = await time(() => loaded.executable.run(), { seconds: Number(flags.seconds), repeats: 3 });
+    report[opCase.name] = median(times);
+  }
+  loaded.executable.dispose();
+  for (const tensor of Object.values(loaded.tensors)) tensor.dispose();
+}
+console.log(JSON.stringify(report));
+await device.dispose();
