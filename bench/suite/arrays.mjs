@@ -9,6 +9,9 @@ export function writeArrays(path, arrays, task = {}) {
 
 export const readArrays = (path) => decodeSafetensors(readFileSync(path)).tensors;
 
+/** What the arrays of a file are for: the kind of workload and its sizes. */
+export const readTask = (path) => JSON.parse(decodeSafetensors(readFileSync(path)).metadata.task);
+
 export const writeResults = (path, results) =>
   writeArrays(
     path,
