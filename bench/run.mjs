@@ -56,7 +56,7 @@ async function main() {
   const { present, versions } = await findPeers(asked);
   const head = [
     describeMachine(),
-    `limbeck: ${flags.device}, ${options.threads} threads; ${options.trials} trials a side.`,
+    `limbeck: ${flags.device}, threads: ${options.threads}; trials a side: ${options.trials}.`,
     ...versions,
   ].join('\n');
   const names = Object.keys(workloads).filter((name) => name.includes(only));
