@@ -84,6 +84,8 @@ struct Convolution {
   }
 };
 
+LIMBECK_INLINE void zero_floats(float* p, int64_t n) { memset(p, 0, static_cast<size_t>(n) * sizeof(float)); }
+
 /** Copies n floats. Rows are short: no call, and the last vector may overlap the one before. */
 LIMBECK_INLINE void copy_row(float* to, const float* from, int64_t n) {
   if (n < kLanes) {

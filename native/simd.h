@@ -179,5 +179,44 @@ LIMBECK_INLINE Ints iota_of(std::integer_sequence<int, I...>) {
 /** 0, 1, 2 … */
 LIMBECK_INLINE Ints iota() { return iota_of(Sequence{}); }
 
+#if defined(__AVX2__) && !defined(__AVX512F__)
+/** For each of the 256 masks of eight lanes, the lanes in it, a byte each. */
+struct Packing {
+  uint64_t lanes[256];
+  constexpr Packing() : lanes() {
+    for (int mask = 0; mask < 256; mask++) {
+      int place = 0;
+      for (uint64_t lane = 0; lane < 8; lane++)
+        if (mask >> lane & 1) lanes[mask] |= lane << 8 * place++;
+    }
+  }
+};
+constexpr Packing packing;
+#endif
+
+/** Stores the lanes of v that are not zero, one behind the other, and their numbers; how many. May write all kLanes. */
+LIMBECK_INLINE int64_t store_nonzeros(Vec v, Ints numbers, float* values, int32_t* to) {
+#if defined(__AVX512F__)
+  const __mmask16 mask = _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+  _mm512_storeu_ps(values, _mm512_maskz_compress_ps(mask, v));
+  _mm512_storeu_si512(to, _mm512_maskz_compress_epi32(mask, reinterpret_cast<__m512i>(numbers)));
+  return __builtin_popcount(mask);
+#elif defined(__AVX2__)
+  const int mask = _mm256_movemask_ps(_mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_NEQ_UQ));
+  const __m256i order = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(&packing.lanes[mask])));
+  _mm256_storeu_ps(values, _mm256_permutevar8x32_ps(v, order));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_permutevar8x32_epi32(reinterpret_cast<__m256i>(numbers), order));
+  return __builtin_popcount(static_cast<unsigned>(mask));
+#else
+  int64_t count = 0;
+  for (int i = 0; i < kLanes; i++) {
+    values[count] = v[i];
+    to[count] = numbers[i];
+    count += v[i] != 0;
+  }
+  return count;
+#endif
+}
+
 }  // namespace LIMBECK_ISA
 }  // namespace limbeck

@@ -1,5 +1,7 @@
 #include "../correlate.h"
 #include "../pairs.h"
+#include "../sparse.h"
+#include "../weight_gradient.h"
 
 /**
  * Two-dimensional convolution on the layout of convolution.h, image by image in scratch that stays in cache.
@@ -8,9 +10,9 @@
  *   backwardInput   the same with the roles of x and y exchanged: rows are input channels, positions the pixels (with
  *                   strides those of a phase plane), the terms all output channels times the taps (of that phase).
  *   backwardWeight  few output channels: inner tiles, rows are output channels, columns taps, the reduction runs over
- *                   positions. Many: window tiles, rows are taps, columns output channels.
+ *                   positions. Many: window tiles, rows are taps, columns output channels (weight_gradient.h).
  *
- * All of them group by group. Cut by members and images. The weight gradient of each piece of the batch goes to its own
+ * Both gradients look only at what is not zero where most of y_bar is (sparse.h). All of them group by group. Cut by members and images. The weight gradient of each piece of the batch goes to its own
  * partial sum, and the partial sums are added in order.
  */
 namespace limbeck {
@@ -30,8 +32,6 @@ LIMBECK_INLINE void each_images(const Convolution& g, const Context& context, F&
     body(chunk / pieces, part_start(g.N, pieces, piece), part_start(g.N, pieces, piece + 1), worker);
   });
 }
-
-LIMBECK_INLINE void zero_floats(float* p, int64_t n) { memset(p, 0, static_cast<size_t>(n) * sizeof(float)); }
 
 // ---------------------------------------------------------------- forward
 
@@ -192,6 +192,14 @@ void backward_input(const Step& step, const Context& context) {
     float* sums = spread + g.OC * size;
     float* flat = sums + plan.scratch();
     const float* operand = spread + rows.first * g.width + (g.stride == 1 ? g.padding : 0);
+    if (Sparse(g).pays_for_input(g, step.f32(YBar, p) + first * g.G * g.y_size())) {
+      for (int64_t group = 0; group < g.G; group++) {
+        const int64_t i = first * g.G + group;
+        input_by_nonzeros(g, step.f32(W, p) + group * g.C * depth, step.f32(YBar, p) + i * g.y_size(), end - first,
+                          step.accumulate, spread, step.f32(XBar, p) + i * g.x_size());
+      }
+      return;
+    }
     zero_floats(spread, g.OC * size);
     for (int64_t i = first * g.G; i < end * g.G; i++) {
       const int64_t group = i % g.G;
@@ -219,97 +227,10 @@ Workspace backward_input_workspace(const Step& step) {
   const int64_t depth = g.OC * g.taps, matrices = step.operands[1].stride == 0 ? 1 : g.P;
   const int64_t flat = g.stride == 1 ? 0 : g.C * plan.lines * g.width;
   return {plan.table_bytes() + (matrices * g.G * plan.packed_size(depth) + 2 * depth) * 4,
-          (g.OC * spread_size(g) + plan.scratch() + flat) * 4};
+          max(Sparse(g).scratch(g), g.OC * spread_size(g) + plan.scratch() + flat) * 4};
 }
 
 // ---------------------------------------------------------------- backward to the weights
-
-LIMBECK_INLINE int64_t flat_size(int64_t positions) { return round_up(positions, kLanes); }
-
-/** How the weight gradient of a convolution is computed and cut. */
-struct WeightPlan {
-  int64_t columns;  // taps of all input channels of a group
-  int64_t weights;  // of a group
-  int64_t pieces;   // of the batch of one member
-  int64_t flat_row, vectors, panels;
-  bool inner;
-  int64_t together;  // images whose operands for a tile are in the first-level cache together
-
-  explicit WeightPlan(const Convolution& g)
-      : columns(g.C * g.taps),
-        weights(g.OC * columns),
-        pieces(g.P * g.work() < 2 * kGrain ? 1 : chunks_of(g.work() / 2, min(g.N, 32))),
-        flat_row(flat_size(g.positions)),
-        vectors(ceil_div(g.OC, kLanes)),
-        panels(ceil_div(vectors, kWindowVectors)) {
-    // Vector operations per tap; adding up the lanes of an inner product costs about a dozen.
-    inner = g.OC * (flat_row / kLanes + 12) <= g.OH * g.OW * vectors;
-    together = inner ? 32 * 1024 / (4 * (g.padded_size() + g.OC * flat_row)) : 240 / (g.OH * g.OW);
-    together = max(1, min(min(16, g.N), together));
-  }
-
-  LIMBECK_INLINE int64_t start(int64_t panel) const { return part_start(vectors, panels, panel); }
-  LIMBECK_INLINE int64_t lanes() const { return vectors * kLanes; }
-
-  /** int32 numbers in tables: taps and, for windows, the positions of the images that go together. */
-  LIMBECK_INLINE int64_t table(const Convolution& g) const { return columns + (inner ? 0 : together * g.OH * g.OW); }
-  /** Floats of scratch for each worker. */
-  int64_t scratch(const Convolution& g) const {
-    return together * (g.padded_size() + (inner ? g.OC * flat_row : round_up(g.OH * g.OW * lanes(), 16))) +
-           (inner ? 0 : columns * lanes());
-  }
-};
-
-/** Few output channels: vectors along the positions of the map, several images at a time. */
-LIMBECK_INLINE void weights_by_inner(const Convolution& g, const WeightPlan& plan, const float* x, const float* y_bar,
-                                     int64_t images, const int32_t* taps, float* scratch, float* total) {
-  const int64_t padded_size = g.padded_size(), spread_size = g.OC * plan.flat_row;
-  float* padded = scratch;
-  float* spread = padded + plan.together * padded_size;
-  zero_floats(padded, plan.together * (padded_size + spread_size));
-  for (int64_t n = 0; n < images; n += plan.together) {
-    const int64_t count = min(plan.together, images - n);
-    for (int64_t i = 0; i < count; i++) {
-      pad_image(g, x + (n + i) * g.G * g.x_size(), padded + i * padded_size);
-      spread_maps(g, y_bar + (n + i) * g.G * g.y_size(), spread + i * spread_size, plan.flat_row);
-    }
-    inner_all({spread, plan.flat_row, padded, taps, plan.flat_row, count, spread_size, padded_size, total,
-               plan.columns, nullptr, n > 0},
-              g.OC, plan.columns);
-  }
-}
-
-/** Many output channels: vectors along them, the maps turned so that they lie side by side. */
-LIMBECK_INLINE void weights_by_windows(const Convolution& g, const WeightPlan& plan, const float* x, const float* y_bar,
-                                       int64_t images, const int32_t* taps, float* scratch, float* total) {
-  const int64_t map = g.OH * g.OW, padded_size = g.padded_size();
-  const int32_t* positions = taps + plan.columns;
-  float* padded = scratch;
-  float* turned = padded + plan.together * padded_size;
-  float* sums = turned + plan.together * round_up(map * plan.lanes(), 16);
-  if (!g.as_is()) zero_floats(padded, plan.together * padded_size);
-  for (int64_t n = 0; n < images; n += plan.together) {
-    const int64_t count = min(plan.together, images - n);
-    const float* from = x + n * g.G * g.x_size();
-    for (int64_t i = 0; i < count && !g.as_is(); i++)
-      pad_image(g, from + i * g.G * g.x_size(), padded + i * padded_size);
-    for (int64_t panel = 0; panel < plan.panels; panel++) {
-      const int64_t first = plan.start(panel) * kLanes, size = plan.start(panel + 1) * kLanes - first;
-      const float* y = y_bar + n * g.G * g.y_size() + first * map;
-      for (int64_t i = 0; i < count; i++)
-        transpose(y + i * g.G * g.y_size(), map, min(size, g.OC - first), map, turned + i * map * size, size);
-      windows({g.as_is() ? from : padded, taps, positions, count * map, turned, sums + first * plan.columns, n > 0},
-              plan.columns, size / kLanes);
-    }
-  }
-  for (int64_t panel = 0; panel < plan.panels; panel++) {
-    const int64_t first = plan.start(panel) * kLanes, size = plan.start(panel + 1) * kLanes - first;
-    each_column(sums + first * plan.columns, size, plan.columns, min(size, g.OC - first),
-                [&](int64_t j, int64_t i, Vec values, int64_t n) {
-                  store_partial(total + (first + j) * plan.columns + i, values, n);
-                });
-  }
-}
 
 void backward_weight(const Step& step, const Context& context) {
   enum { X, YBar, WBar };
@@ -335,7 +256,9 @@ void backward_weight(const Step& step, const Context& context) {
       const float* x = step.f32(X, p) + (first * g.G + group) * g.x_size();
       const float* y_bar = step.f32(YBar, p) + (first * g.G + group) * g.y_size();
       float* total = partial + chunk * weights + group * plan.weights;
-      if (plan.inner) {
+      if (Sparse(g).pays_for_weights(g, y_bar)) {
+        weights_by_nonzeros(g, x, y_bar, images, scratch, total);
+      } else if (plan.inner) {
         weights_by_inner(g, plan, x, y_bar, images, taps, scratch, total);
       } else {
         weights_by_windows(g, plan, x, y_bar, images, taps, scratch, total);
@@ -376,7 +299,8 @@ void backward_weight(const Step& step, const Context& context) {
 Workspace backward_weight_workspace(const Step& step) {
   const Convolution g(step);
   const WeightPlan plan(g);
-  return {round_up(plan.table(g), 16) * 4 + g.P * plan.pieces * g.G * plan.weights * 4, plan.scratch(g) * 4};
+  return {round_up(plan.table(g), 16) * 4 + g.P * plan.pieces * g.G * plan.weights * 4,
+          max(Sparse(g).scratch(g), plan.scratch(g)) * 4};
 }
 
 #define SIZES {"P", "N", "C", "H", "W", "OC", "KH", "KW", "OH", "OW", "stride", "padding", "G", "dilation"}

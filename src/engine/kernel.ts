@@ -202,5 +202,6 @@ export interface OpCase {
 export type Fill =
   | { readonly kind: 'below'; readonly limit: number } // whole numbers 0 .. limit - 1
   | { readonly kind: 'positive' } // absolute values of standard normal numbers
+  | { readonly kind: 'sparse' } // standard normal numbers, of which three out of four are zero
   | { readonly kind: 'simplex' } // rows of K numbers that add up to 1
   | { readonly kind: 'values'; readonly values: readonly number[] };

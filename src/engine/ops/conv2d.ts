@@ -280,6 +280,8 @@ interface CaseShape {
   /** Which of the two operands is shared by the population. */
   shared?: 'first' | 'second';
   accumulate?: boolean;
+  /** Most of yBar is zero, as behind max pooling. */
+  sparse?: boolean;
   /** A second pair of factors, in which the other operand is the shared one. */
   paired?: boolean;
   bench?: boolean;
@@ -287,7 +289,8 @@ interface CaseShape {
 
 function casesOf(shape: CaseShape): OpCase[] {
   const { P, N, C, H, W, OC, K, stride = 1, padding = 0, groups = 1, dilation = 1 } = shape;
-  const { shared, accumulate, paired, bench } = shape;
+  const { shared, accumulate, sparse, paired, bench } = shape;
+  const fill = sparse ? { yBar: { kind: 'sparse' } as const } : undefined;
   const geometry = { stride, padding, groups, dilation };
   const wShape = [OC, C / groups, K, K];
   const { OH, OW } = sizesOf('conv2d case', [N, C, H, W], wShape, geometry);
@@ -296,7 +299,7 @@ function casesOf(shape: CaseShape): OpCase[] {
   const name =
     `P=${P} N=${N} ${C}x${H}x${W} -> ${OC} k${K} s${stride} p${padding}` +
     `${groups > 1 ? ` g${groups}` : ''}${dilation > 1 ? ` d${dilation}` : ''}` +
-    `${shared ? ` ${shared} shared` : ''}${paired ? ' paired' : ''}${accumulate ? ' accumulate' : ''}`;
+    `${shared ? ` ${shared} shared` : ''}${sparse ? ' sparse' : ''}${paired ? ' paired' : ''}${accumulate ? ' accumulate' : ''}`;
   const [xShape, yShape] = [
     [N, C, H, W],
     [N, OC, OH, OW],
@@ -317,15 +320,13 @@ function casesOf(shape: CaseShape): OpCase[] {
     },
     {
       name: `conv2d.backwardInput ${name}`,
+      fill,
       bench,
       record(r) {
         const yBar = r.external('yBar', first, yShape);
         const w = r.external('w', second, wShape);
         const more = paired
-          ? {
-              yBar: r.external('yBar2', second, yShape),
-              w: r.external('w2', first, wShape),
-            }
+          ? { yBar: r.external('yBar2', second, yShape), w: r.external('w2', first, wShape) }
           : undefined;
         const into = r.external('xBar', P, xShape);
         backwardInput(r, { yBar, w, second: more }, geometry, xShape, { into, accumulate });
@@ -333,15 +334,13 @@ function casesOf(shape: CaseShape): OpCase[] {
     },
     {
       name: `conv2d.backwardWeight ${name}`,
+      fill,
       bench,
       record(r) {
         const x = r.external('x', first, xShape);
         const yBar = r.external('yBar', second, yShape);
         const more = paired
-          ? {
-              x: r.external('x2', second, xShape),
-              yBar: r.external('yBar2', first, yShape),
-            }
+          ? { x: r.external('x2', second, xShape), yBar: r.external('yBar2', first, yShape) }
           : undefined;
         const into = r.external('wBar', P, wShape);
         backwardWeight(r, { x, yBar, second: more }, geometry, wShape, { into, accumulate });
@@ -385,6 +384,10 @@ const caseShapes: readonly CaseShape[] = [
   { P: 1, N: 2, C: 3, H: 12, W: 13, OC: 6, K: 2, stride: 4, padding: 3, groups: 3, dilation: 6 },
   { P: 1, N: 2, C: 40, H: 17, W: 15, OC: 24, K: 3, padding: 1, accumulate: true },
   { P: 2, N: 2, C: 32, H: 9, W: 10, OC: 40, K: 3, stride: 2, padding: 1, groups: 2, shared: 'second' },
+  { P: 1, N: 9, C: 6, H: 14, W: 14, OC: 16, K: 5, sparse: true },
+  { P: 2, N: 5, C: 1, H: 12, W: 28, OC: 6, K: 5, padding: 2, sparse: true, shared: 'first' },
+  { P: 1, N: 4, C: 32, H: 9, W: 11, OC: 40, K: 3, padding: 1, groups: 2, sparse: true, accumulate: true },
+  { P: 1, N: 3, C: 3, H: 17, W: 16, OC: 11, K: 7, stride: 2, padding: 3, sparse: true },
   { P: 1, N: 1024, C: 1, H: 28, W: 28, OC: 6, K: 5, padding: 2, bench: true },
   { P: 1, N: 1024, C: 6, H: 14, W: 14, OC: 16, K: 5, bench: true },
 ];

@@ -14,8 +14,8 @@ const replacements: Readonly<Record<string, { kernel: Step['kernel']; turned: bo
   'conv2d.backwardWeight': { kernel: backwardWeightKernel, turned: false },
 };
 
-/** Bytes of transformed weights that are kept for later steps: enough for those of one step of unrolled training. */
-const budget = 2 ** 27;
+/** Bytes of transformed weights that are kept for later steps: those of one step of unrolled training of the usual network. */
+const budget = 2 ** 24;
 
 /**
  * A tile does 36 products in the place of nine for each of its pixels, which pays where tiles are not mostly border. Below 16 channels
