@@ -26,10 +26,12 @@ export async function runWorkload(name, peers, options, side = limbeck) {
     };
     const limbeckSide = { side, settings: side.settings(options)[0] };
     if (!asked.length) return [{ ...row, ...(await alternate(task, [limbeckSide], options)) }];
-    const expected = await resultsOf(task, limbeckSide, options);
+    const size = options.size === 'full' && workload.sizes.checked ? 'checked' : options.size;
+    const checked = { ...task, size, inputs: await writeInputs(name, size, options) };
+    const expected = await resultsOf(checked, limbeckSide, options);
     const rows = [];
     for (const [, peer] of asked)
-      rows.push({ ...row, ...(await against(peer, task, limbeckSide, expected, options)) });
+      rows.push({ ...row, ...(await against(peer, task, limbeckSide, { checked, expected }, options)) });
     return rows;
   } catch (error) {
     if (!(error instanceof WrongResult)) throw error;
@@ -38,12 +40,12 @@ export async function runWorkload(name, peers, options, side = limbeck) {
 }
 
 /** limbeck and one peer; a peer that is not there or fails leaves limbeck's own numbers and a note. */
-async function against(peer, task, limbeckSide, expected, options) {
+async function against(peer, task, limbeckSide, { checked, expected }, options) {
   let best;
   let peerError;
   try {
     const candidates = peer.settings(options).map((settings) => ({ side: peer, settings }));
-    const actual = await resultsOf(task, candidates[0], options);
+    const actual = await resultsOf(checked, candidates[0], options);
     peerError = refuseWrong(`limbeck against ${peer.name} on ${task.workload}`, expected, actual);
     best = await fastest(task, candidates, options);
   } catch (error) {

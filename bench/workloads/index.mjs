@@ -6,9 +6,10 @@ import lenetRun from './lenet-1x3-run.mjs';
 import lenetPopulation from './lenet-10x3-p4.mjs';
 
 /**
- * By name. `sizes.full` is what is timed, `sizes.small` what the float64 reference can compute as well; `inputs(size)` gives
- * arrays, `prepare(device, size, arrays)` a `step` to time and its `results`; `kind` tells a peer what to do. What takes in
- * real `images` is also counted by them; a step takes at least three `repeats` in a trial unless it says otherwise.
+ * By name. `sizes.full` is what is timed, `sizes.checked` what is compared with peers first where that is another one, and
+ * `sizes.small` what the float64 reference can compute as well. `inputs(size)` gives arrays, `prepare(device, size, arrays)`
+ * a `step` to time and its `results`; `kind` tells a peer what to do. What takes in real `images` is also counted by them;
+ * a step takes at least three `repeats` in a trial unless it says otherwise.
  */
 export const workloads = {
   'lenet-1x3': lenet,

@@ -7,10 +7,11 @@ import { prepareProgram } from './program.mjs';
 const network = createNetwork({ name: 'lenet', inputShape: [1, 28, 28], classes: 10 });
 
 /** The exact gradient of the loss on real images after training a LeNet on distilled ones, to these images and the rates. */
-export const metaStep = (full) => ({
+export const metaStep = (full, checked = full) => ({
   kind: 'meta-step',
   sizes: {
     full,
+    checked,
     small: { n: 2, steps: Math.min(full.steps, 2), epochs: 2, batch: 8, population: full.population },
   },
 
