@@ -12,10 +12,10 @@ using Clock = std::chrono::steady_clock;
 constexpr int64_t kSpin = 40'000;
 
 /** How much longer than other chunks a chunk may take before its worker is taken to have lost its core. */
-constexpr int64_t kLate = 200'000;
+constexpr int64_t kLate = 500'000;
 
 /** The first rest and the longest. Finding out whether the core is free again costs about a time slice. */
-constexpr int64_t kFirstRest = 50'000'000;
+constexpr int64_t kFirstRest = 20'000'000;
 constexpr int64_t kLongestRest = 1'600'000'000;
 
 int64_t now() { return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch()).count(); }

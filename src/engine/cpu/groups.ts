@@ -17,7 +17,7 @@ export interface Unit {
  */
 export const stripBytes: Record<Axis, number> = { images: 256 * 1024, planes: 48 * 1024 };
 
-/** Into how many pieces a batch is cut at most, and how many images a piece should have. */
+/** A batch is cut up for so many threads, but into no fewer images than weights are worth reading for. */
 const kPieces = 16;
 const kPieceImages = 4;
 
@@ -33,7 +33,7 @@ const kPutOff = 8;
 /** Bytes that could be read from the second-level cache while threads wait for each other between two steps. */
 const kBarrierBytes = 512 * 1024;
 
-/** Into how many pieces images are cut: a piece is one thread's, strip after strip, with sums of its own. */
+/** Into how many strips images are cut at least, so that threads have something to share. */
 export const piecesOf = (images: number): number =>
   Math.max(1, Math.min(kPieces, Math.floor(images / kPieceImages)));
 

@@ -3,8 +3,9 @@ import { elements, type Program, type Slot, type Step, type View } from '../prog
 import { type Axis, accessesOf, partsOf } from './accesses.js';
 import { bytesOfView, groupSteps, piecesOf, stripBytes, type Unit } from './groups.js';
 
-/** Pieces of a group without sums: more than there will be threads. */
+/** Pieces of a group at most, so that threads end at nearly the same time; a quarter where adding up their sums would take long. */
 const kPieces = 64;
+const kSumFloats = 16 * 1024;
 
 /** Multiply-adds that are not worth waking a thread for. */
 const kAlone = 256 * 1024;
@@ -105,33 +106,23 @@ function liveBytes(unit: Unit, inner: ReadonlySet<Slot>): number {
   return Math.max(...live);
 }
 
-/** How many strips and pieces there are. */
-function cutUp(
-  axis: Axis,
-  bytes: number,
-  images: number,
-  channels: number,
-): { strips: number; pieces: number } {
+/** How many strips and pieces there are; `sumFloats` are the partial sums of a piece. */
+function cutUp(axis: Axis, bytes: number, images: number, channels: number, sumFloats: number) {
   const fit = Math.max(1, Math.floor((stripBytes[axis] * images * channels) / bytes));
-  if (axis === 'images') {
-    const pieces = piecesOf(images);
-    return { pieces, strips: pieces * Math.ceil(images / pieces / fit) };
+  let strips = Math.max(piecesOf(images), Math.ceil(images / fit));
+  if (axis === 'planes') {
+    // A strip of planes lies within one image, so that its channels follow each other.
+    let strip = Math.min(fit, channels);
+    while (channels % strip) strip--;
+    strips = (images * channels) / strip;
   }
-  // A strip of planes lies within one image, so that its channels follow each other.
-  let strip = Math.min(fit, channels);
-  while (channels % strip) strip--;
-  const strips = (images * channels) / strip;
-  return { strips, pieces: Math.min(strips, kPieces) };
+  return { strips, pieces: Math.min(strips, sumFloats > kSumFloats ? kPieces / 4 : kPieces) };
 }
 
 function plan(unit: Unit, axis: Axis, inner: ReadonlySet<Slot>): StripPlan {
   const { steps } = unit;
   const [images, channels] = partsOf(steps[0], axis)!;
   const parts = images * channels;
-  const { strips, pieces } = cutUp(axis, liveBytes(unit, inner), images, channels);
-  const share = Math.ceil(parts / strips) / parts;
-  const arena = planArena(livesOf(unit, inner).map((life) => ({ ...life, bytes: life.bytes * share })));
-
   const sums = new Map<string, StripSum>();
   let sumFloats = 0;
   for (const step of steps)
@@ -141,6 +132,9 @@ function plan(unit: Unit, axis: Axis, inner: ReadonlySet<Slot>): StripPlan {
       sumFloats += Math.ceil(elements(view.shape) / 16) * 16;
     }
 
+  const { strips, pieces } = cutUp(axis, liveBytes(unit, inner), images, channels, sumFloats);
+  const share = Math.ceil(parts / strips) / parts;
+  const arena = planArena(livesOf(unit, inner).map((life) => ({ ...life, bytes: life.bytes * share })));
   const members = steps[0].sizes.P;
   const flops = steps.reduce((sum, step) => sum + step.kernel.flops(step.sizes, step.operands), 0);
   return {
