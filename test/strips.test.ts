@@ -100,6 +100,30 @@ describe('strips', () => {
     });
   });
 
+  it('leave a program alone whose slots share a tensor', async () => {
+    const r = new Recorder('in turns');
+    const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => r.external(name, 1, [8, 3]));
+    // As slots they are apart, and the sum could wait: it would then see what the last step writes.
+    relu.forward(r, { x: a }, { into: b });
+    const total = r.external('total', 1, [1]);
+    reduce.sum(r, { x: b }, 1, { into: total });
+    relu.forward(r, { x: d }, { into: c });
+    await using device = await openDevice('cpu', { threads: 1 });
+    const ones = await device.tensor('f32', 24, new Float32Array(24).fill(1));
+    const negative = await device.tensor('f32', 24, new Float32Array(24).fill(-1));
+    const both = await device.tensor('f32', 24);
+    const sum = await device.tensor('f32', 1);
+    const executable = await device.load(r.program(), {
+      a: ones,
+      b: both,
+      c: both,
+      d: negative,
+      total: sum,
+    });
+    await executable.run();
+    expect(await sum.read()).toEqual(Float32Array.of(24));
+  });
+
   it('give the same bits for any number of threads', async () => {
     const program = network(3);
     const one = await results('cpu', program, 1);

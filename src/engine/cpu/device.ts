@@ -119,7 +119,9 @@ class CpuExecutable implements Executable {
     );
     this.#checkTensors();
     const tensors = new Map([...this.#bound].map(([slot, tensor]) => [slot, tensor.native]));
-    const units = planStrips(optimise(program));
+    // Steps may change places and share what they made of weights, which only holds where slots are apart.
+    const shared = new Set(tensors.values()).size < tensors.size;
+    const units = shared ? program.steps.map((step) => ({ steps: [step] })) : planStrips(optimise(program));
     this.#steps = units.flatMap(({ steps }) => steps);
     const description = describeProgram(units, device.kernels, tensors);
     this.#native = native(() => new device.binding.NativeProgram(device.native, description));
