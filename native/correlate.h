@@ -8,7 +8,7 @@
  * `offsets[k]` from the position's own.
  *
  *   by channels  vectors along the rows, turned afterwards: wastes nothing where there are whole vectors of them.
- *   by strips    vectors along the lines, for few rows; wastes the end of the last vector of each line.
+ *   by segments    vectors along the lines, for few rows; wastes the end of the last vector of each line.
  */
 namespace limbeck {
 namespace LIMBECK_ISA {
@@ -42,7 +42,7 @@ class Correlation {
  public:
   const int64_t rows, lines, columns, width;  // lines are `width` apart in the operand
 
-  /** By strips the terms are ordered by the rows they reach. `depth` is that of most results. */
+  /** By segments the terms are ordered by the rows they reach. `depth` is that of most results. */
   Correlation(int64_t rows, int64_t lines, int64_t columns, int64_t width, const Reach& reach, int64_t depth)
       : rows(rows),
         lines(lines),
@@ -53,22 +53,22 @@ class Correlation {
         vectors_(ceil_div(rows, kLanes)),
         panels_(ceil_div(vectors_, kWindowVectors)),
         row_parts_(ceil_div(rows, kOuterRows)) {
-    const int64_t strips = lines * ceil_div(columns, kLanes);
-    const int64_t most = max(1, min(strips, strips_together(static_cast<int>(ceil_div(rows, row_parts_)))));
-    together_ = strips > 0 ? ceil_div(strips, ceil_div(strips, most)) : 1;
-    strips_ = round_up(strips, together_);
+    const int64_t segments = lines * ceil_div(columns, kLanes);
+    const int64_t most = max(1, min(segments, segments_together(static_cast<int>(ceil_div(rows, row_parts_)))));
+    together_ = segments > 0 ? ceil_div(segments, ceil_div(segments, most)) : 1;
+    segments_ = round_up(segments, together_);
     // Vector operations. Turning costs about a dozen terms, weights that are not packed an eighth, and a tile of one
     // vector is a third too small to keep the arithmetic units busy.
     const double by_channels = static_cast<double>(positions_ * vectors_) * (depth + 12) * (vectors_ == 1 ? 4.0 / 3 : 1);
-    const double by_strips = static_cast<double>(strips * rows) * depth * 9 / 8;
-    by_channels_ = by_channels <= by_strips;
+    const double by_segments = static_cast<double>(segments * rows) * depth * 9 / 8;
+    by_channels_ = by_channels <= by_segments;
   }
 
   LIMBECK_INLINE bool by_channels() const { return by_channels_; }
 
   /** Bytes of the table of positions, made once for a step. */
   LIMBECK_INLINE int64_t table_bytes() const {
-    return round_up(by_channels_ ? positions_ * int64_t{sizeof(int32_t)} : strips_ * int64_t{sizeof(Strip)}, 64);
+    return round_up(by_channels_ ? positions_ * int64_t{sizeof(int32_t)} : segments_ * int64_t{sizeof(Segment)}, 64);
   }
   void fill_table(void* table) const {
     if (by_channels_) {
@@ -77,16 +77,16 @@ class Correlation {
         for (int64_t i = 0; i < columns; i++) *positions++ = static_cast<int32_t>(line * width + i);
       return;
     }
-    Strip* const strips = static_cast<Strip*>(table);
+    Segment* const segments = static_cast<Segment*>(table);
     int64_t n = 0;
     for (int64_t line = 0; line < lines; line++)
       for (int64_t i = 0; i < columns; i += kLanes)
-        strips[n++] = {static_cast<int32_t>(line * width + i), static_cast<int32_t>(line * columns + i),
+        segments[n++] = {static_cast<int32_t>(line * width + i), static_cast<int32_t>(line * columns + i),
                        static_cast<int32_t>(min(kLanes, columns - i)), static_cast<int32_t>(reach_.first(line)),
                        static_cast<int32_t>(reach_.end(line))};
-    for (; n < strips_; n++) {  // the last tile is full
-      strips[n] = strips[n - 1];
-      strips[n].lanes = 0;
+    for (; n < segments_; n++) {  // the last tile is full
+      segments[n] = segments[n - 1];
+      segments[n].lanes = 0;
     }
   }
 
@@ -124,7 +124,7 @@ class Correlation {
     if (by_channels_) {
       run_by_channels(static_cast<const int32_t*>(table), weights, terms, operand, bias, add, scratch, c);
     } else {
-      run_by_strips(static_cast<const Strip*>(table), weights, row, terms, operand, bias, add, c);
+      run_by_segments(static_cast<const Segment*>(table), weights, row, terms, operand, bias, add, c);
     }
   }
 
@@ -161,18 +161,18 @@ class Correlation {
     }
   }
 
-  void run_by_strips(const Strip* table, const float* weights, int64_t row, const Terms& terms, const float* operand,
+  void run_by_segments(const Segment* table, const float* weights, int64_t row, const Terms& terms, const float* operand,
                      const float* bias, bool add, float* c) const {
     for (int64_t part = 0; part < row_parts_; part++) {
       const int64_t i0 = part_start(rows, row_parts_, part), i1 = part_start(rows, row_parts_, part + 1);
-      strips({weights + i0 * row, row, terms.weights, operand, terms.offsets, terms.depth / reach_.K, table, strips_,
+      segments({weights + i0 * row, row, terms.weights, operand, terms.offsets, terms.depth / reach_.K, table, segments_,
               c + i0 * positions_, positions_, bias ? bias + i0 : nullptr, add},
              i1 - i0, together_);
     }
   }
 
   Reach reach_;
-  int64_t positions_, vectors_, panels_, row_parts_, together_, strips_;
+  int64_t positions_, vectors_, panels_, row_parts_, together_, segments_;
   bool by_channels_;
 };
 

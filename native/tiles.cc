@@ -121,13 +121,13 @@ constexpr WindowsTile windows_tiles[8][3] = {ROWS(1), ROWS(2), ROWS(3), ROWS(4),
 #undef ROWS
 
 template <int Rows, int Together>
-__attribute__((noinline)) void strips_tile(const Strips& t) {
+__attribute__((noinline)) void segments_tile(const Segments& t) {
   const int64_t a_row = t.a_row;
-  for (const Strip *strip = t.strips, *end = strip + t.count; strip < end; strip += Together) {
+  for (const Segment *segment = t.segments, *end = segment + t.count; segment < end; segment += Together) {
     Vec sums[Rows][Together];
     const float* b[Together];
     LIMBECK_UNROLL
-    for (int j = 0; j < Together; j++) b[j] = t.b + strip[j].from;
+    for (int j = 0; j < Together; j++) b[j] = t.b + segment[j].from;
     LIMBECK_UNROLL
     for (int i = 0; i < Rows; i++) {
       const Vec bias = t.bias ? broadcast(t.bias[i]) : zero();
@@ -138,10 +138,10 @@ __attribute__((noinline)) void strips_tile(const Strips& t) {
       LIMBECK_UNROLL
       for (int j = 0; j < Together; j++) {
         LIMBECK_UNROLL
-        for (int i = 0; i < Rows; i++) sums[i][j] += load_partial(t.c + i * t.c_row + strip[j].to, strip[j].lanes);
+        for (int i = 0; i < Rows; i++) sums[i][j] += load_partial(t.c + i * t.c_row + segment[j].to, segment[j].lanes);
       }
     }
-    for (int64_t k = strip[Together - 1].first * t.group, last = strip[0].end * t.group; k < last; k++) {
+    for (int64_t k = segment[Together - 1].first * t.group, last = segment[0].end * t.group; k < last; k++) {
       const float* a = t.a + t.terms[k];
       const int64_t offset = t.offsets[k];
       // The shorter side stays in registers.
@@ -169,8 +169,8 @@ __attribute__((noinline)) void strips_tile(const Strips& t) {
     }
     LIMBECK_UNROLL
     for (int j = 0; j < Together; j++) {
-      float* c = t.c + strip[j].to;
-      const int64_t lanes = strip[j].lanes;
+      float* c = t.c + segment[j].to;
+      const int64_t lanes = segment[j].lanes;
       if (lanes == kLanes) {
         LIMBECK_UNROLL
         for (int i = 0; i < Rows; i++) store(c + i * t.c_row, sums[i][j]);
@@ -182,18 +182,18 @@ __attribute__((noinline)) void strips_tile(const Strips& t) {
   }
 }
 
-using StripsTile = void (*)(const Strips&);
+using SegmentsTile = void (*)(const Segments&);
 
 template <int Rows, int Together>
-constexpr StripsTile strips_entry() {
-  if constexpr (Rows <= kOuterRows && Together <= strips_together(Rows)) return strips_tile<Rows, Together>;
+constexpr SegmentsTile segments_entry() {
+  if constexpr (Rows <= kOuterRows && Together <= segments_together(Rows)) return segments_tile<Rows, Together>;
   return nullptr;
 }
 
 #define ROWS(r)                                                                              \
-  {strips_entry<r, 1>(), strips_entry<r, 2>(), strips_entry<r, 3>(), strips_entry<r, 4>(), \
-   strips_entry<r, 5>(), strips_entry<r, 6>(), strips_entry<r, 7>(), strips_entry<r, 8>()}
-constexpr StripsTile strips_tiles[8][kStripsTogether] = {ROWS(1), ROWS(2), ROWS(3), ROWS(4),
+  {segments_entry<r, 1>(), segments_entry<r, 2>(), segments_entry<r, 3>(), segments_entry<r, 4>(), \
+   segments_entry<r, 5>(), segments_entry<r, 6>(), segments_entry<r, 7>(), segments_entry<r, 8>()}
+constexpr SegmentsTile segments_tiles[8][kSegmentsTogether] = {ROWS(1), ROWS(2), ROWS(3), ROWS(4),
                                                          ROWS(5), ROWS(6), ROWS(7), ROWS(8)};
 #undef ROWS
 
@@ -276,7 +276,7 @@ void windows(Windows tile, int64_t rows, int64_t vectors) {
   }
 }
 
-void strips(const Strips& all, int64_t rows, int64_t together) { strips_tiles[rows - 1][together - 1](all); }
+void segments(const Segments& all, int64_t rows, int64_t together) { segments_tiles[rows - 1][together - 1](all); }
 
 void inner(const Inner& tile, int64_t rows, int64_t columns) { inner_tiles[rows - 1][columns - 1](tile); }
 

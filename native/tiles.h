@@ -60,7 +60,7 @@ void windows(Windows tile, int64_t rows, int64_t vectors);
 constexpr int kWindowVectors = kAccumulators / kOuterRows;
 
 /** Up to kLanes neighbours in a line: where they are in the operand and in the result, and the groups of terms they need. */
-struct Strip {
+struct Segment {
   int32_t from;
   int32_t to;
   int32_t lanes;
@@ -69,17 +69,17 @@ struct Strip {
 
 /**
  * c[i][to + lane] (+)= bias[i] + sum over k < depth of a[i * a_row + terms[k]] * b[from + offsets[k] + lane]. Terms are in
- * groups; the groups that a strip does not need are zeros of its operand. Both ends of those it needs move down from strip
- * to strip.
+ * groups; the groups that a segment does not need are zeros of its operand. Both ends of those it needs move down from segment
+ * to segment.
  */
-struct Strips {
+struct Segments {
   const float* a;
   int64_t a_row;
   const int32_t* terms;
   const float* b;  // readable for whole vectors
   const int32_t* offsets;
   int64_t group;  // terms in a group
-  const Strip* strips;
+  const Segment* segments;
   int64_t count;  // a multiple of those in a tile
   float* c;
   int64_t c_row;
@@ -87,14 +87,14 @@ struct Strips {
   bool add;
 };
 
-constexpr int kStripsTogether = 8;
-/** How many strips a tile of that many rows may have. */
-LIMBECK_INLINE constexpr int strips_together(int rows) {
-  return kAccumulators / rows < kStripsTogether ? kAccumulators / rows : kStripsTogether;
+constexpr int kSegmentsTogether = 8;
+/** How many segments a tile of that many rows may have. */
+LIMBECK_INLINE constexpr int segments_together(int rows) {
+  return kAccumulators / rows < kSegmentsTogether ? kAccumulators / rows : kSegmentsTogether;
 }
 
-/** 1 .. kOuterRows rows of all strips, 1 .. strips_together(rows) at a time. */
-void strips(const Strips& all, int64_t rows, int64_t together);
+/** 1 .. kOuterRows rows of all segments, 1 .. segments_together(rows) at a time. */
+void segments(const Segments& all, int64_t rows, int64_t together);
 
 // ---------------------------------------------------------------- inner products: vectors along the reduction
 

@@ -6,11 +6,11 @@ import { constant, networks, normals, oneHot } from './inputs.mjs';
 
 /** What evaluation spends its time on: fresh networks trained on the distilled images, as many at once as it takes. */
 export default {
-  title: '20 fresh ConvNets, 20 SGD steps each on 10 distilled images',
+  title: '20 fresh ConvNets, 5 SGD steps each on 10 distilled images',
   kind: 'train',
   peers: ['torch'],
   sizes: {
-    full: { width: 128, n: 10, T: 20, networks: 20 },
+    full: { width: 128, n: 10, T: 5, networks: 20 },
     // Rounding decides a ReLU on its edge now and then, and every step has a million of them: two float32 sides part.
     checked: { width: 128, n: 10, T: 2, networks: 2 },
     small: { width: 4, n: 2, T: 3, networks: 4 },

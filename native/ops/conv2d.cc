@@ -50,7 +50,7 @@ void forward(const Step& step, const Context& context) {
   int32_t* weights = reinterpret_cast<int32_t*>(packed + matrices * g.G * group_size);
   int32_t* offsets = weights + depth;
   plan.fill_table(table);
-  // In the order of w, or by strips line after line of the taps.
+  // In the order of w, or by segments line after line of the taps.
   const int64_t lines = plan.by_channels() ? 1 : g.KH;
   for (int64_t first = 0, k = 0; first < lines; first++) {
     for (int64_t c = 0; c < g.C; c++) {
@@ -69,7 +69,7 @@ void forward(const Step& step, const Context& context) {
     });
   }
 
-  // Vectors along strips read beyond an image.
+  // Vectors along segments read beyond an image.
   const bool as_is = g.as_is() && plan.by_channels();
   each_images(g, context, [&](int64_t p, int64_t first, int64_t end, int worker) {
     float* padded = context.worker_as<float>(worker);
