@@ -18,7 +18,7 @@ const { values: flags } = parseArgs({
   options: {
     only: { type: 'string', default: '' },
     device: { type: 'string', default: 'cpu' },
-    threads: { type: 'string', default: String(availableParallelism()) },
+    threads: { type: 'string' },
     peers: { type: 'string', default: Object.keys(peers).join(',') },
     trials: { type: 'string' },
     seconds: { type: 'string' },
@@ -27,24 +27,34 @@ const { values: flags } = parseArgs({
   },
 });
 
+const number = (name, fallback, least) => {
+  const value = Number(flags[name] ?? fallback);
+  if (value >= least) return value;
+  console.error(`--${name} is ${flags[name]}, expected a number of at least ${least}`);
+  process.exit(2);
+};
+const counts = {
+  threads: number('threads', availableParallelism(), 1),
+  trials: number('trials', flags.quick ? 1 : 5, 1),
+  seconds: number('seconds', flags.quick ? 0 : 4, 0),
+};
+
 const folder = mkdtempSync(join(tmpdir(), 'limbeck-bench-'));
 const options = {
   folder,
   quick: flags.quick,
   device: flags.device,
-  threads: Number(flags.threads),
   size: flags.quick ? 'small' : 'full',
-  trials: Number(flags.trials ?? (flags.quick ? 1 : 5)),
-  seconds: Number(flags.seconds ?? (flags.quick ? 0 : 4)),
+  ...counts,
 };
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+process.once('SIGINT', () => process.exit(130));
 
 try {
   process.exitCode = await main();
 } catch (error) {
   console.error(error.message);
   process.exitCode = error instanceof WrongResult ? 1 : 2;
-} finally {
-  rmSync(folder, { recursive: true, force: true });
 }
 
 async function main() {

@@ -125,7 +125,7 @@ class DeviceWrap : public Napi::ObjectWrap<DeviceWrap> {
 
 class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
  public:
-  /** new NativeProgram(device, { storages, arenaBytes, steps }); see ProgramDescription in src/engine/cpu/binding.ts. */
+  /** new NativeProgram(device, { storages, arenaBytes, steps, groups }); see ProgramDescription in src/engine/cpu/binding.ts. */
   explicit ProgramWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
     const Napi::Env env = info.Env();
     const DeviceWrap* device = unwrap<DeviceWrap>(info[0], kDeviceTag);

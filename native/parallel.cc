@@ -89,7 +89,8 @@ void Pool::run(int64_t chunks, Task task, void* body) {
   }
   const int64_t start = now();
   const int64_t own = work(0);
-  wait(total, kLate + 2 * (now() - start) / (own > 0 ? own : 1));
+  // Without a chunk of its own the caller cannot tell how long one takes.
+  wait(total, own > 0 ? kLate + 2 * (now() - start) / own : INT64_MAX);
 }
 
 /** Waits for the chunks of others; whoever still has one after `patience` rests from then on. */
@@ -118,7 +119,7 @@ void Pool::wait(uint32_t total, int64_t patience) {
 void Pool::loop(int worker) {
   const Seat& seat = seats_[static_cast<size_t>(worker)];
   int64_t idle_since = now();
-  for (int spins = 0; !quit_.load(std::memory_order_relaxed); spins++) {
+  for (unsigned spins = 0; !quit_.load(std::memory_order_relaxed); spins++) {
     const int64_t rest = seat.rest_until.load(std::memory_order_relaxed) - now();
     if (rest > 0) {
       std::unique_lock<std::mutex> lock(mutex_);

@@ -21,6 +21,24 @@ bool fits(const OperandDescription& o, int64_t available) {
   return o.stride == 0 || o.members - 1 <= (available - o.offset - o.bytes) / o.stride;
 }
 
+/** True when every strip finds the operand where there is memory. */
+bool fits(const OperandCut& cut, const OperandDescription& operand, const Strips& strips) {
+  const bool there = operand.storage >= 0 && cut.value >= 0;
+  switch (cut.kind) {
+    case OperandKind::kWhole:
+      return true;
+    case OperandKind::kCut:
+      return there && cut.value <= operand.bytes / strips.parts;
+    case OperandKind::kPerChannel:
+      return there && cut.value <= operand.bytes / strips.channels;
+    case OperandKind::kInner:
+      return cut.value >= 0 && cut.value < strips.inner_bytes;
+    case OperandKind::kSum:
+      return cut.value >= 0 && cut.value < strips.sum_floats;
+  }
+  return false;
+}
+
 }  // namespace
 
 Buffer::Buffer(void* allocation, int64_t bytes)
@@ -100,6 +118,12 @@ std::unique_ptr<Program> Program::create(std::shared_ptr<Pool> pool, const std::
           !fits(sum, storages[static_cast<size_t>(sum.storage)].bytes))
         return invalid("a sum over a batch reaches beyond its slot");
       group.strips.sums[s].target = bases[static_cast<size_t>(sum.storage)] + sum.offset;
+    }
+    for (size_t i = group.first; i < group.end(); i++) {
+      const StepCut& cut = group.strips.cuts[i - group.first];
+      for (size_t o = 0; o < steps[i].operands.size(); o++)
+        if (!fits(cut.operands[o], steps[i].operands[o], group.strips))
+          return invalid(describe(steps[i], i, o) + " cannot be cut into strips like this");
     }
     group.kernels = strip_workspace(group.strips, &program->calls_[group.first]);
     program->groups_.push_back(std::move(group));

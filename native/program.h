@@ -73,7 +73,7 @@ class Program {
                                          const std::vector<GroupDescription>& groups, Status* status, std::string* message);
 
   /**
-   * Runs all steps so many times; false when `stop` was called meanwhile (checked between steps). Adds how long each
+   * Runs all steps so many times; false when `stop` was called meanwhile (checked between steps and groups of steps). Adds how long each
    * step took to `nanoseconds`, one number a step, unless it is null.
    */
   bool run(int64_t times, double* nanoseconds = nullptr);

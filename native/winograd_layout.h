@@ -25,8 +25,8 @@ LIMBECK_INLINE int64_t weights_point(int64_t depth, int64_t columns) {
   return ceil_div(columns, kPanel) * kPanel * depth + 16;
 }
 
-/** Maps of one image `[channels, height, width]`; tiles see `padding` zeros around them. */
-struct Maps {
+/** WinogradMaps of one image `[channels, height, width]`; tiles see `padding` zeros around them. */
+struct WinogradMaps {
   int64_t channels, height, width, padding;
   LIMBECK_INLINE int64_t size() const { return channels * height * width; }
   LIMBECK_INLINE int64_t groups() const { return ceil_div(channels, kGroup); }
@@ -61,13 +61,13 @@ struct Winograd {
     images = ceil_div(N, blocks);
   }
 
-  LIMBECK_INLINE Maps x() const { return {C, H, W, padding}; }
-  LIMBECK_INLINE Maps y() const { return {OC, OH, OW, 0}; }
-  LIMBECK_INLINE int64_t row(const Maps& maps) const { return odd_lines(maps.channels); }
-  LIMBECK_INLINE int64_t point(const Maps& maps) const { return odd_lines(images * tiles * row(maps)); }
-  LIMBECK_INLINE Points points(const Maps& maps, float* data) const { return {data, row(maps), point(maps)}; }
+  LIMBECK_INLINE WinogradMaps x() const { return {C, H, W, padding}; }
+  LIMBECK_INLINE WinogradMaps y() const { return {OC, OH, OW, 0}; }
+  LIMBECK_INLINE int64_t row(const WinogradMaps& maps) const { return odd_lines(maps.channels); }
+  LIMBECK_INLINE int64_t point(const WinogradMaps& maps) const { return odd_lines(images * tiles * row(maps)); }
+  LIMBECK_INLINE Points points(const WinogradMaps& maps, float* data) const { return {data, row(maps), point(maps)}; }
   /** Floats of scratch: all points of a block, and what a worker needs to turn maps. */
-  LIMBECK_INLINE int64_t block(const Maps& maps) const { return kPoints * point(maps); }
+  LIMBECK_INLINE int64_t block(const WinogradMaps& maps) const { return kPoints * point(maps); }
   LIMBECK_INLINE int64_t turned() const { return ((4 * rows + 2) * (4 * columns + 2) + kLanes) * kGroup; }
 };
 
@@ -75,7 +75,7 @@ struct Winograd {
  * kLanes channels of x from c0 on as vectors of `[rows, columns]` pixels, kGroup floats apart, zeros around. May write
  * kLanes - 1 pixels more.
  */
-inline void turn_in(const Maps& maps, const float* x, int64_t c0, int64_t rows, int64_t columns, float* turned) {
+inline void turn_in(const WinogradMaps& maps, const float* x, int64_t c0, int64_t rows, int64_t columns, float* turned) {
   const int64_t channels = min(kLanes, maps.channels - c0), plane = maps.height * maps.width;
   const int64_t padding = maps.padding, width = min(maps.width, columns - padding);
   for (int64_t row = 0; row < rows; row++, turned += columns * kGroup) {
@@ -103,7 +103,7 @@ inline void turn_in(const Maps& maps, const float* x, int64_t c0, int64_t rows, 
 }
 
 /** The other way: (adds) the pixels that do not lie in the padding or beyond, and a bias, to y. */
-inline void turn_out(const Maps& maps, const float* turned, int64_t columns, int64_t c0, const float* bias, bool add,
+inline void turn_out(const WinogradMaps& maps, const float* turned, int64_t columns, int64_t c0, const float* bias, bool add,
                      float* y) {
   const int64_t channels = min(kLanes, maps.channels - c0), plane = maps.height * maps.width;
   if (channels <= 0) return;

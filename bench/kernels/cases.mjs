@@ -49,7 +49,8 @@ export const casesFor = (only, { quick }) =>
 /** A case as a peer's convolution: `forward N C H W OC KH KW stride padding`; undefined where it is none. */
 export function convolutionOf({ program: { steps } }) {
   const [op, pass] = steps[0].kernel.name.split('.');
-  if (op !== 'conv2d') return undefined;
+  const { x2, yBar2 } = steps[0].operands;
+  if (op !== 'conv2d' || x2 || yBar2) return undefined; // a second pair is a second convolution
   const { N, C, H, W, OC, KH, KW, stride, padding } = steps[0].sizes;
   return [pass, N, C, H, W, OC, KH, KW, stride, padding].join(' ');
 }

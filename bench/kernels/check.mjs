@@ -68,6 +68,7 @@ const axes = {
   y: ['N', 'OC', 'OH', 'OW'],
   yBar: ['N', 'OC', 'OH', 'OW'],
 };
+for (const second of ['x', 'w', 'yBar']) axes[`${second}2`] = axes[second];
 const independent = {
   'conv2d.forward': ['N', 'OC'],
   'conv2d.backwardInput': ['N', 'C'],

@@ -14,7 +14,9 @@ export function output(command, args, { env, input = '' } = {}) {
     child.on('error', reject);
     child.on('close', (status, signal) => {
       if (status === 0) return resolve(out());
-      const last = err().trim().split('\n').slice(-3).join(' ');
+      // Of an exception the line that says what it is, not the frames below.
+      const said = err().trim().split('\n');
+      const last = said.find((line) => /^\w*(Error|Exception)\b/.test(line)) ?? said.slice(-3).join(' ');
       reject(new Error(`${command} ended with ${signal ?? status}: ${last || out().slice(-300)}`));
     });
   });

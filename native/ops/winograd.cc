@@ -38,7 +38,7 @@ struct Loop {
 
 /** Every tile of some images from maps to points. */
 template <class Transform>
-inline void to_points(const Winograd& g, const Loop& loop, const Context& context, const Maps& maps, const float* x,
+inline void to_points(const Winograd& g, const Loop& loop, const Context& context, const WinogradMaps& maps, const float* x,
                       int64_t images, const Points& to) {
   constexpr int64_t kOverlap = Transform::kFrom - 4;
   const int64_t groups = maps.groups();
@@ -55,7 +55,7 @@ inline void to_points(const Winograd& g, const Loop& loop, const Context& contex
 /** Every tile of some images from points to maps, with a bias. */
 template <class Transform>
 inline void from_points(const Winograd& g, const Loop& loop, const Context& context, const Points& from, int64_t images,
-                        const Maps& maps, const float* bias, bool add, float* y) {
+                        const WinogradMaps& maps, const float* bias, bool add, float* y) {
   const int64_t groups = maps.groups();
   loop.each(images * groups, [&](int64_t chunk, int worker) {
     const int64_t image = chunk / groups, c0 = chunk % groups * kGroup;
@@ -106,7 +106,7 @@ inline void multiply_weights(const Loop& loop, const Points& from, int64_t tiles
 
 /** to (+)= from * u (+ from2 * u2) (+ b): the operands are from, u, from2, u2 and what follows. */
 template <class In, class Out>
-inline void correlate(const Step& step, const Context& context, const Winograd& g, const Maps& from, const Maps& to,
+inline void correlate(const Step& step, const Context& context, const Winograd& g, const WinogradMaps& from, const WinogradMaps& to,
                       int bias, int result) {
   const Loop loop(context, g);
   float* scratch = context.shared_as<float>();
@@ -199,7 +199,7 @@ void backward_weight(const Step& step, const Context& context) {
   enum { X, YBar, X2, YBar2, WBar };
   const Winograd g(step);
   const Loop loop(context, g);
-  const Maps x = g.x(), y = g.y();
+  const WinogradMaps x = g.x(), y = g.y();
   float* scratch = context.shared_as<float>();
   const Points v = g.points(x, scratch), m = g.points(y, scratch + g.block(x));
   const int64_t row = v.row, size = odd_lines(g.OC * row), vectors = ceil_div(g.C, kLanes);

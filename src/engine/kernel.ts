@@ -15,7 +15,8 @@ export type Members = (member: number) => Elements;
 
 /**
  * How a kernel can be called with a part of its work: some images of a batch, or some channels of an image (planes: the
- * maps of all images, one after the other). What it computes for them is what it computes for them with all.
+ * maps of all images, one after the other). What it computes for them is, up to rounding, what it computes
+ * for them with all.
  * Operands not named here are cut: they begin with the axes `[images, ...]` or `[images, channels, ...map]`.
  */
 export interface Cut {

@@ -38,7 +38,7 @@ function native<T>(call: () => T): T {
   }
 }
 
-// A long run must not hold up the end of the process: runs stop between two steps.
+// A long run must not hold up the end of the process: runs stop between two steps or groups of them.
 const devices = new Set<CpuDevice>();
 let listening = false;
 function stopAtExit(): void {
@@ -258,7 +258,7 @@ export class CpuDevice implements Device {
     return this.dispose();
   }
 
-  /** Ends the current run between two steps. */
+  /** Ends the current run between two steps or groups of them. */
   stop(): void {
     for (const executable of this.executables) executable.stop();
   }
