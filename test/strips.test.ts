@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { loadBinding } from '../src/engine/cpu/binding.js';
 import { planStrips } from '../src/engine/cpu/strips.js';
 import * as bias from '../src/engine/ops/bias.js';
 import * as conv2d from '../src/engine/ops/conv2d.js';
@@ -128,5 +129,43 @@ describe('strips', () => {
     const program = network(3);
     const one = await results('cpu', program, 1);
     for (const threads of [2, 3, 5]) expect(await results('cpu', program, threads)).toEqual(one);
+  });
+});
+
+describe('a description of strips', () => {
+  const binding = loadBinding();
+  const kernel = binding.kernels().findIndex(({ name }) => name === 'elementwise.fill');
+  const tensor = new binding.NativeTensor(40);
+  /** Fills ten floats in two strips, the operand found as `kind` and `value` say. */
+  const load = (kind: number, value: number) =>
+    new binding.NativeProgram(new binding.NativeDevice(binding.isas()[0], 1), {
+      storages: [{ tensor, offset: 0, bytes: 40 }],
+      arenaBytes: 0,
+      steps: [{ kernel, operands: [0, 0, 0, 1, 40], sizes: [1, 10], constants: [3], accumulate: false }],
+      groups: [
+        {
+          ...{ first: 0, parts: 10, channels: 1, members: 1, strips: 2, pieces: 1, alone: true },
+          ...{ innerBytes: 64, sumFloats: 16, sums: [] },
+          cuts: [{ operands: [kind, value], sizes: [0, 1], sums: false, begins: false }],
+        },
+      ],
+    });
+
+  it('is followed', async () => {
+    await load(1, 4).run(1);
+    const bytes = new Uint8Array(40);
+    tensor.read(bytes);
+    expect([...new Float32Array(bytes.buffer)]).toEqual(Array(10).fill(3));
+  });
+
+  it.each([
+    ['parts that are too large', 1, 8],
+    ['a channel that is too large', 4, 44],
+    ['a place behind the strip memory', 2, 64],
+    ['a place behind the sums', 3, 16],
+    ['a place before them', 3, -1],
+    ['a kind there is none of', 9, 0],
+  ])('is refused with %s', (_, kind, value) => {
+    expect(() => load(kind, value)).toThrow(/cannot be cut/);
   });
 });
