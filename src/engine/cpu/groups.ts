@@ -17,25 +17,25 @@ export interface Unit {
  */
 export const stripBytes: Record<Axis, number> = { images: 256 * 1024, planes: 48 * 1024 };
 
-/** A batch is cut up for so many threads, but into no fewer images than weights are worth reading for. */
-const kPieces = 16;
-const kPieceImages = 4;
+/** A batch is cut into so many strips at least, unless they would have fewer images than weights are worth reading for. */
+const leastStrips = 16;
+const leastImages = 4;
 
 /** Strips of images are about this long; how long exactly is decided when the whole group is known. */
-const kStripImages = 8;
+const usualStripImages = 8;
 
 /** Steps in a group at most: a run is stopped between two groups. */
-const kSteps = 256;
+const mostSteps = 256;
 
 /** How many steps may be put off until behind a group. */
-const kPutOff = 8;
+const mostPutOff = 8;
 
 /** Bytes that could be read from the second-level cache while threads wait for each other between two steps. */
-const kBarrierBytes = 512 * 1024;
+const barrierBytes = 512 * 1024;
 
 /** Into how many strips images are cut at least, so that threads have something to share. */
 export const piecesOf = (images: number): number =>
-  Math.max(1, Math.min(kPieces, Math.floor(images / kPieceImages)));
+  Math.max(1, Math.min(leastStrips, Math.floor(images / leastImages)));
 
 export const bytesOfView = (view: View): number => elements(view.shape) * bytesOf[view.slot.dtype];
 
@@ -76,7 +76,7 @@ function firstGroup(rest: Rest, axis: Axis): { unit: Unit; after: Rest } {
   const putOff: Step[] = [];
   const begins = pays(first, axis);
   let i = 1;
-  for (let step = at(rest, i); begins && step && joined.length < kSteps; step = at(rest, ++i)) {
+  for (let step = at(rest, i); begins && step && joined.length < mostSteps; step = at(rest, ++i)) {
     const accesses = accessesOf(step, axis);
     const joins =
       String(partsOf(step, axis)) === parts &&
@@ -84,7 +84,7 @@ function firstGroup(rest: Rest, axis: Axis): { unit: Unit; after: Rest } {
       pays(step, axis) &&
       accesses.every((access) => touched.every(access, partsAgree));
     const waits = !accesses.every((access) => waiting.every(access, (a, b) => !conflict(a, b)));
-    if (joins ? waits : putOff.length === kPutOff) break;
+    if (joins ? waits : putOff.length === mostPutOff) break;
     (joins ? joined : putOff).push(step);
     (joins ? touched : waiting).add(accesses);
   }
@@ -107,9 +107,9 @@ function pays(step: Step, axis: Axis): boolean {
     .reduce((sum, { view }) => sum + bytesOfView(view), 0);
   if (cut / images / channels > stripBytes[axis]) return false;
   const pieces = piecesOf(images);
-  const strips = pieces * Math.ceil(images / pieces / kStripImages);
+  const strips = pieces * Math.ceil(images / pieces / usualStripImages);
   const again = accesses
     .filter(({ role }) => role === 'whole' || role === 'sum')
     .reduce((sum, { view }) => sum + (strips - 1) * bytesOfView(view), 0);
-  return again <= cut + kBarrierBytes;
+  return again <= cut + barrierBytes;
 }

@@ -4,11 +4,11 @@ import { type Axis, accessesOf, partsOf } from './accesses.js';
 import { bytesOfView, groupSteps, piecesOf, stripBytes, type Unit } from './groups.js';
 
 /** Pieces of a group at most, so that threads end at nearly the same time; a quarter where adding up their sums would take long. */
-const kPieces = 64;
-const kSumFloats = 16 * 1024;
+const mostPieces = 64;
+const fewSumFloats = 16 * 1024;
 
 /** Multiply-adds that are not worth waking a thread for. */
-const kAlone = 256 * 1024;
+const aloneMultiplyAdds = 256 * 1024;
 
 /** A slot, or a part of it, that only the steps of one group touch: it lives in a worker's own strip memory. */
 export interface StripSlot {
@@ -81,7 +81,7 @@ const slotsOf = (step: Step) => new Set(accessesOf(step).map(({ view }) => view.
 const keyOf = ({ slot, offset }: View) => `${slot.id}+${offset}`;
 
 /** When the parts of inner slots live, in steps of the unit. */
-function livesOf(unit: Unit, inner: ReadonlySet<Slot>): Life<string>[] {
+function innerLives(unit: Unit, inner: ReadonlySet<Slot>): Life<string>[] {
   const lives = new Map<string, Life<string>>();
   unit.steps.forEach((step, index) => {
     for (const { view } of accessesOf(step, unit.axis)) {
@@ -97,7 +97,7 @@ function livesOf(unit: Unit, inner: ReadonlySet<Slot>): Life<string>[] {
 /** Most bytes that the steps of a unit touch or keep at a time, with all parts together. */
 function liveBytes(unit: Unit, inner: ReadonlySet<Slot>): number {
   const live = unit.steps.map(() => 0);
-  for (const { bytes, first, last } of livesOf(unit, inner))
+  for (const { bytes, first, last } of innerLives(unit, inner))
     for (let index = first; index <= last; index++) live[index] += bytes;
   unit.steps.forEach((step, index) => {
     for (const { view, role } of accessesOf(step, unit.axis))
@@ -116,7 +116,7 @@ function cutUp(axis: Axis, bytes: number, images: number, channels: number, sumF
     while (channels % strip) strip--;
     strips = (images * channels) / strip;
   }
-  return { strips, pieces: Math.min(strips, sumFloats > kSumFloats ? kPieces / 4 : kPieces) };
+  return { strips, pieces: Math.min(strips, sumFloats > fewSumFloats ? mostPieces / 4 : mostPieces) };
 }
 
 function plan(unit: Unit, axis: Axis, inner: ReadonlySet<Slot>): StripPlan {
@@ -134,7 +134,7 @@ function plan(unit: Unit, axis: Axis, inner: ReadonlySet<Slot>): StripPlan {
 
   const { strips, pieces } = cutUp(axis, liveBytes(unit, inner), images, channels, sumFloats);
   const share = Math.ceil(parts / strips) / parts;
-  const arena = planArena(livesOf(unit, inner).map((life) => ({ ...life, bytes: life.bytes * share })));
+  const arena = planArena(innerLives(unit, inner).map((life) => ({ ...life, bytes: life.bytes * share })));
   const members = steps[0].sizes.P;
   const flops = steps.reduce((sum, step) => sum + step.kernel.flops(step.sizes, step.operands), 0);
   return {
@@ -145,7 +145,7 @@ function plan(unit: Unit, axis: Axis, inner: ReadonlySet<Slot>): StripPlan {
     members,
     strips,
     pieces,
-    alone: flops < 2 * kAlone,
+    alone: flops < 2 * aloneMultiplyAdds,
     innerBytes: arena.bytes,
     sumFloats,
     sums: [...sums.values()],

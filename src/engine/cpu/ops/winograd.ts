@@ -1,4 +1,4 @@
-import type { Elements, Kernel, Members, OpCase } from '../../kernel.js';
+import { type Elements, type Kernel, type OpCase, pairsOf } from '../../kernel.js';
 import * as conv2d from '../../ops/conv2d.js';
 import type { Recorder, Sizes, View } from '../../program.js';
 
@@ -96,12 +96,6 @@ const weigh = (values: readonly number[][], u: Elements, depth: number, columns:
     count(36).map((point) =>
       values.reduce((sum, v, k) => sum + v[point] * u[weightAt(point, depth, columns, k, column)], 0),
     ),
-  );
-
-/** The pairs of factors that are there, of one member. */
-const pairsOf = (p: number, ...pairs: [Members | undefined, Members | undefined][]) =>
-  pairs.flatMap(([first, second]): [Elements, Elements][] =>
-    first && second ? [[first(p), second(p)]] : [],
   );
 
 /** `pairs` is how many pairs of factors there are, 1 or 2. */
