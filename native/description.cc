@@ -79,10 +79,11 @@ GroupDescription group_description(const Napi::Object& from) {
     const Napi::Object cut = object(cuts.Get(i));
     StepCut to{};
     const std::vector<int64_t> operands = integers(cut.Get("operands")), sizes = integers(cut.Get("sizes"));
-    for (size_t o = 0; 2 * o + 1 < operands.size() && o < kMaxOperands; o++)
+    for (size_t o = 0; 2 * o + 1 < operands.size() && o < kMaxOperands; o++) {
       to.operands[o] = {static_cast<OperandKind>(operands[2 * o]), operands[2 * o + 1]};
+      to.sums |= to.operands[o].kind == OperandKind::kSum;
+    }
     for (size_t s = 0; s < sizes.size() && s < kMaxSizes; s++) to.sizes[s] = sizes[s];
-    to.sums = cut.Get("sums").ToBoolean().Value();
     to.begins = cut.Get("begins").ToBoolean().Value();
     strips.cuts.push_back(to);
   }

@@ -73,4 +73,19 @@ class Pool {
   std::vector<std::thread> workers_;
 };
 
+/**
+ * Elements from .. to - 1 of target (+)= those of so many partial results, `stride` floats apart, in their order: whoever adds
+ * them up, an element is one sum in a fixed order.
+ */
+LIMBECK_INLINE void add_parts(float* target, const float* parts, int64_t count, int64_t stride, int64_t from, int64_t to,
+                              bool accumulate) {
+  for (int64_t piece = 0; piece < count; piece++, parts += stride) {
+    if (piece == 0 && !accumulate) {
+      for (int64_t i = from; i < to; i++) target[i] = parts[i];
+    } else {
+      for (int64_t i = from; i < to; i++) target[i] += parts[i];
+    }
+  }
+}
+
 }  // namespace limbeck

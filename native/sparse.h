@@ -3,9 +3,9 @@
 #include "transpose.h"
 
 /**
- * Gradients of a convolution where most of y_bar is zero: behind max pooling, which hands each gradient to one position of its window. Only
- * what is not zero is looked at, so that a NaN or infinity in x or w does not come through where y_bar is zero. The image lies with its channels side by side, so that the taps of a window are KH lines
- * of KW * C neighbours:
+ * Gradients of a convolution where most of y_bar is zero: behind max pooling, which hands each gradient to one position
+ * of its window. Only what is not zero is looked at, so that a NaN or infinity in x or w does not come through where y_bar
+ * is zero. The image lies with its channels side by side, so that the taps of a window are KH lines of KW * C neighbours:
  *
  *   to the weights  the line's vectors, times a value of y_bar, added up in registers over the values of one output channel
  *   to the input    lines of the weights, times the values at one position of y, added up in registers, then to the image

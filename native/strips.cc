@@ -75,15 +75,9 @@ void add_up(const Strips& strips, Pool& pool, const float* partial) {
     pool.each(strips.members * ranges, [&](int64_t chunk, int) {
       const int64_t member = chunk / ranges, from = chunk % ranges * range;
       const int64_t to = from + range < sum.floats ? from + range : sum.floats;
-      float* target = reinterpret_cast<float*>(sum.target + member * sum.stride);
-      for (int64_t piece = 0; piece < strips.pieces; piece++) {
-        const float* part = partial + (member * strips.pieces + piece) * strips.sum_floats + sum.offset;
-        if (piece == 0 && !sum.accumulate) {
-          for (int64_t i = from; i < to; i++) target[i] = part[i];
-        } else {
-          for (int64_t i = from; i < to; i++) target[i] += part[i];
-        }
-      }
+      add_parts(reinterpret_cast<float*>(sum.target + member * sum.stride),
+                partial + member * strips.pieces * strips.sum_floats + sum.offset, strips.pieces, strips.sum_floats, from, to,
+                sum.accumulate);
     });
   }
 }

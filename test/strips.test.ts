@@ -146,7 +146,7 @@ describe('a description of strips', () => {
         {
           ...{ first: 0, parts: 10, channels: 1, members: 1, strips: 2, pieces: 1, alone: true },
           ...{ innerBytes: 64, sumFloats: 16, sums: [] },
-          cuts: [{ operands: [kind, value], sizes: [0, 1], sums: false, begins: false }],
+          cuts: [{ operands: [kind, value], sizes: [0, 1], begins: false }],
         },
       ],
     });

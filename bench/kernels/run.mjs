@@ -1,7 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { WrongResult } from '../suite/compare.mjs';
-import { compile } from '../suite/compile.mjs';
-import { flagsOf, output, report } from '../suite/process.mjs';
+import { flagsOf, report } from '../suite/process.mjs';
 import { median } from '../suite/statistics.mjs';
 import { digits, markdown, timed } from '../suite/table.mjs';
 import { casesFor, convolutionOf } from './cases.mjs';
@@ -21,16 +20,16 @@ export async function runKernels(only, peer, options) {
     only: JSON.stringify(chosen.map(({ name }) => name)),
     seconds: seconds / 10,
   };
-  const errors = await limbeckTrial(flags, '--check');
+  const { errors } = await limbeckTrial(flags, '--check');
   const convolutions = chosen.map((opCase) => ({ name: opCase.name, line: convolutionOf(opCase) }));
   const shared = convolutions.filter(({ line }) => line);
-  const peakProgram = await compilePeak(options);
   let peak;
   const ours = [];
   const theirs = [];
   for (let trial = 0; trial < trials; trial++) {
-    if (peakProgram) peak = Math.max(peak ?? 0, Number(await output(peakProgram, [threads])));
-    ours.push(await limbeckTrial(flags));
+    const { times, gigaflops } = await limbeckTrial(flags);
+    ours.push(times);
+    if (gigaflops) peak = Math.max(peak ?? 0, gigaflops);
     if (peer && shared.length) {
       const lines = shared.map(({ line }) => line);
       const times = await peer.convolutions(lines, { threads, seconds: seconds / 10 });
@@ -60,19 +59,10 @@ async function limbeckTrial(flags, ...more) {
   }
 }
 
-/** A program that measures what the processor's multiply-add units reach; undefined where there is no compiler. */
-async function compilePeak({ folder }) {
-  try {
-    return await compile(new URL('peak.cc', import.meta.url), folder);
-  } catch {
-    return undefined;
-  }
-}
-
 const heading = (peak, threads) =>
   peak
     ? `Measured peak, the best of the trials, threads: ${threads}, float32 multiply-adds: ${digits(peak)} GFLOP/s.`
-    : 'No C++ compiler: the peak is not measured.';
+    : 'This engine does not measure its peak.';
 
 function table(rows, peak) {
   const rate = (gflop, ms) => gflop && ms && (1e3 * gflop) / ms;

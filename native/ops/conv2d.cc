@@ -12,8 +12,8 @@
  *   backwardWeight  few output channels: inner tiles, rows are output channels, columns taps, the reduction runs over
  *                   positions. Many: window tiles, rows are taps, columns output channels (weight_gradient.h).
  *
- * Both gradients look only at what is not zero where most of y_bar is (sparse.h). All of them group by group. Cut by members and images. The weight gradient of each piece of the batch goes to its own
- * partial sum, and the partial sums are added in order.
+ * Both gradients look only at what is not zero where most of y_bar is (sparse.h). All go group by group and are cut by members
+ * and images. The weight gradient of each piece of the batch goes to its own partial sum, and these are added in order.
  */
 namespace limbeck {
 namespace LIMBECK_ISA {
@@ -272,17 +272,8 @@ void backward_weight(const Step& step, const Context& context) {
     context.pool.each(g.P * pieces, one);
   }
 
-  // Piece after piece, whoever does it: an element is one sum in a fixed order.
   const auto add_up = [&](int64_t p, int64_t from, int64_t to) {
-    float* w_bar = step.f32(WBar, p);
-    for (int64_t piece = 0; piece < pieces; piece++) {
-      const float* part = partial + (p * pieces + piece) * weights;
-      if (piece == 0 && !step.accumulate) {
-        for (int64_t i = from; i < to; i++) w_bar[i] = part[i];
-      } else {
-        for (int64_t i = from; i < to; i++) w_bar[i] += part[i];
-      }
-    }
+    add_parts(step.f32(WBar, p), partial + p * pieces * weights, pieces, weights, from, to, step.accumulate);
   };
   const int64_t range = max(1024, 2 * kElements / pieces);
   const int64_t ranges = ceil_div(weights, range);

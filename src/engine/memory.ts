@@ -8,23 +8,27 @@ export interface Life<T> {
   last: number;
 }
 
-/** The temporaries of the moments of a run. */
-export function livesOf(moments: readonly Iterable<Slot>[]): Life<Slot>[] {
-  const lives = new Map<Slot, Life<Slot>>();
-  moments.forEach((slots, index) => {
-    for (const of of slots) {
+/** When everything lives that the moments of a run touch; each moment names it with its bytes. */
+export function livesOf<T>(moments: readonly Iterable<readonly [of: T, bytes: number]>[]): Life<T>[] {
+  const lives = new Map<T, Life<T>>();
+  moments.forEach((touched, index) => {
+    for (const [of, bytes] of touched) {
       const life = lives.get(of);
       if (life) life.last = index;
-      else lives.set(of, { of, bytes: of.length * bytesOf[of.dtype], first: index, last: index });
+      else lives.set(of, { of, bytes, first: index, last: index });
     }
   });
   return [...lives.values()];
 }
 
+export const slotBytes = ({ length, dtype }: Slot): number => length * bytesOf[dtype];
+
 /** The temporaries that each step of a program touches. */
 export const temporariesOf = (program: Program) =>
   program.steps.map((step) =>
-    Object.values(step.operands).flatMap((view) => (view && !view.slot.external ? [view.slot] : [])),
+    Object.values(step.operands).flatMap((view): [Slot, number][] =>
+      view && !view.slot.external ? [[view.slot, slotBytes(view.slot)]] : [],
+    ),
   );
 
 /** In whole cache lines, largest first. */

@@ -77,25 +77,34 @@ export interface ProgramDescription {
   readonly groups: readonly GroupDescription[];
 }
 
-/** Steps that run strip by strip; see strips.ts for how it is planned. */
-export interface GroupDescription {
-  /** The first of its steps; there are as many as `cuts`. */
-  readonly first: number;
+/** How a group of steps is cut. */
+export interface StripSizes {
+  /** Images, or planes of all images. */
   readonly parts: number;
+  /** Of an image; 1 where images are cut. */
   readonly channels: number;
   readonly members: number;
+  /** Into how many nearly equal strips the parts are cut, and into how many pieces the strips. */
   readonly strips: number;
   readonly pieces: number;
+  /** Whether there is too little to do for two threads. */
   readonly alone: boolean;
+  /** Bytes of a worker's strip memory. */
   readonly innerBytes: number;
+  /** Floats of partial sums of a piece. */
   readonly sumFloats: number;
+}
+
+/** Steps that run strip by strip; see strips.ts for how it is planned. */
+export interface GroupDescription extends StripSizes {
+  /** The first of its steps; there are as many as `cuts`. */
+  readonly first: number;
   readonly cuts: readonly {
     /** Two numbers an operand: its kind and, in bytes, what a part takes (cut, perChannel) or where it begins (inner; sum: in floats). */
     readonly operands: readonly number[];
     /** What one part adds to each size; 0 for sizes that stay, -1 for those that become 1. */
     readonly sizes: readonly number[];
-    /** Whether it writes a sum, and is the first step that does. */
-    readonly sums: boolean;
+    /** Whether it is the first step that writes its sum. */
     readonly begins: boolean;
   }[];
   /** Seven numbers a sum: five as for an operand, its place among a piece's sums in floats, and 1 when accumulating. */

@@ -34,7 +34,7 @@ const mostPutOff = 8;
 const barrierBytes = 512 * 1024;
 
 /** Into how many strips images are cut at least, so that threads have something to share. */
-export const piecesOf = (images: number): number =>
+export const leastStripsOf = (images: number): number =>
   Math.max(1, Math.min(leastStrips, Math.floor(images / leastImages)));
 
 export const bytesOfView = (view: View): number => elements(view.shape) * bytesOf[view.slot.dtype];
@@ -106,8 +106,8 @@ function pays(step: Step, axis: Axis): boolean {
     .filter(({ role }) => role === 'cut')
     .reduce((sum, { view }) => sum + bytesOfView(view), 0);
   if (cut / images / channels > stripBytes[axis]) return false;
-  const pieces = piecesOf(images);
-  const strips = pieces * Math.ceil(images / pieces / usualStripImages);
+  const least = leastStripsOf(images);
+  const strips = least * Math.ceil(images / least / usualStripImages);
   const again = accesses
     .filter(({ role }) => role === 'whole' || role === 'sum')
     .reduce((sum, { view }) => sum + (strips - 1) * bytesOfView(view), 0);

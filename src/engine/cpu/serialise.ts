@@ -1,5 +1,5 @@
 import { LimbeckError } from '../../util/errors.js';
-import { livesOf, planArena } from '../memory.js';
+import { livesOf, planArena, slotBytes } from '../memory.js';
 import { bytesOf, elements, type Slot, type Step, type View } from '../program.js';
 import { accessesOf } from './accesses.js';
 import type {
@@ -17,10 +17,12 @@ export function describeProgram(
   kernels: readonly KernelSignature[],
   tensors: ReadonlyMap<Slot, NativeTensor>,
 ): ProgramDescription {
-  const inner = (view: View, strips?: StripPlan) => strips?.slotOf(view) !== undefined;
+  const inner = (view: View, strips?: StripPlan) => strips?.innerOffset(view) !== undefined;
   const moments = units.map(({ steps, strips }) =>
     steps.flatMap((step) =>
-      accessesOf(step).flatMap(({ view }) => (view.slot.external || inner(view, strips) ? [] : [view.slot])),
+      accessesOf(step).flatMap(({ view }): [Slot, number][] =>
+        view.slot.external || inner(view, strips) ? [] : [[view.slot, slotBytes(view.slot)]],
+      ),
     ),
   );
   const arena = planArena(livesOf(moments));
@@ -30,7 +32,7 @@ export function describeProgram(
     let index = storageOf.get(slot);
     if (index === undefined) {
       index = storages.length;
-      const bytes = slot.length * bytesOf[slot.dtype];
+      const bytes = slotBytes(slot);
       storages.push(
         slot.external
           ? { tensor: tensors.get(slot)!, offset: 0, bytes }
@@ -69,23 +71,23 @@ function describeGroup(
   places: ReadonlyMap<string, number>,
   storage: (slot: Slot) => number,
 ): GroupDescription {
-  const { axis, parts, channels, members, pieces, alone, innerBytes, sumFloats } = strips;
+  const { axis } = strips;
+  const { parts } = strips.sizes;
   const begun = new Set<unknown>();
   const cuts = strips.steps.map((step) => {
     const signature = kernels[places.get(step.kernel.name)!];
     const accesses = new Map(accessesOf(step, axis).map((access) => [access.name, access]));
-    let [sums, begins] = [false, false];
+    let begins = false;
     const operands = signature.operands.flatMap((name): number[] => {
       const access = accesses.get(name);
       if (!access) return [kinds.whole, 0];
       const { view, role } = access;
-      const slot = strips.slotOf(view);
-      if (slot) return [kinds.inner, slot.offset];
+      const offset = strips.innerOffset(view);
+      if (offset !== undefined) return [kinds.inner, offset];
       if (role === 'whole' || role === 'placed') return [kinds.whole, 0];
       if (role === 'cut') return [kinds.cut, (elements(view.shape) / parts) * bytesOf[view.slot.dtype]];
       if (role === 'perChannel') return [kinds.perChannel, bytesOf[view.slot.dtype]];
       const sum = strips.sumOf(view);
-      sums = true;
       begins = !begun.has(sum);
       begun.add(sum);
       return [kinds.sum, sum.offset];
@@ -96,26 +98,14 @@ function describeGroup(
       if (cut.channels?.includes(name)) return 1;
       return cut.images?.includes(name) ? -1 : 0;
     });
-    return { operands, sizes, sums, begins };
+    return { operands, sizes, begins };
   });
   const sums = strips.sums.flatMap(({ view, offset, accumulate }) => [
     ...placeOf(view, storage(view.slot)),
     offset,
     accumulate ? 1 : 0,
   ]);
-  return {
-    first,
-    parts,
-    channels,
-    members,
-    strips: strips.strips,
-    pieces,
-    alone,
-    innerBytes,
-    sumFloats,
-    cuts,
-    sums,
-  };
+  return { ...strips.sizes, first, cuts, sums };
 }
 
 /** Five numbers: storage, offset, stride, members and bytes of a member. */

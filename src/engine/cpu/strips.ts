@@ -1,7 +1,8 @@
-import { type Life, planArena } from '../memory.js';
+import { type Life, livesOf, planArena } from '../memory.js';
 import { elements, type Program, type Slot, type Step, type View } from '../program.js';
 import { type Axis, accessesOf, partsOf } from './accesses.js';
-import { bytesOfView, groupSteps, piecesOf, stripBytes, type Unit } from './groups.js';
+import type { StripSizes } from './binding.js';
+import { bytesOfView, groupSteps, leastStripsOf, stripBytes, type Unit } from './groups.js';
 
 /** Pieces of a group at most, so that threads end at nearly the same time; a quarter where adding up their sums would take long. */
 const mostPieces = 64;
@@ -9,12 +10,6 @@ const fewSumFloats = 16 * 1024;
 
 /** Multiply-adds that are not worth waking a thread for. */
 const aloneMultiplyAdds = 256 * 1024;
-
-/** A slot, or a part of it, that only the steps of one group touch: it lives in a worker's own strip memory. */
-export interface StripSlot {
-  /** Bytes from the beginning of the strip memory. */
-  readonly offset: number;
-}
 
 /** A result that is a sum over the batch: every piece has a partial sum, which are added up in order. */
 export interface StripSum {
@@ -27,23 +22,10 @@ export interface StripSum {
 export interface StripPlan {
   readonly steps: readonly Step[];
   readonly axis: Axis;
-  /** Images, or planes of all images. */
-  readonly parts: number;
-  /** Of an image; 1 where images are cut. */
-  readonly channels: number;
-  readonly members: number;
-  /** Into how many nearly equal strips the parts are cut, and into how many pieces the strips. */
-  readonly strips: number;
-  readonly pieces: number;
-  /** Whether there is too little to do for two threads. */
-  readonly alone: boolean;
-  /** Bytes of a worker's strip memory. */
-  readonly innerBytes: number;
-  /** Floats of partial sums of a piece. */
-  readonly sumFloats: number;
+  readonly sizes: StripSizes;
   readonly sums: readonly StripSum[];
-  /** Where a view lives that no other unit touches. */
-  slotOf(view: View): StripSlot | undefined;
+  /** Where a view that no other unit touches lives, in bytes from the beginning of a worker's own strip memory. */
+  innerOffset(view: View): number | undefined;
   sumOf(view: View): StripSum;
 }
 
@@ -81,17 +63,14 @@ const slotsOf = (step: Step) => new Set(accessesOf(step).map(({ view }) => view.
 const keyOf = ({ slot, offset }: View) => `${slot.id}+${offset}`;
 
 /** When the parts of inner slots live, in steps of the unit. */
-function innerLives(unit: Unit, inner: ReadonlySet<Slot>): Life<string>[] {
-  const lives = new Map<string, Life<string>>();
-  unit.steps.forEach((step, index) => {
-    for (const { view } of accessesOf(step, unit.axis)) {
-      if (!inner.has(view.slot)) continue;
-      const life = lives.get(keyOf(view));
-      if (life) life.last = index;
-      else lives.set(keyOf(view), { of: keyOf(view), bytes: bytesOfView(view), first: index, last: index });
-    }
-  });
-  return [...lives.values()];
+function innerLives({ steps, axis }: Unit, inner: ReadonlySet<Slot>): Life<string>[] {
+  return livesOf(
+    steps.map((step) =>
+      accessesOf(step, axis).flatMap(({ view }): [string, number][] =>
+        inner.has(view.slot) ? [[keyOf(view), bytesOfView(view)]] : [],
+      ),
+    ),
+  );
 }
 
 /** Most bytes that the steps of a unit touch or keep at a time, with all parts together. */
@@ -109,7 +88,7 @@ function liveBytes(unit: Unit, inner: ReadonlySet<Slot>): number {
 /** How many strips and pieces there are; `sumFloats` are the partial sums of a piece. */
 function cutUp(axis: Axis, bytes: number, images: number, channels: number, sumFloats: number) {
   const fit = Math.max(1, Math.floor((stripBytes[axis] * images * channels) / bytes));
-  let strips = Math.max(piecesOf(images), Math.ceil(images / fit));
+  let strips = Math.max(leastStripsOf(images), Math.ceil(images / fit));
   if (axis === 'planes') {
     // A strip of planes lies within one image, so that its channels follow each other.
     let strip = Math.min(fit, channels);
@@ -137,22 +116,13 @@ function plan(unit: Unit, axis: Axis, inner: ReadonlySet<Slot>): StripPlan {
   const arena = planArena(innerLives(unit, inner).map((life) => ({ ...life, bytes: life.bytes * share })));
   const members = steps[0].sizes.P;
   const flops = steps.reduce((sum, step) => sum + step.kernel.flops(step.sizes, step.operands), 0);
+  const alone = flops < 2 * aloneMultiplyAdds;
   return {
     steps,
     axis,
-    parts,
-    channels,
-    members,
-    strips,
-    pieces,
-    alone: flops < 2 * aloneMultiplyAdds,
-    innerBytes: arena.bytes,
-    sumFloats,
+    sizes: { parts, channels, members, strips, pieces, alone, innerBytes: arena.bytes, sumFloats },
     sums: [...sums.values()],
-    slotOf(view) {
-      const offset = inner.has(view.slot) ? arena.offsetOf.get(keyOf(view)) : undefined;
-      return offset === undefined ? undefined : { offset };
-    },
+    innerOffset: (view) => (inner.has(view.slot) ? arena.offsetOf.get(keyOf(view)) : undefined),
     sumOf: (view) => sums.get(keyOf(view))!,
   };
 }

@@ -1,4 +1,4 @@
-import { type Elements, type Kernel, type OpCase, pairsOf } from '../../kernel.js';
+import { type Elements, type Kernel, type OpCase, pairCount, pairsOf } from '../../kernel.js';
 import * as conv2d from '../../ops/conv2d.js';
 import type { Recorder, Sizes, View } from '../../program.js';
 
@@ -98,10 +98,10 @@ const weigh = (values: readonly number[][], u: Elements, depth: number, columns:
     ),
   );
 
-/** `pairs` is how many pairs of factors there are, 1 or 2. */
-const sizes = ['P', 'N', 'C', 'H', 'W', 'OC', 'OH', 'OW', 'padding', 'pairs'] as const;
+const sizes = ['P', 'N', 'C', 'H', 'W', 'OC', 'OH', 'OW', 'padding'] as const;
 /** Those of the convolution that is meant: fewer are done. */
-const multiplyAdds = (s: Sizes) => 2 * s.pairs * s.P * s.N * s.OC * s.OH * s.OW * s.C * 9;
+const multiplyAdds: Kernel['flops'] = (s, operands) =>
+  2 * pairCount(operands) * s.P * s.N * s.OC * s.OH * s.OW * s.C * 9;
 // Sums with signs: bounded by how far the result moves, not by absolute values.
 const common = { sizes, constants: [], kind: 'nonlinear', flops: multiplyAdds } as const;
 
@@ -136,7 +136,7 @@ export const forwardKernel: Kernel = {
   ...common,
   name: 'winograd.forward',
   operands: { x: 'read', u: 'read', x2: 'optional', u2: 'optional', b: 'optional', y: 'write' },
-  reduction: (s) => s.pairs * s.C * 9 + 1,
+  reduction: (s, operands) => pairCount(operands) * s.C * 9 + 1,
   reference({ x, u, x2, u2, b, y }, s, _, accumulate) {
     for (let p = 0; p < s.P; p++) {
       const yp = y(p);
@@ -158,7 +158,7 @@ export const backwardInputKernel: Kernel = {
   ...common,
   name: 'winograd.backwardInput',
   operands: { yBar: 'read', u: 'read', yBar2: 'optional', u2: 'optional', xBar: 'write' },
-  reduction: (s) => s.pairs * s.OC * 9 + 1,
+  reduction: (s, operands) => pairCount(operands) * s.OC * 9 + 1,
   reference({ yBar, u, yBar2, u2, xBar }, s, _, accumulate) {
     for (let p = 0; p < s.P; p++) {
       const xp = xBar(p);
@@ -181,7 +181,7 @@ export const backwardWeightKernel: Kernel = {
   operands: { x: 'read', yBar: 'read', x2: 'optional', yBar2: 'optional', wBar: 'write' },
   // No weights at the points go in or out: held to what a plain convolution is held to.
   kind: 'multilinear',
-  reduction: (s) => s.pairs * s.N * s.OH * s.OW + 1,
+  reduction: (s, operands) => pairCount(operands) * s.N * s.OH * s.OW + 1,
   reference({ x, yBar, x2, yBar2, wBar }, s, constants, accumulate) {
     const plain = { ...s, KH: 3, KW: 3, stride: 1, G: 1, dilation: 1 };
     const { reference } = conv2d.backwardWeightKernel;
@@ -207,7 +207,7 @@ interface CaseShape {
 function casesOf(shape: CaseShape): OpCase[] {
   const { N, C, H, W, OC, padding, P = 1, shared, pairs = 1, accumulate = false } = shape;
   const [OH, OW] = [H + 2 * padding - 2, W + 2 * padding - 2];
-  const geometry = { P, N, C, H, W, OC, OH, OW, padding, pairs };
+  const geometry = { P, N, C, H, W, OC, OH, OW, padding };
   const [x, y, w] = [
     [N, C, H, W],
     [N, OC, OH, OW],

@@ -1,4 +1,5 @@
 import { elements, Program, type Sizes, type Slot, type Step, type View } from '../../program.js';
+import { accessesOf } from '../accesses.js';
 import {
   backwardInputKernel,
   backwardWeightKernel,
@@ -100,15 +101,11 @@ export function winograd(program: Program): Program {
         u: w && transform(w, turned),
         u2: w2 && transform(w2, turned),
       };
-      const pairs = others.x2 || others.yBar2 ? 2 : 1;
-      steps.push({ ...step, kernel, operands, sizes: { P, N, C, H, W, OC, OH, OW, padding, pairs } });
+      steps.push({ ...step, kernel, operands, sizes: { P, N, C, H, W, OC, OH, OW, padding } });
     } else {
       steps.push(step);
     }
-    for (const [name, access] of Object.entries(step.kernel.operands)) {
-      const view = step.operands[name];
-      if (view && (access === 'write' || access === 'update')) transformed.written(view.slot);
-    }
+    for (const { view, writes } of accessesOf(step)) if (writes) transformed.written(view.slot);
   }
   return new Program(program.name, slots, steps);
 }
