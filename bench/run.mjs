@@ -18,6 +18,7 @@ const { values: flags } = parseArgs({
   options: {
     only: { type: 'string', default: '' },
     device: { type: 'string', default: 'cpu' },
+    passes: { type: 'string' },
     threads: { type: 'string' },
     peers: { type: 'string', default: Object.keys(peers).join(',') },
     trials: { type: 'string' },
@@ -44,6 +45,7 @@ const options = {
   folder,
   quick: flags.quick,
   device: flags.device,
+  passes: flags.passes,
   size: flags.quick ? 'small' : 'full',
   ...counts,
 };
@@ -64,9 +66,10 @@ async function main() {
   if (unknown.length)
     throw new Error(`no peer ${unknown.join(', ')}; there are ${Object.keys(peers).join(', ')}`);
   const { present, versions } = await findPeers(asked);
+  const passes = flags.passes === undefined ? '' : `, passes: ${flags.passes || 'none'}`;
   const head = [
     describeMachine(),
-    `limbeck: ${flags.device}, threads: ${options.threads}; trials a side: ${options.trials}.`,
+    `limbeck: ${flags.device}, threads: ${options.threads}${passes}; trials a side: ${options.trials}.`,
     ...versions,
   ].join('\n');
   const names = Object.keys(workloads).filter((name) => name.includes(only));

@@ -295,6 +295,7 @@ describe('what is asked for wrongly', () => {
     const [cpu, other] = [await device({ threads: 1 }), await device({ threads: 1 })];
     await expect(openCpuDevice({ isa: 'mmx' })).rejects.toEqual(code('ERR_OPTION'));
     await expect(openCpuDevice({ threads: 0 })).rejects.toEqual(code('ERR_OPTION'));
+    await expect(openCpuDevice({ passes: ['winigrad'] })).rejects.toEqual(code('ERR_OPTION'));
     await expect(cpu.tensor('f32', 0)).rejects.toEqual(code('ERR_SHAPE'));
     await expect(cpu.tensor('f32', 3, [1, 2, 3, 4])).rejects.toEqual(code('ERR_SHAPE'));
     const tensors: Record<string, Tensor> = {

@@ -119,6 +119,21 @@ describe('Winograd', () => {
   });
 });
 
+test.each([
+  [undefined, ['winograd.weights', 'winograd.forward']],
+  [[], ['conv2d.forward']],
+])('a device opened with passes %j runs %j', async (passes, kernels) => {
+  const device = await openCpuDevice({ threads: 1, passes });
+  const r = new Recorder('one');
+  const x = r.external('x', 1, [4, 16, 8, 8]);
+  conv2d.forward(r, { x, w: r.external('w', 1, [16, 16, 3, 3]) }, { stride: 1, padding: 1 });
+  const tensors = { x: await device.tensor('f32', 4 * 16 * 64), w: await device.tensor('f32', 16 * 16 * 9) };
+  const executable = await device.load(r.program(), tensors);
+  const { steps } = await executable.profile!();
+  expect(steps.map(({ kernel }) => kernel.name)).toEqual(kernels);
+  await device.dispose();
+});
+
 describe('transformed weights', () => {
   const geometry = { stride: 1, padding: 1 };
   const shape = [4, 16, 8, 8];

@@ -13,10 +13,11 @@ const script = fileURLToPath(new URL('trial.mjs', import.meta.url));
  */
 export async function runKernels(only, peer, options) {
   const chosen = casesFor(only, options);
-  const { device, threads, trials, seconds } = options;
+  const { device, threads, passes, trials, seconds } = options;
   const flags = {
     device,
     threads,
+    passes,
     only: JSON.stringify(chosen.map(({ name }) => name)),
     seconds: seconds / 10,
   };

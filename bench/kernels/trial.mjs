@@ -13,13 +13,17 @@ const { values: flags } = parseArgs({
   options: {
     device: { type: 'string' },
     threads: { type: 'string' },
+    passes: { type: 'string' },
     only: { type: 'string' },
     seconds: { type: 'string' },
     check: { type: 'boolean' },
   },
 });
 
-const device = await openDevice(flags.device, { threads: Number(flags.threads) });
+const device = await openDevice(flags.device, {
+  threads: Number(flags.threads),
+  passes: flags.passes?.split(',').filter(Boolean),
+});
 const only = new Set(JSON.parse(flags.only));
 const [times, errors] = [{}, {}];
 const peak = flags.check ? undefined : await device.peak?.();

@@ -17,12 +17,16 @@ const { values: flags } = parseArgs({
     results: { type: 'string' },
     device: { type: 'string' },
     threads: { type: 'string' },
+    passes: { type: 'string' },
     seconds: { type: 'string' },
   },
 });
 
 const workload = workloads[flags.workload];
-const device = await openDevice(flags.device, { threads: Number(flags.threads) });
+const device = await openDevice(flags.device, {
+  threads: Number(flags.threads),
+  passes: flags.passes?.split(',').filter(Boolean),
+});
 const arrays = readArrays(flags.inputs);
 const peak = measureMemory();
 const prepared = await workload.prepare(device, workload.sizes[flags.size], arrays);

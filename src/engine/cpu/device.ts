@@ -12,7 +12,7 @@ import {
   type NativeProgram,
   type NativeTensor,
 } from './binding.js';
-import { optimise } from './optimise.js';
+import { optimiserOf } from './optimise.js';
 import { describeProgram } from './serialise.js';
 import { planStrips } from './strips.js';
 
@@ -23,6 +23,8 @@ export interface CpuOptions {
   readonly threads?: number;
   /** An instruction set out of `cpuInfo().isas`. Default: the environment variable LIMBECK_ISA, or else the best. */
   readonly isa?: string;
+  /** What to make of programs before they are loaded, by name, to measure what it gains: `winograd`. Default: all there is. */
+  readonly passes?: readonly string[];
 }
 
 const arrays = { f32: Float32Array, u32: Uint32Array, u8: Uint8Array } as const;
@@ -121,7 +123,9 @@ class CpuExecutable implements Executable {
     const tensors = new Map([...this.#bound].map(([slot, tensor]) => [slot, tensor.native]));
     // Steps may change places and share what they made of weights, which only holds where slots are apart.
     const shared = new Set(tensors.values()).size < tensors.size;
-    const units = shared ? program.steps.map((step) => ({ steps: [step] })) : planStrips(optimise(program));
+    const units = shared
+      ? program.steps.map((step) => ({ steps: [step] }))
+      : planStrips(device.optimise(program));
     this.#steps = units.flatMap(({ steps }) => steps);
     const description = describeProgram(units, device.kernels, tensors);
     this.#native = native(() => new device.binding.NativeProgram(device.native, description));
@@ -189,9 +193,11 @@ export class CpuDevice implements Device {
   readonly tensors = new Set<CpuTensor>();
   readonly executables = new Set<CpuExecutable>();
   readonly turns = new Turns();
+  readonly optimise: ReturnType<typeof optimiserOf>;
   #disposed?: Promise<void>;
 
-  constructor({ threads, isa }: CpuOptions = {}) {
+  constructor({ threads, isa, passes }: CpuOptions = {}) {
+    this.optimise = optimiserOf(passes);
     this.binding = loadBinding();
     this.kernels = this.binding.kernels();
     const info = cpuInfo();

@@ -1,9 +1,20 @@
+import { LimbeckError } from '../../util/errors.js';
 import type { Program } from '../program.js';
 import { winograd } from './passes/winograd.js';
 
-/** What the cpu engine makes of a program before it loads it, in this order; results stay the same up to rounding. */
-const passes: readonly ((program: Program) => Program)[] = [winograd];
+type Pass = (program: Program) => Program;
 
-export function optimise(program: Program): Program {
-  return passes.reduce((current, pass) => pass(current), program);
+/** What the cpu engine makes of a program before it loads it, in this order; results stay the same up to rounding. */
+const passes: Readonly<Record<string, Pass>> = { winograd };
+
+/** The passes of these names, all unless given, as one; ERR_OPTION for a name that there is none of. */
+export function optimiserOf(names: readonly string[] = Object.keys(passes)): Pass {
+  const unknown = names.find((name) => !Object.hasOwn(passes, name));
+  if (unknown !== undefined)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `passes has ${JSON.stringify(unknown)}, expected names out of: ${Object.keys(passes).join(', ')}`,
+    );
+  const chosen = Object.keys(passes).filter((name) => names.includes(name));
+  return (program) => chosen.reduce((current, name) => passes[name](current), program);
 }
