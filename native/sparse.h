@@ -1,32 +1,76 @@
 #pragma once
+#include <type_traits>
+
 #include "convolution.h"
 #include "transpose.h"
 
 /**
  * Gradients of a convolution where most of y_bar is zero: behind max pooling, which hands each gradient to one position
  * of its window. Only what is not zero is looked at, so that a NaN or infinity in x or w does not come through where y_bar
- * is zero. The image lies with its channels side by side, so that the taps of a window are KH lines of KW * C neighbours:
+ * is zero. The image of one group lies with its channels side by side, so that the taps of a window are KH lines of KW * C neighbours:
  *
- *   to the weights  the line's vectors, times a value of y_bar, added up in registers over the values of one output channel
- *   to the input    lines of the weights, times the values at one position of y, added up in registers, then to the image
+ *   to the weights  the lines of the image, times a value of y_bar, added up in registers over the values of one output channel
+ *   to the input    lines of the weights in registers, times a value, added up apart for each column of y: vectors are read
+ *                   back as they were stored, which costs no wait; then moved to where they belong in the image
  */
 namespace limbeck {
 namespace LIMBECK_ISA {
 
-/** Values that are not zero, and a number for each. */
+/** Values of one map that are not zero, and where each is. */
 struct Nonzeros {
   float* values;
-  int32_t* numbers;
+  int32_t* places;
   int64_t count;
+
+  /** Keeps what is not zero of n values, with its place as `places_of(first)` gives them. May write kLanes - 1 beyond. */
+  template <class Places>
+  LIMBECK_INLINE void find(const float* from, int64_t n, Places&& places_of) {
+    count = 0;
+    for (int64_t i = 0; i < n; i += kLanes) {
+      const int64_t rest = min(kLanes, n - i);
+      const Vec v = rest == kLanes ? load(from + i) : load_partial(from + i, rest);
+      count += store_nonzeros(v, places_of(i, rest), values + count, places + count);
+    }
+  }
+  /** Of a map. */
+  LIMBECK_INLINE void find(const float* map, int64_t n) {
+    find(map, n, [](int64_t i, int64_t) { return iota() + static_cast<int32_t>(i); });
+  }
+  /** Of what pooling sends back, `index` being the winners in the map. */
+  LIMBECK_INLINE void find(const float* pooled, const uint32_t* index, int64_t n) {
+    find(pooled, n, [&](int64_t i, int64_t rest) {
+      if (rest == kLanes) return load_ints(index + i);
+      return reinterpret_cast<Ints>(load_partial(reinterpret_cast<const float*>(index + i), rest));
+    });
+  }
 };
 
-/** Keeps what is not zero of n values, with the numbers in `table`. May read and write kLanes - 1 numbers beyond. */
-LIMBECK_INLINE void find_nonzeros(Nonzeros& to, const float* values, int64_t n, const int32_t* table) {
-  to.count = 0;
-  for (int64_t i = 0; i < n; i += kLanes) {
-    const Vec v = n - i >= kLanes ? load(values + i) : load_partial(values + i, n - i);
-    const Ints numbers = load_ints(reinterpret_cast<const uint32_t*>(table + i));
-    to.count += store_nonzeros(v, numbers, to.values + to.count, to.numbers + to.count);
+/** Calls tile(rows, vectors, first line, first vector), the first two constants, for tiles of lines that stay in registers. */
+template <int Vectors, class F>
+LIMBECK_INLINE void each_tile_of(int64_t lines, int64_t vector, F&& tile) {
+  constexpr int most = kAccumulators / Vectors < 6 ? kAccumulators / Vectors : 6;
+  constexpr std::integral_constant<int, Vectors> vectors;
+  for (int64_t line = 0; line < lines; line += most) {
+    switch (min(most, lines - line)) {
+      case 1: tile(std::integral_constant<int, 1>(), vectors, line, vector); break;
+      case 2: tile(std::integral_constant<int, 2>(), vectors, line, vector); break;
+      case 3: tile(std::integral_constant<int, 3>(), vectors, line, vector); break;
+      case 4: if constexpr (most >= 4) tile(std::integral_constant<int, 4>(), vectors, line, vector); break;
+      case 5: if constexpr (most >= 5) tile(std::integral_constant<int, 5>(), vectors, line, vector); break;
+      default: if constexpr (most >= 6) tile(std::integral_constant<int, 6>(), vectors, line, vector); break;
+    }
+  }
+}
+
+template <class F>
+LIMBECK_INLINE void each_tile(int64_t lines, int64_t vectors, F&& tile) {
+  for (int64_t v = 0; v < vectors; v += 4) {
+    switch (vectors - v) {
+      case 1: each_tile_of<1>(lines, v, tile); break;
+      case 2: each_tile_of<2>(lines, v, tile); break;
+      case 3: each_tile_of<3>(lines, v, tile); break;
+      default: each_tile_of<4>(lines, v, tile); break;
+    }
   }
 }
 
@@ -35,183 +79,252 @@ struct Sparse {
   int64_t width, height;  // of the padded image
   int64_t line;           // floats of a line of it
   int64_t taps;           // floats of a line of taps
-  int64_t vectors;        // of those
+  int64_t row;            // the same in whole vectors
 
   explicit Sparse(const Convolution& g)
       : width(max(g.W + g.padding, (g.OW - 1) * g.stride + g.KW)),
         height(max(g.H + g.padding, (g.OH - 1) * g.stride + g.KH)),
         line(width * g.C),
         taps(g.KW * g.C),
-        vectors(ceil_div(taps, kLanes)) {}
+        row(round_up(taps, kLanes)) {}
 
   LIMBECK_INLINE int64_t image_size() const { return round_up(height * line + kLanes, 16); }
   /** Floats of the taps of one output channel. */
-  LIMBECK_INLINE int64_t window(const Convolution& g) const { return g.KH * vectors * kLanes; }
+  LIMBECK_INLINE int64_t window(const Convolution& g) const { return g.KH * row; }
   /** Most values at a time, and room for a vector behind them. */
-  LIMBECK_INLINE int64_t most(const Convolution& g) const { return round_up(max(g.OH * g.OW, g.OC), kLanes) + kLanes; }
-  LIMBECK_INLINE int64_t scratch(const Convolution& g) const {
-    return image_size() + g.OC * window(g) + 3 * most(g) + g.OH * g.OW * round_up(g.OC, kLanes);
+  LIMBECK_INLINE int64_t most(const Convolution& g) const { return round_up(g.OH * g.OW, kLanes) + kLanes; }
+  /** Floats of the lines of the image, apart for each column of y. */
+  LIMBECK_INLINE int64_t columns_size(const Convolution& g) const { return height * g.OW * row; }
+  LIMBECK_INLINE int64_t weights_scratch(const Convolution& g) const {
+    return image_size() + g.OC * window(g) + 3 * most(g);
+  }
+  LIMBECK_INLINE int64_t input_scratch(const Convolution& g, int64_t pairs) const {
+    return image_size() + columns_size(g) + pairs * g.OC * window(g) + 3 * most(g);
   }
 
+  /** Taps lie side by side, and the columns stay in the second-level cache. */
+  LIMBECK_INLINE bool fits(const Convolution& g) const { return g.dilation == 1 && columns_size(g) <= 64 * 1024; }
+
   /**
-   * Whether it is less work than all positions: in vector operations, which here run at half the speed, with
-   * `overhead` of them for each position. Decided by the beginning of the first image.
+   * Whether it is less work than all positions: in vector operations, which here run at half the speed. Decided by the
+   * beginning of the first image.
    */
-  LIMBECK_INLINE bool pays(const Convolution& g, const float* y_bar, int64_t overhead) const {
-    // Channels are turned by whole vectors, or by one of them.
-    if (g.dilation != 1 || (g.C > kLanes && g.C % kLanes != 0)) return false;
+  LIMBECK_INLINE bool pays(const Convolution& g, const float* y_bar) const {
+    if (!fits(g)) return false;
     const int64_t sample = min(4096, g.y_size());
     int32_t nonzeros = 0;
     for (int64_t i = 0; i < sample; i++) nonzeros += y_bar[i] != 0;
-    const int64_t here = 2 * nonzeros * g.KH * vectors + overhead * sample / g.OC;
-    return here * kLanes <= sample * g.KH * taps;
+    return 2 * nonzeros * row <= sample * taps;
   }
-  LIMBECK_INLINE bool pays_for_weights(const Convolution& g, const float* y_bar) const { return pays(g, y_bar, 0); }
-  LIMBECK_INLINE bool pays_for_input(const Convolution& g, const float* y_bar) const { return pays(g, y_bar, 24); }
 
   /** The image with its channels side by side; what is outside is zero already. */
   LIMBECK_INLINE void spread(const Convolution& g, const float* x, float* image) const {
     float* to = image + g.padding * (line + g.C);
-    if (width == g.W) {
-      transpose(x, g.H * g.W, g.C, g.H * g.W, to, g.C);
-      return;
-    }
-    for (int64_t h = 0; h < g.H; h++, x += g.W, to += line) {
+    const int64_t rows = width == g.W ? 1 : g.H, n = g.H * g.W / rows;
+    for (int64_t h = 0; h < rows; h++, x += n, to += line) {
       if (g.C == 1) {
-        copy_row(to, x, g.W);
-      } else {
-        transpose(x, g.H * g.W, g.C, g.W, to, g.C);
+        copy_row(to, x, n);
+        continue;
       }
+      each_column(x, g.H * g.W, g.C, n, [&](int64_t i, int64_t c, Vec values, int64_t channels) {
+        // Zeros behind the only vector of a pixel are overwritten by the next one.
+        if (g.C <= kLanes) return store(to + i * g.C, values);
+        store_partial(to + i * g.C + c, values, channels);
+      });
     }
   }
 
   /** The pixels of an image back where they belong. */
   LIMBECK_INLINE void collect(const Convolution& g, const float* image, bool accumulate, float* x) const {
+    const auto put = [&](float* to, Vec values, int64_t n) {
+      store_partial(to, accumulate ? load_partial(to, n) + values : values, n);
+    };
     const int64_t map = g.H * g.W, rows = width == g.W ? 1 : g.H, n = map / rows;
     for (int64_t h = 0; h < rows; h++) {
       const float* from = image + (h + g.padding) * line + g.padding * g.C;
-      each_column(from, g.C, n, g.C, [&](int64_t c, int64_t i, Vec values, int64_t count) {
-        float* to = x + c * map + h * n + i;
-        store_partial(to, accumulate ? load_partial(to, count) + values : values, count);
-      });
+      float* to = x + h * n;
+      if (g.C == 1) {
+        for (int64_t i = 0; i < n; i += kLanes) put(to + i, load(from + i), min(kLanes, n - i));
+      } else {
+        each_column(from, g.C, n, g.C, [&](int64_t c, int64_t i, Vec values, int64_t m) { put(to + c * map + i, values, m); });
+      }
     }
   }
 };
 
-/** sums[r][v] += sum over the nonzeros of value * from[number + r * row + v]; the number times `scale`, the result every `to_row`. */
-template <int Rows, int Vectors>
-LIMBECK_INLINE void add_lines(const Nonzeros& nonzeros, const float* from, int64_t scale, int64_t row, float* to,
-                              int64_t to_row) {
-  Vec sums[Rows][Vectors];
-  LIMBECK_UNROLL
-  for (int r = 0; r < Rows; r++) {
-    LIMBECK_UNROLL
-    for (int v = 0; v < Vectors; v++) sums[r][v] = load(to + r * to_row + v * kLanes);
+/** The weight gradient of one group: what `add` was given, in the end to be written to its place. */
+class SparseWeights {
+ public:
+  /** `scratch` has room for `weights_scratch` floats. */
+  SparseWeights(const Convolution& g, float* scratch) : g_(g), s_(g), image_(scratch), sums_(image_ + s_.image_size()) {
+    nonzeros_ = {sums_ + g.OC * s_.window(g), reinterpret_cast<int32_t*>(sums_ + g.OC * s_.window(g) + s_.most(g)), 0};
+    starts_ = nonzeros_.places + s_.most(g);
+    for (int64_t oh = 0, place = 0; oh < g.OH; oh++)
+      for (int64_t ow = 0; ow < g.OW; ow++) starts_[place++] = static_cast<int32_t>((oh * s_.line + ow * g.C) * g.stride);
+    zero_floats(image_, s_.image_size() + g.OC * s_.window(g));
   }
-  for (int64_t i = 0; i < nonzeros.count; i++) {
-    const Vec value = broadcast(nonzeros.values[i]);
-    const float* line = from + nonzeros.numbers[i] * scale;
+
+  /** Adds that of an image; find(nonzeros, oc) finds those of a map of y_bar. */
+  template <class Find>
+  LIMBECK_INLINE void add(const float* x, Find&& find) {
+    s_.spread(g_, x, image_);
+    // Channels are short and far apart: nothing but this fetches the next image in time.
+    const float* next = x + g_.G * g_.x_size();
+    for (int64_t i = 0; i < g_.x_size(); i += 16) __builtin_prefetch(next + i);
+    for (int64_t oc = 0; oc < g_.OC; oc++) {
+      find(nonzeros_, oc);
+      float* sums = sums_ + oc * s_.window(g_);
+      each_tile(g_.KH, s_.row / kLanes, [&](auto rows, auto vectors, int64_t line, int64_t vector) {
+        add_lines<rows, vectors>(image_ + line * s_.line + vector * kLanes, sums + line * s_.row + vector * kLanes);
+      });
+    }
+  }
+
+  /** Writes the gradient, `[OC, C, KH, KW]`. */
+  void write(float* total) const {
+    for (int64_t oc = 0; oc < g_.OC; oc++, total += g_.C * g_.taps)
+      for (int64_t kh = 0; kh < g_.KH; kh++)
+        each_column(sums_ + oc * s_.window(g_) + kh * s_.row, g_.C, g_.KW, g_.C,
+                    [&](int64_t c, int64_t kw, Vec values, int64_t n) {
+                      store_partial(total + (c * g_.KH + kh) * g_.KW + kw, values, n);
+                    });
+  }
+
+ private:
+  /** to[r][v] += sum over the nonzeros of value * from[start + r lines + v]; small tiles in two sets, as sums take time. */
+  template <int Rows, int Vectors>
+  LIMBECK_INLINE void add_lines(const float* from, float* to) {
+    constexpr int sets = 2 * Rows * Vectors <= kAccumulators ? 2 : 1;
+    const int32_t* const starts = starts_;
+    const float* lines[Rows];
+    Vec sums[sets][Rows][Vectors];
+    LIMBECK_UNROLL
+    for (int r = 0; r < Rows; r++) {
+      lines[r] = from + r * s_.line;
+      LIMBECK_UNROLL
+      for (int v = 0; v < Vectors; v++) {
+        sums[sets - 1][r][v] = zero();
+        sums[0][r][v] = load(to + r * s_.row + v * kLanes);
+      }
+    }
+    const auto add = [&](int64_t i, Vec(&set)[Rows][Vectors]) {
+      const Vec value = broadcast(nonzeros_.values[i]);
+      const int64_t start = starts[nonzeros_.places[i]];
+      LIMBECK_UNROLL
+      for (int r = 0; r < Rows; r++) {
+        LIMBECK_UNROLL
+        for (int v = 0; v < Vectors; v++) set[r][v] = fma(value, load(lines[r] + start + v * kLanes), set[r][v]);
+      }
+    };
+    int64_t i = 0;
+    for (; i + sets <= nonzeros_.count; i += sets) {
+      add(i, sums[0]);
+      if constexpr (sets == 2) add(i + 1, sums[1]);
+    }
+    if (i < nonzeros_.count) add(i, sums[0]);
     LIMBECK_UNROLL
     for (int r = 0; r < Rows; r++) {
       LIMBECK_UNROLL
-      for (int v = 0; v < Vectors; v++) sums[r][v] = fma(value, load(line + r * row + v * kLanes), sums[r][v]);
+      for (int v = 0; v < Vectors; v++)
+        store(to + r * s_.row + v * kLanes, sets == 2 ? sums[0][r][v] + sums[1][r][v] : sums[0][r][v]);
     }
   }
-  LIMBECK_UNROLL
-  for (int r = 0; r < Rows; r++) {
+
+  const Convolution& g_;
+  const Sparse s_;
+  float* image_;
+  float* sums_;
+  Nonzeros nonzeros_;
+  int32_t* starts_;  // where the window of each place is in the image
+};
+
+/** The gradient to the input of one group, from one pair of y_bar and weights or two. */
+class SparseInput {
+ public:
+  /** `scratch` has room for `input_scratch` floats. */
+  SparseInput(const Convolution& g, int64_t pairs, float* scratch)
+      : g_(g), s_(g), image_(scratch), columns_(image_ + s_.image_size()), lines_(columns_ + s_.columns_size(g)) {
+    float* values = lines_ + pairs * g.OC * s_.window(g);
+    nonzeros_ = {values, reinterpret_cast<int32_t*>(values + s_.most(g)), 0};
+    starts_ = nonzeros_.places + s_.most(g);
+    for (int64_t oh = 0, place = 0; oh < g.OH; oh++)
+      for (int64_t ow = 0; ow < g.OW; ow++) starts_[place++] = static_cast<int32_t>((oh * g.stride * g.OW + ow) * s_.row);
+  }
+
+  /** Takes the weights `[OC, C, KH, KW]` of a pair. */
+  void weights(int64_t pair, const float* w) {
+    float* to = lines_ + pair * g_.OC * s_.window(g_);
+    zero_floats(to, g_.OC * s_.window(g_));
+    for (int64_t oc = 0; oc < g_.OC; oc++, w += g_.C * g_.taps)
+      for (int64_t kh = 0; kh < g_.KH; kh++, to += s_.row)
+        each_column(w + kh * g_.KW, g_.taps, g_.C, g_.KW, [&](int64_t kw, int64_t c, Vec values, int64_t n) {
+          store_partial(to + kw * g_.C + c, values, n);
+        });
+  }
+
+  LIMBECK_INLINE void begin() { zero_floats(columns_, s_.columns_size(g_)); }
+
+  /** Adds what comes from a pair's y_bar of an image; find(nonzeros, oc) finds those of a map. */
+  template <class Find>
+  LIMBECK_INLINE void add(int64_t pair, Find&& find) {
+    for (int64_t oc = 0; oc < g_.OC; oc++) {
+      find(nonzeros_, oc);
+      const float* lines = lines_ + (pair * g_.OC + oc) * s_.window(g_);
+      each_tile(g_.KH, s_.row / kLanes, [&](auto rows, auto vectors, int64_t line, int64_t vector) {
+        add_lines<rows, vectors>(lines + line * s_.row + vector * kLanes, columns_ + line * g_.OW * s_.row + vector * kLanes);
+      });
+    }
+  }
+
+  /** x_bar (+)= what was added since `begin`. */
+  void write(bool accumulate, float* x_bar) {
+    zero_floats(image_, s_.image_size());
+    // Line after line of one column: the next vector to be read has not just been written in part.
+    for (int64_t ow = 0; ow < g_.OW; ow++) {
+      const float* from = columns_ + ow * s_.row;
+      float* to = image_ + ow * g_.stride * g_.C;
+      for (int64_t line = 0; line < s_.height; line++, from += g_.OW * s_.row, to += s_.line)
+        for (int64_t i = 0; i < s_.row; i += kLanes) store(to + i, load(to + i) + load(from + i));
+    }
+    s_.collect(g_, image_, accumulate, x_bar);
+  }
+
+ private:
+  /** to[start + r lines + v] += value * from[r][v] for all nonzeros. */
+  template <int Rows, int Vectors>
+  LIMBECK_INLINE void add_lines(const float* from, float* to) {
+    const Nonzeros nonzeros = nonzeros_;
+    const int32_t* const starts = starts_;
+    float* lines[Rows];
+    Vec weights[Rows][Vectors];
     LIMBECK_UNROLL
-    for (int v = 0; v < Vectors; v++) store(to + r * to_row + v * kLanes, sums[r][v]);
-  }
-}
-
-/** All lines of a window, in tiles that stay in registers. */
-template <int Vectors>
-LIMBECK_INLINE void add_windows(const Nonzeros& nonzeros, const float* from, int64_t scale, int64_t row, int64_t lines,
-                                float* to, int64_t to_row) {
-  constexpr int most = kAccumulators / Vectors < 6 ? kAccumulators / Vectors : 6;
-  for (int64_t first = 0; first < lines; first += most) {
-    const float* a = from + first * row;
-    float* c = to + first * to_row;
-    switch (min(most, lines - first)) {
-      case 1: add_lines<1, Vectors>(nonzeros, a, scale, row, c, to_row); break;
-      case 2: add_lines<2, Vectors>(nonzeros, a, scale, row, c, to_row); break;
-      case 3: add_lines<3, Vectors>(nonzeros, a, scale, row, c, to_row); break;
-      case 4: if constexpr (most >= 4) add_lines<4, Vectors>(nonzeros, a, scale, row, c, to_row); break;
-      case 5: if constexpr (most >= 5) add_lines<5, Vectors>(nonzeros, a, scale, row, c, to_row); break;
-      default: if constexpr (most >= 6) add_lines<6, Vectors>(nonzeros, a, scale, row, c, to_row); break;
+    for (int r = 0; r < Rows; r++) {
+      lines[r] = to + r * g_.OW * s_.row;
+      LIMBECK_UNROLL
+      for (int v = 0; v < Vectors; v++) weights[r][v] = keep(load(from + r * s_.row + v * kLanes));
     }
-  }
-}
-
-inline void add_all_windows(const Nonzeros& nonzeros, const float* from, int64_t scale, int64_t row, int64_t lines,
-                            int64_t vectors, float* to, int64_t to_row) {
-  for (int64_t v = 0; v < vectors; v += 4, from += 4 * kLanes, to += 4 * kLanes) {
-    switch (vectors - v) {
-      case 1: add_windows<1>(nonzeros, from, scale, row, lines, to, to_row); break;
-      case 2: add_windows<2>(nonzeros, from, scale, row, lines, to, to_row); break;
-      case 3: add_windows<3>(nonzeros, from, scale, row, lines, to, to_row); break;
-      default: add_windows<4>(nonzeros, from, scale, row, lines, to, to_row); break;
-    }
-  }
-}
-
-/** total `[OC, C, KH, KW]` = the weight gradient of some images. */
-inline void weights_by_nonzeros(const Convolution& g, const float* x, const float* y_bar, int64_t images, float* scratch,
-                                float* total) {
-  const Sparse s(g);
-  const int64_t window = s.window(g), row = s.vectors * kLanes, map = g.OH * g.OW;
-  float* image = scratch;
-  float* sums = image + s.image_size();
-  Nonzeros nonzeros{sums + g.OC * window, reinterpret_cast<int32_t*>(sums + g.OC * window + s.most(g)), 0};
-  int32_t* table = nonzeros.numbers + s.most(g);  // where the window of each position is in the image
-  for (int64_t oh = 0, position = 0; oh < g.OH; oh++)
-    for (int64_t ow = 0; ow < g.OW; ow++)
-      table[position++] = static_cast<int32_t>((oh * s.line + ow * g.C) * g.stride);
-  zero_floats(image, s.image_size() + g.OC * window);
-  for (int64_t n = 0; n < images; n++, x += g.G * g.x_size(), y_bar += g.G * g.y_size()) {
-    s.spread(g, x, image);
-    for (int64_t oc = 0; oc < g.OC; oc++) {
-      find_nonzeros(nonzeros, y_bar + oc * map, map, table);
-      add_all_windows(nonzeros, image, 1, s.line, g.KH, s.vectors, sums + oc * window, row);
-    }
-  }
-  for (int64_t oc = 0; oc < g.OC; oc++, total += g.C * g.taps)
-    for (int64_t kh = 0; kh < g.KH; kh++)
-      each_column(sums + oc * window + kh * row, g.C, g.KW, g.C, [&](int64_t c, int64_t kw, Vec values, int64_t n) {
-        store_partial(total + (c * g.KH + kh) * g.KW + kw, values, n);
-      });
-}
-
-/** x_bar of some images, from weights `[OC, C, KH, KW]`. */
-inline void input_by_nonzeros(const Convolution& g, const float* w, const float* y_bar, int64_t images, bool accumulate,
-                              float* scratch, float* x_bar) {
-  const Sparse s(g);
-  const int64_t window = s.window(g), row = s.vectors * kLanes, map = g.OH * g.OW, channels = round_up(g.OC, kLanes);
-  float* image = scratch;
-  float* lines = image + s.image_size();
-  Nonzeros nonzeros{lines + g.OC * window, reinterpret_cast<int32_t*>(lines + g.OC * window + s.most(g)), 0};
-  int32_t* table = nonzeros.numbers + s.most(g);  // the output channels
-  float* turned = reinterpret_cast<float*>(table + s.most(g));
-  for (int64_t oc = 0; oc < channels; oc++) table[oc] = static_cast<int32_t>(oc);
-  zero_floats(lines, g.OC * window);
-  for (int64_t oc = 0; oc < g.OC; oc++, w += g.C * g.taps)
-    for (int64_t kh = 0; kh < g.KH; kh++)
-      each_column(w + kh * g.KW, g.taps, g.C, g.KW, [&](int64_t kw, int64_t c, Vec values, int64_t n) {
-        store_partial(lines + oc * window + kh * row + kw * g.C + c, values, n);
-      });
-  for (int64_t n = 0; n < images; n++, x_bar += g.G * g.x_size(), y_bar += g.G * g.y_size()) {
-    zero_floats(image, s.image_size());
-    transpose(y_bar, map, g.OC, map, turned, channels);
-    for (int64_t oh = 0, position = 0; oh < g.OH; oh++) {
-      for (int64_t ow = 0; ow < g.OW; ow++, position++) {
-        find_nonzeros(nonzeros, turned + position * channels, channels, table);
-        if (nonzeros.count == 0) continue;
-        add_all_windows(nonzeros, lines, window, row, g.KH, s.vectors, image + (oh * s.line + ow * g.C) * g.stride, s.line);
+    for (int64_t i = 0; i < nonzeros.count; i++) {
+      const Vec value = broadcast(nonzeros.values[i]);
+      const int64_t start = starts[nonzeros.places[i]];
+      LIMBECK_UNROLL
+      for (int r = 0; r < Rows; r++) {
+        LIMBECK_UNROLL
+        for (int v = 0; v < Vectors; v++) {
+          float* at = lines[r] + start + v * kLanes;
+          store(at, fma(value, weights[r][v], load(at)));
+        }
       }
     }
-    s.collect(g, image, accumulate, x_bar);
   }
-}
+
+  const Convolution& g_;
+  const Sparse s_;
+  float* image_;
+  float* columns_;
+  float* lines_;
+  Nonzeros nonzeros_;
+  int32_t* starts_;  // where the first line of each place is among the columns
+};
 
 }  // namespace LIMBECK_ISA
 }  // namespace limbeck

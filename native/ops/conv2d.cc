@@ -33,6 +33,11 @@ LIMBECK_INLINE void each_images(const Convolution& g, const Context& context, F&
   });
 }
 
+/** Finds the nonzeros of the maps y_bar of a group of an image, for SparseWeights and SparseInput. */
+LIMBECK_INLINE auto map_finder(const Convolution& g, const float* y_bar) {
+  return [y_bar, map = g.OH * g.OW](Nonzeros& nonzeros, int64_t oc) { nonzeros.find(y_bar + oc * map, map); };
+}
+
 // ---------------------------------------------------------------- forward
 
 Correlation forward_plan(const Convolution& g) {
@@ -192,11 +197,15 @@ void backward_input(const Step& step, const Context& context) {
     float* sums = spread + g.OC * size;
     float* flat = sums + plan.scratch();
     const float* operand = spread + rows.first * g.width + (g.stride == 1 ? g.padding : 0);
-    if (Sparse(g).pays_for_input(g, step.f32(YBar, p) + first * g.G * g.y_size())) {
+    if (Sparse(g).pays(g, step.f32(YBar, p) + first * g.G * g.y_size())) {
       for (int64_t group = 0; group < g.G; group++) {
-        const int64_t i = first * g.G + group;
-        input_by_nonzeros(g, step.f32(W, p) + group * g.C * depth, step.f32(YBar, p) + i * g.y_size(), end - first,
-                          step.accumulate, spread, step.f32(XBar, p) + i * g.x_size());
+        SparseInput input(g, 1, spread);
+        input.weights(0, step.f32(W, p) + group * g.C * depth);
+        for (int64_t i = first * g.G + group; i < end * g.G; i += g.G) {
+          input.begin();
+          input.add(0, map_finder(g, step.f32(YBar, p) + i * g.y_size()));
+          input.write(step.accumulate, step.f32(XBar, p) + i * g.x_size());
+        }
       }
       return;
     }
@@ -227,7 +236,7 @@ Workspace backward_input_workspace(const Step& step) {
   const int64_t depth = g.OC * g.taps, matrices = step.operands[1].stride == 0 ? 1 : g.P;
   const int64_t flat = g.stride == 1 ? 0 : g.C * plan.lines * g.width;
   return {plan.table_bytes() + (matrices * g.G * plan.packed_size(depth) + 2 * depth) * 4,
-          max(Sparse(g).scratch(g), g.OC * spread_size(g) + plan.scratch() + flat) * 4};
+          max(Sparse(g).fits(g) ? Sparse(g).input_scratch(g, 1) : 0, g.OC * spread_size(g) + plan.scratch() + flat) * 4};
 }
 
 // ---------------------------------------------------------------- backward to the weights
@@ -256,8 +265,11 @@ void backward_weight(const Step& step, const Context& context) {
       const float* x = step.f32(X, p) + (first * g.G + group) * g.x_size();
       const float* y_bar = step.f32(YBar, p) + (first * g.G + group) * g.y_size();
       float* total = partial + chunk * weights + group * plan.weights;
-      if (Sparse(g).pays_for_weights(g, y_bar)) {
-        weights_by_nonzeros(g, x, y_bar, images, scratch, total);
+      if (Sparse(g).pays(g, y_bar)) {
+        SparseWeights sums(g, scratch);
+        for (int64_t i = 0; i < images; i++)
+          sums.add(x + i * g.G * g.x_size(), map_finder(g, y_bar + i * g.G * g.y_size()));
+        sums.write(total);
       } else if (plan.inner) {
         weights_by_inner(g, plan, x, y_bar, images, taps, scratch, total);
       } else {
@@ -291,7 +303,7 @@ Workspace backward_weight_workspace(const Step& step) {
   const Convolution g(step);
   const WeightPlan plan(g);
   return {round_up(plan.table(g), 16) * 4 + g.P * plan.pieces * g.G * plan.weights * 4,
-          max(Sparse(g).scratch(g), plan.scratch(g)) * 4};
+          max(Sparse(g).weights_scratch(g), plan.scratch(g)) * 4};
 }
 
 #define SIZES {"P", "N", "C", "H", "W", "OC", "KH", "KW", "OH", "OW", "stride", "padding", "G", "dilation"}

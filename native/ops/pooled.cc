@@ -1,0 +1,103 @@
+#include "../sparse.h"
+
+/**
+ * Gradients of a convolution behind max pooling, from the gradient y_bar of what the pooling gave and the places `index` of
+ * its winners (sparse.h). Cut by members and images; the weight gradient of each piece goes to its own partial sum.
+ */
+namespace limbeck {
+namespace LIMBECK_ISA {
+namespace {
+
+struct Pooled {
+  Convolution g;
+  Sparse sparse;
+  int64_t outputs;  // of the pooling, in a map
+  int64_t work;     // multiply-adds
+  explicit Pooled(const Step& step)
+      : g(step), sparse(g), outputs(step.sizes[14]), work(g.N * g.OC * outputs * g.KH * sparse.row) {}
+
+  LIMBECK_INLINE int64_t pieces(int64_t limit) const { return g.P * work < 2 * kGrain ? 1 : chunks_of(work, min(g.N, limit)); }
+  LIMBECK_INLINE bool alone() const { return g.P * work < 2 * kGrain; }
+
+  /** Finds the nonzeros of the maps of an image, for SparseWeights and SparseInput. */
+  LIMBECK_INLINE auto finder(const float* y_bar, const uint32_t* index, int64_t image) const {
+    return [=, first = image * g.OC](Nonzeros& nonzeros, int64_t oc) {
+      nonzeros.find(y_bar + (first + oc) * outputs, index + (first + oc) * outputs, outputs);
+    };
+  }
+};
+
+/** Calls body(member, piece, first image, last image + 1, worker). */
+template <class F>
+LIMBECK_INLINE void each_images(const Pooled& s, int64_t pieces, const Context& context, F&& body) {
+  const auto one = [&](int64_t chunk, int worker) {
+    const int64_t piece = chunk % pieces;
+    body(chunk / pieces, piece, part_start(s.g.N, pieces, piece), part_start(s.g.N, pieces, piece + 1), worker);
+  };
+  if (s.alone()) {
+    for (int64_t p = 0; p < s.g.P; p++) one(p, 0);
+  } else {
+    context.pool.each(s.g.P * pieces, one);
+  }
+}
+
+void backward_input(const Step& step, const Context& context) {
+  enum { YBar, W, YBar2, W2, Index, XBar };
+  const Pooled s(step);
+  const int64_t pairs = step.has(YBar2) ? 2 : 1;
+  each_images(s, s.pieces(128), context, [&](int64_t p, int64_t, int64_t first, int64_t end, int worker) {
+    SparseInput input(s.g, pairs, context.worker_as<float>(worker));
+    for (int64_t pair = 0; pair < pairs; pair++) input.weights(pair, step.f32(pair ? W2 : W, p));
+    for (int64_t i = first; i < end; i++) {
+      input.begin();
+      for (int64_t pair = 0; pair < pairs; pair++)
+        input.add(pair, s.finder(step.f32(pair ? YBar2 : YBar, p), step.u32(Index, p), i));
+      input.write(step.accumulate, step.f32(XBar, p) + i * s.g.x_size());
+    }
+  });
+}
+
+Workspace backward_input_workspace(const Step& step) {
+  const Pooled s(step);
+  return {0, s.sparse.input_scratch(s.g, 2) * 4};
+}
+
+constexpr int64_t kMostPieces = 32;
+
+void backward_weight(const Step& step, const Context& context) {
+  enum { X, YBar, X2, YBar2, Index, WBar };
+  const Pooled s(step);
+  const int64_t pairs = step.has(X2) ? 2 : 1, pieces = s.pieces(kMostPieces), weights = s.g.OC * s.g.C * s.g.taps;
+  float* partial = context.shared_as<float>();
+  each_images(s, pieces, context, [&](int64_t p, int64_t piece, int64_t first, int64_t end, int worker) {
+    SparseWeights sums(s.g, context.worker_as<float>(worker));
+    for (int64_t i = first; i < end; i++)
+      for (int64_t pair = 0; pair < pairs; pair++)
+        sums.add(step.f32(pair ? X2 : X, p) + i * s.g.x_size(),
+                 s.finder(step.f32(pair ? YBar2 : YBar, p), step.u32(Index, p), i));
+    sums.write(partial + (p * pieces + piece) * weights);
+  });
+  for (int64_t p = 0; p < s.g.P; p++)
+    add_parts(step.f32(WBar, p), partial + p * pieces * weights, pieces, weights, 0, weights, step.accumulate);
+}
+
+Workspace backward_weight_workspace(const Step& step) {
+  const Pooled s(step);
+  return {s.g.P * s.pieces(kMostPieces) * s.g.OC * s.g.C * s.g.taps * 4, s.sparse.weights_scratch(s.g) * 4};
+}
+
+#define SIZES {"P", "N", "C", "H", "W", "OC", "KH", "KW", "OH", "OW", "stride", "padding", "G", "dilation", "outputs"}
+
+const Kernel kernels[] = {
+    {"pooled.backwardInput", {"yBar", "w", "yBar2", "w2", "index", "xBar"}, SIZES, {}, backward_input,
+     backward_input_workspace},
+    {"pooled.backwardWeight", {"x", "yBar", "x2", "yBar2", "index", "wBar"}, SIZES, {}, backward_weight,
+     backward_weight_workspace},
+};
+
+}  // namespace
+
+LIMBECK_KERNELS(pooled, kernels)
+
+}  // namespace LIMBECK_ISA
+}  // namespace limbeck

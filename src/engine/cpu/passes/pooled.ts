@@ -1,0 +1,86 @@
+import { Program, type Sizes, type Slot, type Step, type View } from '../../program.js';
+import { accessesOf } from '../accesses.js';
+import { backwardInputKernel, backwardWeightKernel } from '../ops/pooled.js';
+
+/** Kernels that take the place of those of conv2d. */
+const replacements: Readonly<Record<string, Step['kernel']>> = {
+  'conv2d.backwardInput': backwardInputKernel,
+  'conv2d.backwardWeight': backwardWeightKernel,
+};
+
+/** Elements of one map. */
+const outputsOf = ({ shape }: View): number => shape[2] * shape[3];
+
+/**
+ * Values that are looked at one by one cost about twice as much, in vectors of the taps of one line (taken for eight lanes);
+ * sums for a large image would not stay in cache.
+ */
+function pays(s: Sizes, pooled: View): boolean {
+  const taps = s.KW * s.C;
+  const row = Math.ceil(taps / 8) * 8;
+  return (
+    s.G === 1 &&
+    s.dilation === 1 &&
+    2 * outputsOf(pooled) * row <= s.OH * s.OW * taps &&
+    ((s.OH - 1) * s.stride + s.KH) * s.OW * row <= 64 * 1024
+  );
+}
+
+const whole = ({ slot, offset, members, shape }: View): boolean =>
+  offset === 0 && slot.length === members * shape.reduce((product, size) => product * size, 1);
+const same = (a: View, b: View): boolean =>
+  a.slot === b.slot && a.offset === b.offset && a.members === b.members;
+
+/**
+ * The same program where the gradients of convolutions behind max pooling are made of the pooling's own gradient and winners,
+ * without its backward pass: where nothing else reads what that gives.
+ */
+export function pooled(program: Program): Program {
+  const touching = new Map<Slot, Step[]>();
+  const writers = new Map<Slot, number>();
+  for (const step of program.steps) {
+    const accesses = accessesOf(step);
+    for (const slot of new Set(accesses.map(({ view }) => view.slot)))
+      touching.set(slot, [...(touching.get(slot) ?? []), step]);
+    for (const { view, writes } of accesses)
+      if (writes) writers.set(view.slot, (writers.get(view.slot) ?? 0) + 1);
+  }
+
+  /** Backward passes of pooling that can be left out, by what they write. */
+  const sources = new Map<Slot, Step>();
+  for (const step of program.steps) {
+    const { yBar, index, xBar } = step.operands;
+    if (step.kernel.name !== 'maxpool2d.backward' || !yBar || !index || !xBar) continue;
+    const stay = [yBar, index].every(({ slot }) => !slot.external && writers.get(slot) === 1);
+    if (stay && !xBar.slot.external && writers.get(xBar.slot) === 1 && whole(xBar))
+      sources.set(xBar.slot, step);
+  }
+  const pooledOf = (view: View): View | undefined =>
+    whole(view) ? sources.get(view.slot)?.operands.yBar : undefined;
+
+  /** The step that does the same without the backward pass of pooling; undefined where there is none. */
+  const replace = (step: Step): Step | undefined => {
+    const { yBar, yBar2, ...others } = step.operands;
+    const to = yBar && pooledOf(yBar);
+    if (!to || Object.values(others).some((view) => view && sources.has(view.slot))) return undefined;
+    if (step.kernel.name === 'bias.backward')
+      return { ...step, operands: { ...others, yBar: to }, sizes: { ...step.sizes, S: outputsOf(to) } };
+    const kernel = replacements[step.kernel.name];
+    const index = sources.get(yBar.slot)!.operands.index!;
+    const second = yBar2 && pooledOf(yBar2) && sources.get(yBar2.slot)!.operands;
+    if (!kernel || !pays(step.sizes, to) || (yBar2 && !(second && same(second.index!, index))))
+      return undefined;
+    const operands = { ...others, yBar: to, yBar2: second?.yBar, index };
+    return { ...step, kernel, operands, sizes: { ...step.sizes, outputs: outputsOf(to) } };
+  };
+
+  // One that has to stay keeps those that are read together with it.
+  for (let before = -1; before !== sources.size; ) {
+    before = sources.size;
+    for (const [slot, source] of sources)
+      if (!touching.get(slot)!.every((step) => step === source || replace(step))) sources.delete(slot);
+  }
+  const left = new Set(sources.values());
+  const steps = program.steps.filter((step) => !left.has(step)).map((step) => replace(step) ?? step);
+  return new Program(program.name, program.slots, steps);
+}
