@@ -62,16 +62,22 @@ LIMBECK_INLINE void each_tile_of(int64_t lines, int64_t vector, F&& tile) {
   }
 }
 
+/** Calls part(vectors, first vector), the first a constant, for parts of so many vectors. */
 template <class F>
-LIMBECK_INLINE void each_tile(int64_t lines, int64_t vectors, F&& tile) {
+LIMBECK_INLINE void each_part(int64_t vectors, F&& part) {
   for (int64_t v = 0; v < vectors; v += 4) {
     switch (vectors - v) {
-      case 1: each_tile_of<1>(lines, v, tile); break;
-      case 2: each_tile_of<2>(lines, v, tile); break;
-      case 3: each_tile_of<3>(lines, v, tile); break;
-      default: each_tile_of<4>(lines, v, tile); break;
+      case 1: part(std::integral_constant<int, 1>(), v); break;
+      case 2: part(std::integral_constant<int, 2>(), v); break;
+      case 3: part(std::integral_constant<int, 3>(), v); break;
+      default: part(std::integral_constant<int, 4>(), v); break;
     }
   }
+}
+
+template <class F>
+LIMBECK_INLINE void each_tile(int64_t lines, int64_t vectors, F&& tile) {
+  each_part(vectors, [&](auto count, int64_t vector) { each_tile_of<count>(lines, vector, tile); });
 }
 
 /** How the gradients are laid out; for one group, taps next to each other. */
@@ -91,15 +97,21 @@ struct Sparse {
   LIMBECK_INLINE int64_t image_size() const { return round_up(height * line + kLanes, 16); }
   /** Floats of the taps of one output channel. */
   LIMBECK_INLINE int64_t window(const Convolution& g) const { return g.KH * row; }
+  /** Calls body(tap, where it is in a window). */
+  template <class F>
+  LIMBECK_INLINE void each_tap(const Convolution& g, F&& body) const {
+    for (int64_t kh = 0, tap = 0; kh < g.KH; kh++)
+      for (int64_t kw = 0; kw < g.KW; kw++, tap++) body(tap, kh * row + kw * g.C);
+  }
   /** Most values at a time, and room for a vector behind them. */
   LIMBECK_INLINE int64_t most(const Convolution& g) const { return round_up(g.OH * g.OW, kLanes) + kLanes; }
   /** Floats of the lines of the image, apart for each column of y. */
   LIMBECK_INLINE int64_t columns_size(const Convolution& g) const { return height * g.OW * row; }
   LIMBECK_INLINE int64_t weights_scratch(const Convolution& g) const {
-    return image_size() + g.OC * window(g) + 3 * most(g);
+    return image_size() + g.OC * window(g) + 3 * most(g) + round_up(g.taps, 16);
   }
   LIMBECK_INLINE int64_t input_scratch(const Convolution& g, int64_t pairs) const {
-    return image_size() + columns_size(g) + pairs * g.OC * window(g) + 3 * most(g);
+    return image_size() + columns_size(g) + pairs * g.OC * window(g) + 3 * most(g) + round_up(g.taps, 16);
   }
 
   /** Taps lie side by side, and the columns stay in the second-level cache. */
@@ -137,6 +149,7 @@ struct Sparse {
   /** The pixels of an image back where they belong. */
   LIMBECK_INLINE void collect(const Convolution& g, const float* image, bool accumulate, float* x) const {
     const auto put = [&](float* to, Vec values, int64_t n) {
+      if (n == kLanes) return store(to, accumulate ? load(to) + values : values);
       store_partial(to, accumulate ? load_partial(to, n) + values : values, n);
     };
     const int64_t map = g.H * g.W, rows = width == g.W ? 1 : g.H, n = map / rows;
@@ -145,9 +158,12 @@ struct Sparse {
       float* to = x + h * n;
       if (g.C == 1) {
         for (int64_t i = 0; i < n; i += kLanes) put(to + i, load(from + i), min(kLanes, n - i));
-      } else {
-        each_column(from, g.C, n, g.C, [&](int64_t c, int64_t i, Vec values, int64_t m) { put(to + c * map + i, values, m); });
+        continue;
       }
+      // Whole vectors, in part of the next pixel: there is room behind the last one.
+      each_column(from, g.C, n, max(g.C, kLanes), [&](int64_t c, int64_t i, Vec values, int64_t m) {
+        if (c < g.C) put(to + c * map + i, values, m);
+      });
     }
   }
 };
@@ -161,6 +177,8 @@ class SparseWeights {
     starts_ = nonzeros_.places + s_.most(g);
     for (int64_t oh = 0, place = 0; oh < g.OH; oh++)
       for (int64_t ow = 0; ow < g.OW; ow++) starts_[place++] = static_cast<int32_t>((oh * s_.line + ow * g.C) * g.stride);
+    tap_starts_ = starts_ + s_.most(g);
+    s_.each_tap(g, [&](int64_t tap, int64_t start) { tap_starts_[tap] = static_cast<int32_t>(start); });
     zero_floats(image_, s_.image_size() + g.OC * s_.window(g));
   }
 
@@ -182,12 +200,21 @@ class SparseWeights {
 
   /** Writes the gradient, `[OC, C, KH, KW]`. */
   void write(float* total) const {
-    for (int64_t oc = 0; oc < g_.OC; oc++, total += g_.C * g_.taps)
-      for (int64_t kh = 0; kh < g_.KH; kh++)
-        each_column(sums_ + oc * s_.window(g_) + kh * s_.row, g_.C, g_.KW, g_.C,
-                    [&](int64_t c, int64_t kw, Vec values, int64_t n) {
-                      store_partial(total + (c * g_.KH + kh) * g_.KW + kw, values, n);
-                    });
+    for (int64_t oc = 0; oc < g_.OC; oc++, total += g_.C * g_.taps) {
+      const float* sums = sums_ + oc * s_.window(g_);
+      for (int64_t tap = 0; tap < g_.taps; tap += kLanes) {
+        for (int64_t c = 0; c < g_.C; c += kLanes) {
+          const int64_t taps = min(kLanes, g_.taps - tap), channels = min(kLanes, g_.C - c);
+          Vec v[kLanes];
+          LIMBECK_UNROLL
+          for (int i = 0; i < kLanes; i++) v[i] = load(sums + tap_starts_[tap + (i < taps ? i : 0)] + c);
+          transpose(v);
+          LIMBECK_UNROLL
+          for (int j = 0; j < kLanes; j++)
+            if (j < channels) store_partial(total + (c + j) * g_.taps + tap, v[j], taps);
+        }
+      }
+    }
   }
 
  private:
@@ -235,7 +262,8 @@ class SparseWeights {
   float* image_;
   float* sums_;
   Nonzeros nonzeros_;
-  int32_t* starts_;  // where the window of each place is in the image
+  int32_t* starts_;      // where the window of each place is in the image
+  int32_t* tap_starts_;  // and each tap in a window
 };
 
 /** The gradient to the input of one group, from one pair of y_bar and weights or two. */
@@ -249,17 +277,18 @@ class SparseInput {
     starts_ = nonzeros_.places + s_.most(g);
     for (int64_t oh = 0, place = 0; oh < g.OH; oh++)
       for (int64_t ow = 0; ow < g.OW; ow++) starts_[place++] = static_cast<int32_t>((oh * g.stride * g.OW + ow) * s_.row);
+    tap_starts_ = starts_ + s_.most(g);
+    s_.each_tap(g, [&](int64_t tap, int64_t start) { tap_starts_[tap] = static_cast<int32_t>(start); });
   }
 
   /** Takes the weights `[OC, C, KH, KW]` of a pair. */
   void weights(int64_t pair, const float* w) {
     float* to = lines_ + pair * g_.OC * s_.window(g_);
     zero_floats(to, g_.OC * s_.window(g_));
-    for (int64_t oc = 0; oc < g_.OC; oc++, w += g_.C * g_.taps)
-      for (int64_t kh = 0; kh < g_.KH; kh++, to += s_.row)
-        each_column(w + kh * g_.KW, g_.taps, g_.C, g_.KW, [&](int64_t kw, int64_t c, Vec values, int64_t n) {
-          store_partial(to + kw * g_.C + c, values, n);
-        });
+    for (int64_t oc = 0; oc < g_.OC; oc++, w += g_.C * g_.taps, to += s_.window(g_))
+      each_column(w, g_.taps, g_.C, g_.taps, [&](int64_t tap, int64_t c, Vec values, int64_t channels) {
+        store_partial(to + tap_starts_[tap] + c, values, channels);
+      });
   }
 
   LIMBECK_INLINE void begin() { zero_floats(columns_, s_.columns_size(g_)); }
@@ -281,10 +310,13 @@ class SparseInput {
     zero_floats(image_, s_.image_size());
     // Line after line of one column: the next vector to be read has not just been written in part.
     for (int64_t ow = 0; ow < g_.OW; ow++) {
-      const float* from = columns_ + ow * s_.row;
-      float* to = image_ + ow * g_.stride * g_.C;
-      for (int64_t line = 0; line < s_.height; line++, from += g_.OW * s_.row, to += s_.line)
-        for (int64_t i = 0; i < s_.row; i += kLanes) store(to + i, load(to + i) + load(from + i));
+      each_part(s_.row / kLanes, [&](auto vectors, int64_t vector) {
+        const float* from = columns_ + ow * s_.row + vector * kLanes;
+        float* to = image_ + ow * g_.stride * g_.C + vector * kLanes;
+        for (int64_t line = 0; line < s_.height; line++, from += g_.OW * s_.row, to += s_.line) {
+          for (int v = 0; v < vectors; v++) store(to + v * kLanes, load(to + v * kLanes) + load(from + v * kLanes));
+        }
+      });
     }
     s_.collect(g_, image_, accumulate, x_bar);
   }
@@ -323,7 +355,8 @@ class SparseInput {
   float* columns_;
   float* lines_;
   Nonzeros nonzeros_;
-  int32_t* starts_;  // where the first line of each place is among the columns
+  int32_t* starts_;      // where the first line of each place is among the columns
+  int32_t* tap_starts_;  // and each tap in a window of weights
 };
 
 }  // namespace LIMBECK_ISA
