@@ -1,6 +1,5 @@
-#include <cmath>
-
 #include "../chunks.h"
+#include "../normalise.h"
 
 /**
  * Group and batch norm. The passes are bound by memory, so a thread takes a group (a 32 x 32 map in the field's usual
@@ -74,16 +73,6 @@ LIMBECK_INLINE void each_group(const Geometry& g, const Context& context, F&& bo
   }
 }
 
-/** n elements, of which the vector functions below read and write no more. */
-LIMBECK_INLINE Vec get(const float* p, int64_t n) { return n == kLanes ? load(p) : load_partial(p, n); }
-LIMBECK_INLINE void put(float* p, Vec v, int64_t n) {
-  if (n == kLanes) {
-    store(p, v);
-  } else {
-    store_partial(p, v, n);
-  }
-}
-
 /** Adds term(i, n, sums) over vectors of 0 .. count - 1 to `totals`. The terms of lanes from n on must be zero. */
 template <int Sums, class F>
 LIMBECK_INLINE void reduce(int64_t count, double (&totals)[Sums], F&& term) {
@@ -110,22 +99,11 @@ LIMBECK_INLINE void reduce(int64_t count, double (&totals)[Sums], F&& term) {
   }
 }
 
-/** Calls body(i, n) for vectors of 0 .. count - 1. */
-template <class F>
-LIMBECK_INLINE void each_vector(int64_t count, F&& body) {
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) body(i, int64_t{kLanes});
-  if (i < count) body(i, count - i);
-}
-
-LIMBECK_INLINE double inverse(double variance, double eps) { return 1 / sqrt(variance + eps); }
-
 /** y = gamma n + beta for one group. */
-LIMBECK_INLINE void normalise(const Geometry& g, int64_t group, const float* x, float mean, double inv,
-                              const float* gamma, const float* beta, float* y) {
+LIMBECK_INLINE void normalise_group(const Geometry& g, int64_t group, const float* x, float mean, double inv,
+                                    const float* gamma, const float* beta, float* y) {
   g.each_map(group, [&](int64_t at, int64_t, int64_t c) {
-    const Vec m = broadcast(mean), scale = broadcast(static_cast<float>(gamma[c] * inv)), shift = broadcast(beta[c]);
-    each_vector(g.map, [&](int64_t i, int64_t n) { put(y + at + i, fma(get(x + at + i, n) - m, scale, shift), n); });
+    normalise_map(x + at, g.map, mean, inv, gamma[c], beta[c], y + at);
   });
 }
 
@@ -153,11 +131,11 @@ void forward(const Step& step, const Context& context) {
         s[0] = fma(centred, centred, s[0]);
       });
     });
-    const double variance = squares[0] / g.count;
+    const float variance = static_cast<float>(squares[0] / g.count);
     saved[g.mean(group)] = mean;
-    saved[g.variance(group)] = static_cast<float>(variance);
+    saved[g.variance(group)] = variance;
     if (g.copies(group)) copy(step.f32(Gamma, p), saved + g.gammas(), g.C);
-    normalise(g, group, x, mean, inverse(variance, eps), step.f32(Gamma, p), step.f32(Beta, p), step.f32(Y, p));
+    normalise_group(g, group, x, mean, inverse(variance, eps), step.f32(Gamma, p), step.f32(Beta, p), step.f32(Y, p));
   });
 }
 
@@ -172,8 +150,8 @@ void forward_frozen(const Step& step, const Context& context) {
       copy(statistics, step.f32(Saved, p), 2 * g.groups);
       copy(gamma, step.f32(Saved, p) + 2 * g.groups, g.C);
     }
-    normalise(g, group, step.f32(X, p), statistics[group], inverse(statistics[g.groups + group], eps), gamma,
-              step.f32(Beta, p), step.f32(Y, p));
+    normalise_group(g, group, step.f32(X, p), statistics[group], inverse(statistics[g.groups + group], eps), gamma,
+                    step.f32(Beta, p), step.f32(Y, p));
   });
 }
 

@@ -97,7 +97,7 @@ function firstGroup(rest: Rest, axis: Axis): { unit: Unit; after: Rest } {
  * Whether a step gains in a group: its parts stay in cache and no thread waits for another, but what is not cut is gone
  * through again for every strip.
  */
-function pays(step: Step, axis: Axis): boolean {
+export function pays(step: Step, axis: Axis): boolean {
   const parts = partsOf(step, axis);
   if (!parts) return false;
   const [images, channels] = parts;

@@ -1,12 +1,13 @@
 import { LimbeckError } from '../../util/errors.js';
 import type { Program } from '../program.js';
 import { pooled } from './passes/pooled.js';
+import { rematerialise } from './passes/rematerialise.js';
 import { winograd } from './passes/winograd.js';
 
 type Pass = (program: Program) => Program;
 
 /** What the cpu engine makes of a program before it loads it, in this order; results stay the same up to rounding. */
-const passes: Readonly<Record<string, Pass>> = { winograd, pooled };
+const passes: Readonly<Record<string, Pass>> = { winograd, pooled, rematerialise };
 
 /** The passes of these names, all unless given, as one; ERR_OPTION for a name that there is none of. */
 export function optimiserOf(names: readonly string[] = Object.keys(passes)): Pass {

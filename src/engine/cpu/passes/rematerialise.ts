@@ -1,0 +1,226 @@
+import { slotBytes } from '../../memory.js';
+import { elements, Program, type Slot, type Step } from '../../program.js';
+import { accessesOf, partsOf } from '../accesses.js';
+import { groupSteps, pays, type Unit } from '../groups.js';
+import { normaliseAgain } from '../ops/normalise.js';
+
+/** What is smaller stays in the caches, and takes no memory worth a second computation. */
+const leastBytes = 2 ** 20;
+
+/** Operations an element at most, which take less time than the element does to memory and back. */
+const mostFlops = 20;
+
+/**
+ * The same program with cheap results made again where they are read much later by steps that run plane by plane: what
+ * ReLU made of a norm, which the masks of the backward and tangent passes read. The second time it is part of the strip that
+ * reads it, so that neither of the two ever becomes a tensor.
+ *
+ * A result is made again for its latest readers: an earlier one that needs the tensor keeps it alive for those before. What it is
+ * made of has to be as it was, and be there anyway, or be made again in turn, or be kept longer where that takes at most half as
+ * much memory. The same kernels on the same numbers give the same bits. Sums over strips of images would change
+ * with what is in the strip, so groups of images stay as they are.
+ */
+export function rematerialise(program: Program, least = leastBytes): Program {
+  const work = new Rematerialisation(program);
+  for (const slot of program.slots) if (slotBytes(slot) >= least) work.shorten(slot);
+  return work.program();
+}
+
+/** Steps that make a slot again, by what each makes, in order; which slots live longer for that; all that they read. */
+interface Recipe {
+  readonly steps: Map<Slot, Step>;
+  readonly longer: Set<Slot>;
+  readonly read: Set<Slot>;
+}
+
+/** A slot that holds the same as another, from a step of a unit on. */
+interface Copy {
+  readonly slot: Slot;
+  readonly at: number;
+}
+
+class Rematerialisation {
+  readonly #name: string;
+  readonly #slots: Slot[];
+  readonly #steps: readonly Step[];
+  /** The same with copies in the place of what they read. */
+  readonly #changed: Step[];
+  readonly #unitOf: readonly Unit[];
+  readonly #copies = new Map<Unit, Map<Slot, Copy>>();
+  readonly #before = new Map<number, Step[]>();
+  /** Numbers of the steps that read a slot, and of those that write it, in order. */
+  readonly #reads = new Map<Slot, number[]>();
+  readonly #writes = new Map<Slot, number[]>();
+
+  constructor({ name, slots, steps }: Program) {
+    this.#name = name;
+    this.#slots = [...slots];
+    this.#steps = steps;
+    this.#changed = [...steps];
+    const units = groupSteps(new Program(name, slots, steps));
+    const unitOf = new Map(units.flatMap((unit) => unit.steps.map((step) => [step, unit])));
+    this.#unitOf = steps.map((step) => unitOf.get(step)!);
+    for (const slot of slots) for (const table of [this.#reads, this.#writes]) table.set(slot, []);
+    steps.forEach((step, index) => {
+      for (const slot of readBy(step)) this.#reads.get(slot)!.push(index);
+      for (const { slot } of writtenBy(step)) this.#writes.get(slot)!.push(index);
+    });
+  }
+
+  program(): Program {
+    const steps = this.#changed.flatMap((step, index) => [...(this.#before.get(index) ?? []), step]);
+    return new Program(this.#name, this.#slots, steps);
+  }
+
+  /** Makes a slot again for as many of its latest readers as can have it so. */
+  shorten(slot: Slot): void {
+    const made = this.#madeBy(slot);
+    if (made === undefined) return;
+    const readers = new Map<Unit, number[]>();
+    for (const index of this.#reads.get(slot)!) {
+      const unit = this.#unitOf[index];
+      readers.set(unit, [...(readers.get(unit) ?? []), index]);
+    }
+    const plans: { unit: Unit; indices: number[]; recipe: Recipe }[] = [];
+    // Whoever reads it first has it made: for that one alone nothing would be gained.
+    for (const [unit, indices] of [...readers].slice(1).reverse()) {
+      if (unit === this.#unitOf[made]) break;
+      const recipe = this.#readsParts(unit, indices, slot) ? this.#recipe(slot, indices[0]) : undefined;
+      if (!recipe) break;
+      plans.push({ unit, indices, recipe });
+    }
+    const longer = new Set(plans.flatMap(({ recipe }) => [...recipe.longer]));
+    if (2 * bytesOfAll(longer) > slotBytes(slot)) return;
+    for (const { unit, indices, recipe } of plans) this.#apply(slot, unit, indices, recipe);
+  }
+
+  /** The one step that writes a slot, whole, unless its place in strips of images matters. */
+  #madeBy(slot: Slot): number | undefined {
+    const [index, ...others] = this.#writes.get(slot)!;
+    if (slot.external || index === undefined || others.length) return undefined;
+    const [view] = writtenBy(this.#steps[index]).filter((written) => written.slot === slot);
+    const whole = view.members * elements(view.shape) === slot.length;
+    const afresh = !readBy(this.#steps[index]).has(slot);
+    return whole && afresh && this.#unitOf[index].axis !== 'images' ? index : undefined;
+  }
+
+  /** Whether these steps of a unit take the slot plane by plane. */
+  #readsParts(unit: Unit, indices: readonly number[], slot: Slot): boolean {
+    if (unit.axis === 'images') return false;
+    return indices.every(
+      (index) =>
+        partsOf(this.#steps[index], 'planes') &&
+        accessesOf(this.#steps[index], 'planes').every(
+          ({ view, role }) => view.slot !== slot || role === 'cut',
+        ),
+    );
+  }
+
+  /** How to make a slot again right before a step; undefined where that cannot be or is not cheap. */
+  #recipe(slot: Slot, at: number): Recipe | undefined {
+    const made = this.#madeBy(slot);
+    if (made === undefined) return undefined;
+    const step = again(this.#steps[made], slot);
+    if (!step || !together(step, this.#steps[at])) return undefined;
+    const recipe: Recipe = { steps: new Map(), longer: new Set(), read: new Set() };
+    for (const from of readBy(step)) {
+      if (this.#copyOf(from, at)) continue;
+      const kept = this.#unchanged(from, made, at) ? this.#bytesToKeep(from, at) : Number.POSITIVE_INFINITY;
+      const other = kept > 0 ? this.#recipe(from, at) : undefined;
+      if (other && bytesOfAll(other.longer) < kept) {
+        for (const [of, earlier] of other.steps) recipe.steps.set(of, earlier);
+        for (const longer of other.longer) recipe.longer.add(longer);
+        for (const read of other.read) recipe.read.add(read);
+      } else {
+        if (kept === Number.POSITIVE_INFINITY) return undefined;
+        if (kept > 0) recipe.longer.add(from);
+        recipe.read.add(from);
+      }
+    }
+    recipe.steps.set(slot, step);
+    return recipe;
+  }
+
+  /** Whether what a step read (or wrote beside its result) is still the same before another. */
+  #unchanged(slot: Slot, since: number, at: number): boolean {
+    const first = readBy(this.#steps[since]).has(slot) ? since : since + 1;
+    return !this.#writes.get(slot)!.some((index) => index >= first && index < at);
+  }
+
+  /** What it takes that a slot lives until a step reads it. */
+  #bytesToKeep(slot: Slot, at: number): number {
+    if (slot.external || this.#reads.get(slot)!.some((index) => index >= at)) return 0;
+    const inImages = this.#writes.get(slot)!.some((index) => this.#unitOf[index].axis === 'images');
+    return inImages ? Number.POSITIVE_INFINITY : slotBytes(slot);
+  }
+
+  /** What holds the same as a slot before a step of some unit, made for that unit. */
+  #copyOf(slot: Slot, at: number): Slot | undefined {
+    const copy = this.#copies.get(this.#unitOf[at])?.get(slot);
+    return copy && copy.at <= at ? copy.slot : undefined;
+  }
+
+  #apply(slot: Slot, unit: Unit, indices: readonly number[], recipe: Recipe): void {
+    const [at] = indices;
+    let copies = this.#copies.get(unit);
+    if (!copies) this.#copies.set(unit, (copies = new Map()));
+    const steps = [...recipe.steps].map(([of, step]) => {
+      const copy: Slot = { ...of, id: this.#slots.length, name: `${of.name}, again` };
+      this.#slots.push(copy);
+      copies.set(of, { slot: copy, at });
+      return inPlaceOf(step, (from) => this.#copyOf(from, at));
+    });
+    this.#before.set(at, [...(this.#before.get(at) ?? []), ...steps]);
+    for (const read of recipe.read)
+      this.#reads.set(
+        read,
+        [...this.#reads.get(read)!, at].sort((a, b) => a - b),
+      );
+    for (const index of indices)
+      this.#changed[index] = inPlaceOf(this.#changed[index], (from) =>
+        from === slot ? this.#copyOf(slot, index) : undefined,
+      );
+    const left = this.#reads.get(slot)!.filter((index) => !indices.includes(index));
+    this.#reads.set(slot, left);
+  }
+}
+
+const writtenBy = (step: Step) => accessesOf(step).flatMap(({ view, writes }) => (writes ? [view] : []));
+
+const readBy = (step: Step) =>
+  new Set(
+    accessesOf(step).flatMap(({ view, name, adds }) =>
+      adds || step.kernel.operands[name] !== 'write' ? [view.slot] : [],
+    ),
+  );
+
+const bytesOfAll = (slots: ReadonlySet<Slot>) => [...slots].reduce((sum, slot) => sum + slotBytes(slot), 0);
+
+/** The step that makes a slot once more, where that is cheap and gives nothing else. */
+function again(step: Step, slot: Slot): Step | undefined {
+  const result = normaliseAgain(step) ?? step;
+  const [written, ...others] = writtenBy(result);
+  const cheap = result.kernel.flops(result.sizes, result.operands) <= mostFlops * slot.length;
+  return written.slot === slot && !others.length && cheap ? result : undefined;
+}
+
+/** Whether two steps may be in one group of planes. */
+function together(step: Step, reader: Step): boolean {
+  const parts = partsOf(step, 'planes');
+  return (
+    !!parts &&
+    String(parts) === String(partsOf(reader, 'planes')) &&
+    step.sizes.P === reader.sizes.P &&
+    pays(step, 'planes')
+  );
+}
+
+function inPlaceOf(step: Step, other: (slot: Slot) => Slot | undefined): Step {
+  const operands = Object.fromEntries(
+    Object.entries(step.operands).map(([name, view]) => {
+      const slot = view && other(view.slot);
+      return [name, slot ? { ...view, slot } : view];
+    }),
+  );
+  return { ...step, operands };
+}
