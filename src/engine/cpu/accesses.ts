@@ -27,12 +27,15 @@ function roleOf(cut: Cut | undefined, name: string): Access['role'] {
 /** What a step touches; all of it `whole` where the step cannot be cut. */
 export function accessesOf(step: Step, axis?: Axis): Access[] {
   const cut = axis && step.kernel.cuts?.[axis];
-  return Object.entries(step.kernel.operands).flatMap(([name, access]): Access[] => {
+  const accesses: Access[] = [];
+  for (const name in step.kernel.operands) {
     const view = step.operands[name];
-    if (!view) return [];
+    if (!view) continue;
+    const access = step.kernel.operands[name];
     const writes = access === 'write' || access === 'update';
-    return [{ name, view, role: roleOf(cut, name), writes, adds: writes && step.accumulate }];
-  });
+    accesses.push({ name, view, role: roleOf(cut, name), writes, adds: writes && step.accumulate });
+  }
+  return accesses;
 }
 
 /** How many images or planes a step has, as `[images, channels]` (one channel where images are cut); undefined: it cannot be cut. */
@@ -74,34 +77,33 @@ function sameParts(a: View, b: View): boolean {
   );
 }
 
-/** Whether the order of two accesses matters. */
-export function conflict(a: Access, b: Access): boolean {
-  return (a.writes || b.writes) && overlaps(a.view, b.view);
-}
+/** Whether the order of two accesses does not matter. */
+export const inAnyOrder = (a: Access, b: Access): boolean =>
+  !(a.writes || b.writes) || !overlaps(a.view, b.view);
 
 /** Whether two steps do part by part what they do one behind the other, as far as these accesses go. */
 export function partsAgree(before: Access, behind: Access): boolean {
-  if (!conflict(before, behind)) return true;
+  if (inAnyOrder(before, behind)) return true;
   if (!sameParts(before.view, behind.view) || before.role !== behind.role) return false;
   return before.role === 'cut' || (before.role === 'sum' && behind.adds);
 }
 
 /** What some steps touch, each access once, so that a step can be held against all of them at little cost. */
 export class Touched {
-  readonly #bySlot = new Map<Slot, Map<string, Access>>();
+  readonly #bySlot = new Map<Slot, Access[]>();
 
   add(accesses: readonly Access[]): void {
     for (const access of accesses) {
-      const { slot, offset, members, stride, shape } = access.view;
-      let of = this.#bySlot.get(slot);
-      if (!of) this.#bySlot.set(slot, (of = new Map()));
-      of.set([offset, members, stride, elements(shape), access.role, access.writes].join(), access);
+      const of = this.#bySlot.get(access.view.slot);
+      if (!of) this.#bySlot.set(access.view.slot, [access]);
+      else if (!of.some((other) => alike(other, access))) of.push(access);
     }
   }
 
   every(behind: Access, fits: (before: Access, behind: Access) => boolean): boolean {
-    for (const before of this.#bySlot.get(behind.view.slot)?.values() ?? [])
-      if (!fits(before, behind)) return false;
-    return true;
+    return this.#bySlot.get(behind.view.slot)?.every((before) => fits(before, behind)) ?? true;
   }
 }
+
+const alike = (a: Access, b: Access): boolean =>
+  a.role === b.role && a.writes === b.writes && sameParts(a.view, b.view);

@@ -1,5 +1,5 @@
 import { bytesOf, elements, type Program, type Step, type View } from '../program.js';
-import { type Axis, accessesOf, conflict, partsAgree, partsOf, Touched } from './accesses.js';
+import { type Access, type Axis, accessesOf, inAnyOrder, partsAgree, partsOf, Touched } from './accesses.js';
 
 /**
  * Steps that run together, strip by strip over the images of their batch or over its planes, so that what one step writes is
@@ -46,12 +46,14 @@ export const bytesOfView = (view: View): number => elements(view.shape) * bytesO
  */
 export function groupSteps(program: Program): Unit[] {
   const units: Unit[] = [];
+  const cuts = { images: new Cuts('images'), planes: new Cuts('planes') };
   let rest: Rest = { putOff: [], steps: program.steps, next: 0 };
   while (at(rest, 0)) {
-    const [images, planes] = [firstGroup(rest, 'images'), firstGroup(rest, 'planes')];
+    const [images, planes] = [firstGroup(rest, cuts.images), firstGroup(rest, cuts.planes)];
     const { unit, after } = images.unit.steps.length > planes.unit.steps.length ? images : planes;
     units.push(unit.steps.length > 1 ? unit : { steps: unit.steps });
     rest = after;
+    for (const step of unit.steps) for (const axis of [cuts.images, cuts.planes]) axis.forget(step);
   }
   return units;
 }
@@ -66,38 +68,67 @@ interface Rest {
 const at = ({ putOff, steps, next }: Rest, i: number): Step | undefined =>
   i < putOff.length ? putOff[i] : steps[next + i - putOff.length];
 
+/** What is left behind the first `count` steps when these were put off. */
+const behind = ({ putOff, steps, next }: Rest, putOffNow: readonly Step[], count: number): Rest => ({
+  putOff: [...putOffNow, ...putOff.slice(count)],
+  steps,
+  next: next + Math.max(0, count - putOff.length),
+});
+
+/** What a step touches along an axis, and with which others it can run part by part: steps of one `kind`, if it has one. */
+interface Cuttable {
+  readonly accesses: readonly Access[];
+  readonly kind?: string;
+}
+
+/** The same of steps that are looked at again and again. */
+class Cuts {
+  readonly #seen = new Map<Step, Cuttable>();
+
+  constructor(readonly axis: Axis) {}
+
+  of(step: Step): Cuttable {
+    let cut = this.#seen.get(step);
+    if (!cut)
+      this.#seen.set(step, (cut = { accesses: accessesOf(step, this.axis), kind: kindOf(step, this.axis) }));
+    return cut;
+  }
+
+  forget(step: Step): void {
+    this.#seen.delete(step);
+  }
+}
+
+/** Steps of the same kind have the same parts, and gain in a group; undefined where a step has to run whole. */
+export const kindOf = (step: Step, axis: Axis): string | undefined =>
+  pays(step, axis) ? [...partsOf(step, axis)!, step.sizes.P].join() : undefined;
+
 /** The group that the first step begins, and what is left then. */
-function firstGroup(rest: Rest, axis: Axis): { unit: Unit; after: Rest } {
+function firstGroup(rest: Rest, cuts: Cuts): { unit: Unit; after: Rest } {
   const first = at(rest, 0)!;
-  const parts = String(partsOf(first, axis));
+  const { kind, accesses: ofFirst } = cuts.of(first);
   const joined = [first];
+  if (!kind) return { unit: { steps: joined }, after: behind(rest, [], 1) };
   const [touched, waiting] = [new Touched(), new Touched()];
-  touched.add(accessesOf(first, axis));
+  touched.add(ofFirst);
   const putOff: Step[] = [];
-  const begins = pays(first, axis);
   let i = 1;
-  for (let step = at(rest, i); begins && step && joined.length < mostSteps; step = at(rest, ++i)) {
-    const accesses = accessesOf(step, axis);
-    const joins =
-      String(partsOf(step, axis)) === parts &&
-      step.sizes.P === first.sizes.P &&
-      pays(step, axis) &&
-      accesses.every((access) => touched.every(access, partsAgree));
-    const waits = !accesses.every((access) => waiting.every(access, (a, b) => !conflict(a, b)));
-    if (joins ? waits : putOff.length === mostPutOff) break;
+  for (let step = at(rest, i); step && joined.length < mostSteps; step = at(rest, ++i)) {
+    const { accesses, kind: own } = cuts.of(step);
+    const joins = own === kind && accesses.every((access) => touched.every(access, partsAgree));
+    const waits = joins && !accesses.every((access) => waiting.every(access, inAnyOrder));
+    if (waits || (!joins && putOff.length === mostPutOff)) break;
     (joins ? joined : putOff).push(step);
     (joins ? touched : waiting).add(accesses);
   }
-  const next = rest.next + Math.max(0, i - rest.putOff.length);
-  const after = { putOff: [...putOff, ...rest.putOff.slice(i)], steps: rest.steps, next };
-  return { unit: { steps: joined, axis }, after };
+  return { unit: { steps: joined, axis: cuts.axis }, after: behind(rest, putOff, i) };
 }
 
 /**
  * Whether a step gains in a group: its parts stay in cache and no thread waits for another, but what is not cut is gone
  * through again for every strip.
  */
-export function pays(step: Step, axis: Axis): boolean {
+function pays(step: Step, axis: Axis): boolean {
   const parts = partsOf(step, axis);
   if (!parts) return false;
   const [images, channels] = parts;

@@ -1,7 +1,7 @@
 import { slotBytes } from '../../memory.js';
 import { elements, Program, type Slot, type Step } from '../../program.js';
-import { accessesOf, partsOf } from '../accesses.js';
-import { groupSteps, pays, type Unit } from '../groups.js';
+import { accessesOf } from '../accesses.js';
+import { groupSteps, kindOf, type Unit } from '../groups.js';
 import { normaliseAgain } from '../ops/normalise.js';
 
 /** What is smaller stays in the caches, and takes no memory worth a second computation. */
@@ -107,12 +107,10 @@ class Rematerialisation {
   /** Whether these steps of a unit take the slot plane by plane. */
   #readsParts(unit: Unit, indices: readonly number[], slot: Slot): boolean {
     if (unit.axis === 'images') return false;
-    return indices.every(
-      (index) =>
-        partsOf(this.#steps[index], 'planes') &&
-        accessesOf(this.#steps[index], 'planes').every(
-          ({ view, role }) => view.slot !== slot || role === 'cut',
-        ),
+    return indices.every((index) =>
+      accessesOf(this.#steps[index], 'planes').every(
+        ({ view, role }) => view.slot !== slot || role === 'cut',
+      ),
     );
   }
 
@@ -121,7 +119,8 @@ class Rematerialisation {
     const made = this.#madeBy(slot);
     if (made === undefined) return undefined;
     const step = again(this.#steps[made], slot);
-    if (!step || !together(step, this.#steps[at])) return undefined;
+    const kind = step && kindOf(step, 'planes');
+    if (!kind || kind !== kindOf(this.#steps[at], 'planes')) return undefined;
     const recipe: Recipe = { steps: new Map(), longer: new Set(), read: new Set() };
     for (const from of readBy(step)) {
       if (this.#copyOf(from, at)) continue;
@@ -202,17 +201,6 @@ function again(step: Step, slot: Slot): Step | undefined {
   const [written, ...others] = writtenBy(result);
   const cheap = result.kernel.flops(result.sizes, result.operands) <= mostFlops * slot.length;
   return written.slot === slot && !others.length && cheap ? result : undefined;
-}
-
-/** Whether two steps may be in one group of planes. */
-function together(step: Step, reader: Step): boolean {
-  const parts = partsOf(step, 'planes');
-  return (
-    !!parts &&
-    String(parts) === String(partsOf(reader, 'planes')) &&
-    step.sizes.P === reader.sizes.P &&
-    pays(step, 'planes')
-  );
 }
 
 function inPlaceOf(step: Step, other: (slot: Slot) => Slot | undefined): Step {
