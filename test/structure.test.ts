@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join, posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { sumKernel } from '../src/engine/webgpu/ops/pieces.js';
+import { tiledKernels } from '../src/engine/webgpu/ops/tiled.js';
 import { files, importsOf, root, text } from './harness/repository.js';
 
 /** A folder imports only from itself and from those before it. */
@@ -85,11 +87,12 @@ describe('ops', () => {
       .map((file) => basename(file, extension))
       .sort();
 
-  it('have the same names in TypeScript, C++ and WGSL; some are of the cpu engine alone', () => {
+  it('have the same names in TypeScript, C++ and WGSL; some are of one engine alone', () => {
     const defined = names('src/engine/ops', '.ts');
     expect(defined.length).toBeGreaterThan(0);
     expect(names('native/ops', '.cc')).toEqual([...defined, ...names('src/engine/cpu/ops', '.ts')].sort());
-    expect(names('shaders', '.wgsl')).toEqual(defined);
+    const webgpu = new Set([...Object.values(tiledKernels), sumKernel].map(({ name }) => name.split('.')[0]));
+    expect(names('shaders', '.wgsl')).toEqual([...defined, ...webgpu].sort());
   });
 });
 

@@ -65,9 +65,17 @@ export function parseShader({ name, code }) {
     throw new Error(`shaders/${name}.wgsl: ${why}`);
   };
   const overrides = new Map();
-  for (const [, override, type] of text.matchAll(/\boverride (\w+)\s*:\s*(\w+)/g))
-    overrides.set(override, type);
   const constants = new Map();
+  for (const [, override, type, value = ''] of text.matchAll(
+    /\boverride (\w+)\s*:\s*(\w+)\s*(?:=([^;]*))?;/g,
+  )) {
+    // One that is computed from others has its value in the file.
+    const of = (value.match(/\b[A-Za-z_]\w*\b/g) ?? []).filter(
+      (word) => overrides.has(word) || constants.has(word),
+    );
+    if (of.length) constants.set(override, new Set(of));
+    else overrides.set(override, type);
+  }
   for (const [, constant, value] of text.matchAll(/\bconst (\w+)[^=;]*=([^;]*);/g))
     constants.set(constant, new Set(value.match(/\b[A-Za-z_]\w*\b/g) ?? []));
   const functions = functionsOf(name, text);
@@ -95,9 +103,9 @@ export function parseShader({ name, code }) {
     if (!geometry)
       fail(`directly above ${entry} there must be "// invocations: ..." or "// workgroups: ..."`);
     const [, terms, counts, count] = geometry;
-    if ((size[1] === 'LANES') !== (terms !== undefined) || (terms && counts !== 'workgroups'))
-      fail(`${entry}: "// terms: ..." belongs to workgroups of LANES, and they need it`);
     const mentioned = reach(functionName, functions, constants);
+    if (mentioned.has('SIDE') !== (terms !== undefined) || (terms && counts !== 'workgroups'))
+      fail(`${entry}: "// terms: ..." belongs to workgroups of SIDE * SIDE lanes, and they need it`);
     const own = bindings.filter((binding) => binding.entry === entry);
     own.forEach((binding, index) => {
       if (binding.binding !== index + 1)
@@ -109,10 +117,10 @@ export function parseShader({ name, code }) {
     entries.push({
       entry,
       functionName,
-      workgroupSize: terms ? undefined : Number(size[1]),
+      workgroupSize: size[1] === 'LANES' ? undefined : Number(size[1]),
       terms: terms && expression(name, terms.trim(), overrides),
       bindings: own.map(({ operand, access, type }) => ({ operand, access, type })),
-      overrides: [...overrides.keys()].filter((override) => override !== 'LANES' && mentioned.has(override)),
+      overrides: [...overrides.keys()].filter((override) => mentioned.has(override)),
       counts,
       count: expression(name, count.trim(), overrides),
     });
@@ -148,7 +156,7 @@ ${entryTexts.join('\n')}
 export interface ShaderEntry {
   /** Its name in the source. */
   readonly functionName: string;
-  /** Invocations in a workgroup; undefined where the override SIDE decides it: SIDE * SIDE. */
+  /** Invocations in a workgroup; undefined where overrides decide it: LANES. */
   readonly workgroupSize: number | undefined;
   /** How many terms a workgroup adds up: what SIDE is chosen by. */
   readonly terms: ((s: Readonly<Record<string, number>>) => number) | undefined;

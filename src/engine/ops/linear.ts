@@ -250,6 +250,7 @@ export const cases: readonly OpCase[] = [
   { P: 2, N: 67, I: 37, O: 18, paired: true, accumulate: true },
   { P: 3, N: 7, I: 19, O: 33, shared: 'first' as const, paired: true },
   { P: 3, N: 50, I: 21, O: 9, shared: 'second' as const, paired: true },
+  { P: 20, N: 3, I: 7, O: 5, shared: 'first' as const },
   { P: 1, N: 1024, I: 400, O: 120, bench: true },
   { P: 1, N: 1024, I: 120, O: 84, bench: true },
 ].flatMap(casesOf);

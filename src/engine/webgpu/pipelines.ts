@@ -86,14 +86,16 @@ export function gridOf(step: Step, limit: number): [number, number] {
  */
 export class Pipelines {
   readonly #device: GPUDevice;
-  readonly #software: boolean;
   readonly #modules = new Map<string, Promise<GPUShaderModule>>();
   readonly #layouts = new Map<ShaderEntry, GPUBindGroupLayout>();
   readonly #kernels = new Map<string, Promise<SpecialisedKernel>>();
 
-  constructor(device: GPUDevice, software: boolean) {
+  constructor(
+    device: GPUDevice,
+    /** Whether the adapter computes on the processor. */
+    readonly software: boolean,
+  ) {
     this.#device = device;
-    this.#software = software;
   }
 
   /** How many there are: a second load of a program must not add to it. */
@@ -103,7 +105,7 @@ export class Pipelines {
 
   /** The kernel of a step; compiled when it is asked for the first time, all of a program in parallel. */
   kernel(step: Step): Promise<SpecialisedKernel> {
-    const overrides = overridesOf(step, this.#software);
+    const overrides = overridesOf(step, this.software);
     const label = labelOf(step.kernel.name, overrides);
     return this.#once(this.#kernels, label, () => this.#compile(step.kernel.name, label, overrides));
   }

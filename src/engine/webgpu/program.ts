@@ -7,6 +7,7 @@ import { createBuffers } from './buffers.js';
 import { usage } from './constants.js';
 import type { WebgpuDevice } from './device.js';
 import { scoped } from './health.js';
+import { tiled } from './passes/tiled.js';
 import { gridOf } from './pipelines.js';
 import { WebgpuTensor } from './tensor.js';
 
@@ -82,10 +83,12 @@ function buffersOf(step: Step, bufferOf: BufferOf): GPUBuffer[] {
 /** Plans memory, compiles what is new, binds: everything a run needs. */
 export async function loadProgram(
   device: WebgpuDevice,
-  program: Program,
+  recorded: Program,
   bindings: Readonly<Record<string, Tensor>>,
 ): Promise<WebgpuExecutable> {
   const { raw } = device;
+  // Software pays for workgroup memory and barriers, in compilation and at every run.
+  const program = device.pipelines.software ? recorded : tiled(recorded);
   const bound = bindExternals(
     program,
     bindings,

@@ -1,0 +1,400 @@
+// Forward pass and gradient of the images of conv2d.wgsl as matrix products in tiles, for shapes that fill them:
+//
+//   forward         [channels of y in a group] x [pixels of y of all images], over (channel of x, kernel position)
+//   backwardInput   [channels of x in a group] x [pixels of x of all images], over (channel of y, kernel position)
+//
+// A workgroup computes a tile of 4 A_SLOTS rows and 4 B_SLOTS columns. DEPTH terms of both factors at a time lie in
+// workgroup memory; each lane adds up ROWS x COLUMNS blocks of 4 x 4 in registers. With SLICES (of one block a lane)
+// the terms are dealt out to as many sets of lanes, which are added up in order at the end. The next terms are on their
+// way from memory while the present ones are multiplied. A second pair of factors makes the sum twice as long.
+//
+// The four rows (columns) of a vector are A_SLOTS (B_SLOTS) apart, not neighbours: so neighbouring lanes load and store
+// neighbouring numbers, whatever the alignment, and workgroup memory is still read in whole vectors. One vector in each
+// line of a tile stays unused, which spreads what lanes write down a tile over the banks of that memory.
+
+override P: u32;
+override N: u32;
+override C: u32;
+override H: u32;
+override W: u32;
+override OC: u32;
+override KH: u32;
+override KW: u32;
+override OH: u32;
+override OW: u32;
+override stride: u32;
+override padding: u32;
+override G: u32;
+override dilation: u32;
+override HAS_x2: bool = false;
+override HAS_w2: bool = false;
+override HAS_yBar2: bool = false;
+override HAS_b: bool = false;
+override ACCUMULATE: bool = false;
+
+override ROWS: u32; // blocks of a lane
+override COLUMNS: u32;
+override LX: u32; // lanes along a tile, and down
+override LY: u32;
+override SLICES: u32;
+override DEPTH: u32;
+override LANES: u32 = LX * LY * SLICES;
+override A_SLOTS: u32 = ROWS * LY;
+override B_SLOTS: u32 = COLUMNS * LX;
+override B_FIRST: u32 = DEPTH * (A_SLOTS + 1u);
+override B_LOADS: u32 = (DEPTH * B_SLOTS + LANES - 1u) / LANES; // vectors a lane loads for a tile, at most 4; of A one
+
+const FAR = 0x40000000u; // outside of every map and kernel
+
+@group(0) @binding(0) var<uniform> views: array<vec4u, 8>;
+
+fn at(operand: u32, member: u32) -> u32 {
+  return views[operand].x + member * views[operand].y;
+}
+
+var<workgroup> tiles: array<vec4f, DEPTH * (A_SLOTS + B_SLOTS + 2u)>;
+var<private> sum: array<mat4x4f, 4>;
+
+fn fourFrom(first: u32, apart: u32) -> vec4u {
+  return first + apart * vec4u(0u, 1u, 2u, 3u);
+}
+
+// First row and first column of tile `index`, and which matrix it is of. Tiles of the same columns are neighbours.
+fn tileOf(index: u32, rows: u32, columns: u32) -> vec3u {
+  let down = (rows + 4u * A_SLOTS - 1u) / (4u * A_SLOTS);
+  let across = (columns + 4u * B_SLOTS - 1u) / (4u * B_SLOTS);
+  return vec3u(index % down * (4u * A_SLOTS), index / down % across * (4u * B_SLOTS), index / (down * across));
+}
+
+fn put(first: u32, slots: u32, k: u32, slot: u32, value: vec4f) {
+  if (k < DEPTH && slot < slots) {
+    tiles[first + k * (slots + 1u) + slot] = value;
+  }
+}
+
+fn outer(a: vec4f, b: vec4f) -> mat4x4f {
+  return mat4x4f(a.x * b, a.y * b, a.z * b, a.w * b);
+}
+
+// Adds the products of the terms in the tile. `sum` has only constant indices, so that it stays in registers.
+fn multiply(lane: u32) {
+  let a = lane % (LX * LY) / LX;
+  let b = B_FIRST + lane % LX;
+  for (var i = 0u; i < DEPTH / SLICES; i++) {
+    let k = i * SLICES + lane / (LX * LY);
+    let a0 = tiles[a + k * (A_SLOTS + 1u)];
+    let a1 = tiles[a + k * (A_SLOTS + 1u) + (ROWS - 1u) * LY];
+    let b0 = tiles[b + k * (B_SLOTS + 1u)];
+    let b1 = tiles[b + k * (B_SLOTS + 1u) + (COLUMNS - 1u) * LX];
+    sum[0] += outer(a0, b0);
+    if (COLUMNS > 1u) {
+      sum[1] += outer(a0, b1);
+    }
+    if (ROWS > 1u) {
+      sum[2] += outer(a1, b0);
+      if (COLUMNS > 1u) {
+        sum[3] += outer(a1, b1);
+      }
+    }
+  }
+}
+
+// Adds the slices to the first one, in order; the tile is no longer needed.
+fn addSlices(lane: u32) {
+  let square = LX * LY;
+  let i = lane % square;
+  for (var slice = 1u; slice < SLICES; slice++) {
+    workgroupBarrier();
+    if (lane / square == slice) {
+      tiles[i] = sum[0][0];
+      tiles[square + i] = sum[0][1];
+      tiles[2u * square + i] = sum[0][2];
+      tiles[3u * square + i] = sum[0][3];
+    }
+    workgroupBarrier();
+    if (lane < square) {
+      sum[0] += mat4x4f(tiles[i], tiles[square + i], tiles[2u * square + i], tiles[3u * square + i]);
+    }
+  }
+}
+
+@group(0) @binding(1) var<storage, read> forward_x: array<f32>;
+@group(0) @binding(2) var<storage, read> forward_w: array<f32>;
+@group(0) @binding(3) var<storage, read> forward_x2: array<f32>;
+@group(0) @binding(4) var<storage, read> forward_w2: array<f32>;
+@group(0) @binding(5) var<storage, read> forward_b: array<f32>;
+@group(0) @binding(6) var<storage, read_write> forward_y: array<f32>;
+
+// Four elements, 0 for those that are not inside.
+fn forwardX(place: vec4u, inside: vec4<bool>, second: bool) -> vec4f {
+  let i = select(vec4u(), place, inside);
+  var four: vec4f;
+  if (HAS_x2 && second) {
+    four = vec4f(forward_x2[i.x], forward_x2[i.y], forward_x2[i.z], forward_x2[i.w]);
+  } else {
+    four = vec4f(forward_x[i.x], forward_x[i.y], forward_x[i.z], forward_x[i.w]);
+  }
+  return select(vec4f(), four, inside);
+}
+
+fn forwardW(place: vec4u, inside: vec4<bool>, second: bool) -> vec4f {
+  let i = select(vec4u(), place, inside);
+  var four: vec4f;
+  if (HAS_w2 && second) {
+    four = vec4f(forward_w2[i.x], forward_w2[i.y], forward_w2[i.z], forward_w2[i.w]);
+  } else {
+    four = vec4f(forward_w[i.x], forward_w[i.y], forward_w[i.z], forward_w[i.w]);
+  }
+  return select(vec4f(), four, inside);
+}
+
+// workgroups: P * G * ceil(OC / G / (4 * ROWS * LY)) * ceil(N * OH * OW / (4 * COLUMNS * LX))
+@compute @workgroup_size(LANES)
+fn forward(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let terms = C / G * KH * KW;
+  let tile = tileOf(group.y * groups.x + group.x, OC / G, N * OH * OW);
+  let g = tile.z % G;
+  let p = tile.z / G;
+  if (p >= P) {
+    return;
+  }
+  // Lanes load along the terms of w, which are neighbours there, and along the pixels of x.
+  let rows = fourFrom(tile.x + lane / DEPTH, A_SLOTS);
+  let columns = fourFrom(tile.y + lane % B_SLOTS, B_SLOTS);
+  let w = at(1u, p) + (g * (OC / G) + rows) * terms;
+  let h = columns % (OH * OW) / OW * stride - padding;
+  let left = columns % OW * stride - padding;
+  let top = select(vec4u(FAR), h, columns < vec4u(N * OH * OW));
+  let x = at(0u, p) + (columns / (OH * OW) * C + g * (C / G)) * (H * W) + h * W + left;
+  let toX2 = at(2u, p) - at(0u, p);
+  let toW2 = at(3u, p) - at(1u, p);
+  let half = (terms + DEPTH - 1u) / DEPTH;
+  let steps = select(half, 2u * half, HAS_x2 && HAS_w2);
+  var nextA: vec4f;
+  var nextB: array<vec4f, 4>;
+  for (var step = 0u; step <= steps; step++) {
+    if (step < steps) {
+      let second = step >= half;
+      let start = (step - select(0u, half, second)) * DEPTH;
+      let term = start + lane % DEPTH;
+      let inA = (rows < vec4u(OC / G)) & vec4<bool>(term < terms);
+      nextA = forwardW(w + term + select(0u, toW2, second), inA, second);
+      for (var l = 0u; l < B_LOADS; l++) {
+        let k = start + lane / B_SLOTS + l * (LANES / B_SLOTS);
+        let down = k / KW % KH * dilation;
+        let along = k % KW * dilation;
+        let inB = (top + down < vec4u(H)) & (left + along < vec4u(W)) & vec4<bool>(k < terms);
+        let place = x + k / (KH * KW) * (H * W) + down * W + along;
+        nextB[l] = forwardX(place + select(0u, toX2, second), inB, second);
+      }
+    }
+    if (step > 0u) {
+      multiply(lane);
+    }
+    workgroupBarrier();
+    put(0u, A_SLOTS, lane % DEPTH, lane / DEPTH, nextA);
+    for (var l = 0u; l < B_LOADS; l++) {
+      put(B_FIRST, B_SLOTS, lane / B_SLOTS + l * (LANES / B_SLOTS), lane % B_SLOTS, nextB[l]);
+    }
+    workgroupBarrier();
+  }
+  addSlices(lane);
+  if (lane < LX * LY) {
+    let row = tile.x + lane / LX;
+    let column = tile.y + lane % LX;
+    forwardStore(p, g, row, column, sum[0]);
+    if (COLUMNS > 1u) {
+      forwardStore(p, g, row, column + LX, sum[1]);
+    }
+    if (ROWS > 1u) {
+      forwardStore(p, g, row + LY, column, sum[2]);
+      if (COLUMNS > 1u) {
+        forwardStore(p, g, row + LY, column + LX, sum[3]);
+      }
+    }
+  }
+}
+
+fn forwardStore(p: u32, g: u32, row: u32, column: u32, values: mat4x4f) {
+  let columns = fourFrom(column, B_SLOTS);
+  let y = at(5u, p) + (columns / (OH * OW) * OC + g * (OC / G)) * (OH * OW) + columns % (OH * OW);
+  for (var i = 0u; i < 4u; i++) {
+    let oc = row + i * A_SLOTS;
+    var bias = 0.0;
+    if (HAS_b && oc < OC / G) {
+      bias = forward_b[at(4u, p) + g * (OC / G) + oc];
+    }
+    for (var j = 0u; j < 4u; j++) {
+      if (oc < OC / G && columns[j] < N * OH * OW) {
+        let place = y[j] + oc * (OH * OW);
+        var value = values[i][j] + bias;
+        if (ACCUMULATE) {
+          value += forward_y[place];
+        }
+        forward_y[place] = value;
+      }
+    }
+  }
+}
+
+@group(0) @binding(1) var<storage, read> backwardInput_yBar: array<f32>;
+@group(0) @binding(2) var<storage, read> backwardInput_w: array<f32>;
+@group(0) @binding(3) var<storage, read> backwardInput_yBar2: array<f32>;
+@group(0) @binding(4) var<storage, read> backwardInput_w2: array<f32>;
+@group(0) @binding(5) var<storage, read_write> backwardInput_xBar: array<f32>;
+
+fn backwardInputY(place: vec4u, inside: vec4<bool>, second: bool) -> vec4f {
+  let i = select(vec4u(), place, inside);
+  var four: vec4f;
+  if (HAS_yBar2 && second) {
+    four = vec4f(
+      backwardInput_yBar2[i.x], backwardInput_yBar2[i.y], backwardInput_yBar2[i.z], backwardInput_yBar2[i.w],
+    );
+  } else {
+    four = vec4f(backwardInput_yBar[i.x], backwardInput_yBar[i.y], backwardInput_yBar[i.z], backwardInput_yBar[i.w]);
+  }
+  return select(vec4f(), four, inside);
+}
+
+fn backwardInputW(place: vec4u, inside: vec4<bool>, second: bool) -> vec4f {
+  let i = select(vec4u(), place, inside);
+  var four: vec4f;
+  if (HAS_w2 && second) {
+    four = vec4f(backwardInput_w2[i.x], backwardInput_w2[i.y], backwardInput_w2[i.z], backwardInput_w2[i.w]);
+  } else {
+    four = vec4f(backwardInput_w[i.x], backwardInput_w[i.y], backwardInput_w[i.z], backwardInput_w[i.w]);
+  }
+  return select(vec4f(), four, inside);
+}
+
+// The smallest kernel position that reaches padded position `position` modulo stride; past all kernels if none does.
+fn tapOf(position: u32) -> u32 {
+  for (var k = 0u; k < stride; k++) {
+    if (k * dilation % stride == position % stride) {
+      return k;
+    }
+  }
+  return FAR;
+}
+
+// How far it is from one such kernel position to the next.
+fn tapStep() -> u32 {
+  var k = 1u;
+  while (k * dilation % stride != 0u) {
+    k++;
+  }
+  return k;
+}
+
+// Pixels of one position modulo stride see the same kernel positions: each of these phases is a product of its own.
+// workgroups: P * G * stride * stride * ceil(C / G / (4 * ROWS * LY)) * ceil(N * ceil(H / stride) * ceil(W / stride) / (4 * COLUMNS * LX))
+@compute @workgroup_size(LANES)
+fn backwardInput(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let high = (H + stride - 1u) / stride; // pixels of a phase
+  let wide = (W + stride - 1u) / stride;
+  let tile = tileOf(group.y * groups.x + group.x, C / G, N * high * wide);
+  let phase = vec2u(tile.z / stride, tile.z) % stride;
+  let g = tile.z / (stride * stride) % G;
+  let p = tile.z / (stride * stride * G);
+  if (p >= P) {
+    return;
+  }
+  let tap = vec2u(tapOf(phase.x + padding), tapOf(phase.y + padding));
+  let next = tapStep();
+  let taps = select(vec2u(), (vec2u(KH, KW) - tap + next - 1u) / next, tap < vec2u(KH, KW));
+  let all = taps.x * taps.y; // no division by 0: then there are no terms
+  let terms = OC / G * all;
+  // The output pixel that the first of them leads from to the first pixel of the phase; it may lie outside.
+  let lead = bitcast<vec2u>(vec2i(phase + padding - tap * dilation) / i32(stride));
+  let back = next * dilation / stride; // output pixels from one of them to the next
+  let rows = fourFrom(tile.x + lane / DEPTH, A_SLOTS);
+  let columns = fourFrom(tile.y + lane % B_SLOTS, B_SLOTS);
+  let w = at(1u, p) + (g * (OC / G) * (C / G) + rows) * (KH * KW);
+  let down = columns % (high * wide) / wide;
+  let along = columns % wide;
+  let inside = (down * stride + phase.x < vec4u(H)) & (along * stride + phase.y < vec4u(W));
+  let bottom = select(vec4u(FAR), down + lead.x, inside & (columns < vec4u(N * high * wide)));
+  let right = along + lead.y;
+  let yBar = at(0u, p) + (columns / (high * wide) * OC + g * (OC / G)) * (OH * OW);
+  let toY2 = at(2u, p) - at(0u, p);
+  let toW2 = at(3u, p) - at(1u, p);
+  let half = (terms + DEPTH - 1u) / DEPTH;
+  let steps = select(half, 2u * half, HAS_yBar2 && HAS_w2);
+  var nextA: vec4f;
+  var nextB: array<vec4f, 4>;
+  for (var step = 0u; step <= steps; step++) {
+    if (step < steps) {
+      let second = step >= half;
+      let start = (step - select(0u, half, second)) * DEPTH;
+      let term = start + lane % DEPTH;
+      let kh = tap.x + term % all / taps.y * next;
+      let kw = tap.y + term % taps.y * next;
+      let inA = (rows < vec4u(C / G)) & vec4<bool>(term < terms);
+      let weight = w + term / all * (C / G * KH * KW) + kh * KW + kw;
+      nextA = backwardInputW(weight + select(0u, toW2, second), inA, second);
+      for (var l = 0u; l < B_LOADS; l++) {
+        let k = start + lane / B_SLOTS + l * (LANES / B_SLOTS);
+        let oh = bottom - k % all / taps.y * back;
+        let ow = right - k % taps.y * back;
+        let inB = (oh < vec4u(OH)) & (ow < vec4u(OW)) & vec4<bool>(k < terms);
+        let place = yBar + (k / all * OH + oh) * OW + ow;
+        nextB[l] = backwardInputY(place + select(0u, toY2, second), inB, second);
+      }
+    }
+    if (step > 0u) {
+      multiply(lane);
+    }
+    workgroupBarrier();
+    put(0u, A_SLOTS, lane % DEPTH, lane / DEPTH, nextA);
+    for (var l = 0u; l < B_LOADS; l++) {
+      put(B_FIRST, B_SLOTS, lane / B_SLOTS + l * (LANES / B_SLOTS), lane % B_SLOTS, nextB[l]);
+    }
+    workgroupBarrier();
+  }
+  addSlices(lane);
+  if (lane < LX * LY) {
+    let row = tile.x + lane / LX;
+    let column = tile.y + lane % LX;
+    backwardInputStore(p, g, phase, row, column, sum[0]);
+    if (COLUMNS > 1u) {
+      backwardInputStore(p, g, phase, row, column + LX, sum[1]);
+    }
+    if (ROWS > 1u) {
+      backwardInputStore(p, g, phase, row + LY, column, sum[2]);
+      if (COLUMNS > 1u) {
+        backwardInputStore(p, g, phase, row + LY, column + LX, sum[3]);
+      }
+    }
+  }
+}
+
+fn backwardInputStore(p: u32, g: u32, phase: vec2u, row: u32, column: u32, values: mat4x4f) {
+  let high = (H + stride - 1u) / stride;
+  let wide = (W + stride - 1u) / stride;
+  let columns = fourFrom(column, B_SLOTS);
+  let h = columns % (high * wide) / wide * stride + phase.x;
+  let along = columns % wide * stride + phase.y;
+  let xBar = at(4u, p) + (columns / (high * wide) * C + g * (C / G)) * (H * W) + h * W + along;
+  let inside = (columns < vec4u(N * high * wide)) & (h < vec4u(H)) & (along < vec4u(W));
+  for (var i = 0u; i < 4u; i++) {
+    let c = row + i * A_SLOTS;
+    for (var j = 0u; j < 4u; j++) {
+      if (c < C / G && inside[j]) {
+        let place = xBar[j] + c * (H * W);
+        var value = values[i][j];
+        if (ACCUMULATE) {
+          value += backwardInput_xBar[place];
+        }
+        backwardInput_xBar[place] = value;
+      }
+    }
+  }
+}

@@ -1,0 +1,208 @@
+// Gradient of the weights of linear.wgsl as a matrix product in tiles (see tiledconv2d.wgsl):
+// [outputs] x [inputs], over images, in SPLIT pieces as in tiledconv2dweight.wgsl.
+
+override P: u32;
+override N: u32;
+override I: u32;
+override O: u32;
+override SPLIT: u32;
+override HAS_x2: bool = false;
+override HAS_yBar2: bool = false;
+override ACCUMULATE: bool = false;
+
+override ROWS: u32; // blocks of a lane
+override COLUMNS: u32;
+override LX: u32; // lanes along a tile, and down
+override LY: u32;
+override SLICES: u32;
+override DEPTH: u32;
+override LANES: u32 = LX * LY * SLICES;
+override A_SLOTS: u32 = ROWS * LY;
+override B_SLOTS: u32 = COLUMNS * LX;
+override B_FIRST: u32 = DEPTH * (A_SLOTS + 1u);
+override B_LOADS: u32 = (DEPTH * B_SLOTS + LANES - 1u) / LANES; // vectors a lane loads for a tile, at most 4; of A one
+
+@group(0) @binding(0) var<uniform> views: array<vec4u, 8>;
+
+fn at(operand: u32, member: u32) -> u32 {
+  return views[operand].x + member * views[operand].y;
+}
+
+var<workgroup> tiles: array<vec4f, DEPTH * (A_SLOTS + B_SLOTS + 2u)>;
+var<private> sum: array<mat4x4f, 4>;
+
+fn fourFrom(first: u32, apart: u32) -> vec4u {
+  return first + apart * vec4u(0u, 1u, 2u, 3u);
+}
+
+// First row and first column of tile `index`, and which matrix it is of. Tiles of the same columns are neighbours.
+fn tileOf(index: u32, rows: u32, columns: u32) -> vec3u {
+  let down = (rows + 4u * A_SLOTS - 1u) / (4u * A_SLOTS);
+  let across = (columns + 4u * B_SLOTS - 1u) / (4u * B_SLOTS);
+  return vec3u(index % down * (4u * A_SLOTS), index / down % across * (4u * B_SLOTS), index / (down * across));
+}
+
+fn put(first: u32, slots: u32, k: u32, slot: u32, value: vec4f) {
+  if (k < DEPTH && slot < slots) {
+    tiles[first + k * (slots + 1u) + slot] = value;
+  }
+}
+
+fn outer(a: vec4f, b: vec4f) -> mat4x4f {
+  return mat4x4f(a.x * b, a.y * b, a.z * b, a.w * b);
+}
+
+// Adds the products of the terms in the tile. `sum` has only constant indices, so that it stays in registers.
+fn multiply(lane: u32) {
+  let a = lane % (LX * LY) / LX;
+  let b = B_FIRST + lane % LX;
+  for (var i = 0u; i < DEPTH / SLICES; i++) {
+    let k = i * SLICES + lane / (LX * LY);
+    let a0 = tiles[a + k * (A_SLOTS + 1u)];
+    let a1 = tiles[a + k * (A_SLOTS + 1u) + (ROWS - 1u) * LY];
+    let b0 = tiles[b + k * (B_SLOTS + 1u)];
+    let b1 = tiles[b + k * (B_SLOTS + 1u) + (COLUMNS - 1u) * LX];
+    sum[0] += outer(a0, b0);
+    if (COLUMNS > 1u) {
+      sum[1] += outer(a0, b1);
+    }
+    if (ROWS > 1u) {
+      sum[2] += outer(a1, b0);
+      if (COLUMNS > 1u) {
+        sum[3] += outer(a1, b1);
+      }
+    }
+  }
+}
+
+// Adds the slices to the first one, in order; the tile is no longer needed.
+fn addSlices(lane: u32) {
+  let square = LX * LY;
+  let i = lane % square;
+  for (var slice = 1u; slice < SLICES; slice++) {
+    workgroupBarrier();
+    if (lane / square == slice) {
+      tiles[i] = sum[0][0];
+      tiles[square + i] = sum[0][1];
+      tiles[2u * square + i] = sum[0][2];
+      tiles[3u * square + i] = sum[0][3];
+    }
+    workgroupBarrier();
+    if (lane < square) {
+      sum[0] += mat4x4f(tiles[i], tiles[square + i], tiles[2u * square + i], tiles[3u * square + i]);
+    }
+  }
+}
+
+@group(0) @binding(1) var<storage, read> backwardWeight_x: array<f32>;
+@group(0) @binding(2) var<storage, read> backwardWeight_yBar: array<f32>;
+@group(0) @binding(3) var<storage, read> backwardWeight_x2: array<f32>;
+@group(0) @binding(4) var<storage, read> backwardWeight_yBar2: array<f32>;
+@group(0) @binding(5) var<storage, read_write> backwardWeight_wBar: array<f32>;
+
+// Four elements, 0 for those that are not inside.
+fn backwardWeightX(place: vec4u, inside: vec4<bool>, second: bool) -> vec4f {
+  let i = select(vec4u(), place, inside);
+  var four: vec4f;
+  if (HAS_x2 && second) {
+    four = vec4f(backwardWeight_x2[i.x], backwardWeight_x2[i.y], backwardWeight_x2[i.z], backwardWeight_x2[i.w]);
+  } else {
+    four = vec4f(backwardWeight_x[i.x], backwardWeight_x[i.y], backwardWeight_x[i.z], backwardWeight_x[i.w]);
+  }
+  return select(vec4f(), four, inside);
+}
+
+fn backwardWeightY(place: vec4u, inside: vec4<bool>, second: bool) -> vec4f {
+  let i = select(vec4u(), place, inside);
+  var four: vec4f;
+  if (HAS_yBar2 && second) {
+    four = vec4f(
+      backwardWeight_yBar2[i.x], backwardWeight_yBar2[i.y], backwardWeight_yBar2[i.z], backwardWeight_yBar2[i.w],
+    );
+  } else {
+    four = vec4f(
+      backwardWeight_yBar[i.x], backwardWeight_yBar[i.y], backwardWeight_yBar[i.z], backwardWeight_yBar[i.w],
+    );
+  }
+  return select(vec4f(), four, inside);
+}
+
+// workgroups: P * SPLIT * ceil(O / (4 * ROWS * LY)) * ceil(I / (4 * COLUMNS * LX))
+@compute @workgroup_size(LANES)
+fn backwardWeight(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let tile = tileOf(group.y * groups.x + group.x, O, I);
+  let piece = tile.z % SPLIT;
+  let p = tile.z / SPLIT;
+  if (p >= P) {
+    return;
+  }
+  let all = (N + DEPTH - 1u) / DEPTH;
+  let first = min(piece * ((all + SPLIT - 1u) / SPLIT), all);
+  let rows = fourFrom(tile.x + lane % A_SLOTS, A_SLOTS);
+  let columns = fourFrom(tile.y + lane % B_SLOTS, B_SLOTS);
+  let toX2 = at(2u, p) - at(0u, p);
+  let toY2 = at(3u, p) - at(1u, p);
+  let half = min((all + SPLIT - 1u) / SPLIT, all - first);
+  let steps = select(half, 2u * half, HAS_x2 && HAS_yBar2);
+  var nextA: vec4f;
+  var nextB: array<vec4f, 4>;
+  for (var step = 0u; step <= steps; step++) {
+    if (step < steps) {
+      let second = step >= half;
+      let start = (first + step - select(0u, half, second)) * DEPTH;
+      let n = start + lane / A_SLOTS;
+      let inA = (rows < vec4u(O)) & vec4<bool>(n < N);
+      nextA = backwardWeightY(at(1u, p) + n * O + rows + select(0u, toY2, second), inA, second);
+      for (var l = 0u; l < B_LOADS; l++) {
+        let k = start + lane / B_SLOTS + l * (LANES / B_SLOTS);
+        let inB = (columns < vec4u(I)) & vec4<bool>(k < N);
+        nextB[l] = backwardWeightX(at(0u, p) + k * I + columns + select(0u, toX2, second), inB, second);
+      }
+    }
+    if (step > 0u) {
+      multiply(lane);
+    }
+    workgroupBarrier();
+    put(0u, A_SLOTS, lane / A_SLOTS, lane % A_SLOTS, nextA);
+    for (var l = 0u; l < B_LOADS; l++) {
+      put(B_FIRST, B_SLOTS, lane / B_SLOTS + l * (LANES / B_SLOTS), lane % B_SLOTS, nextB[l]);
+    }
+    workgroupBarrier();
+  }
+  addSlices(lane);
+  if (lane < LX * LY) {
+    let row = tile.x + lane / LX;
+    let column = tile.y + lane % LX;
+    backwardWeightStore(at(4u, p) + piece * O * I, row, column, sum[0]);
+    if (COLUMNS > 1u) {
+      backwardWeightStore(at(4u, p) + piece * O * I, row, column + LX, sum[1]);
+    }
+    if (ROWS > 1u) {
+      backwardWeightStore(at(4u, p) + piece * O * I, row + LY, column, sum[2]);
+      if (COLUMNS > 1u) {
+        backwardWeightStore(at(4u, p) + piece * O * I, row + LY, column + LX, sum[3]);
+      }
+    }
+  }
+}
+
+fn backwardWeightStore(wBar: u32, row: u32, column: u32, values: mat4x4f) {
+  for (var i = 0u; i < 4u; i++) {
+    let down = row + i * A_SLOTS;
+    for (var j = 0u; j < 4u; j++) {
+      let along = column + j * B_SLOTS;
+      if (down < O && along < I) {
+        let place = wBar + down * I + along;
+        var value = values[i][j];
+        if (ACCUMULATE) {
+          value += backwardWeight_wBar[place];
+        }
+        backwardWeight_wBar[place] = value;
+      }
+    }
+  }
+}
