@@ -206,20 +206,20 @@ fn forward(
   if (lane < LX * LY) {
     let row = tile.x + lane / LX;
     let column = tile.y + lane % LX;
-    forwardStore(p, g, row, column, sum[0]);
+    storeMaps(p, g, row, column, sum[0]);
     if (COLUMNS > 1u) {
-      forwardStore(p, g, row, column + LX, sum[1]);
+      storeMaps(p, g, row, column + LX, sum[1]);
     }
     if (ROWS > 1u) {
-      forwardStore(p, g, row + LY, column, sum[2]);
+      storeMaps(p, g, row + LY, column, sum[2]);
       if (COLUMNS > 1u) {
-        forwardStore(p, g, row + LY, column + LX, sum[3]);
+        storeMaps(p, g, row + LY, column + LX, sum[3]);
       }
     }
   }
 }
 
-fn forwardStore(p: u32, g: u32, row: u32, column: u32, values: mat4x4f) {
+fn storeMaps(p: u32, g: u32, row: u32, column: u32, values: mat4x4f) {
   let columns = fourFrom(column, B_SLOTS);
   let y = at(5u, p) + (columns / (OH * OW) * OC + g * (OC / G)) * (OH * OW) + columns % (OH * OW);
   for (var i = 0u; i < 4u; i++) {
@@ -363,20 +363,20 @@ fn backwardInput(
   if (lane < LX * LY) {
     let row = tile.x + lane / LX;
     let column = tile.y + lane % LX;
-    backwardInputStore(p, g, phase, row, column, sum[0]);
+    storeImages(p, g, phase, row, column, sum[0]);
     if (COLUMNS > 1u) {
-      backwardInputStore(p, g, phase, row, column + LX, sum[1]);
+      storeImages(p, g, phase, row, column + LX, sum[1]);
     }
     if (ROWS > 1u) {
-      backwardInputStore(p, g, phase, row + LY, column, sum[2]);
+      storeImages(p, g, phase, row + LY, column, sum[2]);
       if (COLUMNS > 1u) {
-        backwardInputStore(p, g, phase, row + LY, column + LX, sum[3]);
+        storeImages(p, g, phase, row + LY, column + LX, sum[3]);
       }
     }
   }
 }
 
-fn backwardInputStore(p: u32, g: u32, phase: vec2u, row: u32, column: u32, values: mat4x4f) {
+fn storeImages(p: u32, g: u32, phase: vec2u, row: u32, column: u32, values: mat4x4f) {
   let high = (H + stride - 1u) / stride;
   let wide = (W + stride - 1u) / stride;
   let columns = fourFrom(column, B_SLOTS);

@@ -202,20 +202,20 @@ fn backwardWeight(
   if (lane < LX * LY) {
     let row = tile.x + lane / LX;
     let column = tile.y + lane % LX;
-    backwardWeightStore(at(4u, p) + (piece * G + g) * (OC / G) * across, row, column, sum[0]);
+    storeKernels(at(4u, p) + (piece * G + g) * (OC / G) * across, row, column, sum[0]);
     if (COLUMNS > 1u) {
-      backwardWeightStore(at(4u, p) + (piece * G + g) * (OC / G) * across, row, column + LX, sum[1]);
+      storeKernels(at(4u, p) + (piece * G + g) * (OC / G) * across, row, column + LX, sum[1]);
     }
     if (ROWS > 1u) {
-      backwardWeightStore(at(4u, p) + (piece * G + g) * (OC / G) * across, row + LY, column, sum[2]);
+      storeKernels(at(4u, p) + (piece * G + g) * (OC / G) * across, row + LY, column, sum[2]);
       if (COLUMNS > 1u) {
-        backwardWeightStore(at(4u, p) + (piece * G + g) * (OC / G) * across, row + LY, column + LX, sum[3]);
+        storeKernels(at(4u, p) + (piece * G + g) * (OC / G) * across, row + LY, column + LX, sum[3]);
       }
     }
   }
 }
 
-fn backwardWeightStore(wBar: u32, row: u32, column: u32, values: mat4x4f) {
+fn storeKernels(wBar: u32, row: u32, column: u32, values: mat4x4f) {
   let across = C / G * KH * KW;
   for (var i = 0u; i < 4u; i++) {
     let oc = row + i * A_SLOTS;

@@ -172,20 +172,20 @@ fn forward(
   if (lane < LX * LY) {
     let row = tile.x + lane / LX;
     let column = tile.y + lane % LX;
-    forwardStore(at(5u, p), at(4u, p), row, column, sum[0]);
+    storeOutputs(at(5u, p), at(4u, p), row, column, sum[0]);
     if (COLUMNS > 1u) {
-      forwardStore(at(5u, p), at(4u, p), row, column + LX, sum[1]);
+      storeOutputs(at(5u, p), at(4u, p), row, column + LX, sum[1]);
     }
     if (ROWS > 1u) {
-      forwardStore(at(5u, p), at(4u, p), row + LY, column, sum[2]);
+      storeOutputs(at(5u, p), at(4u, p), row + LY, column, sum[2]);
       if (COLUMNS > 1u) {
-        forwardStore(at(5u, p), at(4u, p), row + LY, column + LX, sum[3]);
+        storeOutputs(at(5u, p), at(4u, p), row + LY, column + LX, sum[3]);
       }
     }
   }
 }
 
-fn forwardStore(y: u32, b: u32, row: u32, column: u32, values: mat4x4f) {
+fn storeOutputs(y: u32, b: u32, row: u32, column: u32, values: mat4x4f) {
   for (var i = 0u; i < 4u; i++) {
     let down = row + i * A_SLOTS;
     for (var j = 0u; j < 4u; j++) {
@@ -282,20 +282,20 @@ fn backwardInput(
   if (lane < LX * LY) {
     let row = tile.x + lane / LX;
     let column = tile.y + lane % LX;
-    backwardInputStore(at(4u, p), row, column, sum[0]);
+    storeInputs(at(4u, p), row, column, sum[0]);
     if (COLUMNS > 1u) {
-      backwardInputStore(at(4u, p), row, column + LX, sum[1]);
+      storeInputs(at(4u, p), row, column + LX, sum[1]);
     }
     if (ROWS > 1u) {
-      backwardInputStore(at(4u, p), row + LY, column, sum[2]);
+      storeInputs(at(4u, p), row + LY, column, sum[2]);
       if (COLUMNS > 1u) {
-        backwardInputStore(at(4u, p), row + LY, column + LX, sum[3]);
+        storeInputs(at(4u, p), row + LY, column + LX, sum[3]);
       }
     }
   }
 }
 
-fn backwardInputStore(xBar: u32, row: u32, column: u32, values: mat4x4f) {
+fn storeInputs(xBar: u32, row: u32, column: u32, values: mat4x4f) {
   for (var i = 0u; i < 4u; i++) {
     let down = row + i * A_SLOTS;
     for (var j = 0u; j < 4u; j++) {

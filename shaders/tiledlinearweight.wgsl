@@ -177,20 +177,20 @@ fn backwardWeight(
   if (lane < LX * LY) {
     let row = tile.x + lane / LX;
     let column = tile.y + lane % LX;
-    backwardWeightStore(at(4u, p) + piece * O * I, row, column, sum[0]);
+    storeWeights(at(4u, p) + piece * O * I, row, column, sum[0]);
     if (COLUMNS > 1u) {
-      backwardWeightStore(at(4u, p) + piece * O * I, row, column + LX, sum[1]);
+      storeWeights(at(4u, p) + piece * O * I, row, column + LX, sum[1]);
     }
     if (ROWS > 1u) {
-      backwardWeightStore(at(4u, p) + piece * O * I, row + LY, column, sum[2]);
+      storeWeights(at(4u, p) + piece * O * I, row + LY, column, sum[2]);
       if (COLUMNS > 1u) {
-        backwardWeightStore(at(4u, p) + piece * O * I, row + LY, column + LX, sum[3]);
+        storeWeights(at(4u, p) + piece * O * I, row + LY, column + LX, sum[3]);
       }
     }
   }
 }
 
-fn backwardWeightStore(wBar: u32, row: u32, column: u32, values: mat4x4f) {
+fn storeWeights(wBar: u32, row: u32, column: u32, values: mat4x4f) {
   for (var i = 0u; i < 4u; i++) {
     let down = row + i * A_SLOTS;
     for (var j = 0u; j < 4u; j++) {

@@ -92,7 +92,8 @@ describe('the files and the definitions', () => {
 
   test('the device itself needs nothing of Node: browsers open it too', () => {
     const node = ['dawn.ts', 'environment.ts', 'probe.ts'];
-    for (const file of readdirSync('src/engine/webgpu').filter((name) => !node.includes(name))) {
+    const all = readdirSync('src/engine/webgpu', { recursive: true, encoding: 'utf8' });
+    for (const file of all.filter((name) => name.endsWith('.ts') && !node.includes(name))) {
       const imports = [
         ...readFileSync(`src/engine/webgpu/${file}`, 'utf8').matchAll(/^(?:im|ex)port .*from '(.*)'/gm),
       ];

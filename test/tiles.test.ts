@@ -14,7 +14,7 @@ import type { WebgpuDevice } from '../src/engine/webgpu/device.js';
 import { tiledKernels } from '../src/engine/webgpu/ops/tiled.js';
 import { tiled } from '../src/engine/webgpu/passes/tiled.js';
 import * as plan from '../src/engine/webgpu/tiles.js';
-import { expectCaseAgrees } from './harness/cases.js';
+import { expectCaseAgrees, prepareCase, runCase } from './harness/cases.js';
 
 const { tiles } = plan;
 const textOf = (tile: plan.Tile) =>
@@ -95,6 +95,20 @@ describe('on an adapter', () => {
       await expectCaseAgrees(inTiles(device, { tile, split: 3 }), opCase);
     },
   );
+
+  test('give the same bits every time, slices and pieces included', async () => {
+    const opCase = cases.find(
+      ({ name }) => name === 'conv2d.backwardWeight P=3 N=3 2x7x8 -> 5 k3 s2 p1 second shared',
+    )!;
+    const runs = [];
+    for (const _ of [1, 2, 3])
+      runs.push(
+        ...(await runCase(inTiles(device, { tile: quick[3], split: 5 }), prepareCase(opCase))).values(),
+      );
+    expect(runs[0].every(Number.isFinite)).toBe(true);
+    expect(runs[1]).toEqual(runs[0]);
+    expect(runs[2]).toEqual(runs[0]);
+  });
 
   test.each(tiles.map((tile, index) => [textOf(tile), tile, index] as const))(
     'in tiles that ship: %s',
