@@ -1,9 +1,10 @@
 /**
- * `npm test`: sets everything up, a Vulkan driver included, then runs the linter, the type checker and every test.
+ * `npm test`: sets everything up, a Vulkan driver and a browser included, then runs the linter, the type checker and every test.
  * Arguments after `--` go to vitest. The status is that of the worst of the three.
  */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { provideChromium } from './setup/chromium.mjs';
 import { attempt, main, npm, root } from './setup/run.mjs';
 import { unlessUpToDate } from './setup/up-to-date.mjs';
 import { vulkanEnvironment } from './setup/vulkan.mjs';
@@ -11,6 +12,7 @@ import { setUp, typescriptSources } from './setup.mjs';
 
 await main(async () => {
   await setUp({ prebuild: true });
+  await provideChromium();
   const environment = await vulkanEnvironment();
   const failed = [];
   if (!(await attempt('lint', ...npm('run', '--silent', 'lint')))) failed.push('the linter');

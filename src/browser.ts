@@ -2,12 +2,15 @@
  * limbeck in a browser: the `webgpu` and `reference` engines and everything that needs no files. Nothing of Node is
  * imported from here.
  */
+import type { Device } from './engine/device.js';
+import { ReferenceDevice } from './engine/reference.js';
+import { openBrowserDevice } from './engine/webgpu/browser.js';
+import { LimbeckError } from './util/errors.js';
+
 export { type ArrayDataset, datasetFromArrays } from './data/arrays.js';
 export type { Dataset, Split } from './data/dataset.js';
 export { type DigitsOptions, generateDigits } from './data/digits.js';
 export type { Device, EngineName, Executable, Numbers, RunOptions, Tensor } from './engine/device.js';
-export { ReferenceDevice } from './engine/reference.js';
-export { openWebgpuDevice } from './engine/webgpu/device.js';
 export { type Artefact, type ArtefactNotes, decodeArtefact, encodeArtefact } from './eval/artefact.js';
 export { baselineNames } from './eval/baselines/index.js';
 export { decodeCheckpoint, encodeCheckpoint } from './eval/checkpoint.js';
@@ -39,3 +42,23 @@ export { type MetaGradient, type MetaGradientOptions, metaGradient } from './tra
 export type { OptimizerOptions, Training } from './train/training.js';
 export { type ErrorCode, LimbeckError } from './util/errors.js';
 export { version } from './util/version.js';
+
+export type BrowserEngine = 'webgpu' | 'reference';
+
+const openers: Record<BrowserEngine, () => Promise<Device>> = {
+  webgpu: openBrowserDevice,
+  reference: async () => new ReferenceDevice(),
+};
+
+/**
+ * Opens an engine. Nothing takes the place of one that is not available: without WebGPU this throws ERR_DEVICE, and
+ * `reference`, in plain TypeScript, is for small things only.
+ */
+export async function openDevice(engine: BrowserEngine = 'webgpu'): Promise<Device> {
+  if (!Object.hasOwn(openers, engine))
+    throw new LimbeckError(
+      'ERR_DEVICE',
+      `device ${JSON.stringify(engine)} is unknown; a browser has: ${Object.keys(openers).join(', ')}`,
+    );
+  return openers[engine]();
+}

@@ -76,6 +76,11 @@ describe('the browser entry', () => {
         else if (!reached.has(to)) reached.set(to, file);
       }
     }
+    const ofNode = /\b(process|Buffer|global|require|setImmediate|__dirname)\b(?=[.([])/;
+    for (const [file] of reached)
+      for (const line of existsSync(join(root, file)) ? text(file).split('\n') : [])
+        if (ofNode.test(line) && !/^\s*(\/\/|\/?\*)/.test(line)) wrong.push(`${file} uses ${line.trim()}`);
+    expect(reached.size).toBeGreaterThan(50);
     expect(wrong).toEqual([]);
   });
 });
