@@ -1,13 +1,13 @@
 /**
  * `npm run bench`: times limbeck side by side with its peers; see bench/README.md.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { casesFor } from './kernels/cases.mjs';
 import { runKernels } from './kernels/run.mjs';
-import { peers } from './peers/index.mjs';
+import { peers, usualPeers } from './peers/index.mjs';
 import { WrongResult } from './suite/compare.mjs';
 import { describeMachine } from './suite/machine.mjs';
 import { runWorkload } from './suite/steps.mjs';
@@ -20,11 +20,13 @@ const { values: flags } = parseArgs({
     device: { type: 'string', default: 'cpu' },
     passes: { type: 'string' },
     threads: { type: 'string' },
-    peers: { type: 'string', default: Object.keys(peers).join(',') },
+    peers: { type: 'string' },
+    modes: { type: 'string' },
     trials: { type: 'string' },
     seconds: { type: 'string' },
     quick: { type: 'boolean', default: false },
     out: { type: 'string' },
+    json: { type: 'string' },
   },
 });
 
@@ -46,6 +48,7 @@ const options = {
   quick: flags.quick,
   device: flags.device,
   passes: flags.passes,
+  modes: flags.modes?.split(','),
   size: flags.quick ? 'small' : 'full',
   ...counts,
 };
@@ -61,7 +64,7 @@ try {
 
 async function main() {
   const { only } = flags;
-  const asked = flags.peers.split(',').filter(Boolean);
+  const asked = flags.peers?.split(',').filter(Boolean) ?? usualPeers(flags.device);
   const unknown = asked.filter((name) => !peers[name]);
   if (unknown.length)
     throw new Error(`no peer ${unknown.join(', ')}; there are ${Object.keys(peers).join(', ')}`);
@@ -83,9 +86,11 @@ async function main() {
     const rows = [];
     for (const name of names) {
       console.error(`${name} ...`);
-      rows.push(...(await runWorkload(name, present, options)));
+      rows.push(...(await runWorkload(name, present, options).catch((error) => [failed(name, error)])));
+      // After every workload: whoever ends this too early keeps what there is.
+      if (flags.json) writeFileSync(flags.json, JSON.stringify({ head, rows }, null, 1));
     }
-    wrong = rows.some((row) => row.wrong);
+    wrong = rows.some((row) => row.wrong || row.failed);
     publish('steps', [head, stepsTable(rows), notesOf(rows).join('\n')]);
   }
   if (kernels) {
@@ -94,6 +99,9 @@ async function main() {
   }
   return wrong ? 1 : 0;
 }
+
+/** What cannot be run leaves a row that says so, and the others their numbers. */
+const failed = (name, { message }) => ({ name, title: workloads[name].title, failed: true, note: message });
 
 function publish(part, paragraphs) {
   const text = paragraphs.filter(Boolean).join('\n\n');

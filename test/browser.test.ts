@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import * as limbeck from '../src/browser.js';
 import type { OpCase } from '../src/engine/kernel.js';
 import { ops } from '../src/engine/ops/index.gen.js';
-import { work } from './harness/browser-work.js';
+import { work } from './harness/small-run.js';
 import { prepareCase } from './harness/cases.js';
 import { inChromium } from './harness/chromium.js';
 import { relativeError } from './harness/close.js';
@@ -35,7 +35,7 @@ describe('in Chromium', () => {
   it('a meta-gradient and a whole distillation agree with the float64 reference in Node', async () => {
     const actual = (await inChromium(`
       const limbeck = await import('/src/browser.js');
-      const { work } = await import('/test/harness/browser-work.js');
+      const { work } = await import('/test/harness/small-run.js');
       return work(limbeck, await limbeck.openDevice());
     `)) as Work;
     const expected = await work(limbeck, await limbeck.openDevice('reference'));

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch.autograd import grad
 
 
-def read_arrays(path):
+def read_arrays(path, device="cpu"):
     with open(path, "rb") as file:
         data = bytearray(file.read())
     (length,) = struct.unpack_from("<Q", data)
@@ -24,14 +24,14 @@ def read_arrays(path):
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
         values = numpy.frombuffer(data, numpy.float32, (end - begin) // 4, 8 + length + begin)
-        arrays[name] = torch.from_numpy(values).view(entry["shape"])
+        arrays[name] = torch.from_numpy(values).view(entry["shape"]).to(device)
     return arrays, task
 
 
 def write_results(path, results):
     header, pieces, at = {}, [], 0
     for name, tensor in results.items():
-        piece = tensor.detach().contiguous().numpy().tobytes()
+        piece = tensor.detach().contiguous().cpu().numpy().tobytes()
         shape = [tensor.numel()]
         header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + len(piece)]}
         pieces.append(piece)
@@ -166,24 +166,48 @@ def status(field):
         return next(int(line.split()[1]) / 1024 for line in file if line.startswith(field))
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    for name in ("inputs", "results", "layout"):
-        parser.add_argument(f"--{name}")
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--seconds", type=float)
-    flags = parser.parse_args()
-    torch.set_num_threads(flags.threads)
-    arrays, task = read_arrays(flags.inputs)
-    # From here on the peak counts: what the process holds now is the library and the inputs.
+def peak_memory(device):
+    """Forgets the peak so far; a function that tells it, in MiB above what there is now: of the process, or of CUDA's tensors."""
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        held = torch.cuda.memory_allocated()
+        return lambda: (torch.cuda.max_memory_allocated() - held) / 2**20
     try:
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")
     except OSError:
         pass
     before = status("VmRSS")
-    step = getattr(Steps(arrays, task, flags.layout), task["kind"].replace("-", "_"))()
+    return lambda: status("VmHWM") - before
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for name in ("inputs", "results"):
+        parser.add_argument(f"--{name}")
+    parser.add_argument("--layout", default="contiguous")
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--seconds", type=float)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--mode", default="eager")
+    parser.add_argument("--tf32", action="store_true")
+    flags = parser.parse_args()
+    if flags.threads:
+        torch.set_num_threads(flags.threads)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = flags.tf32
+    finish = torch.cuda.synchronize if flags.device == "cuda" else lambda: None
+    arrays, task = read_arrays(flags.inputs, flags.device)
+    # From here on the peak counts: what the process holds now is the library and the inputs.
+    peak = peak_memory(flags.device)
+    kind = task["kind"].replace("-", "_")
+    if flags.mode == "eager":
+        step = getattr(Steps(arrays, task, flags.layout), kind)()
+    else:
+        from torch_modes import in_mode
+
+        step = in_mode(flags.mode, Steps(arrays, task, flags.layout), kind)
     results = step()
+    finish()
     report = {}
     if flags.results:
         write_results(flags.results, results)
@@ -192,9 +216,11 @@ def main():
         while len(times) < 3 or time.perf_counter() < end:
             start = time.perf_counter()
             step()
+            finish()
             times.append(1000 * (time.perf_counter() - start))
         report["ms"] = statistics.median(times)
-    print(json.dumps({**report, "memory": status("VmHWM") - before}))
+    print(json.dumps({**report, "memory": peak()}))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -9,13 +9,13 @@ import { median } from './statistics.mjs';
 /**
  * Times one workload: limbeck against its float64 reference at a small size, then each peer against limbeck at the size
  * that is timed, then trials in turn, limbeck and peer, each in a process of its own. One row per peer, or one of limbeck
- * alone; where something is wrong or missing the row says so in `note`.
+ * alone, or one per setting of a peer that wants `each`; where something is wrong or missing the row says so in `note`.
  *
  * `options`: `folder` for arrays, `size`, `seconds`, `trials`, `threads`, `device`; `peers` by name.
  */
 export async function runWorkload(name, peers, options, side = limbeck) {
   const workload = workloads[name];
-  const asked = Object.entries(peers).filter(([peer]) => workload.peers.includes(peer));
+  const asked = Object.entries(peers).filter(([peer]) => workload.peers.includes(peer.split('-')[0]));
   const row = { name, title: workload.title };
   try {
     row.referenceError = await checkReference(name, side, options);
@@ -30,9 +30,11 @@ export async function runWorkload(name, peers, options, side = limbeck) {
     const checked = { ...task, size, inputs: await writeInputs(name, size, options) };
     const expected = await resultsOf(checked, limbeckSide, options);
     const rows = [];
-    for (const [, peer] of asked)
-      rows.push({ ...row, ...(await against(peer, task, limbeckSide, { checked, expected }, options)) });
-    return rows;
+    for (const [, peer] of asked) {
+      const compare = peer.each ? againstEach : against;
+      rows.push(...(await compare(peer, task, limbeckSide, { checked, expected }, options)));
+    }
+    return rows.map((each) => ({ ...row, ...each }));
   } catch (error) {
     if (!(error instanceof WrongResult)) throw error;
     return [{ ...row, wrong: true, note: error.message }];
@@ -51,10 +53,36 @@ async function against(peer, task, limbeckSide, { checked, expected }, options) 
   } catch (error) {
     if (error instanceof WrongResult) throw error;
     const alone = await alternate(task, [limbeckSide], options);
-    return { ...alone, peer: peer.name, note: `${peer.name}: ${error.message}` };
+    return [{ ...alone, peer: peer.name, note: `${peer.name}: ${error.message}` }];
   }
   const measured = await alternate(task, [limbeckSide, best], options);
-  return { ...measured, peer: peer.name, peerSettings: peer.describe(best.settings), peerError };
+  return [{ ...measured, peer: peer.name, peerSettings: peer.describe(best.settings), peerError }];
+}
+
+/** limbeck and every setting of a peer, all in turn: a row each. A setting that is wrong or fails has a note, not numbers. */
+async function againstEach(peer, task, limbeckSide, { checked, expected }, options) {
+  const what = `limbeck against ${peer.name} on ${task.workload}`;
+  const rows = [];
+  for (const settings of peer.settings(options, workloads[task.workload].sizes[task.size])) {
+    const row = { peer: peer.name, peerSettings: peer.describe(settings) };
+    const candidate = { side: peer, settings };
+    try {
+      const actual = await resultsOf(checked, candidate, options);
+      row.peerError = refuseWrong(what, expected, actual, peer.tolerance?.(settings));
+      // Once before the trials: whoever cannot do the size that is timed shall not end them.
+      if (checked.size !== task.size) await peer.trial({ ...task, seconds: 0 }, settings);
+      rows.push({ row, candidate });
+    } catch (error) {
+      const wrong = error instanceof WrongResult;
+      rows.push({ row: { ...row, wrong, note: `${row.peerSettings}: ${error.message}` } });
+    }
+  }
+  const candidates = rows.flatMap(({ candidate }) => candidate ?? []);
+  const reports = await inTurn(task, [limbeckSide, ...candidates], options);
+  return rows.map(({ row, candidate }) => ({
+    ...row,
+    ...compared(reports[0], candidate && reports[1 + candidates.indexOf(candidate)]),
+  }));
 }
 
 async function fastest(task, candidates, { seconds }) {
@@ -67,16 +95,23 @@ async function fastest(task, candidates, { seconds }) {
   return best;
 }
 
-/** Trials A B A B ...; of each side the median over its trials, their range, and the median of its peak memory. */
-async function alternate(task, sides, { trials, seconds }) {
+/** Trials A B A B ...: what each side reported. */
+async function inTurn(task, sides, { trials, seconds }) {
   const reports = sides.map(() => []);
   for (let trial = 0; trial < trials; trial++)
     for (const [i, { side, settings }] of sides.entries())
       reports[i].push(await side.trial({ ...task, seconds }, settings));
-  const [limbeck, peer] = reports.map(summarise);
-  const { settings, gflop, images } = reports[0][0];
+  return reports;
+}
+
+/** Of each side the median over its trials, their range, and the median of its peak memory. */
+function compared(ours, theirs) {
+  const [limbeck, peer] = [summarise(ours), theirs && summarise(theirs)];
+  const { settings, gflop, images } = ours[0];
   return { settings, gflop, images, limbeck, peerNumbers: peer, ratio: peer && peer.ms / limbeck.ms };
 }
+
+const alternate = async (...args) => compared(...(await inTurn(...args)));
 
 function summarise(reports) {
   const times = reports.map(({ ms }) => ms);

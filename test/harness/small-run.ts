@@ -1,4 +1,4 @@
-/** What the test in a browser computes there and, for comparison, here: everything through the public interface. */
+/** A small piece of everything through the public interface, to be computed in two places and compared. */
 import type * as limbeck from '../../src/browser.js';
 import type { Device } from '../../src/engine/device.js';
 

@@ -1,0 +1,43 @@
+/**
+ * Holds an engine to the float64 reference, without a test runner: `node bench/conformance/run.mjs --device webgpu`.
+ * Ends with status 1 where something differs. Needs what `npm run build` makes.
+ */
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { openDevice } from '../../dist/index.js';
+import { conform } from './conform.mjs';
+
+const { values: flags } = parseArgs({
+  options: {
+    device: { type: 'string', default: 'webgpu' },
+    members: { type: 'string', default: '1,3,20' },
+    only: { type: 'string', default: '' },
+    json: { type: 'string' },
+  },
+});
+
+const device = await openDevice(flags.device);
+console.log(device.description);
+const report = { device: device.description, agree: 0, differ: [], finished: false };
+const members = flags.members.split(',').filter(Boolean).map(Number);
+const write = () => flags.json && writeFileSync(flags.json, JSON.stringify(report, null, 1));
+
+let written = 0;
+await conform(device, { members, only: flags.only }, ({ name, error }) => {
+  if (error === undefined) report.agree++;
+  else {
+    report.differ.push({ name, error });
+    console.log(`DIFFERS: ${error}`);
+  }
+  // Whoever ends this too early keeps what was found.
+  if (performance.now() - written > 1000) {
+    write();
+    written = performance.now();
+  }
+});
+report.finished = true;
+write();
+const { agree, differ } = report;
+console.log(`${agree} checks agree with the float64 reference, ${differ.length} differ`);
+process.exitCode = differ.length || !agree ? 1 : 0;
+await device.dispose();
