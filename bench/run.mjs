@@ -81,23 +81,26 @@ async function main() {
     throw new Error(
       `nothing is named ${only}; there are ${Object.keys(workloads).join(', ')}, kernels and every kernel's name`,
     );
-  let wrong = false;
+  const rows = [];
+  let kernelTable;
+  const write = () =>
+    flags.json && writeFileSync(flags.json, JSON.stringify({ head, rows, kernels: kernelTable }, null, 1));
   if (names.length) {
-    const rows = [];
     for (const name of names) {
       console.error(`${name} ...`);
       rows.push(...(await runWorkload(name, present, options).catch((error) => [failed(name, error)])));
       // After every workload: whoever ends this too early keeps what there is.
-      if (flags.json) writeFileSync(flags.json, JSON.stringify({ head, rows }, null, 1));
+      write();
     }
-    wrong = rows.some((row) => row.wrong || row.failed);
     publish('steps', [head, stepsTable(rows), notesOf(rows).join('\n')]);
   }
   if (kernels) {
     console.error('kernels ...');
-    publish('kernels', [head, await runKernels(only === 'kernels' ? '' : only, present.onednn, options)]);
+    kernelTable = await runKernels(only === 'kernels' ? '' : only, present.onednn, options);
+    write();
+    publish('kernels', [head, kernelTable]);
   }
-  return wrong ? 1 : 0;
+  return rows.some((row) => row.wrong || row.failed) ? 1 : 0;
 }
 
 /** What cannot be run leaves a row that says so, and the others their numbers. */

@@ -1,5 +1,7 @@
 /** Packages of the operating system: Debian and Ubuntu are served, elsewhere it is said what is needed. */
-import { capture, onPath, SetupError, step } from './run.mjs';
+import { mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { attempt, capture, onPath, SetupError, step } from './run.mjs';
 
 let updated = false;
 
@@ -64,4 +66,28 @@ export async function listedCandidate(name, options = []) {
 /** Whether Debian version `a` is at least `b`. */
 export async function atLeast(a, b) {
   return (await capture('dpkg', ['--compare-versions', a, 'ge', b])).status === 0;
+}
+
+/**
+ * The file of a package, downloaded into `folder`, or undefined: from the system's package lists, or from fresh ones of our
+ * own where those are missing or out of date. Needs no root.
+ */
+export async function downloadPackage(name, folder) {
+  const asRoot = ['-o', 'APT::Sandbox::User=root'];
+  const quiet = { cwd: folder, quiet: true };
+  const get = async (lists) => {
+    const args = [...asRoot, ...lists, 'download', name];
+    if (!(await attempt(`apt-get download ${name}`, 'apt-get', args, quiet))) return undefined;
+    return join(
+      folder,
+      readdirSync(folder).find((file) => file.endsWith('.deb')),
+    );
+  };
+  const file = (await listedCandidate(name)) && (await get([]));
+  if (file) return file;
+  mkdirSync(join(folder, 'lists/partial'), { recursive: true });
+  const lists = ['-o', `Dir::State::Lists=${join(folder, 'lists')}`, '-o', `Dir::Cache=${folder}`];
+  if (!(await attempt('apt-get update (private)', 'apt-get', [...asRoot, ...lists, 'update'], quiet)))
+    return undefined;
+  return (await listedCandidate(name, lists)) && get(lists);
 }

@@ -5,14 +5,16 @@
  * driver and the loader, neither needs anything beyond libc, and they work from any folder, so that no root is
  * needed. Elsewhere (Ubuntu has no such package) Mesa's lavapipe; before 23.2 Dawn refuses it.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { atLeast, candidate, install, listedCandidate } from './packages.mjs';
-import { attempt, capture, onPath, root, SetupError } from './run.mjs';
+import { atLeast, candidate, downloadPackage, install } from './packages.mjs';
+import { capture, onPath, root, SetupError } from './run.mjs';
 
 const own = join(root, 'build/vulkan');
 const icd = 'vk_swiftshader_icd.json';
+/** Where SwiftShader lies: what was fetched, and Chromium's own. */
+const folders = [own, '/usr/lib/chromium', '/usr/lib/chromium-browser', '/usr/lib64/chromium-browser'];
 const lavapipe = 'mesa-vulkan-drivers';
 const oldestLavapipe = '23.2';
 
@@ -55,7 +57,7 @@ function give(reasons) {
 function present() {
   const environments = [['this machine', {}]];
   if (process.env.VK_ICD_FILENAMES) return environments;
-  for (const folder of [own, '/usr/lib/chromium', '/usr/lib/chromium-browser', '/usr/lib64/chromium-browser'])
+  for (const folder of folders)
     if (existsSync(join(folder, icd))) environments.push([join(folder, icd), swiftShader(folder)]);
   return environments;
 }
@@ -99,10 +101,8 @@ async function fetchSwiftShader() {
   mkdirSync(own, { recursive: true });
   const work = mkdtempSync(join(own, 'fetch-'));
   try {
-    if (!(await download('chromium-common', work))) return false;
-    const file = readdirSync(work).find((name) => name.endsWith('.deb'));
-    if (!file || (await capture('dpkg-deb', ['-x', join(work, file), join(work, 'tree')])).status)
-      return false;
+    const file = await downloadPackage('chromium-common', work);
+    if (!file || (await capture('dpkg-deb', ['-x', file, join(work, 'tree')])).status) return false;
     const from = join(work, 'tree/usr/lib/chromium');
     const parts = ['libvk_swiftshader.so', 'libvulkan.so.1', icd];
     if (!parts.every((name) => existsSync(join(from, name)))) return false;
@@ -113,20 +113,10 @@ async function fetchSwiftShader() {
   }
 }
 
-/** From the system's package lists, or from fresh ones of our own where those are missing or out of date. */
-async function download(name, folder) {
-  const asRoot = ['-o', 'APT::Sandbox::User=root'];
-  const get = (lists) =>
-    attempt(`apt-get download ${name}`, 'apt-get', [...asRoot, ...lists, 'download', name], {
-      cwd: folder,
-      quiet: true,
-    });
-  if ((await listedCandidate(name)) && (await get([]))) return true;
-  mkdirSync(join(folder, 'lists/partial'), { recursive: true });
-  const lists = ['-o', `Dir::State::Lists=${join(folder, 'lists')}`, '-o', `Dir::Cache=${folder}`];
-  if (
-    !(await attempt('apt-get update (private)', 'apt-get', [...asRoot, ...lists, 'update'], { quiet: true }))
-  )
-    return false;
-  return Boolean(await listedCandidate(name, lists)) && get(lists);
+/** A folder that holds SwiftShader and its JSON file; throws where there is no way to one. */
+export async function swiftShaderFolder() {
+  const found = folders.find((folder) => existsSync(join(folder, icd)));
+  if (found) return found;
+  if (await fetchSwiftShader()) return own;
+  throw new SetupError('SwiftShader is not there and cannot be fetched: Debian has it in chromium-common');
 }
