@@ -43,7 +43,7 @@ await main(async () => {
   const folder = join(resolve(flags.out), 'limbeck-linux-x64');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  addPackage(join(folder, 'limbeck'));
+  await addPackage(join(folder, 'limbeck'));
   copyFileSync(join(root, 'bench/bundle/run.sh'), join(folder, 'run.sh'));
   writeFileSync(join(folder, 'README'), 'limbeck on a bare machine with a GPU driver: ./run.sh --help\n');
   await addNode(folder);

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { Device } from '../src/engine/device.js';
+import { ReferenceDevice } from '../src/engine/reference.js';
 import { root } from './harness/repository.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'limbeck-bench-test-'));
@@ -91,6 +93,33 @@ describe('the benchmark', () => {
     expect(peer.timed).toBe(0);
   });
 
+  it('gives every setting of a peer a row, and those that fail or are wrong a note', async () => {
+    const { runWorkload } = await suite('steps.mjs');
+    const like = await sideThat((values) => values);
+    const wrong = await sideThat((values) => values.map((value) => 1.01 * value));
+    const settings = ['right', 'wrong', 'rough', 'missing'];
+    const peer = {
+      name: 'peer',
+      each: true,
+      settings: () => settings,
+      describe: (setting: string) => setting,
+      tolerance: (setting: string) => (setting === 'rough' ? 0.1 : undefined),
+      trial(task: Task, setting: string) {
+        if (setting === 'missing') throw new Error('no such mode');
+        return (setting === 'right' ? like : wrong).trial(task, like.settings()[0]);
+      },
+    };
+    const rows = await runWorkload(name, { torch: peer }, options);
+    expect(rows).toMatchObject([
+      { peerSettings: 'right', ratio: expect.any(Number) },
+      { peerSettings: 'wrong', wrong: true, note: expect.stringContaining('a wrong result is not timed') },
+      { peerSettings: 'rough', ratio: expect.any(Number), peerError: expect.closeTo(0.01, 3) },
+      { peerSettings: 'missing', wrong: false, note: 'missing: no such mode' },
+    ]);
+    for (const { limbeck } of rows) expect(limbeck).toEqual(rows[0].limbeck);
+    for (const i of [1, 3]) expect(rows[i].peerNumbers).toBeUndefined();
+  });
+
   it('says so where a peer fails, and times limbeck alone', async () => {
     const { runWorkload } = await suite('steps.mjs');
     const peer = {
@@ -101,5 +130,42 @@ describe('the benchmark', () => {
     const [row] = await runWorkload(name, { torch: peer }, options);
     expect(row.note).toBe('broken: no such thing');
     expect(row.limbeck.ms).toBeGreaterThan(0);
+  });
+});
+
+describe('conformance', () => {
+  const own = new ReferenceDevice();
+  /** The reference, with every result it reads back changed. */
+  const lying: Device = Object.assign(Object.create(own) as Device, {
+    description: 'a device that is wrong',
+    async tensor(...args: Parameters<Device['tensor']>) {
+      const tensor = await own.tensor(...args);
+      const read = tensor.read.bind(tensor);
+      return Object.assign(tensor, { read: async () => (await read()).map((value) => value + 1) });
+    },
+    load: own.load.bind(own),
+  });
+
+  async function checks(device: Device, options: { members: number[]; only: string }) {
+    const { conform } = await import(pathToFileURL(join(root, 'bench/conformance/conform.mjs')).href);
+    const found: { name: string; error?: string }[] = [];
+    await conform(device, options, (check: { name: string; error?: string }) => found.push(check));
+    return found;
+  }
+
+  it('agrees where an engine is right, for populations too', async () => {
+    const { openDevice } = await import(pathToFileURL(join(root, 'dist/index.js')).href);
+    const device = await openDevice('cpu');
+    const found = await checks(device, { members: [1, 5], only: 'relu.mask' });
+    await device.dispose();
+    expect(found.filter(({ name }) => name.endsWith('P = 5')).length).toBeGreaterThan(1);
+    expect(found.filter(({ error }) => error !== undefined)).toEqual([]);
+  });
+
+  it('says what differs where it is wrong', async () => {
+    const found = await checks(lying, { members: [], only: 'relu.mask' });
+    expect(found.length).toBeGreaterThan(1);
+    for (const { name, error } of found)
+      expect(error, name).toMatch(/a device that is wrong: relu\.mask .* differ/);
   });
 });

@@ -6,10 +6,10 @@ import { describe, expect, it } from 'vitest';
 import * as limbeck from '../src/browser.js';
 import type { OpCase } from '../src/engine/kernel.js';
 import { ops } from '../src/engine/ops/index.gen.js';
-import { work } from './harness/small-run.js';
 import { prepareCase } from './harness/cases.js';
 import { inChromium } from './harness/chromium.js';
 import { relativeError } from './harness/close.js';
+import { work } from './harness/small-run.js';
 
 /** The first case of every kernel, by name. */
 const first = new Map<string, string>();

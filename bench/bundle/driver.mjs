@@ -3,7 +3,7 @@
  * that tells the Vulkan loader of them, or lacks the loader, or libraries that the driver was linked with.
  */
 import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { runChild } from './child.mjs';
 
 const cli = new URL('../../dist/cli/main.js', import.meta.url).pathname;
@@ -26,8 +26,8 @@ const libraryFolders = [
 const nvidia = ['libGLX_nvidia.so.0', 'libEGL_nvidia.so.0'];
 
 /**
- * `{ env, adapters }` of the first way that gives a GPU. `driver` is a file that was named by hand; `software` takes the
- * driver that computes on the processor, which is otherwise the last way where the bundle has one. Throws with all reasons.
+ * `{ env, adapters, way }` of the first way that gives a GPU. `driver` is a file that was named by hand; `software` takes
+ * the bundle's driver that computes on the processor, and nothing else does. Throws with all reasons.
  */
 export async function findDriver(bundle, out, { driver, software }) {
   const base = {
@@ -35,14 +35,16 @@ export async function findDriver(bundle, out, { driver, software }) {
     XDG_RUNTIME_DIR: process.env.XDG_RUNTIME_DIR || folder(join(out, 'runtime')),
   };
   base.LD_LIBRARY_PATH = paths(base.LD_LIBRARY_PATH, missingLibraries(join(bundle, 'lib/vulkan'), out));
-  const softwareFile = join(bundle, 'drivers/swiftshader/vk_swiftshader_icd.json');
-  const last = existsSync(softwareFile) ? [named(softwareFile)] : [];
-  const ways = driver ? [named(driver)] : software ? last : [...hardwareWays(out), ...last];
+  const file = driver
+    ? resolve(driver)
+    : software && join(bundle, 'drivers/swiftshader/vk_swiftshader_icd.json');
+  if (file && !existsSync(file)) throw new Error(`there is no driver file ${file}`);
+  const ways = file ? [named(file)] : hardwareWays(out);
   const reasons = [];
   for (const { name, more = [], env } of ways) {
     const all = { ...base, ...env, LD_LIBRARY_PATH: paths(base.LD_LIBRARY_PATH, ...more) };
     const { adapters, reason } = await probe(all);
-    const fitting = adapters.filter((adapter) => !adapter.software || name === softwareFile || driver);
+    const fitting = adapters.filter((adapter) => file || !adapter.software);
     if (fitting.length) return { env: all, adapters: fitting, way: name };
     reasons.push(`${name}: ${reason ?? `only ${adapters.map((adapter) => adapter.name).join(', ')}`}`);
   }

@@ -27,7 +27,7 @@ const help = `./run.sh [conformance] [bench] [main] [all] [options]
   --iterations N     main: outer steps [2000]
   --labels KIND      main: hard, soft [hard]
   --data DIR         main: another data set, or digits [the one in the bundle, else generated digits]
-  --distill 'A B'    main: more options of limbeck distill`;
+  --distill='A B'    main: more options of limbeck distill`;
 
 const text = (fallback) => ({ type: 'string', ...(fallback !== undefined && { default: fallback }) });
 const { values: flags, positionals } = parseArgs({

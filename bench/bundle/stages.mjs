@@ -29,8 +29,8 @@ export const stages = {
     title: 'Benchmark',
     args: ({ device, trials, seconds, quick, peers, modes, only }, out) => [
       script('bench/run.mjs'),
-      ...['--device', device, '--trials', trials, '--seconds', seconds, '--json', join(out, 'bench.json')],
-      ...(quick ? ['--quick'] : []),
+      ...['--device', device, '--json', join(out, 'bench.json')],
+      ...(quick ? ['--quick'] : ['--trials', trials, '--seconds', seconds]),
       ...(peers === undefined ? [] : ['--peers', peers]),
       ...(modes === undefined ? [] : ['--modes', modes]),
       ...(only ? ['--only', only] : []),

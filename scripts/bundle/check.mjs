@@ -1,6 +1,7 @@
 /** Runs a bundle where there is nothing else: a root with the C library of this machine and a static busybox. */
 import {
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -26,10 +27,12 @@ const stages = {
     'digits',
     '--iterations',
     '2',
-    '--distill',
-    '--network mlp:width=8 --batch 16 --digits-size 100',
+    '--distill=--network mlp:width=8 --batch 16 --digits-size 100',
   ],
 };
+
+/** For chroot and mount, which are not on everybody's path. */
+const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
 
 export async function checkInEmptyRoot(archive) {
   if (process.getuid() !== 0) throw new SetupError('--check needs root, for chroot');
@@ -40,14 +43,15 @@ export async function checkInEmptyRoot(archive) {
     for (const [stage, options] of Object.entries(stages)) {
       const out = `/results-${stage}`;
       const command = ['/limbeck-linux-x64/run.sh', stage, '--software', '--out', out, ...options];
-      await step(`${stage} in an empty root`, 'chroot', [empty, '/bin/sh', ...command], {
-        env: { PATH: '/bin', HOME: '/' },
-      });
+      const bare = ['/bin/env', '-i', 'PATH=/bin', 'HOME=/', '/bin/sh', ...command];
+      await step(`${stage} in an empty root`, 'chroot', [empty, ...bare], { env });
       console.log(readFileSync(join(empty, out, 'results.md'), 'utf8').replace(/^/gm, '    '));
     }
   } finally {
-    await capture('umount', [join(empty, 'proc')]);
-    rmSync(empty, { recursive: true, force: true });
+    // Nothing is deleted through a mount that stays.
+    const { status } = await capture('umount', [join(empty, 'proc')], { env });
+    if (status && existsSync(join(empty, 'proc/self'))) console.error(`${empty}/proc is still mounted`);
+    else rmSync(empty, { recursive: true, force: true });
   }
 }
 
@@ -65,7 +69,7 @@ async function furnish(empty) {
     ['urandom', '9'],
   ])
     await capture('mknod', ['-m', '666', join(empty, 'dev', name), 'c', '1', minor]);
-  await capture('mount', ['-t', 'proc', 'proc', join(empty, 'proc')]);
+  await capture('mount', ['-t', 'proc', 'proc', join(empty, 'proc')], { env });
 }
 
 async function busybox() {
