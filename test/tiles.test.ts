@@ -114,8 +114,8 @@ describe('on an adapter', () => {
     'in tiles that ship: %s',
     async (_, tile, index) => {
       const light = cases.filter((opCase) => recorded(opCase).flops() < 5e4);
-      for (const opCase of [light[index], light[light.length - 1 - index]])
-        await expectCaseAgrees(inTiles(device, { tile, split: 2 }), opCase);
+      // One of a convolution, one of a linear layer, in turn; every pass of both is in some tile.
+      await expectCaseAgrees(inTiles(device, { tile, split: 2 }), light.at(index % 2 ? -1 - index : index)!);
     },
   );
 });
