@@ -12,6 +12,13 @@ export interface CheckpointExtra {
 
 const engines = ['webgpu', 'cpu', 'reference'] as const;
 
+function deviceOf(config: StoredFields): RunConfig['device'] {
+  const text = config.text('device');
+  return text.startsWith('webgpu:')
+    ? (text as `webgpu:${string}`)
+    : config.word('device', ['auto', ...engines]);
+}
+
 /** Reads and checks what came with a checkpoint; ERR_FILE_FORMAT when it is not that of a run of the command line. */
 export function readExtra(extra: Record<string, unknown>, options: ResolvedOptions): CheckpointExtra {
   const fields = new StoredFields('checkpoint', 'run.extra', extra);
@@ -22,7 +29,7 @@ export function readExtra(extra: Record<string, unknown>, options: ResolvedOptio
       dataset: config.text('dataset'),
       digitsSize: config.optional('digitsSize', (name) => config.whole(name, 1)),
       reading: config.optional('reading', (name) => readingOf(config.object(name))),
-      device: config.word('device', ['auto', ...engines]),
+      device: deviceOf(config),
       threads: config.optional('threads', (name) => config.whole(name, 1)),
       // As the checkpoint has them: those it goes on with.
       options,

@@ -60,16 +60,23 @@ function text(engines: readonly EngineReport[], auto: { engine: EngineName; reas
     `${engine.padEnd(10)} ${available ? description : `not available: ${description}`}`,
     ...adapters.flatMap(adapterLines),
   ]);
-  return `${lines.join('\n')}\n\nauto takes ${auto.engine}: ${auto.reason}\n`;
+  const several = engines.some(({ adapters = [] }) => adapters.length > 1);
+  const how = several
+    ? '--device webgpu:1 takes adapter 1, webgpu:nvidia the one with nvidia in its name\n'
+    : '';
+  return `${lines.join('\n')}\n\n${how}auto takes ${auto.engine}: ${auto.reason}\n`;
 }
 
-function adapterLines({ name, vendor, architecture, software, features, limits }: AdapterReport): string[] {
+function adapterLines(
+  { name, backend, driver, software, features, limits }: AdapterReport,
+  number: number,
+): string[] {
   const indent = ' '.repeat(13);
-  const origin = [vendor, architecture].filter(Boolean).join(' ');
   const mebibytes = (bytes: number) => `${Math.round(bytes / 2 ** 20).toLocaleString('en-GB')} MiB`;
   return [
-    `           ${name}${origin ? ` (${origin})` : ''}, ${software ? 'software, computes on the processor' : 'GPU'}`,
-    `${indent}largest buffer ${mebibytes(limits.maxBufferSize)}, ` +
+    `           ${number}: ${name}, ${software ? 'software: computes on the processor, cpu is faster' : 'GPU'}`,
+    `${indent}${backend}${driver ? `, ${driver}` : ''}`,
+    `${indent}largest buffer ${mebibytes(limits.maxBufferSize)}, bound at once ${mebibytes(limits.maxStorageBufferBindingSize)}, ` +
       `${limits.maxComputeInvocationsPerWorkgroup} invocations per workgroup, ` +
       `${limits.maxComputeWorkgroupStorageSize / 1024} KiB shared`,
     `${indent}${features.filter((feature) => /f16|subgroup|timestamp/.test(feature)).join(', ') || 'no extra features'}`,

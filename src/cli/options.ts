@@ -83,7 +83,7 @@ export const device: Option = {
   name: 'device',
   kind: 'text',
   value: 'auto|webgpu|cpu|reference',
-  help: 'engine; auto takes a GPU where there is one, else the processor',
+  help: 'engine; auto takes a GPU where there is one, else the processor; webgpu:ADAPTER one of several (limbeck devices)',
   fallback: 'auto',
 };
 export const threads: Option = {

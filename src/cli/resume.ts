@@ -60,7 +60,8 @@ async function goOn(
   values: { readonly device?: string; readonly json?: boolean },
 ): Promise<number> {
   const { config, engine: begun } = extra;
-  const { device: choice = begun.name, json = false } = values;
+  const same = config.device.startsWith(`${begun.name}:`) ? config.device : begun.name;
+  const { device: choice = same, json = false } = values;
   checkEngine(choice);
   const data = await openData(config, json);
   const dataRecord = describeData(data);

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { platform, release } from 'node:os';
 import type { Dataset } from '../data/dataset.js';
 import type { Device } from '../engine/device.js';
@@ -37,6 +38,24 @@ export interface Run {
 
 /** Distils, evaluates once on the test split, writes everything; what `distill` and `resume` have in common. */
 export async function carryOut(run: Run): Promise<number> {
+  try {
+    return await pursue(run);
+  } catch (error) {
+    throw withRemedy(error, run);
+  }
+}
+
+/** What to do when the device was lost or has no room: nothing that was saved is gone. */
+function withRemedy(error: unknown, { folder, engine }: Run): unknown {
+  if (!(error instanceof LimbeckError) || engine.name !== 'webgpu') return error;
+  if (error.code !== 'ERR_DEVICE' && error.code !== 'ERR_OUT_OF_MEMORY') return error;
+  const what = existsSync(folder.paths.checkpoint)
+    ? `the checkpoint is whole: go on with limbeck resume ${folder.folder}, or, if that fails too, with --device cpu`
+    : 'nothing was saved yet: begin again, if that fails too with --device cpu';
+  return new LimbeckError(error.code, `${error.message}; ${what}`, { cause: error });
+}
+
+async function pursue(run: Run): Promise<number> {
   const { folder, config, data, device, engine, json, resume } = run;
   const terminal = new Terminal(json);
   announce(terminal, run);

@@ -5,7 +5,7 @@ import type { DigitsOptions } from '../data/digits.js';
 import { type LoadOptions, loadDataset, type Reading } from '../data/load.js';
 import type { Device } from '../engine/device.js';
 import { chooseDevice, type DeviceChoice, openDevice } from '../engine/open.js';
-import { count, type DatasetRecord } from '../report/record.js';
+import { count, type DatasetRecord, type EngineChoice } from '../report/record.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Values } from './arguments.js';
 import { device as deviceOption, flagOf } from './options.js';
@@ -106,12 +106,12 @@ export function describeData(data: Dataset): DatasetRecord {
 }
 
 /** What can be known to be wrong before any data is read. */
-export function checkEngine(choice: string, threads?: number): asserts choice is DeviceChoice {
+export function checkEngine(choice: string, threads?: number): asserts choice is EngineChoice {
   const known = deviceOption.value!.split('|');
-  if (!known.includes(choice))
+  if (!known.includes(choice) && !choice.startsWith('webgpu:'))
     throw new LimbeckError(
       'ERR_DEVICE',
-      `device ${JSON.stringify(choice)} is unknown; there are: ${known.join(', ')} (limbeck devices shows what works here)`,
+      `device ${JSON.stringify(choice)} is unknown; there are: ${known.join(', ')}, webgpu:ADAPTER (limbeck devices shows what works here)`,
     );
   if (threads !== undefined && choice !== 'cpu' && choice !== 'auto')
     throw new LimbeckError(
@@ -122,9 +122,11 @@ export function checkEngine(choice: string, threads?: number): asserts choice is
 
 /** An engine, and why this one where it was not named. */
 export async function openEngine(
-  choice: DeviceChoice,
+  choice: EngineChoice,
   threads?: number,
 ): Promise<{ device: Device; reason?: string }> {
-  const { engine, reason } = choice === 'auto' ? await chooseDevice() : { engine: choice, reason: undefined };
-  return { device: await openDevice(engine, { threads }), reason };
+  const [named, ...adapter] = choice.split(':') as [DeviceChoice, ...string[]];
+  const { engine, reason } = named === 'auto' ? await chooseDevice() : { engine: named, reason: undefined };
+  const options = { threads, adapter: adapter.length ? adapter.join(':') : undefined };
+  return { device: await openDevice(engine, options), reason };
 }

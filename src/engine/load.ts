@@ -1,3 +1,4 @@
+import { LimbeckError } from '../util/errors.js';
 import type { Owned } from '../util/owned.js';
 import type { Device, Executable, Tensor } from './device.js';
 import type { Program } from './program.js';
@@ -20,6 +21,16 @@ export async function loadWithTensors(
 ): Promise<Bound> {
   const tensors: Record<string, Tensor> = { ...given };
   for (const { external, name, dtype, length } of program.slots)
-    if (external) tensors[name] ??= owned.own(await device.tensor(dtype, length));
+    if (external) tensors[name] ??= owned.own(await named(program, name, device.tensor(dtype, length)));
   return { tensors, executable: owned.own(await device.load(program, tensors)) };
+}
+
+/** Says which tensor there was no room for. */
+async function named<T>(program: Program, name: string, making: Promise<T>): Promise<T> {
+  try {
+    return await making;
+  } catch (error) {
+    if (!(error instanceof LimbeckError)) throw error;
+    throw new LimbeckError(error.code, `${program.name}: ${name}: ${error.message}`, { cause: error });
+  }
 }

@@ -207,9 +207,10 @@ export class OuterLoop {
   /** Does `count` outer steps (fewer at the end of the run) and returns the loss of the last one. */
   async run(count: number, signal?: AbortSignal): Promise<number> {
     const times = Math.min(count, this.options.iterations - this.iteration);
-    await this.executable.run({ times, signal });
+    // Asked for together: the device need not wait for the host to ask.
+    const [, loss] = await Promise.all([this.executable.run({ times, signal }), this.tensors.loss.read()]);
     this.iteration += times;
-    return (await this.tensors.loss.read())[0];
+    return loss[0];
   }
 
   /** The distilled data as it is now: the running average where one is kept. */

@@ -6,6 +6,9 @@ import type { BaselineAccuracy, Evaluation } from '../eval/evaluate.js';
 import type { ResolvedOptions } from '../eval/options.js';
 import type { Accuracy } from '../eval/statistics.js';
 
+/** An engine, and after a colon the adapter of `webgpu`: a number or part of a name. */
+export type EngineChoice = DeviceChoice | `webgpu:${string}`;
+
 /** Everything needed to do a run again. */
 export interface RunConfig {
   /** `digits`, or the absolute path of a file or folder. */
@@ -13,7 +16,7 @@ export interface RunConfig {
   /** Training images, when the set is generated. */
   readonly digitsSize?: number;
   readonly reading?: Reading;
-  readonly device: DeviceChoice;
+  readonly device: EngineChoice;
   readonly threads?: number;
   readonly options: ResolvedOptions;
 }

@@ -2,19 +2,18 @@ import { LimbeckError } from '../../util/errors.js';
 import { mapRead, usage } from './constants.js';
 import { scoped } from './health.js';
 
-/** A buffer of `bytes` zeros; ERR_OUT_OF_MEMORY when there is no room or it is more than the device can bind. */
+/** Buffers of zeros; ERR_OUT_OF_MEMORY when there is no room or one is larger than the device can have. */
 export async function createBuffers(
   device: GPUDevice,
   what: string,
   descriptors: readonly { label: string; size: number; usage: number }[],
 ): Promise<GPUBuffer[]> {
-  const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
-  const largest = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+  const { maxBufferSize } = device.limits;
   for (const { label, size } of descriptors)
-    if (size > largest)
+    if (size > maxBufferSize)
       throw new LimbeckError(
         'ERR_OUT_OF_MEMORY',
-        `webgpu: ${what}: ${label} needs ${size} bytes, this device binds at most ${largest} in one buffer; use a smaller batch or population`,
+        `webgpu: ${what}: ${label} needs ${size} bytes, a buffer of this device has at most ${maxBufferSize} (maxBufferSize); use a smaller batch or population`,
       );
   const buffers: GPUBuffer[] = [];
   try {
@@ -29,26 +28,45 @@ export async function createBuffers(
   }
 }
 
-/** Asks for `bytes` bytes from `offset` of a buffer now; the promise holds a copy. Both are multiples of 4. */
-export async function readBuffer(
-  device: GPUDevice,
-  buffer: GPUBuffer,
-  offset: number,
-  bytes: number,
-): Promise<ArrayBuffer> {
-  let staging: GPUBuffer | undefined;
-  try {
-    // All of it in one scope: when there is no room for the copy, the rest fails because of it.
-    const filled = await scoped(device, `reading ${bytes} bytes`, () => {
-      staging = device.createBuffer({ label: 'read', size: bytes, usage: usage.mapRead | usage.copyDst });
-      const encoder = device.createCommandEncoder({ label: 'read' });
+/** Reads of up to this many bytes keep what they were staged in: losses and counters are read again and again. */
+const keptBytes = 4096;
+
+/** Copies from buffers of a device to the host. */
+export class Reader {
+  readonly #device: GPUDevice;
+  readonly #kept: GPUBuffer[] = [];
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  /** Asks for `bytes` bytes from `offset` of a buffer now; the promise holds a copy. Both are multiples of 4. */
+  async read(buffer: GPUBuffer, offset: number, bytes: number): Promise<ArrayBuffer> {
+    const small = bytes <= keptBytes;
+    let staging = small ? this.#kept.pop() : undefined;
+    const fill = () => {
+      staging ??= this.#device.createBuffer({
+        label: 'read',
+        size: small ? keptBytes : bytes,
+        usage: usage.mapRead | usage.copyDst,
+      });
+      const encoder = this.#device.createCommandEncoder({ label: 'read' });
       encoder.copyBufferToBuffer(buffer, offset, staging, 0, bytes);
-      device.queue.submit([encoder.finish()]);
-      return staging;
-    });
-    await filled.mapAsync(mapRead);
-    return filled.getMappedRange().slice(0);
-  } finally {
-    staging?.destroy();
+      this.#device.queue.submit([encoder.finish()]);
+    };
+    let keep = false;
+    try {
+      // All of it in one scope: when there is no room for the copy, the rest fails because of it.
+      if (staging) fill();
+      else await scoped(this.#device, `reading ${bytes} bytes`, fill);
+      await staging!.mapAsync(mapRead, 0, bytes);
+      const copy = staging!.getMappedRange(0, bytes).slice(0);
+      staging!.unmap();
+      keep = small;
+      return copy;
+    } finally {
+      if (keep) this.#kept.push(staging!);
+      else staging?.destroy();
+    }
   }
 }

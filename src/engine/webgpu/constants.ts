@@ -8,3 +8,15 @@ export const computeStage = 0x4;
 
 /** Names of adapters that are no GPU but a program: SwiftShader says so itself, lavapipe does not. */
 export const softwareNames = /swiftshader|llvmpipe|lavapipe|basic render/i;
+
+/** Limits that are asked for as high as the adapter has them: a device gets the guaranteed minimum of what nobody asks for. */
+export const wantedLimits = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupSizeY',
+  'maxComputeWorkgroupSizeZ',
+] as const;

@@ -1,7 +1,7 @@
 import { LimbeckError } from '../../util/errors.js';
 import { type GpuOptions, openWebgpuDevice, type WebgpuDevice } from './device.js';
 import { prepareEnvironment } from './environment.js';
-import { probeAdapters } from './probe.js';
+import { type AdapterReport, probeAdapters } from './probe.js';
 
 const held = Symbol.for('limbeck.dawn');
 
@@ -32,58 +32,58 @@ async function dawn(options: readonly string[]): Promise<GPU> {
 }
 
 /**
- * The GPU object for an adapter: by part of its name, by its number in the list of `probeAdapters`, or a hardware one
- * where there is one. Looked for in a child process first, so that a driver that crashes gives an error here.
+ * The adapter that was asked for, by its number in the list or by part of its name in any case; the first one, which is a
+ * GPU where there is one, when none was. Dawn takes the first whose name holds what it is given, so one whose name an earlier one
+ * holds cannot be told apart from it, and is not opened by mistake.
  */
-async function gpuFor(adapter?: string | number): Promise<GPU> {
-  prepareEnvironment();
-  const { adapters, reason, driver } = await probeAdapters();
-  if (!adapters.length) throw new LimbeckError('ERR_DEVICE', `webgpu: ${reason}; use the cpu engine`);
-  if (driver) process.env.VK_ICD_FILENAMES = driver;
-  const names = adapters.map(({ name }) => name);
-  if (adapter === undefined) {
-    const hardware = adapters.findIndex(({ software }) => !software);
-    return dawn(hardware > 0 ? [`adapter=${names[hardware]}`] : []);
+export function chooseAdapter<A extends Pick<AdapterReport, 'name' | 'backend' | 'order'>>(
+  adapters: readonly A[],
+  wanted: string | number = 0,
+): A {
+  const list = adapters.map(({ name, backend }, number) => `${number}: ${name} (${backend})`).join(', ');
+  const refused = (what: string) => new LimbeckError('ERR_DEVICE', `webgpu: ${what}`);
+  // A command line gives its number as text.
+  const byNumber = /^\d+$/.test(String(wanted));
+  const text = String(wanted).toLowerCase();
+  const fitting = adapters.filter(({ name }) => name.toLowerCase().includes(text));
+  const exact = fitting.filter(({ name }) => name.toLowerCase() === text);
+  const chosen = byNumber ? adapters[Number(wanted)] : (exact[0] ?? fitting[0]);
+  if (!chosen || text === '') throw refused(`there is no adapter ${shown(wanted)}; there are ${list}`);
+  if (!byNumber && !exact.length && new Set(fitting.map(({ name }) => name)).size > 1)
+    throw refused(
+      `${wanted} is part of several adapters' names; there are ${list}; give more of the name, or a number`,
+    );
+  const [opened] = adapters
+    .filter(({ name, backend }) => backend === chosen.backend && name.includes(chosen.name))
+    .sort((a, b) => a.order - b.order);
+  if (opened !== chosen) {
+    const other = adapters.indexOf(opened);
+    throw refused(
+      `adapter ${wanted} cannot be told apart by name from adapter ${other}; there are ${list}; use adapter ${other}, or show the process only the other one`,
+    );
   }
-  return dawn([`adapter=${adapterName(names, adapter)}`]);
+  return chosen;
 }
 
-/**
- * The name by which Dawn opens the adapter that was asked for. It takes the first one whose name holds what it is
- * given, so an adapter whose name an earlier one holds cannot be told apart from it, and is not opened by mistake.
- */
-export function adapterName(names: readonly string[], adapter: string | number): string {
-  const list = names.map((name, number) => `${number}: ${name}`).join(', ');
-  // A command line gives its number as text.
-  const number = /^\d+$/.test(String(adapter)) ? Number(adapter) : undefined;
-  const fitting = names.filter((name) => name.includes(String(adapter)));
-  const exact = fitting.filter((name) => name === adapter);
-  const name = number === undefined ? (exact[0] ?? fitting[0]) : names[number];
-  if (name === undefined)
-    throw new LimbeckError('ERR_DEVICE', `webgpu: there is no adapter ${adapter}; there are ${list}`);
-  if (number === undefined && !exact.length && new Set(fitting).size > 1)
-    throw new LimbeckError(
-      'ERR_DEVICE',
-      `webgpu: ${adapter} is part of several adapters' names; there are ${list}; give more of the name, or a number`,
-    );
-  const opened = names.findIndex((other) => other.includes(name));
-  if (opened !== (number ?? names.indexOf(name)))
-    throw new LimbeckError(
-      'ERR_DEVICE',
-      `webgpu: adapter ${adapter} cannot be told apart by name from adapter ${opened}; there are ${list}; use adapter ${opened}, or show the process only the other one`,
-    );
-  return name;
-}
+const shown = (wanted: string | number) => (wanted === '' ? 'without a name' : wanted);
 
 export interface DawnOptions extends GpuOptions {
-  /** Which adapter: part of its name, or its number in the list of `probeAdapters`. */
+  /** Which adapter: part of its name, or its number in the list of `limbeck devices`; default the first. */
   readonly adapter?: string | number;
   /** `null` checks programs without computing anything and needs no driver. */
   readonly backend?: 'null';
 }
 
-/** Opens a WebGPU device in Node. Throws ERR_DEVICE with the reason when there is none. */
+/**
+ * Opens a WebGPU device in Node. Throws ERR_DEVICE with the reason when there is none. Adapters are looked for in a child
+ * process first, so that a driver that crashes gives an error here.
+ */
 export async function openDawnDevice(options: DawnOptions = {}): Promise<WebgpuDevice> {
-  const { adapter, backend } = options;
-  return openWebgpuDevice(backend === 'null' ? await dawn(['backend=null']) : await gpuFor(adapter), options);
+  if (options.backend === 'null') return openWebgpuDevice(await dawn(['backend=null']), options);
+  prepareEnvironment();
+  const { adapters, reason, driver } = await probeAdapters();
+  if (!adapters.length) throw new LimbeckError('ERR_DEVICE', `webgpu: ${reason}; use the cpu engine`);
+  if (driver) process.env.VK_ICD_FILENAMES = driver;
+  const { name, backend } = chooseAdapter(adapters, options.adapter);
+  return openWebgpuDevice(await dawn([`backend=${backend}`, `adapter=${name}`]), { ...options, name });
 }

@@ -3,9 +3,10 @@ import { checkLength } from '../bindings.js';
 import type { Device, Executable, Tensor } from '../device.js';
 import type { DType, Program } from '../program.js';
 import { Turns } from '../turns.js';
-import { createBuffers } from './buffers.js';
-import { softwareNames, usage } from './constants.js';
+import { createBuffers, Reader } from './buffers.js';
+import { softwareNames, usage, wantedLimits } from './constants.js';
 import { Health } from './health.js';
+import { Pace } from './pace.js';
 import { Pipelines } from './pipelines.js';
 import { loadProgram, type WebgpuExecutable } from './program.js';
 import { paddedBytes, WebgpuTensor } from './tensor.js';
@@ -13,6 +14,8 @@ import { paddedBytes, WebgpuTensor } from './tensor.js';
 export interface GpuOptions {
   /** Whether an adapter that computes on the processor will do (default). It is slower than the `cpu` engine. */
   readonly allowSoftware?: boolean;
+  /** What the adapter is called, where that is known; browsers tell its family at most. */
+  readonly name?: string;
 }
 
 /** Whether an adapter is no GPU but a program. */
@@ -30,7 +33,7 @@ export function isSoftware(info: {
 /** Opens the adapter a GPU object offers first. Nothing of Node is needed: browsers give their `navigator.gpu`. */
 export async function openWebgpuDevice(
   gpu: GPU,
-  { allowSoftware = true }: GpuOptions = {},
+  { allowSoftware = true, name }: GpuOptions = {},
 ): Promise<WebgpuDevice> {
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter)
@@ -39,20 +42,19 @@ export async function openWebgpuDevice(
       'webgpu: there is no adapter; `limbeck devices` says what was looked for',
     );
   const { info } = adapter;
-  const name = info.description || info.device || info.architecture || info.vendor || 'unnamed adapter';
+  const driver = info.description || info.device || info.architecture || info.vendor || 'unnamed adapter';
+  const called = name && name !== driver ? `${name}, ${driver}` : driver;
   const software = isSoftware(info);
   if (!allowSoftware && software)
     throw new LimbeckError(
       'ERR_DEVICE',
-      `webgpu: the only adapter is ${name}, which computes on the processor; use the cpu engine, which is faster`,
+      `webgpu: the adapter is ${called}, which computes on the processor; use the cpu engine, which is faster`,
     );
-  // Limits are the guaranteed minimum unless more is asked for: 128 MiB for a tensor.
-  const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage } = adapter.limits;
   const raw = await adapter.requestDevice({
     label: 'limbeck',
-    requiredLimits: { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage },
+    requiredLimits: Object.fromEntries(wantedLimits.map((limit) => [limit, adapter.limits[limit]])),
   });
-  return new WebgpuDevice(gpu, raw, `webgpu (${name}${software ? ', software' : ''})`, software);
+  return new WebgpuDevice(gpu, raw, `webgpu (${called}${software ? ', software' : ''})`, software);
 }
 
 /** One WebGPU device. Work is handed to its queue in the order it was asked for. */
@@ -61,6 +63,8 @@ export class WebgpuDevice implements Device {
   readonly tensors = new Set<WebgpuTensor>();
   readonly executables = new Set<WebgpuExecutable>();
   readonly pipelines: Pipelines;
+  readonly pace = new Pace();
+  readonly reader: Reader;
   readonly #health: Health;
   readonly #turns = new Turns();
 
@@ -73,6 +77,7 @@ export class WebgpuDevice implements Device {
   ) {
     this.#health = new Health(raw);
     this.pipelines = new Pipelines(raw, software);
+    this.reader = new Reader(raw);
   }
 
   /** Does something when everything asked for earlier has been handed to the queue; fails when the device has. */

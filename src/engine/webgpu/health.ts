@@ -10,9 +10,10 @@ export class Health {
   #disposed = false;
 
   constructor(device: GPUDevice) {
-    device.onuncapturederror = (event) => this.fail(`an error nobody asked for: ${event.error.message}`);
+    device.onuncapturederror = (event) =>
+      this.fail(`an error nobody asked for: ${oneLine(event.error.message)}`);
     void device.lost.then((info) => {
-      if (!this.#disposed) this.fail(`the device was lost (${info.reason}): ${info.message}`);
+      if (!this.#disposed) this.fail(`the device was lost (${info.reason}): ${oneLine(info.message)}`);
     });
   }
 
@@ -33,11 +34,15 @@ export class Health {
   }
 }
 
+/** The first line says what; where in Dawn it happened follows. */
+const oneLine = (message: string) => message.split('\n')[0];
+
 /** Words the failure of a scope as the library's error; the full text of the implementation is kept. */
 function scopeError(what: string, error: GPUError | null, code: 'ERR_OUT_OF_MEMORY' | 'ERR_PROGRAM'): void {
   if (!error) return;
-  const why = code === 'ERR_OUT_OF_MEMORY' ? 'the device has no room for it: ' : '';
-  throw new LimbeckError(code, `webgpu: ${what}: ${why}${error.message}`, { cause: error });
+  const why =
+    code === 'ERR_OUT_OF_MEMORY' ? `the device has no room for it: ${oneLine(error.message)}` : error.message;
+  throw new LimbeckError(code, `webgpu: ${what}: ${why}`, { cause: error });
 }
 
 /**

@@ -1,16 +1,21 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { softwareNames } from './constants.js';
+import { softwareNames, wantedLimits } from './constants.js';
 import { prepareEnvironment } from './environment.js';
 
 /** One adapter as `limbeck devices` shows it. */
 export interface AdapterReport {
-  /** What to give as `adapter`. */
+  /** What to give as `adapter`, whole or in part. */
   readonly name: string;
+  /** `vulkan`, `metal`, `d3d12`. */
+  readonly backend: string;
+  /** Its place in Dawn's own list: of adapters whose names hold what is asked for Dawn opens the first. */
+  readonly order: number;
   readonly vendor: string;
   readonly architecture: string;
-  readonly description: string;
+  /** The driver, in its own words. */
+  readonly driver: string;
   /** Computes on the processor. */
   readonly software: boolean;
   readonly features: readonly string[];
@@ -18,6 +23,7 @@ export interface AdapterReport {
 }
 
 export interface Probe {
+  /** GPUs first, software last; the place in this list is an adapter's number. */
   readonly adapters: readonly AdapterReport[];
   /** Why there is none, in words. */
   readonly reason?: string;
@@ -41,34 +47,26 @@ const childSource = `
 const { create } = require(process.argv[1]);
 const kept = globalThis.kept = [];
 const open = (options) => { const gpu = create(options); kept.push(gpu); return gpu.requestAdapter(); };
-const report = (adapter, name) => ({
-  name, vendor: adapter.info.vendor, architecture: adapter.info.architecture,
-  description: adapter.info.description,
+const report = (adapter, backend, name, order) => ({
+  name, backend, order, vendor: adapter.info.vendor, architecture: adapter.info.architecture,
+  driver: adapter.info.description,
   software: adapter.info.isFallbackAdapter === true ||
     ${softwareNames}.test(name + adapter.info.architecture + adapter.info.description),
   features: [...adapter.features].sort(),
   limits: Object.fromEntries(${JSON.stringify([
-    'maxBufferSize',
-    'maxStorageBufferBindingSize',
-    'maxStorageBuffersPerShaderStage',
-    'maxComputeInvocationsPerWorkgroup',
-    'maxComputeWorkgroupStorageSize',
+    ...wantedLimits,
     'maxComputeWorkgroupsPerDimension',
   ])}.map((limit) => [limit, adapter.limits[limit]])),
 });
 (async () => {
-  let names = [];
+  let listed = [];
   try { await open(['adapter=?']); } catch (error) {
-    names = [...String(error.message).matchAll(/name: '([^\\n]*)'/g)].map((match) => match[1]);
+    listed = [...String(error.message).matchAll(/backend: '([^\\n]*)', name: '([^\\n]*)'/g)];
   }
   const adapters = [];
-  for (const name of names) {
-    const adapter = await open(['adapter=' + name]).catch(() => null);
-    if (adapter) adapters.push(report(adapter, name));
-  }
-  if (!adapters.length) {
-    const adapter = await open([]);
-    if (adapter) adapters.push(report(adapter, adapter.info.description || adapter.info.device));
+  for (const [order, [, backend, name]] of listed.entries()) {
+    const adapter = await open(['backend=' + backend, 'adapter=' + name]).catch(() => null);
+    if (adapter) adapters.push(report(adapter, backend, name, order));
   }
   process.stdout.write('\\n' + JSON.stringify(adapters) + '\\n', () => process.exit(0));
 })().catch((error) => { console.error(error.message); process.exit(1); });
@@ -95,7 +93,9 @@ function ask(modulePath: string, environment: NodeJS.ProcessEnv): Promise<Probe>
     child.on('close', (code, signal) => {
       const lastLine = output.trim().split('\n').at(-1) ?? '';
       if (code === 0 && lastLine.startsWith('[')) {
-        const adapters = JSON.parse(lastLine) as AdapterReport[];
+        const adapters = (JSON.parse(lastLine) as AdapterReport[]).sort(
+          (a, b) => Number(a.software) - Number(b.software) || a.order - b.order,
+        );
         if (adapters.length) return resolve({ adapters });
         const missing = /libvulkan/.test(errors) || !vulkanLoaderExists();
         return resolve({

@@ -1,13 +1,15 @@
 import { LimbeckError } from '../../util/errors.js';
 import { bindExternals, checkTimes, disposedError } from '../bindings.js';
 import type { Executable, RunOptions, Tensor } from '../device.js';
-import { planMemory } from '../memory.js';
-import { elements, type Program, type Slot, type Step } from '../program.js';
+import { type MemoryPlan, planMemory } from '../memory.js';
+import { bytesMoved } from '../profile.js';
+import { bytesOf, elements, type Program, type Slot, type Step, type View } from '../program.js';
 import { createBuffers } from './buffers.js';
 import { usage } from './constants.js';
 import type { WebgpuDevice } from './device.js';
 import { scoped } from './health.js';
 import { tiled } from './passes/tiled.js';
+import type { Sums } from './pace.js';
 import { gridOf } from './pipelines.js';
 import { WebgpuTensor } from './tensor.js';
 
@@ -22,13 +24,6 @@ interface Dispatch {
 /** Every step's views, 256 bytes apart: the alignment uniform bindings need on every device. */
 const viewsStride = 256;
 const viewsBytes = 8 * 16;
-
-/** A command buffer holds as many dispatches as take about this long, so that `signal` is heard in time. */
-const patienceMs = 30;
-/** What the first one holds, when nothing is known about their length; systems kill a GPU's work after seconds. */
-const firstDispatches = 128;
-/** And never more than this: encoding them blocks the event loop. */
-const mostDispatches = 4096;
 
 type BufferOf = (slot: Slot) => GPUBuffer;
 
@@ -58,26 +53,79 @@ function checkStep(step: Step, index: number, bufferOf: BufferOf): void {
   }
 }
 
-/** The uniform data of all steps: per operand its offset and member stride in elements. */
-function viewTable(program: Program): Uint32Array<ArrayBuffer> {
+/** What of a buffer a step binds for an operand, in bytes. */
+interface Binding {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/**
+ * A buffer as a whole where the device can bind that much, else the part that the view lies in: parameters of all inner
+ * steps may be larger together than what one step may see. ERR_OUT_OF_MEMORY where even the part is too large.
+ */
+function bindingOf(
+  step: Step,
+  name: string,
+  view: View,
+  buffer: GPUBuffer,
+  limits: GPUSupportedLimits,
+): Binding {
+  const { maxStorageBufferBindingSize: largest, minStorageBufferOffsetAlignment: alignment } = limits;
+  if (buffer.size <= largest) return { buffer, offset: 0, size: buffer.size };
+  const bytes = bytesOf[view.slot.dtype];
+  const offset = Math.floor((view.offset * bytes) / alignment) * alignment;
+  const end = (view.offset + (step.sizes.P - 1) * view.stride + elements(view.shape)) * bytes;
+  const size = Math.ceil((end - offset) / 4) * 4;
+  if (size > largest)
+    throw new LimbeckError(
+      'ERR_OUT_OF_MEMORY',
+      `webgpu: ${step.kernel.name}: ${name} is ${size} bytes of ${view.slot.name}, this device binds at most ${largest} (maxStorageBufferBindingSize); use a smaller batch or population`,
+    );
+  return { buffer, offset, size };
+}
+
+/** The bindings of a step in the order of its operands; the first read one stands in for an absent optional operand. */
+function bindingsOf(step: Step, bufferOf: BufferOf, limits: GPUSupportedLimits): Binding[] {
+  const operands = Object.entries(step.kernel.operands);
+  const [standIn] = operands.find(([name, access]) => access === 'read' && step.operands[name]) ?? [];
+  return operands.map(([name]) => {
+    const view = step.operands[name] ?? step.operands[standIn!]!;
+    return bindingOf(step, name, view, bufferOf(view.slot), limits);
+  });
+}
+
+/** The uniform data of all steps: per operand its offset from what is bound, and its member stride, in elements. */
+function viewTable(program: Program, bindings: readonly Binding[][]): Uint32Array<ArrayBuffer> {
   const table = new Uint32Array((program.steps.length * viewsStride) / 4);
   program.steps.forEach((step, index) => {
     Object.keys(step.kernel.operands).forEach((name, operand) => {
       const view = step.operands[name];
-      if (view) table.set([view.offset, view.stride], (index * viewsStride) / 4 + 4 * operand);
+      if (!view) return;
+      const bound = bindings[index][operand].offset / bytesOf[view.slot.dtype];
+      table.set([view.offset - bound, view.stride], (index * viewsStride) / 4 + 4 * operand);
     });
   });
   return table;
 }
 
-/** Buffers of a step in the order of its operands; the first read one stands in for an absent optional operand. */
-function buffersOf(step: Step, bufferOf: BufferOf): GPUBuffer[] {
-  const operands = Object.entries(step.kernel.operands);
-  const [standIn] = operands.find(([name, access]) => access === 'read' && step.operands[name]) ?? [];
-  return operands.map(([name]) => {
-    const view = step.operands[name] ?? step.operands[standIn!]!;
-    return bufferOf(view.slot);
+/** What a dispatch costs at least, next to its arithmetic and its bytes. */
+const dispatchWork = 2 ** 14;
+
+/** How much work comes before each step, and all of it at the end: a rough measure, to cut a run by. */
+function workOf(program: Program): Sums {
+  const sums = new Float64Array(program.steps.length + 1);
+  program.steps.forEach((step, index) => {
+    const { kernel, sizes, operands } = step;
+    sums[index + 1] = sums[index] + dispatchWork + kernel.flops(sizes, operands) + bytesMoved(step);
   });
+  return sums;
+}
+
+/** The temporary that a block of the plan is as large as. */
+function largestIn({ blockOf }: MemoryPlan, block: number): string {
+  for (const [slot, its] of blockOf) if (its === block) return slot.name;
+  return `block ${block}`;
 }
 
 /** Plans memory, compiles what is new, binds: everything a run needs. */
@@ -99,7 +147,7 @@ export async function loadProgram(
   const blocks = await device.guard(
     createBuffers(raw, `memory of program ${program.name}`, [
       ...plan.blocks.map((size, block) => ({
-        label: `${program.name} block ${block}`,
+        label: `${program.name}: ${largestIn(plan, block)}`,
         size,
         usage: usage.storage,
       })),
@@ -116,6 +164,7 @@ export async function loadProgram(
     program.steps.forEach((step, index) => {
       checkStep(step, index, bufferOf);
     });
+    const bindings = program.steps.map((step) => bindingsOf(step, bufferOf, raw.limits));
     const limit = raw.limits.maxComputeWorkgroupsPerDimension;
     const grids = program.steps.map((step) => gridOf(step, limit));
     const kernels = await device.guard(
@@ -123,13 +172,10 @@ export async function loadProgram(
     );
     const dispatches = await device.guard(
       scoped(raw, `bindings of program ${program.name}`, () => {
-        if (program.steps.length) raw.queue.writeBuffer(views, 0, viewTable(program));
-        return program.steps.map((step, index): Dispatch => {
+        if (program.steps.length) raw.queue.writeBuffer(views, 0, viewTable(program, bindings));
+        return program.steps.map((_, index): Dispatch => {
           const { pipeline, layout, label } = kernels[index];
-          const entries = buffersOf(step, bufferOf).map((buffer, operand) => ({
-            binding: operand + 1,
-            resource: { buffer },
-          }));
+          const entries = bindings[index].map((resource, operand) => ({ binding: operand + 1, resource }));
           const own = { buffer: views, offset: index * viewsStride, size: viewsBytes };
           const group = raw.createBindGroup({
             label,
@@ -154,8 +200,7 @@ export class WebgpuExecutable implements Executable {
   readonly #tensors: readonly WebgpuTensor[];
   readonly #blocks: readonly GPUBuffer[];
   readonly #dispatches: readonly Dispatch[];
-  /** Dispatches per command buffer; what a run learns, the next one knows. */
-  #together = firstDispatches;
+  readonly #work: Sums;
 
   constructor(
     readonly device: WebgpuDevice,
@@ -167,6 +212,7 @@ export class WebgpuExecutable implements Executable {
     this.#tensors = tensors;
     this.#blocks = blocks;
     this.#dispatches = dispatches;
+    this.#work = workOf(program);
     this.bytes = blocks.reduce((sum, block) => sum + block.size, 0);
     device.executables.add(this);
   }
@@ -179,40 +225,32 @@ export class WebgpuExecutable implements Executable {
     await this.device.guard(last.done);
   }
 
-  /**
-   * Submits all runs and waits for all but the last part. Their dispatches are one long row, cut where time says:
-   * quick runs share a command buffer and a long one takes several, which changes nothing in what is computed.
-   */
+  /** Submits all runs, one after another without waiting for their end: a run is one command buffer, a long one several. */
   async #submitAll(times: number, signal?: AbortSignal): Promise<{ done: Promise<unknown> }> {
-    const { raw } = this.device;
-    const total = times * this.#dispatches.length;
-    let from = 0;
-    while (true) {
-      signal?.throwIfAborted();
-      if (from >= total) return { done: Promise.resolve() };
-      const to = Math.min(from + this.#together, total);
-      const start = performance.now();
-      raw.queue.submit([this.#encode(from, to)]);
-      const done = raw.queue.onSubmittedWorkDone();
-      // A failure may come before the caller waits for it.
-      done.catch(() => {});
-      if (to >= total) return { done };
-      await this.device.guard(done);
-      const took = performance.now() - start;
-      if (took < patienceMs / 2) this.#together = Math.min(2 * this.#together, mostDispatches);
-      else if (took > patienceMs) this.#together = Math.max(1, this.#together >> 1);
-      from = to;
-    }
+    const { pace, raw } = this.device;
+    const length = this.#dispatches.length;
+    let done: Promise<unknown> = Promise.resolve();
+    signal?.throwIfAborted();
+    for (let run = 0; run < times; run++)
+      for (let from = 0, to: number; from < length; from = to) {
+        await this.device.guard(pace.room());
+        signal?.throwIfAborted();
+        to = pace.end(this.#work, from);
+        raw.queue.submit([this.#encode(from, to)]);
+        done = raw.queue.onSubmittedWorkDone();
+        pace.submitted(this.#work[to] - this.#work[from], done);
+      }
+    return { done };
   }
 
-  /** Dispatches `from` to `to` of the row. Command buffers can be used once: 1 to 2 microseconds a dispatch. */
+  /** Dispatches `from` to `to`. Command buffers can be used once, so this is what a run costs the host. */
   #encode(from: number, to: number): GPUCommandBuffer {
     const encoder = this.device.raw.createCommandEncoder({ label: this.program.name });
     // One pass is enough: dispatches of a pass see what earlier ones wrote.
     const pass = encoder.beginComputePass({ label: this.program.name });
     let current: GPUComputePipeline | undefined;
     for (let at = from; at < to; at++) {
-      const { pipeline, group, width, height } = this.#dispatches[at % this.#dispatches.length];
+      const { pipeline, group, width, height } = this.#dispatches[at];
       if (pipeline !== current) pass.setPipeline(pipeline);
       current = pipeline;
       pass.setBindGroup(0, group);

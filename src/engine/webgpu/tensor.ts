@@ -1,7 +1,6 @@
 import { checkWrite, disposedError } from '../bindings.js';
 import type { Numbers, Tensor } from '../device.js';
 import { bytesOf, type DType } from '../program.js';
-import { readBuffer } from './buffers.js';
 import type { WebgpuDevice } from './device.js';
 
 /** What the host holds of a slot type. */
@@ -38,7 +37,7 @@ export class WebgpuTensor implements Tensor {
 
   /** Queue writes take whole words; a piece of bytes that starts or ends inside one is merged with what is there. */
   async #writeBytes(bytes: Uint8Array<ArrayBuffer>, start: number): Promise<void> {
-    const { raw } = this.device;
+    const { raw, reader } = this.device;
     const end = start + bytes.length;
     const from = start - (start % 4);
     const to = Math.ceil(end / 4) * 4;
@@ -50,7 +49,7 @@ export class WebgpuTensor implements Tensor {
     const words =
       from === start && endsTensor
         ? new Uint8Array(to - from)
-        : new Uint8Array(await this.device.guard(readBuffer(raw, this.buffer, from, to - from)));
+        : new Uint8Array(await this.device.guard(reader.read(this.buffer, from, to - from)));
     words.set(bytes, start - from);
     raw.queue.writeBuffer(this.buffer, from, words);
   }
@@ -58,7 +57,7 @@ export class WebgpuTensor implements Tensor {
   async read(): Promise<Numbers> {
     this.checkAlive();
     const copied = await this.device.inTurn(() => ({
-      done: readBuffer(this.device.raw, this.buffer, 0, this.bytes),
+      done: this.device.reader.read(this.buffer, 0, this.bytes),
     }));
     return new hostArrays[this.dtype](await this.device.guard(copied.done), 0, this.length);
   }
