@@ -13,14 +13,32 @@ if (process.platform === 'win32') {
   process.exit(2);
 }
 
+/** Whether a program is on the PATH and runs. */
+const runs = (program) => spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0;
+
+/** What it takes, and the programs of which one will do. */
+const needed = {
+  'cmake (3.18 or newer)': ['cmake'],
+  'a C++17 compiler (g++ 10 or clang 12, or newer)': [process.env.CXX, 'c++', 'g++', 'clang++'].filter(
+    Boolean,
+  ),
+  'make or ninja': ['make', 'ninja'],
+};
+const missing = Object.keys(needed).filter((what) => !needed[what].some(runs));
+if (missing.length) {
+  console.error(
+    `Missing: ${missing.join('; ')}. Install ${missing.length > 1 ? 'these' : 'it'}, then run this again:`,
+  );
+  console.error(
+    process.platform === 'darwin'
+      ? '  xcode-select --install; brew install cmake'
+      : '  apt-get install cmake g++ make   (Alpine: apk add cmake g++ make)',
+  );
+  process.exit(3);
+}
+
 function cmake(...args) {
-  const { error, status } = spawnSync('cmake', args, { cwd: root, stdio: 'inherit' });
-  if (error?.code === 'ENOENT') {
-    console.error(
-      'cmake was not found: install cmake 3.18 or newer and a C++17 compiler, then run this again.',
-    );
-    process.exit(3);
-  }
+  const { status } = spawnSync('cmake', args, { cwd: root, stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);
 }
 
@@ -41,3 +59,4 @@ cmake(
   ...process.argv.slice(2),
 );
 cmake('--build', build, '--config', 'Release', '--parallel');
+console.log(`Built ${join(build, 'Release/limbeck.node')}: limbeck loads it from now on.`);

@@ -12,6 +12,8 @@ const manifest = require.resolve('cmake-js/package.json', { paths: [process.cwd(
 const native = option('arch') === process.arch && !process.env.CMAKE_TOOLCHAIN_FILE;
 const command = native ? 'compile' : 'rebuild';
 const args = [path.join(path.dirname(manifest), 'bin', 'cmake-js'), command, '--arch', option('arch')];
+// The kernels use vector extensions that Microsoft's compiler lacks.
+if (process.platform === 'win32') args.push('--toolset', 'ClangCL');
 if (process.argv.includes('--debug')) args.push('--debug');
 // Extra cache variables for cmake, such as a toolchain: "NAME=value NAME=value".
 for (const variable of (process.env.PREBUILD_CMAKE_ARGS ?? '').split(' ').filter(Boolean))

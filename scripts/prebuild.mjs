@@ -1,29 +1,38 @@
-// Makes prebuilds/<platform>-<arch>/limbeck.<libc>.node for the npm package.
-//   node scripts/prebuild.mjs [--arch arm64] [--libc musl] [--strip-bin aarch64-linux-gnu-strip]
+// Makes prebuilds/<platform>-<arch>/limbeck[.<libc>].node for the npm package.
+//   node scripts/prebuild.mjs [--arch arm64] [--libc musl]     with the compiler of this machine
+//   node scripts/prebuild.mjs --root FOLDER [--arch arm64]     portable: in the tree of scripts/setup/portable-root.mjs
+import { rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { copySources } from './prebuild/sources.mjs';
 
 const { values } = parseArgs({
-  options: { arch: { type: 'string' }, libc: { type: 'string' }, 'strip-bin': { type: 'string' } },
+  options: { arch: { type: 'string' }, libc: { type: 'string' }, root: { type: 'string' } },
 });
+const { arch = process.arch, libc, root } = values;
 const prebuildify = createRequire(import.meta.url)('prebuildify');
-const shim = fileURLToPath(new URL('./node-gyp-to-cmake-js.cjs', import.meta.url));
+const checkout = fileURLToPath(new URL('..', import.meta.url));
+const builder = root === undefined ? './node-gyp-to-cmake-js.cjs' : './prebuild/node-gyp-to-root.cjs';
 
+// A file of another name, from an earlier version, would be loaded as well as this one.
+rmSync(join(checkout, 'prebuilds', `${process.platform}-${arch}`), { recursive: true, force: true });
 prebuildify(
   {
-    cwd: fileURLToPath(new URL('..', import.meta.url)),
+    cwd: root === undefined ? checkout : copySources(checkout, root),
+    out: checkout,
+    arch,
     napi: true,
-    strip: true,
+    // In the tree the linker has done it, for every processor.
+    strip: root === undefined,
     // Without the tag, Alpine would load the glibc file.
     tagLibc: process.platform === 'linux',
     // Node-API does not depend on it; naming it keeps prebuildify from looking up others.
     targets: [process.versions.node],
-    nodeGyp: `"${process.execPath}" "${shim}"`,
+    nodeGyp: `"${process.execPath}" "${fileURLToPath(new URL(builder, import.meta.url))}"`,
     shell: true,
-    ...(values.arch && { arch: values.arch }),
-    ...(values.libc && { libc: values.libc }),
-    ...(values['strip-bin'] && { stripBin: values['strip-bin'] }),
+    ...(libc && { libc }),
   },
   (error) => {
     if (!error) return;

@@ -4,13 +4,14 @@
  *
  *     node scripts/setup.mjs [--prebuild]
  *
- * With --prebuild also the stripped native engine of this platform in prebuilds/, as the npm package carries it.
+ * With --prebuild also prebuilds/, as the npm package carries it: portable binaries for Linux where they can be made.
  */
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ensureCompiler } from './setup/compiler.mjs';
+import { portableRoot } from './setup/portable-root.mjs';
 import { main, npm, root, SetupError, step } from './setup/run.mjs';
 import { filesBelow, unlessUpToDate } from './setup/up-to-date.mjs';
 
@@ -92,8 +93,30 @@ async function buildNative() {
   });
 }
 
+/** Portable binaries for both Linux processors where they can be made; else one that this machine can run. */
 async function prebuildNative() {
-  const inputs = [...nativeSources, 'scripts/prebuild.mjs', 'scripts/node-gyp-to-cmake-js.cjs'];
+  const inputs = [
+    ...nativeSources,
+    'scripts/prebuild.mjs',
+    'scripts/prebuild',
+    'scripts/setup/portable-root.mjs',
+  ];
+  const { folder, reason } = await portableRoot();
+  if (!folder) return prebuildHere(inputs, reason);
+  for (const arch of ['x64', 'arm64'])
+    await unlessUpToDate(
+      `prebuild-${arch}`,
+      { inputs, outputs: [`prebuilds/linux-${arch}/limbeck.glibc.node`] },
+      () =>
+        step(`prebuild for linux-${arch}`, process.execPath, [
+          'scripts/prebuild.mjs',
+          ...['--root', folder, '--arch', arch],
+        ]),
+    );
+}
+
+async function prebuildHere(inputs, reason) {
+  console.log(`The prebuilt engine is made for this machine only: ${reason}`);
   const outputs = [`prebuilds/${process.platform}-${process.arch}`];
   await unlessUpToDate('prebuild', { inputs, outputs }, async () => {
     await ensureCompiler();

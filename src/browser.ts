@@ -42,6 +42,7 @@ export { type MetaGradient, type MetaGradientOptions, metaGradient } from './tra
 export type { OptimizerOptions, Training } from './train/training.js';
 export { type ErrorCode, LimbeckError } from './util/errors.js';
 export { version } from './util/version.js';
+export { type Watched, watch } from './util/watch.js';
 
 export type BrowserEngine = 'webgpu' | 'reference';
 

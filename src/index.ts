@@ -4,10 +4,19 @@ export type { Dataset, Split, Whitening } from './data/dataset.js';
 export { type DigitsOptions, generateDigits } from './data/digits.js';
 export { loadIdxFolder, readIdx } from './data/idx.js';
 export { type LoadOptions, loadDataset, type Reading } from './data/load.js';
+export {
+  type DownloadDatasetOptions,
+  type DownloadedFile,
+  downloadDataset,
+  downloadNames,
+} from './data/published.js';
 export { unwhiten, whiten } from './data/zca.js';
+export { type CpuOptions, cpuInfo } from './engine/cpu/device.js';
 export type { Device, EngineName, Executable, Numbers, RunOptions, Tensor } from './engine/device.js';
 export { chooseDevice, type DeviceChoice, type OpenDeviceOptions, openDevice } from './engine/open.js';
+export type { Peak } from './engine/profile.js';
 export type { Program } from './engine/program.js';
+export { type AdapterReport, type Probe, probeAdapters } from './engine/webgpu/probe.js';
 export { type Artefact, type ArtefactNotes, decodeArtefact, encodeArtefact } from './eval/artefact.js';
 export { baselineNames } from './eval/baselines/index.js';
 export { decodeCheckpoint, encodeCheckpoint } from './eval/checkpoint.js';
@@ -22,6 +31,7 @@ export {
 } from './eval/distill.js';
 export { type DistilledSet, type EvaluateOptions, type Evaluation, evaluate } from './eval/evaluate.js';
 export { type DistillOptions, defaults, type ResolvedOptions, resolveOptions } from './eval/options.js';
+export { profileStep, type StepProfile } from './eval/profile-step.js';
 export type { Protocol } from './eval/protocol.js';
 export { protocols } from './eval/protocols.js';
 export type { Accuracy } from './eval/statistics.js';
@@ -35,6 +45,10 @@ export {
   networkSpec,
   type Parameter,
 } from './networks/index.js';
+export { contactSheet } from './report/contact-sheet.js';
+export { reportHtml } from './report/html.js';
+export type { RunRecord } from './report/record.js';
+export { RunFolder } from './report/run-folder.js';
 export type { LossName } from './train/loss.js';
 export {
   type MetaGradient,
@@ -45,4 +59,6 @@ export {
 } from './train/meta-gradient.js';
 export type { OptimizerOptions, Training } from './train/training.js';
 export { type ErrorCode, LimbeckError } from './util/errors.js';
+export { encodePng, type PngImage } from './util/png.js';
 export { version } from './util/version.js';
+export { type Watched, watch } from './util/watch.js';

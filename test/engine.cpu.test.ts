@@ -1,10 +1,9 @@
-import { readdirSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { afterAll, describe, expect, it } from 'vitest';
 import { loadBinding } from '../src/engine/cpu/binding.js';
 import { CpuDevice, cpuInfo, openCpuDevice } from '../src/engine/cpu/device.js';
 import type { Device, Tensor } from '../src/engine/device.js';
-import type { Kernel, OpCase } from '../src/engine/kernel.js';
+import type { OpCase } from '../src/engine/kernel.js';
 import * as adam from '../src/engine/ops/adam.js';
 import * as conv2d from '../src/engine/ops/conv2d.js';
 import * as elementwise from '../src/engine/ops/elementwise.js';
@@ -14,19 +13,8 @@ import * as momentum from '../src/engine/ops/momentum.js';
 import * as norm from '../src/engine/ops/norm.js';
 import { type Program, Recorder } from '../src/engine/program.js';
 import { expectCaseAgrees, prepareCase, runCase } from './harness/cases.js';
-import { corners } from './harness/corners.js';
+import { cases, kernelsOf, ops } from './harness/native-cases.js';
 import { root } from './harness/repository.js';
-
-/** Every op file, found by reading the folders. */
-const ops: Record<string, Record<string, unknown>> = {};
-for (const folder of [`${root}/src/engine/ops`, `${root}/src/engine/cpu/ops`])
-  for (const file of readdirSync(folder).filter((name) => /^[a-z0-9]+\.ts$/.test(name)))
-    ops[file.slice(0, -3)] = await import(`${folder}/${file}`);
-const kernelsOf = (op: Record<string, unknown>) =>
-  Object.values(op).filter(
-    (value): value is Kernel => typeof value === 'object' && value !== null && 'reference' in value,
-  );
-const cases = [...Object.values(ops).flatMap((op) => op.cases as readonly OpCase[]), ...corners];
 
 const open: Device[] = [];
 async function device(options?: { threads?: number; isa?: string }): Promise<Device> {

@@ -63,6 +63,16 @@ describe('the folders of src', () => {
   });
 });
 
+describe('the library', () => {
+  it('neither prints nor ends the process: only the command line does', () => {
+    const forbidden = /\bconsole\.|\bprocess\.(exit\b|exitCode\b|abort\b|stdout\b|stderr\b|on\()/;
+    // What a child process runs is a text here.
+    const code = (file: string) => text(file).replace(/`[^`]*`/g, '``');
+    const wrong = source.filter((file) => room(file) !== 'cli' && forbidden.test(code(file)));
+    expect(wrong).toEqual([]);
+  });
+});
+
 describe('the browser entry', () => {
   it('reaches nothing of Node and nothing of the native engine', () => {
     const reached = new Map([['src/browser.ts', 'the entry']]);

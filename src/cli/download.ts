@@ -1,14 +1,12 @@
-import { join } from 'node:path';
+import { basename } from 'node:path';
 import { catalogue } from '../data/catalogue.js';
-import { downloadFile } from '../data/download.js';
+import { downloadDataset, downloadNames as names } from '../data/published.js';
 import { LimbeckError } from '../util/errors.js';
 import { suggestion } from './closest.js';
 import type { Command } from './command.js';
 import { listenForStop, stoppedStatus } from './interrupt.js';
 import { debug, help, json } from './options.js';
 import { Terminal } from './progress.js';
-
-const names = Object.keys(catalogue);
 
 export const command: Command = {
   name: 'download',
@@ -38,38 +36,30 @@ export const command: Command = {
         'ERR_OPTION',
         `${JSON.stringify(name)} cannot be downloaded; ${suggestion(name, names, list)}`,
       );
-    const { title, mirrors, files, open = '' } = catalogue[name];
-    const { to = join('data', name), from } = values as { to?: string; from?: string };
-    if (from !== undefined && !(/^https?:/.test(from) && URL.canParse(from) && from.endsWith('/')))
-      throw new LimbeckError(
-        'ERR_OPTION',
-        `--from is ${JSON.stringify(from)}, expected an address such as https://example.org/files/ with a slash at its end`,
-      );
+    const { to, from } = values as { to?: string; from?: string };
     const terminal = new Terminal(Boolean(values.json));
     using stop = listenForStop(() => terminal.say('Stopping; the next time it goes on from here.'));
-    terminal.say(title);
-    const done: { file: string; md5: string; checked: boolean; fetched: boolean }[] = [];
+    terminal.say(catalogue[name].title);
     try {
-      for (const file of files) {
-        const { fetched, md5 } = await downloadFile(file, from === undefined ? mirrors : [from], to, {
-          signal: stop.signal,
-          onProgress: ({ name, bytes, total }) => terminal.passing(`${name}  ${amount(bytes, total)}`),
-        });
-        const checked = file.md5 !== undefined;
-        const what = checked ? 'checksum right' : `no checksum was published; its MD5 sum is ${md5}`;
-        terminal.say(`${file.name}: ${fetched ? 'fetched' : 'already there'}, ${what}`);
-        done.push({ file: join(to, file.name), md5, checked, fetched });
-      }
+      const result = await downloadDataset(name, {
+        to,
+        from,
+        signal: stop.signal,
+        onProgress: ({ name, bytes, total }) => terminal.passing(`${name}  ${amount(bytes, total)}`),
+        onFile: ({ file, md5, checked, fetched }) => {
+          const what = checked ? 'checksum right' : `no checksum was published; its MD5 sum is ${md5}`;
+          terminal.say(`${basename(file)}: ${fetched ? 'fetched' : 'already there'}, ${what}`);
+        },
+      });
+      if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+      else terminal.say(`Use it: limbeck distill --dataset ${result.dataset}`);
+      return 0;
     } catch (error) {
       if (stop.signal.aborted) return stoppedStatus;
       throw error;
     } finally {
       terminal.clear();
     }
-    const dataset = join(to, open);
-    if (values.json) process.stdout.write(`${JSON.stringify({ dataset, files: done })}\n`);
-    else terminal.say(`Use it: limbeck distill --dataset ${dataset}`);
-    return 0;
   },
 };
 

@@ -1,26 +1,13 @@
-import { type Cost, type Peak, type Profile, together } from '../engine/profile.js';
+import { type Cost, together } from '../engine/profile.js';
+import type { StepProfile } from '../eval/profile-step.js';
 import { count, counted } from '../report/record.js';
 import { aligned } from './table.js';
 
-/** A profile of one outer step, and what there is to say about it. */
-export interface StepProfile extends Profile {
+/** What was measured, and what there is to say about it. */
+interface TitledProfile extends StepProfile {
   readonly engine: string;
   /** What the step does, for people. */
   readonly plan: string;
-  readonly peak: Peak;
-  /** How many were measured of each kind. */
-  readonly runs: number;
-  /** Bytes of the bound tensors, and of the temporaries as planned. */
-  readonly memory: { readonly external: number; readonly temporary: number };
-  readonly run: Times;
-  /** Of a run whose ops are timed. */
-  readonly timedRun: Times;
-}
-
-/** Milliseconds. */
-export interface Times {
-  readonly median: number;
-  readonly min: number;
 }
 
 const longest = { kernels: 10, shapes: 20 };
@@ -29,7 +16,7 @@ const three = (value: number) => (value < 99.95 ? value.toPrecision(3) : count(v
 const percent = (part: number, digits = 0) => `${(100 * part).toFixed(digits)} %`;
 
 /** For a terminal: what was measured, then the kernels, then the kernels by shape. */
-export function profileText(step: StepProfile, everything: boolean): string {
+export function profileText(step: TitledProfile, everything: boolean): string {
   const { engine, plan, peak, memory, runs, milliseconds, run, timedRun } = step;
   const [one, all] = [0, 1].map((i) => [peak.flops[i], peak.bytes[i]].map((rate) => three(rate / 1e9)));
   const mebibytes = (bytes: number) => `${three(bytes / 2 ** 20)} MiB`;
@@ -53,7 +40,7 @@ export function profileText(step: StepProfile, everything: boolean): string {
 type Row = Cost & { readonly kernel: string; readonly shape?: string };
 
 /** The first `most` rows, the others in one, all in one. */
-function table(whole: StepProfile, rows: readonly Row[], most: number): string {
+function table(whole: TitledProfile, rows: readonly Row[], most: number): string {
   const cells = (name: string, cost: Cost, shape = '') => [
     name,
     count(cost.calls),

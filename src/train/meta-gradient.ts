@@ -34,6 +34,8 @@ export interface MetaGradientOptions {
   readonly outerLoss?: LossName;
   /** Whether the gradient with respect to `parameters` is wanted too; default false. */
   readonly parametersGradient?: boolean;
+  /** Stops the run; the promise then rejects with `signal.reason`. */
+  readonly signal?: AbortSignal;
 }
 
 /** Float32Array on `cpu` and `webgpu`; Float64Array on `reference`, which computes in float64. */
@@ -186,7 +188,7 @@ export async function metaGradient(device: Device, options: MetaGradientOptions)
   return turns.take(async () => {
     const { tensors, executable } = await cache.load(device, key, geometry);
     for (const name of inputs) await tensors[name].write(options[name]);
-    await executable.run();
+    await executable.run({ signal: options.signal });
     const [losses, images, labels, learningRates, parameters] = await Promise.all(
       outputs.map((name) => tensors[name].read()),
     );

@@ -131,6 +131,12 @@ function packageRoot(): string {
   return folder;
 }
 
+/** Why it could not be loaded, in one line: node-gyp-build lists where it looked, the linker what it lacks. */
+function reasonOf(cause: unknown): string {
+  const [first] = (cause as Error).message.split('\n');
+  return /No native build/.test(first) ? 'the package brings none for it' : first;
+}
+
 let loaded: Binding | undefined;
 
 /** Loads the addon, from `build/Release` of a checkout or else `prebuilds/`; throws ERR_DEVICE when there is none. */
@@ -144,7 +150,7 @@ export function loadBinding(): Binding {
   } catch (cause) {
     throw new LimbeckError(
       'ERR_DEVICE',
-      `the CPU engine's native addon could not be loaded for ${process.platform}-${process.arch}; build it (cmake and a C++17 compiler): node ${join(root, 'scripts', 'build-native.mjs')}`,
+      `the CPU engine's native addon could not be loaded for ${process.platform}-${process.arch} (${reasonOf(cause)}); build it with cmake and a C++17 compiler: node ${join(root, 'scripts', 'build-native.mjs')}`,
       { cause },
     );
   }

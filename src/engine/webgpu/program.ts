@@ -8,8 +8,8 @@ import { createBuffers } from './buffers.js';
 import { usage } from './constants.js';
 import type { WebgpuDevice } from './device.js';
 import { scoped } from './health.js';
-import { tiled } from './passes/tiled.js';
 import type { Sums } from './pace.js';
+import { tiled } from './passes/tiled.js';
 import { gridOf } from './pipelines.js';
 import { WebgpuTensor } from './tensor.js';
 

@@ -1,0 +1,54 @@
+import { join } from 'node:path';
+import { LimbeckError } from '../util/errors.js';
+import { catalogue } from './catalogue.js';
+import { type DownloadOptions, downloadFile } from './download.js';
+
+export interface DownloadedFile {
+  readonly file: string;
+  readonly md5: string;
+  /** Whether there is a published checksum, which it then fits. */
+  readonly checked: boolean;
+  /** False where it was there already. */
+  readonly fetched: boolean;
+}
+
+export interface DownloadDatasetOptions extends DownloadOptions {
+  /** Folder for the files; default `data/<name>`. */
+  readonly to?: string;
+  /** Address to fetch from instead, ending with a slash; the checksums stay. */
+  readonly from?: string;
+  readonly onFile?: (file: DownloadedFile) => void;
+}
+
+/** The published data sets that `downloadDataset` knows. */
+export const downloadNames: readonly string[] = Object.keys(catalogue);
+
+/**
+ * Fetches a published data set and checks it; goes on where it was stopped. `dataset` is what `loadDataset` takes. Throws
+ * ERR_OPTION for an unknown name or an address that is none.
+ */
+export async function downloadDataset(
+  name: string,
+  options: DownloadDatasetOptions = {},
+): Promise<{ readonly dataset: string; readonly files: readonly DownloadedFile[] }> {
+  if (!Object.hasOwn(catalogue, name))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${JSON.stringify(name)} cannot be downloaded; there are: ${downloadNames.join(', ')}`,
+    );
+  const { mirrors, files, open = '' } = catalogue[name];
+  const { to = join('data', name), from, onFile, ...rest } = options;
+  if (from !== undefined && !(/^https?:/.test(from) && URL.canParse(from) && from.endsWith('/')))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `from is ${JSON.stringify(from)}, expected an address such as https://example.org/files/ with a slash at its end`,
+    );
+  const done: DownloadedFile[] = [];
+  for (const file of files) {
+    const { fetched, md5 } = await downloadFile(file, from === undefined ? mirrors : [from], to, rest);
+    const entry = { file: join(to, file.name), md5, checked: file.md5 !== undefined, fetched };
+    done.push(entry);
+    onFile?.(entry);
+  }
+  return { dataset: join(to, open), files: done };
+}

@@ -1,0 +1,97 @@
+import type { Dataset } from '../data/dataset.js';
+import { SplitOnDevice } from '../data/on-device.js';
+import type { Device, Executable, StepTimes } from '../engine/device.js';
+import { betterOf, type Peak, type Profile, profileOf } from '../engine/profile.js';
+import { OuterLoop } from '../methods/outer-loop.js';
+import { LimbeckError } from '../util/errors.js';
+import { owning } from '../util/owned.js';
+import { type DistillOptions, outerLoopOptions, resolveOptions } from './options.js';
+
+/** Milliseconds. */
+export interface Times {
+  readonly median: number;
+  readonly min: number;
+}
+
+/** Where the time of one outer step goes. */
+export interface StepProfile extends Profile {
+  readonly peak: Peak;
+  /** How many were measured of each kind. */
+  readonly runs: number;
+  /** Bytes of the bound tensors, and of the temporaries as planned. */
+  readonly memory: { readonly external: number; readonly temporary: number };
+  readonly run: Times;
+  /** Of a run whose ops are timed. */
+  readonly timedRun: Times;
+}
+
+const warmUp = 3;
+
+/**
+ * Times an outer step of `distill` with these options, op by op, against the peak of the processor. Throws ERR_DEVICE on an
+ * engine that cannot time steps: only `cpu` can.
+ */
+export async function profileStep(
+  device: Device,
+  dataset: Dataset,
+  given: DistillOptions = {},
+  { repeats = 20, signal }: { readonly repeats?: number; readonly signal?: AbortSignal } = {},
+): Promise<StepProfile> {
+  if (!device.peak)
+    throw new LimbeckError('ERR_DEVICE', `the device is ${device.description}, and only cpu times each step`);
+  const measurePeak = device.peak.bind(device);
+  const options = resolveOptions(given);
+  // Every run is an outer step of its own, and each needs its row in the table of rates.
+  const iterations = Math.max(options.iterations, warmUp + 2 * repeats);
+  const loopOptions = outerLoopOptions({ ...options, iterations }, dataset);
+  const work = await owning(async (owned) => {
+    const split = owned.own(await SplitOnDevice.upload(device, dataset, dataset.train));
+    const loop = owned.own(await OuterLoop.create(device, loopOptions, split));
+    return { loop, owned };
+  });
+  try {
+    const { loop } = work;
+    const before = await measurePeak();
+    const { steps, ...times } = await measure(loop.executable, repeats, signal);
+    const peak = betterOf(before, await measurePeak());
+    const { bytes } = device.memory();
+    const { external } = loop.program.bytes();
+    const memory = { external, temporary: bytes - external };
+    return { peak, runs: repeats, memory, ...times, ...profileOf(steps, peak) };
+  } finally {
+    work.owned.dispose();
+  }
+}
+
+/**
+ * Runs with and without timing the ops take turns, so that whatever else the machine does meets both alike. Each op counts
+ * with its fastest run: others only ever add time.
+ */
+async function measure(
+  executable: Executable,
+  repeats: number,
+  signal: AbortSignal | undefined,
+): Promise<{ run: Times; timedRun: Times; steps: StepTimes }> {
+  await executable.run({ times: warmUp, signal });
+  const [run, timedRun]: number[][] = [[], []];
+  const timed = async (work: () => Promise<unknown>, times: number[]) => {
+    const start = performance.now();
+    await work();
+    times.push(performance.now() - start);
+  };
+  let best: StepTimes | undefined;
+  for (let i = 0; i < repeats; i++) {
+    await timed(() => executable.run({ signal }), run);
+    await timed(async () => {
+      const times = await executable.profile!({ signal });
+      const least = best?.nanoseconds ?? times.nanoseconds;
+      best = { ...times, nanoseconds: Array.from(least, (time, i) => Math.min(time, times.nanoseconds[i])) };
+    }, timedRun);
+  }
+  return { run: timesOf(run), timedRun: timesOf(timedRun), steps: best! };
+}
+
+function timesOf(milliseconds: number[]): Times {
+  milliseconds.sort((a, b) => a - b);
+  return { median: milliseconds[milliseconds.length >> 1], min: milliseconds[0] };
+}

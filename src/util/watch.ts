@@ -1,0 +1,56 @@
+/** Work under way, as something to iterate over: see `watch`. */
+export interface Watched<Event, Result> extends AsyncIterable<Event> {
+  /** What the work comes to; rejects with what it throws. */
+  readonly result: Promise<Result>;
+}
+
+/**
+ * Starts work that reports by a callback and gives its events to `for await` instead:
+ *
+ *     const run = watch((onProgress, signal) => distill(device, digits, options, { onProgress, signal }));
+ *     for await (const { iteration, loss } of run) show(iteration, loss);
+ *     const { set } = await run.result;
+ *
+ * A reader that is slower than the work gets the newest event and misses those before it. Leaving the loop early aborts
+ * the signal that the work was given; so does the signal in `options`. Can be iterated once.
+ */
+export function watch<Event, Result>(
+  work: (onEvent: (event: Event) => void, signal: AbortSignal) => Promise<Result>,
+  options: { readonly signal?: AbortSignal } = {},
+): Watched<Event, Result> {
+  const stop = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
+  let newest: { readonly event: Event } | undefined;
+  let over = false;
+  let wake = () => {};
+  const result = work((event) => {
+    newest = { event };
+    wake();
+  }, signal).finally(() => {
+    over = true;
+    wake();
+  });
+  // Whoever only iterates hears of a failure there, whoever leaves does not want to.
+  result.catch(() => {});
+
+  async function* events(): AsyncGenerator<Event> {
+    try {
+      for (;;) {
+        if (newest) {
+          const { event } = newest;
+          newest = undefined;
+          yield event;
+        } else if (over) break;
+        else
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+      }
+      await result;
+    } finally {
+      if (!over) stop.abort(new DOMException('nobody watches any more', 'AbortError'));
+    }
+  }
+  const iterator = events();
+  return { result, [Symbol.asyncIterator]: () => iterator };
+}
