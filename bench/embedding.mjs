@@ -1,7 +1,7 @@
 /**
  * What limbeck costs the process it runs in, on the built package:
  *
- *     node bench/embedding.mjs [--engines cpu,webgpu] [--cycles 1000] [--seconds 20]
+ *     node bench/embedding.mjs [--engines cpu,webgpu] [--cycles 1000] [--seconds 20] [--batch 1024]
  *
  * The delay of the event loop while a run is going, beside that of an idle process; and resident memory over many cycles of
  * open, run and dispose. Prints one line of JSON per measurement.
@@ -16,6 +16,7 @@ const { values } = parseArgs({
     engines: { type: 'string', default: 'cpu' },
     cycles: { type: 'string', default: '1000' },
     seconds: { type: 'string', default: '20' },
+    batch: { type: 'string', default: '1024' },
   },
 });
 const milliseconds = 1000 * Number(values.seconds);
@@ -41,7 +42,7 @@ async function delayWhileRunning(engine, network) {
   const device = await openDevice(engine);
   const data = generateDigits({ train: 2000, validation: 200, test: 200 });
   const controller = new AbortController();
-  const options = { network, iterations: 1e6, validateEvery: 100 };
+  const options = { network, iterations: 1e6, validateEvery: 100, batch: Number(values.batch) };
   await watchLoop(async (lap) => {
     let preparing;
     const onProgress = () => {
