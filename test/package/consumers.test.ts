@@ -120,7 +120,7 @@ describe('a bundler', () => {
 describe('worker threads', () => {
   it('may end in the middle of a run, a hundred times', async () => {
     const cwd = await project('worker');
-    const options = { cwd, path: tools, timeout: 300_000 };
+    const options = { cwd, path: tools, timeout: 500_000 };
     expect(await answer(node, ['main.mjs', '25'], options)).toEqual({ terminated: 100, outerSteps: 5 });
   });
 });
@@ -152,7 +152,7 @@ describe('a process', () => {
     ],
   ])('%s', async (_, end, expected) => {
     const args = ['--input-type=module', '-e', script(end)];
-    const { status, stderr } = await run(node, args, { cwd: user, path: tools, timeout: 60_000 });
+    const { status, stderr } = await run(node, args, { cwd: user, path: tools, timeout: 300_000 });
     expect(status, stderr).toBe(expected);
     expect(stderr).not.toMatch(/ended by/);
   });
