@@ -120,7 +120,7 @@ describe('a bundler', () => {
 describe('worker threads', () => {
   it('may end in the middle of a run, a hundred times', async () => {
     const cwd = await project('worker');
-    const options = { cwd, path: tools, timeout: 500_000 };
+    const options = { cwd, path: tools, timeout: 1_100_000 };
     expect(await answer(node, ['main.mjs', '25'], options)).toEqual({ terminated: 100, outerSteps: 5 });
   });
 });

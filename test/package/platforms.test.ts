@@ -40,7 +40,7 @@ beforeAll(async () => {
 });
 
 describe.each(usable)('$name on $arch', ({ command: [program, ...args] }) => {
-  const start = (script: string) => answer(program, [...args, script], { cwd: user, timeout: 500_000 });
+  const start = (script: string) => answer(program, [...args, script], { cwd: user, timeout: 1_100_000 });
 
   it('imports the package and computes on the native engine', async () => {
     expect(await start('esm.mjs')).toEqual({ engine: 'cpu', loss: expect.stringMatching(/^\d/), images: 8 });
