@@ -27,10 +27,9 @@ const layer = {
 };
 
 // Layers are Vulkan's, and Vulkan is what Dawn uses on Linux alone.
-const linux = process.platform === 'linux';
 
 beforeAll(async () => {
-  if (!linux) return;
+  if (process.platform !== 'linux') return;
   const options = '-std=c++17 -O1 -fPIC -shared -fvisibility=hidden'.split(' ');
   const source = join(root, 'test/harness/fault-layer.cc');
   await promisify(execFile)(process.env.CXX ?? 'c++', [
@@ -92,7 +91,7 @@ async function attempt(
   }
 }
 
-describe.runIf(linux)('a run', () => {
+describe.runIf(process.platform === 'linux')('a run', () => {
   let whole: Distillation;
   beforeAll(async () => {
     whole = (await attempt('')).result!;
@@ -126,7 +125,7 @@ describe.runIf(linux)('a run', () => {
   });
 });
 
-test.runIf(linux)('the command line says how to go on, and does', async () => {
+test.runIf(process.platform === 'linux')('the command line says how to go on, and does', async () => {
   const rows = Array.from({ length: 20 }, (_, i) => {
     const image = Array.from({ length: 16 }, (_, at) => Math.round(127 + 40 * pixels.normal(16 * i + at)));
     return [i % 2, ...image.map((value) => Math.min(255, Math.max(0, value)))].join();
