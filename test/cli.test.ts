@@ -16,6 +16,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cpuInfo } from '../src/engine/cpu/device.js';
+import type { AdapterReport } from '../src/engine/webgpu/probe.js';
 import { decodeCheckpoint, encodeCheckpoint } from '../src/eval/checkpoint.js';
 import { defaults } from '../src/eval/options.js';
 import { files, root } from './harness/repository.js';
@@ -386,6 +387,27 @@ test('devices: every engine, available or not, and the one auto takes', async ()
     expect(engine).toMatchObject({ available: expect.any(Boolean), description: expect.stringMatching(/./) });
   expect(engines.map(({ engine }: { engine: string }) => engine)).toContain(auto.engine);
   expect(auto.reason).toMatch(/./);
+});
+
+test('devices: adapters by number, with backend and driver; one that is not there is refused with the list', async () => {
+  const { engines } = JSON.parse((await limbeck('devices', '--json')).stdout);
+  const [{ adapters }] = engines;
+  const { stdout } = await limbeck('devices');
+  adapters.forEach(({ name, backend, driver, software }: AdapterReport, number: number) => {
+    expect(stdout).toContain(
+      `${number}: ${name}, ${software ? 'software: computes on the processor' : 'GPU'}`,
+    );
+    expect(stdout).toContain(`${backend}, ${driver}`);
+  });
+  const order = adapters.map(({ software }: AdapterReport) => Number(software));
+  expect(order).toEqual([...order].sort());
+  const none = await limbeck('distill', '--device', 'webgpu:nobody', '--digits-size', '20');
+  expect(none).toMatchObject({ status: 2, stdout: '' });
+  expect(none.stderr).toMatch(
+    /^limbeck: webgpu: (there is no adapter nobody; there are 0: |.*use the cpu engine).*\[ERR_DEVICE\]\n$/,
+  );
+  const threads = await limbeck('distill', '--device', 'webgpu:0', '--threads', '2');
+  expect(threads.stderr).toMatch(/--threads is 2, but the device is webgpu:0: .*\[ERR_OPTION\]\n$/);
 });
 
 test('help and version', async () => {
