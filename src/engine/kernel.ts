@@ -50,6 +50,11 @@ export interface Kernel {
   /** Left out where images, or planes, depend on each other or on their place in the batch. */
   readonly cuts?: { readonly images?: Cut; readonly planes?: Cut };
   /**
+   * For a result, the operand of the same shape whose memory it may have on `cpu` where nobody reads that afterwards: the
+   * native kernel has read an element of it, for the last time, when it writes that of the result.
+   */
+  readonly inPlaceOf?: Readonly<Record<string, string>>;
+  /**
    * `multilinear` kernels are sums of products of operands and constants with nothing subtracted, so that running
    * them on absolute values bounds their rounding error; `exact` ones move or select values and round nothing;
    * `nonlinear` ones have rounding errors of a few units in the last place per operation.

@@ -67,8 +67,8 @@ function overlaps(a: View, b: View): boolean {
   return a.offset < reach(b) && b.offset < reach(a);
 }
 
-/** Whether the parts of two views are the same pieces of memory. */
-function sameParts(a: View, b: View): boolean {
+/** Whether the parts of two views are the same pieces of memory, of one slot or of two alike. */
+export function sameParts(a: View, b: View): boolean {
   return (
     a.offset === b.offset &&
     a.members === b.members &&

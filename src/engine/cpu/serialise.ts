@@ -9,6 +9,7 @@ import type {
   ProgramDescription,
   StepDescription,
 } from './binding.js';
+import { inPlace } from './in-place.js';
 import type { PlannedUnit, StripPlan } from './strips.js';
 
 /** A program as the addon takes it: slots as pieces of memory, kernels, operands and numbers by position. */
@@ -18,10 +19,12 @@ export function describeProgram(
   tensors: ReadonlyMap<Slot, NativeTensor>,
 ): ProgramDescription {
   const inner = (view: View, strips?: StripPlan) => strips?.innerOffset(view) !== undefined;
+  const memoryOf = inPlace(units, (view, { strips }) => inner(view, strips));
+  const memory = (slot: Slot) => memoryOf.get(slot) ?? slot;
   const moments = units.map(({ steps, strips }) =>
     steps.flatMap((step) =>
       accessesOf(step).flatMap(({ view }): [Slot, number][] =>
-        view.slot.external || inner(view, strips) ? [] : [[view.slot, slotBytes(view.slot)]],
+        view.slot.external || inner(view, strips) ? [] : [[memory(view.slot), slotBytes(view.slot)]],
       ),
     ),
   );
@@ -36,7 +39,7 @@ export function describeProgram(
       storages.push(
         slot.external
           ? { tensor: tensors.get(slot)!, offset: 0, bytes }
-          : { offset: arena.offsetOf.get(slot)!, bytes },
+          : { offset: arena.offsetOf.get(memory(slot))!, bytes },
       );
       storageOf.set(slot, index);
     }

@@ -150,6 +150,7 @@ export const backwardKernel: Kernel = {
   ...common,
   name: 'norm.backward',
   operands: { x: 'read', saved: 'read', yBar: 'read', xBar: 'write', sums: 'write' },
+  inPlaceOf: { xBar: 'x' },
   flops: (s) => 10 * elementsOf(s),
   reference({ x, saved, yBar, xBar, sums }, s, { eps }) {
     for (let p = 0; p < s.P; p++) {
@@ -180,6 +181,7 @@ export const tangentBackwardKernel: Kernel = {
     xBarDot: 'write',
     sumsDot: 'write',
   },
+  inPlaceOf: { xBarDot: 'x' },
   flops: (s) => 24 * elementsOf(s),
   reference({ x, saved, yBar, xDot, savedDot, yBarDot, xBarDot, sumsDot }, s, { eps }) {
     const G = s.A * s.B;

@@ -1,0 +1,48 @@
+import type { Slot, Step, View } from '../program.js';
+import { type Access, accessesOf, sameParts } from './accesses.js';
+import type { PlannedUnit } from './strips.js';
+
+/**
+ * Results that are written where an operand was which nobody reads afterwards, each with the slot whose memory it has: where the
+ * kernel allows it, and all of a group that touches the two takes the same parts. Memory that was just read need not be
+ * fetched in order to be written.
+ */
+export function inPlace(
+  units: readonly PlannedUnit[],
+  isInner: (view: View, unit: PlannedUnit) => boolean,
+): ReadonlyMap<Slot, Slot> {
+  const first = new Map<Slot, Step>();
+  const last = new Map<Slot, Step>();
+  for (const { steps } of units)
+    for (const step of steps)
+      for (const { view } of accessesOf(step)) {
+        if (!first.has(view.slot)) first.set(view.slot, step);
+        last.set(view.slot, step);
+      }
+
+  const memoryOf = new Map<Slot, Slot>();
+  for (const unit of units) {
+    for (const step of unit.steps) {
+      for (const [result, operand] of Object.entries(step.kernel.inPlaceOf ?? {})) {
+        const [to, from] = [step.operands[result]!, step.operands[operand]!];
+        if (
+          [to, from].every((view) => !view.slot.external && !isInner(view, unit)) &&
+          first.get(to.slot) === step &&
+          last.get(from.slot) === step &&
+          !step.accumulate &&
+          to.slot.dtype === from.slot.dtype &&
+          to.slot.length === from.slot.length &&
+          touches(unit, to.slot, from.slot).every(
+            ({ role, view }) => (role === 'cut' || unit.steps.length === 1) && sameParts(view, from),
+          )
+        )
+          memoryOf.set(to.slot, memoryOf.get(from.slot) ?? from.slot);
+      }
+    }
+  }
+  return memoryOf;
+}
+
+/** How the steps of a unit touch some slots. */
+const touches = ({ steps, strips }: PlannedUnit, ...slots: readonly Slot[]): Access[] =>
+  steps.flatMap((step) => accessesOf(step, strips?.axis).filter(({ view }) => slots.includes(view.slot)));
