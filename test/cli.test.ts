@@ -1,5 +1,4 @@
 /** The command line as its users have it: the built program, in a process of its own. */
-import { execFile, spawn } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -7,23 +6,21 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cpuInfo } from '../src/engine/cpu/device.js';
-import type { AdapterReport } from '../src/engine/webgpu/probe.js';
 import { decodeCheckpoint, encodeCheckpoint } from '../src/eval/checkpoint.js';
 import { defaults } from '../src/eval/options.js';
-import { files, root } from './harness/repository.js';
+import { buildWhereStale, commandLine } from './harness/command-line.js';
+import { root } from './harness/repository.js';
 
-const program = join(root, 'dist/cli/main.js');
 const folder = mkdtempSync(join(tmpdir(), 'limbeck-cli-'));
 const at = (...names: string[]) => join(folder, ...names);
+const { start, limbeck } = commandLine(folder);
 const device = deviceHere();
 const tiny = `--device ${device} --network mlp --digits-size 100 --batch 16`.split(' ');
 
@@ -36,48 +33,8 @@ function deviceHere(): string {
   }
 }
 
-interface Ended {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function limbeck(...args: string[]): Promise<Ended> {
-  return start(args).ended;
-}
-
-function start(args: readonly string[]) {
-  const child = spawn(process.execPath, [program, ...args], {
-    cwd: folder,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text) => (stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text) => (stderr += text));
-  const ended = new Promise<Ended>((resolve) =>
-    child.on('close', (status) => resolve({ status, stdout, stderr })),
-  );
-  return { child, ended };
-}
-
-beforeAll(async () => {
-  if (buildIsFresh()) return;
-  await promisify(execFile)(
-    process.execPath,
-    [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'],
-    { cwd: root },
-  );
-});
+beforeAll(buildWhereStale);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** No source is newer than what was built from it. */
-function buildIsFresh(): boolean {
-  return files('src').every((path) => {
-    const built = join(root, path.replace(/^src/, 'dist').replace(/\.ts$/, '.js'));
-    return existsSync(built) && statSync(built).mtimeMs >= statSync(join(root, path)).mtimeMs;
-  });
-}
 
 const results = [
   'checkpoint.safetensors',
@@ -372,42 +329,6 @@ describe('mistakes', () => {
       stderr: 'limbeck: wrong.json: iteration is unknown; did you mean iterations? [ERR_OPTION]\n',
     });
   });
-});
-
-test('devices: every engine, available or not, and the one auto takes', async () => {
-  const { status, stdout } = await limbeck('devices', '--json');
-  expect(status).toBe(0);
-  const { engines, auto } = JSON.parse(stdout);
-  expect(engines.map(({ engine }: { engine: string }) => engine).sort()).toEqual([
-    'cpu',
-    'reference',
-    'webgpu',
-  ]);
-  for (const engine of engines)
-    expect(engine).toMatchObject({ available: expect.any(Boolean), description: expect.stringMatching(/./) });
-  expect(engines.map(({ engine }: { engine: string }) => engine)).toContain(auto.engine);
-  expect(auto.reason).toMatch(/./);
-});
-
-test('devices: adapters by number, with backend and driver; one that is not there is refused with the list', async () => {
-  const { engines } = JSON.parse((await limbeck('devices', '--json')).stdout);
-  const [{ adapters }] = engines;
-  const { stdout } = await limbeck('devices');
-  adapters.forEach(({ name, backend, driver, software }: AdapterReport, number: number) => {
-    expect(stdout).toContain(
-      `${number}: ${name}, ${software ? 'software: computes on the processor' : 'GPU'}`,
-    );
-    expect(stdout).toContain(`${backend}, ${driver}`);
-  });
-  const order = adapters.map(({ software }: AdapterReport) => Number(software));
-  expect(order).toEqual([...order].sort());
-  const none = await limbeck('distill', '--device', 'webgpu:nobody', '--digits-size', '20');
-  expect(none).toMatchObject({ status: 2, stdout: '' });
-  expect(none.stderr).toMatch(
-    /^limbeck: webgpu: (there is no adapter nobody; there are 0: |.*use the cpu engine).*\[ERR_DEVICE\]\n$/,
-  );
-  const threads = await limbeck('distill', '--device', 'webgpu:0', '--threads', '2');
-  expect(threads.stderr).toMatch(/--threads is 2, but the device is webgpu:0: .*\[ERR_OPTION\]\n$/);
 });
 
 test('help and version', async () => {

@@ -347,7 +347,7 @@ export const cases: readonly OpCase[] = examples.flatMap(
     const [N, C] = shape;
     const G = groupsOf(shape, geometry);
     const notes = `${frozen ? ' frozen' : ''}${shared ? ', x shared' : ''}${note ? `, ${note}` : ''}`;
-    const name = `P=${P} ${shape.join('x')} groups=${groups}${notes}`;
+    const name = (pass: string) => `norm.${pass} P=${P} ${shape.join('x')} groups=${groups}${notes}`;
     const tensor = (r: Recorder, of: string) => r.external(of, P, shape);
     const channels = (r: Recorder, of: string) => r.external(of, P, [C]);
     const forwardOperands = (r: Recorder) => ({
@@ -394,8 +394,6 @@ export const cases: readonly OpCase[] = examples.flatMap(
       ...(values && { x: { kind: 'values', values } }),
       statistics: { kind: 'positive' },
     };
-    return Object.entries(records).map(([pass, record]) => {
-      return { name: `norm.${pass} ${name}`, bench, fill, record };
-    });
+    return Object.entries(records).map(([pass, record]) => ({ name: name(pass), bench, fill, record }));
   },
 );
