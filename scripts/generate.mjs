@@ -33,14 +33,15 @@ function write(path, text) {
   console.log(`generate: ${path}`);
 }
 
-const shaders = readdirSync(join(root, 'shaders'))
-  .filter((name) => name.endsWith('.wgsl'))
-  .sort()
-  .map((name) => ({
-    name: name.slice(0, -'.wgsl'.length),
-    code: readFileSync(join(root, 'shaders', name), 'utf8'),
-  }));
-write('src/engine/webgpu/shaders.gen.ts', shaderModule(shaders));
+const wgsl = (folder) =>
+  readdirSync(join(root, folder))
+    .filter((name) => name.endsWith('.wgsl'))
+    .sort()
+    .map((name) => ({
+      name: name.slice(0, -'.wgsl'.length),
+      code: readFileSync(join(root, folder, name), 'utf8'),
+    }));
+write('src/engine/webgpu/shaders.gen.ts', shaderModule(wgsl('shaders'), wgsl('shaders/with')));
 
 const opFolder = join(root, 'src/engine/ops');
 write('src/engine/ops/index.gen.ts', kernelRegistry(opFolder, moduleFiles(opFolder, [])));

@@ -3,14 +3,12 @@
 //   forward         [channels of y in a group] x [pixels of y of all images], over (channel of x, kernel position)
 //   backwardInput   [channels of x in a group] x [pixels of x of all images], over (channel of y, kernel position)
 //
-// A workgroup computes a tile of 4 A_SLOTS rows and 4 B_SLOTS columns. DEPTH terms of both factors at a time lie in
-// workgroup memory; each lane adds up ROWS x COLUMNS blocks of 4 x 4 in registers. With SLICES (of one block a lane)
-// the terms are dealt out to as many sets of lanes, which are added up in order at the end. The next terms are on their
-// way from memory while the present ones are multiplied. A second pair of factors makes the sum twice as long.
-//
-// The four rows (columns) of a vector are A_SLOTS (B_SLOTS) apart, not neighbours: so neighbouring lanes load and store
-// neighbouring numbers, whatever the alignment, and workgroup memory is still read in whole vectors. One vector in each
-// line of a tile stays unused, which spreads what lanes write down a tile over the banks of that memory.
+// A workgroup computes a tile of 4 A_SLOTS rows and 4 B_SLOTS columns. DEPTH terms of both factors at a time lie in workgroup
+// memory; each lane adds up ROWS x COLUMNS blocks of 4 x 4 in registers. With SLICES (of one block a lane) the terms are dealt out
+// to as many sets of lanes, which are added up in order at the end. The next terms are on their way from memory while
+// these are multiplied. A second pair makes the sum twice as long. The four rows (columns) of a vector are A_SLOTS (B_SLOTS)
+// apart: so neighbouring lanes load and store neighbours, whatever the alignment, and workgroup memory is read in whole vectors;
+// one vector in each line stays unused, which spreads what lanes write down a tile over the banks of that memory.
 
 override P: u32;
 override N: u32;
@@ -42,7 +40,8 @@ override LANES: u32 = LX * LY * SLICES;
 override A_SLOTS: u32 = ROWS * LY;
 override B_SLOTS: u32 = COLUMNS * LX;
 override B_FIRST: u32 = DEPTH * (A_SLOTS + 1u);
-override B_LOADS: u32 = (DEPTH * B_SLOTS + LANES - 1u) / LANES; // vectors a lane loads for a tile, at most 4; of A one
+override A_LOADS: u32 = (DEPTH * A_SLOTS + LANES - 1u) / LANES; // vectors a lane loads for a tile, at most 4
+override B_LOADS: u32 = (DEPTH * B_SLOTS + LANES - 1u) / LANES;
 
 const FAR = 0x40000000u; // outside of every map and kernel
 
@@ -53,7 +52,7 @@ fn at(operand: u32, member: u32) -> u32 {
 }
 
 var<workgroup> tiles: array<vec4f, DEPTH * (A_SLOTS + B_SLOTS + 2u)>;
-var<private> sum: array<mat4x4f, 4>;
+alias Sums = array<mat4x4f, 4>; // what a lane adds up
 
 fn fourFrom(first: u32, apart: u32) -> vec4u {
   return first + apart * vec4u(0u, 1u, 2u, 3u);
@@ -76,8 +75,8 @@ fn outer(a: vec4f, b: vec4f) -> mat4x4f {
   return mat4x4f(a.x * b, a.y * b, a.z * b, a.w * b);
 }
 
-// Adds the products of the terms in the tile. `sum` has only constant indices, so that it stays in registers.
-fn multiply(lane: u32) {
+// Adds the products of the terms in the tile. `sums` has only constant indices, so that it stays in registers.
+fn multiply(lane: u32, sums: ptr<function, Sums>) {
   let a = lane % (LX * LY) / LX;
   let b = B_FIRST + lane % LX;
   for (var i = 0u; i < DEPTH / SLICES; i++) {
@@ -86,36 +85,35 @@ fn multiply(lane: u32) {
     let a1 = tiles[a + k * (A_SLOTS + 1u) + (ROWS - 1u) * LY];
     let b0 = tiles[b + k * (B_SLOTS + 1u)];
     let b1 = tiles[b + k * (B_SLOTS + 1u) + (COLUMNS - 1u) * LX];
-    sum[0] += outer(a0, b0);
+    (*sums)[0] += outer(a0, b0);
     if (COLUMNS > 1u) {
-      sum[1] += outer(a0, b1);
+      (*sums)[1] += outer(a0, b1);
     }
     if (ROWS > 1u) {
-      sum[2] += outer(a1, b0);
+      (*sums)[2] += outer(a1, b0);
       if (COLUMNS > 1u) {
-        sum[3] += outer(a1, b1);
+        (*sums)[3] += outer(a1, b1);
       }
     }
   }
 }
 
-// Adds the slices to the first one, in order; the tile is no longer needed.
-fn addSlices(lane: u32) {
-  let square = LX * LY;
-  let i = lane % square;
+// The elements of a lane's blocks: slices are added to the first one, in order. The tile is no longer needed.
+fn finish(lane: u32, sums: ptr<function, Sums>) -> array<mat4x4f, 4> {
+  let i = lane % (LX * LY);
   for (var slice = 1u; slice < SLICES; slice++) {
     workgroupBarrier();
-    if (lane / square == slice) {
-      tiles[i] = sum[0][0];
-      tiles[square + i] = sum[0][1];
-      tiles[2u * square + i] = sum[0][2];
-      tiles[3u * square + i] = sum[0][3];
+    if (lane / (LX * LY) == slice) {
+      for (var j = 0u; j < 4u; j++) {
+        tiles[j * LX * LY + i] = (*sums)[0][j];
+      }
     }
     workgroupBarrier();
-    if (lane < square) {
-      sum[0] += mat4x4f(tiles[i], tiles[square + i], tiles[2u * square + i], tiles[3u * square + i]);
+    if (lane < LX * LY) {
+      (*sums)[0] += mat4x4f(tiles[i], tiles[LX * LY + i], tiles[2u * LX * LY + i], tiles[3u * LX * LY + i]);
     }
   }
+  return *sums;
 }
 
 @group(0) @binding(1) var<storage, read> forward_x: array<f32>;
@@ -128,24 +126,18 @@ fn addSlices(lane: u32) {
 // Four elements, 0 for those that are not inside.
 fn forwardX(place: vec4u, inside: vec4<bool>, second: bool) -> vec4f {
   let i = select(vec4u(), place, inside);
-  var four: vec4f;
   if (HAS_x2 && second) {
-    four = vec4f(forward_x2[i.x], forward_x2[i.y], forward_x2[i.z], forward_x2[i.w]);
-  } else {
-    four = vec4f(forward_x[i.x], forward_x[i.y], forward_x[i.z], forward_x[i.w]);
+    return select(vec4f(), vec4f(forward_x2[i.x], forward_x2[i.y], forward_x2[i.z], forward_x2[i.w]), inside);
   }
-  return select(vec4f(), four, inside);
+  return select(vec4f(), vec4f(forward_x[i.x], forward_x[i.y], forward_x[i.z], forward_x[i.w]), inside);
 }
 
 fn forwardW(place: vec4u, inside: vec4<bool>, second: bool) -> vec4f {
   let i = select(vec4u(), place, inside);
-  var four: vec4f;
   if (HAS_w2 && second) {
-    four = vec4f(forward_w2[i.x], forward_w2[i.y], forward_w2[i.z], forward_w2[i.w]);
-  } else {
-    four = vec4f(forward_w[i.x], forward_w[i.y], forward_w[i.z], forward_w[i.w]);
+    return select(vec4f(), vec4f(forward_w2[i.x], forward_w2[i.y], forward_w2[i.z], forward_w2[i.w]), inside);
   }
-  return select(vec4f(), four, inside);
+  return select(vec4f(), vec4f(forward_w[i.x], forward_w[i.y], forward_w[i.z], forward_w[i.w]), inside);
 }
 
 // workgroups: P * G * ceil(OC / G / (4 * ROWS * LY)) * ceil(N * OH * OW / (4 * COLUMNS * LX))
@@ -174,15 +166,19 @@ fn forward(
   let toW2 = at(3u, p) - at(1u, p);
   let half = (terms + DEPTH - 1u) / DEPTH;
   let steps = select(half, 2u * half, HAS_x2 && HAS_w2);
-  var nextA: vec4f;
+  var nextA: array<vec4f, 4>;
   var nextB: array<vec4f, 4>;
+  var sums: Sums;
   for (var step = 0u; step <= steps; step++) {
     if (step < steps) {
       let second = step >= half;
       let start = (step - select(0u, half, second)) * DEPTH;
       let term = start + lane % DEPTH;
-      let inA = (rows < vec4u(OC / G)) & vec4<bool>(term < terms);
-      nextA = forwardW(w + term + select(0u, toW2, second), inA, second);
+      for (var l = 0u; l < A_LOADS; l++) {
+        let row = l * (LANES / DEPTH);
+        let inA = (rows + row < vec4u(OC / G)) & vec4<bool>(term < terms);
+        nextA[l] = forwardW(w + row * terms + term + select(0u, toW2, second), inA, second);
+      }
       for (var l = 0u; l < B_LOADS; l++) {
         let k = start + lane / B_SLOTS + l * (LANES / B_SLOTS);
         let down = k / KW % KH * dilation;
@@ -193,16 +189,18 @@ fn forward(
       }
     }
     if (step > 0u) {
-      multiply(lane);
+      multiply(lane, &sums);
     }
     workgroupBarrier();
-    put(0u, A_SLOTS, lane % DEPTH, lane / DEPTH, nextA);
+    for (var l = 0u; l < A_LOADS; l++) {
+      put(0u, A_SLOTS, lane % DEPTH, lane / DEPTH + l * (LANES / DEPTH), nextA[l]);
+    }
     for (var l = 0u; l < B_LOADS; l++) {
       put(B_FIRST, B_SLOTS, lane / B_SLOTS + l * (LANES / B_SLOTS), lane % B_SLOTS, nextB[l]);
     }
     workgroupBarrier();
   }
-  addSlices(lane);
+  let sum = finish(lane, &sums);
   if (lane < LX * LY) {
     let row = tile.x + lane / LX;
     let column = tile.y + lane % LX;
@@ -249,26 +247,22 @@ fn storeMaps(p: u32, g: u32, row: u32, column: u32, values: mat4x4f) {
 
 fn backwardInputY(place: vec4u, inside: vec4<bool>, second: bool) -> vec4f {
   let i = select(vec4u(), place, inside);
-  var four: vec4f;
   if (HAS_yBar2 && second) {
-    four = vec4f(
+    let four = vec4f(
       backwardInput_yBar2[i.x], backwardInput_yBar2[i.y], backwardInput_yBar2[i.z], backwardInput_yBar2[i.w],
     );
-  } else {
-    four = vec4f(backwardInput_yBar[i.x], backwardInput_yBar[i.y], backwardInput_yBar[i.z], backwardInput_yBar[i.w]);
+    return select(vec4f(), four, inside);
   }
+  let four = vec4f(backwardInput_yBar[i.x], backwardInput_yBar[i.y], backwardInput_yBar[i.z], backwardInput_yBar[i.w]);
   return select(vec4f(), four, inside);
 }
 
 fn backwardInputW(place: vec4u, inside: vec4<bool>, second: bool) -> vec4f {
   let i = select(vec4u(), place, inside);
-  var four: vec4f;
   if (HAS_w2 && second) {
-    four = vec4f(backwardInput_w2[i.x], backwardInput_w2[i.y], backwardInput_w2[i.z], backwardInput_w2[i.w]);
-  } else {
-    four = vec4f(backwardInput_w[i.x], backwardInput_w[i.y], backwardInput_w[i.z], backwardInput_w[i.w]);
+    return select(vec4f(), vec4f(backwardInput_w2[i.x], backwardInput_w2[i.y], backwardInput_w2[i.z], backwardInput_w2[i.w]), inside);
   }
-  return select(vec4f(), four, inside);
+  return select(vec4f(), vec4f(backwardInput_w[i.x], backwardInput_w[i.y], backwardInput_w[i.z], backwardInput_w[i.w]), inside);
 }
 
 // The smallest kernel position that reaches padded position `position` modulo stride; past all kernels if none does.
@@ -328,8 +322,9 @@ fn backwardInput(
   let toW2 = at(3u, p) - at(1u, p);
   let half = (terms + DEPTH - 1u) / DEPTH;
   let steps = select(half, 2u * half, HAS_yBar2 && HAS_w2);
-  var nextA: vec4f;
+  var nextA: array<vec4f, 4>;
   var nextB: array<vec4f, 4>;
+  var sums: Sums;
   for (var step = 0u; step <= steps; step++) {
     if (step < steps) {
       let second = step >= half;
@@ -337,9 +332,12 @@ fn backwardInput(
       let term = start + lane % DEPTH;
       let kh = tap.x + term % all / taps.y * next;
       let kw = tap.y + term % taps.y * next;
-      let inA = (rows < vec4u(C / G)) & vec4<bool>(term < terms);
       let weight = w + term / all * (C / G * KH * KW) + kh * KW + kw;
-      nextA = backwardInputW(weight + select(0u, toW2, second), inA, second);
+      for (var l = 0u; l < A_LOADS; l++) {
+        let row = l * (LANES / DEPTH);
+        let inA = (rows + row < vec4u(C / G)) & vec4<bool>(term < terms);
+        nextA[l] = backwardInputW(weight + row * (KH * KW) + select(0u, toW2, second), inA, second);
+      }
       for (var l = 0u; l < B_LOADS; l++) {
         let k = start + lane / B_SLOTS + l * (LANES / B_SLOTS);
         let oh = bottom - k % all / taps.y * back;
@@ -350,16 +348,18 @@ fn backwardInput(
       }
     }
     if (step > 0u) {
-      multiply(lane);
+      multiply(lane, &sums);
     }
     workgroupBarrier();
-    put(0u, A_SLOTS, lane % DEPTH, lane / DEPTH, nextA);
+    for (var l = 0u; l < A_LOADS; l++) {
+      put(0u, A_SLOTS, lane % DEPTH, lane / DEPTH + l * (LANES / DEPTH), nextA[l]);
+    }
     for (var l = 0u; l < B_LOADS; l++) {
       put(B_FIRST, B_SLOTS, lane / B_SLOTS + l * (LANES / B_SLOTS), lane % B_SLOTS, nextB[l]);
     }
     workgroupBarrier();
   }
-  addSlices(lane);
+  let sum = finish(lane, &sums);
   if (lane < LX * LY) {
     let row = tile.x + lane / LX;
     let column = tile.y + lane % LX;
@@ -389,11 +389,11 @@ fn storeImages(p: u32, g: u32, phase: vec2u, row: u32, column: u32, values: mat4
     for (var j = 0u; j < 4u; j++) {
       if (c < C / G && inside[j]) {
         let place = xBar[j] + c * (H * W);
-        var value = values[i][j];
         if (ACCUMULATE) {
-          value += backwardInput_xBar[place];
+          backwardInput_xBar[place] += values[i][j];
+        } else {
+          backwardInput_xBar[place] = values[i][j];
         }
-        backwardInput_xBar[place] = value;
       }
     }
   }

@@ -23,7 +23,8 @@ override LANES: u32 = LX * LY * SLICES;
 override A_SLOTS: u32 = ROWS * LY;
 override B_SLOTS: u32 = COLUMNS * LX;
 override B_FIRST: u32 = DEPTH * (A_SLOTS + 1u);
-override B_LOADS: u32 = (DEPTH * B_SLOTS + LANES - 1u) / LANES; // vectors a lane loads for a tile, at most 4; of A one
+override A_LOADS: u32 = (DEPTH * A_SLOTS + LANES - 1u) / LANES; // vectors a lane loads for a tile, at most 4
+override B_LOADS: u32 = (DEPTH * B_SLOTS + LANES - 1u) / LANES;
 
 @group(0) @binding(0) var<uniform> views: array<vec4u, 8>;
 
@@ -32,7 +33,7 @@ fn at(operand: u32, member: u32) -> u32 {
 }
 
 var<workgroup> tiles: array<vec4f, DEPTH * (A_SLOTS + B_SLOTS + 2u)>;
-var<private> sum: array<mat4x4f, 4>;
+alias Sums = array<mat4x4f, 4>; // what a lane adds up
 
 fn fourFrom(first: u32, apart: u32) -> vec4u {
   return first + apart * vec4u(0u, 1u, 2u, 3u);
@@ -55,8 +56,8 @@ fn outer(a: vec4f, b: vec4f) -> mat4x4f {
   return mat4x4f(a.x * b, a.y * b, a.z * b, a.w * b);
 }
 
-// Adds the products of the terms in the tile. `sum` has only constant indices, so that it stays in registers.
-fn multiply(lane: u32) {
+// Adds the products of the terms in the tile. `sums` has only constant indices, so that it stays in registers.
+fn multiply(lane: u32, sums: ptr<function, Sums>) {
   let a = lane % (LX * LY) / LX;
   let b = B_FIRST + lane % LX;
   for (var i = 0u; i < DEPTH / SLICES; i++) {
@@ -65,36 +66,35 @@ fn multiply(lane: u32) {
     let a1 = tiles[a + k * (A_SLOTS + 1u) + (ROWS - 1u) * LY];
     let b0 = tiles[b + k * (B_SLOTS + 1u)];
     let b1 = tiles[b + k * (B_SLOTS + 1u) + (COLUMNS - 1u) * LX];
-    sum[0] += outer(a0, b0);
+    (*sums)[0] += outer(a0, b0);
     if (COLUMNS > 1u) {
-      sum[1] += outer(a0, b1);
+      (*sums)[1] += outer(a0, b1);
     }
     if (ROWS > 1u) {
-      sum[2] += outer(a1, b0);
+      (*sums)[2] += outer(a1, b0);
       if (COLUMNS > 1u) {
-        sum[3] += outer(a1, b1);
+        (*sums)[3] += outer(a1, b1);
       }
     }
   }
 }
 
-// Adds the slices to the first one, in order; the tile is no longer needed.
-fn addSlices(lane: u32) {
-  let square = LX * LY;
-  let i = lane % square;
+// The elements of a lane's blocks: slices are added to the first one, in order. The tile is no longer needed.
+fn finish(lane: u32, sums: ptr<function, Sums>) -> array<mat4x4f, 4> {
+  let i = lane % (LX * LY);
   for (var slice = 1u; slice < SLICES; slice++) {
     workgroupBarrier();
-    if (lane / square == slice) {
-      tiles[i] = sum[0][0];
-      tiles[square + i] = sum[0][1];
-      tiles[2u * square + i] = sum[0][2];
-      tiles[3u * square + i] = sum[0][3];
+    if (lane / (LX * LY) == slice) {
+      for (var j = 0u; j < 4u; j++) {
+        tiles[j * LX * LY + i] = (*sums)[0][j];
+      }
     }
     workgroupBarrier();
-    if (lane < square) {
-      sum[0] += mat4x4f(tiles[i], tiles[square + i], tiles[2u * square + i], tiles[3u * square + i]);
+    if (lane < LX * LY) {
+      (*sums)[0] += mat4x4f(tiles[i], tiles[LX * LY + i], tiles[2u * LX * LY + i], tiles[3u * LX * LY + i]);
     }
   }
+  return *sums;
 }
 
 @group(0) @binding(1) var<storage, read> forward_x: array<f32>;
@@ -107,24 +107,18 @@ fn addSlices(lane: u32) {
 // Four elements, 0 for those that are not inside.
 fn forwardX(place: vec4u, inside: vec4<bool>, second: bool) -> vec4f {
   let i = select(vec4u(), place, inside);
-  var four: vec4f;
   if (HAS_x2 && second) {
-    four = vec4f(forward_x2[i.x], forward_x2[i.y], forward_x2[i.z], forward_x2[i.w]);
-  } else {
-    four = vec4f(forward_x[i.x], forward_x[i.y], forward_x[i.z], forward_x[i.w]);
+    return select(vec4f(), vec4f(forward_x2[i.x], forward_x2[i.y], forward_x2[i.z], forward_x2[i.w]), inside);
   }
-  return select(vec4f(), four, inside);
+  return select(vec4f(), vec4f(forward_x[i.x], forward_x[i.y], forward_x[i.z], forward_x[i.w]), inside);
 }
 
 fn forwardW(place: vec4u, inside: vec4<bool>, second: bool) -> vec4f {
   let i = select(vec4u(), place, inside);
-  var four: vec4f;
   if (HAS_w2 && second) {
-    four = vec4f(forward_w2[i.x], forward_w2[i.y], forward_w2[i.z], forward_w2[i.w]);
-  } else {
-    four = vec4f(forward_w[i.x], forward_w[i.y], forward_w[i.z], forward_w[i.w]);
+    return select(vec4f(), vec4f(forward_w2[i.x], forward_w2[i.y], forward_w2[i.z], forward_w2[i.w]), inside);
   }
-  return select(vec4f(), four, inside);
+  return select(vec4f(), vec4f(forward_w[i.x], forward_w[i.y], forward_w[i.z], forward_w[i.w]), inside);
 }
 
 // workgroups: P * ceil(N / (4 * ROWS * LY)) * ceil(O / (4 * COLUMNS * LX))
@@ -144,14 +138,18 @@ fn forward(
   let toW2 = at(3u, p) - at(1u, p);
   let half = (I + DEPTH - 1u) / DEPTH;
   let steps = select(half, 2u * half, HAS_x2 && HAS_w2);
-  var nextA: vec4f;
+  var nextA: array<vec4f, 4>;
   var nextB: array<vec4f, 4>;
+  var sums: Sums;
   for (var step = 0u; step <= steps; step++) {
     if (step < steps) {
       let second = step >= half;
       let i = (step - select(0u, half, second)) * DEPTH + lane % DEPTH;
-      let inA = (rows < vec4u(N)) & vec4<bool>(i < I);
-      nextA = forwardX(at(0u, p) + rows * I + i + select(0u, toX2, second), inA, second);
+      for (var l = 0u; l < A_LOADS; l++) {
+        let images = rows + l * (LANES / DEPTH);
+        let inA = (images < vec4u(N)) & vec4<bool>(i < I);
+        nextA[l] = forwardX(at(0u, p) + images * I + i + select(0u, toX2, second), inA, second);
+      }
       for (var l = 0u; l < B_LOADS; l++) {
         let columns = fourFrom(tile.y + lane / DEPTH + l * (LANES / DEPTH), B_SLOTS);
         let inB = (columns < vec4u(O)) & vec4<bool>(i < I);
@@ -159,16 +157,18 @@ fn forward(
       }
     }
     if (step > 0u) {
-      multiply(lane);
+      multiply(lane, &sums);
     }
     workgroupBarrier();
-    put(0u, A_SLOTS, lane % DEPTH, lane / DEPTH, nextA);
+    for (var l = 0u; l < A_LOADS; l++) {
+      put(0u, A_SLOTS, lane % DEPTH, lane / DEPTH + l * (LANES / DEPTH), nextA[l]);
+    }
     for (var l = 0u; l < B_LOADS; l++) {
       put(B_FIRST, B_SLOTS, lane % DEPTH, lane / DEPTH + l * (LANES / DEPTH), nextB[l]);
     }
     workgroupBarrier();
   }
-  addSlices(lane);
+  let sum = finish(lane, &sums);
   if (lane < LX * LY) {
     let row = tile.x + lane / LX;
     let column = tile.y + lane % LX;
@@ -213,26 +213,22 @@ fn storeOutputs(y: u32, b: u32, row: u32, column: u32, values: mat4x4f) {
 
 fn backwardInputY(place: vec4u, inside: vec4<bool>, second: bool) -> vec4f {
   let i = select(vec4u(), place, inside);
-  var four: vec4f;
   if (HAS_yBar2 && second) {
-    four = vec4f(
+    let four = vec4f(
       backwardInput_yBar2[i.x], backwardInput_yBar2[i.y], backwardInput_yBar2[i.z], backwardInput_yBar2[i.w],
     );
-  } else {
-    four = vec4f(backwardInput_yBar[i.x], backwardInput_yBar[i.y], backwardInput_yBar[i.z], backwardInput_yBar[i.w]);
+    return select(vec4f(), four, inside);
   }
+  let four = vec4f(backwardInput_yBar[i.x], backwardInput_yBar[i.y], backwardInput_yBar[i.z], backwardInput_yBar[i.w]);
   return select(vec4f(), four, inside);
 }
 
 fn backwardInputW(place: vec4u, inside: vec4<bool>, second: bool) -> vec4f {
   let i = select(vec4u(), place, inside);
-  var four: vec4f;
   if (HAS_w2 && second) {
-    four = vec4f(backwardInput_w2[i.x], backwardInput_w2[i.y], backwardInput_w2[i.z], backwardInput_w2[i.w]);
-  } else {
-    four = vec4f(backwardInput_w[i.x], backwardInput_w[i.y], backwardInput_w[i.z], backwardInput_w[i.w]);
+    return select(vec4f(), vec4f(backwardInput_w2[i.x], backwardInput_w2[i.y], backwardInput_w2[i.z], backwardInput_w2[i.w]), inside);
   }
-  return select(vec4f(), four, inside);
+  return select(vec4f(), vec4f(backwardInput_w[i.x], backwardInput_w[i.y], backwardInput_w[i.z], backwardInput_w[i.w]), inside);
 }
 
 // workgroups: P * ceil(N / (4 * ROWS * LY)) * ceil(I / (4 * COLUMNS * LX))
@@ -253,15 +249,19 @@ fn backwardInput(
   let toW2 = at(3u, p) - at(1u, p);
   let half = (O + DEPTH - 1u) / DEPTH;
   let steps = select(half, 2u * half, HAS_yBar2 && HAS_w2);
-  var nextA: vec4f;
+  var nextA: array<vec4f, 4>;
   var nextB: array<vec4f, 4>;
+  var sums: Sums;
   for (var step = 0u; step <= steps; step++) {
     if (step < steps) {
       let second = step >= half;
       let start = (step - select(0u, half, second)) * DEPTH;
       let o = start + lane % DEPTH;
-      let inA = (rows < vec4u(N)) & vec4<bool>(o < O);
-      nextA = backwardInputY(at(0u, p) + rows * O + o + select(0u, toY2, second), inA, second);
+      for (var l = 0u; l < A_LOADS; l++) {
+        let images = rows + l * (LANES / DEPTH);
+        let inA = (images < vec4u(N)) & vec4<bool>(o < O);
+        nextA[l] = backwardInputY(at(0u, p) + images * O + o + select(0u, toY2, second), inA, second);
+      }
       for (var l = 0u; l < B_LOADS; l++) {
         let k = start + lane / B_SLOTS + l * (LANES / B_SLOTS);
         let inB = (columns < vec4u(I)) & vec4<bool>(k < O);
@@ -269,16 +269,18 @@ fn backwardInput(
       }
     }
     if (step > 0u) {
-      multiply(lane);
+      multiply(lane, &sums);
     }
     workgroupBarrier();
-    put(0u, A_SLOTS, lane % DEPTH, lane / DEPTH, nextA);
+    for (var l = 0u; l < A_LOADS; l++) {
+      put(0u, A_SLOTS, lane % DEPTH, lane / DEPTH + l * (LANES / DEPTH), nextA[l]);
+    }
     for (var l = 0u; l < B_LOADS; l++) {
       put(B_FIRST, B_SLOTS, lane / B_SLOTS + l * (LANES / B_SLOTS), lane % B_SLOTS, nextB[l]);
     }
     workgroupBarrier();
   }
-  addSlices(lane);
+  let sum = finish(lane, &sums);
   if (lane < LX * LY) {
     let row = tile.x + lane / LX;
     let column = tile.y + lane % LX;

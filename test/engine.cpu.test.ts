@@ -134,7 +134,7 @@ describe('chunks', () => {
     '%s agree with the reference',
     async (_, opCase) => {
       // Values grow along the chain of steps: a bound in units of the largest one.
-      await expectCaseAgrees(await device({ threads: 2 }), opCase, 600);
+      await expectCaseAgrees(await device({ threads: 2 }), opCase, { ulps: 600 });
     },
   );
 });

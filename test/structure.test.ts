@@ -107,7 +107,8 @@ describe('ops', () => {
     expect(defined.length).toBeGreaterThan(0);
     expect(names('native/ops', '.cc')).toEqual([...defined, ...names('src/engine/cpu/ops', '.ts')].sort());
     const webgpu = new Set([...Object.values(tiledKernels), sumKernel].map(({ name }) => name.split('.')[0]));
-    expect(names('shaders', '.wgsl')).toEqual([...defined, ...webgpu].sort());
+    const standIns = names('shaders/with', '.wgsl');
+    expect(names('shaders', '.wgsl')).toEqual([...defined, ...webgpu, ...standIns].sort());
   });
 });
 

@@ -128,8 +128,8 @@ export function parseShader({ name, code }) {
   return { overrides: Object.fromEntries(overrides), entries };
 }
 
-/** The text of `shaders.gen.ts`. */
-export function shaderModule(shaders) {
+/** The text of `shaders.gen.ts`: the modules, and what stands in for parts of them on devices with more. */
+export function shaderModule(shaders, standIns) {
   const modules = shaders.map((shader) => {
     const { overrides, entries } = parseShader(shader);
     const entryTexts = entries.map(
@@ -179,6 +179,11 @@ export interface Shader {
 
 export const shaders: Readonly<Record<string, Shader>> = {
 ${modules.join('\n')}
+};
+
+/** The files of \`shaders/with/\`. */
+export const standIns = {
+${standIns.map(({ name, code }) => `  ${name}: ${JSON.stringify(code)},`).join('\n')}
 };
 `;
 }

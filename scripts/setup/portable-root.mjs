@@ -28,7 +28,7 @@ export async function portableRoot() {
   const fresh = `${folder}.new`;
   for (const path of [folder, fresh]) rmSync(path, { recursive: true, force: true });
   const options = ['--quiet', '--variant=extract', `--include=${packages.join(',')}`];
-  const args = [...options, 'bullseye', fresh, ...(await mirror())];
+  const args = [...options, 'bullseye', fresh, ...(await debianMirror())];
   if (!(await attempt('unpack Debian 11', 'mmdebstrap', args, { quiet: true })))
     return { reason: 'mmdebstrap failed: see build/logs/unpack-Debian-11.log' };
   writeFileSync(join(fresh, '.packages'), `${packages.join('\n')}\n`);
@@ -37,7 +37,7 @@ export async function portableRoot() {
 }
 
 /** The Debian mirror of this machine, where it has one; else mmdebstrap knows one. */
-async function mirror() {
+export async function debianMirror() {
   if (process.env.LIMBECK_DEBIAN_MIRROR) return [process.env.LIMBECK_DEBIAN_MIRROR];
   const format = '$(ORIGIN) $(LABEL) $(REPO_URI)';
   const { stdout } = await capture('apt-get', ['indextargets', '--format', format]);

@@ -11,6 +11,8 @@ export interface OpenDeviceOptions {
   readonly passes?: readonly string[];
   /** Adapter of the `webgpu` engine, by number or by part of its name. */
   readonly adapter?: string | number;
+  /** `half`: products of the `webgpu` engine by matrix units, with f16 factors and f32 sums; see `GpuOptions`. */
+  readonly precision?: 'single' | 'half';
 }
 
 const openers: Record<EngineName, (options: OpenDeviceOptions) => Promise<Device>> = {

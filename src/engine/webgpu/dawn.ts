@@ -1,4 +1,5 @@
 import { LimbeckError } from '../../util/errors.js';
+import { dawnFeatures } from './abilities.js';
 import { type GpuOptions, openWebgpuDevice, type WebgpuDevice } from './device.js';
 import { prepareEnvironment } from './environment.js';
 import { type AdapterReport, probeAdapters } from './probe.js';
@@ -79,11 +80,13 @@ export interface DawnOptions extends GpuOptions {
  * process first, so that a driver that crashes gives an error here.
  */
 export async function openDawnDevice(options: DawnOptions = {}): Promise<WebgpuDevice> {
-  if (options.backend === 'null') return openWebgpuDevice(await dawn(['backend=null']), options);
+  const features = options.precision === 'half' ? [dawnFeatures] : [];
+  if (options.backend === 'null') return openWebgpuDevice(await dawn(['backend=null', ...features]), options);
   prepareEnvironment();
   const { adapters, reason, driver } = await probeAdapters();
   if (!adapters.length) throw new LimbeckError('ERR_DEVICE', `webgpu: ${reason}; use the cpu engine`);
   if (driver) process.env.VK_ICD_FILENAMES = driver;
   const { name, backend } = chooseAdapter(adapters, options.adapter);
-  return openWebgpuDevice(await dawn([`backend=${backend}`, `adapter=${name}`]), { ...options, name });
+  const gpu = await dawn([`backend=${backend}`, `adapter=${name}`, ...features]);
+  return openWebgpuDevice(gpu, { ...options, name });
 }

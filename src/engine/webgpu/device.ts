@@ -3,6 +3,7 @@ import { checkLength } from '../bindings.js';
 import type { Device, Executable, Tensor } from '../device.js';
 import type { DType, Program } from '../program.js';
 import { Turns } from '../turns.js';
+import { type Abilities, abilitiesOf, type Precision, plain } from './abilities.js';
 import { createBuffers, Reader } from './buffers.js';
 import { softwareNames, usage, wantedLimits } from './constants.js';
 import { Health } from './health.js';
@@ -16,6 +17,13 @@ export interface GpuOptions {
   readonly allowSoftware?: boolean;
   /** What the adapter is called, where that is known; browsers tell its family at most. */
   readonly name?: string;
+  /**
+   * `half` rounds the factors of products to f16 and multiplies them by matrix units, where the shapes of a step fill those;
+   * sums, results and everything else stay f32. ERR_DEVICE where the adapter cannot. Default `single`.
+   */
+  readonly precision?: Precision;
+  /** Whether sums over a workgroup use subgroup operations where the adapter has them (default). */
+  readonly subgroups?: boolean;
 }
 
 /** Whether an adapter is no GPU but a program. */
@@ -31,10 +39,8 @@ export function isSoftware(info: {
 }
 
 /** Opens the adapter a GPU object offers first. Nothing of Node is needed: browsers give their `navigator.gpu`. */
-export async function openWebgpuDevice(
-  gpu: GPU,
-  { allowSoftware = true, name }: GpuOptions = {},
-): Promise<WebgpuDevice> {
+export async function openWebgpuDevice(gpu: GPU, options: GpuOptions = {}): Promise<WebgpuDevice> {
+  const { allowSoftware = true, name } = options;
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter)
     throw new LimbeckError(
@@ -50,11 +56,18 @@ export async function openWebgpuDevice(
       'ERR_DEVICE',
       `webgpu: the adapter is ${called}, which computes on the processor; use the cpu engine, which is faster`,
     );
+  const { features, abilities } = abilitiesOf(adapter, options, called);
   const raw = await adapter.requestDevice({
     label: 'limbeck',
+    requiredFeatures: features as GPUFeatureName[],
     requiredLimits: Object.fromEntries(wantedLimits.map((limit) => [limit, adapter.limits[limit]])),
   });
-  return new WebgpuDevice(gpu, raw, `webgpu (${called}${software ? ', software' : ''})`, software);
+  const words = [
+    called,
+    ...(software ? ['software'] : []),
+    ...(abilities.matrices ? ['half precision'] : []),
+  ];
+  return new WebgpuDevice(gpu, raw, `webgpu (${words.join(', ')})`, software, abilities);
 }
 
 /** One WebGPU device. Work is handed to its queue in the order it was asked for. */
@@ -74,9 +87,10 @@ export class WebgpuDevice implements Device {
     readonly raw: GPUDevice,
     readonly description: string,
     software: boolean,
+    abilities: Abilities = plain,
   ) {
     this.#health = new Health(raw);
-    this.pipelines = new Pipelines(raw, software);
+    this.pipelines = new Pipelines(raw, software, abilities);
     this.reader = new Reader(raw);
   }
 

@@ -1,7 +1,9 @@
 import { LimbeckError } from '../../util/errors.js';
 import type { Step } from '../program.js';
+import { type Abilities, plain } from './abilities.js';
 import { computeStage } from './constants.js';
 import { scoped } from './health.js';
+import { moduleOf, moduleText } from './modules.js';
 import { type ShaderEntry, shaders } from './shaders.gen.js';
 
 /** A kernel specialised to the geometry of a step. */
@@ -15,7 +17,7 @@ export interface SpecialisedKernel {
 /** The module and entry point of a kernel: `conv2d.forward` is `forward` in `conv2d.wgsl`. */
 export function entryOf(kernel: string): { op: string; entry: ShaderEntry } {
   const [op, name] = kernel.split('.');
-  const entry = shaders[op]?.entries[name];
+  const entry = shaders[moduleOf(op)]?.entries[name];
   if (!entry)
     throw new LimbeckError('ERR_PROGRAM', `${kernel}: there is no such entry point in shaders/${op}.wgsl`);
   return { op, entry };
@@ -94,6 +96,7 @@ export class Pipelines {
     device: GPUDevice,
     /** Whether the adapter computes on the processor. */
     readonly software: boolean,
+    readonly abilities: Abilities = plain,
   ) {
     this.#device = device;
   }
@@ -124,7 +127,10 @@ export class Pipelines {
   #module(op: string): Promise<GPUShaderModule> {
     return this.#once(this.#modules, op, () =>
       scoped(this.#device, `shaders/${op}.wgsl`, () =>
-        this.#device.createShaderModule({ label: `shaders/${op}.wgsl`, code: shaders[op].code }),
+        this.#device.createShaderModule({
+          label: `shaders/${op}.wgsl`,
+          code: moduleText(op, this.abilities),
+        }),
       ),
     );
   }

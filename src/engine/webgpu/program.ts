@@ -12,6 +12,7 @@ import type { Sums } from './pace.js';
 import { tiled } from './passes/tiled.js';
 import { gridOf } from './pipelines.js';
 import { WebgpuTensor } from './tensor.js';
+import { tilingOf } from './tiles.js';
 
 /** What one step is at run time: nothing is left to decide. */
 interface Dispatch {
@@ -135,8 +136,10 @@ export async function loadProgram(
   bindings: Readonly<Record<string, Tensor>>,
 ): Promise<WebgpuExecutable> {
   const { raw } = device;
+  const { software, abilities } = device.pipelines;
   // Software pays for workgroup memory and barriers, in compilation and at every run.
-  const program = device.pipelines.software ? recorded : tiled(recorded);
+  const plain = software && !abilities.matrices;
+  const program = plain ? recorded : tiled(recorded, (step) => tilingOf(step, abilities));
   const bound = bindExternals(
     program,
     bindings,

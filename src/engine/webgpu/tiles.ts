@@ -1,5 +1,6 @@
 import { pairCount } from '../kernel.js';
 import type { Sizes, Step } from '../program.js';
+import { type Abilities, type MatrixUnit, plain } from './abilities.js';
 
 /** How a workgroup computes its part of a matrix product; see `shaders/tiledconv2d.wgsl`. */
 export interface Tile {
@@ -19,6 +20,8 @@ export interface Tile {
 export interface Tiling {
   readonly tile: Tile;
   readonly split: number;
+  /** By matrix units, in half precision. */
+  readonly half?: boolean;
 }
 
 /** All that every WebGPU device can run: 256 lanes, 16 KiB. Large tiles compute more with each number they load. */
@@ -31,6 +34,16 @@ export const tiles: readonly Tile[] = [
   { ROWS: 1, COLUMNS: 2, LX: 32, LY: 4, SLICES: 1, DEPTH: 8 }, // 16 x 256: few channels, many pixels
   { ROWS: 1, COLUMNS: 2, LX: 32, LY: 2, SLICES: 1, DEPTH: 4 }, // 8 x 256
   { ROWS: 1, COLUMNS: 1, LX: 8, LY: 2, SLICES: 16, DEPTH: 64 }, // 8 x 32
+];
+
+/** Those for matrix units, whose terms come in sixteens: f16 takes half the memory, so that there can be more at a time. */
+export const halfTiles: readonly Tile[] = [
+  { ROWS: 2, COLUMNS: 2, LX: 16, LY: 16, SLICES: 1, DEPTH: 32 }, // 128 x 128
+  { ROWS: 2, COLUMNS: 2, LX: 16, LY: 8, SLICES: 1, DEPTH: 16 }, // 64 x 128
+  { ROWS: 1, COLUMNS: 1, LX: 16, LY: 16, SLICES: 1, DEPTH: 32 }, // 64 x 64
+  { ROWS: 1, COLUMNS: 1, LX: 8, LY: 8, SLICES: 4, DEPTH: 64 }, // 32 x 32
+  { ROWS: 1, COLUMNS: 1, LX: 8, LY: 4, SLICES: 8, DEPTH: 128 }, // 16 x 32
+  { ROWS: 1, COLUMNS: 1, LX: 64, LY: 4, SLICES: 1, DEPTH: 16 }, // 16 x 256: few channels, many pixels
 ];
 
 /** A step as matrix products, and what the plain kernel takes for it. */
@@ -115,12 +128,42 @@ export const lanesOf = (tile: Tile): number => tile.LX * tile.LY * tile.SLICES;
 export const bytesOf = ({ ROWS, LY, COLUMNS, LX, DEPTH }: Tile): number =>
   16 * DEPTH * (ROWS * LY + COLUMNS * LX + 2);
 
+/** Bytes of workgroup memory of a tile of halves, or of the sums of one row of blocks of its matrix unit. */
+export const halfBytesOf = ({ ROWS, LY, COLUMNS, LX, DEPTH }: Tile, unit: MatrixUnit): number =>
+  8 * Math.max(DEPTH * (ROWS * LY + COLUMNS * LX + 4), unit.ROWS * (2 * COLUMNS * LX + 2));
+
+/**
+ * Whether matrix units can compute a tile: whole blocks, whole steps of terms, whole subgroups, in each the same patch of at most
+ * 4 x 4 blocks (see `shaders/with/matrices.wgsl`).
+ */
+export function fitsMatrices(tile: Tile, { subgroup, matrices: unit }: Abilities): boolean {
+  if (!unit) return false;
+  const down = rowsOf(tile) / unit.ROWS;
+  const along = columnsOf(tile) / unit.COLUMNS;
+  const blocks = (16 * tile.ROWS * tile.COLUMNS * subgroup) / (unit.ROWS * unit.COLUMNS);
+  const patchDown = Math.min(down, blocks >= 16 ? 4 : blocks >= 4 ? 2 : 1);
+  const patchAlong = blocks / patchDown;
+  const whole = [
+    down,
+    down / patchDown,
+    along / patchAlong,
+    patchAlong,
+    tile.DEPTH / (tile.SLICES * unit.TERMS),
+    (tile.LX * tile.LY) / subgroup,
+  ];
+  return patchAlong <= 4 && whole.every((count) => count >= 1 && Number.isInteger(count));
+}
+
+/** How many times as fast as multiply-adds in lanes the matrix units are, at a careful guess. */
+const matrixSpeed = 8;
+
 /** What a workgroup does between two barriers: cycles that it keeps a multiprocessor busy, and that pass at least. */
-function roundOf(tile: Tile): { busy: number; latency: number } {
+function roundOf(tile: Tile, half: boolean): { busy: number; latency: number } {
   const warps = Math.ceil(lanesOf(tile) / 32);
   const terms = (warps * tile.DEPTH) / tile.SLICES;
-  const products = 16 * terms * tile.ROWS * tile.COLUMNS;
-  const vectors = terms * (tile.ROWS + tile.COLUMNS);
+  const products = (16 * terms * tile.ROWS * tile.COLUMNS) / (half ? matrixSpeed : 1);
+  // Matrix units read each number some four times less often, and half as many bytes of it.
+  const vectors = (terms * (tile.ROWS + tile.COLUMNS)) / (half ? 8 : 1);
   const loads = (tile.DEPTH * (rowsOf(tile) + columnsOf(tile))) / 32;
   // A vector of 16 bytes a lane takes the memory two to four cycles, as many as its addresses are different.
   const busy = Math.max((products + vectors + placing * loads) / 4, 3 * vectors + 1.5 * loads);
@@ -128,7 +171,7 @@ function roundOf(tile: Tile): { busy: number; latency: number } {
 }
 
 /** Estimated cycles of a product in tiles, the sum of the pieces included. */
-function cyclesOf({ tile, split }: Tiling, product: Product, pairs: number): number {
+function cyclesOf({ tile, split, half = false }: Tiling, product: Product, pairs: number): number {
   const { matrices, rows, columns, terms } = product;
   const groups = matrices * split * Math.ceil(rows / rowsOf(tile)) * Math.ceil(columns / columnsOf(tile));
   const lanes = lanesOf(tile);
@@ -137,7 +180,7 @@ function cyclesOf({ tile, split }: Tiling, product: Product, pairs: number): num
     Math.min(device.lanes / lanes, device.registers / registers, device.memory / bytesOf(tile)),
   );
   const rounds = pairs * Math.ceil(Math.ceil(terms / tile.DEPTH) / split);
-  const { busy, latency } = roundOf(tile);
+  const { busy, latency } = roundOf(tile, half);
   const own = cycles(groups, resident, rounds * busy, rounds * latency);
   if (split === 1) return own;
   // The pieces are written and read at some 16 bytes a cycle and multiprocessor.
@@ -146,23 +189,28 @@ function cyclesOf({ tile, split }: Tiling, product: Product, pairs: number): num
 
 /**
  * The tiling of a step that should take least; undefined where the plain kernel should, which is so where tiles would be mostly
- * empty. Depends on the shapes alone: the same program is computed in the same way on every GPU.
+ * empty. Depends on the shapes alone: the same program is computed in the same way on every GPU, in half precision on every
+ * one with the same matrix units.
  */
-export function tilingOf(step: Step): Tiling | undefined {
+export function tilingOf(step: Step, abilities: Abilities = plain): Tiling | undefined {
   const product = products[step.kernel.name]?.(step.sizes);
   if (!product) return undefined;
   const pairs = pairCount(step.operands);
   const { groups, busy, latency } = product.plain;
   let least = worthwhile * cycles(groups, 32, pairs * busy, pairs * latency);
   let best: Tiling | undefined;
-  for (const tile of tiles) {
+  const halves = halfTiles.filter((tile) => fitsMatrices(tile, abilities));
+  for (const { tile, half } of [
+    ...tiles.map((tile) => ({ tile, half: false })),
+    ...halves.map((tile) => ({ tile, half: true })),
+  ]) {
     for (let split = 1; split <= 512; split *= 2) {
       const long = product.terms / split / tile.SLICES > longest;
       const large = split * product.matrices * product.rows * product.columns > mostPieces;
       if (split > 1 && (!product.cuts || large)) break;
       if (product.cuts && long) continue;
-      const took = cyclesOf({ tile, split }, product, pairs);
-      if (took < least) [least, best] = [took, { tile, split }];
+      const took = cyclesOf({ tile, split, half }, product, pairs);
+      if (took < least) [least, best] = [took, { tile, split, half }];
     }
   }
   return best;

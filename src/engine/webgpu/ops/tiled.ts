@@ -66,3 +66,11 @@ export const tiledKernels = {
     (s, element) => Math.floor(element / s.O),
   ),
 } satisfies Record<string, Kernel>;
+
+/** The same in half precision, by matrix units. */
+export const halfKernels: Readonly<Record<string, Kernel>> = Object.fromEntries(
+  Object.entries(tiledKernels).map(([plain, kernel]) => [
+    plain,
+    { ...kernel, name: kernel.name.replace(/^tiled/, 'half') },
+  ]),
+);

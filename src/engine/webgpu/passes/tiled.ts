@@ -1,15 +1,14 @@
 import { elements, Program, type Slot, type Step, type View } from '../../program.js';
 import { sumKernel } from '../ops/pieces.js';
-import { tiledKernels } from '../ops/tiled.js';
-import { type Tiling, tilingOf } from '../tiles.js';
+import { halfKernels, tiledKernels } from '../ops/tiled.js';
+import type { Tiling } from '../tiles.js';
 
 /**
  * The same program with matrix products in tiles where `choose` wants them. A gradient whose sum is cut becomes two
  * steps, with the pieces in a temporary between them.
  */
-export function tiled(program: Program, choose: (step: Step) => Tiling | undefined = tilingOf): Program {
+export function tiled(program: Program, choose: (step: Step) => Tiling | undefined): Program {
   const slots = [...program.slots];
-  const kernels: Readonly<Record<string, Step['kernel']>> = tiledKernels;
 
   const piecesOf = (wBar: View, members: number, split: number): View => {
     const length = split * elements(wBar.shape);
@@ -25,10 +24,12 @@ export function tiled(program: Program, choose: (step: Step) => Tiling | undefin
   };
 
   const steps = program.steps.flatMap((step): Step[] => {
-    const kernel = kernels[step.kernel.name];
-    const tiling = kernel && choose(step);
+    if (!Object.hasOwn(halfKernels, step.kernel.name)) return [step];
+    const tiling = choose(step);
     if (!tiling) return [step];
-    const { tile, split } = tiling;
+    const { tile, split, half } = tiling;
+    const kernels: Readonly<Record<string, Step['kernel']>> = half ? halfKernels : tiledKernels;
+    const kernel = kernels[step.kernel.name];
     const { wBar } = step.operands;
     if (!wBar) return [{ ...step, kernel, sizes: { ...step.sizes, ...tile } }];
     const sizes = { ...step.sizes, ...tile, SPLIT: split };
