@@ -108,6 +108,32 @@ struct WeightsAdjoint {
   }
 };
 
+// The same points serve F(2x2, 5x5): six inputs, but two outputs of five weights. Bᵀ stays.
+
+/** Aᵀ: points to two outputs. */
+struct TwoOutputs {
+  static constexpr int kFrom = 6, kTo = 2;
+  static LIMBECK_INLINE void line(const Vec* m, Vec* y) {
+    y[0] = m[0] + ((m[1] + m[2]) + (m[3] + m[4]));
+    y[1] = plus(plus(m[5], kA, m[1] - m[2]), kB, m[3] - m[4]);
+  }
+};
+
+/** G: five weights to points. */
+struct FiveWeights {
+  static constexpr int kFrom = 5, kTo = 6;
+  static LIMBECK_INLINE void line(const Vec* g, Vec* u) {
+    const Vec even_a = times(kAtA, plus(plus(g[0], kAA, g[2]), kAA * kAA, g[4])), odd_a = times(kAtA * kA, plus(g[1], kAA, g[3]));
+    const Vec even_b = times(kAtB, plus(plus(g[0], kBB, g[2]), kBB * kBB, g[4])), odd_b = times(kAtB * kB, plus(g[1], kBB, g[3]));
+    u[0] = times(kAtZero, g[0]);
+    u[1] = even_a + odd_a;
+    u[2] = even_a - odd_a;
+    u[3] = even_b + odd_b;
+    u[4] = even_b - odd_b;
+    u[5] = g[4];
+  }
+};
+
 /** Both dimensions: reads from(row, column), calls to(row, column, value) row after row. */
 template <class Transform, class From, class To>
 LIMBECK_INLINE void transform(From&& from, To&& to) {

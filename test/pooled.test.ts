@@ -108,3 +108,59 @@ describe('gradients of a convolution behind max pooling', () => {
         expect(relativeError(values, expected.get(slot)!)).toBeLessThan(1e-6);
   });
 });
+
+/** A convolution, max pooling of its output by windows of `kernel`, and what else is done to them. */
+const joinable = (
+  name: string,
+  images: number,
+  pool = halves,
+  more?: (r: Recorder, map: View) => void,
+): OpCase => ({
+  name,
+  record(r) {
+    const map = conv2d.forward(
+      r,
+      {
+        x: r.external('x', P, [images, 6, 14, 14]),
+        w: r.external('w', 1, [16, 6, 5, 5]),
+        b: r.external('b', P, [16]),
+      },
+      { stride: 1, padding: 0 },
+    );
+    more?.(r, map);
+    const { index } = maxpool2d.forward(r, { x: map }, pool, { y: r.external('y', P, [images, 16, 5, 5]) });
+    const uBar = r.external('uBar', P, [images, 16, 5, 5]);
+    maxpool2d.backward(r, { yBar: uBar, index }, pool, [images, 16, 10, 10], {
+      into: r.external('mapBar', P, [images, 16, 10, 10]),
+    });
+  },
+});
+const joined = [joinable('45 images', 45)];
+const apart = [
+  joinable('vectors half empty', 10),
+  joinable('windows that overlap', 45, { kernel: 3, stride: 2, padding: 1 }),
+  joinable('an output that something else reads', 45, halves, (r, map) => {
+    relu.forward(r, { x: map }, { into: r.external('again', P, map.shape) });
+  }),
+];
+
+describe('a convolution and max pooling of its output', () => {
+  const names = (opCase: OpCase) => pooled(prepareCase(opCase).program).steps.map((step) => step.kernel.name);
+
+  test.each(joined)('become one step: $name', (opCase) => {
+    expect(names(opCase)).toEqual(['pooled.forward', 'maxpool2d.backward']);
+  });
+
+  test.each(apart)('stay two: $name', (opCase) => {
+    expect(names(opCase)).toContain('conv2d.forward');
+    expect(names(opCase)).toContain('maxpool2d.forward');
+  });
+
+  test.each([...joined, ...apart])('agree with the reference: $name', async (opCase) => {
+    const prepared = prepareCase(opCase);
+    const expected = await runCase(reference, prepared);
+    for (const device of open)
+      for (const [slot, values] of await runCase(device, prepared))
+        expect(relativeError(values, expected.get(slot)!)).toBeLessThan(1e-6);
+  });
+});

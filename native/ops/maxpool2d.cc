@@ -36,9 +36,6 @@ struct Geometry : Maps {
 LIMBECK_INLINE Vec as_floats(Ints v) { return reinterpret_cast<Vec>(v); }
 LIMBECK_INLINE Ints as_ints(Vec v) { return reinterpret_cast<Ints>(v); }
 
-/** Where a pixel takes the place of the best before it: it is larger, or the first NaN of its window. */
-LIMBECK_INLINE Ints wins(Vec value, Vec best) { return ~(value <= best) & (best == best); }
-
 LIMBECK_INLINE void forward_two(const Geometry& g, const float* x, float* y, uint32_t* index) {
   const int64_t W = g.W;
   for (int64_t oh = 0; oh < g.OH; oh++) {

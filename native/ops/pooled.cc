@@ -1,7 +1,8 @@
+#include "../pooled_forward.h"
 #include "../sparse.h"
 
 /**
- * Gradients of a convolution behind max pooling, from the gradient y_bar of what the pooling gave and the places `index` of
+ * A convolution and max pooling of its output (pooled_forward.h), and gradients of a convolution behind max pooling, from the gradient y_bar of what the pooling gave and the places `index` of
  * its winners (sparse.h). Cut by members and images; the weight gradient of each piece goes to its own partial sum.
  */
 namespace limbeck {
@@ -39,6 +40,42 @@ LIMBECK_INLINE void each_images(const Pooled& s, int64_t pieces, const Context& 
   } else {
     context.pool.each(s.g.P * pieces, one);
   }
+}
+
+void forward(const Step& step, const Context& context) {
+  enum { X, W, B, Y, Index };
+  const Convolution g(step);
+  const PooledForward plan(g);
+  const int64_t weights = plan.packed_size(), groups = ceil_div(g.N, kLanes);
+  const int64_t matrices = step.operands[W].stride == 0 ? 1 : g.P;
+  float* packed = context.shared_as<float>();
+  int32_t* offsets = reinterpret_cast<int32_t*>(packed + matrices * weights);
+  plan.fill_offsets(offsets);
+  for (int64_t p = 0; p < matrices; p++) plan.pack(step.f32(W, p), packed + p * weights);
+  const int64_t pieces = chunks_of(g.work(), groups);
+  const auto one = [&](int64_t chunk, int worker) {
+    const int64_t p = chunk / pieces, piece = chunk % pieces;
+    float* scratch = context.worker_as<float>(worker);
+    zero_floats(scratch, plan.image_size() * kLanes);
+    for (int64_t group = part_start(groups, pieces, piece); group < part_start(groups, pieces, piece + 1); group++) {
+      const int64_t i = group * kLanes;
+      plan.run(offsets, packed + (matrices == 1 ? 0 : p) * weights, step.has(B) ? step.f32(B, p) : nullptr,
+               step.f32(X, p) + i * g.x_size(), min(kLanes, g.N - i), scratch, step.f32(Y, p) + i * plan.outputs(),
+               step.u32(Index, p) + i * plan.outputs());
+    }
+  };
+  if (g.P * g.work() < 2 * kGrain) {
+    for (int64_t p = 0; p < g.P; p++) one(p, 0);
+  } else {
+    context.pool.each(g.P * pieces, one);
+  }
+}
+
+Workspace forward_workspace(const Step& step) {
+  const Convolution g(step);
+  const PooledForward plan(g);
+  const int64_t matrices = step.operands[1].stride == 0 ? 1 : g.P;
+  return {(matrices * plan.packed_size() + plan.depth()) * 4, plan.scratch() * 4};
 }
 
 void backward_input(const Step& step, const Context& context) {
@@ -89,6 +126,7 @@ Workspace backward_weight_workspace(const Step& step) {
 #define SIZES {"P", "N", "C", "H", "W", "OC", "KH", "KW", "OH", "OW", "stride", "padding", "G", "dilation", "outputs"}
 
 const Kernel kernels[] = {
+    {"pooled.forward", {"x", "w", "b", "y", "index"}, SIZES, {}, forward, forward_workspace},
     {"pooled.backwardInput", {"yBar", "w", "yBar2", "w2", "index", "xBar"}, SIZES, {}, backward_input,
      backward_input_workspace},
     {"pooled.backwardWeight", {"x", "yBar", "x2", "yBar2", "index", "wBar"}, SIZES, {}, backward_weight,

@@ -8,6 +8,9 @@ import { bytesOfView, groupSteps, leastStripsOf, stripBytes, type Unit } from '.
 const mostPieces = 64;
 const fewSumFloats = 16 * 1024;
 
+/** Kernels that put images side by side in vectors have this many or half as many of them at a time: a strip has whole vectors. */
+const vectorImages = 16;
+
 /** Multiply-adds that are not worth waking a thread for. */
 const aloneMultiplyAdds = 256 * 1024;
 
@@ -87,7 +90,8 @@ function liveBytes(unit: Unit, inner: ReadonlySet<Slot>): number {
 
 /** How many strips and pieces there are; `sumFloats` are the partial sums of a piece. */
 function cutUp(axis: Axis, bytes: number, images: number, channels: number, sumFloats: number) {
-  const fit = Math.max(1, Math.floor((stripBytes[axis] * images * channels) / bytes));
+  let fit = Math.max(1, Math.floor((stripBytes[axis] * images * channels) / bytes));
+  if (axis === 'images' && fit > vectorImages) fit -= fit % vectorImages;
   let strips = Math.max(leastStripsOf(images), Math.ceil(images / fit));
   if (axis === 'planes') {
     // A strip of planes lies within one image, so that its channels follow each other.

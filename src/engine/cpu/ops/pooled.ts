@@ -1,9 +1,15 @@
 import { type Kernel, type Members, type OpCase, pairCount } from '../../kernel.js';
 import * as conv2d from '../../ops/conv2d.js';
+import * as maxpool2d from '../../ops/maxpool2d.js';
 import type { Recorder, Sizes } from '../../program.js';
 
 /**
- * Gradients of a convolution whose output y goes through max pooling and nowhere else: most of the gradient of y is
+ * A convolution whose output goes through max pooling by windows of 2 x 2 that do not overlap, and nowhere else; then it is not
+ * written:
+ *
+ *     y, index = forward(x, w, b) = maxpool2d(conv2d(x, w, b))
+ *
+ * And gradients of a convolution whose output y goes through max pooling and nowhere else: most of the gradient of y is
  * zero, and is not made. yBar is that of the pooling's output, and `index` where it goes:
  *
  *     xBar = backwardInput(scatter(yBar, index), w);   wBar = backwardWeight(x, scatter(yBar, index))
@@ -28,6 +34,24 @@ function scatter(yBar: Members, index: Members, s: Sizes): Members {
 
 const multiplyAdds: Kernel['flops'] = (s, operands) =>
   pairCount(operands) * 2 * s.P * s.N * s.OC * s.outputs * s.C * s.KH * s.KW;
+
+export const forwardKernel: Kernel = {
+  name: 'pooled.forward',
+  operands: { x: 'read', w: 'read', b: 'optional', y: 'write', index: 'write' },
+  sizes,
+  constants: [],
+  cuts: { images: { sizes: ['N'], whole: ['w', 'b'] } },
+  kind: 'nonlinear',
+  reduction: (s) => s.C * s.KH * s.KW + 1,
+  flops: (s, operands) => conv2d.forwardKernel.flops(s, operands) + s.P * s.N * s.OC * s.OH * s.OW,
+  reference({ x, w, b, y, index }, s, constants) {
+    const maps = Array.from({ length: s.P }, () => new Float64Array(s.N * s.OC * s.OH * s.OW));
+    conv2d.forwardKernel.reference({ x, w, b, y: (p) => maps[p] }, s, constants, false);
+    const window = { H: s.OH, W: s.OW, OH: s.OH / 2, OW: s.OW / 2, K: 2, stride: 2, padding: 0 };
+    const pooling = { P: s.P, N: s.N, C: s.OC, ...window };
+    maxpool2d.forwardKernel.reference({ x: (p) => maps[p], y, index }, pooling, constants, false);
+  },
+};
 
 export const backwardInputKernel: Kernel = {
   name: 'pooled.backwardInput',
@@ -127,6 +151,39 @@ function casesOf(shape: CaseShape): OpCase[] {
   ];
 }
 
+const windows = { kernel: 2, stride: 2, padding: 0 };
+
+/** Beside y, the convolution's output at the winners: of two that are nearly equal either may win. */
+function forwardCase(shape: CaseShape & { bias?: boolean }): OpCase {
+  const { P, N, C, H, W, OC, K, padding = 0, shared, bias = true, bench } = shape;
+  const [OH, OW] = [H, W].map((size) => conv2d.outputSize('pooled case', 'map', size, K, 1, padding));
+  const pooled = [N, OC, OH / 2, OW / 2];
+  const sharing = shared ? ` ${shared} shared` : '';
+  return {
+    name: `pooled.forward P=${P} N=${N} ${C}x${H}x${W} -> ${OC} k${K} p${padding}${bias ? '' : ' no bias'}${sharing}`,
+    bench,
+    record(r) {
+      const x = r.external('x', shared === 'first' ? 1 : P, [N, C, H, W]);
+      const w = r.external('w', shared === 'second' ? 1 : P, [OC, C, K, K]);
+      const b = bias ? r.external('b', P, [OC]) : undefined;
+      const y = r.external('y', P, pooled);
+      const index = r.temporary('index', P, pooled, 'u32');
+      const geometry = { P, N, C, H, W, OC, KH: K, KW: K, OH, OW, stride: 1, padding, G: 1, dilation: 1 };
+      const sizes = { ...geometry, outputs: pooled[2] * pooled[3] };
+      r.push({
+        kernel: forwardKernel,
+        operands: { x, w, b, y, index },
+        sizes,
+        constants: {},
+        accumulate: false,
+      });
+      if (bench) return;
+      const xDot = conv2d.forward(r, { x, w, b }, { stride: 1, padding });
+      maxpool2d.tangent(r, { xDot, index }, windows, { into: r.external('picked', P, pooled) });
+    },
+  };
+}
+
 export const cases: readonly OpCase[] = (
   [
     { P: 1, N: 10, C: 6, H: 14, W: 14, OC: 16, K: 5 },
@@ -152,4 +209,17 @@ export const cases: readonly OpCase[] = (
     { P: 1, N: 1024, C: 6, H: 14, W: 14, OC: 16, K: 5, bench: true },
     { P: 1, N: 1024, C: 1, H: 28, W: 28, OC: 6, K: 5, padding: 2, bench: true },
   ] as const
-).flatMap(casesOf);
+)
+  .flatMap(casesOf)
+  .concat(
+    (
+      [
+        { P: 1, N: 10, C: 6, H: 14, W: 14, OC: 16, K: 5 },
+        { P: 2, N: 17, C: 1, H: 28, W: 28, OC: 6, K: 5, padding: 2, shared: 'first' },
+        { P: 3, N: 3, C: 3, H: 6, W: 10, OC: 13, K: 3, padding: 1, shared: 'second' },
+        { P: 2, N: 33, C: 5, H: 5, W: 7, OC: 1, K: 2, bias: false },
+        { P: 1, N: 1024, C: 6, H: 14, W: 14, OC: 16, K: 5, bench: true },
+        { P: 1, N: 1024, C: 1, H: 28, W: 28, OC: 6, K: 5, padding: 2, bench: true },
+      ] as const
+    ).map(forwardCase),
+  );

@@ -1,6 +1,6 @@
 import { Program, type Sizes, type Slot, type Step, type View } from '../../program.js';
 import { accessesOf } from '../accesses.js';
-import { backwardInputKernel, backwardWeightKernel } from '../ops/pooled.js';
+import { backwardInputKernel, backwardWeightKernel, forwardKernel } from '../ops/pooled.js';
 
 /** Kernels that take the place of those of conv2d. */
 const replacements: Readonly<Record<string, Step['kernel']>> = {
@@ -26,14 +26,33 @@ function pays(s: Sizes, pooled: View): boolean {
   );
 }
 
+/**
+ * Whether images go side by side in vectors of up to 16: few stay empty, and what a window reads stays in the first-level cache
+ * (taken for eight).
+ */
+function paysForward(s: Sizes, pooling: Sizes): boolean {
+  const windows = pooling.K === 2 && pooling.stride === 2 && pooling.padding === 0;
+  const bytes = 32 * s.C * (s.KH + 1) * (s.KW + 1) + 4 * s.OC * s.C * s.KH * s.KW;
+  return (
+    windows &&
+    s.OH % 2 === 0 &&
+    s.OW % 2 === 0 &&
+    s.G === 1 &&
+    s.dilation === 1 &&
+    s.stride === 1 &&
+    Math.ceil(s.N / 16) * 16 <= 1.1 * s.N &&
+    bytes <= 24 * 1024
+  );
+}
+
 const whole = ({ slot, offset, members, shape }: View): boolean =>
   offset === 0 && slot.length === members * shape.reduce((product, size) => product * size, 1);
 const same = (a: View, b: View): boolean =>
   a.slot === b.slot && a.offset === b.offset && a.members === b.members;
 
 /**
- * The same program where the gradients of convolutions behind max pooling are made of the pooling's own gradient and winners,
- * without its backward pass: where nothing else reads what that gives.
+ * The same program where a convolution whose output is only pooled is one step with the pooling, and the gradients of convolutions behind max pooling are made of the pooling's own gradient and winners,
+ * without its backward pass, where nothing else reads what that gives.
  */
 export function pooled(program: Program): Program {
   const touching = new Map<Slot, Step[]>();
@@ -81,6 +100,26 @@ export function pooled(program: Program): Program {
       if (!touching.get(slot)!.every((step) => step === source || replace(step))) sources.delete(slot);
   }
   const left = new Set(sources.values());
-  const steps = program.steps.filter((step) => !left.has(step)).map((step) => replace(step) ?? step);
+
+  /** The convolution before a pooling and that in one; undefined where something else touches what is between them. */
+  const join = (convolution: Step | undefined, pooling: Step): Step | undefined => {
+    if (convolution?.kernel.name !== 'conv2d.forward' || pooling.kernel.name !== 'maxpool2d.forward')
+      return undefined;
+    const { x, w, x2, b, y } = convolution.operands;
+    const { x: map, y: to, index } = pooling.operands;
+    const between = y!.slot === map!.slot && !y!.slot.external && touching.get(y!.slot)!.length === 2;
+    if (!between || !whole(y!) || !whole(map!) || x2 || convolution.accumulate) return undefined;
+    if (!paysForward(convolution.sizes, pooling.sizes)) return undefined;
+    const sizes = { ...convolution.sizes, outputs: outputsOf(to!) };
+    return { ...convolution, kernel: forwardKernel, operands: { x, w, b, y: to, index }, sizes };
+  };
+
+  const steps: Step[] = [];
+  program.steps.forEach((step, i) => {
+    if (left.has(step)) return;
+    const joined = join(program.steps[i - 1], step);
+    if (joined) steps.pop();
+    steps.push(joined ?? replace(step) ?? step);
+  });
   return new Program(program.name, program.slots, steps);
 }
