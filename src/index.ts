@@ -30,6 +30,7 @@ export {
   type Progress,
 } from './eval/distill.js';
 export { type DistilledSet, type EvaluateOptions, type Evaluation, evaluate } from './eval/evaluate.js';
+export { encodeNetworks } from './eval/networks-file.js';
 export { type DistillOptions, defaults, type ResolvedOptions, resolveOptions } from './eval/options.js';
 export { profileStep, type StepProfile } from './eval/profile-step.js';
 export type { Protocol } from './eval/protocol.js';
@@ -47,7 +48,17 @@ export {
 } from './networks/index.js';
 export { contactSheet } from './report/contact-sheet.js';
 export { reportHtml } from './report/html.js';
-export type { RunRecord } from './report/record.js';
+export type { RunConfig, RunOrigin, RunRecord } from './report/record.js';
+export {
+  type BegunRun,
+  type DistillToFolderControl,
+  distillToFolder,
+  type FolderRun,
+  type RunControl,
+  readRun,
+  resumeFolder,
+  type StoredRun,
+} from './report/run.js';
 export { RunFolder } from './report/run-folder.js';
 export type { LossName } from './train/loss.js';
 export {

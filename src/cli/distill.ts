@@ -7,16 +7,15 @@ import {
   resolveOptions,
 } from '../eval/options.js';
 import { networkSpec } from '../networks/index.js';
-import type { RunConfig } from '../report/record.js';
+import { distillToFolder } from '../report/run.js';
 import { RunFolder } from '../report/run-folder.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Values } from './arguments.js';
 import type { Command } from './command.js';
 import { readConfig } from './config.js';
 import * as shared from './options.js';
-import { engineRecord } from './processor.js';
 import { carryOut } from './run.js';
-import { checkEngine, dataSource, describeData, openData, openEngine, readingGiven } from './sources.js';
+import { checkEngine, dataSource, openData, openEngine, readingGiven } from './sources.js';
 
 /** Options that may also stand in a configuration file. */
 const configurable = [
@@ -59,41 +58,27 @@ export const command: Command = {
       digitsSize,
       reading: readingGiven(given),
     });
-    const out = given.out as string | undefined;
-    if (out !== undefined) refuseToOverwrite(out, Boolean(values.force));
+    const { out } = given as { out?: string };
+    const force = Boolean(values.force);
+    if (out !== undefined && !force) new RunFolder(out).refuseToOverwrite();
 
     // Everything that can be wrong is found before the folder is made.
     const data = await openData(source, Boolean(values.json));
     outerLoopOptions(options, data);
     const { device, reason } = await openEngine(choice, threads);
     try {
-      const folder = new RunFolder(
-        out ?? join('runs', `${data.name}-${networkSpec(options.network).name}-${timeStamp(new Date())}`),
-      );
-      const config: RunConfig = {
+      const folder =
+        out ?? join('runs', `${data.name}-${networkSpec(options.network).name}-${timeStamp(new Date())}`);
+      const origin = {
         ...source,
         dataset: source.dataset === 'digits' ? 'digits' : resolve(source.dataset),
         device: choice,
         threads,
-        options,
       };
-      await folder.open({ force: Boolean(values.force) });
-      try {
-        // Another process may have begun and ended a run there while this one read its data.
-        refuseToOverwrite(folder.folder, Boolean(values.force));
-        const dataRecord = describeData(data);
-        return await carryOut({
-          config,
-          folder,
-          data,
-          dataRecord,
-          device,
-          engine: engineRecord(device, reason),
-          json: Boolean(values.json),
-        });
-      } finally {
-        await folder.close();
-      }
+      const run = { folder, splitNote: data.splitNote, engine: device.engine, json: Boolean(values.json) };
+      return await carryOut(run, (control) =>
+        distillToFolder(device, data, folder, options, { ...control, force, origin, reason }),
+      );
     } finally {
       await device.dispose();
     }
@@ -115,14 +100,6 @@ export function checkedOptions(given: Values, nameOf: (name: string) => string):
       );
   }
   return resolveOptions(options as DistillOptions);
-}
-
-function refuseToOverwrite(out: string, forced: boolean): void {
-  if (forced || !new RunFolder(out).holdsRun()) return;
-  throw new LimbeckError(
-    'ERR_OPTION',
-    `--out ${out} already holds a run: go on with it by limbeck resume ${out}, name another folder, or replace it with --force`,
-  );
 }
 
 /** `20250131-174502`, local time. */

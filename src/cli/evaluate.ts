@@ -7,6 +7,7 @@ import { checkPreprocessing, findProtocol, type Protocol } from '../eval/protoco
 import { protocols } from '../eval/protocols.js';
 import { createNetwork } from '../networks/index.js';
 import { type NetworkSpec, networkTitle, parseNetworkSpec } from '../networks/spec.js';
+import { describeData } from '../report/describe-data.js';
 import { RunFolder } from '../report/run-folder.js';
 import { strategies } from '../train/augmentation.js';
 import { writeFileAtomic } from '../util/atomic-file.js';
@@ -15,15 +16,7 @@ import type { Command } from './command.js';
 import { listenForStop, stoppedStatus } from './interrupt.js';
 import * as shared from './options.js';
 import { Terminal } from './progress.js';
-import {
-  checkEngine,
-  type DataSource,
-  dataSource,
-  describeData,
-  openData,
-  openEngine,
-  readingGiven,
-} from './sources.js';
+import { checkEngine, type DataSource, dataSource, openData, openEngine, readingGiven } from './sources.js';
 import { accuracyTable, networksTable, perClassTable } from './table.js';
 
 export const command: Command = {

@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import type { DigitsOptions } from '../data/digits.js';
 import { type LoadOptions, loadDataset, type Reading } from '../data/load.js';
 import type { Device } from '../engine/device.js';
 import { chooseDevice, type DeviceChoice, openDevice } from '../engine/open.js';
-import { count, type DatasetRecord, type EngineChoice } from '../report/record.js';
+import { count, type EngineChoice } from '../report/record.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Values } from './arguments.js';
 import { device as deviceOption, flagOf } from './options.js';
@@ -83,26 +82,6 @@ function digitsOf(train: number | undefined): DigitsOptions | undefined {
   if (train === undefined) return undefined;
   const [validation, test] = [10, 5].map((part) => Math.max(1, Math.round(train / part)));
   return { train, validation, test };
-}
-
-export function describeData(data: Dataset): DatasetRecord {
-  const hash = createHash('sha256');
-  const { train, validation, test } = data.zca?.source ?? data;
-  for (const { images, labels } of [train, validation, test]) {
-    hash.update(new Uint8Array(images.buffer, images.byteOffset, images.byteLength));
-    hash.update(labels);
-  }
-  const { name, imageShape, classNames, mean, std, zca } = data;
-  return {
-    name,
-    imageShape,
-    classNames,
-    mean,
-    std,
-    zca: zca && { epsilon: zca.epsilon },
-    splits: { train: data.train.count, validation: data.validation.count, test: data.test.count },
-    sha256: hash.digest('hex'),
-  };
 }
 
 /** What can be known to be wrong before any data is read. */

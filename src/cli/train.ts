@@ -1,17 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Dataset } from '../data/dataset.js';
-import {
-  resolveTraining,
-  type TrainedNetworks,
-  type TrainOptions,
-  trainNetworks,
-} from '../eval/train-networks.js';
-import { createNetwork, parseNetworkSpec, printNetworkSpec } from '../networks/index.js';
+import { encodeNetworks } from '../eval/networks-file.js';
+import { resolveTraining, type TrainOptions, trainNetworks } from '../eval/train-networks.js';
+import { createNetwork, parseNetworkSpec } from '../networks/index.js';
 import { accuracyText } from '../report/record.js';
 import { writeFileAtomic } from '../util/atomic-file.js';
-import { encodeSafetensors, type WritableData } from '../util/safetensors.js';
-import { version } from '../util/version.js';
 import type { Command } from './command.js';
 import { listenForStop, stoppedStatus } from './interrupt.js';
 import * as shared from './options.js';
@@ -109,7 +102,7 @@ export const command: Command = {
           ),
       });
       terminal.clear();
-      const file = out === undefined ? undefined : await save(out, result, data, printNetworkSpec(spec));
+      const file = out === undefined ? undefined : await save(out, encodeNetworks(result, data));
       const { protocol, accuracy: testAccuracy, validation: validationAccuracy, perClass } = result;
       if (given.json) {
         const engine = device.engine;
@@ -132,34 +125,9 @@ export const command: Command = {
   },
 };
 
-/** `network.safetensors`: one tensor per parameter, `[networks, ...shape]`, or `shape` for a single network. */
-async function save(
-  folder: string,
-  { network, parameters, protocol, accuracy }: TrainedNetworks,
-  { name, mean, std }: Dataset,
-  spec: string,
-): Promise<string> {
-  const { count, inputShape, classes } = network;
-  const networks = parameters.length / count;
-  const tensors: Record<string, { shape: number[]; data: WritableData }> = {};
-  for (const { name, offset, shape } of network.parameters) {
-    const size = shape.reduce((a, b) => a * b, 1);
-    const data = new Float32Array(networks * size);
-    for (let p = 0; p < networks; p++)
-      data.set(parameters.subarray(p * count + offset, p * count + offset + size), p * size);
-    tensors[name] = { shape: networks === 1 ? [...shape] : [networks, ...shape], data };
-  }
+async function save(folder: string, bytes: Uint8Array): Promise<string> {
   await mkdir(folder, { recursive: true });
   const path = join(folder, 'network.safetensors');
-  await writeFileAtomic(
-    path,
-    encodeSafetensors(tensors, {
-      format: 'limbeck-network-1',
-      version,
-      protocol,
-      network: JSON.stringify({ spec, inputShape, classes, networks }),
-      notes: JSON.stringify({ dataset: name, mean, std, testAccuracy: accuracy }),
-    }),
-  );
+  await writeFileAtomic(path, bytes);
   return path;
 }

@@ -39,6 +39,8 @@ export interface TrainOptions extends Partial<MinibatchTraining> {
 
 export interface TrainedNetworks {
   readonly network: Network;
+  /** Which network it is, with its options. */
+  readonly spec: NetworkSpec;
   /** What was done, in words. */
   readonly protocol: string;
   /** On the test split, percent; it is opened once, after the last step. */
@@ -126,6 +128,7 @@ export async function trainNetworks(
     owned.dispose();
     return {
       network,
+      spec,
       protocol: `${printNetworkSpec(spec)} on all ${dataset.train.count}${dataset.zca ? ' ZCA-whitened' : ''} training images: ${describeMinibatches(training, learningRate)}, ${network.weights} weights`,
       accuracy: summarise(right.map((byClass) => percentRight(byClass, dataset.test.count))),
       validation: summarise(validated),

@@ -9,15 +9,20 @@ import type { Accuracy } from '../eval/statistics.js';
 /** An engine, and after a colon the adapter of `webgpu`: a number or part of a name. */
 export type EngineChoice = DeviceChoice | `webgpu:${string}`;
 
-/** Everything needed to do a run again. */
-export interface RunConfig {
-  /** `digits`, or the absolute path of a file or folder. */
-  readonly dataset: string;
+/** Where the data and the engine of a run come from: what it takes to open them again. */
+export interface RunOrigin {
+  /** `digits`, or the absolute path of a file or folder; none where a program brought its own data. */
+  readonly dataset?: string;
   /** Training images, when the set is generated. */
   readonly digitsSize?: number;
   readonly reading?: Reading;
-  readonly device: EngineChoice;
+  readonly device?: EngineChoice;
   readonly threads?: number;
+}
+
+/** Everything needed to do a run again. */
+export interface RunConfig extends RunOrigin {
+  readonly device: EngineChoice;
   readonly options: ResolvedOptions;
 }
 

@@ -38,6 +38,16 @@ export class RunFolder {
     return existsSync(this.paths.record) || existsSync(this.paths.checkpoint);
   }
 
+  /** Throws ERR_OPTION where a run lies in the folder already. */
+  refuseToOverwrite(): void {
+    if (!this.holdsRun()) return;
+    const { folder } = this;
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `the folder ${folder} already holds a run: go on with it by limbeck resume ${folder}, name another folder, or replace it with --force`,
+    );
+  }
+
   /**
    * Makes the folder, keeps other processes out until `close`, and clears it of what killed processes and, with
    * `force`, an older run left there. After a failure it is as it was.
@@ -157,7 +167,7 @@ export class RunFolder {
     const { dataset, config, engine, best } = record;
     const notes: ArtefactNotes = {
       dataset: dataset.name,
-      source: config.dataset === 'digits' ? 'digits' : 'folder',
+      source: config.dataset === undefined ? undefined : config.dataset === 'digits' ? 'digits' : 'folder',
       digitsSize: config.dataset === 'digits' ? dataset.splits.train : undefined,
       reading: config.reading,
       dataSha256: dataset.sha256,

@@ -1,6 +1,6 @@
 import { cpuInfo } from '../engine/cpu/device.js';
 import type { Device } from '../engine/device.js';
-import type { RunRecord } from '../report/record.js';
+import type { RunRecord } from './record.js';
 
 /**
  * What the bits of a run depend on besides its options and data: on `cpu` the width of the vectors, which orders sums,

@@ -1,6 +1,6 @@
 import type { ResolvedOptions } from '../eval/options.js';
 import { readingOf, StoredFields } from '../eval/stored-fields.js';
-import type { RunConfig, RunRecord } from '../report/record.js';
+import type { RunConfig, RunRecord } from './record.js';
 
 /** What travels with a checkpoint, so that it can be resumed by itself. */
 export interface CheckpointExtra {
@@ -19,14 +19,14 @@ function deviceOf(config: StoredFields): RunConfig['device'] {
     : config.word('device', ['auto', ...engines]);
 }
 
-/** Reads and checks what came with a checkpoint; ERR_FILE_FORMAT when it is not that of a run of the command line. */
+/** Reads and checks what came with a checkpoint; ERR_FILE_FORMAT when it is not that of a run in a folder. */
 export function readExtra(extra: Record<string, unknown>, options: ResolvedOptions): CheckpointExtra {
   const fields = new StoredFields('checkpoint', 'run.extra', extra);
   const config = fields.object('config');
   const engine = fields.object('engine');
   return {
     config: {
-      dataset: config.text('dataset'),
+      dataset: config.optional('dataset', (name) => config.text(name)),
       digitsSize: config.optional('digitsSize', (name) => config.whole(name, 1)),
       reading: config.optional('reading', (name) => readingOf(config.object(name))),
       device: deviceOf(config),

@@ -1,0 +1,24 @@
+import { createHash } from 'node:crypto';
+import type { Dataset } from '../data/dataset.js';
+import type { DatasetRecord } from './record.js';
+
+/** What a record says of its data; of whitened ones the checksum is of the images before. */
+export function describeData(data: Dataset): DatasetRecord {
+  const hash = createHash('sha256');
+  const { train, validation, test } = data.zca?.source ?? data;
+  for (const { images, labels } of [train, validation, test]) {
+    hash.update(new Uint8Array(images.buffer, images.byteOffset, images.byteLength));
+    hash.update(labels);
+  }
+  const { name, imageShape, classNames, mean, std, zca } = data;
+  return {
+    name,
+    imageShape,
+    classNames,
+    mean,
+    std,
+    zca: zca && { epsilon: zca.epsilon },
+    splits: { train: data.train.count, validation: data.validation.count, test: data.test.count },
+    sha256: hash.digest('hex'),
+  };
+}

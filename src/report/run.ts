@@ -1,0 +1,285 @@
+/** A whole run in a folder: what `limbeck distill` and `limbeck resume` do, as functions. */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { platform, release } from 'node:os';
+import { join } from 'node:path';
+import type { Dataset } from '../data/dataset.js';
+import type { Device } from '../engine/device.js';
+import { decodeArtefact } from '../eval/artefact.js';
+import { decodeCheckpoint, encodeCheckpoint } from '../eval/checkpoint.js';
+import { type Checkpoint, type Distillation, type DistillControl, distill } from '../eval/distill.js';
+import {
+  type DistilledSet,
+  type EvaluateOptions,
+  type Evaluation,
+  evaluate,
+  protocolName,
+} from '../eval/evaluate.js';
+import { type DistillOptions, outerLoopOptions, resolveOptions } from '../eval/options.js';
+import { writeFileAtomic } from '../util/atomic-file.js';
+import { LimbeckError } from '../util/errors.js';
+import { version } from '../util/version.js';
+import { type CheckpointExtra, readExtra } from './checkpoint-extra.js';
+import { describeData } from './describe-data.js';
+import { engineRecord } from './engine-record.js';
+import type { DatasetRecord, RunConfig, RunOrigin, RunRecord } from './record.js';
+import { RunFolder } from './run-folder.js';
+
+export interface RunControl {
+  /**
+   * Stops after the current piece of work, or in the middle of the test. What there is is written, the record says `stopped`,
+   * and `resumeFolder` goes on.
+   */
+  readonly signal?: AbortSignal;
+  /** Before the first outer step, when nothing that can be known to be wrong is left. */
+  readonly onBegin?: (run: BegunRun) => void;
+  readonly onProgress?: DistillControl['onProgress'];
+  /** While the result is tested, after the last outer step. */
+  readonly onTest?: EvaluateOptions['onProgress'];
+  /** Why it is this engine, for the record. */
+  readonly reason?: string;
+}
+
+/** What is about to be done. */
+export interface BegunRun extends Pick<RunRecord, 'config' | 'engine' | 'dataset'> {
+  /** Outer steps done by earlier pieces of the run. */
+  readonly iteration: number;
+}
+
+export interface DistillToFolderControl extends RunControl {
+  /** Whether to replace a run that lies in the folder; refused otherwise. */
+  readonly force?: boolean;
+  /** What `limbeck resume` and `limbeck evaluate` need to open the data and the engine by themselves. */
+  readonly origin?: RunOrigin;
+}
+
+export interface FolderRun {
+  /** As in `run.json`. */
+  readonly record: RunRecord;
+  /** As in `distilled.safetensors`. */
+  readonly set: DistilledSet;
+}
+
+/** What a run was begun with, and how far it is. */
+export interface StoredRun extends CheckpointExtra {
+  readonly iteration: number;
+}
+
+/**
+ * Distils into a folder, made where it is missing: a checkpoint at every look at the validation split, then, tested once on the
+ * test split, `distilled.safetensors`, `distilled.png`, `report.html` and `run.json`. Each file is whole or absent at any moment, and
+ * a run that was stopped or killed goes on with `resumeFolder` (or `limbeck resume`) to the same bits.
+ *
+ *     const { record, set } = await distillToFolder(device, digits, 'runs/first', { iterations: 2000 }, { signal });
+ *
+ * When numbers stop being finite after the first look, what was best before is written, and the record says `diverged`.
+ *
+ * @throws ERR_OPTION for bad options or a folder that holds a run already; ERR_FILE_WRITE where it cannot be written or another
+ * process is at work in it; what `distill` and `evaluate` throw
+ */
+export async function distillToFolder(
+  device: Device,
+  dataset: Dataset,
+  folder: string,
+  given: DistillOptions = {},
+  control: DistillToFolderControl = {},
+): Promise<FolderRun> {
+  const { force, origin, reason } = control;
+  const options = resolveOptions(given);
+  // Everything that can be wrong is found before the folder is made.
+  outerLoopOptions(options, dataset);
+  const config: RunConfig = { ...origin, device: origin?.device ?? device.engine, options };
+  return inside(new RunFolder(folder), { force }, async (run) => {
+    run.refuseToOverwrite();
+    const record = describeData(dataset);
+    const extra = { config, engine: engineRecord(device, reason), sha256: record.sha256 };
+    return carryOut(device, dataset, run, { extra, dataset: record, control });
+  });
+}
+
+/**
+ * Goes on with a run that was stopped or killed, from its checkpoint and to the same bits on the same engine and processor; one
+ * that is finished is given back as it is. `dataset` is the data it was begun with: `readRun` says which.
+ *
+ * @throws ERR_FILE_MISSING or ERR_FILE_FORMAT where there is no checkpoint that can be read; ERR_DATA for other data; what
+ * `distillToFolder` throws
+ */
+export async function resumeFolder(
+  device: Device,
+  dataset: Dataset,
+  folder: string,
+  control: RunControl = {},
+): Promise<FolderRun> {
+  const run = new RunFolder(folder);
+  const finished = await run.readRecord();
+  if (finished && isFinished(finished))
+    return { record: finished, set: decodeArtefact(await readFile(run.paths.artefact)).set };
+  checkHoldsCheckpoint(run);
+  return inside(run, {}, async () => {
+    // Read when no other process can be writing it.
+    const { checkpoint, extra } = await readCheckpoint(run);
+    const record = describeData(dataset);
+    if (record.sha256 !== extra.sha256)
+      throw new LimbeckError(
+        'ERR_DATA',
+        `the data in ${extra.config.dataset ?? dataset.name} is not what this run was begun with (checksum ${record.sha256.slice(0, 12)}…, ` +
+          `expected ${extra.sha256.slice(0, 12)}…): restore it, or begin a new run`,
+      );
+    const engine = engineRecord(device, control.reason, extra.engine);
+    return carryOut(device, dataset, run, {
+      ...{ extra: { ...extra, engine }, dataset: record, control },
+      resume: checkpoint,
+    });
+  });
+}
+
+/** What `resumeFolder` needs a data set and an engine for. @throws as `resumeFolder` */
+export async function readRun(folder: string): Promise<StoredRun> {
+  const run = new RunFolder(folder);
+  checkHoldsCheckpoint(run);
+  const { checkpoint, extra } = await readCheckpoint(run);
+  return { ...extra, iteration: checkpoint.iteration };
+}
+
+/** Whether a run needs no resuming: it was tested after its last step. */
+export const isFinished = ({ stopped, testAccuracy }: RunRecord): boolean =>
+  !stopped && testAccuracy !== null;
+
+/** Does the work while other processes are kept out of the folder. */
+async function inside<T>(
+  run: RunFolder,
+  options: { force?: boolean },
+  work: (run: RunFolder) => Promise<T>,
+): Promise<T> {
+  await run.open(options);
+  try {
+    return await work(run);
+  } finally {
+    await run.close();
+  }
+}
+
+function checkHoldsCheckpoint({ folder, paths }: RunFolder): void {
+  if (existsSync(paths.checkpoint)) return;
+  const what = existsSync(folder) ? `${folder} holds no checkpoint` : `the folder ${folder} does not exist`;
+  throw new LimbeckError(
+    'ERR_FILE_MISSING',
+    `${what}, expected ${join(folder, 'checkpoint.safetensors')}: name the --out folder of a run`,
+  );
+}
+
+async function readCheckpoint({
+  paths,
+}: RunFolder): Promise<{ checkpoint: Checkpoint; extra: CheckpointExtra }> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(paths.checkpoint);
+  } catch (cause) {
+    throw new LimbeckError(
+      'ERR_FILE_MISSING',
+      `${paths.checkpoint} cannot be read: ${(cause as Error).message}; expected the checkpoint of a run`,
+      { cause },
+    );
+  }
+  try {
+    const { checkpoint, extra } = decodeCheckpoint(bytes);
+    return { checkpoint, extra: readExtra(extra, checkpoint.options) };
+  } catch (error) {
+    if (!(error instanceof LimbeckError)) throw error;
+    throw new LimbeckError(
+      error.code,
+      `${paths.checkpoint} cannot be resumed from: ${error.message}${/[.?]$/.test(error.message) ? '' : '.'} ` +
+        'If there is no copy, begin again with --force.',
+      { cause: error },
+    );
+  }
+}
+
+interface Piece {
+  readonly extra: CheckpointExtra;
+  readonly dataset: DatasetRecord;
+  readonly control: RunControl;
+  readonly resume?: Checkpoint;
+}
+
+/** Distils, evaluates once on the test split, writes everything. */
+async function carryOut(device: Device, data: Dataset, run: RunFolder, piece: Piece): Promise<FolderRun> {
+  const { extra, control, resume } = piece;
+  const { signal, onProgress } = control;
+  const { config, engine } = extra;
+  const { options } = config;
+  control.onBegin?.({ config, engine, dataset: piece.dataset, iteration: resume?.iteration ?? 0 });
+  const result = await distill(device, data, options, {
+    ...{ signal, resume, onProgress },
+    onCheckpoint: (checkpoint) =>
+      writeFileAtomic(run.paths.checkpoint, encodeCheckpoint(checkpoint, { ...extra })),
+  });
+  const { set } = result;
+  let record = recordOf(piece, result, await run.testOpened());
+  // Numbers may stop being finite at the very last step, too.
+  if (!result.stopped && result.diverged === undefined) {
+    // Written before the test split is opened: a test that is cut off is counted too, and loses nothing.
+    record = { ...record, testOpened: record.testOpened + 1 };
+    await run.write(record, set, data.zca);
+    const before = performance.now();
+    const evaluation = await evaluateUnlessStopped(device, data, set, {
+      ...{ networks: options.networks, signal, onProgress: control.onTest },
+    });
+    const evaluationSeconds = (performance.now() - before) / 1000;
+    const testOpened = Math.max(record.testOpened, await run.testOpened());
+    record = withTest({ ...record, testOpened }, evaluation, evaluationSeconds);
+  }
+  await run.write(record, set, data.zca);
+  return { record, set };
+}
+
+/** Undefined when it was interrupted. */
+async function evaluateUnlessStopped(...given: Parameters<typeof evaluate>): Promise<Evaluation | undefined> {
+  try {
+    return await evaluate(...given);
+  } catch (error) {
+    if (given[3]?.signal?.aborted) return undefined;
+    throw error;
+  }
+}
+
+/** The record of a run that is not tested. */
+function recordOf({ extra, dataset }: Piece, result: Distillation, testOpened: number): RunRecord {
+  const { config, engine } = extra;
+  const { median, min } = result.stepMilliseconds;
+  const finite = (value: number) => (Number.isFinite(value) ? value : null);
+  return {
+    format: 'limbeck-run-1',
+    config,
+    seed: config.options.seed,
+    versions: { limbeck: version, node: process.version },
+    platform: `${platform()} ${process.arch} ${release()}`,
+    engine,
+    dataset,
+    protocol: protocolName(result.set, { whitened: Boolean(dataset.zca) }),
+    stopped: true,
+    diverged: result.diverged,
+    outerSteps: result.outerSteps,
+    curve: result.curve,
+    best: result.best,
+    testAccuracy: null,
+    baselines: {},
+    testOpened,
+    timings: {
+      seconds: result.seconds,
+      evaluationSeconds: 0,
+      stepMilliseconds: { median: finite(median), min: finite(min) },
+    },
+  };
+}
+
+function withTest(
+  record: RunRecord,
+  evaluation: Evaluation | undefined,
+  evaluationSeconds: number,
+): RunRecord {
+  if (!evaluation) return record;
+  const { accuracy: testAccuracy, baselines, perClass } = evaluation;
+  const timings = { ...record.timings, evaluationSeconds };
+  return { ...record, stopped: false, testAccuracy, baselines, perClass, timings };
+}
