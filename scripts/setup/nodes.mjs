@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { install } from './packages.mjs';
+import { sysroot } from './portable-root.mjs';
 import { attempt, npm, onPath, root, SetupError } from './run.mjs';
 
 const own = join(root, 'build/nodes');
@@ -51,11 +52,11 @@ async function fetchNode(name, file) {
   }
 }
 
-/** arm64 on x64: with the C library that came with its compiler. */
+/** arm64 on x64: with the C library that binaries for it are linked with. */
 async function emulated(arch, major) {
-  const libraries = join(root, 'build/bullseye/usr/aarch64-linux-gnu');
+  const libraries = sysroot('arm64');
   const name = `node-linux-${arch}@${major}`;
-  if (!existsSync(libraries)) return { name, arch, reason: 'there is no Debian 11 tree with its C library' };
+  if (!existsSync(libraries)) return { name, arch, reason: 'there is no tree with its C library' };
   try {
     if (!onPath('qemu-aarch64')) await install(['qemu-user'], 'What emulates arm64');
   } catch (error) {
