@@ -5,6 +5,7 @@
  */
 import {
   existsSync,
+  mkdirSync,
   readdirSync,
   readlinkSync,
   renameSync,
@@ -50,6 +51,8 @@ export async function portableRoot() {
     })),
   ];
   for (const tree of trees) {
+    // mmdebstrap makes the last folder of a path only.
+    mkdirSync(dirname(tree.to), { recursive: true });
     const failure = await unpack(tree);
     if (failure) return { reason: failure };
   }
