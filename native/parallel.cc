@@ -1,5 +1,6 @@
 #include "parallel.h"
 
+#include <algorithm>
 #include <chrono>
 
 namespace limbeck {
@@ -13,6 +14,9 @@ constexpr int64_t kSpin = 40'000;
 
 /** How much longer than other chunks a chunk may take before its worker is taken to have lost its core. */
 constexpr int64_t kLate = 500'000;
+
+/** Twice late within so much time: the core is taken. Once happens on any machine, several times a second, for a moment. */
+constexpr int64_t kSuspicion = 50'000'000;
 
 /** The first rest and the longest. Finding out whether the core is free again costs about a time slice. */
 constexpr int64_t kFirstRest = 20'000'000;
@@ -97,7 +101,7 @@ void Pool::run(int64_t chunks, Task task, void* body) {
   wait(total, own > 0 ? kLate + 2 * (now() - start) / own : INT64_MAX);
 }
 
-/** Waits for the chunks of others; whoever still has one after `patience` rests from then on. */
+/** Waits for the chunks of others; whoever still has one after `patience` is late. */
 void Pool::wait(uint32_t total, int64_t patience) {
   const int64_t start = now();
   bool spin = true, late = false;
@@ -110,14 +114,20 @@ void Pool::wait(uint32_t total, int64_t patience) {
     std::this_thread::yield();
     if (late || now() - start < patience) continue;
     late = true;
-    for (Seat& seat : seats_) {
-      if (!seat.busy.load(std::memory_order_relaxed)) continue;
-      const int64_t last = seat.rest_until.load(std::memory_order_relaxed);
-      const bool again = now() - last < 2 * seat.rest;
-      seat.rest = !again ? kFirstRest : 2 * seat.rest < kLongestRest ? 2 * seat.rest : kLongestRest;
-      seat.rest_until.store(now() + seat.rest, std::memory_order_relaxed);
-    }
+    for (Seat& seat : seats_)
+      if (seat.busy.load(std::memory_order_relaxed)) found_late(seat);
   }
+}
+
+/** A worker that is late for the second time within kSuspicion rests; as soon after a rest, twice as long. */
+void Pool::found_late(Seat& seat) {
+  const int64_t time = now();
+  const bool again = time - seat.rest_until.load(std::memory_order_relaxed) < kSuspicion;
+  const bool twice = time - seat.late < kSuspicion;
+  seat.late = time;
+  if (!again && !twice) return;
+  seat.rest = !again ? kFirstRest : std::min(2 * seat.rest, kLongestRest);
+  seat.rest_until.store(time + seat.rest, std::memory_order_relaxed);
 }
 
 void Pool::loop(int worker) {

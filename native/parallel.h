@@ -17,9 +17,9 @@ namespace limbeck {
  * Results never depend on the number of threads: how work is cut into chunks is decided by shapes alone (see chunks.h),
  * a chunk writes where no other does, and whoever adds up partial results does so afterwards in the order of the chunks.
  * Chunks are claimed one at a time; the caller claims too and takes whatever is left, so a worker that the system
- * has not scheduled delays nobody. One that loses its core in the middle of a chunk does, by a time slice (3 ms and more): it
- * then rests for a while, twice as long every time it happens again, so that on a machine whose cores are taken two threads
- * are no slower than one.
+ * has not scheduled delays nobody. One that loses its core in the middle of a chunk does, by a time slice (3 ms and more): when
+ * that happens twice in a row it rests for a while, and twice as long every time it happens again, so that on a machine whose
+ * cores are taken two threads are no slower than one.
  */
 class Pool {
  public:
@@ -49,13 +49,15 @@ class Pool {
   struct alignas(64) Seat {
     std::atomic<bool> busy{false};
     std::atomic<int64_t> rest_until{0};
-    int64_t rest{0};  // the last one's length
+    int64_t rest{0};              // the last one's length
+    int64_t late{INT64_MIN / 2};  // when it was last late: never
   };
 
   void run(int64_t chunks, Task task, void* body);
   int64_t work(int worker);
   void loop(int worker);
   void wait(uint32_t total, int64_t patience);
+  static void found_late(Seat& seat);
 
   // The job. `state_` is its number in the upper half and the unclaimed chunks in the lower: a claim is one
   // compare-and-swap that fails when the job has changed, so the other fields were those of the claimed job.
