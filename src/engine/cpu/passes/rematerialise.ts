@@ -1,5 +1,5 @@
 import { slotBytes } from '../../memory.js';
-import { elements, Program, type Slot, type Step } from '../../program.js';
+import { elements, Program, type Slot, type Step, type View } from '../../program.js';
 import { accessesOf } from '../accesses.js';
 import { groupSteps, kindOf, type Unit } from '../groups.js';
 import { normaliseAgain } from '../ops/normalise.js';
@@ -46,6 +46,9 @@ class Rematerialisation {
   /** The same with copies in the place of what they read. */
   readonly #changed: Step[];
   readonly #unitOf: readonly Unit[];
+  /** What each step reads and writes. */
+  readonly #readBy: readonly ReadonlySet<Slot>[];
+  readonly #writtenBy: readonly (readonly View[])[];
   readonly #copies = new Map<Unit, Map<Slot, Copy>>();
   readonly #before = new Map<number, Step[]>();
   /** Numbers of the steps that read a slot, and of those that write it, in order. */
@@ -60,10 +63,12 @@ class Rematerialisation {
     const units = groupSteps(new Program(name, slots, steps));
     const unitOf = new Map(units.flatMap((unit) => unit.steps.map((step) => [step, unit])));
     this.#unitOf = steps.map((step) => unitOf.get(step)!);
+    this.#readBy = steps.map(readBy);
+    this.#writtenBy = steps.map(writtenBy);
     for (const slot of slots) for (const table of [this.#reads, this.#writes]) table.set(slot, []);
-    steps.forEach((step, index) => {
-      for (const slot of readBy(step)) this.#reads.get(slot)!.push(index);
-      for (const { slot } of writtenBy(step)) this.#writes.get(slot)!.push(index);
+    steps.forEach((_, index) => {
+      for (const slot of this.#readBy[index]) this.#reads.get(slot)!.push(index);
+      for (const { slot } of this.#writtenBy[index]) this.#writes.get(slot)!.push(index);
     });
   }
 
@@ -98,9 +103,9 @@ class Rematerialisation {
   #madeBy(slot: Slot): number | undefined {
     const [index, ...others] = this.#writes.get(slot)!;
     if (slot.external || index === undefined || others.length) return undefined;
-    const [view] = writtenBy(this.#steps[index]).filter((written) => written.slot === slot);
+    const view = this.#writtenBy[index].find((written) => written.slot === slot)!;
     const whole = view.members * elements(view.shape) === slot.length;
-    const afresh = !readBy(this.#steps[index]).has(slot);
+    const afresh = !this.#readBy[index].has(slot);
     return whole && afresh && this.#unitOf[index].axis !== 'images' ? index : undefined;
   }
 
@@ -142,7 +147,7 @@ class Rematerialisation {
 
   /** Whether what a step read (or wrote beside its result) is still the same before another. */
   #unchanged(slot: Slot, since: number, at: number): boolean {
-    const first = readBy(this.#steps[since]).has(slot) ? since : since + 1;
+    const first = this.#readBy[since].has(slot) ? since : since + 1;
     return !this.#writes.get(slot)!.some((index) => index >= first && index < at);
   }
 
