@@ -19,7 +19,7 @@ struct WeightPlan {
   explicit WeightPlan(const Convolution& g)
       : columns(g.C * g.taps),
         weights(g.OC * columns),
-        pieces(g.P * g.work() < 2 * kGrain ? 1 : chunks_of(g.work() / 2, min(g.N, 32))),
+        pieces(g.P * g.work() < 2 * kGrain ? 1 : chunks_of(g.work() / 2, most_pieces(g))),
         flat_row(flat_size(g.positions)),
         vectors(ceil_div(g.OC, kLanes)),
         panels(ceil_div(vectors, kWindowVectors)) {
@@ -27,6 +27,11 @@ struct WeightPlan {
     inner = g.OC * (flat_row / kLanes + 12) <= g.OH * g.OW * vectors;
     together = inner ? 32 * 1024 / (4 * (g.padded_size() + g.OC * flat_row)) : 240 / (g.OH * g.OW);
     together = max(1, min(min(16, g.N), together));
+  }
+
+  /** Every piece has sums of its own, which only pays for enough positions, unless threads would have too little to share. */
+  static LIMBECK_INLINE int64_t most_pieces(const Convolution& g) {
+    return min(g.N, min(32, max(16, g.N * g.OH * g.OW / 512)));
   }
 
   LIMBECK_INLINE int64_t start(int64_t panel) const { return part_start(vectors, panels, panel); }
