@@ -7,7 +7,7 @@
 namespace limbeck {
 namespace LIMBECK_ISA {
 
-/** Columns of a panel of U, whatever the instruction set: its layout is known to TypeScript. */
+/** Columns of a panel of U. */
 constexpr int64_t kPanel = 32;
 /** Tiles transformed at a time. */
 constexpr int64_t kTiles = 128;
@@ -19,11 +19,6 @@ constexpr int64_t kGroup = 16;
 
 /** An odd number of cache lines: what is so far apart falls into different sets of a cache. */
 LIMBECK_INLINE int64_t odd_lines(int64_t floats) { return (ceil_div(floats, 16) | 1) * 16; }
-
-/** Floats of one point of U: `depth` rows of all columns in panels. */
-LIMBECK_INLINE int64_t weights_point(int64_t depth, int64_t columns) {
-  return ceil_div(columns, kPanel) * kPanel * depth + 16;
-}
 
 /** WinogradMaps of one image `[channels, height, width]`; tiles see `padding` zeros around them. */
 struct WinogradMaps {

@@ -3,11 +3,8 @@ import { cpuInfo, openCpuDevice } from '../src/engine/cpu/device.js';
 import { winograd } from '../src/engine/cpu/passes/winograd.js';
 import type { OpCase } from '../src/engine/kernel.js';
 import * as conv2d from '../src/engine/ops/conv2d.js';
-import * as elementwise from '../src/engine/ops/elementwise.js';
-import { Recorder, type View } from '../src/engine/program.js';
-import { ReferenceDevice } from '../src/engine/reference.js';
-import { expectCaseAgrees, prepareCase, runCase } from './harness/cases.js';
-import { relativeError } from './harness/close.js';
+import { Recorder } from '../src/engine/program.js';
+import { expectCaseAgrees, prepareCase } from './harness/cases.js';
 
 interface Shape {
   P: number;
@@ -74,30 +71,16 @@ const deep = [
 
 const chosen = (opCase: OpCase) =>
   winograd(prepareCase(opCase).program).steps.map((step) => step.kernel.name);
-const reference = new ReferenceDevice();
 const open = await Promise.all(cpuInfo().isas.map((isa) => openCpuDevice({ isa, threads: 2 })));
 afterAll(() => Promise.all(open.map((device) => device.dispose())));
 
 describe('Winograd', () => {
-  test.each(cases.map((opCase) => [opCase.name, opCase] as const))(
-    '%s is the convolution, in numbers without rounding',
-    async (_, opCase) => {
-      expect(chosen(opCase).at(-1)).toMatch(/^winograd\./);
-      const prepared = prepareCase(opCase);
-      const expected = await runCase(reference, prepared);
-      const program = winograd(prepared.program);
-      program.validate();
-      for (const [slot, values] of await runCase(reference, { ...prepared, program }))
-        expect(relativeError(values, expected.get(slot)!)).toBeLessThan(1e-13);
-    },
-  );
-
   // The pass is part of the engine: what is compared is a plain convolution, to the tolerance of a plain convolution.
   describe.each(open.map((device) => [device.description, device] as const))('on %s', (_, device) => {
     test.each([...cases, ...deep].map((opCase) => [opCase.name, opCase] as const))(
       '%s is within the tolerance of sums of products',
       async (_, opCase) => {
-        expect(chosen(opCase).at(-1)).toMatch(/^winograd\./);
+        expect(chosen(opCase)).toEqual([expect.stringMatching(/^winograd\./)]);
         await expectCaseAgrees(device, opCase);
       },
     );
@@ -113,14 +96,14 @@ describe('Winograd', () => {
           conv2d.forward(r, views, { stride, padding: 1 });
         },
       });
-    expect(names({})).toEqual(['winograd.weights', 'winograd.forward']);
+    expect(names({})).toEqual(['winograd.forward']);
     for (const plain of [names({ C: 3 }), names({ OC: 8 }), names({ H: 2, W: 2 }), names({}, 2)])
       expect(plain).toEqual(['conv2d.forward']);
   });
 });
 
 test.each([
-  [undefined, ['winograd.weights', 'winograd.forward']],
+  [undefined, ['winograd.forward']],
   [[], ['conv2d.forward']],
 ])('a device opened with passes %j runs %j', async (passes, kernels) => {
   const device = await openCpuDevice({ threads: 1, passes });
@@ -132,43 +115,4 @@ test.each([
   const { steps } = await executable.profile!();
   expect(steps.map(({ kernel }) => kernel.name)).toEqual(kernels);
   await device.dispose();
-});
-
-describe('transformed weights', () => {
-  const geometry = { stride: 1, padding: 1 };
-  const shape = [4, 16, 8, 8];
-  const kernels = (record: (r: Recorder, x: View, w: View) => void) => {
-    const r = new Recorder('steps');
-    record(r, r.external('x', 1, shape), r.external('w', 1, [16, 16, 3, 3]));
-    return winograd(r.program()).steps.map(({ kernel }) => kernel.name.replace(/^winograd\./, ''));
-  };
-
-  test('serve every step that reads the same weights the same way', () => {
-    const names = kernels((r, x, w) => {
-      const y = conv2d.forward(r, { x, w }, geometry);
-      conv2d.forward(r, { x: y, w }, geometry);
-      conv2d.backwardInput(r, { yBar: y, w }, geometry, shape);
-      conv2d.backwardInput(r, { yBar: x, w }, geometry, shape);
-    });
-    expect(names).toEqual(['weights', 'forward', 'forward', 'weights', 'backwardInput', 'backwardInput']);
-  });
-
-  test('are made again when the weights have changed', () => {
-    const names = kernels((r, x, w) => {
-      conv2d.forward(r, { x, w }, geometry);
-      elementwise.multiply(r, { a: w, b: w }, { into: w });
-      conv2d.forward(r, { x, w }, geometry);
-    });
-    expect(names).toEqual(['weights', 'forward', 'elementwise.multiply', 'weights', 'forward']);
-  });
-
-  test('are not kept beyond a number of bytes', () => {
-    const [count, OC, C] = [40, 16, 1024];
-    const names = kernels((r) => {
-      const x = r.external('wide', 1, [4, C, 8, 8]);
-      const w = Array.from({ length: count }, (_, i) => r.external(`w${i}`, 1, [OC, C, 3, 3]));
-      for (const i of [...w.keys(), count - 1, 0]) conv2d.forward(r, { x, w: w[i] }, geometry);
-    });
-    expect(names.slice(2 * count)).toEqual(['forward', 'weights', 'forward']);
-  });
 });

@@ -10,7 +10,8 @@
  *   backwardInput   V[t][c] = sum over oc of M[t][oc] U'[oc][c]        M of yBar, V to xBar
  *   backwardWeight  U[oc][c] = sum over t of M[t][oc] V[t][c]          M of yBar, V of x, U to wBar
  *
- * U is made by a step of its own, in the order in which the products read it; backwardInput wants it turned. Vectors run
+ * U is made for each member, in the order in which the products read it; backwardInput wants it turned. It is kept for no other
+ * step: made again in scratch that is in some cache, it takes less time than read from memory. Vectors run
  * along channels everywhere: maps are turned on the way to the transforms and back. Phases are cut for the pool by images
  * and vectors of channels, by points and panels, and again by images and channels.
  */
@@ -67,6 +68,57 @@ inline void from_points(const Winograd& g, const Loop& loop, const Context& cont
   });
 }
 
+// ---------------------------------------------------------------- weights to points
+
+/** Nine taps of kLanes filters that are `stride` floats apart. */
+LIMBECK_INLINE void load_taps(const float* w, int64_t stride, int64_t filters, Vec* taps) {
+  for (int64_t t0 = 0; t0 < 9; t0 += kLanes) {
+    Vec square[kLanes];
+    for (int64_t f = 0; f < kLanes; f++)
+      square[f] = f < filters ? load_partial(w + f * stride + t0, min(kLanes, 9 - t0)) : zero();
+    transpose(square);
+    for (int64_t t = t0; t < min(9, t0 + kLanes); t++) taps[t] = square[t - t0];
+  }
+}
+
+/** Weights `[OC, C, 3, 3]` at the points: columns are output channels and rows input channels, or the other way when turned. */
+struct WeightsAtPoints {
+  int64_t depth, columns;
+  int64_t depth_stride, column_stride;  // floats from one filter to the next
+
+  WeightsAtPoints(const Winograd& g, bool turned)
+      : depth(turned ? g.OC : g.C),
+        columns(turned ? g.C : g.OC),
+        depth_stride(turned ? 9 * g.C : 9),
+        column_stride(turned ? 9 : 9 * g.C) {}
+
+  /** Floats of one point: `depth` rows of all columns in panels, and a line of zeros. */
+  LIMBECK_INLINE int64_t point() const { return ceil_div(columns, kPanel) * kPanel * depth + 16; }
+  LIMBECK_INLINE int64_t size() const { return kPoints * point(); }
+
+  void make(const Loop& loop, const float* weights, float* to) const {
+    const int64_t panels = ceil_div(columns, kPanel), pieces = ceil_div(depth, 16), size = point();
+    loop.each(panels * pieces, [&](int64_t chunk, int) {
+      const int64_t panel = chunk / pieces, piece = chunk % pieces;
+      const float* w = weights + panel * kPanel * column_stride;
+      float* u = to + panel * kPanel * depth;
+      for (int64_t k = part_start(depth, pieces, piece); k < part_start(depth, pieces, piece + 1); k++) {
+        for (int64_t j = 0; j < kPanel; j += kLanes) {
+          Vec taps[9];
+          const int64_t filters = max(0, min(kLanes, columns - panel * kPanel - j));
+          load_taps(w + k * depth_stride + j * column_stride, column_stride, filters, taps);
+          float* next = u + k * kPanel + j;
+          transform<Weights>([&](int a, int b) { return taps[a * 3 + b]; },
+                             [&](int a, int b, Vec value) { store(next + (a * 6 + b) * size, value); });
+        }
+      }
+      if (chunk == 0)
+        for (int64_t at = 1; at <= kPoints; at++)
+          for (int64_t j = 0; j < 16; j += kLanes) store(to + at * size - 16 + j, zero());
+    });
+  }
+};
+
 // ---------------------------------------------------------------- products
 
 /** c[rows][columns] (+)= a b at one point, for `count` columns from `first`; b has rows of `b_row` floats. */
@@ -88,9 +140,10 @@ LIMBECK_INLINE void multiply(const float* a, int64_t a_row, int64_t a_column, in
 }
 
 /** Products of V `[tiles, depth]` and U at every point, all panels of U. */
-inline void multiply_weights(const Loop& loop, const Points& from, int64_t tiles, int64_t depth, const float* u,
-                             int64_t columns, const Points& to, bool add) {
-  const int64_t panels = ceil_div(columns, kPanel), size = weights_point(depth, columns);
+inline void multiply_weights(const Loop& loop, const Points& from, int64_t tiles, const WeightsAtPoints& weights, const float* u,
+                             const Points& to, bool add) {
+  const int64_t depth = weights.depth, columns = weights.columns;
+  const int64_t panels = ceil_div(columns, kPanel), size = weights.point();
   const int64_t pieces = chunks_of(tiles * depth * columns, panels);
   loop.each(kPoints * pieces, [&](int64_t chunk, int) {
     const int64_t point = chunk / pieces, piece = chunk % pieces;
@@ -104,20 +157,26 @@ inline void multiply_weights(const Loop& loop, const Points& from, int64_t tiles
 
 // ---------------------------------------------------------------- forward and backward to the input
 
-/** to (+)= from * u (+ from2 * u2) (+ b): the operands are from, u, from2, u2 and what follows. */
+/** to (+)= from * w (+ from2 * w2) (+ b): the operands are from, w, from2, w2 and what follows. */
 template <class In, class Out>
 inline void correlate(const Step& step, const Context& context, const Winograd& g, const WinogradMaps& from, const WinogradMaps& to,
-                      int bias, int result) {
+                      const WeightsAtPoints& weights, int bias, int result) {
   const Loop loop(context, g);
   float* scratch = context.shared_as<float>();
   const Points in = g.points(from, scratch), out = g.points(to, scratch + g.block(from));
+  float* u[2];  // of each pair
+  u[0] = scratch + g.block(from) + g.block(to);
+  u[1] = u[0] + weights.size();
   for (int64_t p = 0; p < g.P; p++) {
+    for (int pair = 0; pair < 2; pair++)
+      if (step.has(2 * pair) && (p == 0 || step.operands[2 * pair + 1].stride != 0))
+        weights.make(loop, step.f32(2 * pair + 1, p), u[pair]);
     for (int64_t n = 0; n < g.N; n += g.images) {
       const int64_t images = min(g.images, g.N - n);
-      for (int pair = 0; pair < 4; pair += 2) {
-        if (!step.has(pair)) continue;
-        to_points<In>(g, loop, context, from, step.f32(pair, p) + n * from.size(), images, in);
-        multiply_weights(loop, in, images * g.tiles, from.channels, step.f32(pair + 1, p), to.channels, out, pair > 0);
+      for (int pair = 0; pair < 2; pair++) {
+        if (!step.has(2 * pair)) continue;
+        to_points<In>(g, loop, context, from, step.f32(2 * pair, p) + n * from.size(), images, in);
+        multiply_weights(loop, in, images * g.tiles, weights, u[pair], out, pair > 0);
       }
       const float* b = bias >= 0 && step.has(bias) ? step.f32(bias, p) : nullptr;
       from_points<Out>(g, loop, context, out, images, to, b, step.accumulate, step.f32(result, p) + n * to.size());
@@ -127,31 +186,24 @@ inline void correlate(const Step& step, const Context& context, const Winograd& 
 
 void forward(const Step& step, const Context& context) {
   const Winograd g(step);
-  correlate<Input, Output>(step, context, g, g.x(), g.y(), 4, 5);
+  correlate<Input, Output>(step, context, g, g.x(), g.y(), {g, false}, 4, 5);
 }
 
 void backward_input(const Step& step, const Context& context) {
   const Winograd g(step);
-  correlate<OutputAdjoint, InputAdjoint>(step, context, g, g.y(), g.x(), -1, 4);
+  correlate<OutputAdjoint, InputAdjoint>(step, context, g, g.y(), g.x(), {g, true}, -1, 4);
 }
 
-Workspace correlate_workspace(const Step& step) {
+Workspace correlate_workspace(const Step& step, bool turned) {
   const Winograd g(step);
-  return {(g.block(g.x()) + g.block(g.y())) * 4, g.turned() * 4};
+  const int64_t u = (step.has(2) ? 2 : 1) * WeightsAtPoints(g, turned).size();
+  return {(g.block(g.x()) + g.block(g.y()) + u) * 4, g.turned() * 4};
 }
 
-// ---------------------------------------------------------------- weights
+Workspace forward_workspace(const Step& step) { return correlate_workspace(step, false); }
+Workspace backward_input_workspace(const Step& step) { return correlate_workspace(step, true); }
 
-/** Nine taps of kLanes filters that are `stride` floats apart. */
-LIMBECK_INLINE void load_taps(const float* w, int64_t stride, int64_t filters, Vec* taps) {
-  for (int64_t t0 = 0; t0 < 9; t0 += kLanes) {
-    Vec square[kLanes];
-    for (int64_t f = 0; f < kLanes; f++)
-      square[f] = f < filters ? load_partial(w + f * stride + t0, min(kLanes, 9 - t0)) : zero();
-    transpose(square);
-    for (int64_t t = t0; t < min(9, t0 + kLanes); t++) taps[t] = square[t - t0];
-  }
-}
+// ---------------------------------------------------------------- backward to the weights
 
 LIMBECK_INLINE void store_taps(const Vec* taps, float* w, int64_t stride, int64_t filters, bool add) {
   for (int64_t t0 = 0; t0 < 9; t0 += kLanes) {
@@ -164,35 +216,6 @@ LIMBECK_INLINE void store_taps(const Vec* taps, float* w, int64_t stride, int64_
       store_partial(p, add ? load_partial(p, n) + square[f] : square[f], n);
     }
   }
-}
-
-/** u: at each point, panels of columns; columns are output channels and rows input channels, or the other way when turned. */
-void weights(const Step& step, const Context& context) {
-  enum { W, U };
-  const int64_t P = step.sizes[0], OC = step.sizes[1], C = step.sizes[2];
-  const bool turned = step.sizes[3] != 0;
-  const int64_t columns = turned ? C : OC, depth = turned ? OC : C;
-  const int64_t column_stride = turned ? 9 : 9 * C, depth_stride = turned ? 9 * C : 9;
-  const int64_t panels = ceil_div(columns, kPanel), size = weights_point(depth, columns);
-  const int64_t pieces = ceil_div(depth, 16);
-  context.pool.each(P * panels * pieces, [&](int64_t chunk, int) {
-    const int64_t p = chunk / (panels * pieces), panel = chunk / pieces % panels, piece = chunk % pieces;
-    const float* w = step.f32(W, p) + panel * kPanel * column_stride;
-    float* u = step.f32(U, p) + panel * kPanel * depth;
-    for (int64_t k = part_start(depth, pieces, piece); k < part_start(depth, pieces, piece + 1); k++) {
-      for (int64_t j = 0; j < kPanel; j += kLanes) {
-        Vec taps[9];
-        const int64_t filters = max(0, min(kLanes, columns - panel * kPanel - j));
-        load_taps(w + k * depth_stride + j * column_stride, column_stride, filters, taps);
-        float* to = u + k * kPanel + j;
-        transform<Weights>([&](int a, int b) { return taps[a * 3 + b]; },
-                           [&](int a, int b, Vec value) { store(to + (a * 6 + b) * size, value); });
-      }
-    }
-    if (panel == 0 && piece == 0)
-      for (int64_t point = 0; point < kPoints; point++)
-        for (int64_t j = 0; j < 16; j += kLanes) store(step.f32(U, p) + (point + 1) * size - 16 + j, zero());
-  });
 }
 
 void backward_weight(const Step& step, const Context& context) {
@@ -243,9 +266,8 @@ Workspace backward_weight_workspace(const Step& step) {
 #define SIZES {"P", "N", "C", "H", "W", "OC", "OH", "OW", "padding"}
 
 const Kernel kernels[] = {
-    {"winograd.weights", {"w", "u"}, {"P", "OC", "C", "turned"}, {}, weights, nullptr},
-    {"winograd.forward", {"x", "u", "x2", "u2", "b", "y"}, SIZES, {}, forward, correlate_workspace},
-    {"winograd.backwardInput", {"yBar", "u", "yBar2", "u2", "xBar"}, SIZES, {}, backward_input, correlate_workspace},
+    {"winograd.forward", {"x", "w", "x2", "w2", "b", "y"}, SIZES, {}, forward, forward_workspace},
+    {"winograd.backwardInput", {"yBar", "w", "yBar2", "w2", "xBar"}, SIZES, {}, backward_input, backward_input_workspace},
     {"winograd.backwardWeight", {"x", "yBar", "x2", "yBar2", "wBar"}, SIZES, {}, backward_weight, backward_weight_workspace},
 };
 
