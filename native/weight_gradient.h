@@ -9,31 +9,36 @@ namespace LIMBECK_ISA {
 LIMBECK_INLINE int64_t flat_size(int64_t positions) { return round_up(positions, kLanes); }
 
 struct WeightPlan {
+  /** Pieces for threads to share, and for them to end at nearly the same time. */
+  static constexpr int64_t kPieces = 16;
+
   int64_t columns;  // taps of all input channels of a group
   int64_t weights;  // of a group
-  int64_t pieces;   // of the batch of one member
   int64_t flat_row, vectors, panels;
   bool inner;
+  int64_t parts;     // of the output channels: whole panels
+  int64_t pieces;    // of the batch of one member
   int64_t together;  // images whose operands for a tile are in the first-level cache together
 
   explicit WeightPlan(const Convolution& g)
       : columns(g.C * g.taps),
         weights(g.OC * columns),
-        pieces(g.P * g.work() < 2 * kGrain ? 1 : chunks_of(g.work() / 2, most_pieces(g))),
         flat_row(flat_size(g.positions)),
         vectors(ceil_div(g.OC, kLanes)),
         panels(ceil_div(vectors, kWindowVectors)) {
     // Vector operations per tap; adding up the lanes of an inner product costs about a dozen.
     inner = g.OC * (flat_row / kLanes + 12) <= g.OH * g.OW * vectors;
+    // Every piece has sums of its own, which pays for enough positions only: where these are few, there are parts instead,
+    // which have none, but each of which reads the images again.
+    const int64_t enough = g.N * g.OH * g.OW / 512;
+    parts = inner || alone(g) || enough >= kPieces ? 1 : min(panels, 4);
+    pieces = alone(g) ? 1 : chunks_of(g.work() / 2, min(g.N, min(2 * kPieces, max(kPieces / parts, enough))));
     together = inner ? 32 * 1024 / (4 * (g.padded_size() + g.OC * flat_row)) : 240 / (g.OH * g.OW);
     together = max(1, min(min(16, g.N), together));
   }
 
-  /** Every piece has sums of its own, which only pays for enough positions, unless threads would have too little to share. */
-  static LIMBECK_INLINE int64_t most_pieces(const Convolution& g) {
-    return min(g.N, min(32, max(16, g.N * g.OH * g.OW / 512)));
-  }
-
+  /** Too little work to be shared. */
+  static LIMBECK_INLINE bool alone(const Convolution& g) { return g.P * g.work() < 2 * kGrain; }
   LIMBECK_INLINE int64_t start(int64_t panel) const { return part_start(vectors, panels, panel); }
   LIMBECK_INLINE int64_t lanes() const { return vectors * kLanes; }
 
@@ -65,9 +70,11 @@ LIMBECK_INLINE void weights_by_inner(const Convolution& g, const WeightPlan& pla
   }
 }
 
-/** Many output channels: vectors along them, the maps turned so that they lie side by side. */
-LIMBECK_INLINE void weights_by_windows(const Convolution& g, const WeightPlan& plan, const float* x, const float* y_bar,
-                                       int64_t images, const int32_t* taps, float* scratch, float* total) {
+/** Many output channels: vectors along them, the maps turned so that they lie side by side. Those of one part. */
+LIMBECK_INLINE void weights_by_windows(const Convolution& g, const WeightPlan& plan, int64_t part, const float* x,
+                                       const float* y_bar, int64_t images, const int32_t* taps, float* scratch, float* total) {
+  const int64_t first_panel = part_start(plan.panels, plan.parts, part);
+  const int64_t end_panel = part_start(plan.panels, plan.parts, part + 1);
   const int64_t map = g.OH * g.OW, padded_size = g.padded_size();
   const int32_t* positions = taps + plan.columns;
   float* padded = scratch;
@@ -79,7 +86,7 @@ LIMBECK_INLINE void weights_by_windows(const Convolution& g, const WeightPlan& p
     const float* from = x + n * g.G * g.x_size();
     for (int64_t i = 0; i < count && !g.as_is(); i++)
       pad_image(g, from + i * g.G * g.x_size(), padded + i * padded_size);
-    for (int64_t panel = 0; panel < plan.panels; panel++) {
+    for (int64_t panel = first_panel; panel < end_panel; panel++) {
       const int64_t first = plan.start(panel) * kLanes, size = plan.start(panel + 1) * kLanes - first;
       const float* y = y_bar + n * g.G * g.y_size() + first * map;
       for (int64_t i = 0; i < count; i++)
@@ -88,7 +95,7 @@ LIMBECK_INLINE void weights_by_windows(const Convolution& g, const WeightPlan& p
               plan.columns, size / kLanes);
     }
   }
-  for (int64_t panel = 0; panel < plan.panels; panel++) {
+  for (int64_t panel = first_panel; panel < end_panel; panel++) {
     const int64_t first = plan.start(panel) * kLanes, size = plan.start(panel + 1) * kLanes - first;
     each_column(sums + first * plan.columns, size, plan.columns, min(size, g.OC - first),
                 [&](int64_t j, int64_t i, Vec values, int64_t n) {

@@ -258,14 +258,16 @@ void backward_weight(const Step& step, const Context& context) {
       for (int64_t ow = 0; ow < g.OW; ow++) *next++ = static_cast<int32_t>(i * image_size + oh * g.width + ow);
 
   const auto one = [&](int64_t chunk, int worker) {
-    const int64_t p = chunk / pieces, piece = chunk % pieces;
+    const int64_t part = chunk % plan.parts, sum = chunk / plan.parts;
+    const int64_t p = sum / pieces, piece = sum % pieces;
     const int64_t first = part_start(g.N, pieces, piece), images = part_start(g.N, pieces, piece + 1) - first;
     float* scratch = context.worker_as<float>(worker);
     for (int64_t group = 0; group < g.G; group++) {
       const float* x = step.f32(X, p) + (first * g.G + group) * g.x_size();
       const float* y_bar = step.f32(YBar, p) + (first * g.G + group) * g.y_size();
-      float* total = partial + chunk * weights + group * plan.weights;
+      float* total = partial + sum * weights + group * plan.weights;
       if (Sparse(g).pays(g, y_bar)) {
+        if (part > 0) continue;  // the first has done all
         SparseWeights sums(g, scratch);
         for (int64_t i = 0; i < images; i++)
           sums.add(x + i * g.G * g.x_size(), map_finder(g, y_bar + i * g.G * g.y_size()));
@@ -273,15 +275,15 @@ void backward_weight(const Step& step, const Context& context) {
       } else if (plan.inner) {
         weights_by_inner(g, plan, x, y_bar, images, taps, scratch, total);
       } else {
-        weights_by_windows(g, plan, x, y_bar, images, taps, scratch, total);
+        weights_by_windows(g, plan, part, x, y_bar, images, taps, scratch, total);
       }
     }
   };
-  const bool alone = g.P * g.work() < 2 * kGrain;
+  const bool alone = WeightPlan::alone(g);
   if (alone) {
     for (int64_t p = 0; p < g.P; p++) one(p, 0);
   } else {
-    context.pool.each(g.P * pieces, one);
+    context.pool.each(g.P * pieces * plan.parts, one);
   }
 
   const auto add_up = [&](int64_t p, int64_t from, int64_t to) {
