@@ -278,8 +278,18 @@ export async function openCpuDevice(options: CpuOptions = {}): Promise<Device> {
   return new CpuDevice(options);
 }
 
+/** What the `cpu` engine would use here. */
+export interface CpuInfo {
+  /** The instruction set: `avx512`, `avx2`, `sse2` or `neon`. */
+  isa: string;
+  /** Every instruction set this processor can run, the best first. */
+  isas: string[];
+  /** How many threads. */
+  threads: number;
+}
+
 /** What the engine would use, and every instruction set it could; throws ERR_DEVICE when the addon is not there. */
-export function cpuInfo(): { isa: string; isas: string[]; threads: number } {
+export function cpuInfo(): CpuInfo {
   const isas = loadBinding().isas();
   return { isa: process.env.LIMBECK_ISA || isas[0], isas, threads: Math.min(availableParallelism(), 16) };
 }

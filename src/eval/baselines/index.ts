@@ -51,6 +51,10 @@ export const neighbourBaselines: readonly NeighbourBaseline[] = [
   { name: 'neighboursOfKMeans', title: 'k-means centroids, nearest neighbour', of: kMeans, draws: 3, k: 1 },
 ];
 
+/**
+ * Names of the baselines that `evaluate` takes: real images, means, centroids and core sets of the same number, and
+ * nearest neighbours.
+ */
 export const baselineNames: readonly string[] = [...baselines, ...neighbourBaselines].map(({ name }) => name);
 
 /** What is compared with unless asked otherwise: what takes no longer than the distilled images themselves. */
