@@ -52,8 +52,8 @@ async function holds(loader: string) {
 from torch.nn.utils import parameters_to_vector
 parameters_to_vector(network.parameters()).detach().numpy().astype("<f4").tofile("trained.bin")
 `;
-  project.save(`${loader}.py`, code(loader, 'train', 'measure') + save);
-  const said = await project.run(python!, `${loader}.py`);
+  project.save(`use-${loader}.py`, code(loader, 'train', 'measure') + save);
+  const said = await project.run(python!, `use-${loader}.py`);
   const { parameters, accuracy } = await trainedHere();
   const bytes = readFileSync(join(project.folder, 'trained.bin'));
   const trained = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
