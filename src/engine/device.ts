@@ -18,7 +18,10 @@ export interface Tensor {
   readonly dtype: DType;
   /** Elements. */
   readonly length: number;
-  /** Replaces elements from `offset` on; after every run asked for earlier. Lengths and ranges are checked. */
+  /**
+   * Replaces elements from `offset` on; after every run asked for earlier. Throws ERR_SHAPE for what reaches beyond the end, ERR_DATA
+   * for numbers that its type has not.
+   */
   write(values: ArrayLike<number>, offset?: number): Promise<void>;
   /** A copy of all elements, after every run asked for earlier. */
   read(): Promise<Numbers>;
@@ -73,7 +76,10 @@ export interface Device {
   readonly description: string;
   /** A tensor of zeros, or of `values` when given. Throws ERR_OUT_OF_MEMORY when there is no room. */
   tensor(dtype: DType, length: number, values?: ArrayLike<number>): Promise<Tensor>;
-  /** Binds every external slot of the program, by name, to a tensor of the same type and length. */
+  /**
+   * Binds every external slot of the program, by name, to a tensor of the same type and length. Throws ERR_PROGRAM where one is
+   * missing, of another device or disposed, ERR_SHAPE for another length, ERR_OUT_OF_MEMORY where there is no room for what lives inside a run.
+   */
   load(program: Program, bindings: Readonly<Record<string, Tensor>>): Promise<Executable>;
   /** Measures what the processor can do at best, in less than a second; only where the engine can (`cpu`). */
   peak?(): Promise<Peak>;

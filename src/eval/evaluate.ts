@@ -141,7 +141,7 @@ export function networksOf(
  * was made for and for others. Everything there is to choose is chosen on the validation split.
  *
  * @throws ERR_OPTION for an unknown protocol, baseline, augmentation or architecture; ERR_SHAPE where the set is of other images than
- * the data; ERR_DATA where the test split is empty; ERR_OUT_OF_MEMORY
+ * the data; ERR_DATA where the validation or test split is empty; ERR_OUT_OF_MEMORY
  */
 export async function evaluate(
   device: Device,

@@ -52,8 +52,9 @@ export const neighbourBaselines: readonly NeighbourBaseline[] = [
 ];
 
 /**
- * Names of the baselines that `evaluate` takes: real images, means, centroids and core sets of the same number, and
- * nearest neighbours.
+ * Names of the baselines that `evaluate` takes, of as many images as the distilled set has: `randomReal`, `bestOfRandom` (the
+ * "optimised" images of Wang et al. 2018), `classMeans`, `kMeans`, `herding` (Welling 2009), `kCentre` (Sener & Savarese 2018), and
+ * the nearest neighbours of random images and of centroids, `neighboursOfRandom` and `neighboursOfKMeans`.
  */
 export const baselineNames: readonly string[] = [...baselines, ...neighbourBaselines].map(({ name }) => name);
 
