@@ -1,21 +1,35 @@
 /**
  * limbeck in a browser: the `webgpu` and `reference` engines and everything that needs no files. Nothing of Node is
  * imported from here.
+ *
+ * @module limbeck/browser
  */
 import type { Device } from './engine/device.js';
 import { ReferenceDevice } from './engine/reference.js';
 import { openBrowserDevice } from './engine/webgpu/browser.js';
 import { LimbeckError } from './util/errors.js';
 
-export { type ArrayDataset, datasetFromArrays } from './data/arrays.js';
+export { type ArrayDataset, type ArraySplit, datasetFromArrays } from './data/arrays.js';
 export type { Dataset, Split } from './data/dataset.js';
 export { type DigitsOptions, generateDigits } from './data/digits.js';
-export type { Device, EngineName, Executable, Numbers, RunOptions, Tensor } from './engine/device.js';
+export type {
+  Device,
+  DeviceMemory,
+  EngineName,
+  Executable,
+  Numbers,
+  RunOptions,
+  StepTimes,
+  Tensor,
+} from './engine/device.js';
+export type { Peak } from './engine/profile.js';
+export type { DType, Program, ProgramBytes } from './engine/program.js';
 export { type Artefact, type ArtefactNotes, decodeArtefact, encodeArtefact } from './eval/artefact.js';
 export { baselineNames } from './eval/baselines/index.js';
-export { decodeCheckpoint, encodeCheckpoint } from './eval/checkpoint.js';
+export { decodeCheckpoint, encodeCheckpoint, type StoredCheckpoint } from './eval/checkpoint.js';
 export type { NetworkAccuracy } from './eval/comparison.js';
 export {
+  type BestLook,
   type Checkpoint,
   type CurvePoint,
   type Distillation,
@@ -23,12 +37,19 @@ export {
   distill,
   type Progress,
 } from './eval/distill.js';
-export { type DistilledSet, type EvaluateOptions, type Evaluation, evaluate } from './eval/evaluate.js';
+export {
+  type BaselineAccuracy,
+  type DistilledSet,
+  type EvaluateOptions,
+  type Evaluation,
+  evaluate,
+} from './eval/evaluate.js';
 export { type DistillOptions, defaults, type ResolvedOptions, resolveOptions } from './eval/options.js';
 export type { Protocol } from './eval/protocol.js';
 export { protocols } from './eval/protocols.js';
 export type { Accuracy } from './eval/statistics.js';
 export { type TrainedNetworks, type TrainOptions, trainNetworks } from './eval/train-networks.js';
+export type { DistilledArrays } from './methods/outer-loop.js';
 export {
   createNetwork,
   Network,
@@ -36,14 +57,19 @@ export {
   type NetworkSpec,
   networkNames,
   networkSpec,
+  type Parameter,
+  type WeightScheme,
 } from './networks/index.js';
 export type { LossName } from './train/loss.js';
 export { type MetaGradient, type MetaGradientOptions, metaGradient } from './train/meta-gradient.js';
+export type { MinibatchTraining } from './train/minibatch.js';
+export type { Schedule } from './train/schedule.js';
 export type { OptimizerOptions, Training } from './train/training.js';
 export { type ErrorCode, LimbeckError } from './util/errors.js';
 export { version } from './util/version.js';
 export { type Watched, watch } from './util/watch.js';
 
+/** The engines that a browser has. */
 export type BrowserEngine = 'webgpu' | 'reference';
 
 const openers: Record<BrowserEngine, () => Promise<Device>> = {

@@ -1,27 +1,65 @@
-/** limbeck: distils data sets. See README.md for a tour and docs/design.md for how it is built. */
-export { type ArrayDataset, datasetFromArrays } from './data/arrays.js';
+/**
+ * Distils data sets, in Node. `docs/tutorial.md` is the way in, `docs/design.md` says how it is built.
+ *
+ * - Engines: {@link openDevice}, {@link chooseDevice}, {@link probeAdapters}, {@link cpuInfo}; a {@link Device} is what everything
+ *   else computes on
+ * - Data: {@link loadDataset}, {@link datasetFromArrays}, {@link generateDigits}, {@link downloadDataset}, {@link loadIdxFolder},
+ *   {@link readIdx}, {@link whiten}, {@link unwhiten}
+ * - Distilling: {@link distill} with {@link DistillOptions}, whose defaults are {@link defaults}; {@link watch}
+ * - Numbers: {@link evaluate} under one of the {@link protocols}, {@link trainNetworks}, {@link profileStep}
+ * - Files: {@link encodeArtefact} and {@link decodeArtefact}, {@link encodeCheckpoint} and {@link decodeCheckpoint},
+ *   {@link encodeNetworks}; pictures by {@link contactSheet}, {@link encodePng}, {@link reportHtml}
+ * - Whole runs in a folder: {@link distillToFolder}, {@link resumeFolder}, {@link readRun}, {@link RunFolder}
+ * - Networks: {@link createNetwork}, {@link networkNames}, {@link networkSpec}
+ * - An outer loop of your own: {@link metaGradient}, {@link recordMetaGradient}
+ * - Errors: {@link LimbeckError} with an {@link ErrorCode}
+ *
+ * Arrays are flat; shapes stand in brackets, the last axis fastest. P is networks, N images, `C H W` channels and map, K classes. What
+ * takes a `signal` stops when it is aborted; what a function throws is a {@link LimbeckError} with the code that is named.
+ *
+ * @module limbeck
+ */
+export { type ArrayDataset, type ArraySplit, datasetFromArrays } from './data/arrays.js';
 export type { Dataset, Split, Whitening } from './data/dataset.js';
 export { type DigitsOptions, generateDigits } from './data/digits.js';
-export { loadIdxFolder, readIdx } from './data/idx.js';
+export { type IdxFolderOptions, loadIdxFolder, readIdx } from './data/idx.js';
+export type { IdxArray } from './data/idx-file.js';
 export { type LoadOptions, loadDataset, type Reading } from './data/load.js';
 export {
   type DownloadDatasetOptions,
+  type DownloadedDataset,
   type DownloadedFile,
   downloadDataset,
   downloadNames,
 } from './data/published.js';
 export { unwhiten, whiten } from './data/zca.js';
-export { type CpuOptions, cpuInfo } from './engine/cpu/device.js';
-export type { Device, EngineName, Executable, Numbers, RunOptions, Tensor } from './engine/device.js';
-export { chooseDevice, type DeviceChoice, type OpenDeviceOptions, openDevice } from './engine/open.js';
-export type { Peak } from './engine/profile.js';
-export type { Program } from './engine/program.js';
+export { type CpuInfo, type CpuOptions, cpuInfo } from './engine/cpu/device.js';
+export type {
+  Device,
+  DeviceMemory,
+  EngineName,
+  Executable,
+  Numbers,
+  RunOptions,
+  StepTimes,
+  Tensor,
+} from './engine/device.js';
+export {
+  type ChosenDevice,
+  chooseDevice,
+  type DeviceChoice,
+  type OpenDeviceOptions,
+  openDevice,
+} from './engine/open.js';
+export type { Cost, KernelCost, Peak, Profile, ShapeCost } from './engine/profile.js';
+export type { DType, Program, ProgramBytes } from './engine/program.js';
 export { type AdapterReport, type Probe, probeAdapters } from './engine/webgpu/probe.js';
 export { type Artefact, type ArtefactNotes, decodeArtefact, encodeArtefact } from './eval/artefact.js';
 export { baselineNames } from './eval/baselines/index.js';
-export { decodeCheckpoint, encodeCheckpoint } from './eval/checkpoint.js';
+export { decodeCheckpoint, encodeCheckpoint, type StoredCheckpoint } from './eval/checkpoint.js';
 export type { NetworkAccuracy } from './eval/comparison.js';
 export {
+  type BestLook,
   type Checkpoint,
   type CurvePoint,
   type Distillation,
@@ -29,14 +67,21 @@ export {
   distill,
   type Progress,
 } from './eval/distill.js';
-export { type DistilledSet, type EvaluateOptions, type Evaluation, evaluate } from './eval/evaluate.js';
+export {
+  type BaselineAccuracy,
+  type DistilledSet,
+  type EvaluateOptions,
+  type Evaluation,
+  evaluate,
+} from './eval/evaluate.js';
 export { encodeNetworks } from './eval/networks-file.js';
 export { type DistillOptions, defaults, type ResolvedOptions, resolveOptions } from './eval/options.js';
-export { profileStep, type StepProfile } from './eval/profile-step.js';
+export { profileStep, type StepProfile, type Times } from './eval/profile-step.js';
 export type { Protocol } from './eval/protocol.js';
 export { protocols } from './eval/protocols.js';
 export type { Accuracy } from './eval/statistics.js';
 export { type TrainedNetworks, type TrainOptions, trainNetworks } from './eval/train-networks.js';
+export type { DistilledArrays } from './methods/outer-loop.js';
 export {
   createNetwork,
   Network,
@@ -45,10 +90,19 @@ export {
   networkNames,
   networkSpec,
   type Parameter,
+  type WeightScheme,
 } from './networks/index.js';
 export { contactSheet } from './report/contact-sheet.js';
 export { reportHtml } from './report/html.js';
-export type { RunConfig, RunOrigin, RunRecord } from './report/record.js';
+export type { Look } from './report/pixels.js';
+export type {
+  DatasetRecord,
+  EngineChoice,
+  EvaluationRecord,
+  RunConfig,
+  RunOrigin,
+  RunRecord,
+} from './report/record.js';
 export {
   type BegunRun,
   type DistillToFolderControl,
@@ -68,6 +122,8 @@ export {
   metaGradient,
   recordMetaGradient,
 } from './train/meta-gradient.js';
+export type { MinibatchTraining } from './train/minibatch.js';
+export type { Schedule } from './train/schedule.js';
 export type { OptimizerOptions, Training } from './train/training.js';
 export { type ErrorCode, LimbeckError } from './util/errors.js';
 export { encodePng, type PngImage } from './util/png.js';

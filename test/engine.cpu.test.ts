@@ -12,6 +12,8 @@ import * as lrn from '../src/engine/ops/lrn.js';
 import * as momentum from '../src/engine/ops/momentum.js';
 import * as norm from '../src/engine/ops/norm.js';
 import { type Program, Recorder } from '../src/engine/program.js';
+import { createNetwork } from '../src/networks/index.js';
+import { recordMetaGradient } from '../src/train/meta-gradient.js';
 import { expectCaseAgrees, prepareCase, runCase } from './harness/cases.js';
 import { cases, kernelsOf, ops } from './harness/native-cases.js';
 import { root } from './harness/repository.js';
@@ -201,6 +203,27 @@ describe('runs', () => {
     controller.abort();
     await expect(run).rejects.toThrow();
     expect(ticks).toBe(10);
+  });
+
+  it('are planned in pieces, between which others get their turn', async () => {
+    const opened = await device();
+    const program = recordMetaGradient({
+      network: createNetwork({ name: 'lenet', inputShape: [1, 28, 28], classes: 10 }),
+      ...{ members: 1, n: 10, B: 64, steps: 1, epochs: 3 },
+    });
+    const bindings: Record<string, Tensor> = {};
+    for (const { external, name, dtype, length } of program.slots)
+      if (external) bindings[name] = await opened.tensor(dtype, length);
+    let turns = 0;
+    const ticking = setInterval(() => turns++, 0);
+    const executable = await opened.load(program, bindings);
+    clearInterval(ticking);
+    expect(turns).toBeGreaterThanOrEqual(3);
+    executable.dispose();
+
+    const given = opened.load(program, bindings);
+    bindings.images.dispose();
+    await expect(given).rejects.toMatchObject({ code: 'ERR_PROGRAM' });
   });
 
   it('of two devices go side by side', async () => {

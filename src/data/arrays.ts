@@ -15,6 +15,7 @@ export interface ArraySplit {
   readonly labels: ArrayLike<number>;
 }
 
+/** A data set in plain arrays, for `datasetFromArrays`. */
 export interface ArrayDataset {
   /** 'arrays' when missing. */
   readonly name?: string;
@@ -22,6 +23,7 @@ export interface ArrayDataset {
   readonly imageShape: readonly [number, number, number];
   /** 2 .. 256; the largest label + 1 when missing. */
   readonly classes?: number;
+  /** Training images; of them validation images are taken where there are none. */
   readonly train: ArraySplit;
   /** When missing, 5000 images or a tenth of `train`, whichever is smaller, are split off. */
   readonly validation?: ArraySplit;

@@ -4,11 +4,13 @@ export interface Split {
   readonly images: Uint8Array | Float32Array;
   /** `[count]`, each in `0 .. classes - 1`. */
   readonly labels: Uint8Array;
+  /** How many images. */
   readonly count: number;
 }
 
 /** What undoes ZCA: a picture is mean + inverse z; see zca.ts. */
 export interface Whitening {
+  /** What was added to the diagonal of the covariance C. */
   readonly epsilon: number;
   /** `[C * H * W]`, of pixels in 0..1. */
   readonly mean: Float64Array;
@@ -23,20 +25,26 @@ export interface Whitening {
  * opened by `eval` alone.
  */
 export interface Dataset {
+  /** For people: what the set is called in reports. */
   readonly name: string;
   /** `[C, H, W]` of one image. */
   readonly imageShape: readonly [number, number, number];
+  /** How many classes, K. */
   readonly classes: number;
   /** Shown beside the images; `['0', '1', …]` when the set has no better names. */
   readonly classNames: readonly string[];
   /** Per channel, of pixel values scaled to 0..1 (bytes / 255; floats are taken as they are). */
   readonly mean: readonly number[];
+  /** Standard deviations, as `mean`. */
   readonly std: readonly number[];
   /** Present where the images are ZCA-whitened; `mean` and `std` are then 0 and 1. */
   readonly zca?: Whitening;
   /** How it was split, where the files did not say: for people. */
   readonly splitNote?: string;
+  /** What is distilled. */
   readonly train: Split;
+  /** What results are chosen on. */
   readonly validation: Split;
+  /** What the final number is measured on, once; may be empty. */
   readonly test: Split;
 }

@@ -9,12 +9,15 @@ import { DIGIT_STYLES } from './handwriting/skeletons.js';
 import { drawStroke } from './handwriting/stroke.js';
 import { channelStatistics } from './statistics.js';
 
+/** How many digits to draw, of what size, and from which seed. */
 export interface DigitsOptions {
   /** Non-negative whole number; 0 when missing. */
   readonly seed?: number;
   /** Images of each split, at least 1; 10,000, 1000 and 2000 when missing. */
   readonly train?: number;
+  /** As `train`. */
   readonly validation?: number;
+  /** As `train`. */
   readonly test?: number;
   /** Height and width in pixels, 8 .. 256; 28 when missing. */
   readonly size?: number;

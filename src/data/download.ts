@@ -13,6 +13,7 @@ export interface DownloadOptions {
     readonly bytes: number;
     readonly total?: number;
   }) => void;
+  /** Stops; what has come stays, and the next call goes on from there. */
   readonly signal?: AbortSignal;
   /** For each mirror. */
   readonly attempts?: number;

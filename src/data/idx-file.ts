@@ -4,7 +4,9 @@ import { MAX_BYTES, messageOf, readBytes, unreadable } from './bytes.js';
 
 /** An IDX file's content: `data` has one byte per element of `shape`, last axis fastest. */
 export interface IdxArray {
+  /** Sizes of its axes, one to four. */
   readonly shape: number[];
+  /** Its elements. */
   readonly data: Uint8Array;
 }
 

@@ -9,6 +9,7 @@ import { channelStatistics } from './statistics.js';
 
 export { readIdx } from './idx-file.js';
 
+/** How to read a folder of IDX files. */
 export interface IdxFolderOptions {
   /** 2 .. 256; the largest label + 1 when missing. */
   readonly classes?: number;

@@ -11,6 +11,7 @@ export interface DecodeOptions {
   readonly imageSize?: ImageSize;
   /** 1 (grey) or 3 (RGB); when missing, 1 if no pixel of any image has a colour. */
   readonly channels?: number;
+  /** Images decoded so far, and how many there are. */
   readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
 }
 

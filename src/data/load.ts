@@ -27,6 +27,7 @@ export interface Reading {
   readonly zca?: boolean;
 }
 
+/** What `loadDataset` takes; an option that does not apply to the format is ERR_OPTION. */
 export interface LoadOptions extends IdxFolderOptions, Reading, Pick<DecodeOptions, 'onProgress'> {
   /** For 'digits': how many images to generate, and from which seed. */
   readonly digits?: DigitsOptions;

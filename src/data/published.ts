@@ -3,8 +3,11 @@ import { LimbeckError } from '../util/errors.js';
 import { catalogue } from './catalogue.js';
 import { type DownloadOptions, downloadFile } from './download.js';
 
+/** A file of a published data set that is there now. */
 export interface DownloadedFile {
+  /** Its path. */
   readonly file: string;
+  /** Its MD5 sum, in hexadecimal. */
   readonly md5: string;
   /** Whether there is a published checksum, which it then fits. */
   readonly checked: boolean;
@@ -12,11 +15,21 @@ export interface DownloadedFile {
   readonly fetched: boolean;
 }
 
+/** A published data set that is there now. */
+export interface DownloadedDataset {
+  /** What `loadDataset` takes: the folder or file. */
+  readonly dataset: string;
+  /** In the order of the catalogue. */
+  readonly files: readonly DownloadedFile[];
+}
+
+/** Where to fetch a published data set from, and where to. */
 export interface DownloadDatasetOptions extends DownloadOptions {
   /** Folder for the files; default `data/<name>`. */
   readonly to?: string;
   /** Address to fetch from instead, ending with a slash; the checksums stay. */
   readonly from?: string;
+  /** Called for every file that is there, in order. */
   readonly onFile?: (file: DownloadedFile) => void;
 }
 
@@ -24,13 +37,15 @@ export interface DownloadDatasetOptions extends DownloadOptions {
 export const downloadNames: readonly string[] = Object.keys(catalogue);
 
 /**
- * Fetches a published data set and checks it; goes on where it was stopped. `dataset` is what `loadDataset` takes. Throws
- * ERR_OPTION for an unknown name or an address that is none.
+ * Fetches a published data set (one of `downloadNames`) and checks it; goes on where it was stopped.
+ *
+ * @throws ERR_OPTION for an unknown name or an address that is none; ERR_DOWNLOAD where no mirror has a file; ERR_CHECKSUM for one
+ * that is not the published one; ERR_FILE_WRITE
  */
 export async function downloadDataset(
   name: string,
   options: DownloadDatasetOptions = {},
-): Promise<{ readonly dataset: string; readonly files: readonly DownloadedFile[] }> {
+): Promise<DownloadedDataset> {
   if (!Object.hasOwn(catalogue, name))
     throw new LimbeckError(
       'ERR_OPTION',

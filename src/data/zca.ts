@@ -48,7 +48,7 @@ export async function whiten(dataset: Dataset, epsilon = EPSILON): Promise<Datas
   });
 }
 
-/** Whitened images `[count, n]` as pictures in 0..1 again. */
+/** Whitened images `[count, n]` as pictures, pixels mostly in 0..1, again: `mean + inverse z`. */
 export function unwhiten({ mean, inverse }: Whitening, images: Float32Array): Float32Array {
   const n = mean.length;
   const out = new Float32Array(images.length);

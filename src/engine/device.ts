@@ -6,6 +6,7 @@ export type Numbers = Float32Array | Float64Array | Uint32Array | Uint8Array;
 
 /** The steps as the engine runs them, which may be others than the program's, and in another order. */
 export interface StepTimes {
+  /** In the order in which they ran. */
   readonly steps: readonly Step[];
   /** One number a step. */
   readonly nanoseconds: ArrayLike<number>;
@@ -13,16 +14,22 @@ export interface StepTimes {
 
 /** A tensor that lives on a device and outlasts programs: data sets, parameters, distilled images, counters. */
 export interface Tensor {
+  /** Type of its elements. */
   readonly dtype: DType;
   /** Elements. */
   readonly length: number;
-  /** Replaces elements from `offset` on; after every run asked for earlier. Lengths and ranges are checked. */
+  /**
+   * Replaces elements from `offset` on; after every run asked for earlier. Throws ERR_SHAPE for what reaches beyond the end, ERR_DATA
+   * for numbers that its type has not.
+   */
   write(values: ArrayLike<number>, offset?: number): Promise<void>;
   /** A copy of all elements, after every run asked for earlier. */
   read(): Promise<Numbers>;
+  /** Gives its memory back; using it afterwards is ERR_PROGRAM. */
   dispose(): void;
 }
 
+/** How to run a program. */
 export interface RunOptions {
   /** How many times to run the program; counters on the device tell the runs apart. Default 1. */
   readonly times?: number;
@@ -32,31 +39,54 @@ export interface RunOptions {
 
 /** A program loaded on a device: memory planned, kernels chosen, nothing allocated from then on. */
 export interface Executable {
+  /** What was loaded. */
   readonly program: Program;
+  /** Runs the program in its turn; done when the device is. Throws ERR_DEVICE when the device was lost. */
   run(options?: RunOptions): Promise<void>;
   /** Runs, and tells how long each step took in all; only where the engine can (`cpu`). */
   profile?(options?: RunOptions): Promise<StepTimes>;
+  /** Gives its memory back; tensors that were bound stay. */
   dispose(): void;
 }
 
+/**
+ * `reference`: float64 TypeScript, the definition; `cpu`: native, SIMD and threads; `webgpu`: WGSL, through Dawn or a
+ * browser.
+ */
 export type EngineName = 'reference' | 'cpu' | 'webgpu';
+
+/** What of a device is alive. */
+export interface DeviceMemory {
+  /** Tensors that have not been disposed. */
+  tensors: number;
+  /** Loaded programs that have not been disposed. */
+  executables: number;
+  /** Of all of them; not what the engine needs besides. */
+  bytes: number;
+}
 
 /**
  * One engine on one processor. Everything is asynchronous and happens in the order it was asked for. Tensors
  * and executables belong to their device; disposing it disposes them.
  */
 export interface Device {
+  /** Which engine it is. */
   readonly engine: EngineName;
   /** For people: `cpu (avx512, 2 threads)`. */
   readonly description: string;
   /** A tensor of zeros, or of `values` when given. Throws ERR_OUT_OF_MEMORY when there is no room. */
   tensor(dtype: DType, length: number, values?: ArrayLike<number>): Promise<Tensor>;
-  /** Binds every external slot of the program, by name, to a tensor of the same type and length. */
+  /**
+   * Binds every external slot of the program, by name, to a tensor of the same type and length. Throws ERR_PROGRAM where one is
+   * missing, of another device or disposed, ERR_SHAPE for another length, ERR_OUT_OF_MEMORY where there is no room for what lives inside a run.
+   */
   load(program: Program, bindings: Readonly<Record<string, Tensor>>): Promise<Executable>;
   /** Measures what the processor can do at best, in less than a second; only where the engine can (`cpu`). */
   peak?(): Promise<Peak>;
   /** What is alive: for leak checks. */
-  memory(): { tensors: number; executables: number; bytes: number };
+  memory(): DeviceMemory;
+  /** Ends what is running and gives everything back; calls afterwards are ERR_DEVICE. */
   dispose(): Promise<void>;
+  /** The same, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -1,3 +1,4 @@
+import { breathe } from '../util/breathe.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Owned } from '../util/owned.js';
 import type { Device, Executable, Tensor } from './device.js';
@@ -19,6 +20,8 @@ export async function loadWithTensors(
   owned: Owned,
   given: Readonly<Record<string, Tensor>> = {},
 ): Promise<Bound> {
+  // Whoever calls has just recorded the program, and loading begins with planning it.
+  await breathe();
   const tensors: Record<string, Tensor> = { ...given };
   for (const { external, name, dtype, length } of program.slots)
     if (external) tensors[name] ??= owned.own(await named(program, name, device.tensor(dtype, length)));

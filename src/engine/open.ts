@@ -2,8 +2,10 @@ import { LimbeckError } from '../util/errors.js';
 import type { Device, EngineName } from './device.js';
 import { ReferenceDevice } from './reference.js';
 
+/** An engine by name, or `auto`: `webgpu` where there is a GPU, else `cpu`. */
 export type DeviceChoice = 'auto' | EngineName;
 
+/** Options of the engines; each takes its own and leaves the others. */
 export interface OpenDeviceOptions {
   /** Threads of the `cpu` engine; default: all cores, at most 16. */
   readonly threads?: number;
@@ -38,8 +40,16 @@ export async function openDevice(
   return openers[choice](options);
 }
 
+/** What `auto` means here. */
+export interface ChosenDevice {
+  /** The engine. */
+  engine: EngineName;
+  /** Why this one, for people. */
+  reason: string;
+}
+
 /** Which engine `auto` takes, and why, in one sentence. */
-export async function chooseDevice(): Promise<{ engine: EngineName; reason: string }> {
+export async function chooseDevice(): Promise<ChosenDevice> {
   const { probeAdapters } = await import('./webgpu/probe.js');
   const { adapters, reason } = await probeAdapters();
   const gpu = adapters.find((adapter) => !adapter.software);

@@ -17,14 +17,19 @@ export function betterOf(a: Peak, b: Peak): Peak {
 
 /** What some steps of a program cost in one run, and how near they come to the two limits of the processor. */
 export interface Cost {
+  /** Steps. */
   readonly calls: number;
+  /** Of one run, all its steps together. */
   readonly milliseconds: number;
   /** Of the time of the program, 0 to 1. */
   readonly share: number;
+  /** Floating-point operations; a multiply-add counts as two. */
   readonly flops: number;
   /** Operands read and written, each once. */
   readonly bytes: number;
+  /** 10^9 of those per second. */
   readonly gigaflopsPerSecond: number;
+  /** 10^9 bytes of operands per second. */
   readonly gigabytesPerSecond: number;
   /** Of the peak of all threads, 0 to 1. */
   readonly ofPeak: number;
@@ -34,10 +39,13 @@ export interface Cost {
   readonly limit: 'compute' | 'memory' | 'neither';
 }
 
+/** What all steps of a kernel cost. */
 export interface KernelCost extends Cost {
+  /** `conv2d.forward` and the like. */
   readonly kernel: string;
 }
 
+/** What all steps of a kernel on operands of one shape cost. */
 export interface ShapeCost extends KernelCost {
   /** `1024x6x14x14, 16x6x5x5 → 1024x16x10x10` */
   readonly shape: string;
@@ -46,6 +54,7 @@ export interface ShapeCost extends KernelCost {
 export interface Profile extends Cost {
   /** By kernel and by kernel and shape, the longest first. */
   readonly kernels: readonly KernelCost[];
+  /** By kernel and shape. */
   readonly shapes: readonly ShapeCost[];
 }
 

@@ -10,11 +10,13 @@ import { planMemory } from './memory.js';
  * recorded; a run checks nothing. Whatever changes between runs lives in a slot, never in a JavaScript number.
  */
 
+/** Type of the elements of a slot or tensor. */
 export type DType = 'f32' | 'u32' | 'u8';
 
 /** Bytes of one element on the `cpu` and `webgpu` engines (the reference engine holds f32 slots in float64). */
 export const bytesOf: Record<DType, number> = { f32: 4, u32: 4, u8: 1 };
 
+/** A tensor that the steps of a program name. */
 export interface Slot {
   readonly id: number;
   readonly name: string;
@@ -74,10 +76,25 @@ export function reshape(view: View, shape: readonly number[]): View {
   return { ...view, shape };
 }
 
+/** What the slots of a program take. */
+export interface ProgramBytes {
+  /** Tensors that the caller binds. */
+  external: number;
+  /** What lives inside a run, as planned. */
+  temporary: number;
+  /** Both. */
+  total: number;
+}
+
+/** A recorded program: a list of steps over named slots, which any engine can load and run many times. */
 export class Program {
+  /** A recorder makes them. */
   constructor(
+    /** For people. */
     readonly name: string,
+    /** What its steps read and write. */
     readonly slots: readonly Slot[],
+    /** What is done, in order. */
     readonly steps: readonly Step[],
   ) {}
 
@@ -87,7 +104,7 @@ export class Program {
   }
 
   /** Bytes the slots need on the `webgpu` engine; on `cpu`, where they lie closer, less (see `planArena`). */
-  bytes(): { external: number; temporary: number; total: number } {
+  bytes(): ProgramBytes {
     const external = this.slots
       .filter((slot) => slot.external)
       .reduce((sum, slot) => sum + slot.length * bytesOf[slot.dtype], 0);

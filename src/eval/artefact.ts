@@ -11,6 +11,7 @@ import { checkFinite, damaged, readingOf, StoredFields } from './stored-fields.j
 
 /** What `distilled.safetensors` says about itself besides the set. */
 export interface ArtefactNotes {
+  /** Name of the data set. */
   readonly dataset: string;
   /** Where the data came from: the generated digits, or a file or folder that whoever evaluates must name. */
   readonly source?: 'digits' | 'folder';
@@ -20,18 +21,25 @@ export interface ArtefactNotes {
   readonly reading?: Reading;
   /** SHA-256, in hexadecimal, of all images and labels: tells whether an evaluation uses the same data. */
   readonly dataSha256?: string;
+  /** Names of the classes, `[K]`. */
   readonly classNames: readonly string[];
   /** Per channel; images are stored as `(pixel - mean) / std` of pixels in 0..1. */
   readonly mean: readonly number[];
+  /** As `mean`. */
   readonly std: readonly number[];
+  /** What it was made on, in words. */
   readonly engine: string;
+  /** What it was made with. */
   readonly options: ResolvedOptions;
   /** Percent. */
   readonly validationAccuracy: number;
 }
 
+/** What `distilled.safetensors` holds. */
 export interface Artefact {
+  /** The distilled set. */
   readonly set: DistilledSet;
+  /** Where it comes from. */
   readonly notes: ArtefactNotes;
   /** Of whitened images: what they look like, pixels mostly in 0..1; written for others to look at. */
   readonly shown?: Float32Array;

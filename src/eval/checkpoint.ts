@@ -26,11 +26,16 @@ export function encodeCheckpoint(
   return encodeSafetensors(tensors, { format, run: JSON.stringify(run) });
 }
 
-/** Reads and checks what `encodeCheckpoint` wrote; ERR_FILE_FORMAT for anything else. `extra` is its writer's to check. */
-export function decodeCheckpoint(bytes: Uint8Array): {
+/** What the bytes of a checkpoint hold. */
+export interface StoredCheckpoint {
+  /** What `distill` takes as `resume`. */
   checkpoint: Checkpoint;
+  /** What travelled along. */
   extra: Record<string, unknown>;
-} {
+}
+
+/** Reads and checks what `encodeCheckpoint` wrote; ERR_FILE_FORMAT for anything else. `extra` is its writer's to check. */
+export function decodeCheckpoint(bytes: Uint8Array): StoredCheckpoint {
   const { tensors, metadata } = decodeSafetensors(bytes);
   if (metadata.format !== format)
     throw damaged(file, `format is ${JSON.stringify(metadata.format)}, expected ${format}`);

@@ -12,11 +12,13 @@ import { Trial, type TrialRun } from './trial.js';
 export interface NetworkAccuracy {
   /** `convnet:width=64` */
   readonly network: string;
+  /** On the test split, percent. */
   readonly accuracy: Accuracy;
   /** `learned`, or the rate chosen on the validation split or said by the protocol. */
   readonly learningRate: number | 'learned';
   /** Percent of the test images of each class, mean over the networks. */
   readonly perClass: readonly number[];
+  /** The same networks on real images of the same number, by name of the baseline. */
   readonly baselines: Readonly<Record<string, BaselineAccuracy>>;
 }
 

@@ -18,44 +18,64 @@ import { median } from './statistics.js';
 
 /** One point of a run's curves. */
 export interface CurvePoint {
+  /** Outer steps done. */
   readonly iteration: number;
   /** Outer loss of the last step before this point. */
   readonly loss: number;
   /** Percent, mean over the validation networks. */
   readonly validationAccuracy: number;
+  /** The inner learning rates then, `[steps * epochs]`, or `[1]` where they are shared. */
   readonly learningRates: readonly number[];
 }
 
+/** What `onProgress` hears, some four times a second. */
 export interface Progress {
+  /** Outer steps done. */
   readonly iteration: number;
+  /** Outer steps of the whole run. */
   readonly iterations: number;
+  /** Outer loss of the last step. */
   readonly loss: number;
   /** Percent; undefined before the first look at the validation split. */
   readonly validationAccuracy?: number;
+  /** Outer steps per second. */
   readonly stepsPerSecond: number;
+  /** Seconds to the last outer step at this rate. */
   readonly secondsLeft: number;
+}
+
+/** The look at the validation split whose images are the result. */
+export interface BestLook {
+  /** Outer steps done by then. */
+  readonly iteration: number;
+  /** Percent. */
+  readonly validationAccuracy: number;
 }
 
 /** The whole state of a run at a point of its curve. */
 export interface Checkpoint {
+  /** Of the run. */
   readonly options: ResolvedOptions;
+  /** Outer steps done. */
   readonly iteration: number;
+  /** One point for each look at the validation split. */
   readonly curve: readonly CurvePoint[];
   /** Seconds spent so far, over all pieces of the run. */
   readonly seconds: number;
   /** Tensors of the outer loop. */
   readonly state: Readonly<Record<string, Numbers>>;
   /** Of the looks so far; at iteration 0 with accuracy 0 before the first one. */
-  readonly best: {
-    readonly iteration: number;
-    readonly validationAccuracy: number;
+  readonly best: BestLook & {
+    /** What was looked at. */
     readonly distilled: DistilledArrays;
   };
 }
 
+/** How to follow a run, stop it and go on with it. */
 export interface DistillControl {
   /** Stops after the current piece of work; the result then holds what there is and says `stopped`. */
   readonly signal?: AbortSignal;
+  /** Called while the run goes on. */
   readonly onProgress?: (event: Progress) => void;
   /** Called at every look at the validation split; awaited, so that a write can finish first. */
   readonly onCheckpoint?: (checkpoint: Checkpoint) => void | Promise<void>;
@@ -63,16 +83,27 @@ export interface DistillControl {
   readonly resume?: Checkpoint;
 }
 
+/** What a run came to. */
 export interface Distillation {
   /** The distilled data of the best look at the validation split. */
   readonly set: DistilledSet;
+  /** With the defaults filled in. */
   readonly options: ResolvedOptions;
+  /** One point for each look at the validation split. */
   readonly curve: readonly CurvePoint[];
-  readonly best: { readonly iteration: number; readonly validationAccuracy: number };
+  /** The look whose images `set` holds. */
+  readonly best: BestLook;
+  /** Outer steps done, over all pieces of the run. */
   readonly outerSteps: number;
+  /** Seconds spent, over all pieces of the run. */
   readonly seconds: number;
   /** Wall time of an outer step. */
-  readonly stepMilliseconds: { readonly median: number; readonly min: number };
+  readonly stepMilliseconds: {
+    /** Of all steps of this piece of the run. */
+    readonly median: number;
+    /** Of the fastest. */
+    readonly min: number;
+  };
   /** Whether it ended before its last iteration. */
   readonly stopped: boolean;
   /** Why it ended early, when numbers stopped being finite; the set is the best there was before. */
@@ -89,9 +120,12 @@ const validationNetworks = 4;
 const validationDraw = 0xffff_0000;
 
 /**
- * Distils the training split of a data set; the best result is chosen on the validation split. The test split is not
- * touched: see `evaluate`. Throws ERR_DIVERGED when numbers stop being finite before the first look at the validation
- * split; later, the best result so far is returned with `diverged`.
+ * Distils the training split of a data set by exact gradients through unrolled training (Wang et al. 2018; soft labels: Sucholutsky &
+ * Schonlau 2019). The best result is chosen on the validation split; the test split is not touched: see `evaluate`.
+ *
+ * @throws ERR_OPTION for options that are unknown, out of range or do not fit the data; ERR_SHAPE for images that the network cannot
+ * take; ERR_OUT_OF_MEMORY; ERR_DIVERGED when numbers stop being finite before the first look at the validation split; later, the best
+ * result so far is returned with `diverged`
  */
 export async function distill(
   device: Device,

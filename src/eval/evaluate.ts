@@ -14,12 +14,17 @@ import { type Accuracy, percentRight, summarise } from './statistics.js';
 
 /** A distilled set with what one must know to train on it. */
 export interface DistilledSet extends DistilledArrays {
+  /** The network it was made for. */
   readonly network: NetworkOptions;
+  /** `fixed`: for networks that begin with `initialParameters`; `random`: for any. */
   readonly init: 'fixed' | 'random';
+  /** Inner steps per epoch. */
   readonly steps: number;
+  /** Times the inner steps are repeated. */
   readonly epochs: number;
   /** Images per class in each step. */
   readonly ipc: number;
+  /** Of everything random in the run, and in its evaluation. */
   readonly seed: number;
   /** Optimiser and loss of that training; left out, plain SGD on cross-entropy. */
   readonly training?: Training;
@@ -27,6 +32,7 @@ export interface DistilledSet extends DistilledArrays {
   readonly initialParameters?: Float32Array;
 }
 
+/** How to evaluate a distilled set. */
 export interface EvaluateOptions {
   /**
    * Networks to train; default that of the protocol for random initialisations, all given ones for fixed initialisation
@@ -47,24 +53,31 @@ export interface EvaluateOptions {
   readonly withBaselines?: boolean;
   /** Names of the baselines to compare with; default the quick ones. */
   readonly baselines?: readonly string[];
+  /** Stops; the promise then rejects with `signal.reason`. */
   readonly signal?: AbortSignal;
+  /** What is being trained, and how many of those are done. */
   readonly onProgress?: (event: { stage: string; done: number; total: number }) => void;
 }
 
+/** The accuracy, in percent, of networks trained on something else of the same number of images. */
 export interface BaselineAccuracy extends Accuracy {
+  /** In words. */
   readonly title: string;
   /** The learning rate, constant or first; left out where nothing is trained. */
   readonly learningRate?: number;
 }
 
+/** How well networks do that were trained on a distilled set. */
 export interface Evaluation {
   /** What was done, in words: to be shown with the numbers. */
   readonly protocol: string;
+  /** On the test split, percent. */
   readonly accuracy: Accuracy;
   /** `learned`, or the first rate that the protocol says. */
   readonly learningRate: number | 'learned';
   /** Percent of the test images of each class, mean over the networks. */
   readonly perClass: readonly number[];
+  /** By name. */
   readonly baselines: Readonly<Record<string, BaselineAccuracy>>;
   /** The same for other architectures. */
   readonly others: readonly NetworkAccuracy[];
@@ -126,6 +139,9 @@ export function networksOf(
 /**
  * The test accuracy of a distilled set beside real images of the same budget under the same protocol, for the network it
  * was made for and for others. Everything there is to choose is chosen on the validation split.
+ *
+ * @throws ERR_OPTION for an unknown protocol, baseline, augmentation or architecture; ERR_SHAPE where the set is of other images than
+ * the data; ERR_DATA where the validation or test split is empty; ERR_OUT_OF_MEMORY
  */
 export async function evaluate(
   device: Device,

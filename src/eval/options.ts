@@ -91,6 +91,7 @@ export interface DistillOptions {
   readonly networks?: number;
 }
 
+/** Options with every default filled in. */
 export type ResolvedOptions = Required<DistillOptions>;
 
 /** The defaults; docs/reaching-the-number.md says where they come from. */

@@ -9,17 +9,26 @@ import { type DistillOptions, outerLoopOptions, resolveOptions } from './options
 
 /** Milliseconds. */
 export interface Times {
+  /** Of all runs. */
   readonly median: number;
+  /** Of the fastest. */
   readonly min: number;
 }
 
 /** Where the time of one outer step goes. */
 export interface StepProfile extends Profile {
+  /** What the processor can do at best, measured before and after. */
   readonly peak: Peak;
   /** How many were measured of each kind. */
   readonly runs: number;
   /** Bytes of the bound tensors, and of the temporaries as planned. */
-  readonly memory: { readonly external: number; readonly temporary: number };
+  readonly memory: {
+    /** Of tensors that are bound: data, parameters, distilled images. */
+    readonly external: number;
+    /** Of what lives inside an outer step. */
+    readonly temporary: number;
+  };
+  /** Of a run as `distill` makes it. */
   readonly run: Times;
   /** Of a run whose ops are timed. */
   readonly timedRun: Times;

@@ -9,6 +9,7 @@ import { protocols } from './protocols.js';
  * different ones, so that a number means nothing without its protocol.
  */
 export interface Protocol {
+  /** What `evaluate` and the command line call it. */
   readonly name: string;
   /** Paper or program it follows. */
   readonly source: string;

@@ -1,7 +1,10 @@
 /** An accuracy over several networks, in percent; `std` is the sample standard deviation (0 for one network). */
 export interface Accuracy {
+  /** Percent. */
   readonly mean: number;
+  /** Percentage points. */
   readonly std: number;
+  /** How many networks (or draws, where nothing is trained). */
   readonly networks: number;
 }
 

@@ -45,12 +45,17 @@ export interface RandomSource {
   readonly stream: number;
 }
 
+/** One parameter tensor of a layer. */
 export interface ParameterShape {
+  /** Of a layer `weight` or `bias`; of a network with place and layer before it, as `0.conv5x5-6.weight`. */
   readonly name: string;
+  /** In PyTorch's layout: `[OC, C, KH, KW]`, `[out, in]`, `[OC]`. */
   readonly shape: readonly number[];
   /** `scale` and `shift`: gamma and beta of a norm, which begin as 1 and 0. */
   readonly kind: 'weight' | 'bias' | 'scale' | 'shift';
+  /** Inputs of one output; what fresh weights are scaled by. */
   readonly fanIn: number;
+  /** Outputs of one input. */
   readonly fanOut: number;
 }
 

@@ -12,6 +12,7 @@ import { drawNetworks, recordInitialise } from '../train/initialise.js';
 import { type Schedule, scheduleRates } from '../train/schedule.js';
 import { randomState, streams } from '../train/streams.js';
 import type { Training } from '../train/training.js';
+import { breathe } from '../util/breathe.js';
 import { LimbeckError } from '../util/errors.js';
 import { type Owned, owning } from '../util/owned.js';
 import { Stream } from '../util/random.js';
@@ -194,6 +195,8 @@ export class OuterLoop {
     };
     const rates = { images: imageRate, labels: labelRate, raw: learningRateRate };
     for (const name of learned) {
+      // A schedule has a row for every outer step, of which there may be a million.
+      await breathe();
       await tensors[name].write(first[name]);
       await tensors[`${name}.average`]?.write(first[name]);
       await tensors[`${name}.schedule`]?.write(

@@ -10,8 +10,12 @@ export interface Parameter extends ParameterShape {
 }
 
 /** How fresh weights are drawn; see `train/initialise.ts`. */
-export const weightSchemes = ['xavier', 'kaiming', 'pytorch'] as const;
-export type WeightScheme = (typeof weightSchemes)[number];
+export const weightSchemes: readonly WeightScheme[] = ['xavier', 'kaiming', 'pytorch'];
+/**
+ * Scheme of fresh weights: `xavier` and `kaiming` are normal with zero biases, `pytorch` is uniform within 1 /
+ * sqrt(fan-in).
+ */
+export type WeightScheme = 'xavier' | 'kaiming' | 'pytorch';
 
 /**
  * A list of layers from images `[C, H, W]` to `classes` logits. Its parameters are one flat vector theta per
@@ -20,6 +24,7 @@ export type WeightScheme = (typeof weightSchemes)[number];
 export class Network {
   /** Elements of theta. */
   readonly count: number;
+  /** Where each parameter tensor lies in theta, in order. */
   readonly parameters: readonly Parameter[];
   /** Elements of the statistics that its layers keep beside theta (batch norm). */
   readonly statisticsCount: number;
@@ -28,13 +33,20 @@ export class Network {
   readonly #statistics: readonly Piece[];
   readonly #body: Layer;
 
+  /** As in `networkNames`. */
   readonly name: string;
+  /** `[C, H, W]` of one image. */
   readonly inputShape: readonly [number, number, number];
+  /** Logits, K. */
   readonly classes: number;
   /** How its fresh weights are drawn. */
   readonly weights: WeightScheme;
 
-  /** `weights` is the scheme of those who published the network, where `options` ask for none. */
+  /**
+   * `weights` is the scheme of those who published the network, where `options` ask for none.
+   *
+   * @internal
+   */
   constructor(
     { name, inputShape, classes, weights: asked }: NetworkOptions,
     layers: readonly Layer[],
@@ -60,6 +72,8 @@ export class Network {
   /**
    * Records the forward pass on images x `[N, C, H, W]` with parameters theta `[count]`; the other passes are
    * recorded by calling the methods of the result, `backward` before `tangentBackward`.
+   *
+   * @internal
    */
   forward(r: Recorder, x: View, theta: View, mode: NetworkMode = {}): NetworkPasses {
     const piecesOf = (vector: View) => cut(vector, this.parameters);
@@ -136,9 +150,14 @@ export interface NetworkPasses {
 
 /** What a user writes to name a network: `{ name: 'lenet', inputShape: [1, 28, 28], classes: 10 }`. */
 export interface NetworkOptions {
+  /** One of `networkNames`. */
   readonly name: string;
+  /** `[C, H, W]` of one image. */
   readonly inputShape: readonly [number, number, number];
+  /** Logits, K; at least 2. */
   readonly classes: number;
+  /** How fresh weights are drawn; default the network's own scheme. */
   readonly weights?: WeightScheme;
+  /** The network's own options: `width`, `depth`, `norm`, `layers` and so on. */
   readonly [option: string]: unknown;
 }

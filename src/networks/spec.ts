@@ -2,7 +2,9 @@ import { LimbeckError } from '../util/errors.js';
 
 /** A network without the sizes that follow from the data: its name and its options. JSON-serialisable. */
 export interface NetworkSpec {
+  /** One of `networkNames`. */
   readonly name: string;
+  /** The network's own options: `width`, `depth`, `norm`, `layers` and so on. */
   readonly [option: string]: unknown;
 }
 

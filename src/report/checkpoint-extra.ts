@@ -4,7 +4,9 @@ import type { RunConfig, RunRecord } from './record.js';
 
 /** What travels with a checkpoint, so that it can be resumed by itself. */
 export interface CheckpointExtra {
+  /** What was asked for. */
   readonly config: RunConfig;
+  /** What computed it so far. */
   readonly engine: RunRecord['engine'];
   /** Of the data. */
   readonly sha256: string;

@@ -3,9 +3,13 @@ import type { PngImage } from '../util/png.js';
 
 /** What undoes the normalisation, and what to call the classes. */
 export interface Look {
+  /** `[C, H, W]` of one image. */
   readonly imageShape: readonly [number, number, number];
+  /** `[K]`. */
   readonly classNames: readonly string[];
+  /** `[C]`: a picture is pixel x std + mean. */
   readonly mean: readonly number[];
+  /** `[C]`. */
   readonly std: readonly number[];
 }
 

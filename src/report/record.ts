@@ -1,7 +1,8 @@
+import type { Whitening } from '../data/dataset.js';
 import type { Reading } from '../data/load.js';
 import type { EngineName } from '../engine/device.js';
 import type { DeviceChoice } from '../engine/open.js';
-import type { CurvePoint } from '../eval/distill.js';
+import type { BestLook, CurvePoint } from '../eval/distill.js';
 import type { BaselineAccuracy, Evaluation } from '../eval/evaluate.js';
 import type { ResolvedOptions } from '../eval/options.js';
 import type { Accuracy } from '../eval/statistics.js';
@@ -15,56 +16,87 @@ export interface RunOrigin {
   readonly dataset?: string;
   /** Training images, when the set is generated. */
   readonly digitsSize?: number;
+  /** How the files were read, where they leave something open. */
   readonly reading?: Reading;
+  /** The engine that was asked for. */
   readonly device?: EngineChoice;
+  /** Threads of the `cpu` engine that were asked for. */
   readonly threads?: number;
 }
 
 /** Everything needed to do a run again. */
 export interface RunConfig extends RunOrigin {
+  /** The engine that was asked for. */
   readonly device: EngineChoice;
+  /** With the defaults filled in. */
   readonly options: ResolvedOptions;
 }
 
+/** The data of a run, without the images. */
 export interface DatasetRecord {
+  /** As in `Dataset`. */
   readonly name: string;
+  /** `[C, H, W]` of one image. */
   readonly imageShape: readonly [number, number, number];
+  /** `[K]`. */
   readonly classNames: readonly string[];
+  /** `[C]`, of pixels in 0..1. */
   readonly mean: readonly number[];
+  /** `[C]`, of pixels in 0..1. */
   readonly std: readonly number[];
   /** Where the images are whitened: they are not normalised besides. */
-  readonly zca?: { readonly epsilon: number };
+  readonly zca?: Pick<Whitening, 'epsilon'>;
   /** Images of each split. */
-  readonly splits: { readonly train: number; readonly validation: number; readonly test: number };
+  readonly splits: Readonly<Record<'train' | 'validation' | 'test', number>>;
   /** Of all images and labels: tells whether the data is still the same. */
   readonly sha256: string;
 }
 
 /** `run.json`: what was done and what came out. */
 export interface RunRecord {
+  /** What the file is; another layout gets another number. */
   readonly format: 'limbeck-run-1';
+  /** What was asked for. */
   readonly config: RunConfig;
+  /** Of everything random. */
   readonly seed: number;
-  readonly versions: { readonly limbeck: string; readonly node: string };
+  /** What it was made with. */
+  readonly versions: {
+    /** Of this package. */
+    readonly limbeck: string;
+    /** Of Node. */
+    readonly node: string;
+  };
+  /** Operating system, processor architecture and release. */
   readonly platform: string;
+  /** What computed it. */
   readonly engine: {
+    /** Which engine. */
     readonly name: EngineName;
+    /** In words, as the device has it. */
     readonly description: string;
+    /** Why this one, where it was chosen by itself. */
     readonly reason?: string;
     /** What the bits depend on, threads left out: a run repeats its bits where this is the same. */
     readonly processor?: string;
     /** Other processors that earlier pieces of the run were made on; its bits are then those of no other run. */
     readonly earlierProcessors?: readonly string[];
   };
+  /** What it was made from. */
   readonly dataset: DatasetRecord;
+  /** How networks were trained for `testAccuracy`, in words. */
   readonly protocol: string;
   /** Stopped before its end: there is a checkpoint to go on from, and no test accuracy. */
   readonly stopped: boolean;
+  /** Outer steps done. */
   readonly outerSteps: number;
+  /** One point for each look at the validation split. */
   readonly curve: readonly CurvePoint[];
-  readonly best: { readonly iteration: number; readonly validationAccuracy: number };
+  /** The look whose images are the result. */
+  readonly best: BestLook;
   /** Percent. */
   readonly testAccuracy: Accuracy | null;
+  /** What networks reach on real images of the same number, by name. */
   readonly baselines: Readonly<Record<string, BaselineAccuracy>>;
   /** Of the test images of each class, percent, mean over the networks; records of earlier versions have none. */
   readonly perClass?: readonly number[];
@@ -74,15 +106,23 @@ export interface RunRecord {
   readonly diverged?: string;
   /** How often the test split was opened for this run, by itself and by `limbeck evaluate`; counted before it is. */
   readonly testOpened: number;
+  /** How long it took. */
   readonly timings: {
     /** Distillation, over all pieces of the run. */
     readonly seconds: number;
+    /** The test at the end. */
     readonly evaluationSeconds: number;
     /** Wall time of an outer step; null when this piece of the run made none. */
-    readonly stepMilliseconds: { readonly median: number | null; readonly min: number | null };
+    readonly stepMilliseconds: {
+      /** Of all of them. */
+      readonly median: number | null;
+      /** Of the fastest. */
+      readonly min: number | null;
+    };
   };
 }
 
+/** A later evaluation of a run. */
 export interface EvaluationRecord extends Evaluation {
   /** Whether it was the data the set was made from; undefined where that cannot be known. */
   readonly sameData?: boolean;

@@ -20,20 +20,27 @@ const names = {
   sheet: 'distilled.png',
   record: 'run.json',
   report: 'report.html',
-} as const;
+} as const satisfies Record<keyof RunFolder['paths'], string>;
 
+/** The files of a run in a folder; each is whole or absent at any moment. */
 export class RunFolder {
-  readonly paths: Readonly<Record<keyof typeof names, string>>;
+  /** Where each file lies, or will. */
+  readonly paths: Readonly<Record<'checkpoint' | 'artefact' | 'sheet' | 'record' | 'report', string>>;
   /** Folders that `open` made, outermost first. */
   #created: string[] = [];
   #lock: RunLock | undefined;
 
-  constructor(readonly folder: string) {
+  /** Touches nothing yet. */
+  constructor(
+    /** Its path. */
+    readonly folder: string,
+  ) {
     this.paths = Object.fromEntries(
       Object.entries(names).map(([key, name]) => [key, join(folder, name)]),
     ) as RunFolder['paths'];
   }
 
+  /** Whether a run lies in the folder, finished or not. */
   holdsRun(): boolean {
     return existsSync(this.paths.record) || existsSync(this.paths.checkpoint);
   }
@@ -94,6 +101,7 @@ export class RunFolder {
     }
   }
 
+  /** `run.json`; undefined where there is none, ERR_FILE_FORMAT where it is something else. */
   async readRecord(): Promise<RunRecord | undefined> {
     if (!existsSync(this.paths.record)) return undefined;
     try {

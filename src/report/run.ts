@@ -25,6 +25,7 @@ import { engineRecord } from './engine-record.js';
 import type { DatasetRecord, RunConfig, RunOrigin, RunRecord } from './record.js';
 import { RunFolder } from './run-folder.js';
 
+/** How to follow a run in a folder, and stop it. */
 export interface RunControl {
   /**
    * Stops after the current piece of work, or in the middle of the test. What there is is written, the record says `stopped`,
@@ -33,6 +34,7 @@ export interface RunControl {
   readonly signal?: AbortSignal;
   /** Before the first outer step, when nothing that can be known to be wrong is left. */
   readonly onBegin?: (run: BegunRun) => void;
+  /** While it distils. */
   readonly onProgress?: DistillControl['onProgress'];
   /** While the result is tested, after the last outer step. */
   readonly onTest?: EvaluateOptions['onProgress'];
@@ -46,6 +48,7 @@ export interface BegunRun extends Pick<RunRecord, 'config' | 'engine' | 'dataset
   readonly iteration: number;
 }
 
+/** How to begin a run in a folder. */
 export interface DistillToFolderControl extends RunControl {
   /** Whether to replace a run that lies in the folder; refused otherwise. */
   readonly force?: boolean;
@@ -53,6 +56,7 @@ export interface DistillToFolderControl extends RunControl {
   readonly origin?: RunOrigin;
 }
 
+/** What a run in a folder came to. */
 export interface FolderRun {
   /** As in `run.json`. */
   readonly record: RunRecord;
@@ -62,6 +66,7 @@ export interface FolderRun {
 
 /** What a run was begun with, and how far it is. */
 export interface StoredRun extends CheckpointExtra {
+  /** Outer steps done. */
   readonly iteration: number;
 }
 

@@ -53,9 +53,13 @@ const losses = {
       tangentBackward: (zDot, scale) => binarycrossentropy.tangentBackward(r, { z, zDot }, scale),
     }),
   },
-} satisfies Record<string, Loss>;
+} satisfies Record<LossName, Loss>;
 
-export type LossName = keyof typeof losses;
+/**
+ * `cross-entropy`: softmax cross-entropy; `squared-error`: mean over the classes of (z - y)²; `binary-cross-entropy`:
+ * mean over the classes of a logistic loss each.
+ */
+export type LossName = 'cross-entropy' | 'squared-error' | 'binary-cross-entropy';
 
 /** Names that `lossOf` knows. */
 export const lossNames = Object.keys(losses) as readonly LossName[];

@@ -11,6 +11,7 @@ import { recordUnrolled } from './unrolled.js';
 
 /** Flat arrays; all sizes follow from the lengths. */
 export interface MetaGradientOptions {
+  /** The network that is trained. */
   readonly network: NetworkOptions;
   /** `[P, count]`: the networks before training, in PyTorch's parameter order. */
   readonly parameters: ArrayLike<number>;
@@ -20,7 +21,9 @@ export interface MetaGradientOptions {
   readonly labels: ArrayLike<number>;
   /** `[steps * epochs]`: inner step t trains on batch `t mod steps` with its own rate; `[1]`: one rate for all steps. */
   readonly learningRates: ArrayLike<number>;
+  /** Batches of distilled images. */
   readonly steps: number;
+  /** Times the batches are gone through. */
   readonly epochs: number;
   /** `[B, C, H, W]` */
   readonly realImages: ArrayLike<number>;
@@ -46,7 +49,9 @@ export interface MetaGradient {
   readonly losses: Numbers;
   /** Gradients of `loss`, of the same shapes as the inputs. */
   readonly images: Numbers;
+  /** `[steps, n, K]`. */
   readonly labels: Numbers;
+  /** `[steps * epochs]` or `[1]`. */
   readonly learningRates: Numbers;
   /** `[P, count]` after training. */
   readonly parameters: Numbers;
@@ -54,14 +59,19 @@ export interface MetaGradient {
   readonly parametersGradient?: Numbers;
 }
 
+/** Sizes of a meta-gradient: what its program depends on. */
 export interface MetaGradientGeometry {
+  /** The network that is trained. */
   readonly network: Network;
+  /** Networks, P. */
   readonly members: number;
   /** Distilled images per step. */
   readonly n: number;
   /** Real images. */
   readonly B: number;
+  /** Batches of distilled images. */
   readonly steps: number;
+  /** Times the batches are gone through. */
   readonly epochs: number;
   /** 1 where all inner steps share a learning rate; default `steps * epochs`. */
   readonly rates?: number;
@@ -69,6 +79,7 @@ export interface MetaGradientGeometry {
   readonly training?: Training;
   /** Default cross-entropy. */
   readonly outerLoss?: LossName;
+  /** Whether the gradient with respect to the parameters is computed too; default false. */
   readonly parametersGradient?: boolean;
 }
 
@@ -175,8 +186,13 @@ const caches = new WeakMap<Device, Cache>();
 
 /**
  * The exact gradient of the loss after training on distilled data, with respect to that data: for tools that bring
- * their own outer loop (Wang et al. 2018; see `recordUnrolled`). Throws ERR_SHAPE or ERR_OPTION for arrays that do not
- * fit together. Numbers that are not finite are not refused: they come back as such.
+ * their own outer loop. It is that of Wang et al. 2018 through all inner steps, by one tangent pass for each in the place of a
+ * tape: memory grows by one parameter vector per step. Calls of the same sizes record and load a program once.
+ *
+ * Numbers that are not finite are not refused: they come back as such.
+ *
+ * @throws ERR_SHAPE or ERR_OPTION for arrays or options that do not fit together; ERR_OUT_OF_MEMORY; ERR_DEVICE when the device was
+ * lost
  */
 export async function metaGradient(device: Device, options: MetaGradientOptions): Promise<MetaGradient> {
   const geometry = geometryOf(options);

@@ -12,11 +12,13 @@ import { randomState, streams } from './streams.js';
 export interface MinibatchTraining {
   /** `sgd`: with momentum, PyTorch's: `v = momentum v + g; theta = theta - rate v`. `adam`: (0.9, 0.999), epsilon 1e-8. */
   readonly optimizer: 'sgd' | 'adam';
+  /** Of `sgd`. */
   readonly momentum: number;
   /** `g = g + weightDecay theta`, before the optimiser sees it. */
   readonly weightDecay: number;
   /** Images per step, at most. */
   readonly batch: number;
+  /** Passes over the images. */
   readonly epochs: number;
   /**
    * Course of the learning rate: a tenth from epoch `floor(epochs / 2) + 1` on (counted from 0), half a cosine to 0, or

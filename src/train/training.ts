@@ -6,6 +6,10 @@ export const optimizerKinds = ['sgd', 'momentum', 'nesterov', 'adam', 'adamw'] a
 
 /** An inner optimiser in words; JSON-serialisable. */
 export interface OptimizerOptions {
+  /**
+   * `sgd`; `momentum` and `nesterov` as PyTorch's SGD has them; `adam` (Kingma & Ba 2015); `adamw` (Loshchilov &
+   * Hutter 2019).
+   */
   readonly kind: (typeof optimizerKinds)[number];
   /**
    * rho: the gradient of rho/2 |theta|² is added to every gradient (an L2 penalty on all parameters); `adamw` instead
@@ -24,6 +28,7 @@ export interface OptimizerOptions {
 
 /** How networks learn from data: the part that is not data, steps or rates. JSON-serialisable. */
 export interface Training {
+  /** What moves the parameters. */
   readonly optimizer: OptimizerOptions;
   /** Of each batch, the mean over its samples. */
   readonly loss: LossName;

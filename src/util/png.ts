@@ -1,9 +1,11 @@
 import { deflateSync } from 'node:zlib';
 import { LimbeckError } from './errors.js';
 
+/** Pixels of a picture. */
 export interface PngImage {
   /** Pixels, 1 .. 2^31 - 1. */
   readonly width: number;
+  /** As `width`. */
   readonly height: number;
   /** 1 is grey, 3 is red, green, blue. */
   readonly channels: 1 | 3;

@@ -36,12 +36,15 @@ describe('the tarball', () => {
       'dist/cli/main.js',
       binary,
       'docs/data.md',
+      'docs/tutorial.md',
+      'docs/api/limbeck.md',
+      'examples/ten-digits.mjs',
     ])
       expect(paths()).toContain(needed);
     for (const folder of ['shaders', 'native'])
       expect(paths().filter((path) => path.startsWith(`${folder}/`)).length).toBeGreaterThan(5);
     const allowed =
-      /^((dist|docs|shaders|prebuilds|native)\/|(LICENSE|README\.md|CHANGELOG\.md|package\.json|CMakeLists\.txt|scripts\/build-native\.mjs)$)/;
+      /^((dist|docs|examples|shaders|prebuilds|native)\/|(LICENSE|README\.md|CHANGELOG\.md|package\.json|CMakeLists\.txt|scripts\/build-native\.mjs)$)/;
     expect(paths().filter((path) => !allowed.test(path))).toEqual([]);
     expect(paths().filter((path) => /(^|\/)\.|\.(tsbuildinfo|log)$|\.test\./.test(path))).toEqual([]);
   });

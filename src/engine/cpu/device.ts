@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { breathe } from '../../util/breathe.js';
 import { LimbeckError } from '../../util/errors.js';
 import { bindExternals, checkLength, checkTimes, checkWrite, disposedError } from '../bindings.js';
 import type { Device, Executable, Numbers, RunOptions, StepTimes, Tensor } from '../device.js';
@@ -11,10 +12,11 @@ import {
   type NativeDevice,
   type NativeProgram,
   type NativeTensor,
+  type ProgramDescription,
 } from './binding.js';
 import { optimiserOf } from './optimise.js';
 import { describeProgram } from './serialise.js';
-import { planStrips } from './strips.js';
+import { type PlannedUnit, planStrips } from './strips.js';
 
 /** The native engine: SIMD kernels on a pool of threads, off the main thread, one run at a time per device. */
 
@@ -69,8 +71,9 @@ class CpuTensor implements Tensor {
     return this.length * bytesOf[this.dtype];
   }
 
-  get alive(): boolean {
-    return this.#alive;
+  /** Throws when it has been disposed. */
+  checkAlive(slot: string, program: string): void {
+    if (!this.#alive) throw disposedError(`the tensor bound to ${slot} of ${program}`);
   }
 
   async write(values: ArrayLike<number>, offset = 0): Promise<void> {
@@ -109,28 +112,44 @@ class CpuExecutable implements Executable {
   readonly bytes: number;
   #alive = true;
 
-  constructor(
+  private constructor(
     readonly device: CpuDevice,
     readonly program: Program,
-    bindings: Readonly<Record<string, Tensor>>,
+    bound: ReadonlyMap<Slot, CpuTensor>,
+    units: readonly PlannedUnit[],
+    description: ProgramDescription,
   ) {
-    this.#bound = bindExternals(
+    this.#bound = bound;
+    // They may have been disposed while the program was planned.
+    this.#checkTensors();
+    this.#steps = units.flatMap(({ steps }) => steps);
+    this.#native = native(() => new device.binding.NativeProgram(device.native, description));
+    this.bytes = this.#native.bytes();
+    device.executables.add(this);
+  }
+
+  /** Planning takes a tenth of a second for a large program: in pieces, so that the event loop never waits for all of it. */
+  static async load(
+    device: CpuDevice,
+    program: Program,
+    bindings: Readonly<Record<string, Tensor>>,
+  ): Promise<CpuExecutable> {
+    const bound = bindExternals(
       program,
       bindings,
       (tensor): tensor is CpuTensor => tensor instanceof CpuTensor && tensor.device === device,
     );
-    this.#checkTensors();
-    const tensors = new Map([...this.#bound].map(([slot, tensor]) => [slot, tensor.native]));
+    for (const [slot, tensor] of bound) tensor.checkAlive(slot.name, program.name);
+    const tensors = new Map([...bound].map(([slot, tensor]) => [slot, tensor.native]));
     // Steps may change places and share what they made of weights, which only holds where slots are apart.
     const shared = new Set(tensors.values()).size < tensors.size;
-    const units = shared
-      ? program.steps.map((step) => ({ steps: [step] }))
-      : planStrips(device.optimise(program));
-    this.#steps = units.flatMap(({ steps }) => steps);
+    const optimised = shared ? program : await device.optimise(program);
+    const units = shared ? program.steps.map((step) => ({ steps: [step] })) : planStrips(optimised);
+    await breathe();
     const description = describeProgram(units, device.kernels, tensors);
-    this.#native = native(() => new device.binding.NativeProgram(device.native, description));
-    this.bytes = this.#native.bytes();
-    device.executables.add(this);
+    await breathe();
+    device.checkOpen();
+    return new CpuExecutable(device, program, bound, units, description);
   }
 
   async run(options: RunOptions = {}): Promise<void> {
@@ -179,8 +198,7 @@ class CpuExecutable implements Executable {
   }
 
   #checkTensors(): void {
-    for (const [slot, tensor] of this.#bound)
-      if (!tensor.alive) throw disposedError(`the tensor bound to ${slot.name} of ${this.program.name}`);
+    for (const [slot, tensor] of this.#bound) tensor.checkAlive(slot.name, this.program.name);
   }
 }
 
@@ -217,7 +235,7 @@ export class CpuDevice implements Device {
   }
 
   async tensor(dtype: DType, length: number, values?: ArrayLike<number>): Promise<Tensor> {
-    this.#check();
+    this.checkOpen();
     const tensor = new CpuTensor(this, dtype, length);
     if (values) {
       try {
@@ -231,12 +249,12 @@ export class CpuDevice implements Device {
   }
 
   async load(program: Program, bindings: Readonly<Record<string, Tensor>>): Promise<Executable> {
-    this.#check();
-    return new CpuExecutable(this, program, bindings);
+    this.checkOpen();
+    return CpuExecutable.load(this, program, bindings);
   }
 
   async peak(): Promise<Peak> {
-    this.#check();
+    this.checkOpen();
     // More than any cache holds, unless there is little memory to be had.
     const bytes = Math.min(2 ** 28, process.availableMemory() / 4);
     return this.turns.take(() => native(() => this.binding.measurePeak(this.native, bytes)));
@@ -269,7 +287,8 @@ export class CpuDevice implements Device {
     for (const executable of this.executables) executable.stop();
   }
 
-  #check(): void {
+  /** Throws when the device has been disposed. */
+  checkOpen(): void {
     if (this.#disposed) throw disposedError(this.description);
   }
 }
@@ -278,8 +297,18 @@ export async function openCpuDevice(options: CpuOptions = {}): Promise<Device> {
   return new CpuDevice(options);
 }
 
+/** What the `cpu` engine would use here. */
+export interface CpuInfo {
+  /** The instruction set: `avx512`, `avx2`, `sse2` or `neon`. */
+  isa: string;
+  /** Every instruction set this processor can run, the best first. */
+  isas: string[];
+  /** How many threads. */
+  threads: number;
+}
+
 /** What the engine would use, and every instruction set it could; throws ERR_DEVICE when the addon is not there. */
-export function cpuInfo(): { isa: string; isas: string[]; threads: number } {
+export function cpuInfo(): CpuInfo {
   const isas = loadBinding().isas();
   return { isa: process.env.LIMBECK_ISA || isas[0], isas, threads: Math.min(availableParallelism(), 16) };
 }

@@ -1,3 +1,4 @@
+import { breathe } from '../../util/breathe.js';
 import { LimbeckError } from '../../util/errors.js';
 import type { Program } from '../program.js';
 import { pooled } from './passes/pooled.js';
@@ -10,7 +11,9 @@ type Pass = (program: Program) => Program;
 const passes: Readonly<Record<string, Pass>> = { winograd, pooled, rematerialise };
 
 /** The passes of these names, all unless given, as one; ERR_OPTION for a name that there is none of. */
-export function optimiserOf(names: readonly string[] = Object.keys(passes)): Pass {
+export function optimiserOf(
+  names: readonly string[] = Object.keys(passes),
+): (program: Program) => Promise<Program> {
   const unknown = names.find((name) => !Object.hasOwn(passes, name));
   if (unknown !== undefined)
     throw new LimbeckError(
@@ -18,5 +21,12 @@ export function optimiserOf(names: readonly string[] = Object.keys(passes)): Pas
       `passes has ${JSON.stringify(unknown)}, expected names out of: ${Object.keys(passes).join(', ')}`,
     );
   const chosen = Object.keys(passes).filter((name) => names.includes(name));
-  return (program) => chosen.reduce((current, name) => passes[name](current), program);
+  return async (program) => {
+    let current = program;
+    for (const name of chosen) {
+      current = passes[name](current);
+      await breathe();
+    }
+    return current;
+  };
 }

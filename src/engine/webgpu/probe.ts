@@ -12,16 +12,21 @@ export interface AdapterReport {
   readonly backend: string;
   /** Its place in Dawn's own list: of adapters whose names hold what is asked for Dawn opens the first. */
   readonly order: number;
+  /** As the driver says it; empty where it does not. */
   readonly vendor: string;
+  /** Family of the GPU, as the driver says it; empty where it does not. */
   readonly architecture: string;
   /** The driver, in its own words. */
   readonly driver: string;
   /** Computes on the processor. */
   readonly software: boolean;
+  /** WebGPU's names of what it can. */
   readonly features: readonly string[];
+  /** WebGPU's limits that matter here, in its own units (bytes, invocations). */
   readonly limits: Readonly<Record<string, number>>;
 }
 
+/** What `probeAdapters` found. */
 export interface Probe {
   /** GPUs first, software last; the place in this list is an adapter's number. */
   readonly adapters: readonly AdapterReport[];

@@ -51,6 +51,11 @@ export const neighbourBaselines: readonly NeighbourBaseline[] = [
   { name: 'neighboursOfKMeans', title: 'k-means centroids, nearest neighbour', of: kMeans, draws: 3, k: 1 },
 ];
 
+/**
+ * Names of the baselines that `evaluate` takes, of as many images as the distilled set has: `randomReal`, `bestOfRandom` (the
+ * "optimised" images of Wang et al. 2018), `classMeans`, `kMeans`, `herding` (Welling 2009), `kCentre` (Sener & Savarese 2018), and
+ * the nearest neighbours of random images and of centroids, `neighboursOfRandom` and `neighboursOfKMeans`.
+ */
 export const baselineNames: readonly string[] = [...baselines, ...neighbourBaselines].map(({ name }) => name);
 
 /** What is compared with unless asked otherwise: what takes no longer than the distilled images themselves. */

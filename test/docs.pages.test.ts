@@ -1,0 +1,49 @@
+/** Pages of the documentation that stand by themselves: their programs run and their links lead somewhere. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { buildWhereStale } from './harness/command-line.js';
+import { blocksOf, Project } from './harness/document.js';
+import { files, root, text } from './harness/repository.js';
+
+const project = new Project();
+beforeAll(buildWhereStale);
+afterAll(() => project[Symbol.dispose]());
+
+it('docs/data.md: arrays of a program become a data set', async () => {
+  const [{ name, code }] = blocksOf('docs/data.md');
+  project.save(name, code);
+  expect(await project.run(process.execPath, name)).toBe('2 3 0\n');
+});
+
+it('docs/networks.md: a network of one’s own in a configuration file', async () => {
+  const [{ name, code }] = blocksOf('docs/networks.md');
+  project.save(name, code);
+  const short = ['--digits-size', '200', '--iterations', '2', '--batch', '16', '--json', '--out', 'own'];
+  await project.run('npx', 'limbeck', 'distill', name, ...short);
+  const record = JSON.parse(readFileSync(join(project.folder, 'own/run.json'), 'utf8'));
+  expect(record.config.options.network).toEqual(JSON.parse(code).network);
+});
+
+/** As GitHub makes them of headings. */
+const anchorsOf = (page: string) =>
+  [...page.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+
+it('links to files and headings that are there', () => {
+  const pages = files().filter((file) => file.endsWith('.md') && !file.startsWith('docs/api/'));
+  const wrong = pages.flatMap((page) =>
+    [...text(page).matchAll(/\]\(([^)\s]+)\)/g)].flatMap(([, link]) => {
+      if (/^[a-z]+:/.test(link)) return [];
+      const [path, anchor] = link.split('#');
+      const target = path === '' ? page : posix.join(posix.dirname(page), path);
+      const there = existsSync(join(root, target)) && (!anchor || anchorsOf(text(target)).includes(anchor));
+      return there ? [] : [`${page}: ${link}`];
+    }),
+  );
+  expect(wrong).toEqual([]);
+});
