@@ -65,6 +65,11 @@ fn tileOf(index: u32, rows: u32, columns: u32) -> vec3u {
   return vec3u(index % down * (4u * A_SLOTS), index / down % across * (4u * B_SLOTS), index / (down * across));
 }
 
+// The numbers of the next tile are in registers, and the present one may go once all lanes are here.
+fn ready(lane: u32, sums: ptr<function, Sums>, a: ptr<function, array<vec4f, 4>>, b: ptr<function, array<vec4f, 4>>) {
+  workgroupBarrier();
+}
+
 fn put(first: u32, slots: u32, k: u32, slot: u32, value: vec4f) {
   if (k < DEPTH && slot < slots) {
     tiles[first + k * (slots + 1u) + slot] = value;
@@ -191,7 +196,7 @@ fn forward(
     if (step > 0u) {
       multiply(lane, &sums);
     }
-    workgroupBarrier();
+    ready(lane, &sums, &nextA, &nextB);
     for (var l = 0u; l < A_LOADS; l++) {
       put(0u, A_SLOTS, lane % DEPTH, lane / DEPTH + l * (LANES / DEPTH), nextA[l]);
     }
@@ -350,7 +355,7 @@ fn backwardInput(
     if (step > 0u) {
       multiply(lane, &sums);
     }
-    workgroupBarrier();
+    ready(lane, &sums, &nextA, &nextB);
     for (var l = 0u; l < A_LOADS; l++) {
       put(0u, A_SLOTS, lane % DEPTH, lane / DEPTH + l * (LANES / DEPTH), nextA[l]);
     }
