@@ -147,11 +147,7 @@ fn forwardW(place: vec4u, inside: vec4<bool>, second: bool) -> vec4f {
 
 // workgroups: P * G * ceil(OC / G / (4 * ROWS * LY)) * ceil(N * OH * OW / (4 * COLUMNS * LX))
 @compute @workgroup_size(LANES)
-fn forward(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
+fn forward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
   let terms = C / G * KH * KW;
   let tile = tileOf(group.y * groups.x + group.x, OC / G, N * OH * OW);
   let g = tile.z % G;
@@ -292,11 +288,7 @@ fn tapStep() -> u32 {
 // Pixels of one position modulo stride see the same kernel positions: each of these phases is a product of its own.
 // workgroups: P * G * stride * stride * ceil(C / G / (4 * ROWS * LY)) * ceil(N * ceil(H / stride) * ceil(W / stride) / (4 * COLUMNS * LX))
 @compute @workgroup_size(LANES)
-fn backwardInput(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
+fn backwardInput(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
   let high = (H + stride - 1u) / stride; // pixels of a phase
   let wide = (W + stride - 1u) / stride;
   let tile = tileOf(group.y * groups.x + group.x, C / G, N * high * wide);

@@ -144,11 +144,7 @@ fn backwardWeightY(place: vec4u, inside: vec4<bool>, second: bool) -> vec4f {
 
 // workgroups: P * SPLIT * G * ceil(OC / G / (4 * ROWS * LY)) * ceil(C / G * KH * KW / (4 * COLUMNS * LX))
 @compute @workgroup_size(LANES)
-fn backwardWeight(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
+fn backwardWeight(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
   let across = C / G * KH * KW;
   let tile = tileOf(group.y * groups.x + group.x, OC / G, across);
   let g = tile.z % G;

@@ -128,11 +128,7 @@ fn forwardW(place: vec4u, inside: vec4<bool>, second: bool) -> vec4f {
 
 // workgroups: P * ceil(N / (4 * ROWS * LY)) * ceil(O / (4 * COLUMNS * LX))
 @compute @workgroup_size(LANES)
-fn forward(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
+fn forward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
   let tile = tileOf(group.y * groups.x + group.x, N, O);
   let p = tile.z;
   if (p >= P) {
@@ -238,11 +234,7 @@ fn backwardInputW(place: vec4u, inside: vec4<bool>, second: bool) -> vec4f {
 
 // workgroups: P * ceil(N / (4 * ROWS * LY)) * ceil(I / (4 * COLUMNS * LX))
 @compute @workgroup_size(LANES)
-fn backwardInput(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
+fn backwardInput(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
   let tile = tileOf(group.y * groups.x + group.x, N, I);
   let p = tile.z;
   if (p >= P) {

@@ -130,11 +130,7 @@ fn backwardWeightY(place: vec4u, inside: vec4<bool>, second: bool) -> vec4f {
 
 // workgroups: P * SPLIT * ceil(O / (4 * ROWS * LY)) * ceil(I / (4 * COLUMNS * LX))
 @compute @workgroup_size(LANES)
-fn backwardWeight(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
+fn backwardWeight(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
   let tile = tileOf(group.y * groups.x + group.x, O, I);
   let piece = tile.z % SPLIT;
   let p = tile.z / SPLIT;

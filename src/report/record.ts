@@ -1,6 +1,6 @@
 import type { Reading } from '../data/load.js';
 import type { EngineName } from '../engine/device.js';
-import type { DeviceChoice } from '../engine/open.js';
+import type { DeviceChoice, Precision } from '../engine/open.js';
 import type { CurvePoint } from '../eval/distill.js';
 import type { BaselineAccuracy, Evaluation } from '../eval/evaluate.js';
 import type { ResolvedOptions } from '../eval/options.js';
@@ -18,6 +18,7 @@ export interface RunOrigin {
   readonly reading?: Reading;
   readonly device?: EngineChoice;
   readonly threads?: number;
+  readonly precision?: Precision;
 }
 
 /** Everything needed to do a run again. */

@@ -174,7 +174,10 @@ function roundOf(tile: Tile, half: boolean): { busy: number; latency: number } {
   const vectors = (terms * (tile.ROWS + tile.COLUMNS)) / (half ? 8 : 1);
   const loads = (tile.DEPTH * (rowsOf(tile) + columnsOf(tile))) / 32;
   // A vector of 16 bytes a lane takes the memory two to four cycles, as many as its addresses are different.
-  const busy = Math.max((products + vectors + (placing + (half ? scaling : 0)) * loads) / 4, 3 * vectors + 1.5 * loads);
+  const busy = Math.max(
+    (products + vectors + (placing + (half ? scaling : 0)) * loads) / 4,
+    3 * vectors + 1.5 * loads,
+  );
   return { busy, latency: Math.max(farLoad, busy) + between };
 }
 
