@@ -57,6 +57,11 @@ fn tileOf(index: u32, rows: u32, columns: u32) -> vec3u {
   return vec3u(index % down * (4u * A_SLOTS), index / down % across * (4u * B_SLOTS), index / (down * across));
 }
 
+// The numbers of the next tile are in registers, and the present one may go once all lanes are here.
+fn ready(lane: u32, sums: ptr<function, Sums>, a: ptr<function, array<vec4f, 4>>, b: ptr<function, array<vec4f, 4>>) {
+  workgroupBarrier();
+}
+
 fn put(first: u32, slots: u32, k: u32, slot: u32, value: vec4f) {
   if (k < DEPTH && slot < slots) {
     tiles[first + k * (slots + 1u) + slot] = value;
@@ -139,11 +144,7 @@ fn backwardWeightY(place: vec4u, inside: vec4<bool>, second: bool) -> vec4f {
 
 // workgroups: P * SPLIT * G * ceil(OC / G / (4 * ROWS * LY)) * ceil(C / G * KH * KW / (4 * COLUMNS * LX))
 @compute @workgroup_size(LANES)
-fn backwardWeight(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
+fn backwardWeight(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
   let across = C / G * KH * KW;
   let tile = tileOf(group.y * groups.x + group.x, OC / G, across);
   let g = tile.z % G;
@@ -191,7 +192,7 @@ fn backwardWeight(
     if (step > 0u) {
       multiply(lane, &sums);
     }
-    workgroupBarrier();
+    ready(lane, &sums, &nextA, &nextB);
     for (var l = 0u; l < A_LOADS; l++) {
       put(0u, A_SLOTS, lane % DEPTH, lane / DEPTH + l * (LANES / DEPTH), nextA[l]);
     }

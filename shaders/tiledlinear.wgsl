@@ -46,6 +46,11 @@ fn tileOf(index: u32, rows: u32, columns: u32) -> vec3u {
   return vec3u(index % down * (4u * A_SLOTS), index / down % across * (4u * B_SLOTS), index / (down * across));
 }
 
+// The numbers of the next tile are in registers, and the present one may go once all lanes are here.
+fn ready(lane: u32, sums: ptr<function, Sums>, a: ptr<function, array<vec4f, 4>>, b: ptr<function, array<vec4f, 4>>) {
+  workgroupBarrier();
+}
+
 fn put(first: u32, slots: u32, k: u32, slot: u32, value: vec4f) {
   if (k < DEPTH && slot < slots) {
     tiles[first + k * (slots + 1u) + slot] = value;
@@ -123,11 +128,7 @@ fn forwardW(place: vec4u, inside: vec4<bool>, second: bool) -> vec4f {
 
 // workgroups: P * ceil(N / (4 * ROWS * LY)) * ceil(O / (4 * COLUMNS * LX))
 @compute @workgroup_size(LANES)
-fn forward(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
+fn forward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
   let tile = tileOf(group.y * groups.x + group.x, N, O);
   let p = tile.z;
   if (p >= P) {
@@ -159,7 +160,7 @@ fn forward(
     if (step > 0u) {
       multiply(lane, &sums);
     }
-    workgroupBarrier();
+    ready(lane, &sums, &nextA, &nextB);
     for (var l = 0u; l < A_LOADS; l++) {
       put(0u, A_SLOTS, lane % DEPTH, lane / DEPTH + l * (LANES / DEPTH), nextA[l]);
     }
@@ -233,11 +234,7 @@ fn backwardInputW(place: vec4u, inside: vec4<bool>, second: bool) -> vec4f {
 
 // workgroups: P * ceil(N / (4 * ROWS * LY)) * ceil(I / (4 * COLUMNS * LX))
 @compute @workgroup_size(LANES)
-fn backwardInput(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
+fn backwardInput(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
   let tile = tileOf(group.y * groups.x + group.x, N, I);
   let p = tile.z;
   if (p >= P) {
@@ -271,7 +268,7 @@ fn backwardInput(
     if (step > 0u) {
       multiply(lane, &sums);
     }
-    workgroupBarrier();
+    ready(lane, &sums, &nextA, &nextB);
     for (var l = 0u; l < A_LOADS; l++) {
       put(0u, A_SLOTS, lane % DEPTH, lane / DEPTH + l * (LANES / DEPTH), nextA[l]);
     }

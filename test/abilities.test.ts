@@ -131,13 +131,13 @@ describe.each<Abilities & { name: string }>([
   test('take every tile for them', () => {
     for (const tile of halfTiles) {
       expect(fitsMatrices(tile, abilities)).toBe(true);
-      expect(halfBytesOf(tile, matrices!)).toBeLessThanOrEqual(32768);
+      expect(halfBytesOf(tile, matrices!, subgroup)).toBeLessThanOrEqual(32768);
       expect(bytesOf(tile)).toBeGreaterThan(0);
     }
     expect(fitsMatrices({ ...halfTiles[0], LY: 1, ROWS: 1 }, { subgroup: 32, matrices })).toBe(false);
   });
 
-  const within = halfTiles.filter((tile) => halfBytesOf(tile, matrices!) <= 16384);
+  const within = halfTiles.filter((tile) => halfBytesOf(tile, matrices!, subgroup) <= 16384);
   test.each(within)('$LX x $LY lanes, $SLICES slices: every kernel compiles', async (tile) => {
     const device = await opened;
     const kernels = new Set<string>();

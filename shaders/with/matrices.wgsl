@@ -4,6 +4,9 @@
 // There are UNIT_ROWS x UNIT_COLUMNS elements in a block of sums, which lies in the registers of a subgroup, and UNIT_TERMS terms
 // in a step. A subgroup has a patch of neighbouring blocks. A vector's four rows (columns), A_SLOTS apart in the product, are
 // neighbours in the tile, so that a lane's 4 x 4 elements are a square of it. Lines begin at multiples of 16 bytes.
+//
+// f16 ends at 65,504 and begins to lose bits below 6e-5, so the factors of a tile are multiplied by a power of two each, which
+// brings the largest of them close to that end; the sums are those of the products times 2^exponent, which only ever falls.
 
 enable f16;
 enable chromium_experimental_subgroup_matrix;
@@ -20,6 +23,7 @@ override LX: u32; // lanes along a tile, and down
 override LY: u32;
 override SLICES: u32;
 override DEPTH: u32;
+override LANES: u32 = LX * LY * SLICES;
 override A_SLOTS: u32 = ROWS * LY;
 override B_SLOTS: u32 = COLUMNS * LX;
 override B_FIRST: u32 = DEPTH * (A_SLOTS + 2u);
@@ -39,9 +43,67 @@ alias Right = subgroup_matrix_right<f16, UNIT_COLUMNS, UNIT_TERMS>;
 // The patch of a subgroup.
 alias Sums = array<array<subgroup_matrix_result<f32, UNIT_COLUMNS, UNIT_ROWS>, 4>, 4>;
 
+// The largest of what each subgroup has loaded for the next tile, of either factor, as bits of f32 without the sign.
+var<workgroup> largest: array<vec2u, LANES / SUBGROUP>;
+
+var<private> powers: vec2f = vec2f(1); // that the factors of the tile are multiplied by
+var<private> exponent: i32 = 252; // of the sums; the largest there can be, until there are any
+
+const infinity = 0x7f800000u;
+
+// The bits of the largest finite number of a lane. Infinity and NaN stay what they are by any power, and must not set it.
+fn largestOf(values: ptr<function, array<vec4f, 4>>) -> u32 {
+  var most = vec4u();
+  for (var l = 0u; l < 4u; l++) {
+    most = max(most, bitcast<vec4u>((*values)[l]) & vec4u(0x7fffffffu));
+  }
+  if (any(most >= vec4u(infinity))) {
+    most = vec4u();
+    for (var l = 0u; l < 4u; l++) {
+      let bits = bitcast<vec4u>((*values)[l]) & vec4u(0x7fffffffu);
+      most = max(most, select(bits, vec4u(), bits >= vec4u(infinity)));
+    }
+  }
+  return max(max(most.x, most.y), max(most.z, most.w));
+}
+
+// What brings a number below 2^15, from 2^14 on unless it is tiny or 0.
+fn shiftOf(bits: u32) -> i32 {
+  return min(141 - i32(bits >> 23u), 126);
+}
+
+fn ready(lane: u32, sums: ptr<function, Sums>, a: ptr<function, array<vec4f, 4>>, b: ptr<function, array<vec4f, 4>>) {
+  let own = vec2u(subgroupMax(largestOf(a)), subgroupMax(largestOf(b)));
+  if (lane % SUBGROUP == 0u) {
+    largest[lane / SUBGROUP] = own;
+  }
+  workgroupBarrier();
+  var most = vec2u();
+  for (var i = 0u; i < LANES / SUBGROUP; i++) {
+    most = max(most, largest[i]);
+  }
+  var shifts = vec2i(shiftOf(most.x), shiftOf(most.y));
+  let fall = exponent - shifts.x - shifts.y;
+  if (fall > 0) {
+    // Larger than all before: what is there already is small beside it.
+    let power = select(0f, ldexp(1f, max(-fall, -126)), fall <= 126);
+    for (var i = 0u; i < PATCH_DOWN; i++) {
+      for (var j = 0u; j < PATCH_ALONG; j++) {
+        (*sums)[i][j] = subgroupMatrixScalarMultiply((*sums)[i][j], power);
+      }
+    }
+    exponent -= fall;
+  } else {
+    // Smaller: both factors give way by half of it.
+    shifts += vec2i(fall / 2, fall - fall / 2);
+  }
+  powers = select(ldexp(vec2f(1), max(shifts, vec2i(-126))), vec2f(), shifts < vec2i(-126));
+}
+
 fn put(first: u32, slots: u32, k: u32, slot: u32, value: vec4f) {
   if (k < DEPTH && slot < slots) {
-    tiles[first + k * (slots + 2u) + slot] = bitcast<vec2u>(vec4<f16>(value));
+    let scaled = value * select(powers.y, powers.x, first == 0u);
+    tiles[first + k * (slots + 2u) + slot] = bitcast<vec2u>(vec4<f16>(scaled));
   }
 }
 
@@ -118,6 +180,12 @@ fn finish(lane: u32, sums: ptr<function, Sums>) -> array<mat4x4f, 4> {
         }
       }
     }
+  }
+  // In two halves, neither of which is too large or too small for f32.
+  let first = ldexp(1f, -exponent / 2);
+  let second = ldexp(1f, exponent / 2 - exponent);
+  for (var i = 0u; i < 4u; i++) {
+    sum[i] = sum[i] * first * second;
   }
   return sum;
 }

@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import type { Precision } from '../engine/open.js';
 import {
   type DistillOptions,
   expectedFor,
@@ -25,6 +26,7 @@ const configurable = [
   ...shared.distillOptions,
   shared.device,
   shared.threads,
+  shared.precision,
   shared.out,
 ];
 
@@ -43,13 +45,15 @@ export const command: Command = {
     const {
       digitsSize,
       threads,
+      precision,
       device: choice = 'auto',
     } = given as {
       digitsSize?: number;
       threads?: number;
+      precision?: Precision;
       device?: string;
     };
-    checkEngine(choice, threads);
+    checkEngine(choice, { threads, precision });
     const options = checkedOptions(given, (name) =>
       name in values ? shared.flagOf(name) : `${positionals[0]}: ${name}`,
     );
@@ -65,7 +69,7 @@ export const command: Command = {
     // Everything that can be wrong is found before the folder is made.
     const data = await openData(source, Boolean(values.json));
     outerLoopOptions(options, data);
-    const { device, reason } = await openEngine(choice, threads);
+    const { device, reason } = await openEngine(choice, { threads, precision });
     try {
       const folder =
         out ?? join('runs', `${data.name}-${networkSpec(options.network).name}-${timeStamp(new Date())}`);
@@ -74,6 +78,7 @@ export const command: Command = {
         dataset: source.dataset === 'digits' ? 'digits' : resolve(source.dataset),
         device: choice,
         threads,
+        precision,
       };
       const run = { folder, splitNote: data.splitNote, engine: device.engine, json: Boolean(values.json) };
       return await carryOut(run, (control) =>

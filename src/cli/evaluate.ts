@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { Precision } from '../engine/open.js';
 import { type Artefact, decodeArtefact } from '../eval/artefact.js';
 import { baselineNames, checkBaselines } from '../eval/baselines/index.js';
 import { evaluate, networksOf, trainsKnownNetworks } from '../eval/evaluate.js';
@@ -67,6 +68,7 @@ export const command: Command = {
     { name: 'out', kind: 'text', value: 'FILE', help: 'write the results as JSON, too' },
     shared.device,
     shared.threads,
+    shared.precision,
     shared.json,
     shared.debug,
     shared.help,
@@ -84,6 +86,7 @@ export const command: Command = {
       noBaselines,
       perClass,
       threads,
+      precision,
       device: choice = 'auto',
     } = values as {
       dataset?: string;
@@ -92,12 +95,13 @@ export const command: Command = {
       noBaselines?: boolean;
       perClass?: boolean;
       threads?: number;
+      precision?: Precision;
       device?: string;
     };
     const augmentation = values.augmentation as string | undefined;
     const protocol = findProtocol((values.protocol as string | undefined) ?? protocols[0].name, augmentation);
     const baselines = baselinesOf(values.baselines as string | undefined, noBaselines);
-    checkEngine(choice, threads);
+    checkEngine(choice, { threads, precision });
     const artefact = await readArtefact(path);
     checkNetworks(artefact, protocol, networks);
     const architectures = architecturesOf(values.networksOf as string | undefined, artefact);
@@ -108,7 +112,7 @@ export const command: Command = {
     const sameData = dataSha256 === undefined ? undefined : describeData(opened).sha256 === dataSha256;
     // Normalised as the distilled images are, whatever the statistics of this data.
     const data = { ...opened, mean, std };
-    const { device, reason } = await openEngine(choice, threads);
+    const { device, reason } = await openEngine(choice, { threads, precision });
     const terminal = new Terminal(Boolean(values.json));
     using stop = listenForStop(() => terminal.say('Stopping.'));
     try {

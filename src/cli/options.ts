@@ -1,3 +1,4 @@
+import { precisions } from '../engine/open.js';
 import { adamInnerRate, type DistillOptions, defaults, plainInnerRate } from '../eval/options.js';
 import { methods } from '../methods/index.js';
 import { networkNames } from '../networks/index.js';
@@ -93,6 +94,13 @@ export const threads: Option = {
   value: 'N',
   help: 'threads of the cpu engine',
   fallback: 'all cores, at most 16',
+};
+export const precision: Option = {
+  name: 'precision',
+  kind: 'text',
+  value: precisions.join('|'),
+  help: 'of products on a GPU; half rounds their factors to f16 for matrix units and adds up in f32',
+  fallback: 'single',
 };
 export const out: Option = {
   name: 'out',

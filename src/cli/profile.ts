@@ -59,10 +59,10 @@ export const command: Command = {
       digitsSize?: number;
       threads?: number;
     };
-    checkEngine(choice, threads);
+    checkEngine(choice, { threads });
     const options = checkedOptions(values, shared.flagOf);
     const source = dataSource({ dataset, digitsSize, reading: readingGiven(values) });
-    const { device, reason } = await openEngine(choice, threads);
+    const { device, reason } = await openEngine(choice, { threads });
     const terminal = new Terminal(Boolean(values.json));
     using stop = listenForStop(() => terminal.say('Stopping.'));
     try {

@@ -1,8 +1,9 @@
+import type { Precision } from '../engine/open.js';
 import { isFinished, readRun, resumeFolder } from '../report/run.js';
 import { RunFolder } from '../report/run-folder.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Command } from './command.js';
-import { debug, device as deviceOption, help, json } from './options.js';
+import { debug, device as deviceOption, help, json, precision as precisionOption } from './options.js';
 import { resultLine } from './result.js';
 import { carryOut, resultText } from './run.js';
 import { checkEngine, openData, openEngine } from './sources.js';
@@ -12,7 +13,13 @@ export const command: Command = {
   summary:
     'goes on with a stopped or killed run; on the same engine and processor, to the same bits as if it had never stopped',
   positionals: ['DIR'],
-  options: [{ ...deviceOption, fallback: 'the engine it was begun on' }, json, debug, help],
+  options: [
+    { ...deviceOption, fallback: 'the engine it was begun on' },
+    { ...precisionOption, fallback: 'the one it was begun with, where the engine has it' },
+    json,
+    debug,
+    help,
+  ],
   example: 'limbeck resume runs/first',
 
   async run({ values, positionals }) {
@@ -25,26 +32,29 @@ export const command: Command = {
       else process.stderr.write(`This run is finished.\n${resultText(record)}`);
       return 0;
     }
-    return goOn(folder, values as { device?: string; json?: boolean });
+    return goOn(folder, values);
   },
 };
 
 async function goOn(
   folder: string,
-  values: { readonly device?: string; readonly json?: boolean },
+  values: { readonly device?: string; readonly precision?: Precision; readonly json?: boolean },
 ): Promise<number> {
   const { config, engine: begun } = await readRun(folder);
   const { dataset, device: choiceThen, threads } = config;
   const same = choiceThen.startsWith(`${begun.name}:`) ? choiceThen : begun.name;
   const { device: choice = same, json = false } = values;
-  checkEngine(choice);
+  // Whoever goes on elsewhere because a GPU failed need not know what it was begun with.
+  const precisionThen = choice.startsWith('webgpu') ? config.precision : undefined;
+  const { precision = precisionThen } = values;
+  checkEngine(choice, { precision });
   if (dataset === undefined)
     throw new LimbeckError(
       'ERR_OPTION',
       `the run in ${folder} was begun by a program on data of its own: go on with it there, by resumeFolder`,
     );
   const data = await openData({ ...config, dataset }, json);
-  const { device, reason } = await openEngine(choice, threads);
+  const { device, reason } = await openEngine(choice, { threads, precision });
   try {
     const run = { folder, splitNote: data.splitNote, engine: device.engine, json };
     return await carryOut(run, (control) => resumeFolder(device, data, folder, { ...control, reason }));

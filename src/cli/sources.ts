@@ -3,7 +3,13 @@ import type { Dataset } from '../data/dataset.js';
 import type { DigitsOptions } from '../data/digits.js';
 import { type LoadOptions, loadDataset, type Reading } from '../data/load.js';
 import type { Device } from '../engine/device.js';
-import { chooseDevice, type DeviceChoice, openDevice } from '../engine/open.js';
+import {
+  checkPrecision,
+  chooseDevice,
+  type DeviceChoice,
+  openDevice,
+  type Precision,
+} from '../engine/open.js';
 import { count, type EngineChoice } from '../report/record.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Values } from './arguments.js';
@@ -84,8 +90,17 @@ function digitsOf(train: number | undefined): DigitsOptions | undefined {
   return { train, validation, test };
 }
 
+/** What an engine is opened with beside its name. */
+export interface EngineOptions {
+  readonly threads?: number;
+  readonly precision?: Precision;
+}
+
 /** What can be known to be wrong before any data is read. */
-export function checkEngine(choice: string, threads?: number): asserts choice is EngineChoice {
+export function checkEngine(
+  choice: string,
+  { threads, precision }: EngineOptions = {},
+): asserts choice is EngineChoice {
   const known = deviceOption.value!.split('|');
   if (!known.includes(choice) && !choice.startsWith('webgpu:'))
     throw new LimbeckError(
@@ -97,15 +112,17 @@ export function checkEngine(choice: string, threads?: number): asserts choice is
       'ERR_OPTION',
       `--threads is ${threads}, but the device is ${choice}: it applies to cpu only, leave it out`,
     );
+  checkPrecision(choice.split(':')[0] as DeviceChoice, precision, `the device is ${choice}`);
 }
 
 /** An engine, and why this one where it was not named. */
 export async function openEngine(
   choice: EngineChoice,
-  threads?: number,
+  given: EngineOptions = {},
 ): Promise<{ device: Device; reason?: string }> {
   const [named, ...adapter] = choice.split(':') as [DeviceChoice, ...string[]];
   const { engine, reason } = named === 'auto' ? await chooseDevice() : { engine: named, reason: undefined };
-  const options = { threads, adapter: adapter.length ? adapter.join(':') : undefined };
+  if (named === 'auto') checkPrecision(engine, given.precision, `auto takes ${engine}: ${reason}`);
+  const options = { ...given, adapter: adapter.length ? adapter.join(':') : undefined };
   return { device: await openDevice(engine, options), reason };
 }

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Precision } from '../engine/open.js';
 import { encodeNetworks } from '../eval/networks-file.js';
 import { resolveTraining, type TrainOptions, trainNetworks } from '../eval/train-networks.js';
 import { createNetwork, parseNetworkSpec } from '../networks/index.js';
@@ -62,6 +63,7 @@ export const command: Command = {
     },
     shared.device,
     shared.threads,
+    shared.precision,
     shared.json,
     shared.debug,
     shared.help,
@@ -69,16 +71,17 @@ export const command: Command = {
   example: 'limbeck train --dataset digits --network lenet --epochs 3',
 
   async run({ values }) {
-    const { dataset, digitsSize, network, lr, out, threads, ...given } = values as {
+    const { dataset, digitsSize, network, lr, out, threads, precision, ...given } = values as {
       dataset?: string;
       digitsSize?: number;
       network?: string;
       lr?: number;
       out?: string;
       threads?: number;
+      precision?: Precision;
     } & Omit<TrainOptions, 'network'> & { device?: string; json?: boolean };
     const choice = given.device ?? 'auto';
-    checkEngine(choice, threads);
+    checkEngine(choice, { threads, precision });
     resolveTraining(given);
     const spec = parseNetworkSpec(network ?? 'lenet');
     const data = await openData(
@@ -86,7 +89,7 @@ export const command: Command = {
       Boolean(given.json),
     );
     createNetwork({ ...spec, inputShape: data.imageShape, classes: data.classes });
-    const { device, reason } = await openEngine(choice, threads);
+    const { device, reason } = await openEngine(choice, { threads, precision });
     const terminal = new Terminal(Boolean(given.json));
     using stop = listenForStop(() => terminal.say('Stopping.'));
     try {

@@ -5,6 +5,10 @@ import { ReferenceDevice } from './reference.js';
 /** An engine by name, or `auto`: `webgpu` where there is a GPU, else `cpu`. */
 export type DeviceChoice = 'auto' | EngineName;
 
+export const precisions = ['single', 'half'] as const;
+/** Of products: `half` rounds their factors to f16. */
+export type Precision = (typeof precisions)[number];
+
 /** Options of the engines; each takes its own and leaves the others. */
 export interface OpenDeviceOptions {
   /** Threads of the `cpu` engine; default: all cores, at most 16. */
@@ -14,7 +18,7 @@ export interface OpenDeviceOptions {
   /** Adapter of the `webgpu` engine, by number or by part of its name. */
   readonly adapter?: string | number;
   /** `half`: products of the `webgpu` engine by matrix units, with f16 factors and f32 sums; see `GpuOptions`. */
-  readonly precision?: 'single' | 'half';
+  readonly precision?: Precision;
 }
 
 const openers: Record<EngineName, (options: OpenDeviceOptions) => Promise<Device>> = {
@@ -31,13 +35,33 @@ export async function openDevice(
   choice: DeviceChoice = 'auto',
   options: OpenDeviceOptions = {},
 ): Promise<Device> {
-  if (choice === 'auto') return openDevice((await chooseDevice()).engine, options);
+  if (choice === 'auto') {
+    const { engine, reason } = await chooseDevice();
+    checkPrecision(engine, options.precision, `auto takes ${engine}: ${reason}`);
+    return openDevice(engine, options);
+  }
   if (!Object.hasOwn(openers, choice))
     throw new LimbeckError(
       'ERR_DEVICE',
       `device ${JSON.stringify(choice)} is unknown; there are: auto, ${Object.keys(openers).join(', ')}`,
     );
+  checkPrecision(choice, options.precision, `the device is ${choice}`);
   return openers[choice](options);
+}
+
+/** ERR_OPTION for a precision that there is not, or that the engine has not; `why` says why it is this engine. */
+export function checkPrecision(engine: DeviceChoice, precision: string | undefined, why: string): void {
+  if (precision === undefined) return;
+  if (!(precisions as readonly string[]).includes(precision))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `precision ${JSON.stringify(precision)} is unknown; there are: ${precisions.join(', ')}`,
+    );
+  if (precision === 'half' && engine !== 'webgpu' && engine !== 'auto')
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `precision half is for a GPU with matrix units, and ${why}; take the device webgpu, or leave precision out`,
+    );
 }
 
 /** What `auto` means here. */

@@ -1,3 +1,4 @@
+import { precisions } from '../engine/open.js';
 import type { ResolvedOptions } from '../eval/options.js';
 import { readingOf, StoredFields } from '../eval/stored-fields.js';
 import type { RunConfig, RunRecord } from './record.js';
@@ -33,6 +34,7 @@ export function readExtra(extra: Record<string, unknown>, options: ResolvedOptio
       reading: config.optional('reading', (name) => readingOf(config.object(name))),
       device: deviceOf(config),
       threads: config.optional('threads', (name) => config.whole(name, 1)),
+      precision: config.optional('precision', (name) => config.word(name, precisions)),
       // As the checkpoint has them: those it goes on with.
       options,
     },

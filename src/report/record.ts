@@ -1,7 +1,7 @@
 import type { Whitening } from '../data/dataset.js';
 import type { Reading } from '../data/load.js';
 import type { EngineName } from '../engine/device.js';
-import type { DeviceChoice } from '../engine/open.js';
+import type { DeviceChoice, Precision } from '../engine/open.js';
 import type { BestLook, CurvePoint } from '../eval/distill.js';
 import type { BaselineAccuracy, Evaluation } from '../eval/evaluate.js';
 import type { ResolvedOptions } from '../eval/options.js';
@@ -22,6 +22,8 @@ export interface RunOrigin {
   readonly device?: EngineChoice;
   /** Threads of the `cpu` engine that were asked for. */
   readonly threads?: number;
+  /** Of products, that was asked for. */
+  readonly precision?: Precision;
 }
 
 /** Everything needed to do a run again. */

@@ -1,7 +1,5 @@
 import { LimbeckError } from '../../util/errors.js';
-
-/** How the products of convolutions and linear layers are computed; `half` rounds their factors to f16. */
-export type Precision = 'single' | 'half';
+import type { Precision } from '../open.js';
 
 /** What a device can do that not every WebGPU device can. */
 export interface Abilities {

@@ -1,9 +1,10 @@
 import { LimbeckError } from '../../util/errors.js';
 import { checkLength } from '../bindings.js';
 import type { Device, Executable, Tensor } from '../device.js';
+import type { Precision } from '../open.js';
 import type { DType, Program } from '../program.js';
 import { Turns } from '../turns.js';
-import { type Abilities, abilitiesOf, type Precision, plain } from './abilities.js';
+import { type Abilities, abilitiesOf, plain } from './abilities.js';
 import { createBuffers, Reader } from './buffers.js';
 import { softwareNames, usage, wantedLimits } from './constants.js';
 import { Health } from './health.js';

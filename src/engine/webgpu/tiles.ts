@@ -105,6 +105,8 @@ const farLoad = 600;
 const between = 150;
 /** Instructions that find the place of a number that is loaded, with its border. */
 const placing = 12;
+/** Instructions that find the largest number, for the power of two that f16 needs, and multiply by it. */
+const scaling = 4;
 /** Cycles that a dispatch takes beside its work. */
 const dispatch = 2500;
 
@@ -128,9 +130,15 @@ export const lanesOf = (tile: Tile): number => tile.LX * tile.LY * tile.SLICES;
 export const bytesOf = ({ ROWS, LY, COLUMNS, LX, DEPTH }: Tile): number =>
   16 * DEPTH * (ROWS * LY + COLUMNS * LX + 2);
 
-/** Bytes of workgroup memory of a tile of halves, or of the sums of one row of blocks of its matrix unit. */
-export const halfBytesOf = ({ ROWS, LY, COLUMNS, LX, DEPTH }: Tile, unit: MatrixUnit): number =>
-  8 * Math.max(DEPTH * (ROWS * LY + COLUMNS * LX + 4), unit.ROWS * (2 * COLUMNS * LX + 2));
+/**
+ * Bytes of workgroup memory of a tile of halves, or of the sums of one row of blocks of its matrix unit, and of the largest number
+ * of each subgroup.
+ */
+export function halfBytesOf(tile: Tile, unit: MatrixUnit, subgroup: number): number {
+  const { ROWS, LY, COLUMNS, LX, DEPTH } = tile;
+  const halves = DEPTH * (ROWS * LY + COLUMNS * LX + 4);
+  return 8 * (Math.max(halves, unit.ROWS * (2 * COLUMNS * LX + 2)) + lanesOf(tile) / subgroup);
+}
 
 /**
  * Whether matrix units can compute a tile: whole blocks, whole steps of terms, whole subgroups, in each the same patch of at most
@@ -166,7 +174,10 @@ function roundOf(tile: Tile, half: boolean): { busy: number; latency: number } {
   const vectors = (terms * (tile.ROWS + tile.COLUMNS)) / (half ? 8 : 1);
   const loads = (tile.DEPTH * (rowsOf(tile) + columnsOf(tile))) / 32;
   // A vector of 16 bytes a lane takes the memory two to four cycles, as many as its addresses are different.
-  const busy = Math.max((products + vectors + placing * loads) / 4, 3 * vectors + 1.5 * loads);
+  const busy = Math.max(
+    (products + vectors + (placing + (half ? scaling : 0)) * loads) / 4,
+    3 * vectors + 1.5 * loads,
+  );
   return { busy, latency: Math.max(farLoad, busy) + between };
 }
 
