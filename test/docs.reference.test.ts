@@ -24,5 +24,5 @@ describe('the reference of the API', () => {
     // Whatever is exported without a word on it, or named in a broken link, ends it with a status of its own.
     await promisify(execFile)(process.execPath, [typedoc, '--out', folder], { cwd: root });
     expect(textsBelow(join(root, 'docs/api'))).toEqual(textsBelow(folder));
-  });
+  }, 300_000);
 });

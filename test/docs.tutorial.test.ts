@@ -27,7 +27,7 @@ it('has a command for everything it tells a reader to do', () => {
   ]);
 });
 
-it('shows a table as it is printed', async () => {
+it('does what it says, and shows a table as it is printed', async () => {
   const said: string[] = [];
   for (const { language, name, code } of blocks) {
     if (language === 'js') project.save(name, code);
@@ -48,4 +48,4 @@ it('shows a table as it is printed', async () => {
   expect(Number(/^distilled images: (\S+) %/m.exec(first)![1])).toBeGreaterThan(70);
   expect(readFileSync(at('first.png')).subarray(1, 4).toString()).toBe('PNG');
   expect(read).toMatch(/^lenet, 1 x 3 steps, 1 image per class$/m);
-});
+}, 600_000);

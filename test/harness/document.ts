@@ -42,7 +42,7 @@ export class Project {
   /** What a command says, on standard output and then on standard error. Fails with all of it where the command does. */
   async run(command: string, ...args: string[]): Promise<string> {
     const PATH = [dirname(process.execPath), process.env.PATH].join(delimiter);
-    const options = { cwd: this.folder, env: { ...process.env, PATH }, timeout: 110_000 };
+    const options = { cwd: this.folder, env: { ...process.env, PATH }, timeout: 300_000 };
     const { stdout, stderr } = await promisify(execFile)(command, args, options);
     return stdout + stderr;
   }
