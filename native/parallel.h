@@ -18,7 +18,7 @@ namespace limbeck {
  * a chunk writes where no other does, and whoever adds up partial results does so afterwards in the order of the chunks.
  * Chunks are claimed one at a time; the caller claims too and takes whatever is left, so a worker that the system
  * has not scheduled delays nobody. One that loses its core in the middle of a chunk does, by a time slice (3 ms and more): when
- * that happens twice in a row it rests for a while, and twice as long every time it happens again, so that on a machine whose
+ * that happens twice within 50 ms it rests for a while, and twice as long every time it happens again, so that on a machine whose
  * cores are taken two threads are no slower than one.
  */
 class Pool {

@@ -53,7 +53,9 @@ test('other architectures and classes are shown, written, and added to the recor
 });
 
 test('the network of one’s own in the documentation is distilled for, and the file knows it', async () => {
-  const example = readFileSync(join(root, 'docs/networks.md'), 'utf8').match(/```json\n([^`]*)```/)![1];
+  const example = readFileSync(join(root, 'docs/networks.md'), 'utf8').match(
+    /```json config.json\n([^`]*)```/,
+  )![1];
   const size = { digitsSize: 60, batch: 8, iterations: 2, validateEvery: 2, device: 'cpu' };
   writeFileSync(at('own.json'), JSON.stringify({ ...JSON.parse(example), ...size }));
   await limbeck('distill', 'own.json', '--out', 'own');

@@ -11,7 +11,7 @@
  *   backwardWeight  U[oc][c] = sum over t of M[t][oc] V[t][c]          M of yBar, V of x, U to wBar
  *
  * U is made for each member, in the order in which the products read it; backwardInput wants it turned. It is kept for no other
- * step: made again in scratch that is in some cache, it takes less time than read from memory. Vectors run
+ * step: made again it takes no more time, and no memory between steps. Vectors run
  * along channels everywhere: maps are turned on the way to the transforms and back. Phases are cut for the pool by images
  * and vectors of channels, by points and panels, and again by images and channels.
  */

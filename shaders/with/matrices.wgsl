@@ -83,13 +83,16 @@ fn ready(lane: u32, sums: ptr<function, Sums>, a: ptr<function, array<vec4f, 4>>
     most = max(most, largest[i]);
   }
   var shifts = vec2i(shiftOf(most.x), shiftOf(most.y));
-  let fall = exponent - shifts.x - shifts.y;
+  // A factor of nothing but zeros has no size.
+  let fall = select(exponent - shifts.x - shifts.y, 0, any(most == vec2u()));
   if (fall > 0) {
-    // Larger than all before: what is there already is small beside it.
-    let power = select(0f, ldexp(1f, max(-fall, -126)), fall <= 126);
-    for (var i = 0u; i < PATCH_DOWN; i++) {
-      for (var j = 0u; j < PATCH_ALONG; j++) {
-        (*sums)[i][j] = subgroupMatrixScalarMultiply((*sums)[i][j], power);
+    // Larger than all before: what is there already is small beside it. No power of two that f32 has may be small enough.
+    for (var left = fall; left > 0; left -= 126) {
+      let power = ldexp(1f, max(-left, -126));
+      for (var i = 0u; i < PATCH_DOWN; i++) {
+        for (var j = 0u; j < PATCH_ALONG; j++) {
+          (*sums)[i][j] = subgroupMatrixScalarMultiply((*sums)[i][j], power);
+        }
       }
     }
     exponent -= fall;

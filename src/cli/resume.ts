@@ -1,4 +1,4 @@
-import type { Precision } from '../engine/open.js';
+import { chooseDevice, type Precision } from '../engine/open.js';
 import { isFinished, readRun, resumeFolder } from '../report/run.js';
 import { RunFolder } from '../report/run-folder.js';
 import { LimbeckError } from '../util/errors.js';
@@ -45,8 +45,8 @@ async function goOn(
   const same = choiceThen.startsWith(`${begun.name}:`) ? choiceThen : begun.name;
   const { device: choice = same, json = false } = values;
   // Whoever goes on elsewhere because a GPU failed need not know what it was begun with.
-  const precisionThen = choice.startsWith('webgpu') ? config.precision : undefined;
-  const { precision = precisionThen } = values;
+  const { engine } = choice === 'auto' ? await chooseDevice() : { engine: choice.split(':')[0] };
+  const { precision = engine === 'webgpu' ? config.precision : undefined } = values;
   checkEngine(choice, { precision });
   if (dataset === undefined)
     throw new LimbeckError(

@@ -85,7 +85,7 @@ export interface Device {
   peak?(): Promise<Peak>;
   /** What is alive: for leak checks. */
   memory(): DeviceMemory;
-  /** Ends what is running and gives everything back; calls afterwards are ERR_DEVICE. */
+  /** Waits for the runs that were asked for, then gives everything back; calls afterwards are ERR_PROGRAM. */
   dispose(): Promise<void>;
   /** The same, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;

@@ -141,10 +141,11 @@ class CpuExecutable implements Executable {
     );
     for (const [slot, tensor] of bound) tensor.checkAlive(slot.name, program.name);
     const tensors = new Map([...bound].map(([slot, tensor]) => [slot, tensor.native]));
-    // Steps may change places and share what they made of weights, which only holds where slots are apart.
+    // Steps may change places, which only holds where slots are apart.
     const shared = new Set(tensors.values()).size < tensors.size;
-    const optimised = shared ? program : await device.optimise(program);
-    const units = shared ? program.steps.map((step) => ({ steps: [step] })) : planStrips(optimised);
+    const units = shared
+      ? program.steps.map((step) => ({ steps: [step] }))
+      : planStrips(await device.optimise(program));
     await breathe();
     const description = describeProgram(units, device.kernels, tensors);
     await breathe();

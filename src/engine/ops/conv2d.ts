@@ -388,7 +388,7 @@ const caseShapes: readonly CaseShape[] = [
   { P: 2, N: 5, C: 1, H: 12, W: 28, OC: 6, K: 5, padding: 2, sparse: true, shared: 'first' },
   { P: 1, N: 4, C: 32, H: 9, W: 11, OC: 40, K: 3, padding: 1, groups: 2, sparse: true, accumulate: true },
   { P: 1, N: 5, C: 8, H: 9, W: 9, OC: 100, K: 3, stride: 2, padding: 1, accumulate: true },
-  { P: 2, N: 6, C: 4, H: 8, W: 7, OC: 136, K: 3, stride: 2, padding: 1, groups: 2, sparse: true },
+  { P: 2, N: 3, C: 16, H: 8, W: 7, OC: 136, K: 3, stride: 2, padding: 1, groups: 2, sparse: true },
   { P: 20, N: 1, C: 2, H: 5, W: 6, OC: 3, K: 3, padding: 1, shared: 'first', accumulate: true },
   { P: 1, N: 3, C: 3, H: 17, W: 16, OC: 11, K: 7, stride: 2, padding: 3, sparse: true },
   { P: 1, N: 1024, C: 1, H: 28, W: 28, OC: 6, K: 5, padding: 2, bench: true },
