@@ -108,6 +108,11 @@ const ranges: Readonly<Record<string, PowerOf>> = {
   'of 17 powers of two, neighbours all different': (_pair, _factor, index) => ((index * 7) % 17) - 8,
   'a second pair that is much larger': (pair) => [-20, 20][pair],
   'a second pair that is much smaller': (pair) => [20, -20][pair],
+  'a first pair with a factor of zeros': (pair, factor) =>
+    [
+      [Number.NEGATIVE_INFINITY, 90],
+      [-50, -50],
+    ][pair][factor],
 };
 
 const paired = all.filter(({ name }) => /(N=3 2x7x8|N=7 19) .* first shared paired$/.test(name));
