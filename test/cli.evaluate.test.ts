@@ -1,6 +1,14 @@
 /** `limbeck evaluate` and `limbeck train` as their users have them. */
 import { execFile } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -81,4 +89,32 @@ test('training on all images writes the network, parameter by parameter', async 
   expect(metadata.protocol).toBe(line.protocol);
   const shapes = [[8, 784], [8], [8, 8], [8], [10, 8], [10]];
   expect(Object.values(tensors).map(({ shape }) => shape)).toEqual(shapes);
+});
+
+test('where results could not be written is found out before the work, and nothing is left', async () => {
+  writeFileSync(at('a-file'), '');
+  const refused = (...args: string[]) =>
+    expect(limbeck(...args, ...reference)).rejects.toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(/^limbeck: .*(cannot be made or changed|could not be written).*\n$/),
+    });
+  // The data sets would be errors too, if they were looked at first.
+  await refused('evaluate', 'missing.safetensors', '--out', 'none/results.json');
+  const train = ['train', '--digits-size', '60', '--out'];
+  await refused(...train, 'a-file');
+  await refused(...train, 'a-file/below');
+  const child = execFile(
+    process.execPath,
+    [join(root, 'dist/cli/main.js'), ...train, 'new/folder', '--epochs', '100000'],
+    {
+      cwd: folder,
+    },
+  );
+  const ended = new Promise((resolve) => child.on('exit', resolve));
+  while (!existsSync(at('new'))) await new Promise((resolve) => setTimeout(resolve, 20));
+  child.kill('SIGINT');
+  expect(await ended).toBe(130);
+  expect(existsSync(at('new'))).toBe(false);
+  expect(readdirSync(folder).filter((name) => name.includes('writable'))).toEqual([]);
 });

@@ -11,7 +11,7 @@ import { type NetworkSpec, networkTitle, parseNetworkSpec } from '../networks/sp
 import { describeData } from '../report/describe-data.js';
 import { RunFolder } from '../report/run-folder.js';
 import { strategies } from '../train/augmentation.js';
-import { writeFileAtomic } from '../util/atomic-file.js';
+import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Command } from './command.js';
 import { listenForStop, stoppedStatus } from './interrupt.js';
@@ -102,6 +102,8 @@ export const command: Command = {
     const protocol = findProtocol((values.protocol as string | undefined) ?? protocols[0].name, augmentation);
     const baselines = baselinesOf(values.baselines as string | undefined, noBaselines);
     checkEngine(choice, { threads, precision });
+    const out = values.out as string | undefined;
+    if (out !== undefined) await checkWritable(out);
     const artefact = await readArtefact(path);
     checkNetworks(artefact, protocol, networks);
     const architectures = architecturesOf(values.networksOf as string | undefined, artefact);
@@ -137,8 +139,7 @@ export const command: Command = {
       terminal.clear();
       const { accuracy: testAccuracy, ...rest } = evaluation;
       const results = { testAccuracy, ...rest, engine: device.engine, file: path, sameData };
-      if (values.out !== undefined)
-        await writeFileAtomic(values.out as string, `${JSON.stringify(results, null, 1)}\n`);
+      if (out !== undefined) await writeFileAtomic(out, `${JSON.stringify(results, null, 1)}\n`);
       await folder?.addEvaluation({ ...evaluation, sameData }, artefact.set, data.zca);
       if (values.json) process.stdout.write(`${JSON.stringify(results)}\n`);
       else {

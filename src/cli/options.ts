@@ -67,7 +67,7 @@ export const readingOptions: readonly Option[] = [
     kind: 'text',
     value: 'NAME',
     help: 'column of a CSV table that holds the classes',
-    fallback: 'label, else the first',
+    fallback: 'label, class, target or y, else the first',
   },
   { name: 'labelSet', kind: 'text', value: 'fine|coarse', help: 'labels of CIFAR-100', fallback: 'fine' },
   { name: 'zca', kind: 'switch', help: 'whiten the images by regularised ZCA (epsilon 0.1)' },

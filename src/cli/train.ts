@@ -1,11 +1,12 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Precision } from '../engine/open.js';
 import { encodeNetworks } from '../eval/networks-file.js';
 import { resolveTraining, type TrainOptions, trainNetworks } from '../eval/train-networks.js';
 import { createNetwork, parseNetworkSpec } from '../networks/index.js';
 import { accuracyText } from '../report/record.js';
-import { writeFileAtomic } from '../util/atomic-file.js';
+import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
+import { LimbeckError } from '../util/errors.js';
 import type { Command } from './command.js';
 import { listenForStop, stoppedStatus } from './interrupt.js';
 import * as shared from './options.js';
@@ -92,7 +93,9 @@ export const command: Command = {
     const { device, reason } = await openEngine(choice, { threads, precision });
     const terminal = new Terminal(Boolean(given.json));
     using stop = listenForStop(() => terminal.say('Stopping.'));
+    let discard: (() => Promise<void>) | undefined;
     try {
+      if (out !== undefined) discard = await makeFolder(out);
       terminal.say(`Engine: ${device.description}${reason ? `: ${reason}` : ''}`);
       const result = await trainNetworks(device, data, {
         ...given,
@@ -119,6 +122,7 @@ export const command: Command = {
       }
       return 0;
     } catch (error) {
+      await discard?.();
       if (stop.signal.aborted) return stoppedStatus;
       throw error;
     } finally {
@@ -128,9 +132,29 @@ export const command: Command = {
   },
 };
 
+const fileIn = (folder: string) => join(folder, 'network.safetensors');
+
+/** Makes the folder, and finds out before the training whether it can be written to. What is returned takes it back. */
+async function makeFolder(folder: string): Promise<() => Promise<void>> {
+  let made: string | undefined;
+  const discard = async () => {
+    if (made !== undefined) await rm(made, { recursive: true, force: true });
+  };
+  try {
+    made = await mkdir(folder, { recursive: true });
+    await checkWritable(fileIn(folder));
+  } catch (cause) {
+    await discard();
+    throw new LimbeckError(
+      'ERR_FILE_WRITE',
+      `the folder ${folder} cannot be made or changed: ${(cause as Error).message}; choose another with --out`,
+      { cause },
+    );
+  }
+  return discard;
+}
+
 async function save(folder: string, bytes: Uint8Array): Promise<string> {
-  await mkdir(folder, { recursive: true });
-  const path = join(folder, 'network.safetensors');
-  await writeFileAtomic(path, bytes);
-  return path;
+  await writeFileAtomic(fileIn(folder), bytes);
+  return fileIn(folder);
 }

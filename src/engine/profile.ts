@@ -31,7 +31,10 @@ export interface Cost {
   readonly gigaflopsPerSecond: number;
   /** 10^9 bytes of operands per second. */
   readonly gigabytesPerSecond: number;
-  /** Of the peak of all threads, 0 to 1. */
+  /**
+   * Of the peak of all threads. Above 1 where fewer operations are done than the op is defined by (Winograd), and where the processor
+   * was busy when its peak was measured.
+   */
   readonly ofPeak: number;
   /** Of what all threads read from memory; above 1 where operands lie in a cache. */
   readonly ofMemory: number;

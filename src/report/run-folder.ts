@@ -5,7 +5,7 @@ import type { Whitening } from '../data/dataset.js';
 import { unwhiten } from '../data/zca.js';
 import { type ArtefactNotes, encodeArtefact } from '../eval/artefact.js';
 import type { DistilledSet } from '../eval/evaluate.js';
-import { sweepTemporaryFiles, writeFileAtomic } from '../util/atomic-file.js';
+import { checkWritable, sweepTemporaryFiles, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 import { encodePng } from '../util/png.js';
 import { contactSheet } from './contact-sheet.js';
@@ -83,8 +83,7 @@ export class RunFolder {
     }
     await sweepTemporaryFiles(this.folder);
     // Found out now rather than at the first checkpoint.
-    const probe = join(this.folder, '.limbeck-writable');
-    await writeFileAtomic(probe, '').finally(() => rm(probe, { force: true }));
+    await checkWritable(this.paths.checkpoint);
   }
 
   /** Lets others in again, and takes back the folders that `open` made when nothing was written into them. */

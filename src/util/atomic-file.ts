@@ -34,6 +34,16 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string):
   }
 }
 
+/**
+ * Finds out whether a file could be written, before the work that is to fill it.
+ *
+ * @throws ERR_FILE_WRITE with the cause
+ */
+export async function checkWritable(path: string): Promise<void> {
+  const probe = join(dirname(path), `.${basename(path)}.writable`);
+  await writeFileAtomic(probe, '').finally(() => rm(probe, { force: true }));
+}
+
 async function writeThrough(temporary: string, target: string, bytes: Uint8Array | string): Promise<void> {
   try {
     const file = await open(temporary, 'w');

@@ -7,7 +7,8 @@ export interface Watched<Event, Result> extends AsyncIterable<Event> {
 /**
  * Starts work that reports by a callback and gives its events to `for await` instead:
  *
- *     const run = watch((onProgress, signal) => distill(device, digits, options, { onProgress, signal }));
+ *     const run = watch((onProgress: (event: Progress) => void, signal) =>
+ *       distill(device, digits, options, { onProgress, signal }));
  *     for await (const { iteration, loss } of run) show(iteration, loss);
  *     const { set } = await run.result;
  *
