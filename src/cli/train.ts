@@ -109,6 +109,7 @@ export const command: Command = {
       });
       terminal.clear();
       const file = out === undefined ? undefined : await save(out, encodeNetworks(result, data));
+      discard = undefined; // what is written stays, whatever comes
       const { protocol, accuracy: testAccuracy, validation: validationAccuracy, perClass } = result;
       if (given.json) {
         const engine = device.engine;
