@@ -31,6 +31,7 @@ override HAS_w2: bool = false;
 override HAS_yBar2: bool = false;
 override HAS_b: bool = false;
 override ACCUMULATE: bool = false;
+override BIAS: u32 = 0u; // 1: behind the gradient of the weights stands that of the bias
 
 @group(0) @binding(0) var<uniform> views: array<vec4u, 8>;
 
@@ -57,6 +58,11 @@ fn blockOf(block: u32, size: u32) -> vec2u {
   let blocks = (size + FOURS - 1u) / FOURS;
   let group = block / blocks;
   return vec2u(group * size + FOURS * (block % blocks), group);
+}
+
+// What is stored for element i of a result: see with/rectified.wgsl and with/masked.wgsl.
+fn finished(p: u32, i: u32, result: f32) -> f32 {
+  return result;
 }
 
 @group(0) @binding(1) var<storage, read> forward_x: array<f32>;
@@ -129,7 +135,8 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
     }
     sum += channel;
   }
-  let y = at(5u, p) + ((n * OC + oc) * OH + oh) * OW + ow;
+  let first = ((n * OC + oc) * OH + oh) * OW + ow;
+  let y = at(5u, p) + first;
   for (var j = 0u; j < min(FOURS, end - oc); j++) {
     var value = sum[j];
     if (HAS_b) {
@@ -138,7 +145,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
     if (ACCUMULATE) {
       forward_y[y + j * (OH * OW)] += value;
     } else {
-      forward_y[y + j * (OH * OW)] = value;
+      forward_y[y + j * (OH * OW)] = finished(p, first + j * (OH * OW), value);
     }
   }
 }
@@ -247,12 +254,13 @@ fn backwardInput(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
     }
     sum += channel;
   }
-  let xBar = at(4u, p) + ((n * C + c) * H + h) * W + column;
+  let first = ((n * C + c) * H + h) * W + column;
+  let xBar = at(4u, p) + first;
   for (var j = 0u; j < min(FOURS, end - c); j++) {
     if (ACCUMULATE) {
       backwardInput_xBar[xBar + j * (H * W)] += sum[j];
     } else {
-      backwardInput_xBar[xBar + j * (H * W)] = sum[j];
+      backwardInput_xBar[xBar + j * (H * W)] = finished(p, first + j * (H * W), sum[j]);
     }
   }
 }
@@ -297,9 +305,10 @@ fn outputs(reach: u32, count: u32, size: u32) -> vec2u {
   );
 }
 
-// One weight per workgroup: there are few weights and many output pixels to add up.
+// One weight per workgroup: there are few weights and many output pixels to add up. The bias of a channel is a weight behind its
+// others, of a pixel that is always 1; its gradient stands behind those of all weights.
 // terms: N * OH * OW
-// workgroups: P * OC * (C / G) * KH * KW
+// workgroups: P * OC * (C / G * KH * KW + BIAS)
 @compute @workgroup_size(LANES)
 fn backwardWeight(
   @builtin(workgroup_id) group: vec3u,
@@ -308,14 +317,18 @@ fn backwardWeight(
 ) {
   let index = group.y * groups.x + group.x;
   let seen = C / G; // input channels of a group
-  if (index >= P * OC * seen * KH * KW) {
+  let weights = seen * KH * KW; // of an output channel
+  let each = weights + BIAS;
+  if (index >= P * OC * each) {
     return;
   }
-  let kw = index % KW;
-  let kh = (index / KW) % KH;
-  let oc = (index / (KW * KH * seen)) % OC;
-  let c = oc / (OC / G) * seen + (index / (KW * KH)) % seen;
-  let p = index / (KW * KH * seen * OC);
+  let weight = index % each;
+  let ofBias = BIAS > 0u && weight == weights;
+  let kw = weight % KW;
+  let kh = (weight / KW) % KH;
+  let oc = (index / each) % OC;
+  let c = oc / (OC / G) * seen + (weight / (KW * KH)) % seen;
+  let p = index / (each * OC);
   let x = at(0u, p) + c * (H * W);
   let yBar = at(1u, p) + oc * (OH * OW);
   let toX2 = at(2u, p) - at(0u, p);
@@ -327,10 +340,15 @@ fn backwardWeight(
     let n = i / OH;
     let oh = i % OH;
     let h = oh * stride + kh * dilation - padding;
-    if (h < H) {
+    let yRow = yBar + (n * OC * OH + oh) * OW;
+    var row = 0.0;
+    if (ofBias) {
+      for (var ow = 0u; ow < OW; ow++) {
+        row += backwardWeight_yBar[yRow + ow];
+      }
+      own += row;
+    } else if (h < H) {
       let xRow = x + (n * C * H + h) * W + kw * dilation - padding;
-      let yRow = yBar + (n * OC * OH + oh) * OW;
-      var row = 0.0;
       for (var ow = columns.x; ow < columns.y; ow++) {
         row += backwardWeight_x[xRow + ow * stride] * backwardWeight_yBar[yRow + ow];
         if (HAS_x2 && HAS_yBar2) {
@@ -342,7 +360,7 @@ fn backwardWeight(
   }
   let sum = sumOfLanes(lane, own);
   if (lane == 0u) {
-    let wBar = at(4u, p) + index % (KW * KH * seen * OC);
+    let wBar = at(4u, p) + select(oc * weights + weight, OC * weights + oc, ofBias);
     if (ACCUMULATE) {
       backwardWeight_wBar[wBar] += sum;
     } else {

@@ -12,6 +12,7 @@ override HAS_w2: bool = false;
 override HAS_yBar2: bool = false;
 override HAS_b: bool = false;
 override ACCUMULATE: bool = false;
+override BIAS: u32 = 0u; // 1: behind the gradient of the weights stands that of the bias
 
 const BLOCK = 64u; // terms added up before they join the running sum
 
@@ -23,6 +24,11 @@ fn at(operand: u32, member: u32) -> u32 {
 
 fn linear(id: vec3u, groups: vec3u) -> u32 {
   return id.y * (groups.x * 64u) + id.x;
+}
+
+// What is stored for element i of a result: see with/rectified.wgsl and with/masked.wgsl.
+fn finished(p: u32, i: u32, result: f32) -> f32 {
+  return result;
 }
 
 @group(0) @binding(1) var<storage, read> forward_x: array<f32>;
@@ -64,7 +70,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   if (ACCUMULATE) {
     forward_y[y] += sum;
   } else {
-    forward_y[y] = sum;
+    forward_y[y] = finished(p, n * O + o, sum);
   }
 }
 
@@ -103,7 +109,7 @@ fn backwardInput(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   if (ACCUMULATE) {
     backwardInput_xBar[xBar] += sum;
   } else {
-    backwardInput_xBar[xBar] = sum;
+    backwardInput_xBar[xBar] = finished(p, n * I + i, sum);
   }
 }
 
@@ -113,16 +119,19 @@ fn backwardInput(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
 @group(0) @binding(4) var<storage, read> backwardWeight_yBar2: array<f32>;
 @group(0) @binding(5) var<storage, read_write> backwardWeight_wBar: array<f32>;
 
-// invocations: P * O * I
+// A bias is the weight of an input I that is always 1; its gradient stands behind those of all weights.
+// invocations: P * O * (I + BIAS)
 @compute @workgroup_size(64)
 fn backwardWeight(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let index = linear(id, groups);
-  if (index >= P * O * I) {
+  let inputs = I + BIAS;
+  if (index >= P * O * inputs) {
     return;
   }
-  let i = index % I;
-  let o = (index / I) % O;
-  let p = index / (I * O);
+  let i = index % inputs;
+  let o = (index / inputs) % O;
+  let p = index / (inputs * O);
+  let ofBias = BIAS > 0u && i == I;
   let x = at(0u, p) + i;
   let yBar = at(1u, p) + o;
   let x2 = at(2u, p) + i;
@@ -131,6 +140,10 @@ fn backwardWeight(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
   for (var start = 0u; start < N; start += BLOCK) {
     var block = 0.0;
     for (var n = start; n < min(start + BLOCK, N); n++) {
+      if (ofBias) {
+        block += backwardWeight_yBar[yBar + n * O];
+        continue;
+      }
       block += backwardWeight_yBar[yBar + n * O] * backwardWeight_x[x + n * I];
       if (HAS_x2 && HAS_yBar2) {
         block += backwardWeight_yBar2[yBar2 + n * O] * backwardWeight_x2[x2 + n * I];
@@ -138,7 +151,7 @@ fn backwardWeight(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
     }
     sum += block;
   }
-  let wBar = at(4u, p) + o * I + i;
+  let wBar = at(4u, p) + select(o * I + i, O * I + o, ofBias);
   if (ACCUMULATE) {
     backwardWeight_wBar[wBar] += sum;
   } else {

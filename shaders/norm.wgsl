@@ -69,6 +69,11 @@ fn inverse(variance: f32) -> f32 {
   return 1.0 / sqrt(variance + eps);
 }
 
+// What is stored for element i of a result: see with/rectified.wgsl and with/masked.wgsl.
+fn finished(p: u32, i: u32, result: f32) -> f32 {
+  return result;
+}
+
 @group(0) @binding(1) var<storage, read> forward_x: array<f32>;
 @group(0) @binding(2) var<storage, read> forward_gamma: array<f32>;
 @group(0) @binding(3) var<storage, read> forward_beta: array<f32>;
@@ -118,7 +123,8 @@ fn forward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: ve
     let i = element(group, e);
     let c = channel(i);
     let n = (forward_x[x + i] - mean) * inv;
-    forward_y[at(3u, p) + i] = forward_gamma[at(1u, p) + c] * n + forward_beta[at(2u, p) + c];
+    let y = forward_gamma[at(1u, p) + c] * n + forward_beta[at(2u, p) + c];
+    forward_y[at(3u, p) + i] = finished(p, i, y);
   }
 }
 
@@ -154,7 +160,8 @@ fn forwardFrozen(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) grou
     let i = element(group, e);
     let c = channel(i);
     let n = (forwardFrozen_x[at(0u, p) + i] - mean) * inv;
-    forwardFrozen_y[at(4u, p) + i] = forwardFrozen_gamma[at(2u, p) + c] * n + forwardFrozen_beta[at(3u, p) + c];
+    let y = forwardFrozen_gamma[at(2u, p) + c] * n + forwardFrozen_beta[at(3u, p) + c];
+    forwardFrozen_y[at(4u, p) + i] = finished(p, i, y);
   }
 }
 
@@ -217,7 +224,7 @@ fn tangent(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: ve
       let nDot = inv * (tangent_xDot[xDot + i] - meanDot - n * slope);
       yDot += tangent_saved[saved + 2u * A * B + c] * nDot;
     }
-    tangent_yDot[at(5u, p) + i] = yDot;
+    tangent_yDot[at(5u, p) + i] = finished(p, i, yDot);
   }
 }
 

@@ -121,6 +121,10 @@ fn finish(lane: u32, sums: ptr<function, Sums>) -> array<mat4x4f, 4> {
   return *sums;
 }
 
+fn finished(p: u32, i: u32, result: f32) -> f32 {
+  return result;
+}
+
 @group(0) @binding(1) var<storage, read> forward_x: array<f32>;
 @group(0) @binding(2) var<storage, read> forward_w: array<f32>;
 @group(0) @binding(3) var<storage, read> forward_x2: array<f32>;
@@ -223,18 +227,17 @@ fn storeMaps(p: u32, g: u32, row: u32, column: u32, values: mat4x4f) {
   let y = at(5u, p) + (columns / (OH * OW) * OC + g * (OC / G)) * (OH * OW) + columns % (OH * OW);
   for (var i = 0u; i < 4u; i++) {
     let oc = row + i * A_SLOTS;
-    var bias = 0.0;
-    if (HAS_b && oc < OC / G) {
-      bias = forward_b[at(4u, p) + g * (OC / G) + oc];
-    }
     for (var j = 0u; j < 4u; j++) {
       if (oc < OC / G && columns[j] < N * OH * OW) {
         let place = y[j] + oc * (OH * OW);
-        var value = values[i][j] + bias;
+        var value = values[i][j];
+        if (HAS_b) {
+          value += forward_b[at(4u, p) + g * (OC / G) + oc];
+        }
         if (ACCUMULATE) {
           value += forward_y[place];
         }
-        forward_y[place] = value;
+        forward_y[place] = finished(p, place - at(5u, p), value);
       }
     }
   }
@@ -389,7 +392,7 @@ fn storeImages(p: u32, g: u32, phase: vec2u, row: u32, column: u32, values: mat4
         if (ACCUMULATE) {
           backwardInput_xBar[place] += values[i][j];
         } else {
-          backwardInput_xBar[place] = values[i][j];
+          backwardInput_xBar[place] = finished(p, place - at(4u, p), values[i][j]);
         }
       }
     }

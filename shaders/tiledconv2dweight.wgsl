@@ -23,6 +23,7 @@ override SPLIT: u32;
 override HAS_x2: bool = false;
 override HAS_yBar2: bool = false;
 override ACCUMULATE: bool = false;
+override BIAS: u32 = 0u; // 1: behind the gradient of the weights stands that of the bias
 
 override ROWS: u32; // blocks of a lane
 override COLUMNS: u32;
@@ -142,11 +143,12 @@ fn backwardWeightY(place: vec4u, inside: vec4<bool>, second: bool) -> vec4f {
   return select(vec4f(), four, inside);
 }
 
-// workgroups: P * SPLIT * G * ceil(OC / G / (4 * ROWS * LY)) * ceil(C / G * KH * KW / (4 * COLUMNS * LX))
+// The bias of a channel is its last weight, of a pixel that is always 1.
+// workgroups: P * SPLIT * G * ceil(OC / G / (4 * ROWS * LY)) * ceil((C / G * KH * KW + BIAS) / (4 * COLUMNS * LX))
 @compute @workgroup_size(LANES)
 fn backwardWeight(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
   let across = C / G * KH * KW;
-  let tile = tileOf(group.y * groups.x + group.x, OC / G, across);
+  let tile = tileOf(group.y * groups.x + group.x, OC / G, across + BIAS);
   let g = tile.z % G;
   let piece = tile.z / G % SPLIT;
   let p = tile.z / (G * SPLIT);
@@ -187,6 +189,9 @@ fn backwardWeight(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) 
         let inB = inX & (columns < vec4u(across)) & vec4<bool>(pixel < N * OH * OW);
         let pixels = x + (n * C + columns / (KH * KW)) * (H * W) + h * W + column;
         nextB[l] = backwardWeightX(pixels + select(0u, toX2, second), inB, second);
+        if (BIAS > 0u && pixel < N * OH * OW && !second) {
+          nextB[l] = select(nextB[l], vec4f(1.0), columns == vec4u(across));
+        }
       }
     }
     if (step > 0u) {
@@ -205,27 +210,29 @@ fn backwardWeight(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) 
   if (lane < LX * LY) {
     let row = tile.x + lane / LX;
     let column = tile.y + lane % LX;
-    storeKernels(at(4u, p) + (piece * G + g) * (OC / G) * across, row, column, sum[0]);
+    storeKernels(at(4u, p) + piece * OC * (across + BIAS), g * (OC / G), row, column, sum[0]);
     if (COLUMNS > 1u) {
-      storeKernels(at(4u, p) + (piece * G + g) * (OC / G) * across, row, column + LX, sum[1]);
+      storeKernels(at(4u, p) + piece * OC * (across + BIAS), g * (OC / G), row, column + LX, sum[1]);
     }
     if (ROWS > 1u) {
-      storeKernels(at(4u, p) + (piece * G + g) * (OC / G) * across, row + LY, column, sum[2]);
+      storeKernels(at(4u, p) + piece * OC * (across + BIAS), g * (OC / G), row + LY, column, sum[2]);
       if (COLUMNS > 1u) {
-        storeKernels(at(4u, p) + (piece * G + g) * (OC / G) * across, row + LY, column + LX, sum[3]);
+        storeKernels(at(4u, p) + piece * OC * (across + BIAS), g * (OC / G), row + LY, column + LX, sum[3]);
       }
     }
   }
 }
 
-fn storeKernels(wBar: u32, row: u32, column: u32, values: mat4x4f) {
+// The gradients of the biases stand behind those of all weights; `first` is the first channel of the group.
+fn storeKernels(wBar: u32, first: u32, row: u32, column: u32, values: mat4x4f) {
   let across = C / G * KH * KW;
   for (var i = 0u; i < 4u; i++) {
     let oc = row + i * A_SLOTS;
     for (var j = 0u; j < 4u; j++) {
       let weight = column + j * B_SLOTS;
-      if (oc < OC / G && weight < across) {
-        let place = wBar + oc * across + weight;
+      if (oc < OC / G && weight < across + BIAS) {
+        let ofBias = BIAS > 0u && weight == across;
+        let place = wBar + select((first + oc) * across + weight, OC * across + first + oc, ofBias);
         var value = values[i][j];
         if (ACCUMULATE) {
           value += backwardWeight_wBar[place];

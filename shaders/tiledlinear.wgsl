@@ -102,6 +102,11 @@ fn finish(lane: u32, sums: ptr<function, Sums>) -> array<mat4x4f, 4> {
   return *sums;
 }
 
+// What is stored for element i of a result: see with/rectified.wgsl and with/masked.wgsl.
+fn finished(p: u32, i: u32, result: f32) -> f32 {
+  return result;
+}
+
 @group(0) @binding(1) var<storage, read> forward_x: array<f32>;
 @group(0) @binding(2) var<storage, read> forward_w: array<f32>;
 @group(0) @binding(3) var<storage, read> forward_x2: array<f32>;
@@ -173,34 +178,34 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups:
   if (lane < LX * LY) {
     let row = tile.x + lane / LX;
     let column = tile.y + lane % LX;
-    storeOutputs(at(5u, p), at(4u, p), row, column, sum[0]);
+    storeOutputs(p, row, column, sum[0]);
     if (COLUMNS > 1u) {
-      storeOutputs(at(5u, p), at(4u, p), row, column + LX, sum[1]);
+      storeOutputs(p, row, column + LX, sum[1]);
     }
     if (ROWS > 1u) {
-      storeOutputs(at(5u, p), at(4u, p), row + LY, column, sum[2]);
+      storeOutputs(p, row + LY, column, sum[2]);
       if (COLUMNS > 1u) {
-        storeOutputs(at(5u, p), at(4u, p), row + LY, column + LX, sum[3]);
+        storeOutputs(p, row + LY, column + LX, sum[3]);
       }
     }
   }
 }
 
-fn storeOutputs(y: u32, b: u32, row: u32, column: u32, values: mat4x4f) {
+fn storeOutputs(p: u32, row: u32, column: u32, values: mat4x4f) {
   for (var i = 0u; i < 4u; i++) {
     let down = row + i * A_SLOTS;
     for (var j = 0u; j < 4u; j++) {
       let along = column + j * B_SLOTS;
       if (down < N && along < O) {
-        let place = y + down * O + along;
+        let place = at(5u, p) + down * O + along;
         var value = values[i][j];
         if (HAS_b) {
-          value += forward_b[b + along];
+          value += forward_b[at(4u, p) + along];
         }
         if (ACCUMULATE) {
           value += forward_y[place];
         }
-        forward_y[place] = value;
+        forward_y[place] = finished(p, down * O + along, value);
       }
     }
   }
@@ -281,31 +286,31 @@ fn backwardInput(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) g
   if (lane < LX * LY) {
     let row = tile.x + lane / LX;
     let column = tile.y + lane % LX;
-    storeInputs(at(4u, p), row, column, sum[0]);
+    storeInputs(p, row, column, sum[0]);
     if (COLUMNS > 1u) {
-      storeInputs(at(4u, p), row, column + LX, sum[1]);
+      storeInputs(p, row, column + LX, sum[1]);
     }
     if (ROWS > 1u) {
-      storeInputs(at(4u, p), row + LY, column, sum[2]);
+      storeInputs(p, row + LY, column, sum[2]);
       if (COLUMNS > 1u) {
-        storeInputs(at(4u, p), row + LY, column + LX, sum[3]);
+        storeInputs(p, row + LY, column + LX, sum[3]);
       }
     }
   }
 }
 
-fn storeInputs(xBar: u32, row: u32, column: u32, values: mat4x4f) {
+fn storeInputs(p: u32, row: u32, column: u32, values: mat4x4f) {
   for (var i = 0u; i < 4u; i++) {
     let down = row + i * A_SLOTS;
     for (var j = 0u; j < 4u; j++) {
       let along = column + j * B_SLOTS;
       if (down < N && along < I) {
-        let place = xBar + down * I + along;
+        let place = at(4u, p) + down * I + along;
         var value = values[i][j];
         if (ACCUMULATE) {
           value += backwardInput_xBar[place];
         }
-        backwardInput_xBar[place] = value;
+        backwardInput_xBar[place] = finished(p, down * I + along, value);
       }
     }
   }

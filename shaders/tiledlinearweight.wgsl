@@ -9,6 +9,7 @@ override SPLIT: u32;
 override HAS_x2: bool = false;
 override HAS_yBar2: bool = false;
 override ACCUMULATE: bool = false;
+override BIAS: u32 = 0u; // 1: behind the gradient of the weights stands that of the bias
 
 override ROWS: u32; // blocks of a lane
 override COLUMNS: u32;
@@ -128,10 +129,11 @@ fn backwardWeightY(place: vec4u, inside: vec4<bool>, second: bool) -> vec4f {
   return select(vec4f(), four, inside);
 }
 
-// workgroups: P * SPLIT * ceil(O / (4 * ROWS * LY)) * ceil(I / (4 * COLUMNS * LX))
+// The bias is the weight of an input I that is always 1.
+// workgroups: P * SPLIT * ceil(O / (4 * ROWS * LY)) * ceil((I + BIAS) / (4 * COLUMNS * LX))
 @compute @workgroup_size(LANES)
 fn backwardWeight(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let tile = tileOf(group.y * groups.x + group.x, O, I);
+  let tile = tileOf(group.y * groups.x + group.x, O, I + BIAS);
   let piece = tile.z % SPLIT;
   let p = tile.z / SPLIT;
   if (p >= P) {
@@ -161,6 +163,9 @@ fn backwardWeight(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) 
         let k = start + lane / B_SLOTS + l * (LANES / B_SLOTS);
         let inB = (columns < vec4u(I)) & vec4<bool>(k < N);
         nextB[l] = backwardWeightX(at(0u, p) + k * I + columns + select(0u, toX2, second), inB, second);
+        if (BIAS > 0u && k < N && !second) {
+          nextB[l] = select(nextB[l], vec4f(1.0), columns == vec4u(I));
+        }
       }
     }
     if (step > 0u) {
@@ -179,26 +184,27 @@ fn backwardWeight(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) 
   if (lane < LX * LY) {
     let row = tile.x + lane / LX;
     let column = tile.y + lane % LX;
-    storeWeights(at(4u, p) + piece * O * I, row, column, sum[0]);
+    storeWeights(at(4u, p) + piece * O * (I + BIAS), row, column, sum[0]);
     if (COLUMNS > 1u) {
-      storeWeights(at(4u, p) + piece * O * I, row, column + LX, sum[1]);
+      storeWeights(at(4u, p) + piece * O * (I + BIAS), row, column + LX, sum[1]);
     }
     if (ROWS > 1u) {
-      storeWeights(at(4u, p) + piece * O * I, row + LY, column, sum[2]);
+      storeWeights(at(4u, p) + piece * O * (I + BIAS), row + LY, column, sum[2]);
       if (COLUMNS > 1u) {
-        storeWeights(at(4u, p) + piece * O * I, row + LY, column + LX, sum[3]);
+        storeWeights(at(4u, p) + piece * O * (I + BIAS), row + LY, column + LX, sum[3]);
       }
     }
   }
 }
 
+// The gradient of the bias stands behind those of all weights.
 fn storeWeights(wBar: u32, row: u32, column: u32, values: mat4x4f) {
   for (var i = 0u; i < 4u; i++) {
     let down = row + i * A_SLOTS;
     for (var j = 0u; j < 4u; j++) {
       let along = column + j * B_SLOTS;
-      if (down < O && along < I) {
-        let place = wBar + down * I + along;
+      if (down < O && along < I + BIAS) {
+        let place = wBar + select(down * I + along, O * I + down, BIAS > 0u && along == I);
         var value = values[i][j];
         if (ACCUMULATE) {
           value += backwardWeight_wBar[place];

@@ -212,7 +212,7 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('metaGradient on %s', (en
 
 test('memory for T inner steps grows by the parameters only', () => {
   const network = createNetwork({ name: 'lenet', inputShape: [1, 28, 28], classes: 10 });
-  const geometry = { network, members: 2, n: 10, B: 64, steps: 10 };
+  const geometry = { network, members: 2, n: 40, B: 64, steps: 10 };
   const bytes = (epochs: number) => recordMetaGradient({ ...geometry, epochs }).bytes();
   const [short, long] = [bytes(1), bytes(20)];
   const perStep = 2 * network.count * 4;
@@ -222,6 +222,22 @@ test('memory for T inner steps grows by the parameters only', () => {
   // Slots are rounded up to 64 bytes.
   expect(long.temporary - short.temporary).toBeLessThanOrEqual(190 * (perStep + 64));
   expect(long.temporary - short.temporary).toBeGreaterThan(0);
+});
+
+test('small steps are kept whole, up to 128 MiB of them', () => {
+  const network = createNetwork({ name: 'lenet', inputShape: [1, 28, 28], classes: 10 });
+  const program = (epochs: number) =>
+    recordMetaGradient({ network, members: 2, n: 10, B: 64, steps: 10, epochs });
+  /** Forward passes of the first layer: of training, of the real batch, and of the tangents. */
+  const passes = (epochs: number) =>
+    program(epochs).steps.filter(({ operands }) => operands.x?.shape.join() === '10,1,28,28' && operands.y)
+      .length;
+  expect(passes(1)).toBe(20);
+  // Of 200 steps some sixty fit; the others are computed again.
+  expect(passes(20)).toBeGreaterThan(2 * 200 + 130);
+  expect(passes(20)).toBeLessThan(2 * 200 + 145);
+  const most = 2 ** 27 + 190 * (2 * network.count * 4 + 64);
+  expect(program(20).bytes().temporary - program(1).bytes().temporary).toBeLessThanOrEqual(most);
 });
 
 test.each([

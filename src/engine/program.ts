@@ -171,6 +171,7 @@ export class Program {
 export class Recorder {
   readonly #slots: Slot[] = [];
   readonly #steps: Step[] = [];
+  #temporaryBytes = 0;
 
   constructor(readonly name: string) {}
 
@@ -201,7 +202,14 @@ export class Recorder {
 
   /** A tensor that lives inside one run; its memory is shared with others whose lives do not overlap. */
   temporary(name: string, members: number, shape: readonly number[], dtype: DType = 'f32'): View {
-    return this.#slot(name, dtype, members, shape, false);
+    const view = this.#slot(name, dtype, members, shape, false);
+    this.#temporaryBytes += view.slot.length * bytesOf[dtype];
+    return view;
+  }
+
+  /** What all temporaries so far would take if none shared memory. */
+  get temporaryBytes(): number {
+    return this.#temporaryBytes;
   }
 
   /** Appends a step. Kernels call this after their shape rule; see `engine/ops`. */

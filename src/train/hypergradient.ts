@@ -38,7 +38,7 @@ export interface HypergradientResults {
 export function recordHypergradient(
   r: Recorder,
   loop: InnerLoop,
-  { thetas, states, sources, last }: Trajectory,
+  { thetas, states, sources, passes: kept }: Trajectory,
   lambdaLast: View,
   results: HypergradientResults,
 ): void {
@@ -53,9 +53,8 @@ export function recordHypergradient(
   for (let t = T - 1; t >= 0; t--) {
     const { n, rate } = stepOperands(loop, t);
     const [theta, before, after] = [thetas[t], states[t], states[t + 1]];
-    const kept = t === T - 1 ? last : undefined;
     const { passes, loss, zBar, g } =
-      kept ?? recordStep(r, loop, t, { theta, random: sources[t], wantG: optimizer.readsGradient });
+      kept[t] ?? recordStep(r, loop, t, { theta, random: sources[t], wantG: optimizer.readsGradient });
     const adjoint = backThrough({ lambda, theta, rate, g, before, after });
 
     const zDot = passes.tangentForward(adjoint.v);

@@ -38,8 +38,8 @@ export interface Trajectory {
   readonly thetas: readonly View[];
   /** The optimiser's state before step 0 to behind step T - 1; empty where it has none. */
   readonly states: readonly View[];
-  /** The passes of step T - 1, which the sweep begins with; left out, it records them again. */
-  readonly last?: StepPasses;
+  /** The passes of step 0 to step T - 1; the sweep records those again that are left out. */
+  readonly passes: readonly (StepPasses | undefined)[];
 }
 
 /** The recorded forward and backward pass of one step. */
@@ -49,6 +49,8 @@ export interface StepPasses {
   readonly zBar: View;
   /** The gradient of the loss, where it is wanted. */
   readonly g?: View;
+  /** What its temporaries would take if all were kept. */
+  readonly bytes: number;
 }
 
 /** Random numbers of its own for every step, where the network draws any and they have a source. */
@@ -84,12 +86,13 @@ export function recordStep(
 ): StepPasses {
   const { network, training = plainTraining } = loop;
   const { n, x, y } = stepOperands(loop, t);
+  const before = r.temporaryBytes;
   const passes = network.forward(r, x, theta, { random });
   const loss = lossOf(training.loss).forward(r, passes.z, y);
   const zBar = loss.backward(1 / n);
   const g = wantG ? r.temporary('g', theta.members, [network.count]) : undefined;
   passes.backward(zBar, { thetaBar: g });
-  return { passes, loss, zBar, g };
+  return { passes, loss, zBar, g, bytes: r.temporaryBytes - before };
 }
 
 function checkLoop(
@@ -133,15 +136,16 @@ export function recordInnerLoop(r: Recorder, members: number, loop: InnerLoop, l
   const states: View[] = [];
   if (optimizer.stateShape)
     states.push(elementwise.fill(r, 0, r.temporary('state0', members, optimizer.stateShape(network.count))));
-  let step: StepPasses | undefined;
+  const passes: StepPasses[] = [];
   for (let t = 0; t < T; t++) {
     const theta = thetas[t];
-    step = recordStep(r, loop, t, { theta, random: sources[t], wantG: true });
+    const step = recordStep(r, loop, t, { theta, random: sources[t], wantG: true });
     const into = t === T - 1 && last ? last : r.temporary(`theta${t + 1}`, members, [network.count]);
     const { rate } = stepOperands(loop, t);
     const next = optimizer.step(r, { theta, g: step.g!, rate, state: states[t] }, into);
     thetas.push(next.theta);
     if (next.state) states.push(next.state);
+    passes.push(step);
   }
-  return { thetas, states, sources, last: step };
+  return { thetas, states, sources, passes };
 }

@@ -1,4 +1,5 @@
 import type { Abilities } from './abilities.js';
+import { type Finish, finishes } from './ops/finished.js';
 import { shaders, standIns } from './shaders.gen.js';
 
 const declaration = /^(?:override|const|alias|var<\w+>|fn) (\w+)\b(?:[^\n{]*;[^\n]*$|[\s\S]*?^\}$)/gm;
@@ -22,11 +23,19 @@ function withConstants(code: string, values: Readonly<Record<string, number>>): 
 
 const sums = /^fn sum(?:Of|For)Lanes\(/m;
 
-/** Name of the module of an op: products in half precision are those in tiles, with other functions in the middle. */
-export const moduleOf = (op: string): string => op.replace(/^half/, 'tiled');
+const finish = new RegExp(`^(${finishes.join('|')})`);
+
+/**
+ * Name of the module of an op: products in half precision are those in tiles, with other functions in the middle, and what
+ * finishes its results is what does not, with another one at the end.
+ */
+export const moduleOf = (op: string): string => op.replace(finish, '').replace(/^half/, 'tiled');
 
 /** The text of an op's module for a device: as in `shaders/`, or with what stands in for parts of it. */
-export function moduleText(op: string, { subgroup, matrices }: Abilities): string {
+export function moduleText(op: string, abilities: Abilities): string {
+  const own = finish.exec(op)?.[0] as Finish | undefined;
+  if (own) return exchange(moduleText(op.slice(own.length), abilities), standIns[own]);
+  const { subgroup, matrices } = abilities;
   const { code } = shaders[moduleOf(op)];
   if (op !== moduleOf(op)) {
     const { ROWS, COLUMNS, TERMS } = matrices!;

@@ -1,5 +1,6 @@
 import { LimbeckError } from '../../util/errors.js';
-import type { Step } from '../program.js';
+import type { Access, Kernel } from '../kernel.js';
+import type { Sizes, Step } from '../program.js';
 import { type Abilities, plain } from './abilities.js';
 import { computeStage } from './constants.js';
 import { scoped } from './health.js';
@@ -23,6 +24,14 @@ export function entryOf(kernel: string): { op: string; entry: ShaderEntry } {
   return { op, entry };
 }
 
+/** The operands of a kernel in order, and where each has its view and, one further, its binding: a mask has the last place of all. */
+export const placesOf = ({ operands }: Kernel): { name: string; access: Access; place: number }[] =>
+  Object.entries(operands).map(([name, access], index) => ({
+    name,
+    access,
+    place: name === 'mask' ? 7 : index,
+  }));
+
 const complement = /^ONE_MINUS_(.*)$/;
 
 /**
@@ -35,18 +44,22 @@ function sideFor(terms: number, software: boolean): number {
   return terms > 2048 ? 16 : 8;
 }
 
+/** The sizes of a step, with that which only some steps of this engine have. */
+const sizesOf = ({ sizes }: Step): Sizes => ({ BIAS: 0, ...sizes });
+
 /** The values of the overrides of a step's entry point. */
 export function overridesOf(step: Step, software: boolean): Record<string, number> {
   const { entry } = entryOf(step.kernel.name);
+  const sizes = sizesOf(step);
   const values: Record<string, number> = {};
   for (const name of entry.overrides) {
     const constant = complement.exec(name)?.[1];
     let value: number | undefined;
-    if (name === 'SIDE') value = sideFor(entry.terms!(step.sizes), software);
+    if (name === 'SIDE') value = sideFor(entry.terms!(sizes), software);
     else if (name === 'ACCUMULATE') value = Number(step.accumulate);
     else if (name.startsWith('HAS_')) value = Number(step.operands[name.slice('HAS_'.length)] !== undefined);
     else if (constant) value = 1 - step.constants[constant];
-    else value = step.sizes[name] ?? step.constants[name];
+    else value = sizes[name] ?? step.constants[name];
     if (value === undefined || Number.isNaN(value))
       throw new LimbeckError('ERR_PROGRAM', `${step.kernel.name}: the step has no value for ${name}`);
     values[name] = value;
@@ -68,7 +81,7 @@ function labelOf(kernel: string, overrides: Readonly<Record<string, number>>): s
  */
 export function gridOf(step: Step, limit: number): [number, number] {
   const { entry } = entryOf(step.kernel.name);
-  const count = entry.count(step.sizes);
+  const count = entry.count(sizesOf(step));
   const size = entry.workgroupSize ?? 256;
   const groups = entry.counts === 'workgroups' ? count : Math.ceil(count / size);
   const height = Math.ceil(groups / limit);
@@ -89,7 +102,7 @@ export function gridOf(step: Step, limit: number): [number, number] {
 export class Pipelines {
   readonly #device: GPUDevice;
   readonly #modules = new Map<string, Promise<GPUShaderModule>>();
-  readonly #layouts = new Map<ShaderEntry, GPUBindGroupLayout>();
+  readonly #layouts = new Map<string, GPUBindGroupLayout>();
   readonly #kernels = new Map<string, Promise<SpecialisedKernel>>();
 
   constructor(
@@ -110,7 +123,7 @@ export class Pipelines {
   kernel(step: Step): Promise<SpecialisedKernel> {
     const overrides = overridesOf(step, this.software);
     const label = labelOf(step.kernel.name, overrides);
-    return this.#once(this.#kernels, label, () => this.#compile(step.kernel.name, label, overrides));
+    return this.#once(this.#kernels, label, () => this.#compile(step.kernel, label, overrides));
   }
 
   #once<T>(cache: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {
@@ -136,39 +149,39 @@ export class Pipelines {
   }
 
   /** Explicit, not `auto`: an operand that is absent from a specialisation keeps its place. */
-  #layout(kernel: string, entry: ShaderEntry): GPUBindGroupLayout {
-    let layout = this.#layouts.get(entry);
+  #layout(kernel: Kernel): GPUBindGroupLayout {
+    let layout = this.#layouts.get(kernel.name);
     if (!layout) {
       layout = this.#device.createBindGroupLayout({
-        label: kernel,
+        label: kernel.name,
         entries: [
           { binding: 0, visibility: computeStage, buffer: { type: 'uniform' } },
-          ...entry.bindings.map(
-            ({ access }, index): GPUBindGroupLayoutEntry => ({
-              binding: index + 1,
+          ...placesOf(kernel).map(
+            ({ access, place }): GPUBindGroupLayoutEntry => ({
+              binding: place + 1,
               visibility: computeStage,
-              buffer: { type: access === 'read' ? 'read-only-storage' : 'storage' },
+              buffer: { type: access === 'read' || access === 'optional' ? 'read-only-storage' : 'storage' },
             }),
           ),
         ],
       });
-      this.#layouts.set(entry, layout);
+      this.#layouts.set(kernel.name, layout);
     }
     return layout;
   }
 
   async #compile(
-    kernel: string,
+    kernel: Kernel,
     label: string,
     overrides: Record<string, number>,
   ): Promise<SpecialisedKernel> {
-    const { op, entry } = entryOf(kernel);
+    const { op, entry } = entryOf(kernel.name);
     const module = await this.#module(op);
-    const layout = this.#layout(kernel, entry);
+    const layout = this.#layout(kernel);
     try {
       const pipeline = await this.#device.createComputePipelineAsync({
         label,
-        layout: this.#device.createPipelineLayout({ label: kernel, bindGroupLayouts: [layout] }),
+        layout: this.#device.createPipelineLayout({ label: kernel.name, bindGroupLayouts: [layout] }),
         compute: { module, entryPoint: entry.functionName, constants: overrides },
       });
       return { label, entry, layout, pipeline };

@@ -9,8 +9,10 @@ import { usage } from './constants.js';
 import type { WebgpuDevice } from './device.js';
 import { scoped } from './health.js';
 import type { Sums } from './pace.js';
+import { biased } from './passes/biased.js';
+import { finished } from './passes/finished.js';
 import { tiled } from './passes/tiled.js';
-import { gridOf } from './pipelines.js';
+import { gridOf, placesOf } from './pipelines.js';
 import { WebgpuTensor } from './tensor.js';
 import { tilingOf } from './tiles.js';
 
@@ -88,10 +90,10 @@ function bindingOf(
 
 /** The bindings of a step in the order of its operands; the first read one stands in for an absent optional operand. */
 function bindingsOf(step: Step, bufferOf: BufferOf, limits: GPUSupportedLimits): Binding[] {
-  const operands = Object.entries(step.kernel.operands);
-  const [standIn] = operands.find(([name, access]) => access === 'read' && step.operands[name]) ?? [];
-  return operands.map(([name]) => {
-    const view = step.operands[name] ?? step.operands[standIn!]!;
+  const operands = placesOf(step.kernel);
+  const standIn = operands.find(({ name, access }) => access === 'read' && step.operands[name]);
+  return operands.map(({ name }) => {
+    const view = step.operands[name] ?? step.operands[standIn!.name]!;
     return bindingOf(step, name, view, bufferOf(view.slot), limits);
   });
 }
@@ -100,11 +102,11 @@ function bindingsOf(step: Step, bufferOf: BufferOf, limits: GPUSupportedLimits):
 function viewTable(program: Program, bindings: readonly Binding[][]): Uint32Array<ArrayBuffer> {
   const table = new Uint32Array((program.steps.length * viewsStride) / 4);
   program.steps.forEach((step, index) => {
-    Object.keys(step.kernel.operands).forEach((name, operand) => {
+    placesOf(step.kernel).forEach(({ name, place }, operand) => {
       const view = step.operands[name];
       if (!view) return;
       const bound = bindings[index][operand].offset / bytesOf[view.slot.dtype];
-      table.set([view.offset - bound, view.stride], (index * viewsStride) / 4 + 4 * operand);
+      table.set([view.offset - bound, view.stride], (index * viewsStride) / 4 + 4 * place);
     });
   });
   return table;
@@ -139,7 +141,9 @@ export async function loadProgram(
   const { software, abilities } = device.pipelines;
   // Software pays for workgroup memory and barriers, in compilation and at every run.
   const plain = software && !abilities.matrices;
-  const program = plain ? recorded : tiled(recorded, (step) => tilingOf(step, abilities));
+  // A tile of halves has one power of two for all its numbers, so the ones of a bias would cost small ones their digits.
+  const joined = abilities.matrices ? recorded : biased(recorded);
+  const program = finished(plain ? joined : tiled(joined, (step) => tilingOf(step, abilities)));
   const bound = bindExternals(
     program,
     bindings,
@@ -176,9 +180,12 @@ export async function loadProgram(
     const dispatches = await device.guard(
       scoped(raw, `bindings of program ${program.name}`, () => {
         if (program.steps.length) raw.queue.writeBuffer(views, 0, viewTable(program, bindings));
-        return program.steps.map((_, index): Dispatch => {
+        return program.steps.map(({ kernel }, index): Dispatch => {
           const { pipeline, layout, label } = kernels[index];
-          const entries = bindings[index].map((resource, operand) => ({ binding: operand + 1, resource }));
+          const entries = placesOf(kernel).map(({ place }, operand) => ({
+            binding: place + 1,
+            resource: bindings[index][operand],
+          }));
           const own = { buffer: views, offset: index * viewsStride, size: viewsBytes };
           const group = raw.createBindGroup({
             label,

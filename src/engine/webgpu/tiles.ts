@@ -84,14 +84,15 @@ const products: Readonly<Record<string, (s: Sizes) => Product>> = {
       ((s.OC / s.G) * s.KH * s.KW) / s.stride ** 2,
     ),
   'conv2d.backwardWeight': (s) => {
-    const [rows, columns, terms] = [s.OC / s.G, (s.C / s.G) * s.KH * s.KW, s.N * s.OH * s.OW];
+    const columns = (s.C / s.G) * s.KH * s.KW + (s.BIAS ?? 0);
+    const [rows, terms] = [s.OC / s.G, s.N * s.OH * s.OW];
     // A weight in a workgroup; the lanes of a warp read rows of pixels far from each other.
     const plain = { groups: s.P * s.OC * columns, busy: terms / 2, latency: (50 * terms) / 256 };
     return { matrices: s.P * s.G, rows, columns, terms, cuts: true, plain };
   },
   'linear.forward': (s) => dots(s, s.N, s.O, s.I, 17),
   'linear.backwardInput': (s) => dots(s, s.N, s.I, s.O, 2),
-  'linear.backwardWeight': (s) => ({ ...dots(s, s.O, s.I, s.N, 2), cuts: true }),
+  'linear.backwardWeight': (s) => ({ ...dots(s, s.O, s.I + (s.BIAS ?? 0), s.N, 2), cuts: true }),
 };
 
 /**

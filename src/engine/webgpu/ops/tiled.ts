@@ -2,6 +2,7 @@ import type { Elements, Kernel, Members } from '../../kernel.js';
 import * as conv2d from '../../ops/conv2d.js';
 import * as linear from '../../ops/linear.js';
 import type { Sizes } from '../../program.js';
+import { biasedKernels } from './biased.js';
 
 /**
  * The products of `conv2d` and `linear` computed in tiles: the same operands and the same results, by kernels that
@@ -52,7 +53,7 @@ export const tiledKernels = {
   'conv2d.forward': inTiles(conv2d.forwardKernel, 'tiledconv2d.forward'),
   'conv2d.backwardInput': inTiles(conv2d.backwardInputKernel, 'tiledconv2d.backwardInput'),
   'conv2d.backwardWeight': inPieces(
-    conv2d.backwardWeightKernel,
+    biasedKernels['conv2d.backwardWeight'],
     'tiledconv2dweight.backwardWeight',
     (s) => s.N * s.OH * s.OW,
     (s, element) => Math.floor(element / (s.OC * s.OH * s.OW)) * s.OH * s.OW + (element % (s.OH * s.OW)),
@@ -60,7 +61,7 @@ export const tiledKernels = {
   'linear.forward': inTiles(linear.forwardKernel, 'tiledlinear.forward'),
   'linear.backwardInput': inTiles(linear.backwardInputKernel, 'tiledlinear.backwardInput'),
   'linear.backwardWeight': inPieces(
-    linear.backwardWeightKernel,
+    biasedKernels['linear.backwardWeight'],
     'tiledlinearweight.backwardWeight',
     (s) => s.N,
     (s, element) => Math.floor(element / s.O),

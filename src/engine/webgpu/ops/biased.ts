@@ -1,0 +1,31 @@
+import type { Kernel } from '../../kernel.js';
+import * as conv2d from '../../ops/conv2d.js';
+import * as linear from '../../ops/linear.js';
+import type { Sizes } from '../../program.js';
+
+/**
+ * A gradient of weights with that of the bias behind it, where BIAS is 1: wBar is `[weights + C]` then, the last C the sums of
+ * yBar `[N, C, S]` that `bias.backward` gives. A second pair of factors has no part in them.
+ */
+function withBias(kernel: Kernel, geometry: (s: Sizes) => { C: number; S: number }): Kernel {
+  return {
+    ...kernel,
+    sizes: [...kernel.sizes, 'BIAS'],
+    reference(operands, s, constants, accumulate) {
+      kernel.reference(operands, s, constants, accumulate);
+      if (!s.BIAS) return;
+      const { C, S } = geometry(s);
+      for (let p = 0; p < s.P; p++) {
+        const [yp, wp] = [operands.yBar(p), operands.wBar(p)];
+        const first = wp.length - C;
+        if (!accumulate) wp.fill(0, first);
+        for (let i = 0; i < s.N * C * S; i++) wp[first + (Math.floor(i / S) % C)] += yp[i];
+      }
+    },
+  };
+}
+
+export const biasedKernels: Readonly<Record<string, Kernel>> = {
+  'conv2d.backwardWeight': withBias(conv2d.backwardWeightKernel, (s) => ({ C: s.OC, S: s.OH * s.OW })),
+  'linear.backwardWeight': withBias(linear.backwardWeightKernel, (s) => ({ C: s.O, S: 1 })),
+};
