@@ -1,12 +1,13 @@
 // Gradient of a bias: bBar[c] = sum over n and s of yBar[n, c, s].
 //
-// yBar[N, C, S]: (n * C + c) * S + s     bBar[C]
+// yBar[N, C, S]: (n * C + c) * S + s     bBar[C]     several SETS of both lie one behind the other
 
 override P: u32;
 override N: u32;
 override C: u32;
 override S: u32;
 override ACCUMULATE: bool = false;
+override SETS: u32 = 1u;
 
 override SIDE: u32 = 8u; // more for long sums: see "terms" below
 override LANES: u32 = SIDE * SIDE;
@@ -45,7 +46,7 @@ fn sumOfLanes(lane: u32, own: f32) -> f32 {
 @group(0) @binding(2) var<storage, read_write> backward_bBar: array<f32>;
 
 // terms: N * S
-// workgroups: P * C
+// workgroups: P * SETS * C
 @compute @workgroup_size(LANES)
 fn backward(
   @builtin(workgroup_id) group: vec3u,
@@ -53,12 +54,13 @@ fn backward(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let index = group.y * groups.x + group.x;
-  if (index >= P * C) {
+  if (index >= P * SETS * C) {
     return;
   }
   let c = index % C;
-  let p = index / C;
-  let yBar = at(0u, p);
+  let which = (index / C) % SETS;
+  let p = index / (C * SETS);
+  let yBar = at(0u, p) + which * (N * C * S);
   var own = 0.0;
   for (var start = lane; start < N * S; start += LANES * BLOCK) {
     var block = 0.0;
@@ -69,7 +71,7 @@ fn backward(
   }
   let sum = sumOfLanes(lane, own);
   if (lane == 0u) {
-    let bBar = at(1u, p) + c;
+    let bBar = at(1u, p) + which * C + c;
     if (ACCUMULATE) {
       backward_bBar[bBar] += sum;
     } else {

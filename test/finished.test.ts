@@ -4,80 +4,22 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Device } from '../src/engine/device.js';
-import type { OpCase } from '../src/engine/kernel.js';
 import { ops } from '../src/engine/ops/index.gen.js';
-import { elements, type Program, Recorder, type View } from '../src/engine/program.js';
+import type { Program, Recorder } from '../src/engine/program.js';
 import { openDawnDevice } from '../src/engine/webgpu/dawn.js';
 import type { WebgpuDevice } from '../src/engine/webgpu/device.js';
-import { type Finish, finishedBy, finishes } from '../src/engine/webgpu/ops/finished.js';
 import { biased } from '../src/engine/webgpu/passes/biased.js';
 import { finished } from '../src/engine/webgpu/passes/finished.js';
 import { tiled } from '../src/engine/webgpu/passes/tiled.js';
 import type { Tile } from '../src/engine/webgpu/tiles.js';
 import { expectCaseAgrees } from './harness/cases.js';
+import { biasedCases, finishable, followedCases, recorded, severalBiases, stepOf } from './harness/joined.js';
 
 let device: WebgpuDevice;
 beforeAll(async () => {
   device = await openDawnDevice();
 }, 60_000);
 afterAll(() => device?.dispose());
-
-const recorded = (opCase: OpCase): Program => {
-  const r = new Recorder(opCase.name);
-  opCase.record(r);
-  return r.program();
-};
-
-const all = Object.values(ops).flatMap(({ cases }) => cases as readonly OpCase[]);
-/** Those that take software no time. */
-const small = all.filter((opCase) => {
-  const program = recorded(opCase);
-  return !opCase.bench && program.flops() < 1e6;
-});
-/** The step that a case is about. */
-const stepOf = (opCase: OpCase) => recorded(opCase).steps.at(-1)!;
-
-/** Records a case whose slot `name` is made by `make` instead. */
-function recordWith(
-  r: Recorder,
-  opCase: OpCase,
-  name: string,
-  make: (members: number, shape: readonly number[]) => View,
-): void {
-  const external = r.external;
-  r.external = (of, members, shape, dtype) =>
-    of === name ? make(members, shape) : external.call(r, of, members, shape, dtype);
-  opCase.record(r);
-  r.external = external;
-}
-
-/** A case with a rectifier behind it, or a mask: of every member, or one for all. */
-function followed(opCase: OpCase, finish: Finish, shared: boolean): OpCase {
-  return {
-    ...opCase,
-    name: `${opCase.name}, ${finish}${shared ? ' by one mask' : ''}`,
-    record(r) {
-      let result: View;
-      recordWith(r, opCase, finishedBy(stepOf(opCase).kernel)!, (members, shape) => {
-        result = r.temporary('result', members, shape);
-        return result;
-      });
-      const { members, shape } = result!;
-      const into = r.external('finished', members, shape);
-      if (finish === 'rectified') ops.relu.forward(r, { x: result! }, { into });
-      else ops.relu.mask(r, { y: r.external('mask', shared ? 1 : members, shape), u: result! }, { into });
-    },
-  };
-}
-
-const finishable = small.filter((opCase) => {
-  const { kernel, accumulate, operands } = stepOf(opCase);
-  const result = finishedBy(kernel);
-  return result && operands[result]!.slot.name === result && !accumulate;
-});
-const followedCases = finishable.flatMap((opCase, index) =>
-  finishes.map((finish) => followed(opCase, finish, index % 2 > 0)),
-);
 
 /** The device, with programs changed before it loads them; `expected` is what the last kernels are then. */
 function changing(change: (program: Program) => Program, expected: RegExp): Device {
@@ -120,37 +62,6 @@ test.each(products.map((opCase) => [opCase.name, opCase] as const))(
   30_000,
 );
 
-/** A gradient of weights with that of the bias behind it, as in a parameter vector with something on either side. */
-function withBias(opCase: OpCase): OpCase {
-  return {
-    ...opCase,
-    name: `${opCase.name}, with the bias`,
-    record(r) {
-      let weights: View;
-      const { operands, accumulate } = stepOf(opCase);
-      const [C] = operands.wBar!.shape;
-      recordWith(r, opCase, 'wBar', (members, shape) => {
-        const g = r.external('g', members, [elements(shape) + C + 5]);
-        weights = { ...g, offset: 3, shape };
-        return weights;
-      });
-      const bBar = { ...weights!, offset: 3 + elements(weights!.shape), shape: [C] };
-      const { yBar } = r.program().steps[0].operands;
-      ops.bias.backward(r, { yBar: yBar! }, { into: bBar, accumulate });
-    },
-  };
-}
-
-const gradients = small.filter((opCase) => {
-  const { kernel, operands } = stepOf(opCase);
-  if (!kernel.name.endsWith('.backwardWeight')) return false;
-  const { wBar, yBar } = operands;
-  const fillsTiles = (elements(wBar!.shape) / wBar!.shape[0]) % 32 === 0;
-  // Where all members share yBar but not x there would be one gradient of the bias for all.
-  return yBar!.members === wBar!.members && !fillsTiles;
-});
-const biasedCases = gradients.map(withBias);
-
 describe('the gradient of a bias with that of its weights', () => {
   test('there are pairs, groups, members and sums to add to among the cases', () => {
     const steps = biasedCases.map((opCase) => recorded(opCase).steps[0]);
@@ -184,6 +95,12 @@ describe('the gradient of a bias with that of its weights', () => {
     30_000,
   );
 });
+
+test('gradients of several biases in one step', () =>
+  expectCaseAgrees(
+    changing((program) => program, /^bias\.backward$/),
+    severalBiases,
+  ));
 
 describe('steps stay apart', () => {
   const lengths = (record: (r: Recorder) => void) => {
@@ -235,25 +152,30 @@ describe('steps stay apart', () => {
   });
 
   test('where a bias lies elsewhere, is of something else, or would take tiles of its own', () => {
-    const gradient = (I: number, gap: number, other: boolean) =>
+    const gradient = (I: number, gap: number, other = false, n = 3) =>
       lengths((r) => {
-        const yBar = r.external('yBar', 1, [3, 5]);
+        const yBar = r.external('yBar', 1, [n, 5]);
         const g = r.external('g', 1, [5 * I + 10]);
-        const x = r.external('x', 1, [3, I]);
+        const x = r.external('x', 1, [n, I]);
         ops.linear.backwardWeight(r, { x, yBar }, { into: { ...g, shape: [5, I] } });
-        const of = other ? r.external('other', 1, [3, 5]) : yBar;
+        const of = other ? r.external('other', 1, [n, 5]) : yBar;
         ops.bias.backward(r, { yBar: of }, { into: { ...g, offset: 5 * I + gap, shape: [5] } });
       });
+    const long = 2 ** 22;
     expect([
-      gradient(4, 0, false),
-      gradient(4, 1, false),
+      gradient(4, 0),
+      gradient(64, 0),
+      gradient(4, 1),
       gradient(4, 0, true),
-      gradient(64, 0, false),
+      gradient(64, 0, false, long),
+      gradient(63, 0, false, long),
     ]).toEqual([
+      [2, 1],
       [2, 1],
       [2, 2],
       [2, 2],
       [2, 2],
+      [2, 1],
     ]);
   });
 });

@@ -68,6 +68,7 @@ describe('the files and the definitions', () => {
       ['ACCUMULATE', 'bool'],
       ['SIDE', 'u32'],
       ['BIAS', 'u32'],
+      ['SETS', 'u32'],
     ]);
     for (const override of overrides) expect(types[override], override).toBe(allowed.get(override));
     for (const [operand] of optional) expect(overrides).toContain(`HAS_${operand}`);

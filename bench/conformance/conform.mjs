@@ -8,16 +8,16 @@ const limit = 1e-4;
 
 /**
  * Holds a device to the float64 reference: every op's own cases as they are and for populations of `members`, the tests'
- * corner cases, and a small distillation. Calls `onCheck({ name, error })` after each, `error` a sentence or undefined.
+ * corner cases, those that an engine may make one step of, and a small distillation. Calls `onCheck({ name, error })` after each, `error` a sentence or undefined.
  * `only`: part of the name of what is checked.
  */
 export async function conform(device, { members = [1, 3, 20], only = '', signal }, onCheck) {
-  const { expectCaseAgrees, corners, work, relativeError } = await loadHarness();
+  const { expectCaseAgrees, corners, joinedCases, work, relativeError } = await loadHarness();
   const own = Object.values(ops).flatMap(({ cases }) => cases.filter(({ bench }) => !bench));
   const populations = own.flatMap((opCase) =>
     members.flatMap((count) => withPopulation(opCase, count) ?? []),
   );
-  const checks = [...own, ...corners, ...populations].map((opCase) => ({
+  const checks = [...own, ...corners, ...joinedCases, ...populations].map((opCase) => ({
     name: opCase.name,
     run: () => expectCaseAgrees(device, opCase),
   }));

@@ -10,6 +10,7 @@ import type { WebgpuDevice } from '../../src/engine/webgpu/device.js';
 import { tiled } from '../../src/engine/webgpu/passes/tiled.js';
 import { fitsMatrices, halfTiles, type Tile } from '../../src/engine/webgpu/tiles.js';
 import { expectCaseAgrees, prepareCase, runCase } from '../harness/cases.js';
+import { followedCases } from '../harness/joined.js';
 
 /** How far rounding to f16 moves a number, of itself: half a unit in the last of 11 places. */
 const rounding = 2 ** -11;
@@ -44,6 +45,11 @@ const small: readonly Tile[] = [
   { ROWS: 2, COLUMNS: 2, LX: 4, LY: 4, SLICES: 1, DEPTH: 8 },
 ];
 
+/** A few of each kernel with a rectifier, or its mask, behind it. */
+const halfFollowed = followedCases
+  .filter(({ name }) => /^(conv2d|linear)/.test(name))
+  .filter((_, index) => index % 5 === 0);
+
 const all = [...conv2d.cases, ...linear.cases].filter(
   (opCase) => !opCase.bench && recorded(opCase).flops() > 100 && recorded(opCase).flops() < 1e6,
 );
@@ -68,6 +74,11 @@ test.each(
   expect(fitsMatrices(tile, device.pipelines.abilities)).toBe(true);
   await expectCaseAgrees(inHalf(tile), cases.at(index % 2 ? -1 - index : index)!, { rounding });
 });
+
+test.each(halfFollowed.map((opCase) => [opCase.name, opCase] as const))(
+  'in half precision, with what follows: %s',
+  (_, opCase) => expectCaseAgrees(inHalf(small[1]), opCase, { rounding }),
+);
 
 test('these are all passes of both', () => {
   const kernels = (of: readonly OpCase[]) =>

@@ -44,8 +44,8 @@ function sideFor(terms: number, software: boolean): number {
   return terms > 2048 ? 16 : 8;
 }
 
-/** The sizes of a step, with that which only some steps of this engine have. */
-const sizesOf = ({ sizes }: Step): Sizes => ({ BIAS: 0, ...sizes });
+/** The sizes of a step, with those that only some steps of this engine have. */
+const sizesOf = ({ sizes }: Step): Sizes => ({ BIAS: 0, SETS: 1, ...sizes });
 
 /** The values of the overrides of a step's entry point. */
 export function overridesOf(step: Step, software: boolean): Record<string, number> {

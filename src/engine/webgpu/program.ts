@@ -142,7 +142,7 @@ export async function loadProgram(
   // Software pays for workgroup memory and barriers, in compilation and at every run.
   const plain = software && !abilities.matrices;
   // A tile of halves has one power of two for all its numbers, so the ones of a bias would cost small ones their digits.
-  const joined = abilities.matrices ? recorded : biased(recorded);
+  const joined = biased(recorded, { ones: !abilities.matrices });
   const program = finished(plain ? joined : tiled(joined, (step) => tilingOf(step, abilities)));
   const bound = bindExternals(
     program,

@@ -1,4 +1,5 @@
-import type { Kernel } from '../../kernel.js';
+import type { Elements, Kernel, Members } from '../../kernel.js';
+import { backwardKernel } from '../../ops/bias.js';
 import * as conv2d from '../../ops/conv2d.js';
 import * as linear from '../../ops/linear.js';
 import type { Sizes } from '../../program.js';
@@ -24,6 +25,23 @@ function withBias(kernel: Kernel, geometry: (s: Sizes) => { C: number; S: number
     },
   };
 }
+
+/** Gradients of several biases of the same size, SETS of them one behind the other: yBar `[SETS, N, C, S]`, bBar `[SETS, C]`. */
+export const setsKernel: Kernel = {
+  ...backwardKernel,
+  sizes: [...backwardKernel.sizes, 'SETS'],
+  reference({ yBar, bBar }, s, constants, accumulate) {
+    const part =
+      (of: Members, set: number): Members =>
+      (p) => {
+        const all = of(p);
+        const length = all.length / s.SETS;
+        return all.subarray(set * length, (set + 1) * length) as Elements;
+      };
+    for (let set = 0; set < s.SETS; set++)
+      backwardKernel.reference({ yBar: part(yBar, set), bBar: part(bBar, set) }, s, constants, accumulate);
+  },
+};
 
 export const biasedKernels: Readonly<Record<string, Kernel>> = {
   'conv2d.backwardWeight': withBias(conv2d.backwardWeightKernel, (s) => ({ C: s.OC, S: s.OH * s.OW })),

@@ -1,10 +1,10 @@
 import { elements, Program, type Step, type View } from '../../program.js';
-import { biasedKernels } from '../ops/biased.js';
+import { biasedKernels, setsKernel } from '../ops/biased.js';
 
-/** Products whose columns fill tiles to the last would get one more tile for the bias. */
+/** The narrowest tile: a product with so many columns, or a multiple, would get one more tile for the bias. */
 const narrowestTile = 32;
-
-const columnsOf = ({ wBar }: Step['operands']): number => elements(wBar!.shape) / wBar!.shape[0];
+/** Operations of that tile which take no longer than the dispatch it saves. */
+const ofDispatch = 2 ** 26;
 
 const same = (a: View, b: View): boolean =>
   a.slot === b.slot &&
@@ -13,31 +13,69 @@ const same = (a: View, b: View): boolean =>
   a.stride === b.stride &&
   elements(a.shape) === elements(b.shape);
 
+/** What lies behind a view, of the shape of another one. */
+const behind = (view: View, { shape }: View): View => ({
+  ...view,
+  offset: view.offset + elements(view.shape),
+  shape,
+});
+
+/** Two views, of which one lies behind the other, as one. */
+const both = (first: View, second: View): View => ({
+  ...first,
+  shape: [elements(first.shape) + elements(second.shape)],
+});
+
+const alike = (a: Step, b: Step): boolean => a.accumulate === b.accumulate && a.sizes.P === b.sizes.P;
+
 /** The gradient of weights and the gradient of the bias after it as one step; undefined where they are not that. */
-function join(weights: Step | undefined, bias: Step): Step | undefined {
-  if (!weights || bias.kernel.name !== 'bias.backward') return undefined;
+function withWeights(weights: Step, bias: Step): Step | undefined {
   const kernel = biasedKernels[weights.kernel.name];
-  const { yBar, wBar } = weights.operands;
-  const { bBar } = bias.operands;
-  if (!kernel || !same(yBar!, bias.operands.yBar!) || weights.accumulate !== bias.accumulate)
-    return undefined;
-  const end = { ...wBar!, offset: wBar!.offset + elements(wBar!.shape), shape: bBar!.shape };
-  if (!same(end, bBar!) || weights.sizes.P !== bias.sizes.P) return undefined;
-  if (columnsOf(weights.operands) % narrowestTile === 0) return undefined;
-  const both = { ...wBar!, shape: [elements(wBar!.shape) + elements(bBar!.shape)] };
+  if (!kernel || !alike(weights, bias)) return undefined;
+  const { yBar, wBar } = weights.operands as { yBar: View; wBar: View };
+  const { bBar } = bias.operands as { bBar: View };
+  if (!same(yBar, bias.operands.yBar!) || !same(behind(wBar, bBar), bBar)) return undefined;
+  const columns = elements(wBar.shape) / wBar.shape[0];
+  const tile = (weights.kernel.flops(weights.sizes, weights.operands) * narrowestTile) / columns;
+  if (columns % narrowestTile === 0 && tile > ofDispatch) return undefined;
   return {
     ...weights,
     kernel,
-    operands: { ...weights.operands, wBar: both },
+    operands: { ...weights.operands, wBar: both(wBar, bBar) },
     sizes: { ...weights.sizes, BIAS: 1 },
   };
 }
 
-/** The same program where gradients of weights have that of the bias with them, which parameter vectors have behind them. */
-export function biased(program: Program): Program {
+/** Gradients of biases of the same size that lie one behind the other, as gamma and beta of a norm do, as one step. */
+function withOthers(before: Step, bias: Step): Step | undefined {
+  if (before.kernel.name !== bias.kernel.name || !alike(before, bias)) return undefined;
+  if ((['N', 'C', 'S'] as const).some((size) => before.sizes[size] !== bias.sizes[size])) return undefined;
+  const operands: Record<string, View> = {};
+  for (const name of ['yBar', 'bBar'] as const) {
+    const [first, second] = [before.operands[name]!, bias.operands[name]!];
+    if (!same(behind(first, second), second)) return undefined;
+    operands[name] = both(first, second);
+  }
+  return {
+    ...before,
+    kernel: setsKernel,
+    operands,
+    sizes: { ...before.sizes, SETS: (before.sizes.SETS ?? 1) + 1 },
+  };
+}
+
+/**
+ * The same program where gradients of biases are computed with what they lie behind in a parameter vector: that of the weights, or of
+ * another bias. A launch less for each. Without `ones` no bias is taken for the weight of a 1.
+ */
+export function biased(program: Program, { ones = true } = {}): Program {
   const steps: Step[] = [];
   for (const step of program.steps) {
-    const joined = join(steps.at(-1), step);
+    const before = steps.at(-1);
+    const joined =
+      before && step.kernel.name === 'bias.backward'
+        ? ((ones ? withWeights(before, step) : undefined) ?? withOthers(before, step))
+        : undefined;
     if (joined) steps.pop();
     steps.push(joined ?? step);
   }
