@@ -187,7 +187,8 @@ const caches = new WeakMap<Device, Cache>();
 /**
  * The exact gradient of the loss after training on distilled data, with respect to that data: for tools that bring
  * their own outer loop. It is that of Wang et al. 2018 through all inner steps, by one tangent pass for each in the place of a
- * tape: memory grows by one parameter vector per step. Calls of the same sizes record and load a program once.
+ * tape: memory grows by one parameter vector per step; small steps are kept whole beside it, up to 128 MiB of them. Calls of the same
+ * sizes record and load a program once.
  *
  * Numbers that are not finite are not refused: they come back as such.
  *

@@ -19,8 +19,8 @@ const mostKept = 2 ** 27;
 
 /**
  * The passes that the sweep need not record again: step T - 1 where it has `few` images, and the last steps as long as they are
- * small. Large steps are computed again, so that memory grows by their parameters alone; of small ones, which cost a launch for
- * each kernel whatever it computes, that would be a fifth of the time.
+ * small. Large steps are computed again, so that memory grows by their parameters alone; small ones cost a launch for each kernel
+ * whatever it computes, and that would be a quarter of all launches.
  */
 function keptOf({ thetas, passes }: Trajectory, few: boolean): Trajectory['passes'] {
   const most = smallStep * slotBytes(thetas[thetas.length - 1].slot);

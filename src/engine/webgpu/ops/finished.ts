@@ -26,20 +26,8 @@ const results: Readonly<Record<string, string>> = {
 export const finishedBy = ({ name }: Kernel): string | undefined =>
   results[name.replace(/^(tiled|half)/, '')];
 
-const made = new Map<Kernel, Readonly<Record<Finish, Kernel>>>();
-
 /** A kernel that finishes its result. */
 export function finishing(kernel: Kernel, finish: Finish): Kernel {
-  let both = made.get(kernel);
-  if (!both)
-    made.set(
-      kernel,
-      (both = { rectified: withFinish(kernel, 'rectified'), masked: withFinish(kernel, 'masked') }),
-    );
-  return both[finish];
-}
-
-function withFinish(kernel: Kernel, finish: Finish): Kernel {
   const result = finishedBy(kernel)!;
   return {
     ...kernel,

@@ -35,8 +35,8 @@ export function finished(program: Program): Program {
     const [from, taken, to] = [step.operands[result]!, next.operands[takes]!, next.operands[gives]!];
     const between = from.slot === taken.slot && !from.slot.external && touches.get(from.slot) === 2;
     if (!between || !whole(from) || !whole(taken)) return undefined;
-    const operands = { ...step.operands, [result]: to, mask: next.operands.y };
-    if (finish === 'rectified') delete (operands as { mask?: View }).mask;
+    const mask = finish === 'masked' ? { mask: next.operands.y } : {};
+    const operands: Step['operands'] = { ...step.operands, [result]: to, ...mask };
     const others = Object.entries(operands).filter(([name]) => name !== result);
     // A step that writes to a tensor can use it only once.
     if (others.some(([, view]) => view?.slot === to.slot)) return undefined;
