@@ -113,8 +113,8 @@ test('where results could not be written is found out before the work, and nothi
   );
   const ended = new Promise((resolve) => child.on('exit', resolve));
   while (!existsSync(at('new'))) await new Promise((resolve) => setTimeout(resolve, 20));
-  child.kill('SIGINT');
-  expect(await ended).toBe(130);
+  child.kill('SIGTERM');
+  expect(await ended).toBe(143);
   expect(existsSync(at('new'))).toBe(false);
   expect(readdirSync(folder).filter((name) => name.includes('writable'))).toEqual([]);
 });

@@ -160,7 +160,9 @@ describe('distill', () => {
     expect(record).toMatchObject({ stopped: true, testAccuracy: null, testOpened: 0 });
     expect(record.outerSteps).toBeLessThan(Number(iterations));
 
-    const resumed = await limbeck('resume', 'parts', '--json');
+    // The bits are the same for any number of threads.
+    const threads = device === 'cpu' ? ['--threads', '1'] : [];
+    const resumed = await limbeck('resume', 'parts', '--json', ...threads);
     expect(resumed).toMatchObject({ status: 0, stderr: '' });
     expect((await whole).status).toBe(0);
     const bytes = (run: string) => readFileSync(at(run, 'distilled.safetensors'));
@@ -198,6 +200,12 @@ describe('mistakes', () => {
 
   const table: [string, () => string[], string, RegExp][] = [
     ['unknown option', () => distilling('--iteration', '3'), 'ERR_OPTION', /did you mean --iterations\?/],
+    [
+      'a seed',
+      () => distilling('--seed=-1'),
+      'ERR_OPTION',
+      /seed is -1, expected a whole number of at least 0/,
+    ],
     ['unknown command', () => ['distil'], 'ERR_OPTION', /did you mean distill\?/],
     [
       'fraction',

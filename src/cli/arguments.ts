@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
+import { suggestion } from '../util/closest.js';
 import { LimbeckError } from '../util/errors.js';
-import { suggestion } from './closest.js';
 import { flagOf, type Option } from './options.js';
 
 export type Values = Record<string, unknown>;
@@ -91,9 +91,12 @@ function toNumber(text: string): unknown {
 export function checkNumber(option: Option, where: string, value: unknown): number {
   const isNumber = typeof value === 'number' && Number.isFinite(value);
   if (option.kind === 'whole') {
-    if (isNumber && Number.isSafeInteger(value) && value >= (option.least ?? 0)) return value;
-    const least = option.least === undefined ? '' : ` of at least ${option.least}`;
-    throw new LimbeckError('ERR_OPTION', `${where} is ${shown(value)}, expected a whole number${least}`);
+    const { least = 0 } = option;
+    if (isNumber && Number.isSafeInteger(value) && value >= least) return value;
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${where} is ${shown(value)}, expected a whole number of at least ${least}`,
+    );
   }
   if (isNumber) return value;
   throw new LimbeckError('ERR_OPTION', `${where} is ${shown(value)}, expected a number`);

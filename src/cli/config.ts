@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import { suggestion } from '../util/closest.js';
 import { LimbeckError } from '../util/errors.js';
 import { checkNumber, shown, type Values } from './arguments.js';
-import { suggestion } from './closest.js';
 import type { Option } from './options.js';
 
 /** Reads a configuration file: the names of the options in camelCase, with values as JSON. */

@@ -1,10 +1,10 @@
 import { basename } from 'node:path';
 import { catalogue } from '../data/catalogue.js';
 import { downloadDataset, downloadNames as names } from '../data/published.js';
+import { suggestion } from '../util/closest.js';
 import { LimbeckError } from '../util/errors.js';
-import { suggestion } from './closest.js';
 import type { Command } from './command.js';
-import { listenForStop, stoppedStatus } from './interrupt.js';
+import { listenForStop } from './interrupt.js';
 import { debug, help, json } from './options.js';
 import { Terminal } from './progress.js';
 
@@ -55,7 +55,7 @@ export const command: Command = {
       else terminal.say(`Use it: limbeck distill --dataset ${result.dataset}`);
       return 0;
     } catch (error) {
-      if (stop.signal.aborted) return stoppedStatus;
+      if (stop.signal.aborted) return stop.status;
       throw error;
     } finally {
       terminal.clear();

@@ -14,7 +14,7 @@ import { strategies } from '../train/augmentation.js';
 import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Command } from './command.js';
-import { listenForStop, stoppedStatus } from './interrupt.js';
+import { listenForStop } from './interrupt.js';
 import * as shared from './options.js';
 import { Terminal } from './progress.js';
 import { checkEngine, type DataSource, dataSource, openData, openEngine, readingGiven } from './sources.js';
@@ -154,7 +154,7 @@ export const command: Command = {
       }
       return 0;
     } catch (error) {
-      if (stop.signal.aborted) return stoppedStatus;
+      if (stop.signal.aborted) return stop.status;
       throw error;
     } finally {
       terminal.clear();

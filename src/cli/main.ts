@@ -1,8 +1,8 @@
 #!/usr/bin/env node
+import { suggestion } from '../util/closest.js';
 import { LimbeckError } from '../util/errors.js';
 import { version } from '../util/version.js';
 import { parseArguments } from './arguments.js';
-import { suggestion } from './closest.js';
 import { commandHelp, generalHelp } from './command.js';
 import { command as devices } from './devices.js';
 import { command as distill } from './distill.js';
@@ -14,7 +14,7 @@ import { command as train } from './train.js';
 
 const commands = [distill, resume, evaluate, train, download, devices, profile];
 
-/** Statuses: 0 done, 1 a fault of ours, 2 something the user can mend, 130 stopped. */
+/** Statuses: 0 done, 1 a fault of ours, 2 something the user can mend, 130 stopped by Ctrl-C, 143 by SIGTERM. */
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {

@@ -5,7 +5,7 @@ import { count, counted, imageCount } from '../report/record.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Command } from './command.js';
 import { checkedOptions } from './distill.js';
-import { listenForStop, stoppedStatus } from './interrupt.js';
+import { listenForStop } from './interrupt.js';
 import * as shared from './options.js';
 import { profileText } from './profile-table.js';
 import { Terminal } from './progress.js';
@@ -81,7 +81,7 @@ export const command: Command = {
       );
       return 0;
     } catch (error) {
-      if (stop.signal.aborted) return stoppedStatus;
+      if (stop.signal.aborted) return stop.status;
       throw error;
     } finally {
       terminal.clear();

@@ -3,7 +3,14 @@ import { isFinished, readRun, resumeFolder } from '../report/run.js';
 import { RunFolder } from '../report/run-folder.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Command } from './command.js';
-import { debug, device as deviceOption, help, json, precision as precisionOption } from './options.js';
+import {
+  debug,
+  device as deviceOption,
+  help,
+  json,
+  precision as precisionOption,
+  threads as threadsOption,
+} from './options.js';
 import { resultLine } from './result.js';
 import { carryOut, resultText } from './run.js';
 import { checkEngine, openData, openEngine } from './sources.js';
@@ -15,6 +22,7 @@ export const command: Command = {
   positionals: ['DIR'],
   options: [
     { ...deviceOption, fallback: 'the engine it was begun on' },
+    { ...threadsOption, fallback: 'as many as it was begun with' },
     { ...precisionOption, fallback: 'the one it was begun with, where the engine has it' },
     json,
     debug,
@@ -38,16 +46,22 @@ export const command: Command = {
 
 async function goOn(
   folder: string,
-  values: { readonly device?: string; readonly precision?: Precision; readonly json?: boolean },
+  values: {
+    readonly device?: string;
+    readonly threads?: number;
+    readonly precision?: Precision;
+    readonly json?: boolean;
+  },
 ): Promise<number> {
   const { config, engine: begun } = await readRun(folder);
-  const { dataset, device: choiceThen, threads } = config;
+  const { dataset, device: choiceThen } = config;
   const same = choiceThen.startsWith(`${begun.name}:`) ? choiceThen : begun.name;
   const { device: choice = same, json = false } = values;
   // Whoever goes on elsewhere because a GPU failed need not know what it was begun with.
   const { engine } = choice === 'auto' ? await chooseDevice() : { engine: choice.split(':')[0] };
   const { precision = engine === 'webgpu' ? config.precision : undefined } = values;
-  checkEngine(choice, { precision });
+  const threads = values.threads ?? (engine === 'cpu' ? config.threads : undefined);
+  checkEngine(choice, { threads: values.threads, precision });
   if (dataset === undefined)
     throw new LimbeckError(
       'ERR_OPTION',

@@ -5,7 +5,7 @@ import { count, counted, duration, imageCount, type RunRecord } from '../report/
 import { type BegunRun, type FolderRun, isFinished, type RunControl } from '../report/run.js';
 import { RunFolder } from '../report/run-folder.js';
 import { LimbeckError } from '../util/errors.js';
-import { listenForStop, stoppedStatus } from './interrupt.js';
+import { listenForStop } from './interrupt.js';
 import { Terminal } from './progress.js';
 import { resultLine } from './result.js';
 import { accuracyTable } from './table.js';
@@ -33,7 +33,7 @@ export async function carryOut(run: Run, work: (control: RunControl) => Promise<
     if (run.json) process.stdout.write(resultLine(record, run.folder));
     else conclude(terminal, run.folder, record);
     if (record.diverged !== undefined) throw new LimbeckError('ERR_DIVERGED', record.diverged);
-    return isFinished(record) ? 0 : stoppedStatus;
+    return isFinished(record) ? 0 : stop.status;
   } catch (error) {
     throw withRemedy(error, run);
   } finally {

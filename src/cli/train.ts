@@ -8,7 +8,7 @@ import { accuracyText } from '../report/record.js';
 import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Command } from './command.js';
-import { listenForStop, stoppedStatus } from './interrupt.js';
+import { listenForStop } from './interrupt.js';
 import * as shared from './options.js';
 import { Terminal } from './progress.js';
 import { checkEngine, dataSource, openData, openEngine, readingGiven } from './sources.js';
@@ -72,26 +72,36 @@ export const command: Command = {
   example: 'limbeck train --dataset digits --network lenet --epochs 3',
 
   async run({ values }) {
-    const { dataset, digitsSize, network, lr, out, threads, precision, ...given } = values as {
+    const {
+      dataset,
+      digitsSize,
+      device: choice = 'auto',
+      network,
+      lr,
+      out,
+      threads,
+      precision,
+    } = values as {
       dataset?: string;
       digitsSize?: number;
+      device?: string;
       network?: string;
       lr?: number;
       out?: string;
       threads?: number;
       precision?: Precision;
-    } & Omit<TrainOptions, 'network'> & { device?: string; json?: boolean };
-    const choice = given.device ?? 'auto';
+    };
+    const { networks, epochs, batch, optimizer, momentum, weightDecay, schedule, loss, seed } =
+      values as TrainOptions;
+    const given = { networks, epochs, batch, optimizer, momentum, weightDecay, schedule, loss, seed };
+    const json = Boolean(values.json);
     checkEngine(choice, { threads, precision });
     resolveTraining(given);
     const spec = parseNetworkSpec(network ?? 'lenet');
-    const data = await openData(
-      dataSource({ dataset, digitsSize, reading: readingGiven(values) }),
-      Boolean(given.json),
-    );
+    const data = await openData(dataSource({ dataset, digitsSize, reading: readingGiven(values) }), json);
     createNetwork({ ...spec, inputShape: data.imageShape, classes: data.classes });
     const { device, reason } = await openEngine(choice, { threads, precision });
-    const terminal = new Terminal(Boolean(given.json));
+    const terminal = new Terminal(json);
     using stop = listenForStop(() => terminal.say('Stopping.'));
     let discard: (() => Promise<void>) | undefined;
     try {
@@ -111,7 +121,7 @@ export const command: Command = {
       const file = out === undefined ? undefined : await save(out, encodeNetworks(result, data));
       discard = undefined; // what is written stays, whatever comes
       const { protocol, accuracy: testAccuracy, validation: validationAccuracy, perClass } = result;
-      if (given.json) {
+      if (json) {
         const engine = device.engine;
         const line = { protocol, testAccuracy, validationAccuracy, perClass, engine, file };
         process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -124,7 +134,7 @@ export const command: Command = {
       return 0;
     } catch (error) {
       await discard?.();
-      if (stop.signal.aborted) return stoppedStatus;
+      if (stop.signal.aborted) return stop.status;
       throw error;
     } finally {
       terminal.clear();

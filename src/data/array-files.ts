@@ -90,7 +90,7 @@ async function openArrays(path: string): Promise<Arrays> {
     );
   }
   if (/\.safetensors$/i.test(path)) {
-    const { tensors } = decodeSafetensors(await readBytes(path));
+    const { tensors } = decodeNamed(path, await readBytes(path));
     return new Map(
       Object.entries(tensors).map(([name, { shape, data }]) => [
         name.toLowerCase(),
@@ -110,6 +110,15 @@ async function openArrays(path: string): Promise<Arrays> {
     arrays.set(name, () => parseNpy(bytes, join(path, file)));
   }
   return arrays;
+}
+
+function decodeNamed(path: string, bytes: Uint8Array): ReturnType<typeof decodeSafetensors> {
+  try {
+    return decodeSafetensors(bytes);
+  } catch (error) {
+    if (!(error instanceof LimbeckError)) throw error;
+    throw new LimbeckError(error.code, `${path}: ${error.message}`, { cause: error });
+  }
 }
 
 /** The names of a split's images and labels; undefined without such a split. */

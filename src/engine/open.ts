@@ -1,4 +1,5 @@
 import { LimbeckError } from '../util/errors.js';
+import { expectOptions } from '../util/expect.js';
 import type { Device, EngineName } from './device.js';
 import { ReferenceDevice } from './reference.js';
 
@@ -21,6 +22,11 @@ export interface OpenDeviceOptions {
   readonly precision?: Precision;
 }
 
+const known = { threads: true, passes: true, adapter: true, precision: true } satisfies Record<
+  keyof OpenDeviceOptions,
+  true
+>;
+
 const openers: Record<EngineName, (options: OpenDeviceOptions) => Promise<Device>> = {
   reference: async () => new ReferenceDevice(),
   cpu: async (options) => (await import('./cpu/device.js')).openCpuDevice(options),
@@ -29,12 +35,14 @@ const openers: Record<EngineName, (options: OpenDeviceOptions) => Promise<Device
 
 /**
  * Opens an engine. `auto` takes a GPU where there is one and the processor otherwise (see `chooseDevice` for the
- * reason); a named engine that is not available throws ERR_DEVICE, it is never silently replaced.
+ * reason); a named engine that is not available throws ERR_DEVICE, it is never silently replaced. ERR_OPTION for options that are
+ * unknown or out of range.
  */
 export async function openDevice(
   choice: DeviceChoice = 'auto',
   options: OpenDeviceOptions = {},
 ): Promise<Device> {
+  expectOptions('openDevice', options, known);
   if (choice === 'auto') {
     const { engine, reason } = await chooseDevice();
     checkPrecision(engine, options.precision, `auto takes ${engine}: ${reason}`);

@@ -3,6 +3,7 @@ import { SplitOnDevice } from '../data/on-device.js';
 import type { Device, Numbers } from '../engine/device.js';
 import { type DistilledArrays, OuterLoop } from '../methods/outer-loop.js';
 import { LimbeckError } from '../util/errors.js';
+import { aDataset, aDevice, expectArgument, expectOptions } from '../util/expect.js';
 import { type Owned, owning } from '../util/owned.js';
 import type { DistilledSet } from './evaluate.js';
 import { Evaluator, heldOutNetworks } from './evaluator.js';
@@ -83,6 +84,11 @@ export interface DistillControl {
   readonly resume?: Checkpoint;
 }
 
+const controls = { signal: true, onProgress: true, onCheckpoint: true, resume: true } satisfies Record<
+  keyof DistillControl,
+  true
+>;
+
 /** What a run came to. */
 export interface Distillation {
   /** The distilled data of the best look at the validation split. */
@@ -133,6 +139,9 @@ export async function distill(
   given: DistillOptions = {},
   control: DistillControl = {},
 ): Promise<Distillation> {
+  expectArgument('distill', 'device', device, 'engine', aDevice);
+  expectArgument('distill', 'dataset', dataset, 'imageShape', aDataset);
+  expectOptions('distill', control, controls);
   const options = control.resume ? control.resume.options : resolveOptions(given);
   const loopOptions = outerLoopOptions(options, dataset);
   const { network } = loopOptions;

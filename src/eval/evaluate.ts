@@ -5,6 +5,7 @@ import { createNetwork, type NetworkOptions } from '../networks/index.js';
 import { type NetworkSpec, networkTitle, printNetworkSpec } from '../networks/spec.js';
 import { plainTraining, type Training, trainingName } from '../train/training.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
+import { aDataset, aDevice, expectArgument, expectOptions } from '../util/expect.js';
 import { baselines, checkBaselines, defaultBaselines, neighbourBaselines } from './baselines/index.js';
 import { nearestNeighbours } from './baselines/nearest-neighbours.js';
 import { Comparison, type NetworkAccuracy } from './comparison.js';
@@ -58,6 +59,17 @@ export interface EvaluateOptions {
   /** What is being trained, and how many of those are done. */
   readonly onProgress?: (event: { stage: string; done: number; total: number }) => void;
 }
+
+const optionNames = {
+  networks: true,
+  protocol: true,
+  augmentation: true,
+  architectures: true,
+  withBaselines: true,
+  baselines: true,
+  signal: true,
+  onProgress: true,
+} satisfies Record<keyof EvaluateOptions, true>;
 
 /** The accuracy, in percent, of networks trained on something else of the same number of images. */
 export interface BaselineAccuracy extends Accuracy {
@@ -149,6 +161,16 @@ export async function evaluate(
   set: DistilledSet,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
+  expectArgument('evaluate', 'device', device, 'engine', aDevice);
+  expectArgument('evaluate', 'dataset', dataset, 'imageShape', aDataset);
+  expectArgument(
+    'evaluate',
+    'set',
+    set,
+    'network',
+    'a distilled set: `set` of what `distill` or `decodeArtefact` gives',
+  );
+  expectOptions('evaluate', options, optionNames);
   const { withBaselines = true, architectures = [], signal, onProgress } = options;
   checkFits(set, dataset);
   checkScored(dataset);

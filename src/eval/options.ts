@@ -19,6 +19,7 @@ import {
   type Training,
 } from '../train/training.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
+import { expectOptions } from '../util/expect.js';
 
 /** Everything that shapes a distillation run; what is left out takes the default. JSON-serialisable. */
 export interface DistillOptions {
@@ -245,12 +246,8 @@ export function expectedFor(name: keyof DistillOptions, value: unknown): string 
 
 /** Fills in defaults; throws ERR_OPTION naming the first option that is unknown or out of range. */
 export function resolveOptions(given: DistillOptions): ResolvedOptions {
+  expectOptions('distill', given, checks);
   for (const [name, value] of Object.entries(given)) {
-    if (!Object.hasOwn(checks, name))
-      throw new LimbeckError(
-        'ERR_OPTION',
-        `option ${name} is unknown; there are: ${Object.keys(checks).join(', ')}`,
-      );
     if (value === undefined) continue;
     const expected = expectedFor(name as keyof DistillOptions, value);
     if (expected)

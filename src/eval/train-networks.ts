@@ -13,6 +13,7 @@ import {
   startMinibatches,
 } from '../train/minibatch.js';
 import { LimbeckError } from '../util/errors.js';
+import { aDataset, aDevice, expectArgument, expectOptions } from '../util/expect.js';
 import { type Owned, owning } from '../util/owned.js';
 import { heldOutNetworks, membersThatFit } from './evaluator.js';
 import { checkScored, classCounts, Scoring, type TrainingBatches } from './scoring.js';
@@ -39,6 +40,22 @@ export interface TrainOptions extends Partial<MinibatchTraining> {
     validationAccuracy: number;
   }) => void;
 }
+
+const known = {
+  network: true,
+  networks: true,
+  learningRate: true,
+  seed: true,
+  signal: true,
+  onProgress: true,
+  optimizer: true,
+  momentum: true,
+  weightDecay: true,
+  batch: true,
+  epochs: true,
+  schedule: true,
+  loss: true,
+} satisfies Record<keyof TrainOptions, true>;
 
 /** Networks after ordinary training. */
 export interface TrainedNetworks {
@@ -73,13 +90,16 @@ const defaults = {
  * 0.05, weight decay 0.0005, batches of 128, three epochs, half a cosine to 0.
  *
  * @throws ERR_OPTION for options that are unknown or out of range; ERR_SHAPE for images that the network cannot take; ERR_DATA where
- * the validation or test split is empty; ERR_OUT_OF_MEMORY
+ * the validation or test split is empty; ERR_DIVERGED where parameters are not finite after the last epoch; ERR_OUT_OF_MEMORY
  */
 export async function trainNetworks(
   device: Device,
   dataset: Dataset,
   options: TrainOptions = {},
 ): Promise<TrainedNetworks> {
+  expectArgument('trainNetworks', 'device', device, 'engine', aDevice);
+  expectArgument('trainNetworks', 'dataset', dataset, 'imageShape', aDataset);
+  expectOptions('trainNetworks', options, known);
   const { networks = 1, seed = 0, signal } = options;
   const training = resolveTraining(options);
   const { imageShape: inputShape, classes } = dataset;
@@ -122,6 +142,11 @@ export async function trainNetworks(
       });
       validated.push(...values.slice(0, kept));
       const trained = (await tensors.theta.read()) as Float32Array;
+      if (!trained.subarray(0, kept * network.count).every(Number.isFinite))
+        throw new LimbeckError(
+          'ERR_DIVERGED',
+          `training on ${dataset.name} diverged: parameters are not finite; a learning rate below ${learningRate} may help`,
+        );
       parameters.set(trained.subarray(0, kept * network.count), first * network.count);
     }
 

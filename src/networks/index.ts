@@ -1,4 +1,5 @@
 import { LimbeckError, shapeText } from '../util/errors.js';
+import { expectArgument } from '../util/expect.js';
 import * as modules from './index.gen.js';
 import { type Network, type NetworkOptions, weightSchemes } from './network.js';
 
@@ -23,6 +24,7 @@ const networks = new Map(Object.entries(modules));
  * Every network takes `weights`, the scheme its fresh weights are drawn by; its own options are in its file.
  */
 export function createNetwork(options: NetworkOptions): Network {
+  expectArgument('createNetwork', 'options', options, 'name', 'an object with name, inputShape and classes');
   const { name, inputShape, classes, weights } = options;
   const module = networks.get(name);
   if (!module)

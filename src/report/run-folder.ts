@@ -35,6 +35,8 @@ export class RunFolder {
     /** Its path. */
     readonly folder: string,
   ) {
+    if (typeof folder !== 'string' || !folder)
+      throw new LimbeckError('ERR_OPTION', `the folder of a run is ${String(folder)}, expected its path`);
     this.paths = Object.fromEntries(
       Object.entries(names).map(([key, name]) => [key, join(folder, name)]),
     ) as RunFolder['paths'];

@@ -18,6 +18,7 @@ import {
 import { type DistillOptions, outerLoopOptions, resolveOptions } from '../eval/options.js';
 import { writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
+import { aDataset, aDevice, expectArgument, expectOptions } from '../util/expect.js';
 import { version } from '../util/version.js';
 import { type CheckpointExtra, readExtra } from './checkpoint-extra.js';
 import { describeData } from './describe-data.js';
@@ -41,6 +42,14 @@ export interface RunControl {
   /** Why it is this engine, for the record. */
   readonly reason?: string;
 }
+
+const controls = {
+  signal: true,
+  onBegin: true,
+  onProgress: true,
+  onTest: true,
+  reason: true,
+} satisfies Record<keyof RunControl, true>;
 
 /** What is about to be done. */
 export interface BegunRun extends Pick<RunRecord, 'config' | 'engine' | 'dataset'> {
@@ -89,6 +98,9 @@ export async function distillToFolder(
   given: DistillOptions = {},
   control: DistillToFolderControl = {},
 ): Promise<FolderRun> {
+  expectArgument('distillToFolder', 'device', device, 'engine', aDevice);
+  expectArgument('distillToFolder', 'dataset', dataset, 'imageShape', aDataset);
+  expectOptions('distillToFolder', control, { ...controls, force: true, origin: true });
   const { force, origin, reason } = control;
   const options = resolveOptions(given);
   // Everything that can be wrong is found before the folder is made.
@@ -115,6 +127,9 @@ export async function resumeFolder(
   folder: string,
   control: RunControl = {},
 ): Promise<FolderRun> {
+  expectArgument('resumeFolder', 'device', device, 'engine', aDevice);
+  expectArgument('resumeFolder', 'dataset', dataset, 'imageShape', aDataset);
+  expectOptions('resumeFolder', control, controls);
   const run = new RunFolder(folder);
   const finished = await run.readRecord();
   if (finished && isFinished(finished))

@@ -4,6 +4,7 @@ import { type Program, Recorder } from '../engine/program.js';
 import { Turns } from '../engine/turns.js';
 import { createNetwork, type Network, type NetworkOptions } from '../networks/index.js';
 import { LimbeckError } from '../util/errors.js';
+import { aDevice, expectArgument, expectOptions } from '../util/expect.js';
 import { type Owned, owning } from '../util/owned.js';
 import { type LossName, lossOf } from './loss.js';
 import { type OptimizerOptions, plainTraining, resolveOptimizer, type Training } from './training.js';
@@ -83,6 +84,22 @@ export interface MetaGradientGeometry {
   readonly parametersGradient?: boolean;
 }
 
+const known = {
+  network: true,
+  parameters: true,
+  images: true,
+  labels: true,
+  learningRates: true,
+  steps: true,
+  epochs: true,
+  realImages: true,
+  realLabels: true,
+  optimizer: true,
+  loss: true,
+  outerLoss: true,
+  parametersGradient: true,
+  signal: true,
+} satisfies Record<keyof MetaGradientOptions, true>;
 const inputs = ['parameters', 'images', 'labels', 'learningRates', 'realImages', 'realLabels'] as const;
 const outputs = ['losses', 'imagesBar', 'labelsBar', 'learningRatesBar', 'trained'] as const;
 
@@ -196,6 +213,8 @@ const caches = new WeakMap<Device, Cache>();
  * lost
  */
 export async function metaGradient(device: Device, options: MetaGradientOptions): Promise<MetaGradient> {
+  expectArgument('metaGradient', 'device', device, 'engine', aDevice);
+  expectOptions('metaGradient', options, known);
   const geometry = geometryOf(options);
   const { network: _, ...sizes } = geometry;
   const key = JSON.stringify([options.network, sizes]);

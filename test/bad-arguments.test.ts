@@ -1,0 +1,104 @@
+/** What programs get wrong in a call: each is told what was given, what was expected and where that comes from. */
+import { beforeAll, expect, test } from 'vitest';
+import * as limbeck from '../src/index.js';
+
+let device: limbeck.Device;
+let dataset: limbeck.Dataset;
+beforeAll(async () => {
+  device = await limbeck.openDevice('reference');
+  dataset = await limbeck.generateDigits({ train: 20, validation: 10, test: 10, size: 16 });
+});
+
+// Calls that TypeScript refuses, as JavaScript makes them.
+// biome-ignore lint/suspicious/noExplicitAny: that is the point
+const api = limbeck as any;
+
+const calls: [string, () => unknown, RegExp][] = [
+  ['openDevice', () => api.openDevice('cpu', null), /openDevice: options is null, expected an object/],
+  [
+    'openDevice',
+    () => api.openDevice('cpu', { treads: 1 }),
+    /option treads is unknown; did you mean threads\?/,
+  ],
+  [
+    'metaGradient',
+    () => api.metaGradient(),
+    /metaGradient: device is undefined, expected a device, as `await open/,
+  ],
+  ['metaGradient', () => api.metaGradient(device), /metaGradient: options is undefined, expected an object/],
+  [
+    'metaGradient',
+    () => api.metaGradient(device, {}),
+    /createNetwork: options is undefined, expected an object with/,
+  ],
+  [
+    'metaGradient',
+    () => api.metaGradient(device, { epoch: 1 }),
+    /option epoch is unknown; did you mean epochs\?/,
+  ],
+  ['distill', () => api.distill(dataset, device), /distill: device is an object, expected a device/],
+  [
+    'distill',
+    () => api.distill(device, 'mnist'),
+    /distill: dataset is mnist, expected a data set, as `await load/,
+  ],
+  ['distill', () => api.distill(device, dataset, null), /distill: options is null, expected an object/],
+  [
+    'distill',
+    () => api.distill(device, dataset, { iteration: 1 }),
+    /iteration is unknown; did you mean iterations\?/,
+  ],
+  [
+    'distill',
+    () => api.distill(device, dataset, {}, { signals: 1 }),
+    /signals is unknown; did you mean signal\?/,
+  ],
+  ['evaluate', () => api.evaluate(device, dataset), /evaluate: set is undefined, expected a distilled set/],
+  [
+    'evaluate',
+    () => api.evaluate(device, dataset, { network: {} }, { nets: 3 }),
+    /option nets is unknown; there are: networks/,
+  ],
+  ['trainNetworks', () => api.trainNetworks(device), /trainNetworks: dataset is undefined/],
+  [
+    'trainNetworks',
+    () => api.trainNetworks(device, dataset, { lr: 1 }),
+    /option lr is unknown; there are: network, networks/,
+  ],
+  ['createNetwork', () => api.createNetwork(), /createNetwork: options is undefined/],
+  ['distillToFolder', () => api.distillToFolder(device), /distillToFolder: dataset is undefined/],
+  [
+    'distillToFolder',
+    () => api.distillToFolder(device, dataset),
+    /the folder of a run is undefined, expected its path/,
+  ],
+  [
+    'resumeFolder',
+    () => api.resumeFolder(device, dataset, 'nowhere', { forse: 1 }),
+    /resumeFolder: option forse is unknown/,
+  ],
+  ['readRun', () => api.readRun(), /the folder of a run is undefined, expected its path/],
+];
+
+test.each(calls)('%s %#', async (_, call, message) => {
+  const error = await Promise.resolve()
+    .then(call)
+    .catch((thrown) => thrown);
+  expect(error).toBeInstanceOf(limbeck.LimbeckError);
+  expect(error).toMatchObject({ code: 'ERR_OPTION', message: expect.stringMatching(message) });
+});
+
+test('training that diverges is an error, not chance', async () => {
+  const work = limbeck.trainNetworks(device, dataset, {
+    network: { name: 'mlp', width: 4 },
+    learningRate: 1e30,
+    epochs: 2,
+    batch: 5,
+  });
+  await expect(work).rejects.toMatchObject({
+    code: 'ERR_DIVERGED',
+    message: expect.stringMatching(
+      /diverged: parameters are not finite; a learning rate below 1e\+30 may help/,
+    ),
+  });
+});
