@@ -19,10 +19,13 @@ export interface Window {
   readonly white: number;
 }
 
+/** A window is no narrower, so that what differs little still looks it. */
+const narrowest = 0.25;
+
 /**
- * Distilled pixels leave the range of pictures, often far: clipping them there would hide most of what was learned,
- * and a window per image would hide which ones are strong. So all images of a set share one window: without the
- * outermost 0.5 % at each end, and always holding 0 to 1.
+ * Distilled pixels are not those of pictures: after a long training they leave 0 to 1, often far, and after a short one fill
+ * little of it. Clipping them there would hide most of what was learned, and a window per image would hide which ones are
+ * strong. So all images of a set share one window: their own range, without the outermost 0.5 % at each end.
  */
 export function displayWindow(set: DistilledSet, { imageShape, mean, std }: Look): Window {
   const [C, H, W] = imageShape;
@@ -35,7 +38,9 @@ export function displayWindow(set: DistilledSet, { imageShape, mean, std }: Look
   }
   const sorted = Float64Array.from(values).sort();
   const at = (part: number) => sorted[Math.round(part * (sorted.length - 1))] ?? 0;
-  return { black: Math.min(0, at(0.005)), white: Math.max(1, at(0.995)) };
+  const [low, high] = [at(0.005), at(0.995)];
+  const margin = Math.max(0, narrowest - (high - low)) / 2;
+  return { black: low - margin, white: high + margin };
 }
 
 /** One image of a set as bytes, grey or RGB; sets with another number of channels show their first. */

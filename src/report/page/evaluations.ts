@@ -8,7 +8,7 @@ export function perClassSection({ perClass, dataset }: RunRecord): string {
   if (!perClass) return '';
   return (
     '<section><h2>Class by class</h2><p class="about">Accuracy on the test images of each class, mean over the runs on ' +
-    `the distilled images.</p><div class="card"><table class="results"><tbody>${perClass
+    `the distilled images.</p><div class="card"><table class="results classes"><tbody>${perClass
       .map((value, k) => bar(dataset.classNames[k], value))
       .join('')}</tbody></table></div></section>`
   );

@@ -67,8 +67,8 @@ function about(
       ? ' Their labels were learned too: the bars show how much of each class a label holds, the numbers its two largest parts.'
       : '';
   return (
-    `${order}${labels} Learned pixels leave the range of real ones, where 0 is black and 1 is white: ` +
-    `here ${level(black)} is shown as black and ${level(white)} as white, the same for all images.`
+    `${order}${labels} In a picture 0 is black and 1 is white; learned pixels have a range of their own: here ${level(black)} is shown ` +
+    `as black and ${level(white)} as white, the same for all images.`
   );
 }
 

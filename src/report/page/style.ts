@@ -48,6 +48,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 .results .number { white-space: nowrap; font-weight: 600; }
 .results .own { color: var(--accent); }
 .results .meter { width: 34%; }
+.classes .meter { width: 68%; }
 .meter span { display: block; position: relative; height: 12px; border-radius: 6px; background: var(--code); }
 .meter i { position: absolute; inset: 0 auto 0 0; border-radius: 6px; background: var(--bar); }
 .meter u { position: absolute; top: 5px; height: 2px; background: var(--ink); opacity: 0.55; }
