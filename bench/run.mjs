@@ -18,6 +18,7 @@ const { values: flags } = parseArgs({
   options: {
     only: { type: 'string', default: '' },
     device: { type: 'string', default: 'cpu' },
+    precision: { type: 'string' },
     passes: { type: 'string' },
     threads: { type: 'string' },
     peers: { type: 'string' },
@@ -47,6 +48,7 @@ const options = {
   folder,
   quick: flags.quick,
   device: flags.device,
+  precision: flags.precision,
   passes: flags.passes,
   modes: flags.modes?.split(','),
   size: flags.quick ? 'small' : 'full',
@@ -64,6 +66,7 @@ try {
 
 async function main() {
   const { only } = flags;
+  const onGpu = flags.device.startsWith('webgpu');
   const asked = flags.peers?.split(',').filter(Boolean) ?? usualPeers(flags.device);
   const unknown = asked.filter((name) => !peers[name]);
   if (unknown.length)
@@ -72,10 +75,12 @@ async function main() {
   const passes = flags.passes === undefined ? '' : `, passes: ${flags.passes || 'none'}`;
   const head = [
     describeMachine(),
-    `limbeck: ${flags.device}, threads: ${options.threads}${passes}; trials a side: ${options.trials}.`,
+    `limbeck: ${flags.device}${flags.precision ? ` in ${flags.precision} precision` : ''}, threads: ${options.threads}${passes}; trials a side: ${options.trials}.`,
     ...versions,
   ].join('\n');
-  const names = Object.keys(workloads).filter((name) => name.includes(only));
+  const names = Object.keys(workloads).filter(
+    (name) => name.includes(only) && (onGpu || only || !workloads[name].forGpu),
+  );
   const kernels = only === 'kernels' || casesFor(only, options).length > 0;
   if (!names.length && !kernels)
     throw new Error(

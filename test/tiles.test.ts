@@ -15,10 +15,9 @@ import { tiledKernels } from '../src/engine/webgpu/ops/tiled.js';
 import { tiled } from '../src/engine/webgpu/passes/tiled.js';
 import * as plan from '../src/engine/webgpu/tiles.js';
 import { expectCaseAgrees, prepareCase, runCase } from './harness/cases.js';
+import { tileName } from './harness/products.js';
 
 const { tiles } = plan;
-const textOf = (tile: plan.Tile) =>
-  `${plan.rowsOf(tile)} x ${plan.columnsOf(tile)} of ${plan.lanesOf(tile)} lanes`;
 const recorded = (opCase: OpCase): Program => {
   const recorder = new Recorder(opCase.name);
   opCase.record(recorder);
@@ -38,7 +37,7 @@ const quick: readonly plan.Tile[] = [
   { ROWS: 1, COLUMNS: 1, LX: 2, LY: 1, SLICES: 4, DEPTH: 8 },
 ];
 
-test.each([...tiles, ...quick].map((tile) => [textOf(tile), tile] as const))(
+test.each([...tiles, ...quick].map((tile) => [tileName(tile), tile] as const))(
   '%s is a possible tile',
   (_, tile) => {
     const { ROWS, COLUMNS, LX, LY, SLICES, DEPTH } = tile;
@@ -110,7 +109,7 @@ describe('on an adapter', () => {
     expect(runs[2]).toEqual(runs[0]);
   });
 
-  test.each(tiles.map((tile, index) => [textOf(tile), tile, index] as const))(
+  test.each(tiles.map((tile, index) => [tileName(tile), tile, index] as const))(
     'in tiles that ship: %s',
     async (_, tile, index) => {
       const light = cases.filter(
@@ -132,7 +131,7 @@ describe('on the null backend', () => {
   const kinds = cases.filter(
     ({ name }) => / paired/.test(name) && /N=(3 2x7x8|10 6x14|3 3x6x5|10 400|67|7)/.test(name),
   );
-  test.each(tiles.map((tile) => [textOf(tile), tile] as const))('%s', async (_, tile) => {
+  test.each(tiles.map((tile) => [tileName(tile), tile] as const))('%s', async (_, tile) => {
     const kernels = new Set<string>();
     for (const opCase of kinds) {
       const program = recorded(opCase);

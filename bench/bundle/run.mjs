@@ -10,10 +10,11 @@ import { runChild } from './child.mjs';
 import { findDriver } from './driver.mjs';
 import { stages } from './stages.mjs';
 
-const help = `./run.sh [conformance] [bench] [main] [all] [options]
+const help = `./run.sh [conformance] [half] [bench] [main] [all] [options]
   --out DIR          folder for the results [results]
   --limit S          most seconds of each stage [540]
   --device NAME      webgpu, cpu [webgpu]
+  --precision P      bench and main: single, half [single]
   --driver FILE      icd.json of a Vulkan driver
   --software         the driver in the bundle that computes on the processor
   --members P,P      conformance: sizes of populations [1,3,20]
@@ -36,6 +37,7 @@ const { values: flags, positionals } = parseArgs({
     out: text('results'),
     limit: text('540'),
     device: text('webgpu'),
+    precision: text(),
     driver: text(),
     software: { type: 'boolean' },
     members: text('1,3,20'),

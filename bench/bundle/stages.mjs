@@ -6,34 +6,43 @@ import { notesOf, stepsTable } from '../suite/table.mjs';
 const script = (path) => new URL(`../../${path}`, import.meta.url).pathname;
 const json = (path) => (existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : undefined);
 
+function conformance(title, precision) {
+  const file = (out) => join(out, `conformance-${precision}.json`);
+  return {
+    title,
+    args: ({ device, members, checks }, out) => [
+      script('bench/conformance/run.mjs'),
+      ...['--device', device, '--precision', precision, '--members', members, '--json', file(out)],
+      ...(checks ? ['--only', checks] : []),
+    ],
+    results: (out) => json(file(out)),
+    markdown: ({ refused, device, agree, differ, finished }) =>
+      refused
+        ? `Not made: ${refused}.`
+        : [
+            `${device}: ${agree} checks agree with the float64 reference, ${differ.length} differ${finished ? '' : '; not all were made'}.`,
+            ...differ.map(({ name, error }) => `- ${name}: ${error}`),
+          ].join('\n'),
+  };
+}
+
 /**
  * By name: `args(flags, out, data)` of the Node program, and `results(out)`, what it left, also when it was stopped.
  * `markdown(results)` is shown.
  */
 export const stages = {
-  conformance: {
-    title: 'Conformance',
-    args: ({ device, members, checks }, out) => [
-      script('bench/conformance/run.mjs'),
-      ...['--device', device, '--members', members, '--json', join(out, 'conformance.json')],
-      ...(checks ? ['--only', checks] : []),
-    ],
-    results: (out) => json(join(out, 'conformance.json')),
-    markdown: ({ device, agree, differ, finished }) =>
-      [
-        `${device}: ${agree} checks agree with the float64 reference, ${differ.length} differ${finished ? '' : '; not all were made'}.`,
-        ...differ.map(({ name, error }) => `- ${name}: ${error}`),
-      ].join('\n'),
-  },
+  conformance: conformance('Conformance', 'single'),
+  half: conformance('Conformance in half precision', 'half'),
   bench: {
     title: 'Benchmark',
-    args: ({ device, trials, seconds, quick, peers, modes, only }, out) => [
+    args: ({ device, precision, trials, seconds, quick, peers, modes, only }, out) => [
       script('bench/run.mjs'),
       ...['--device', device, '--json', join(out, 'bench.json')],
       ...(quick ? ['--quick'] : ['--trials', trials, '--seconds', seconds]),
       ...(peers === undefined ? [] : ['--peers', peers]),
       ...(modes === undefined ? [] : ['--modes', modes]),
       ...(only ? ['--only', only] : []),
+      ...(precision ? ['--precision', precision] : []),
     ],
     results: (out) => json(join(out, 'bench.json')),
     markdown: ({ head, rows, kernels }) =>
@@ -41,10 +50,11 @@ export const stages = {
   },
   main: {
     title: 'The main job',
-    args: ({ device, iterations, labels, distill }, out, data) => [
+    args: ({ device, precision, iterations, labels, distill }, out, data) => [
       script('dist/cli/main.js'),
       ...['distill', '--dataset', data, '--device', device, '--labels', labels],
       ...['--iterations', iterations, '--out', join(out, 'main'), '--force'],
+      ...(precision ? ['--precision', precision] : []),
       ...distill.split(' ').filter(Boolean),
     ],
     results: (out) => json(join(out, 'main/run.json')),

@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 
-const modules = ['cases', 'close', 'corners', 'joined', 'small-run'];
+const modules = ['cases', 'close', 'corners', 'joined', 'products', 'small-run'];
 const root = new URL('../../', import.meta.url);
 
 export async function compileHarness() {

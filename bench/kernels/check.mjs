@@ -3,7 +3,8 @@ import { ReferenceDevice } from '../../dist/engine/reference.js';
 import { Stream } from '../../dist/util/random.js';
 import { refuseWrong } from '../suite/compare.mjs';
 
-const tolerance = 1e-5;
+/** The largest relative error of a kernel: in half precision a factor is off by 2.4e-4 of itself on average. */
+const tolerance = { single: 1e-5, half: 1e-3 };
 
 /** Every external slot as `{ slot, shape, values, written }` by name; what is only written holds NaN. */
 export function fill({ program, fill = {} }) {
@@ -48,14 +49,14 @@ export async function resultsOf({ tensors }, filled) {
 }
 
 /** Throws where what a device computed is not what the float64 reference computes. */
-export async function check(opCase, filled, actual) {
+export async function check(opCase, filled, actual, precision = 'single') {
   const small = smallerOf(opCase, filled, actual);
   const device = new ReferenceDevice();
   const reference = await load(device, small.program, small.filled);
   await reference.executable.run();
   const expected = await resultsOf(reference, small.filled);
   await device.dispose();
-  return refuseWrong(opCase.name, small.actual, expected, tolerance);
+  return refuseWrong(opCase.name, small.actual, expected, tolerance[precision]);
 }
 
 /** The axes of the operands of a convolution, and those along which a piece of it is a convolution of pieces. */

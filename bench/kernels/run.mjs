@@ -13,9 +13,10 @@ const script = fileURLToPath(new URL('trial.mjs', import.meta.url));
  */
 export async function runKernels(only, peer, options) {
   const chosen = casesFor(only, options);
-  const { device, threads, passes, trials, seconds } = options;
+  const { device, precision, threads, passes, trials, seconds } = options;
   const flags = {
     device,
+    precision,
     threads,
     passes,
     only: JSON.stringify(chosen.map(({ name }) => name)),

@@ -8,4 +8,4 @@ export const peers = { torch, 'torch-modes': torchModes, onednn, tfjs, jaxjs };
 
 /** Those that an engine is compared with unless others are asked for. */
 export const usualPeers = (device) =>
-  device === 'webgpu' ? ['torch-modes'] : ['torch', 'onednn', 'tfjs', 'jaxjs'];
+  device.startsWith('webgpu') ? ['torch-modes'] : ['torch', 'onednn', 'tfjs', 'jaxjs'];

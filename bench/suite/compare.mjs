@@ -1,5 +1,10 @@
 /** The largest error a result may have, relative to its 2-norm, to be timed at all. */
 export const tolerance = 1e-3;
+/** The same where limbeck computes in half precision: some ReLU or maximum is taken the other way. */
+export const halfTolerance = 0.1;
+
+/** Of a whole step. */
+export const toleranceOf = ({ precision }) => (precision === 'half' ? halfTolerance : tolerance);
 
 /** `||actual - expected|| / ||expected||`; NaN where either holds one. */
 export function relativeError(actual, expected) {

@@ -6,7 +6,7 @@ const script = fileURLToPath(new URL('trial.mjs', import.meta.url));
 /** The side that every peer is compared with; shaped like a peer of bench/peers. */
 export const limbeck = {
   name: 'limbeck',
-  settings: ({ device, threads, passes }) => [{ device, threads, passes }],
+  settings: ({ device, precision, threads, passes }) => [{ device, precision, threads, passes }],
   trial: ({ workload, size, inputs, results, seconds }, settings) =>
     report(process.execPath, [
       ...['--expose-gc', script],

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { ReferenceDevice } from '../../dist/engine/reference.js';
 import { workloads } from '../workloads/index.mjs';
 import { readResults, writeArrays } from './arrays.mjs';
-import { refuseWrong, WrongResult } from './compare.mjs';
+import { refuseWrong, toleranceOf, WrongResult } from './compare.mjs';
 import { limbeck } from './limbeck.mjs';
 import { median } from './statistics.mjs';
 
@@ -11,7 +11,7 @@ import { median } from './statistics.mjs';
  * that is timed, then trials in turn, limbeck and peer, each in a process of its own. One row per peer, or one of limbeck
  * alone, or one per setting of a peer that wants `each`; where something is wrong or missing the row says so in `note`.
  *
- * `options`: `folder` for arrays, `size`, `seconds`, `trials`, `threads`, `device`; `peers` by name.
+ * `options`: `folder` for arrays, `size`, `seconds`, `trials`, `threads`, `device`, `precision`; `peers` by name.
  */
 export async function runWorkload(name, peers, options, side = limbeck) {
   const workload = workloads[name];
@@ -48,7 +48,8 @@ async function against(peer, task, limbeckSide, { checked, expected }, options) 
   try {
     const candidates = peer.settings(options).map((settings) => ({ side: peer, settings }));
     const actual = await resultsOf(checked, candidates[0], options);
-    peerError = refuseWrong(`limbeck against ${peer.name} on ${task.workload}`, expected, actual);
+    const what = `limbeck against ${peer.name} on ${task.workload}`;
+    peerError = refuseWrong(what, expected, actual, toleranceOf(options));
     best = await fastest(task, candidates, options);
   } catch (error) {
     if (error instanceof WrongResult) throw error;
@@ -68,7 +69,8 @@ async function againstEach(peer, task, limbeckSide, { checked, expected }, optio
     const candidate = { side: peer, settings };
     try {
       const actual = await resultsOf(checked, candidate, options);
-      row.peerError = refuseWrong(what, expected, actual, peer.tolerance?.(settings));
+      const limit = peer.tolerance?.(settings) ?? toleranceOf(options);
+      row.peerError = refuseWrong(what, expected, actual, limit);
       // Once before the trials: whoever cannot do the size that is timed shall not end them.
       if (checked.size !== task.size) await peer.trial({ ...task, seconds: 0 }, settings);
       rows.push({ row, candidate });
@@ -140,7 +142,8 @@ async function checkReference(name, side, options) {
   await device.dispose();
   const task = { workload: name, size: 'small', inputs: await writeInputs(name, 'small', options) };
   const actual = await resultsOf(task, { side, settings: side.settings(options)[0] }, options);
-  return refuseWrong(`limbeck against the float64 reference on ${name}`, actual, expected);
+  const what = `limbeck against the float64 reference on ${name}`;
+  return refuseWrong(what, actual, expected, toleranceOf(options));
 }
 
 async function writeInputs(name, size, { folder }) {

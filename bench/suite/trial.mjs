@@ -16,6 +16,7 @@ const { values: flags } = parseArgs({
     inputs: { type: 'string' },
     results: { type: 'string' },
     device: { type: 'string' },
+    precision: { type: 'string' },
     threads: { type: 'string' },
     passes: { type: 'string' },
     seconds: { type: 'string' },
@@ -24,6 +25,7 @@ const { values: flags } = parseArgs({
 
 const workload = workloads[flags.workload];
 const device = await openDevice(flags.device, {
+  precision: flags.precision,
   threads: Number(flags.threads),
   passes: flags.passes?.split(',').filter(Boolean),
 });

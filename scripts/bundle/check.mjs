@@ -21,6 +21,7 @@ const tools = ['sh', 'ls', 'cat', 'env', 'mkdir'];
 /** A little of every stage, on the software driver. */
 const stages = {
   conformance: ['--checks', 'relu', '--members', '3'],
+  half: [],
   bench: ['--quick', '--peers', '', '--only', 'convnet-gradient-256'],
   main: [
     '--data',

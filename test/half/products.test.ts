@@ -7,10 +7,10 @@ import * as linear from '../../src/engine/ops/linear.js';
 import { Recorder } from '../../src/engine/program.js';
 import { openDawnDevice } from '../../src/engine/webgpu/dawn.js';
 import type { WebgpuDevice } from '../../src/engine/webgpu/device.js';
-import { tiled } from '../../src/engine/webgpu/passes/tiled.js';
 import { fitsMatrices, halfTiles, type Tile } from '../../src/engine/webgpu/tiles.js';
 import { expectCaseAgrees, prepareCase, runCase } from '../harness/cases.js';
 import { followedCases } from '../harness/joined.js';
+import { inTile } from '../harness/products.js';
 
 /** How far rounding to f16 moves a number, of itself: half a unit in the last of 11 places. */
 const rounding = 2 ** -11;
@@ -27,16 +27,7 @@ const recorded = (opCase: OpCase) => {
   return recorder.program();
 };
 
-function inHalf(tile: Tile): Device {
-  const changed = Object.create(device) as Device;
-  changed.tensor = (...values) => device.tensor(...values);
-  changed.load = (program, bindings) => {
-    const own = tiled(program, () => ({ tile, split: 2, half: true }));
-    expect(own.steps[0].kernel.name).toMatch(/^half/);
-    return device.load(own, bindings);
-  };
-  return changed;
-}
+const inHalf = (tile: Tile): Device => inTile(device, tile, true);
 
 /** One block after the other, two slices, and a patch of 2 x 4 blocks in each of two subgroups. */
 const small: readonly Tile[] = [
