@@ -25,8 +25,8 @@ fn linear(id: vec3u, groups: vec3u) -> u32 {
   return id.y * (groups.x * 64u) + id.x;
 }
 
-// What is stored for element i of a result: see with/rectified.wgsl and with/masked.wgsl.
-fn finished(p: u32, i: u32, result: f32) -> f32 {
+// What a result gets for element i: see with/rectified.wgsl and with/masked.wgsl.
+fn stored(p: u32, i: u32, result: f32) -> f32 {
   return result;
 }
 
@@ -89,5 +89,5 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
       sum += backward_yBar[yBar + oh * OW + ow];
     }
   }
-  backward_xBar[at(1u, p) + i] = finished(p, i, sum / f32(KH * KW));
+  backward_xBar[at(1u, p) + i] = stored(p, i, sum / f32(KH * KW));
 }

@@ -60,8 +60,8 @@ fn blockOf(block: u32, size: u32) -> vec2u {
   return vec2u(group * size + FOURS * (block % blocks), group);
 }
 
-// What is stored for element i of a result: see with/rectified.wgsl and with/masked.wgsl.
-fn finished(p: u32, i: u32, result: f32) -> f32 {
+// What a result gets for element i: see with/rectified.wgsl and with/masked.wgsl.
+fn stored(p: u32, i: u32, result: f32) -> f32 {
   return result;
 }
 
@@ -145,7 +145,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
     if (ACCUMULATE) {
       forward_y[y + j * (OH * OW)] += value;
     } else {
-      forward_y[y + j * (OH * OW)] = finished(p, first + j * (OH * OW), value);
+      forward_y[y + j * (OH * OW)] = stored(p, first + j * (OH * OW), value);
     }
   }
 }
@@ -260,7 +260,7 @@ fn backwardInput(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
     if (ACCUMULATE) {
       backwardInput_xBar[xBar + j * (H * W)] += sum[j];
     } else {
-      backwardInput_xBar[xBar + j * (H * W)] = finished(p, first + j * (H * W), sum[j]);
+      backwardInput_xBar[xBar + j * (H * W)] = stored(p, first + j * (H * W), sum[j]);
     }
   }
 }

@@ -31,8 +31,8 @@ fn fill(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   fill_out[at(0u, index / M) + index % M] = value;
 }
 
-// What is stored for element i of a result: see with/rectified.wgsl and with/masked.wgsl.
-fn finished(p: u32, i: u32, result: f32) -> f32 {
+// What a result gets for element i: see with/rectified.wgsl and with/masked.wgsl.
+fn stored(p: u32, i: u32, result: f32) -> f32 {
   return result;
 }
 
@@ -50,7 +50,7 @@ fn add(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups
   }
   let i = index % M;
   let p = index / M;
-  add_out[at(2u, p) + i] = finished(p, i, alpha * add_a[at(0u, p) + i] + beta * add_b[at(1u, p) + i]);
+  add_out[at(2u, p) + i] = stored(p, i, alpha * add_a[at(0u, p) + i] + beta * add_b[at(1u, p) + i]);
 }
 
 @group(0) @binding(1) var<storage, read> multiply_a: array<f32>;

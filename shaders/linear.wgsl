@@ -26,8 +26,8 @@ fn linear(id: vec3u, groups: vec3u) -> u32 {
   return id.y * (groups.x * 64u) + id.x;
 }
 
-// What is stored for element i of a result: see with/rectified.wgsl and with/masked.wgsl.
-fn finished(p: u32, i: u32, result: f32) -> f32 {
+// What a result gets for element i: see with/rectified.wgsl and with/masked.wgsl.
+fn stored(p: u32, i: u32, result: f32) -> f32 {
   return result;
 }
 
@@ -70,7 +70,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   if (ACCUMULATE) {
     forward_y[y] += sum;
   } else {
-    forward_y[y] = finished(p, n * O + o, sum);
+    forward_y[y] = stored(p, n * O + o, sum);
   }
 }
 
@@ -109,7 +109,7 @@ fn backwardInput(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   if (ACCUMULATE) {
     backwardInput_xBar[xBar] += sum;
   } else {
-    backwardInput_xBar[xBar] = finished(p, n * I + i, sum);
+    backwardInput_xBar[xBar] = stored(p, n * I + i, sum);
   }
 }
 

@@ -30,8 +30,8 @@ fn is_nan(value: f32) -> bool {
   return (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u;
 }
 
-// What is stored for element i of a result: see with/rectified.wgsl and with/masked.wgsl.
-fn finished(p: u32, i: u32, result: f32) -> f32 {
+// What a result gets for element i: see with/rectified.wgsl and with/masked.wgsl.
+fn stored(p: u32, i: u32, result: f32) -> f32 {
   return result;
 }
 
@@ -69,7 +69,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
       }
     }
   }
-  forward_y[at(1u, p) + i] = finished(p, i, best);
+  forward_y[at(1u, p) + i] = stored(p, i, best);
   forward_index[at(2u, p) + i] = winner;
 }
 
@@ -87,7 +87,7 @@ fn tangent(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let i = index % (OW * OH * C * N);
   let p = index / (OW * OH * C * N);
   let x = at(0u, p) + (i / (OW * OH)) * (H * W);
-  tangent_yDot[at(2u, p) + i] = finished(p, i, tangent_xDot[x + tangent_index[at(1u, p) + i]]);
+  tangent_yDot[at(2u, p) + i] = stored(p, i, tangent_xDot[x + tangent_index[at(1u, p) + i]]);
 }
 
 @group(0) @binding(1) var<storage, read> backward_yBar: array<f32>;

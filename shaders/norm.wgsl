@@ -69,8 +69,8 @@ fn inverse(variance: f32) -> f32 {
   return 1.0 / sqrt(variance + eps);
 }
 
-// What is stored for element i of a result: see with/rectified.wgsl and with/masked.wgsl.
-fn finished(p: u32, i: u32, result: f32) -> f32 {
+// What a result gets for element i: see with/rectified.wgsl and with/masked.wgsl.
+fn stored(p: u32, i: u32, result: f32) -> f32 {
   return result;
 }
 
@@ -124,7 +124,7 @@ fn forward(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: ve
     let c = channel(i);
     let n = (forward_x[x + i] - mean) * inv;
     let y = forward_gamma[at(1u, p) + c] * n + forward_beta[at(2u, p) + c];
-    forward_y[at(3u, p) + i] = finished(p, i, y);
+    forward_y[at(3u, p) + i] = stored(p, i, y);
   }
 }
 
@@ -161,7 +161,7 @@ fn forwardFrozen(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) grou
     let c = channel(i);
     let n = (forwardFrozen_x[at(0u, p) + i] - mean) * inv;
     let y = forwardFrozen_gamma[at(2u, p) + c] * n + forwardFrozen_beta[at(3u, p) + c];
-    forwardFrozen_y[at(4u, p) + i] = finished(p, i, y);
+    forwardFrozen_y[at(4u, p) + i] = stored(p, i, y);
   }
 }
 
@@ -224,7 +224,7 @@ fn tangent(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: ve
       let nDot = inv * (tangent_xDot[xDot + i] - meanDot - n * slope);
       yDot += tangent_saved[saved + 2u * A * B + c] * nDot;
     }
-    tangent_yDot[at(5u, p) + i] = finished(p, i, yDot);
+    tangent_yDot[at(5u, p) + i] = stored(p, i, yDot);
   }
 }
 

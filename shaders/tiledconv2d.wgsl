@@ -121,7 +121,7 @@ fn finish(lane: u32, sums: ptr<function, Sums>) -> array<mat4x4f, 4> {
   return *sums;
 }
 
-fn finished(p: u32, i: u32, result: f32) -> f32 {
+fn stored(p: u32, i: u32, result: f32) -> f32 {
   return result;
 }
 
@@ -237,7 +237,7 @@ fn storeMaps(p: u32, g: u32, row: u32, column: u32, values: mat4x4f) {
         if (ACCUMULATE) {
           value += forward_y[place];
         }
-        forward_y[place] = finished(p, place - at(5u, p), value);
+        forward_y[place] = stored(p, place - at(5u, p), value);
       }
     }
   }
@@ -392,7 +392,7 @@ fn storeImages(p: u32, g: u32, phase: vec2u, row: u32, column: u32, values: mat4
         if (ACCUMULATE) {
           backwardInput_xBar[place] += values[i][j];
         } else {
-          backwardInput_xBar[place] = finished(p, place - at(4u, p), values[i][j]);
+          backwardInput_xBar[place] = stored(p, place - at(4u, p), values[i][j]);
         }
       }
     }

@@ -102,8 +102,8 @@ fn finish(lane: u32, sums: ptr<function, Sums>) -> array<mat4x4f, 4> {
   return *sums;
 }
 
-// What is stored for element i of a result: see with/rectified.wgsl and with/masked.wgsl.
-fn finished(p: u32, i: u32, result: f32) -> f32 {
+// What a result gets for element i: see with/rectified.wgsl and with/masked.wgsl.
+fn stored(p: u32, i: u32, result: f32) -> f32 {
   return result;
 }
 
@@ -205,7 +205,7 @@ fn storeOutputs(p: u32, row: u32, column: u32, values: mat4x4f) {
         if (ACCUMULATE) {
           value += forward_y[place];
         }
-        forward_y[place] = finished(p, down * O + along, value);
+        forward_y[place] = stored(p, down * O + along, value);
       }
     }
   }
@@ -310,7 +310,7 @@ fn storeInputs(p: u32, row: u32, column: u32, values: mat4x4f) {
         if (ACCUMULATE) {
           value += backwardInput_xBar[place];
         }
-        backwardInput_xBar[place] = finished(p, down * I + along, value);
+        backwardInput_xBar[place] = stored(p, down * I + along, value);
       }
     }
   }

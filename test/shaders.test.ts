@@ -11,13 +11,21 @@ import { kernels, ops } from '../src/engine/ops/index.gen.js';
 import { type Program, Recorder } from '../src/engine/program.js';
 import { openDawnDevice } from '../src/engine/webgpu/dawn.js';
 import type { WebgpuDevice } from '../src/engine/webgpu/device.js';
+import { biasedKernels, setsKernel } from '../src/engine/webgpu/ops/biased.js';
 import { sumKernel } from '../src/engine/webgpu/ops/pieces.js';
+import { maskOperand, rectifiable } from '../src/engine/webgpu/ops/rectified.js';
 import { tiledKernels } from '../src/engine/webgpu/ops/tiled.js';
 import { shaders } from '../src/engine/webgpu/shaders.gen.js';
 
 const files = readdirSync('shaders').filter((name) => name.endsWith('.wgsl'));
 /** The kernels of all engines and those of this one. */
 const own: readonly Kernel[] = [...Object.values(kernels), ...Object.values(tiledKernels), sumKernel];
+
+/** Sizes that the steps of this engine have beside those of the op, by the kernels that read them. */
+const ownSizes: Readonly<Record<string, readonly string[]>> = {
+  BIAS: Object.keys(biasedKernels),
+  SETS: [setsKernel.name],
+};
 
 describe('the files and the definitions', () => {
   test('the generated module holds the files as they are', () => {
@@ -67,13 +75,21 @@ describe('the files and the definitions', () => {
       ...optional.map(([operand]): [string, string] => [`HAS_${operand}`, 'bool']),
       ['ACCUMULATE', 'bool'],
       ['SIDE', 'u32'],
-      ['BIAS', 'u32'],
-      ['SETS', 'u32'],
+      ...Object.entries(ownSizes).flatMap(([size, names]): [string, string][] =>
+        names.includes(kernel.name) ? [[size, 'u32']] : [],
+      ),
     ]);
     for (const override of overrides) expect(types[override], override).toBe(allowed.get(override));
     for (const [operand] of optional) expect(overrides).toContain(`HAS_${operand}`);
     for (const constant of kernel.constants)
       expect(overrides.filter((o) => o === constant || o === `ONE_MINUS_${constant}`)).not.toEqual([]);
+  });
+
+  test('what is bound behind all operands, a mask, has room', () => {
+    for (const kernel of own.filter(rectifiable))
+      expect(Object.keys(kernel.operands).length, kernel.name).toBeLessThanOrEqual(7);
+    const names = own.flatMap(({ operands }) => Object.keys(operands));
+    expect(names).not.toContain(maskOperand);
   });
 
   test('every override of a file is used by an entry point', () => {

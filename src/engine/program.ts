@@ -56,6 +56,14 @@ export function elements(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
+/** Whether two views are the same elements, whatever their shapes. */
+export const sameElements = (a: View, b: View): boolean =>
+  a.slot === b.slot &&
+  a.offset === b.offset &&
+  a.members === b.members &&
+  a.stride === b.stride &&
+  elements(a.shape) === elements(b.shape);
+
 /** A piece of `shape` starting `offset` elements into every member of `view`. */
 export function slice(view: View, offset: number, shape: readonly number[]): View {
   if (offset < 0 || offset + elements(shape) > elements(view.shape))

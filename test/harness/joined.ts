@@ -5,7 +5,8 @@
 import type { OpCase } from '../../src/engine/kernel.js';
 import { ops } from '../../src/engine/ops/index.gen.js';
 import { elements, type Program, Recorder, type View } from '../../src/engine/program.js';
-import { type Finish, finishedBy, finishes } from '../../src/engine/webgpu/ops/finished.js';
+import { type Rectification, rectifiable, rectifications } from '../../src/engine/webgpu/ops/rectified.js';
+import { corners } from './corners.js';
 
 export const recorded = (opCase: OpCase): Program => {
   const r = new Recorder(opCase.name);
@@ -36,33 +37,48 @@ function recordWith(
   r.external = external;
 }
 
-/** A case with a rectifier behind it, or a mask: of every member, or one for all. */
-function followed(opCase: OpCase, finish: Finish, shared: boolean): OpCase {
+/** Of masks: what is not above 0 masks, and NaN is not. */
+const signs = [1, -1, 0, 0.5, Number.NaN, -0, 2];
+
+/** A case with a rectifier behind it, or a mask: of every member, or one for all. Both lie inside larger tensors. */
+function followed(opCase: OpCase, how: Rectification, shared: boolean): OpCase {
+  const { kernel, operands } = stepOf(opCase);
+  const name = rectifiable(kernel)!;
+  const { members, shape } = operands[name]!;
+  const length = elements(shape) + 8;
+  const maskMembers = shared ? 1 : members;
+  const values = Array.from({ length: maskMembers * length }, (_, i) => signs[(i * i) % signs.length]);
   return {
     ...opCase,
-    name: `${opCase.name}, ${finish}${shared ? ' by one mask' : ''}`,
+    name: `${opCase.name}, ${how}${shared ? ' by one mask' : ''}`,
+    fill: { ...opCase.fill, mask: { kind: 'values', values } },
     record(r) {
-      let result: View;
-      recordWith(r, opCase, finishedBy(stepOf(opCase).kernel)!, (members, shape) => {
-        result = r.temporary('result', members, shape);
-        return result;
-      });
-      const { members, shape } = result!;
-      const into = r.external('finished', members, shape);
-      if (finish === 'rectified') ops.relu.forward(r, { x: result! }, { into });
-      else ops.relu.mask(r, { y: r.external('mask', shared ? 1 : members, shape), u: result! }, { into });
+      const all = ops.elementwise.fill(r, 3, r.external('rectified', members, [length]));
+      const into = { ...all, offset: 5, shape };
+      const result = r.temporary('result', members, shape);
+      recordWith(r, opCase, name, () => result);
+      if (how === 'rectified') ops.relu.forward(r, { x: result }, { into });
+      else {
+        const y = { ...r.external('mask', maskMembers, [length]), offset: 3, shape };
+        ops.relu.mask(r, { y, u: result }, { into });
+      }
     },
   };
 }
 
-export const finishable = small.filter((opCase) => {
+export const rectifiableCases = small.filter((opCase) => {
   const { kernel, accumulate, operands } = stepOf(opCase);
-  const result = finishedBy(kernel);
+  const result = rectifiable(kernel);
   return result && operands[result]!.slot.name === result && !accumulate;
 });
-export const followedCases = finishable.flatMap((opCase, index) =>
-  finishes.map((finish) => followed(opCase, finish, index % 2 > 0)),
-);
+export const followedCases = [
+  ...rectifiableCases.flatMap((opCase, index) =>
+    rectifications.map((how) => followed(opCase, how, index % 2 > 0)),
+  ),
+  ...corners
+    .filter(({ name }) => /^maxpool2d .* of NaN/.test(name))
+    .map((opCase) => followed(opCase, 'rectified', false)),
+];
 
 /** A gradient of weights with that of the bias behind it, as in a parameter vector with something on either side. */
 function withBias(opCase: OpCase): OpCase {

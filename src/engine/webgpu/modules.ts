@@ -1,5 +1,5 @@
 import type { Abilities } from './abilities.js';
-import { type Finish, finishes } from './ops/finished.js';
+import { type Rectification, rectifications } from './ops/rectified.js';
 import { shaders, standIns } from './shaders.gen.js';
 
 const declaration = /^(?:override|const|alias|var<\w+>|fn) (\w+)\b(?:[^\n{]*;[^\n]*$|[\s\S]*?^\}$)/gm;
@@ -23,17 +23,17 @@ function withConstants(code: string, values: Readonly<Record<string, number>>): 
 
 const sums = /^fn sum(?:Of|For)Lanes\(/m;
 
-const finish = new RegExp(`^(${finishes.join('|')})`);
+const rectification = new RegExp(`^(${rectifications.join('|')})`);
 
 /**
  * Name of the module of an op: products in half precision are those in tiles, with other functions in the middle, and what
- * finishes its results is what does not, with another one at the end.
+ * rectifies its results is what does not, with another one at the end.
  */
-export const moduleOf = (op: string): string => op.replace(finish, '').replace(/^half/, 'tiled');
+export const moduleOf = (op: string): string => op.replace(rectification, '').replace(/^half/, 'tiled');
 
 /** The text of an op's module for a device: as in `shaders/`, or with what stands in for parts of it. */
 export function moduleText(op: string, abilities: Abilities): string {
-  const own = finish.exec(op)?.[0] as Finish | undefined;
+  const own = rectification.exec(op)?.[0] as Rectification | undefined;
   if (own) return exchange(moduleText(op.slice(own.length), abilities), standIns[own]);
   const { subgroup, matrices } = abilities;
   const { code } = shaders[moduleOf(op)];

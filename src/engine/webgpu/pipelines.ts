@@ -5,6 +5,7 @@ import { type Abilities, plain } from './abilities.js';
 import { computeStage } from './constants.js';
 import { scoped } from './health.js';
 import { moduleOf, moduleText } from './modules.js';
+import { maskOperand } from './ops/rectified.js';
 import { type ShaderEntry, shaders } from './shaders.gen.js';
 
 /** A kernel specialised to the geometry of a step. */
@@ -29,7 +30,7 @@ export const placesOf = ({ operands }: Kernel): { name: string; access: Access; 
   Object.entries(operands).map(([name, access], index) => ({
     name,
     access,
-    place: name === 'mask' ? 7 : index,
+    place: name === maskOperand ? 7 : index,
   }));
 
 const complement = /^ONE_MINUS_(.*)$/;

@@ -10,7 +10,7 @@ import type { WebgpuDevice } from './device.js';
 import { scoped } from './health.js';
 import type { Sums } from './pace.js';
 import { biased } from './passes/biased.js';
-import { finished } from './passes/finished.js';
+import { rectified } from './passes/rectified.js';
 import { tiled } from './passes/tiled.js';
 import { gridOf, placesOf } from './pipelines.js';
 import { WebgpuTensor } from './tensor.js';
@@ -143,11 +143,14 @@ export async function loadProgram(
   const plain = software && !abilities.matrices;
   // A tile of halves has one power of two for all its numbers, so the ones of a bias would cost small ones their digits.
   const joined = biased(recorded, { ones: !abilities.matrices });
-  const program = finished(plain ? joined : tiled(joined, (step) => tilingOf(step, abilities)));
   const bound = bindExternals(
-    program,
+    recorded,
     bindings,
     (tensor): tensor is WebgpuTensor => tensor instanceof WebgpuTensor && tensor.device === device,
+  );
+  const program = rectified(
+    plain ? joined : tiled(joined, (step) => tilingOf(step, abilities)),
+    (slot) => bound.get(slot)?.buffer ?? slot,
   );
   for (const tensor of bound.values()) tensor.checkAlive(program.name);
   const plan = planMemory(program);

@@ -4,14 +4,28 @@ import * as conv2d from '../../ops/conv2d.js';
 import * as linear from '../../ops/linear.js';
 import type { Sizes } from '../../program.js';
 
+/** Of the bias of a layer: channels, and elements of a map; its gradient adds up N * S for each channel. */
+interface BiasGeometry {
+  readonly C: number;
+  readonly S: number;
+}
+
+export interface BiasedKernel extends Kernel {
+  geometry(s: Sizes): BiasGeometry;
+}
+
+const additionsOf = (s: Sizes, { C, S }: BiasGeometry): number => s.P * s.N * C * S;
+
 /**
  * A gradient of weights with that of the bias behind it, where BIAS is 1: wBar is `[weights + C]` then, the last C the sums of
  * yBar `[N, C, S]` that `bias.backward` gives. A second pair of factors has no part in them.
  */
-function withBias(kernel: Kernel, geometry: (s: Sizes) => { C: number; S: number }): Kernel {
+function withBias(kernel: Kernel, geometry: (s: Sizes) => BiasGeometry): BiasedKernel {
   return {
     ...kernel,
+    geometry,
     sizes: [...kernel.sizes, 'BIAS'],
+    flops: (s, operands) => kernel.flops(s, operands) + (s.BIAS ? additionsOf(s, geometry(s)) : 0),
     reference(operands, s, constants, accumulate) {
       kernel.reference(operands, s, constants, accumulate);
       if (!s.BIAS) return;
@@ -30,6 +44,7 @@ function withBias(kernel: Kernel, geometry: (s: Sizes) => { C: number; S: number
 export const setsKernel: Kernel = {
   ...backwardKernel,
   sizes: [...backwardKernel.sizes, 'SETS'],
+  flops: (s, operands) => s.SETS * backwardKernel.flops(s, operands),
   reference({ yBar, bBar }, s, constants, accumulate) {
     const part =
       (of: Members, set: number): Members =>
@@ -43,7 +58,7 @@ export const setsKernel: Kernel = {
   },
 };
 
-export const biasedKernels: Readonly<Record<string, Kernel>> = {
+export const biasedKernels: Readonly<Record<string, BiasedKernel>> = {
   'conv2d.backwardWeight': withBias(conv2d.backwardWeightKernel, (s) => ({ C: s.OC, S: s.OH * s.OW })),
   'linear.backwardWeight': withBias(linear.backwardWeightKernel, (s) => ({ C: s.O, S: 1 })),
 };

@@ -1,17 +1,10 @@
-import { elements, Program, type Step, type View } from '../../program.js';
+import { elements, Program, type Step, sameElements, type View } from '../../program.js';
 import { biasedKernels, setsKernel } from '../ops/biased.js';
 
 /** The narrowest tile: a product with so many columns, or a multiple, would get one more tile for the bias. */
 const narrowestTile = 32;
 /** Operations of that tile which take no longer than the dispatch it saves. */
 const ofDispatch = 2 ** 26;
-
-const same = (a: View, b: View): boolean =>
-  a.slot === b.slot &&
-  a.offset === b.offset &&
-  a.members === b.members &&
-  a.stride === b.stride &&
-  elements(a.shape) === elements(b.shape);
 
 /** What lies behind a view, of the shape of another one. */
 const behind = (view: View, { shape }: View): View => ({
@@ -26,15 +19,15 @@ const both = (first: View, second: View): View => ({
   shape: [elements(first.shape) + elements(second.shape)],
 });
 
-const alike = (a: Step, b: Step): boolean => a.accumulate === b.accumulate && a.sizes.P === b.sizes.P;
-
 /** The gradient of weights and the gradient of the bias after it as one step; undefined where they are not that. */
 function withWeights(weights: Step, bias: Step): Step | undefined {
   const kernel = biasedKernels[weights.kernel.name];
-  if (!kernel || !alike(weights, bias)) return undefined;
+  if (!kernel || weights.sizes.BIAS || weights.accumulate !== bias.accumulate) return undefined;
+  const { C, S } = kernel.geometry(weights.sizes);
+  if (bias.sizes.N !== weights.sizes.N || bias.sizes.C !== C || bias.sizes.S !== S) return undefined;
   const { yBar, wBar } = weights.operands as { yBar: View; wBar: View };
   const { bBar } = bias.operands as { bBar: View };
-  if (!same(yBar, bias.operands.yBar!) || !same(behind(wBar, bBar), bBar)) return undefined;
+  if (!sameElements(yBar, bias.operands.yBar!) || !sameElements(behind(wBar, bBar), bBar)) return undefined;
   const columns = elements(wBar.shape) / wBar.shape[0];
   const tile = (weights.kernel.flops(weights.sizes, weights.operands) * narrowestTile) / columns;
   if (columns % narrowestTile === 0 && tile > ofDispatch) return undefined;
@@ -48,12 +41,12 @@ function withWeights(weights: Step, bias: Step): Step | undefined {
 
 /** Gradients of biases of the same size that lie one behind the other, as gamma and beta of a norm do, as one step. */
 function withOthers(before: Step, bias: Step): Step | undefined {
-  if (before.kernel.name !== bias.kernel.name || !alike(before, bias)) return undefined;
+  if (before.kernel.name !== bias.kernel.name || before.accumulate !== bias.accumulate) return undefined;
   if ((['N', 'C', 'S'] as const).some((size) => before.sizes[size] !== bias.sizes[size])) return undefined;
   const operands: Record<string, View> = {};
   for (const name of ['yBar', 'bBar'] as const) {
     const [first, second] = [before.operands[name]!, bias.operands[name]!];
-    if (!same(behind(first, second), second)) return undefined;
+    if (!sameElements(behind(first, second), second)) return undefined;
     operands[name] = both(first, second);
   }
   return {

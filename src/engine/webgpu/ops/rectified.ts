@@ -4,10 +4,13 @@ import type { Kernel } from '../../kernel.js';
  * What a kernel may do with an element before it stores it, instead of the step that would follow: `rectified` is
  * `relu.forward`, `masked` is `relu.mask` (`shaders/with/`).
  */
-export const finishes = ['rectified', 'masked'] as const;
-export type Finish = (typeof finishes)[number];
+export const rectifications = ['rectified', 'masked'] as const;
+export type Rectification = (typeof rectifications)[number];
 
-/** The operand that is finished, by kernel: of those that a rectifier follows or its mask, in some network. */
+/** The operand of a kernel that masks: it has the last place of all. No op has an operand of this name. */
+export const maskOperand = 'maskOfRectifier';
+
+/** The results that a rectifier follows, or its mask, in some network. */
 const results: Readonly<Record<string, string>> = {
   'avgpool2d.backward': 'xBar',
   'conv2d.backwardInput': 'xBar',
@@ -22,22 +25,22 @@ const results: Readonly<Record<string, string>> = {
   'norm.tangent': 'yDot',
 };
 
-/** The operand that a kernel may finish; undefined where it may not. In tiles and in half precision kernels are alike. */
-export const finishedBy = ({ name }: Kernel): string | undefined =>
+/** The result that a kernel may rectify; undefined where it may not. In tiles and in half precision kernels are alike. */
+export const rectifiable = ({ name }: Kernel): string | undefined =>
   results[name.replace(/^(tiled|half)/, '')];
 
-/** A kernel that finishes its result. */
-export function finishing(kernel: Kernel, finish: Finish): Kernel {
-  const result = finishedBy(kernel)!;
+/** A kernel that rectifies its result, or masks it. */
+export function rectifying(kernel: Kernel, how: Rectification): Kernel {
+  const result = rectifiable(kernel)!;
   return {
     ...kernel,
-    name: `${finish}${kernel.name}`,
-    operands: finish === 'masked' ? { ...kernel.operands, mask: 'read' } : kernel.operands,
+    name: `${how}${kernel.name}`,
+    operands: how === 'masked' ? { ...kernel.operands, [maskOperand]: 'read' } : kernel.operands,
     reference(operands, s, constants, accumulate) {
       kernel.reference(operands, s, constants, accumulate);
       for (let p = 0; p < s.P; p++) {
         const values = operands[result](p);
-        const mask = operands.mask?.(p);
+        const mask = operands[maskOperand]?.(p);
         for (let i = 0; i < values.length; i++)
           values[i] = mask ? (mask[i] > 0 ? values[i] : 0) : Math.max(values[i], 0);
       }

@@ -5,15 +5,22 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Device } from '../src/engine/device.js';
 import { ops } from '../src/engine/ops/index.gen.js';
-import type { Program, Recorder } from '../src/engine/program.js';
+import { type Program, Recorder, slice, type View } from '../src/engine/program.js';
 import { openDawnDevice } from '../src/engine/webgpu/dawn.js';
 import type { WebgpuDevice } from '../src/engine/webgpu/device.js';
 import { biased } from '../src/engine/webgpu/passes/biased.js';
-import { finished } from '../src/engine/webgpu/passes/finished.js';
+import { rectified } from '../src/engine/webgpu/passes/rectified.js';
 import { tiled } from '../src/engine/webgpu/passes/tiled.js';
 import type { Tile } from '../src/engine/webgpu/tiles.js';
 import { expectCaseAgrees } from './harness/cases.js';
-import { biasedCases, finishable, followedCases, recorded, severalBiases, stepOf } from './harness/joined.js';
+import {
+  biasedCases,
+  followedCases,
+  recorded,
+  rectifiableCases,
+  severalBiases,
+  stepOf,
+} from './harness/joined.js';
 
 let device: WebgpuDevice;
 beforeAll(async () => {
@@ -33,8 +40,8 @@ function changing(change: (program: Program) => Program, expected: RegExp): Devi
   return changed;
 }
 
-test('there is a case for every kernel that finishes', () => {
-  const kernels = new Set(finishable.map((opCase) => stepOf(opCase).kernel.name));
+test('there is a case for every kernel that rectifies', () => {
+  const kernels = new Set(rectifiableCases.map((opCase) => stepOf(opCase).kernel.name));
   expect(kernels.size).toBe(11);
 });
 
@@ -42,7 +49,7 @@ test.each(followedCases.map((opCase) => [opCase.name, opCase] as const))(
   '%s',
   (_, opCase) =>
     expectCaseAgrees(
-      changing((program) => program, /(^|,)(rectified|masked)\w+\.\w+$/),
+      changing((program) => program, /,(rectified|masked)\w+\.\w+$/),
       opCase,
     ),
   30_000,
@@ -56,7 +63,7 @@ test.each(products.map((opCase) => [opCase.name, opCase] as const))(
   'in tiles: %s',
   (_, opCase) =>
     expectCaseAgrees(
-      changing((program) => tiled(program, () => ({ tile, split: 1 })), /^(rectified|masked)tiled\w+\.\w+$/),
+      changing((program) => tiled(program, () => ({ tile, split: 1 })), /,(rectified|masked)tiled\w+\.\w+$/),
       opCase,
     ),
   30_000,
@@ -105,7 +112,7 @@ test('gradients of several biases in one step', () =>
 describe('steps stay apart', () => {
   const lengths = (record: (r: Recorder) => void) => {
     const program = recorded({ name: 'apart', record });
-    return [program.steps.length, finished(biased(program)).steps.length];
+    return [program.steps.length, rectified(biased(program)).steps.length];
   };
   const factors = (r: Recorder) => ({ x: r.external('x', 1, [3, 4]), w: r.external('w', 1, [5, 4]) });
 
@@ -135,7 +142,32 @@ describe('steps stay apart', () => {
     ]);
   });
 
-  test('where the mask is of more networks than what is masked, and where the mask is what the step reads', () => {
+  test('where the rectifier takes a part of the result', () => {
+    const part = lengths((r) => {
+      const y = ops.linear.forward(r, factors(r));
+      ops.relu.forward(r, { x: slice(y, 5, [2, 5]) });
+    });
+    expect(part).toEqual([2, 2]);
+  });
+
+  test('where two tensors that the caller binds are one', async () => {
+    const r = new Recorder('one tensor bound twice');
+    const [a, b] = ['a', 'b'].map((name) => r.external(name, 1, [8]));
+    ops.relu.forward(r, { x: ops.elementwise.add(r, { a, b }, 1, -1) }, { into: r.external('out', 1, [8]) });
+    const [both, other] = [
+      await device.tensor('f32', 8, [1, 2, 3, 4, 5, 6, 7, 8]),
+      await device.tensor('f32', 8),
+    ];
+    await other.write(new Float32Array(8).fill(4.5));
+    const executable = await device.load(r.program(), { a: both, b: other, out: both });
+    await executable.run();
+    expect(Array.from(await both.read())).toEqual([0, 0, 0, 0, 0.5, 1.5, 2.5, 3.5]);
+    executable.dispose();
+    both.dispose();
+    other.dispose();
+  });
+
+  test('where the mask is of more networks than what is masked, what the step reads, or what is masked', () => {
     const members = lengths((r) => {
       const u = ops.linear.forward(r, factors(r));
       ops.relu.mask(r, { y: r.external('mask', 3, u.shape), u });
@@ -145,9 +177,47 @@ describe('steps stay apart', () => {
       const u = ops.elementwise.add(r, { a: y, b: y }, 1, 1);
       ops.relu.mask(r, { y, u }, { into: { ...y } });
     });
-    expect([members, own]).toEqual([
+    const itself = lengths((r) => {
+      const u = ops.linear.forward(r, factors(r));
+      ops.relu.mask(r, { y: u, u });
+    });
+    expect([members, own, itself]).toEqual([
       [2, 2],
       [2, 2],
+      [2, 2],
+    ]);
+  });
+
+  test('where a bias is that of maps, is added while the weights are not, or is the second one', () => {
+    const gradients = (rest: (r: Recorder, yBar: View, g: View) => void) =>
+      lengths((r) => {
+        const yBar = r.external('yBar', 1, [2, 6]);
+        const g = r.external('g', 1, [60]);
+        ops.linear.backwardWeight(
+          r,
+          { x: r.external('x', 1, [2, 4]), yBar },
+          { into: { ...g, shape: [6, 4] } },
+        );
+        rest(r, yBar, { ...g, offset: 24, shape: [6] });
+      });
+    const ofMaps = gradients((r, yBar, bBar) =>
+      ops.bias.backward(r, { yBar: { ...yBar, shape: [2, 2, 3] } }, { into: { ...bBar, shape: [2] } }),
+    );
+    const ofOtherImages = gradients((r, yBar, bBar) =>
+      ops.bias.backward(r, { yBar: { ...yBar, shape: [1, 6, 2] } }, { into: bBar }),
+    );
+    const added = gradients((r, yBar, bBar) =>
+      ops.bias.backward(r, { yBar }, { into: bBar, accumulate: true }),
+    );
+    const twice = gradients((r, yBar, bBar) => {
+      ops.bias.backward(r, { yBar }, { into: bBar });
+      ops.bias.backward(r, { yBar }, { into: { ...bBar, offset: 30 } });
+    });
+    expect([ofMaps, ofOtherImages, added, twice]).toEqual([
+      [2, 2],
+      [2, 2],
+      [2, 2],
+      [3, 2],
     ]);
   });
 

@@ -1,0 +1,52 @@
+import { Program, type Slot, type Step, sameElements } from '../../program.js';
+import { maskOperand, type Rectification, rectifiable, rectifying } from '../ops/rectified.js';
+
+/** Rectifiers: what a kernel before them does in their place, what they take of it and what they give. */
+const rectifiers: Readonly<Record<string, { how: Rectification; takes: string; gives: string }>> = {
+  'relu.forward': { how: 'rectified', takes: 'x', gives: 'y' },
+  'relu.mask': { how: 'masked', takes: 'u', gives: 'out' },
+};
+
+/** How many steps touch each slot. */
+function touchesOf(steps: readonly Step[]): Map<Slot, number> {
+  const touches = new Map<Slot, number>();
+  for (const { operands } of steps)
+    for (const slot of new Set(Object.values(operands).flatMap((view) => view?.slot ?? [])))
+      touches.set(slot, (touches.get(slot) ?? 0) + 1);
+  return touches;
+}
+
+/**
+ * The same program where a step does what a rectifier after it would do with its result, or the mask of one, which nobody else
+ * reads: a launch and a trip through memory less. `memoryOf` tells slots apart that are bound to the same tensor.
+ */
+export function rectified(program: Program, memoryOf: (slot: Slot) => unknown = (slot) => slot): Program {
+  const touches = touchesOf(program.steps);
+
+  const join = (step: Step | undefined, next: Step): Step | undefined => {
+    const rectifier = rectifiers[next.kernel.name];
+    const result = step && rectifiable(step.kernel);
+    if (!rectifier || !result || step.accumulate || step.sizes.P !== next.sizes.P) return undefined;
+    const { how, takes, gives } = rectifier;
+    const [from, taken, to] = [step.operands[result]!, next.operands[takes]!, next.operands[gives]!];
+    const between = sameElements(from, taken) && !from.slot.external && touches.get(from.slot) === 2;
+    if (!between) return undefined;
+    const mask = how === 'masked' ? { [maskOperand]: next.operands.y } : {};
+    const operands: Step['operands'] = { ...step.operands, ...mask, [result]: to };
+    const others = Object.entries(operands).flatMap(([name, view]) =>
+      view && name !== result ? [view] : [],
+    );
+    // What is between is written no more, and a step that writes to a tensor can use it only once.
+    if (others.some(({ slot }) => slot === from.slot || memoryOf(slot) === memoryOf(to.slot)))
+      return undefined;
+    return { ...step, kernel: rectifying(step.kernel, how), operands };
+  };
+
+  const steps: Step[] = [];
+  for (const step of program.steps) {
+    const joined = join(steps.at(-1), step);
+    if (joined) steps.pop();
+    steps.push(joined ?? step);
+  }
+  return new Program(program.name, program.slots, steps);
+}
