@@ -29,18 +29,18 @@ const calls: [string, () => unknown, RegExp][] = [
   [
     'metaGradient',
     () => api.metaGradient(device, {}),
-    /createNetwork: options is undefined, expected an object with/,
+    /metaGradient: network is undefined, expected an object with/,
   ],
   [
     'metaGradient',
     () => api.metaGradient(device, { epoch: 1 }),
     /option epoch is unknown; did you mean epochs\?/,
   ],
-  ['distill', () => api.distill(dataset, device), /distill: device is an object, expected a device/],
+  ['distill', () => api.distill(dataset, device), /distill: device is another object, expected a device/],
   [
     'distill',
     () => api.distill(device, 'mnist'),
-    /distill: dataset is mnist, expected a data set, as `await load/,
+    /distill: dataset is "mnist", expected a data set, as `await load/,
   ],
   ['distill', () => api.distill(device, dataset, null), /distill: options is null, expected an object/],
   [
@@ -65,6 +65,20 @@ const calls: [string, () => unknown, RegExp][] = [
     () => api.trainNetworks(device, dataset, { lr: 1 }),
     /option lr is unknown; there are: network, networks/,
   ],
+  ['openDevice', () => api.openDevice('reference', ['x']), /options is a list, expected an object/],
+  [
+    'distill',
+    () => api.distill(api.openDevice('reference'), dataset),
+    /device is a promise \(await it\), expected/,
+  ],
+  ['generateDigits', () => api.generateDigits({ trian: 3 }), /option trian is unknown; did you mean train\?/],
+  ['datasetFromArrays', () => api.datasetFromArrays(), /datasetFromArrays: options is undefined/],
+  [
+    'datasetFromArrays',
+    () => api.datasetFromArrays({ imageShape: [1, 8, 8] }),
+    /train is undefined, expected an object with/,
+  ],
+  ['profileStep', () => api.profileStep(), /profileStep: device is undefined/],
   ['createNetwork', () => api.createNetwork(), /createNetwork: options is undefined/],
   ['distillToFolder', () => api.distillToFolder(device), /distillToFolder: dataset is undefined/],
   [
@@ -98,7 +112,7 @@ test('training that diverges is an error, not chance', async () => {
   await expect(work).rejects.toMatchObject({
     code: 'ERR_DIVERGED',
     message: expect.stringMatching(
-      /diverged: parameters are not finite; a learning rate below 1e\+30 may help/,
+      /diverged in epoch 1: parameters are not finite; a learning rate below 1e\+30 may help/,
     ),
   });
 });

@@ -1,4 +1,5 @@
 import { LimbeckError, shapeText } from '../util/errors.js';
+import { expectArgument, expectOptions } from '../util/expect.js';
 import { checkEveryClass, checkLabels, classCount, numberNames } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
 import { holdOut } from './hold-out.js';
@@ -31,6 +32,15 @@ export interface ArrayDataset {
   readonly test?: ArraySplit;
 }
 
+const fieldNames = {
+  name: true,
+  imageShape: true,
+  classes: true,
+  train: true,
+  validation: true,
+  test: true,
+} satisfies Record<keyof ArrayDataset, true>;
+
 /**
  * A data set from arrays in memory. Bytes and float32 images are used as they are, not copied, unless a
  * validation split is taken from them.
@@ -39,6 +49,8 @@ export interface ArrayDataset {
  * a value that is not finite (naming the first), or an empty training split; ERR_OPTION
  */
 export function datasetFromArrays(given: ArrayDataset): Dataset {
+  expectOptions('datasetFromArrays', given, fieldNames);
+  expectArgument('datasetFromArrays', 'train', given.train, 'images', 'an object with images and labels');
   const imageShape = checkImageShape(given.imageShape);
   const all = toSplit(given.train, imageShape, 'train');
   if (all.count === 0) {

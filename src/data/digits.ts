@@ -1,4 +1,5 @@
 import { LimbeckError } from '../util/errors.js';
+import { expectOptions } from '../util/expect.js';
 import { feistelPermutation, Stream, seedWords } from '../util/random.js';
 import { numberNames } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
@@ -23,6 +24,11 @@ export interface DigitsOptions {
   readonly size?: number;
 }
 
+const optionNames = { seed: true, train: true, validation: true, test: true, size: true } satisfies Record<
+  keyof DigitsOptions,
+  true
+>;
+
 /** Stream numbers: no image of one split is drawn from the numbers of another. */
 const STREAMS = { train: 0x64696700, validation: 0x64696701, test: 0x64696702 } as const;
 const CLASSES = DIGIT_STYLES.length;
@@ -35,6 +41,7 @@ const CLASSES = DIGIT_STYLES.length;
  * @throws ERR_OPTION for a seed, count or size out of range
  */
 export function generateDigits(options: DigitsOptions = {}): Dataset {
+  expectOptions('generateDigits', options, optionNames);
   const { seed = 0, train = 10_000, validation = 1000, test = 2000, size = 28 } = options;
   checkRange('size', size, 8, 256);
   const counts = { train, validation, test };

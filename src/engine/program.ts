@@ -111,7 +111,7 @@ export class Program {
     return this.steps.reduce((sum, step) => sum + step.kernel.flops(step.sizes, step.operands), 0);
   }
 
-  /** Bytes the slots need on the `webgpu` engine; on `cpu`, where they lie closer, less (see `planArena`). */
+  /** Bytes the slots need on the `webgpu` engine at most: it may make fewer of them; on `cpu`, where they lie closer, less (see `planArena`). */
   bytes(): ProgramBytes {
     const external = this.slots
       .filter((slot) => slot.external)

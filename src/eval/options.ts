@@ -244,9 +244,9 @@ export function expectedFor(name: keyof DistillOptions, value: unknown): string 
   return checks[name](value as never);
 }
 
-/** Fills in defaults; throws ERR_OPTION naming the first option that is unknown or out of range. */
-export function resolveOptions(given: DistillOptions): ResolvedOptions {
-  expectOptions('distill', given, checks);
+/** Fills in defaults; throws ERR_OPTION naming the first option that is unknown or out of range. `where` it was given, for people. */
+export function resolveOptions(given: DistillOptions, where = 'distill'): ResolvedOptions {
+  expectOptions(where, given, checks);
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined) continue;
     const expected = expectedFor(name as keyof DistillOptions, value);

@@ -4,6 +4,7 @@ import type { Device, Executable, StepTimes } from '../engine/device.js';
 import { betterOf, type Peak, type Profile, profileOf } from '../engine/profile.js';
 import { OuterLoop } from '../methods/outer-loop.js';
 import { LimbeckError } from '../util/errors.js';
+import { aDataset, aDevice, expectArgument, expectOptions } from '../util/expect.js';
 import { owning } from '../util/owned.js';
 import { type DistillOptions, outerLoopOptions, resolveOptions } from './options.js';
 
@@ -44,12 +45,16 @@ export async function profileStep(
   device: Device,
   dataset: Dataset,
   given: DistillOptions = {},
-  { repeats = 20, signal }: { readonly repeats?: number; readonly signal?: AbortSignal } = {},
+  control: { readonly repeats?: number; readonly signal?: AbortSignal } = {},
 ): Promise<StepProfile> {
+  expectArgument('profileStep', 'device', device, 'engine', aDevice);
+  expectArgument('profileStep', 'dataset', dataset, 'imageShape', aDataset);
+  expectOptions('profileStep', control, { repeats: true, signal: true });
+  const { repeats = 20, signal } = control;
   if (!device.peak)
     throw new LimbeckError('ERR_DEVICE', `the device is ${device.description}, and only cpu times each step`);
   const measurePeak = device.peak.bind(device);
-  const options = resolveOptions(given);
+  const options = resolveOptions(given, 'profileStep');
   // Every run is an outer step of its own, and each needs its row in the table of rates.
   const iterations = Math.max(options.iterations, warmUp + 2 * repeats);
   const loopOptions = outerLoopOptions({ ...options, iterations }, dataset);

@@ -108,7 +108,7 @@ export class StoredFields {
     const missing = Object.keys(defaults).filter((option) => !Object.hasOwn(fields, option));
     if (missing.length) throw damaged(this.file, `${this.#path(name)} lacks ${missing.join(', ')}`);
     try {
-      return resolveOptions(fields);
+      return resolveOptions(fields, '');
     } catch (cause) {
       throw damaged(this.file, `${this.#path(name)}: ${(cause as Error).message}`, cause);
     }

@@ -4,7 +4,7 @@ import type { Device, Executable, Tensor } from '../engine/device.js';
 import { loadWithTensors } from '../engine/load.js';
 import { elements, type Program, Recorder, slice } from '../engine/program.js';
 import { createNetwork, type Network } from '../networks/index.js';
-import { type NetworkSpec, printNetworkSpec } from '../networks/spec.js';
+import { type NetworkSpec, networkSpec, printNetworkSpec } from '../networks/spec.js';
 import {
   batchesOf,
   declareMinibatches,
@@ -21,8 +21,8 @@ import { type Accuracy, percentByClass, percentRight, summarise } from './statis
 
 /** How to train on the whole training split; each has a default. */
 export interface TrainOptions extends Partial<MinibatchTraining> {
-  /** Default `{ name: 'lenet' }`. */
-  readonly network?: NetworkSpec;
+  /** Default `lenet`; with options as an object. */
+  readonly network?: string | NetworkSpec;
   /** Default 1. */
   readonly networks?: number;
   /** The first rate; default 0.05 for SGD and 0.001 for Adam. */
@@ -90,7 +90,7 @@ const defaults = {
  * 0.05, weight decay 0.0005, batches of 128, three epochs, half a cosine to 0.
  *
  * @throws ERR_OPTION for options that are unknown or out of range; ERR_SHAPE for images that the network cannot take; ERR_DATA where
- * the validation or test split is empty; ERR_DIVERGED where parameters are not finite after the last epoch; ERR_OUT_OF_MEMORY
+ * the validation or test split is empty; ERR_DIVERGED where parameters are not finite after an epoch; ERR_OUT_OF_MEMORY
  */
 export async function trainNetworks(
   device: Device,
@@ -103,7 +103,7 @@ export async function trainNetworks(
   const { networks = 1, seed = 0, signal } = options;
   const training = resolveTraining(options);
   const { imageShape: inputShape, classes } = dataset;
-  const spec = options.network ?? { name: 'lenet' };
+  const spec = networkSpec(options.network ?? 'lenet');
   const network = createNetwork({ ...spec, inputShape, classes });
   const learningRate = options.learningRate ?? (training.optimizer === 'adam' ? 0.001 : 0.05);
   checkPositive('networks', networks, true);
@@ -142,11 +142,6 @@ export async function trainNetworks(
       });
       validated.push(...values.slice(0, kept));
       const trained = (await tensors.theta.read()) as Float32Array;
-      if (!trained.subarray(0, kept * network.count).every(Number.isFinite))
-        throw new LimbeckError(
-          'ERR_DIVERGED',
-          `training on ${dataset.name} diverged: parameters are not finite; a learning rate below ${learningRate} may help`,
-        );
       parameters.set(trained.subarray(0, kept * network.count), first * network.count);
     }
 
@@ -174,6 +169,15 @@ export async function trainNetworks(
     };
   });
 
+  /** ERR_DIVERGED where parameters are not: training only goes on from there. */
+  async function checkFinite(theta: Tensor, epoch: number): Promise<void> {
+    if ((await theta.read()).every(Number.isFinite)) return;
+    throw new LimbeckError(
+      'ERR_DIVERGED',
+      `training on ${dataset.name} diverged in epoch ${epoch}: parameters are not finite; a learning rate below ${learningRate} may help`,
+    );
+  }
+
   /** Returns the validation accuracies after the last epoch. */
   async function trainPopulation(
     executable: Executable,
@@ -187,6 +191,7 @@ export async function trainNetworks(
     let accuracies: number[] = [];
     for (let epoch = 1; epoch <= training.epochs; epoch++) {
       await executable.run({ times: perEpoch, signal });
+      await checkFinite(tensors.theta, epoch);
       const right = await validation.run(members, signal);
       accuracies = right.map((byClass) => percentRight(byClass, dataset.validation.count));
       report(epoch, accuracies);

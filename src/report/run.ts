@@ -102,7 +102,7 @@ export async function distillToFolder(
   expectArgument('distillToFolder', 'dataset', dataset, 'imageShape', aDataset);
   expectOptions('distillToFolder', control, { ...controls, force: true, origin: true });
   const { force, origin, reason } = control;
-  const options = resolveOptions(given);
+  const options = resolveOptions(given, 'distillToFolder');
   // Everything that can be wrong is found before the folder is made.
   outerLoopOptions(options, dataset);
   const config: RunConfig = { ...origin, device: origin?.device ?? device.engine, options };

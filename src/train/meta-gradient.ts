@@ -104,6 +104,7 @@ const inputs = ['parameters', 'images', 'labels', 'learningRates', 'realImages',
 const outputs = ['losses', 'imagesBar', 'labelsBar', 'learningRatesBar', 'trained'] as const;
 
 function geometryOf(o: MetaGradientOptions): MetaGradientGeometry {
+  expectArgument('metaGradient', 'network', o.network, 'name', 'an object with name, inputShape and classes');
   const network = createNetwork(o.network);
   const pixels = network.inputShape[0] * network.inputShape[1] * network.inputShape[2];
   const { steps, epochs, outerLoss, parametersGradient } = o;

@@ -20,7 +20,7 @@ const mostKept = 2 ** 27;
 /**
  * The passes that the sweep need not record again: step T - 1 where it has `few` images, and the last steps as long as they are
  * small. Large steps are computed again, so that memory grows by their parameters alone; small ones cost a launch for each kernel
- * whatever it computes, and that would be a quarter of all launches.
+ * whatever it computes, and with many steps that would be a quarter of all launches.
  */
 function keptOf({ thetas, passes }: Trajectory, few: boolean): Trajectory['passes'] {
   const most = smallStep * slotBytes(thetas[thetas.length - 1].slot);

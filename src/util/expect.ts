@@ -1,8 +1,12 @@
 import { suggestion } from './closest.js';
 import { LimbeckError } from './errors.js';
 
-const shown = (value: unknown): string =>
-  value === null || typeof value !== 'object' ? String(value) : Array.isArray(value) ? 'a list' : 'an object';
+function shown(value: unknown): string {
+  if (value === null || typeof value !== 'object')
+    return typeof value === 'string' ? JSON.stringify(value) : String(value);
+  if ('then' in value) return 'a promise (await it)';
+  return Array.isArray(value) ? 'a list' : 'another object';
+}
 
 /**
  * ERR_OPTION unless an argument of `where` is what it is taken for, told by a property that all such things have.
@@ -23,17 +27,18 @@ export const aDevice = 'a device, as `await openDevice()` gives it';
 export const aDataset = 'a data set, as `await loadDataset(name)` or `datasetFromArrays` gives it';
 
 /**
- * ERR_OPTION unless `options` is an object with none but `known` properties: a misspelt one would be left out silently. `known` has
+ * ERR_OPTION unless `options`, given to `where` if that is not empty, is an object with none but `known` properties: a misspelt one would be left out silently. `known` has
  * every property of an interface, such as `{ ... } satisfies Record<keyof Options, true>`.
  */
 export function expectOptions(where: string, options: unknown, known: object): void {
-  if (typeof options !== 'object' || options === null)
-    throw new LimbeckError('ERR_OPTION', `${where}: options is ${shown(options)}, expected an object`);
+  const prefix = where && `${where}: `;
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw new LimbeckError('ERR_OPTION', `${prefix}options is ${shown(options)}, expected an object`);
   const names = Object.keys(known);
   for (const name of Object.keys(options))
     if (!Object.hasOwn(known, name))
       throw new LimbeckError(
         'ERR_OPTION',
-        `${where}: option ${name} is unknown; ${suggestion(name, names, `there are: ${names.join(', ')}`)}`,
+        `${prefix}option ${name} is unknown; ${suggestion(name, names, `there are: ${names.join(', ')}`)}`,
       );
 }
