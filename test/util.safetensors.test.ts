@@ -85,7 +85,18 @@ describe('the bytes', () => {
   });
 
   test('of the smallest file', () => {
-    expect(Buffer.from(encodeSafetensors({}, {})).toString('latin1')).toBe('\x08\0\0\0\0\0\0\0{}      ');
+    expect(Buffer.from(encodeSafetensors({}, {})).toString('latin1')).toBe(
+      '(\0\0\0\0\0\0\0{"__metadata__":{"crc32":"00000000"}}   ',
+    );
+  });
+
+  test('with the checksum of the data, as zlib computes it, which readers do not see', () => {
+    const bytes = encodeSafetensors(
+      { x: { shape: [9], data: new TextEncoder().encode('123456789') } },
+      { a: 'b' },
+    );
+    expect(Buffer.from(bytes).toString('latin1')).toContain('"crc32":"cbf43926"');
+    expect({ ...decodeSafetensors(bytes).metadata }).toEqual({ a: 'b' });
   });
 });
 
@@ -107,6 +118,7 @@ describe('writing refuses', () => {
 
   test('metadata that is not text', () => {
     expect(() => encodeSafetensors({}, { seed: 3 as unknown as string })).toThrow(/"seed" is a number/);
+    expect(() => encodeSafetensors({}, { crc32: '0' })).toThrow(/crc32, which is computed/);
   });
 });
 
@@ -162,6 +174,17 @@ describe('reading refuses', () => {
   test('a string of ten million characters is no trouble', () => {
     const text = `{"__metadata__":{"a":"${'\\n'.repeat(5_000_000)}"}}`;
     expect(decodeSafetensors(file(text)).metadata.a).toHaveLength(5_000_000);
+  });
+
+  test('every changed bit of the data, where there is a checksum', () => {
+    const whole = encodeSafetensors({ x: { shape: [5], data: Float32Array.of(1, 2, 3, 4, 5) } }, {});
+    for (let bit = 0; bit < 160; bit++) {
+      const bytes = Uint8Array.from(whole);
+      bytes[bytes.length - 20 + (bit >> 3)] ^= 1 << (bit & 7);
+      expect(() => decodeSafetensors(bytes)).toThrow(
+        /its data has the checksum [0-9a-f]{8}, its header says/,
+      );
+    }
   });
 
   test('every truncation', () => {

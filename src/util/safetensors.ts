@@ -1,3 +1,4 @@
+import { crc32 } from './crc32.js';
 import { LimbeckError, shapeText } from './errors.js';
 
 /*
@@ -31,6 +32,8 @@ const PREFIX_BYTES = 8;
 /** The reference reader's own limit. */
 const MAX_HEADER_BYTES = 100_000_000;
 const METADATA = '__metadata__';
+/** In the metadata: the checksum of the data in hexadecimal. The format has none; other readers take it for a remark. */
+const CHECKSUM = 'crc32';
 
 interface Entry {
   readonly name: string;
@@ -42,30 +45,38 @@ interface Entry {
 
 /**
  * A safetensors file; the same input gives the same bytes. The header lists the tensors in the order given; their
- * data lies with the widest element type first, because readers that map the file need every tensor aligned.
+ * data lies with the widest element type first, because readers that map the file need every tensor aligned. Its metadata gets
+ * a checksum of the data beside what is given.
  *
- * @throws ERR_SHAPE when a shape does not match its data; ERR_OPTION for the reserved name `__metadata__` or a
- * metadata value that is not a string
+ * @throws ERR_SHAPE when a shape does not match its data; ERR_OPTION for the reserved names `__metadata__` and, in the
+ * metadata, `crc32`, or a metadata value that is not a string
  */
 export function encodeSafetensors(
   tensors: Readonly<Record<string, StoredTensor<WritableData>>>,
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array {
+  if (Object.hasOwn(metadata, CHECKSUM))
+    throw new LimbeckError('ERR_OPTION', `Metadata has ${CHECKSUM}, which is computed; leave it out.`);
   const entries = placeTensors(tensors);
-  const header = new TextEncoder().encode(headerText(entries, metadata));
-  const headerBytes = Math.ceil(header.length / 8) * 8;
   const dataBytes = entries.reduce((sum, entry) => Math.max(sum, entry.end), 0);
+  const dataSection = new Uint8Array(dataBytes);
+  for (const { name, begin } of entries) {
+    const { buffer, byteOffset, byteLength } = tensors[name].data;
+    dataSection.set(new Uint8Array(buffer, byteOffset, byteLength), begin);
+  }
+  const text = headerText(entries, { ...metadata, [CHECKSUM]: checksumOf(dataSection) });
+  const header = new TextEncoder().encode(text);
+  const headerBytes = Math.ceil(header.length / 8) * 8;
 
   const file = new Uint8Array(PREFIX_BYTES + headerBytes + dataBytes);
   new DataView(file.buffer).setBigUint64(0, BigInt(headerBytes), true);
   file.set(header, PREFIX_BYTES);
   file.fill(0x20, PREFIX_BYTES + header.length, PREFIX_BYTES + headerBytes);
-  for (const { name, begin } of entries) {
-    const { buffer, byteOffset, byteLength } = tensors[name].data;
-    file.set(new Uint8Array(buffer, byteOffset, byteLength), PREFIX_BYTES + headerBytes + begin);
-  }
+  file.set(dataSection, PREFIX_BYTES + headerBytes);
   return file;
 }
+
+const checksumOf = (bytes: Uint8Array): string => crc32(bytes).toString(16).padStart(8, '0');
 
 /** Checks each tensor and gives it its place; in the order given. */
 function placeTensors(tensors: Readonly<Record<string, StoredTensor<WritableData>>>): Entry[] {
@@ -127,12 +138,13 @@ function headerText(entries: readonly Entry[], metadata: Readonly<Record<string,
   const fields = entries.map(({ name, dtype, shape, begin, end }) => {
     return `${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [begin, end] })}`;
   });
-  if (Object.keys(metadata).length > 0) fields.unshift(`"${METADATA}":${JSON.stringify(metadata)}`);
+  fields.unshift(`"${METADATA}":${JSON.stringify(metadata)}`);
   return `{${fields.join(',')}}`;
 }
 
 /**
- * Reads a safetensors file of F32, F64, U8, I32, U32 and I64 tensors; the tensors are copies.
+ * Reads a safetensors file of F32, F64, U8, I32, U32 and I64 tensors; the tensors are copies. Where the metadata has the checksum
+ * that `encodeSafetensors` writes, the data is held to it.
  *
  * @throws ERR_FILE_FORMAT for every other content, naming what is wrong with it
  */
@@ -145,6 +157,10 @@ export function decodeSafetensors(bytes: Uint8Array): SafetensorsContent {
     else entries.push(readEntry(name, value));
   }
   checkLayout(entries, bytes.length - dataStart);
+  const { [CHECKSUM]: expected } = metadata;
+  delete metadata[CHECKSUM];
+  const found = expected === undefined ? undefined : checksumOf(bytes.subarray(dataStart));
+  if (found !== expected) throw broken(`its data has the checksum ${found}, its header says ${expected}`);
 
   const tensors: Record<string, StoredTensor> = Object.create(null);
   for (const { name, dtype, shape, begin, end } of entries) {
