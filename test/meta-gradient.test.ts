@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Device, EngineName } from '../src/engine/device.js';
 import { openDevice } from '../src/engine/open.js';
 import { createNetwork } from '../src/networks/index.js';
+import type { Keep } from '../src/train/hypergradient.js';
 import { type MetaGradientOptions, metaGradient, recordMetaGradient } from '../src/train/meta-gradient.js';
 import { LimbeckError } from '../src/util/errors.js';
 import { Stream } from '../src/util/random.js';
@@ -224,6 +225,15 @@ test('memory for T inner steps grows by the parameters only', () => {
   expect(long.temporary - short.temporary).toBeGreaterThan(0);
 });
 
+test.each(['cpu', 'reference'] as const)('%s: what is kept changes no bit', async (engine) => {
+  const device = await openDevice(engine);
+  const [none, ...others] = await Promise.all(
+    (['none', 'small', 'all'] as const).map((keep) => metaGradient(device, { ...optionsOf(cases[0]), keep })),
+  );
+  for (const kept of others) expect(kept).toEqual(none);
+  await device.dispose();
+});
+
 test('small steps are kept whole, up to 128 MiB of them', () => {
   const network = createNetwork({ name: 'lenet', inputShape: [1, 28, 28], classes: 10 });
   const program = (epochs: number) =>
@@ -236,6 +246,10 @@ test('small steps are kept whole, up to 128 MiB of them', () => {
   // Of 200 steps some sixty fit; the others are computed again.
   expect(passes(20)).toBeGreaterThan(2 * 200 + 130);
   expect(passes(20)).toBeLessThan(2 * 200 + 145);
+  const steps = (keep: Keep) =>
+    recordMetaGradient({ network, members: 1, n: 10, B: 64, steps: 3, epochs: 2, keep }).steps.length;
+  expect(steps('none')).toBeGreaterThan(steps('small'));
+  expect(steps('all')).toBe(steps('small'));
   const most = 2 ** 27 + 190 * (2 * network.count * 4 + 64);
   expect(program(20).bytes().temporary - program(1).bytes().temporary).toBeLessThanOrEqual(most);
 });
@@ -249,6 +263,7 @@ test.each([
   ],
   ['labels', { labels: new Float32Array(3) }, 'ERR_SHAPE', /labels has 3 numbers, expected/],
   ['steps', { steps: 0 }, 'ERR_OPTION', /steps is 0/],
+  ['keep', { keep: 'some' }, 'ERR_OPTION', /keep is "some", expected one of none, small, all/],
   [
     'network',
     { network: { name: 'resnet', inputShape: [1, 28, 28], classes: 10 } },

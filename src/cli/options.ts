@@ -2,6 +2,7 @@ import { precisions } from '../engine/open.js';
 import { adamInnerRate, type DistillOptions, defaults, plainInnerRate } from '../eval/options.js';
 import { methods } from '../methods/index.js';
 import { networkNames } from '../networks/index.js';
+import { keeps } from '../train/hypergradient.js';
 import { lossNames } from '../train/loss.js';
 import { optimizerKinds } from '../train/training.js';
 
@@ -151,6 +152,7 @@ export const distillOptions: readonly Option[] = [
   whole('seed', 'of everything random'),
   whole('validateEvery', 'outer steps between two looks at the validation split'),
   whole('networks', 'networks of the final evaluation (random initialisation)'),
+  choices('keep', keeps.join('|'), 'inner steps kept for the way back: all is fastest and takes most memory'),
 ].map(withDefault);
 
 /** `labelLr` → `--label-lr` */

@@ -10,6 +10,7 @@ import {
   networkSpec,
   networkTitle,
 } from '../networks/index.js';
+import { type Keep, keeps } from '../train/hypergradient.js';
 import { lossNames } from '../train/loss.js';
 import type { Schedule } from '../train/schedule.js';
 import {
@@ -90,6 +91,11 @@ export interface DistillOptions {
   readonly validateEvery?: number;
   /** Networks the result is evaluated with (random initialisation). */
   readonly networks?: number;
+  /**
+   * Which inner steps are not computed again on the way back: `none`, `small` ones up to 128 MiB, or `all`: fastest, with the memory
+   * of a tape.
+   */
+  readonly keep?: Keep;
 }
 
 /** Options with every default filled in. */
@@ -129,6 +135,7 @@ export const defaults: ResolvedOptions = {
   seed: 0,
   validateEvery: 50,
   networks: 20,
+  keep: 'small',
 };
 
 /**
@@ -144,6 +151,7 @@ export const formerly = {
   innerBeta2: 0.999,
   innerEpsilon: 1e-8,
   loss: 'cross-entropy',
+  keep: 'small',
 } as const satisfies DistillOptions;
 
 /** First inner learning rate where the default ones, made for three steps, do not fit: that of Wang et al. (2018). */
@@ -237,6 +245,7 @@ const checks: Record<keyof DistillOptions, Check> = {
   seed: whole(0),
   validateEvery: whole(1),
   networks: whole(1),
+  keep: oneOf(...keeps),
 };
 
 /** What the value of an option should have been; undefined when it is fine. */
@@ -355,5 +364,6 @@ export function outerLoopOptions(o: ResolvedOptions, dataset: Dataset): OuterLoo
     imageScale: o.imageScale,
     learningRates: innerRates(o),
     training: trainingOf(o),
+    keep: o.keep,
   };
 }

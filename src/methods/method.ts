@@ -1,6 +1,7 @@
 import type { Recorder, View } from '../engine/program.js';
 import type { RandomSource } from '../layers/layer.js';
 import type { Network } from '../networks/network.js';
+import type { Keep } from '../train/hypergradient.js';
 import type { Training } from '../train/training.js';
 
 /** What a method learns; every tensor is shared by the population. */
@@ -25,6 +26,8 @@ export interface OuterStep {
   readonly epochs: number;
   /** What trains on the distilled images. */
   readonly training: Training;
+  /** Which inner steps the way back through them does not compute again. */
+  readonly keep: Keep;
   /** Random numbers of this outer step, for dropout. */
   readonly random: RandomSource;
   /** A batch of real images `[B, C, H, W]` and one-hot labels `[B, K]`. */

@@ -8,6 +8,7 @@ import * as random from '../engine/ops/random.js';
 import * as reduce from '../engine/ops/reduce.js';
 import { type Program, Recorder, type View } from '../engine/program.js';
 import type { Network } from '../networks/network.js';
+import type { Keep } from '../train/hypergradient.js';
 import { drawNetworks, recordInitialise } from '../train/initialise.js';
 import { type Schedule, scheduleRates } from '../train/schedule.js';
 import { randomState, streams } from '../train/streams.js';
@@ -51,6 +52,8 @@ export interface OuterLoopOptions {
   readonly learningRates: readonly number[];
   /** Inner optimiser and loss. */
   readonly training: Training;
+  /** Which inner steps the way back does not compute again. */
+  readonly keep: Keep;
 }
 
 /** Distilled data on the host. */
@@ -121,6 +124,7 @@ export function recordOuterStep(options: OuterLoopOptions, split: SplitOnDevice)
     steps,
     epochs,
     training: options.training,
+    keep: options.keep,
     random: { state, stream: streams.dropout },
     real,
     losses,

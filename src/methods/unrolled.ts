@@ -8,8 +8,10 @@ import type { Method } from './method.js';
 export const method: Method = {
   name: 'unrolled',
   source: 'Wang, Zhu, Torralba, Efros: Dataset Distillation, 2018',
-  record(r, { network, members, theta, distilled, steps, epochs, training, random, real, losses, gradient }) {
+  record(r, given) {
+    const { network, members, theta, distilled, steps, epochs, training, random, keep } = given;
+    const { real, losses, gradient } = given;
     const loop = { network, theta, ...distilled, steps, epochs, training, random };
-    recordUnrolled(r, members, loop, real, { losses, ...gradient });
+    recordUnrolled(r, members, loop, real, { losses, ...gradient }, { keep });
   },
 };

@@ -1,7 +1,15 @@
 import { expectShared } from '../engine/kernel.js';
+import { slotBytes } from '../engine/memory.js';
 import * as reduce from '../engine/ops/reduce.js';
 import { elements, type Recorder, slice, type View } from '../engine/program.js';
-import { type InnerLoop, rateIndex, recordStep, stepOperands, type Trajectory } from './inner-loop.js';
+import {
+  type InnerLoop,
+  rateIndex,
+  recordStep,
+  type StepPasses,
+  stepOperands,
+  type Trajectory,
+} from './inner-loop.js';
 import { optimizerOf } from './inner-optimizer.js';
 import { plainTraining } from './training.js';
 
@@ -15,6 +23,42 @@ export interface HypergradientResults {
   readonly rates?: View;
   /** `[count]` per member: with respect to theta[0]. */
   readonly theta?: View;
+}
+
+/**
+ * Which inner steps the sweep does not compute again: none; those that are small, which cost launches more than arithmetic; all, which
+ * is fastest and takes as much memory as a tape.
+ */
+export const keeps = ['none', 'small', 'all'] as const;
+export type Keep = (typeof keeps)[number];
+
+/** A step is small where its temporaries take no more than so many times what its parameters do. */
+const smallStep = 8;
+/** Bytes that passes of small steps may take together. */
+const mostKept = 2 ** 27;
+
+/**
+ * The passes that the sweep need not record again, of step 0 to step T - 1. Small are the last steps that are, up to 128 MiB of them,
+ * and step T - 1 whatever its size, where `last`: with it the sweep begins. So memory grows by the parameters of large steps
+ * alone, and small ones, which cost a launch for each kernel whatever it computes, are computed once.
+ */
+export function keptPasses(
+  { thetas, passes }: Trajectory,
+  keep: Keep = 'small',
+  last = true,
+): readonly (StepPasses | undefined)[] {
+  if (keep === 'all') return passes;
+  const kept = new Array<StepPasses | undefined>(passes.length).fill(undefined);
+  if (keep === 'none') return kept;
+  const most = smallStep * slotBytes(thetas[thetas.length - 1].slot);
+  let bytes = 0;
+  for (let t = passes.length - 1; t >= 0; t--) {
+    bytes += passes[t].bytes;
+    const small = passes[t].bytes <= most && bytes <= mostKept;
+    if (!small && !(last && t === passes.length - 1)) break;
+    kept[t] = passes[t];
+  }
+  return kept;
 }
 
 /**
@@ -38,10 +82,12 @@ export interface HypergradientResults {
 export function recordHypergradient(
   r: Recorder,
   loop: InnerLoop,
-  { thetas, states, sources, passes: kept }: Trajectory,
+  trajectory: Trajectory,
   lambdaLast: View,
   results: HypergradientResults,
+  kept = keptPasses(trajectory),
 ): void {
+  const { thetas, states, sources } = trajectory;
   const { network, steps, epochs, training = plainTraining } = loop;
   for (const name of ['images', 'labels', 'rates'] as const) expectShared('hypergradient', name, loop[name]);
   const optimizer = optimizerOf(training.optimizer);

@@ -38,8 +38,8 @@ export interface Trajectory {
   readonly thetas: readonly View[];
   /** The optimiser's state before step 0 to behind step T - 1; empty where it has none. */
   readonly states: readonly View[];
-  /** The passes of step 0 to step T - 1; the sweep records those again that are left out. */
-  readonly passes: readonly (StepPasses | undefined)[];
+  /** The passes of step 0 to step T - 1. */
+  readonly passes: readonly StepPasses[];
 }
 
 /** The recorded forward and backward pass of one step. */

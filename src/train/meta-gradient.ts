@@ -6,6 +6,7 @@ import { createNetwork, type Network, type NetworkOptions } from '../networks/in
 import { LimbeckError } from '../util/errors.js';
 import { aDevice, expectArgument, expectOptions } from '../util/expect.js';
 import { type Owned, owning } from '../util/owned.js';
+import { type Keep, keeps } from './hypergradient.js';
 import { type LossName, lossOf } from './loss.js';
 import { type OptimizerOptions, plainTraining, resolveOptimizer, type Training } from './training.js';
 import { recordUnrolled } from './unrolled.js';
@@ -36,6 +37,11 @@ export interface MetaGradientOptions {
   readonly loss?: LossName;
   /** Loss on the real batch; default cross-entropy. */
   readonly outerLoss?: LossName;
+  /**
+   * Which inner steps are not computed again on the way back: `small` ones (default), `none`, or `all`, which is fastest and takes as
+   * much memory as a tape.
+   */
+  readonly keep?: Keep;
   /** Whether the gradient with respect to `parameters` is wanted too; default false. */
   readonly parametersGradient?: boolean;
   /** Stops the run; the promise then rejects with `signal.reason`. */
@@ -80,6 +86,8 @@ export interface MetaGradientGeometry {
   readonly training?: Training;
   /** Default cross-entropy. */
   readonly outerLoss?: LossName;
+  /** Which inner steps are not computed again on the way back; default `small`. */
+  readonly keep?: Keep;
   /** Whether the gradient with respect to the parameters is computed too; default false. */
   readonly parametersGradient?: boolean;
 }
@@ -97,6 +105,7 @@ const known = {
   optimizer: true,
   loss: true,
   outerLoss: true,
+  keep: true,
   parametersGradient: true,
   signal: true,
 } satisfies Record<keyof MetaGradientOptions, true>;
@@ -107,12 +116,17 @@ function geometryOf(o: MetaGradientOptions): MetaGradientGeometry {
   expectArgument('metaGradient', 'network', o.network, 'name', 'an object with name, inputShape and classes');
   const network = createNetwork(o.network);
   const pixels = network.inputShape[0] * network.inputShape[1] * network.inputShape[2];
-  const { steps, epochs, outerLoss, parametersGradient } = o;
+  const { steps, epochs, outerLoss, keep, parametersGradient } = o;
   const { optimizer = plainTraining.optimizer, loss = plainTraining.loss } = o;
   const training = { optimizer, loss };
   resolveOptimizer(optimizer);
   lossOf(loss);
   if (outerLoss !== undefined) lossOf(outerLoss);
+  if (keep !== undefined && !keeps.includes(keep))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `metaGradient: keep is ${JSON.stringify(keep)}, expected one of ${keeps.join(', ')}`,
+    );
   for (const [name, value] of [
     ['steps', steps],
     ['epochs', epochs],
@@ -145,12 +159,12 @@ function geometryOf(o: MetaGradientOptions): MetaGradientGeometry {
   const rates = o.learningRates?.length === 1 ? 1 : steps * epochs;
   expect('learningRates', rates, 'steps x epochs, or one for all');
   expect('realLabels', B * network.classes, 'B x K');
-  return { network, members, n, B, steps, epochs, rates, training, outerLoss, parametersGradient };
+  return { network, members, n, B, steps, epochs, rates, training, outerLoss, keep, parametersGradient };
 }
 
 /** The program behind `metaGradient`: to print, to count its bytes, or to load it elsewhere. */
 export function recordMetaGradient(geometry: MetaGradientGeometry): Program {
-  const { network, members, n, B, steps, epochs, training, outerLoss } = geometry;
+  const { network, members, n, B, steps, epochs, training, outerLoss, keep } = geometry;
   const r = new Recorder('meta-gradient');
   const K = network.classes;
   const theta = r.external('parameters', members, [network.count]);
@@ -170,7 +184,7 @@ export function recordMetaGradient(geometry: MetaGradientGeometry): Program {
     trained: r.external('trained', members, [network.count]),
     theta: geometry.parametersGradient ? r.external('parametersBar', members, [network.count]) : undefined,
   };
-  recordUnrolled(r, members, loop, real, results, outerLoss);
+  recordUnrolled(r, members, loop, real, results, { outerLoss, keep });
   return r.program();
 }
 
@@ -205,8 +219,8 @@ const caches = new WeakMap<Device, Cache>();
 /**
  * The exact gradient of the loss after training on distilled data, with respect to that data: for tools that bring
  * their own outer loop. It is that of Wang et al. 2018 through all inner steps, by one tangent pass for each in the place of a
- * tape: memory grows by one parameter vector per step; small steps are kept whole beside it, up to 128 MiB of them. Calls of the same
- * sizes record and load a program once.
+ * tape: memory grows by one parameter vector per step; small steps are kept whole beside it, up to 128 MiB of them (`keep`). Calls of the
+ * same sizes record and load a program once.
  *
  * Numbers that are not finite are not refused: they come back as such.
  *
