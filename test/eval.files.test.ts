@@ -81,17 +81,30 @@ describe.each(Object.entries(kinds))('%s', (_, { bytes, through }) => {
       expect(outcome(bytes.subarray(0, length))).toBe('refused');
   });
 
-  test('with a byte changed is read or refused, nothing else', () => {
+  /** The bytes with one changed here or there. */
+  function* damages(of: Uint8Array): Generator<Uint8Array> {
     const random = new Stream(1, 1);
-    const counts = { read: 0, refused: 0 };
     for (let i = 0; i < 800; i++) {
-      const damaged = bytes.slice();
-      const at = Math.floor(random.uniform(2 * i) * bytes.length);
+      const damaged = of.slice();
+      const at = Math.floor(random.uniform(2 * i) * of.length);
       // Half of them to a digit or a sign of JSON, which leaves more of the text readable.
       const word = random.u32(2 * i + 1);
       damaged[at] = i % 2 ? word & 255 : '0123456789,:[]{}"-e.'.charCodeAt(word % 20);
-      counts[outcome(damaged)]++;
+      if (damaged[at] !== of[at]) yield damaged;
     }
+  }
+
+  test('with a byte changed is refused', () => {
+    const key = Buffer.from(bytes).indexOf('crc32');
+    for (const damaged of damages(bytes))
+      if (Buffer.from(damaged).indexOf('crc32') === key) expect(outcome(damaged)).toBe('refused');
+  });
+
+  test('without its checksum and with a byte changed is read or refused, nothing else', () => {
+    const counts = { read: 0, refused: 0 };
+    const unchecked = bytes.slice();
+    unchecked[Buffer.from(bytes).indexOf('crc32')] = 'C'.charCodeAt(0);
+    for (const damaged of damages(unchecked)) counts[outcome(damaged)]++;
     expect(counts.read).toBeGreaterThan(20);
     expect(counts.refused).toBeGreaterThan(200);
   });

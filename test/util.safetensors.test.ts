@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { crc32 } from '../src/util/crc32.js';
 import { LimbeckError } from '../src/util/errors.js';
 import { Stream } from '../src/util/random.js';
 import { decodeSafetensors, encodeSafetensors } from '../src/util/safetensors.js';
@@ -86,17 +87,18 @@ describe('the bytes', () => {
 
   test('of the smallest file', () => {
     expect(Buffer.from(encodeSafetensors({}, {})).toString('latin1')).toBe(
-      '(\0\0\0\0\0\0\0{"__metadata__":{"crc32":"00000000"}}   ',
+      '(\0\0\0\0\0\0\0{"__metadata__":{"crc32":"e583251b"}}   ',
     );
   });
 
-  test('with the checksum of the data, as zlib computes it, which readers do not see', () => {
-    const bytes = encodeSafetensors(
-      { x: { shape: [9], data: new TextEncoder().encode('123456789') } },
-      { a: 'b' },
-    );
-    expect(Buffer.from(bytes).toString('latin1')).toContain('"crc32":"cbf43926"');
-    expect({ ...decodeSafetensors(bytes).metadata }).toEqual({ a: 'b' });
+  test('with a checksum of all of it, which readers do not see', () => {
+    const data = new TextEncoder().encode('123456789');
+    const bytes = encodeSafetensors({ x: { shape: [9], data } }, { ä: '"crc32":"' });
+    const text = Buffer.from(bytes).toString('latin1');
+    const [, sum] = /"crc32":"([0-9a-f]{8})"/.exec(text)!;
+    const without = crc32(Buffer.from(text.replace(sum, '00000000'), 'latin1'));
+    expect(without.toString(16).padStart(8, '0')).toBe(sum);
+    expect({ ...decodeSafetensors(bytes).metadata }).toEqual({ ä: '"crc32":"' });
   });
 });
 
@@ -176,15 +178,26 @@ describe('reading refuses', () => {
     expect(decodeSafetensors(file(text)).metadata.a).toHaveLength(5_000_000);
   });
 
-  test('every changed bit of the data, where there is a checksum', () => {
-    const whole = encodeSafetensors({ x: { shape: [5], data: Float32Array.of(1, 2, 3, 4, 5) } }, {});
-    for (let bit = 0; bit < 160; bit++) {
-      const bytes = Uint8Array.from(whole);
-      bytes[bytes.length - 20 + (bit >> 3)] ^= 1 << (bit & 7);
-      expect(() => decodeSafetensors(bytes)).toThrow(
-        /its data has the checksum [0-9a-f]{8}, its header says/,
-      );
+  test('every changed bit, where there is a checksum', () => {
+    const whole = encodeSafetensors(
+      { x: { shape: [5], data: Float32Array.of(1, 2, 3, 4, 5) } },
+      { mean: '0.5' },
+    );
+    const key = Buffer.from(whole).indexOf('crc32');
+    for (let at = 0; at < whole.length; at++) {
+      // Under another name it is no checksum.
+      if (at >= key && at < key + 5) continue;
+      for (let bit = 0; bit < 8; bit++) {
+        const bytes = Uint8Array.from(whole);
+        bytes[at] ^= 1 << bit;
+        expect(() => decodeSafetensors(bytes), `bit ${bit} of byte ${at}`).toThrow(
+          expect.objectContaining({ code: 'ERR_FILE_FORMAT' }),
+        );
+      }
     }
+    const bytes = Uint8Array.from(whole);
+    bytes[bytes.length - 1] ^= 1;
+    expect(() => decodeSafetensors(bytes)).toThrow(/checksum is [0-9a-f]{8}, its metadata says [0-9a-f]{8}/);
   });
 
   test('every truncation', () => {

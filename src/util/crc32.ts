@@ -5,9 +5,9 @@ const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   return crc;
 });
 
-/** The checksum of PNG, zip and gzip. */
-export function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
+/** The checksum of PNG, zip and gzip; `previous` is that of the bytes before these. */
+export function crc32(bytes: Uint8Array, previous = 0): number {
+  let crc = ~previous >>> 0;
   for (let i = 0; i < bytes.length; i++) crc = (crc >>> 8) ^ table[(crc ^ bytes[i]) & 255];
   return ~crc >>> 0;
 }

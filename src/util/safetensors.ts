@@ -32,8 +32,12 @@ const PREFIX_BYTES = 8;
 /** The reference reader's own limit. */
 const MAX_HEADER_BYTES = 100_000_000;
 const METADATA = '__metadata__';
-/** In the metadata: the checksum of the data in hexadecimal. The format has none; other readers take it for a remark. */
+/**
+ * In the metadata: the checksum of the file in hexadecimal, computed with zeros in its own place. The format has none; other
+ * readers take it for a remark.
+ */
 const CHECKSUM = 'crc32';
+const NONE = '00000000';
 
 interface Entry {
   readonly name: string;
@@ -46,7 +50,7 @@ interface Entry {
 /**
  * A safetensors file; the same input gives the same bytes. The header lists the tensors in the order given; their
  * data lies with the widest element type first, because readers that map the file need every tensor aligned. Its metadata gets
- * a checksum of the data beside what is given.
+ * a checksum of the file beside what is given.
  *
  * @throws ERR_SHAPE when a shape does not match its data; ERR_OPTION for the reserved names `__metadata__` and, in the
  * metadata, `crc32`, or a metadata value that is not a string
@@ -59,24 +63,34 @@ export function encodeSafetensors(
     throw new LimbeckError('ERR_OPTION', `Metadata has ${CHECKSUM}, which is computed; leave it out.`);
   const entries = placeTensors(tensors);
   const dataBytes = entries.reduce((sum, entry) => Math.max(sum, entry.end), 0);
-  const dataSection = new Uint8Array(dataBytes);
-  for (const { name, begin } of entries) {
-    const { buffer, byteOffset, byteLength } = tensors[name].data;
-    dataSection.set(new Uint8Array(buffer, byteOffset, byteLength), begin);
-  }
-  const text = headerText(entries, { ...metadata, [CHECKSUM]: checksumOf(dataSection) });
-  const header = new TextEncoder().encode(text);
+  const header = new TextEncoder().encode(headerText(entries, { ...metadata, [CHECKSUM]: NONE }));
   const headerBytes = Math.ceil(header.length / 8) * 8;
 
   const file = new Uint8Array(PREFIX_BYTES + headerBytes + dataBytes);
   new DataView(file.buffer).setBigUint64(0, BigInt(headerBytes), true);
   file.set(header, PREFIX_BYTES);
   file.fill(0x20, PREFIX_BYTES + header.length, PREFIX_BYTES + headerBytes);
-  file.set(dataSection, PREFIX_BYTES + headerBytes);
+  for (const { name, begin } of entries) {
+    const { buffer, byteOffset, byteLength } = tensors[name].data;
+    file.set(new Uint8Array(buffer, byteOffset, byteLength), PREFIX_BYTES + headerBytes + begin);
+  }
+  const checksum = checksumOf(file, PREFIX_BYTES + headerBytes)!;
+  file.set(new TextEncoder().encode(checksum.computed), checksum.at);
   return file;
 }
 
-const checksumOf = (bytes: Uint8Array): string => crc32(bytes).toString(16).padStart(8, '0');
+/** Where the checksum of a file stands, and what it should be; undefined where it has none. */
+function checksumOf(bytes: Uint8Array, dataStart: number): { at: number; computed: string } | undefined {
+  const header = bytes.slice(0, dataStart);
+  const key = `"${CHECKSUM}":"`;
+  // One character a byte. Inside a string of JSON the quotes would have a backslash before them.
+  const found = new TextDecoder('latin1').decode(header).indexOf(key);
+  if (found < 0) return undefined;
+  const at = found + key.length;
+  header.set(new TextEncoder().encode(NONE), at);
+  const computed = crc32(bytes.subarray(dataStart), crc32(header));
+  return { at, computed: computed.toString(16).padStart(NONE.length, '0') };
+}
 
 /** Checks each tensor and gives it its place; in the order given. */
 function placeTensors(tensors: Readonly<Record<string, StoredTensor<WritableData>>>): Entry[] {
@@ -144,7 +158,7 @@ function headerText(entries: readonly Entry[], metadata: Readonly<Record<string,
 
 /**
  * Reads a safetensors file of F32, F64, U8, I32, U32 and I64 tensors; the tensors are copies. Where the metadata has the checksum
- * that `encodeSafetensors` writes, the data is held to it.
+ * that `encodeSafetensors` writes, the file is held to it.
  *
  * @throws ERR_FILE_FORMAT for every other content, naming what is wrong with it
  */
@@ -159,8 +173,13 @@ export function decodeSafetensors(bytes: Uint8Array): SafetensorsContent {
   checkLayout(entries, bytes.length - dataStart);
   const { [CHECKSUM]: expected } = metadata;
   delete metadata[CHECKSUM];
-  const found = expected === undefined ? undefined : checksumOf(bytes.subarray(dataStart));
-  if (found !== expected) throw broken(`its data has the checksum ${found}, its header says ${expected}`);
+  const computed = expected === undefined ? undefined : checksumOf(bytes, dataStart)?.computed;
+  if (computed !== expected)
+    throw new LimbeckError(
+      'ERR_FILE_FORMAT',
+      `This safetensors file was changed or damaged: its checksum is ${computed}, its metadata says ${expected}. Take another copy ` +
+        `of it; a program that changes it on purpose leaves ${CHECKSUM} out of the metadata.`,
+    );
 
   const tensors: Record<string, StoredTensor> = Object.create(null);
   for (const { name, dtype, shape, begin, end } of entries) {
