@@ -13,6 +13,8 @@ beforeAll(async () => {
 // biome-ignore lint/suspicious/noExplicitAny: that is the point
 const api = limbeck as any;
 
+const fitting = { network: { name: 'lenet', inputShape: [1, 16, 16], classes: 10 }, steps: 1, ipc: 1 };
+
 const calls: [string, () => unknown, RegExp][] = [
   ['openDevice', () => api.openDevice('cpu', null), /openDevice: options is null, expected an object/],
   [
@@ -79,6 +81,36 @@ const calls: [string, () => unknown, RegExp][] = [
     /train is undefined, expected an object with/,
   ],
   ['profileStep', () => api.profileStep(), /profileStep: device is undefined/],
+  [
+    'distill',
+    () => api.distill(device, dataset, {}, { signal: new AbortController() }),
+    /signal is another object, expected the signal of an AbortController/,
+  ],
+  [
+    'trainNetworks',
+    () => api.trainNetworks(device, dataset, { signal: 5 }),
+    /signal is 5, expected the signal/,
+  ],
+  [
+    'distill',
+    () => api.distill(device, dataset, {}, { onProgress: 'log' }),
+    /onProgress is "log", expected a function/,
+  ],
+  ['distill', () => api.distill(device, dataset, { lr: Number.NaN }), /lr is NaN, expected a number above 0/],
+  [
+    'evaluate',
+    () => api.evaluate(device, dataset, fitting, { baselines: 'all' }),
+    /baselines is "all", expected a list/,
+  ],
+  ['openDevice', () => api.openDevice('cpu', { threads: '2' }), /threads is "2", expected a whole number/],
+  ['watch', () => api.watch(Promise.resolve()), /watch: work is a promise \(await it\), expected a function/],
+  ['decodeArtefact', () => api.decodeArtefact('runs/x'), /The file is "runs\/x", expected its bytes/],
+  ['loadDataset', () => api.loadDataset(), /the data set is undefined, expected a name or the path/],
+  [
+    'loadDataset',
+    () => api.loadDataset('mnist'),
+    /neither known nor a file or folder here; limbeck download mnist/,
+  ],
   ['createNetwork', () => api.createNetwork(), /createNetwork: options is undefined/],
   ['distillToFolder', () => api.distillToFolder(device), /distillToFolder: dataset is undefined/],
   [

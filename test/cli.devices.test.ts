@@ -43,7 +43,7 @@ test('adapters by number, with backend and driver; one that is not there is refu
   const none = await limbeck('distill', '--device', 'webgpu:nobody', '--digits-size', '20');
   expect(none).toMatchObject({ status: 2, stdout: '' });
   expect(none.stderr).toMatch(
-    /^limbeck: webgpu: (there is no adapter nobody; there are 0: |.*use the cpu engine).*\[ERR_DEVICE\]\n$/,
+    /^limbeck: webgpu: (there is no adapter nobody; there are: 0: |.*use the cpu engine).*\[ERR_DEVICE\]\n$/,
   );
   const threads = await limbeck('distill', '--device', 'webgpu:0', '--threads', '2');
   expect(threads.stderr).toMatch(/--threads is 2, but the device is webgpu:0: .*\[ERR_OPTION\]\n$/);

@@ -157,7 +157,7 @@ describe('the page', () => {
     const timings = { seconds: 0.1, evaluationSeconds: 0, stepMilliseconds: { median: null, min: null } };
     const html = reportHtml(makeRecord({}, {}, { ...stopped, timings }), makeSet());
     expect(html).toContain(`stopped after 12 of ${count(defaults.iterations)} outer steps`);
-    expect(html).toContain('91.7 %</b> of the generated digits’s validation split');
+    expect(html).toContain('91.7 %</b> of the validation images of the generated digits');
     expect(html).not.toContain('How well it works');
     expect(html).not.toMatch(/NaN|undefined|null/);
   });

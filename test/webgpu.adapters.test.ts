@@ -22,7 +22,7 @@ test('the probe names what was opened', async () => {
 test('an adapter that does not exist is an error that lists those that do', async () => {
   await expect(openDawnDevice({ adapter: 'no such adapter' })).rejects.toMatchObject({
     code: 'ERR_DEVICE',
-    message: expect.stringMatching(/no such adapter; there are 0: /),
+    message: expect.stringMatching(/no such adapter; there are: 0: /),
   });
 });
 
@@ -72,7 +72,7 @@ describe('of several adapters', () => {
       expect(() => chosen(wanted)).toThrow(
         refused(
           new RegExp(
-            `adapter ${wanted} cannot be told apart by name from adapter [04]; there are 0: Adapter A \\(`,
+            `adapter ${wanted} cannot be told apart by name from adapter [04]; there are: 0: Adapter A \\(`,
           ),
         ),
       );
@@ -81,7 +81,7 @@ describe('of several adapters', () => {
 
   test('what fits several or none is refused with a list', () => {
     expect(() => chosen('dapter')).toThrow(
-      refused(/part of several adapters' names; there are 0: Adapter A /),
+      refused(/part of several adapters' names; there are: 0: Adapter A /),
     );
     for (const wanted of [6, 'GPU', '']) expect(() => chosen(wanted)).toThrow(refused(/there is no adapter/));
   });

@@ -95,7 +95,7 @@ export function checkNumber(option: Option, where: string, value: unknown): numb
     if (isNumber && Number.isSafeInteger(value) && value >= least) return value;
     throw new LimbeckError(
       'ERR_OPTION',
-      `${where} is ${shown(value)}, expected a whole number of at least ${least}`,
+      `${where} is ${shown(value)}, expected a whole number of at least ${least}${Number(value) > least ? ' and below 2^53' : ''}`,
     );
   }
   if (isNumber) return value;

@@ -45,8 +45,10 @@ export class Terminal {
 
   progress(event: Progress): void {
     const finished = event.iteration === event.iterations;
-    if (this.#due(finished))
-      this.#show(this.#redraws ? `${bar(event)}  ${progressText(event)}` : progressText(event));
+    if (!this.#due(finished)) return;
+    const text = progressText(event);
+    const withBar = `${bar(event)}  ${text}`;
+    this.#show(this.#redraws && withBar.length <= this.#width ? withBar : text);
   }
 
   /** A passing line, for a person at a terminal only. */
@@ -57,6 +59,10 @@ export class Terminal {
   clear(): void {
     if (this.#live) process.stderr.write('\r\x1b[K');
     this.#live = false;
+  }
+
+  get #width(): number {
+    return (process.stderr.columns || 80) - 1;
   }
 
   #due(always: boolean): boolean {
@@ -74,8 +80,7 @@ export class Terminal {
       process.stderr.write(`${text}\n`);
       return;
     }
-    const width = (process.stderr.columns || 80) - 1;
-    process.stderr.write(`\r${[...text].slice(0, width).join('')}\x1b[K`);
+    process.stderr.write(`\r${[...text].slice(0, this.#width).join('')}\x1b[K`);
     this.#live = true;
   }
 }

@@ -129,6 +129,11 @@ export const command: Command = {
         process.stdout.write(
           `${protocol}\n  test accuracy ${accuracyText(testAccuracy)} (validation ${accuracyText(validationAccuracy)})\n`,
         );
+        const guessing = 100 / data.classes;
+        if (testAccuracy.mean < 1.5 * guessing)
+          terminal.say(
+            `That is little better than guessing (${guessing.toFixed(1)} %): another --lr or more --epochs may help.`,
+          );
         if (file !== undefined) terminal.say(`Wrote ${file}`);
       }
       return 0;

@@ -1,5 +1,5 @@
 import { LimbeckError } from '../util/errors.js';
-import { expectOptions } from '../util/expect.js';
+import { expectOptions, shown } from '../util/expect.js';
 import { feistelPermutation, Stream, seedWords } from '../util/random.js';
 import { numberNames } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
@@ -93,7 +93,7 @@ function checkRange(name: string, value: number, low: number, high: number): voi
   if (!Number.isInteger(value) || value < low || value > high) {
     throw new LimbeckError(
       'ERR_OPTION',
-      `generateDigits: ${name} is ${value}, expected a whole number from ${low} to ${high}.`,
+      `generateDigits: ${name} is ${shown(value)}, expected a whole number from ${low} to ${high}.`,
     );
   }
 }

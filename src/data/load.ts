@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { LimbeckError } from '../util/errors.js';
+import { shown } from '../util/expect.js';
 import { isArrayFolder, loadArrayFile } from './array-files.js';
 import { isCifar, loadCifar } from './cifar.js';
 import { isCsvFolder, loadCsv } from './csv.js';
@@ -8,6 +9,7 @@ import { type DigitsOptions, generateDigits } from './digits.js';
 import { type IdxFolderOptions, isIdxName, loadIdxFolder } from './idx.js';
 import type { DecodeOptions } from './image-files.js';
 import { isImageFolder, loadImageFolder } from './image-folder.js';
+import { downloadNames } from './published.js';
 import { isSvhn, loadSvhn } from './svhn.js';
 import { whiten } from './zca.js';
 
@@ -100,6 +102,11 @@ const KNOWN = `known are 'digits' (generated, needs no file), ${FORMATS.map(({ w
  * @throws ERR_OPTION for an unknown name or an option that does not apply; ERR_FILE_MISSING; what the loaders throw
  */
 export async function loadDataset(nameOrPath: string, options: LoadOptions = {}): Promise<Dataset> {
+  if (typeof nameOrPath !== 'string')
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `loadDataset: the data set is ${shown(nameOrPath)}, expected a name or the path of a file or folder`,
+    );
   const { zca, ...rest } = options;
   const dataset = await loadFormat(nameOrPath, rest);
   return zca ? whiten(dataset) : dataset;
@@ -144,7 +151,7 @@ async function isFolder(path: string): Promise<boolean> {
     if (/^[\w-]+$/.test(path))
       throw new LimbeckError(
         'ERR_OPTION',
-        `Data set '${path}' is neither known nor a file or folder here; ${KNOWN}.`,
+        `Data set '${path}' is neither known nor a file or folder here; ${downloadNames.includes(path) ? `limbeck download ${path} fetches it; ` : ''}${KNOWN}.`,
         { cause },
       );
     throw new LimbeckError('ERR_FILE_MISSING', `${path} does not exist or cannot be read; ${KNOWN}.`, {

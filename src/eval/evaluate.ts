@@ -5,7 +5,7 @@ import { createNetwork, type NetworkOptions } from '../networks/index.js';
 import { type NetworkSpec, networkTitle, printNetworkSpec } from '../networks/spec.js';
 import { plainTraining, type Training, trainingName } from '../train/training.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
-import { aDataset, aDevice, expectArgument, expectOptions } from '../util/expect.js';
+import { aDataset, aDevice, expectArgument, expectOptions, shown } from '../util/expect.js';
 import { baselines, checkBaselines, defaultBaselines, neighbourBaselines } from './baselines/index.js';
 import { nearestNeighbours } from './baselines/nearest-neighbours.js';
 import { Comparison, type NetworkAccuracy } from './comparison.js';
@@ -134,6 +134,8 @@ export function networksOf(
   asked?: number,
   protocol = findProtocol('learned-steps'),
 ): number {
+  if (asked !== undefined && (!Number.isInteger(asked) || asked < 1))
+    throw new LimbeckError('ERR_OPTION', `networks is ${shown(asked)}, expected a whole number above 0`);
   if (trainsKnownNetworks(set, protocol)) {
     if (!set.initialParameters)
       throw new LimbeckError(
@@ -142,10 +144,7 @@ export function networksOf(
       );
     return set.initialParameters.length / createNetwork(set.network).count;
   }
-  const networks = asked ?? protocol.networks;
-  if (!Number.isInteger(networks) || networks < 1)
-    throw new LimbeckError('ERR_OPTION', `networks is ${networks}, expected a whole number above 0`);
-  return networks;
+  return asked ?? protocol.networks;
 }
 
 /**

@@ -262,7 +262,7 @@ export function resolveOptions(given: DistillOptions, where = 'distill'): Resolv
     if (expected)
       throw new LimbeckError(
         'ERR_OPTION',
-        `option ${name} is ${JSON.stringify(value)}, expected ${expected}`,
+        `option ${name} is ${typeof value === 'number' ? value : JSON.stringify(value)}, expected ${expected}`,
       );
   }
   const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));

@@ -13,7 +13,7 @@ import {
   startMinibatches,
 } from '../train/minibatch.js';
 import { LimbeckError } from '../util/errors.js';
-import { aDataset, aDevice, expectArgument, expectOptions } from '../util/expect.js';
+import { aDataset, aDevice, expectArgument, expectOptions, shown } from '../util/expect.js';
 import { type Owned, owning } from '../util/owned.js';
 import { heldOutNetworks, membersThatFit } from './evaluator.js';
 import { checkScored, classCounts, Scoring, type TrainingBatches } from './scoring.js';
@@ -273,6 +273,6 @@ function checkPositive(name: string, value: number, whole = false): void {
   if (!(value > 0 && Number.isFinite(value)) || (whole && !Number.isInteger(value)))
     throw new LimbeckError(
       'ERR_OPTION',
-      `${name} is ${value}, expected a ${whole ? 'whole ' : ''}number above 0`,
+      `${name} is ${shown(value)}, expected a ${whole ? 'whole ' : ''}number above 0`,
     );
 }

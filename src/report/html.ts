@@ -56,7 +56,7 @@ function headline({ config, dataset, testAccuracy, best }: RunRecord): { plain: 
   const say = (number: string) =>
     testAccuracy
       ? `${images} teach ${learner} ${number} of ${data}`
-      : `${images} so far teach ${learner} ${number} of ${data}’s validation split`;
+      : `${images} so far teach ${learner} ${number} of the validation images of ${data}`;
   const number = testAccuracy ? accuracyText(testAccuracy) : `${best.validationAccuracy.toFixed(1)} %`;
   return { plain: say(number), marked: say(`<b>${number}</b>`) };
 }

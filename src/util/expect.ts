@@ -1,7 +1,8 @@
 import { suggestion } from './closest.js';
 import { LimbeckError } from './errors.js';
 
-function shown(value: unknown): string {
+/** A value for a message: strings in quotes, so that '3' is not 3. */
+export function shown(value: unknown): string {
   if (value === null || typeof value !== 'object')
     return typeof value === 'string' ? JSON.stringify(value) : String(value);
   if ('then' in value) return 'a promise (await it)';
@@ -41,4 +42,13 @@ export function expectOptions(where: string, options: unknown, known: object): v
         'ERR_OPTION',
         `${prefix}option ${name} is unknown; ${suggestion(name, names, `there are: ${names.join(', ')}`)}`,
       );
+  for (const [name, value] of Object.entries(options)) {
+    const listens = /^on[A-Z]/.test(name) && typeof value !== 'function';
+    const stops = name === 'signal' && !(typeof value === 'object' && value !== null && 'aborted' in value);
+    if (value !== undefined && (listens || stops))
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `${prefix}${name} is ${shown(value)}, expected ${listens ? 'a function' : 'the signal of an AbortController'}`,
+      );
+  }
 }

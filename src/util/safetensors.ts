@@ -1,5 +1,6 @@
 import { crc32 } from './crc32.js';
 import { LimbeckError, shapeText } from './errors.js';
+import { shown } from './expect.js';
 
 /*
  * The safetensors format: an 8-byte little-endian header length, a JSON header
@@ -163,6 +164,11 @@ function headerText(entries: readonly Entry[], metadata: Readonly<Record<string,
  * @throws ERR_FILE_FORMAT for every other content, naming what is wrong with it
  */
 export function decodeSafetensors(bytes: Uint8Array): SafetensorsContent {
+  if (!(bytes instanceof Uint8Array))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `The file is ${shown(bytes)}, expected its bytes: await readFile(path)`,
+    );
   const { header, dataStart } = readHeader(bytes);
   const metadata: Record<string, string> = Object.create(null);
   const entries: Entry[] = [];

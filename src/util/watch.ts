@@ -1,3 +1,6 @@
+import { LimbeckError } from './errors.js';
+import { shown } from './expect.js';
+
 /** Work under way, as something to iterate over: see `watch`. */
 export interface Watched<Event, Result> extends AsyncIterable<Event> {
   /** What the work comes to; rejects with what it throws. */
@@ -19,6 +22,11 @@ export function watch<Event, Result>(
   work: (onEvent: (event: Event) => void, signal: AbortSignal) => Promise<Result>,
   options: { readonly signal?: AbortSignal } = {},
 ): Watched<Event, Result> {
+  if (typeof work !== 'function')
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `watch: work is ${shown(work)}, expected a function (onProgress, signal) that begins it and gives its promise`,
+    );
   const stop = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
   let newest: { readonly event: Event } | undefined;

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { breathe } from '../../util/breathe.js';
 import { LimbeckError } from '../../util/errors.js';
+import { shown } from '../../util/expect.js';
 import { bindExternals, checkLength, checkTimes, checkWrite, disposedError } from '../bindings.js';
 import type { Device, Executable, Numbers, RunOptions, StepTimes, Tensor } from '../device.js';
 import type { Peak } from '../profile.js';
@@ -223,7 +224,10 @@ export class CpuDevice implements Device {
     const count = threads ?? info.threads;
     const set = isa ?? info.isa;
     if (!Number.isSafeInteger(count) || count < 1 || count > 1024)
-      throw new LimbeckError('ERR_OPTION', `threads is ${count}, expected a whole number from 1 to 1024`);
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `threads is ${shown(count)}, expected a whole number from 1 to 1024`,
+      );
     if (!info.isas.includes(set))
       throw new LimbeckError(
         'ERR_OPTION',

@@ -49,10 +49,10 @@ export function chooseAdapter<A extends Pick<AdapterReport, 'name' | 'backend' |
   const fitting = adapters.filter(({ name }) => name.toLowerCase().includes(text));
   const exact = fitting.filter(({ name }) => name.toLowerCase() === text);
   const chosen = byNumber ? adapters[Number(wanted)] : (exact[0] ?? fitting[0]);
-  if (!chosen || text === '') throw refused(`there is no adapter ${shown(wanted)}; there are ${list}`);
+  if (!chosen || text === '') throw refused(`there is no adapter ${shown(wanted)}; there are: ${list}`);
   if (!byNumber && !exact.length && new Set(fitting.map(({ name }) => name)).size > 1)
     throw refused(
-      `${wanted} is part of several adapters' names; there are ${list}; give more of the name, or a number`,
+      `${wanted} is part of several adapters' names; there are: ${list}; give more of the name, or a number`,
     );
   const [opened] = adapters
     .filter(({ name, backend }) => backend === chosen.backend && name.includes(chosen.name))
@@ -60,7 +60,7 @@ export function chooseAdapter<A extends Pick<AdapterReport, 'name' | 'backend' |
   if (opened !== chosen) {
     const other = adapters.indexOf(opened);
     throw refused(
-      `adapter ${wanted} cannot be told apart by name from adapter ${other}; there are ${list}; use adapter ${other}, or show the process only the other one`,
+      `adapter ${wanted} cannot be told apart by name from adapter ${other}; there are: ${list}; use adapter ${other}, or show the process only the other one`,
     );
   }
   return chosen;

@@ -127,6 +127,7 @@ function vulkanLoaderExists(): boolean {
   if (process.platform !== 'linux') return true;
   const folders = ['/usr/lib', '/usr/lib64', '/lib', '/usr/local/lib'];
   for (const triple of ['x86_64-linux-gnu', 'aarch64-linux-gnu']) folders.push(`/usr/lib/${triple}`);
+  folders.push(...(process.env.LD_LIBRARY_PATH ?? '').split(':').filter(Boolean));
   return folders.some((folder) => existsSync(`${folder}/libvulkan.so.1`));
 }
 

@@ -1,4 +1,5 @@
 import { LimbeckError } from '../../util/errors.js';
+import { shown } from '../../util/expect.js';
 import type { Baseline } from './baseline.js';
 import { classMeans } from './class-means.js';
 import { herding } from './herding.js';
@@ -66,6 +67,11 @@ export function defaultBaselines(perClass: number): readonly string[] {
 
 /** Throws ERR_OPTION for names that no baseline has. */
 export function checkBaselines(names: readonly string[]): void {
+  if (!Array.isArray(names))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `baselines is ${shown(names)}, expected a list of names out of: ${baselineNames.join(', ')}`,
+    );
   const unknown = names.find((name) => !baselineNames.includes(name));
   if (unknown !== undefined)
     throw new LimbeckError(

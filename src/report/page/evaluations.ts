@@ -40,7 +40,7 @@ function evaluationTable({ protocol, accuracy, baselines, others }: EvaluationRe
     `<tr><td>${escapeHtml(name)}</td>${cell(distilled)}${names.map((key) => cell(rest[key])).join('')}<td>${escapeHtml(note)}</td></tr>`;
   const head = ['network (runs in brackets)', 'distilled images', ...titles, 'rate for the distilled images'];
   return (
-    `<div class="card scroll"><h3>${escapeHtml(protocol)}</h3><table class="results"><thead><tr>` +
+    `<div class="card scroll"><h3>${escapeHtml(protocol)}</h3><table class="results many"><thead><tr>` +
     `${head.map((title) => `<th>${escapeHtml(title)}</th>`).join('')}</tr></thead><tbody>` +
     row(own, accuracy, baselines, '') +
     others.map((one) => row(one.network, one.accuracy, one.baselines, rateNote(one.learningRate))).join('') +

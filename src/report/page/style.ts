@@ -49,6 +49,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 .results .own { color: var(--accent); }
 .results .meter { width: 34%; }
 .classes .meter { width: 68%; }
+.many .number { white-space: normal; min-width: 4.2em; } .many td, .many th { padding-right: 8px; }
 .meter span { display: block; position: relative; height: 12px; border-radius: 6px; background: var(--code); }
 .meter i { position: absolute; inset: 0 auto 0 0; border-radius: 6px; background: var(--bar); }
 .meter u { position: absolute; top: 5px; height: 2px; background: var(--ink); opacity: 0.55; }
@@ -72,10 +73,10 @@ footer { margin-top: 56px; color: var(--soft); font-size: 13px; border-top: 1px 
   main { padding: 24px 16px 48px; }
   h2 { margin-top: 40px; }
   .images.loose, .images.loose.many { grid-template-columns: repeat(auto-fill, minmax(max(54px, 17%), 1fr)); gap: 6px; }
-  .results thead, .results .networks, .results .rate { display: none; }
-  .results tr { display: grid; grid-template-columns: 1fr auto; column-gap: 12px; border-bottom: 1px solid var(--line); padding: 10px 0; }
-  .results tr:last-child { border-bottom: 0; }
-  .results td { border: 0; padding: 0; }
+  .results:not(.many) thead, .results .networks, .results .rate { display: none; }
+  .results:not(.many) tr { display: grid; grid-template-columns: 1fr auto; column-gap: 12px; border-bottom: 1px solid var(--line); padding: 10px 0; }
+  .results:not(.many) tr:last-child { border-bottom: 0; }
+  .results:not(.many) td { border: 0; padding: 0; }
   .results td.meter { grid-column: 1 / -1; order: 1; width: auto; padding-top: 6px; }
   .chart { font-size: 16px; }
   .card { padding: 12px 12px; }
