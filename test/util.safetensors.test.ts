@@ -178,6 +178,13 @@ describe('reading refuses', () => {
     expect(decodeSafetensors(file(text)).metadata.a).toHaveLength(5_000_000);
   });
 
+  test('nothing of a Buffer, which stays as it is', () => {
+    const whole = encodeSafetensors({ x: { shape: [2], data: Float32Array.of(1, 2) } }, {});
+    const buffer = Buffer.from(whole);
+    decodeSafetensors(buffer);
+    expect(buffer.equals(whole)).toBe(true);
+  });
+
   test('every changed bit, where there is a checksum', () => {
     const whole = encodeSafetensors(
       { x: { shape: [5], data: Float32Array.of(1, 2, 3, 4, 5) } },

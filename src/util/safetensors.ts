@@ -82,7 +82,8 @@ export function encodeSafetensors(
 
 /** Where the checksum of a file stands, and what it should be; undefined where it has none. */
 function checksumOf(bytes: Uint8Array, dataStart: number): { at: number; computed: string } | undefined {
-  const header = bytes.slice(0, dataStart);
+  // A copy; slice() of a Buffer of Node would be a view.
+  const header = new Uint8Array(bytes.subarray(0, dataStart));
   const key = `"${CHECKSUM}":"`;
   // One character a byte. Inside a string of JSON the quotes would have a backslash before them.
   const found = new TextDecoder('latin1').decode(header).indexOf(key);
