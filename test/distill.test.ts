@@ -1,13 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { generateDigits } from '../src/data/digits.js';
+import { SplitOnDevice } from '../src/data/on-device.js';
 import type { Device } from '../src/engine/device.js';
 import { openDevice } from '../src/engine/open.js';
+import { ReferenceDevice } from '../src/engine/reference.js';
 import { decodeArtefact, encodeArtefact } from '../src/eval/artefact.js';
 import { defaultBaselines } from '../src/eval/baselines/index.js';
 import { decodeCheckpoint, encodeCheckpoint } from '../src/eval/checkpoint.js';
 import { type Checkpoint, distill } from '../src/eval/distill.js';
 import { evaluate } from '../src/eval/evaluate.js';
 import { type DistillOptions, outerLoopOptions, resolveOptions } from '../src/eval/options.js';
+import { recordOuterStep } from '../src/methods/outer-loop.js';
 import { LimbeckError } from '../src/util/errors.js';
 
 const dataset = generateDigits({ train: 600, validation: 200, test: 300 });
@@ -242,4 +245,13 @@ test('first learning rates: three for the default run, else one that suits the o
   expect(() => outerLoopOptions(many, dataset)).toThrow(
     /innerLr has 3 values, expected one: the inner steps share/,
   );
+});
+
+test('which inner steps are kept reaches the program', async () => {
+  const split = await SplitOnDevice.upload(new ReferenceDevice(), dataset, dataset.train);
+  const steps = (keep: 'none' | 'small' | 'all') =>
+    recordOuterStep(outerLoopOptions(resolveOptions({ network: 'mlp', keep }), dataset), split).steps.length;
+  expect(steps('none')).toBeGreaterThan(steps('small'));
+  expect(steps('none')).toBeGreaterThan(steps('all'));
+  split.dispose();
 });

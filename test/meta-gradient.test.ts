@@ -234,6 +234,15 @@ test.each(['cpu', 'reference'] as const)('%s: what is kept changes no bit', asyn
   await device.dispose();
 });
 
+test('of large steps all are kept, the last, or none', () => {
+  const network = createNetwork({ name: 'convnet', inputShape: [3, 16, 16], classes: 10, width: 8 });
+  const steps = (keep: Keep) =>
+    recordMetaGradient({ network, members: 1, n: 10, B: 160, steps: 4, epochs: 1, keep }).steps.length;
+  const [none, small, all] = (['none', 'small', 'all'] as const).map(steps);
+  expect((none - all) / 4).toBeGreaterThan(10);
+  expect(none - small).toBe((none - all) / 4);
+});
+
 test('small steps are kept whole, up to 128 MiB of them', () => {
   const network = createNetwork({ name: 'lenet', inputShape: [1, 28, 28], classes: 10 });
   const program = (epochs: number) =>

@@ -87,18 +87,18 @@ describe('the bytes', () => {
 
   test('of the smallest file', () => {
     expect(Buffer.from(encodeSafetensors({}, {})).toString('latin1')).toBe(
-      '(\0\0\0\0\0\0\0{"__metadata__":{"crc32":"e583251b"}}   ',
+      '0\0\0\0\0\0\0\0{"__metadata__":{"limbeck.crc32":"77ec0294"}}   ',
     );
   });
 
   test('with a checksum of all of it, which readers do not see', () => {
     const data = new TextEncoder().encode('123456789');
-    const bytes = encodeSafetensors({ x: { shape: [9], data } }, { ä: '"crc32":"' });
+    const bytes = encodeSafetensors({ x: { shape: [9], data } }, { 'a"limbeck.crc32': 'hi', 1: 'ä' });
     const text = Buffer.from(bytes).toString('latin1');
-    const [, sum] = /"crc32":"([0-9a-f]{8})"/.exec(text)!;
+    const [, sum] = /^.{8}{"__metadata__":{"limbeck.crc32":"([0-9a-f]{8})"/s.exec(text)!;
     const without = crc32(Buffer.from(text.replace(sum, '00000000'), 'latin1'));
     expect(without.toString(16).padStart(8, '0')).toBe(sum);
-    expect({ ...decodeSafetensors(bytes).metadata }).toEqual({ ä: '"crc32":"' });
+    expect({ ...decodeSafetensors(bytes).metadata }).toEqual({ 'a"limbeck.crc32': 'hi', 1: 'ä' });
   });
 });
 
@@ -120,7 +120,7 @@ describe('writing refuses', () => {
 
   test('metadata that is not text', () => {
     expect(() => encodeSafetensors({}, { seed: 3 as unknown as string })).toThrow(/"seed" is a number/);
-    expect(() => encodeSafetensors({}, { crc32: '0' })).toThrow(/crc32, which is computed/);
+    expect(() => encodeSafetensors({}, { 'limbeck.crc32': '0' })).toThrow(/limbeck.crc32, which is computed/);
   });
 });
 
@@ -190,10 +190,10 @@ describe('reading refuses', () => {
       { x: { shape: [5], data: Float32Array.of(1, 2, 3, 4, 5) } },
       { mean: '0.5' },
     );
-    const key = Buffer.from(whole).indexOf('crc32');
+    const key = Buffer.from(whole).indexOf('limbeck.crc32');
     for (let at = 0; at < whole.length; at++) {
       // Under another name it is no checksum.
-      if (at >= key && at < key + 5) continue;
+      if (at >= key && at < key + 13) continue;
       for (let bit = 0; bit < 8; bit++) {
         const bytes = Uint8Array.from(whole);
         bytes[at] ^= 1 << bit;
@@ -205,6 +205,17 @@ describe('reading refuses', () => {
     const bytes = Uint8Array.from(whole);
     bytes[bytes.length - 1] ^= 1;
     expect(() => decodeSafetensors(bytes)).toThrow(/checksum is [0-9a-f]{8}, its metadata says [0-9a-f]{8}/);
+  });
+
+  test('a checksum that another program has carried on is no checksum', () => {
+    const json = (sum: string) => `{"__metadata__":{"limbeck.crc32": "${sum}"}}`;
+    for (const sum of ['', 'deadbeef', 'no'])
+      expect({ ...decodeSafetensors(file(json(sum))).metadata }).toEqual({});
+    for (const text of [
+      '{"__metadata__":{"limbeck.crc32":""}}',
+      '{"__metadata__":{"a":"b","limbeck.crc32":"deadbeef"}}',
+    ])
+      expect(Object.keys(decodeSafetensors(file(text)).tensors)).toEqual([]);
   });
 
   test('every truncation', () => {

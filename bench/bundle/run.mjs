@@ -65,7 +65,9 @@ if (flags.help || unknown.length || !(limit > 0)) {
   console.log(unknown.length ? `there is no stage ${unknown.join(', ')}\n${help}` : help);
   process.exit(flags.help ? 0 : 2);
 }
-const chosen = positionals.length && !positionals.includes('all') ? positionals : all;
+// Half precision is of GPUs alone.
+const usual = all.filter((name) => name !== 'half' || flags.device.startsWith('webgpu'));
+const chosen = positionals.length && !positionals.includes('all') ? positionals : usual;
 
 mkdirSync(out, { recursive: true });
 const summary = { date: new Date().toISOString(), processor: cpus()[0].model.trim(), stages: {} };

@@ -13,7 +13,7 @@ function conformance(title, precision) {
     args: ({ device, members, checks }, out) => [
       script('bench/conformance/run.mjs'),
       ...['--device', device, '--precision', precision, '--members', members, '--json', file(out)],
-      ...(checks ? ['--only', checks] : []),
+      ...(checks && precision === 'single' ? ['--only', checks] : []),
     ],
     results: (out) => json(file(out)),
     markdown: ({ refused, device, agree, differ, finished }) =>

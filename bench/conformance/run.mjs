@@ -29,6 +29,8 @@ async function open() {
     return await openDevice(flags.device, { precision: flags.precision });
   } catch (error) {
     if (flags.precision !== 'half' || error.code !== 'ERR_DEVICE') throw error;
+    // A device that cannot be opened at all is one.
+    await (await openDevice(flags.device)).dispose();
     console.log(`not made: ${error.message}`);
     if (flags.json) writeFileSync(flags.json, JSON.stringify({ refused: error.message }, null, 1));
     process.exit(0);

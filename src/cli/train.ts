@@ -130,7 +130,7 @@ export const command: Command = {
           `${protocol}\n  test accuracy ${accuracyText(testAccuracy)} (validation ${accuracyText(validationAccuracy)})\n`,
         );
         const guessing = 100 / data.classes;
-        if (testAccuracy.mean < 1.5 * guessing)
+        if (testAccuracy.mean < guessing + (100 - guessing) / 10)
           terminal.say(
             `That is little better than guessing (${guessing.toFixed(1)} %): another --lr or more --epochs may help.`,
           );

@@ -39,7 +39,13 @@ const fieldNames = {
   train: true,
   validation: true,
   test: true,
-} satisfies Record<keyof ArrayDataset, true>;
+  // Of a data set, from which one of arrays may be made; they follow from the arrays here.
+  classNames: true,
+  mean: true,
+  std: true,
+  zca: true,
+  splitNote: true,
+} satisfies Record<keyof ArrayDataset | keyof Dataset, true>;
 
 /**
  * A data set from arrays in memory. Bytes and float32 images are used as they are, not copied, unless a

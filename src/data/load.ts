@@ -107,6 +107,8 @@ export async function loadDataset(nameOrPath: string, options: LoadOptions = {})
       'ERR_OPTION',
       `loadDataset: the data set is ${shown(nameOrPath)}, expected a name or the path of a file or folder`,
     );
+  if (typeof options !== 'object' || options === null)
+    throw new LimbeckError('ERR_OPTION', `loadDataset: options is ${shown(options)}, expected an object`);
   const { zca, ...rest } = options;
   const dataset = await loadFormat(nameOrPath, rest);
   return zca ? whiten(dataset) : dataset;

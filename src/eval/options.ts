@@ -20,7 +20,7 @@ import {
   type Training,
 } from '../train/training.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
-import { expectOptions } from '../util/expect.js';
+import { expectOptions, shown } from '../util/expect.js';
 
 /** Everything that shapes a distillation run; what is left out takes the default. JSON-serialisable. */
 export interface DistillOptions {
@@ -92,7 +92,7 @@ export interface DistillOptions {
   /** Networks the result is evaluated with (random initialisation). */
   readonly networks?: number;
   /**
-   * Which inner steps are not computed again on the way back: `none`, `small` ones up to 128 MiB, or `all`: fastest, with the memory
+   * Which inner steps are not computed again on the way back: `none`, `small` ones up to 128 MiB and the last, or `all`: fastest, with the memory
    * of a tape.
    */
   readonly keep?: Keep;
@@ -253,8 +253,11 @@ export function expectedFor(name: keyof DistillOptions, value: unknown): string 
   return checks[name](value as never);
 }
 
-/** Fills in defaults; throws ERR_OPTION naming the first option that is unknown or out of range. `where` it was given, for people. */
-export function resolveOptions(given: DistillOptions, where = 'distill'): ResolvedOptions {
+/** Fills in defaults; throws ERR_OPTION naming the first option that is unknown or out of range. */
+export const resolveOptions = (given: DistillOptions): ResolvedOptions => resolveOptionsOf('distill', given);
+
+/** The same for options that were given to `where`. */
+export function resolveOptionsOf(where: string, given: DistillOptions): ResolvedOptions {
   expectOptions(where, given, checks);
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined) continue;
@@ -262,7 +265,7 @@ export function resolveOptions(given: DistillOptions, where = 'distill'): Resolv
     if (expected)
       throw new LimbeckError(
         'ERR_OPTION',
-        `option ${name} is ${typeof value === 'number' ? value : JSON.stringify(value)}, expected ${expected}`,
+        `option ${name} is ${typeof value === 'object' ? JSON.stringify(value) : shown(value)}, expected ${expected}`,
       );
   }
   const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));

@@ -6,7 +6,7 @@ import { OuterLoop } from '../methods/outer-loop.js';
 import { LimbeckError } from '../util/errors.js';
 import { aDataset, aDevice, expectArgument, expectOptions } from '../util/expect.js';
 import { owning } from '../util/owned.js';
-import { type DistillOptions, outerLoopOptions, resolveOptions } from './options.js';
+import { type DistillOptions, outerLoopOptions, resolveOptionsOf } from './options.js';
 
 /** Milliseconds. */
 export interface Times {
@@ -54,7 +54,7 @@ export async function profileStep(
   if (!device.peak)
     throw new LimbeckError('ERR_DEVICE', `the device is ${device.description}, and only cpu times each step`);
   const measurePeak = device.peak.bind(device);
-  const options = resolveOptions(given, 'profileStep');
+  const options = resolveOptionsOf('profileStep', given);
   // Every run is an outer step of its own, and each needs its row in the table of rates.
   const iterations = Math.max(options.iterations, warmUp + 2 * repeats);
   const loopOptions = outerLoopOptions({ ...options, iterations }, dataset);

@@ -1,6 +1,6 @@
 import type { Reading } from '../data/load.js';
 import { LimbeckError } from '../util/errors.js';
-import { defaults, formerly, type ResolvedOptions, resolveOptions } from './options.js';
+import { defaults, formerly, type ResolvedOptions, resolveOptionsOf } from './options.js';
 
 /**
  * What a file says about itself, read field by field: the file may be damaged or of another program, and nothing in
@@ -108,7 +108,7 @@ export class StoredFields {
     const missing = Object.keys(defaults).filter((option) => !Object.hasOwn(fields, option));
     if (missing.length) throw damaged(this.file, `${this.#path(name)} lacks ${missing.join(', ')}`);
     try {
-      return resolveOptions(fields, '');
+      return resolveOptionsOf('', fields);
     } catch (cause) {
       throw damaged(this.file, `${this.#path(name)}: ${(cause as Error).message}`, cause);
     }

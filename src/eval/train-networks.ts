@@ -130,7 +130,7 @@ export async function trainNetworks(
       const start = { firstMember: first % 10 };
       await tensors.theta.write(await heldOutNetworks(device, network, members, seed, draw, start));
       const kept = Math.min(members, networks - first);
-      const values = await trainPopulation(executable, tensors, validation, (epoch, accuracies) => {
+      const values = await trainPopulation(executable, tensors, kept, validation, (epoch, accuracies) => {
         const mean = summarise(accuracies.slice(0, kept)).mean;
         options.onProgress?.({
           network: first,
@@ -170,8 +170,9 @@ export async function trainNetworks(
   });
 
   /** ERR_DIVERGED where parameters are not: training only goes on from there. */
-  async function checkFinite(theta: Tensor, epoch: number): Promise<void> {
-    if ((await theta.read()).every(Number.isFinite)) return;
+  async function checkFinite(theta: Tensor, kept: number, epoch: number): Promise<void> {
+    const all = (await theta.read()) as Float32Array;
+    if (all.subarray(0, kept * network.count).every(Number.isFinite)) return;
     throw new LimbeckError(
       'ERR_DIVERGED',
       `training on ${dataset.name} diverged in epoch ${epoch}: parameters are not finite; a learning rate below ${learningRate} may help`,
@@ -182,6 +183,7 @@ export async function trainNetworks(
   async function trainPopulation(
     executable: Executable,
     tensors: Readonly<Record<string, Tensor>>,
+    kept: number,
     validation: Scoring,
     report: (epoch: number, accuracies: readonly number[]) => void,
   ): Promise<number[]> {
@@ -191,7 +193,7 @@ export async function trainNetworks(
     let accuracies: number[] = [];
     for (let epoch = 1; epoch <= training.epochs; epoch++) {
       await executable.run({ times: perEpoch, signal });
-      await checkFinite(tensors.theta, epoch);
+      await checkFinite(tensors.theta, kept, epoch);
       const right = await validation.run(members, signal);
       accuracies = right.map((byClass) => percentRight(byClass, dataset.validation.count));
       report(epoch, accuracies);

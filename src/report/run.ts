@@ -15,7 +15,7 @@ import {
   evaluate,
   protocolName,
 } from '../eval/evaluate.js';
-import { type DistillOptions, outerLoopOptions, resolveOptions } from '../eval/options.js';
+import { type DistillOptions, outerLoopOptions, resolveOptionsOf } from '../eval/options.js';
 import { writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 import { aDataset, aDevice, expectArgument, expectOptions } from '../util/expect.js';
@@ -102,7 +102,7 @@ export async function distillToFolder(
   expectArgument('distillToFolder', 'dataset', dataset, 'imageShape', aDataset);
   expectOptions('distillToFolder', control, { ...controls, force: true, origin: true });
   const { force, origin, reason } = control;
-  const options = resolveOptions(given, 'distillToFolder');
+  const options = resolveOptionsOf('distillToFolder', given);
   // Everything that can be wrong is found before the folder is made.
   outerLoopOptions(options, dataset);
   const config: RunConfig = { ...origin, device: origin?.device ?? device.engine, options };

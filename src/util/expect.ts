@@ -45,7 +45,7 @@ export function expectOptions(where: string, options: unknown, known: object): v
   for (const [name, value] of Object.entries(options)) {
     const listens = /^on[A-Z]/.test(name) && typeof value !== 'function';
     const stops = name === 'signal' && !(typeof value === 'object' && value !== null && 'aborted' in value);
-    if (value !== undefined && (listens || stops))
+    if (value !== undefined && value !== null && (listens || stops))
       throw new LimbeckError(
         'ERR_OPTION',
         `${prefix}${name} is ${shown(value)}, expected ${listens ? 'a function' : 'the signal of an AbortController'}`,

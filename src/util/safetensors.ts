@@ -34,10 +34,11 @@ const PREFIX_BYTES = 8;
 const MAX_HEADER_BYTES = 100_000_000;
 const METADATA = '__metadata__';
 /**
- * In the metadata: the checksum of the file in hexadecimal, computed with zeros in its own place. The format has none; other
- * readers take it for a remark.
+ * The first of the metadata: the checksum of the file in hexadecimal, computed with zeros in its own place. The format has none;
+ * other readers take it for a remark, and what they write has it elsewhere, where it says nothing.
  */
-const CHECKSUM = 'crc32';
+const CHECKSUM = 'limbeck.crc32';
+const CHECKED = `{"${METADATA}":{"${CHECKSUM}":"`;
 const NONE = '00000000';
 
 interface Entry {
@@ -54,7 +55,7 @@ interface Entry {
  * a checksum of the file beside what is given.
  *
  * @throws ERR_SHAPE when a shape does not match its data; ERR_OPTION for the reserved names `__metadata__` and, in the
- * metadata, `crc32`, or a metadata value that is not a string
+ * metadata, `limbeck.crc32`, or a metadata value that is not a string
  */
 export function encodeSafetensors(
   tensors: Readonly<Record<string, StoredTensor<WritableData>>>,
@@ -64,7 +65,7 @@ export function encodeSafetensors(
     throw new LimbeckError('ERR_OPTION', `Metadata has ${CHECKSUM}, which is computed; leave it out.`);
   const entries = placeTensors(tensors);
   const dataBytes = entries.reduce((sum, entry) => Math.max(sum, entry.end), 0);
-  const header = new TextEncoder().encode(headerText(entries, { ...metadata, [CHECKSUM]: NONE }));
+  const header = new TextEncoder().encode(headerText(entries, metadata));
   const headerBytes = Math.ceil(header.length / 8) * 8;
 
   const file = new Uint8Array(PREFIX_BYTES + headerBytes + dataBytes);
@@ -75,23 +76,18 @@ export function encodeSafetensors(
     const { buffer, byteOffset, byteLength } = tensors[name].data;
     file.set(new Uint8Array(buffer, byteOffset, byteLength), PREFIX_BYTES + headerBytes + begin);
   }
-  const checksum = checksumOf(file, PREFIX_BYTES + headerBytes)!;
-  file.set(new TextEncoder().encode(checksum.computed), checksum.at);
+  const checksum = checksumOf(file, PREFIX_BYTES + headerBytes);
+  file.set(new TextEncoder().encode(checksum), PREFIX_BYTES + CHECKED.length);
   return file;
 }
 
-/** Where the checksum of a file stands, and what it should be; undefined where it has none. */
-function checksumOf(bytes: Uint8Array, dataStart: number): { at: number; computed: string } | undefined {
+/** What the checksum of a file should be. */
+function checksumOf(bytes: Uint8Array, dataStart: number): string {
   // A copy; slice() of a Buffer of Node would be a view.
   const header = new Uint8Array(bytes.subarray(0, dataStart));
-  const key = `"${CHECKSUM}":"`;
-  // One character a byte. Inside a string of JSON the quotes would have a backslash before them.
-  const found = new TextDecoder('latin1').decode(header).indexOf(key);
-  if (found < 0) return undefined;
-  const at = found + key.length;
-  header.set(new TextEncoder().encode(NONE), at);
+  header.set(new TextEncoder().encode(NONE), PREFIX_BYTES + CHECKED.length);
   const computed = crc32(bytes.subarray(dataStart), crc32(header));
-  return { at, computed: computed.toString(16).padStart(NONE.length, '0') };
+  return computed.toString(16).padStart(NONE.length, '0');
 }
 
 /** Checks each tensor and gives it its place; in the order given. */
@@ -154,8 +150,8 @@ function headerText(entries: readonly Entry[], metadata: Readonly<Record<string,
   const fields = entries.map(({ name, dtype, shape, begin, end }) => {
     return `${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [begin, end] })}`;
   });
-  fields.unshift(`"${METADATA}":${JSON.stringify(metadata)}`);
-  return `{${fields.join(',')}}`;
+  const others = JSON.stringify(metadata).slice(1, -1);
+  return `${CHECKED}${NONE}"${others && `,${others}`}}${fields.map((field) => `,${field}`).join('')}}`;
 }
 
 /**
@@ -165,12 +161,12 @@ function headerText(entries: readonly Entry[], metadata: Readonly<Record<string,
  * @throws ERR_FILE_FORMAT for every other content, naming what is wrong with it
  */
 export function decodeSafetensors(bytes: Uint8Array): SafetensorsContent {
-  if (!(bytes instanceof Uint8Array))
+  if (!ArrayBuffer.isView(bytes) || bytes.BYTES_PER_ELEMENT !== 1)
     throw new LimbeckError(
       'ERR_OPTION',
       `The file is ${shown(bytes)}, expected its bytes: await readFile(path)`,
     );
-  const { header, dataStart } = readHeader(bytes);
+  const { text, header, dataStart } = readHeader(bytes);
   const metadata: Record<string, string> = Object.create(null);
   const entries: Entry[] = [];
   for (const [name, value] of Object.entries(header)) {
@@ -180,7 +176,7 @@ export function decodeSafetensors(bytes: Uint8Array): SafetensorsContent {
   checkLayout(entries, bytes.length - dataStart);
   const { [CHECKSUM]: expected } = metadata;
   delete metadata[CHECKSUM];
-  const computed = expected === undefined ? undefined : checksumOf(bytes, dataStart)?.computed;
+  const computed = isChecked(text) ? checksumOf(bytes, dataStart) : expected;
   if (computed !== expected)
     throw new LimbeckError(
       'ERR_FILE_FORMAT',
@@ -199,7 +195,17 @@ export function decodeSafetensors(bytes: Uint8Array): SafetensorsContent {
   return { tensors, metadata };
 }
 
-function readHeader(bytes: Uint8Array): { header: Record<string, unknown>; dataStart: number } {
+/** Whether a header begins with a checksum. */
+const isChecked = (text: string): boolean =>
+  text.startsWith(CHECKED) && text[CHECKED.length + NONE.length] === '"';
+
+interface Header {
+  readonly text: string;
+  readonly header: Record<string, unknown>;
+  readonly dataStart: number;
+}
+
+function readHeader(bytes: Uint8Array): Header {
   if (bytes.length < PREFIX_BYTES) {
     throw broken(`it has ${bytes.length} bytes, but the header length alone takes ${PREFIX_BYTES}`);
   }
@@ -225,7 +231,7 @@ function readHeader(bytes: Uint8Array): { header: Record<string, unknown>; dataS
   if (!isObject(header)) throw broken('its header is not a JSON object');
   const twice = repeatedKey(text);
   if (twice !== undefined) throw broken(`its header names ${brief(twice)} twice`);
-  return { header, dataStart };
+  return { text, header, dataStart };
 }
 
 /**

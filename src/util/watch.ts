@@ -1,5 +1,5 @@
 import { LimbeckError } from './errors.js';
-import { shown } from './expect.js';
+import { expectOptions, shown } from './expect.js';
 
 /** Work under way, as something to iterate over: see `watch`. */
 export interface Watched<Event, Result> extends AsyncIterable<Event> {
@@ -27,6 +27,7 @@ export function watch<Event, Result>(
       'ERR_OPTION',
       `watch: work is ${shown(work)}, expected a function (onProgress, signal) that begins it and gives its promise`,
     );
+  expectOptions('watch', options, { signal: true });
   const stop = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
   let newest: { readonly event: Event } | undefined;
