@@ -12,7 +12,7 @@ import { biased } from '../src/engine/webgpu/passes/biased.js';
 import { rectified } from '../src/engine/webgpu/passes/rectified.js';
 import { tiled } from '../src/engine/webgpu/passes/tiled.js';
 import type { Tile } from '../src/engine/webgpu/tiles.js';
-import { expectCaseAgrees } from './harness/cases.js';
+import { expectCaseAgrees, loadingBy } from './harness/cases.js';
 import {
   biasedCases,
   followedCases,
@@ -30,14 +30,11 @@ afterAll(() => device?.dispose());
 
 /** The device, with programs changed before it loads them; `expected` is what the last kernels are then. */
 function changing(change: (program: Program) => Program, expected: RegExp): Device {
-  const changed = Object.create(device) as Device;
-  changed.tensor = (...values) => device.tensor(...values);
-  changed.load = async (program, bindings) => {
+  return loadingBy(device, async (program, bindings) => {
     const executable = await device.load(change(program), bindings);
     expect(executable.program.steps.map(({ kernel }) => kernel.name).join()).toMatch(expected);
     return executable;
-  };
-  return changed;
+  });
 }
 
 test('there is a case for every kernel that rectifies', () => {

@@ -14,7 +14,7 @@ import type { WebgpuDevice } from '../src/engine/webgpu/device.js';
 import { tiledKernels } from '../src/engine/webgpu/ops/tiled.js';
 import { tiled } from '../src/engine/webgpu/passes/tiled.js';
 import * as plan from '../src/engine/webgpu/tiles.js';
-import { expectCaseAgrees, prepareCase, runCase } from './harness/cases.js';
+import { expectCaseAgrees, loadingBy, prepareCase, runCase } from './harness/cases.js';
 import { tileName } from './harness/products.js';
 
 const { tiles } = plan;
@@ -59,15 +59,12 @@ test.each([...tiles, ...quick].map((tile) => [tileName(tile), tile] as const))(
 
 /** A device that computes products in one tiling, and only so. */
 function inTiles(device: Device, tiling: plan.Tiling): Device {
-  const changed = Object.create(device) as Device;
-  changed.tensor = (...values) => device.tensor(...values);
-  changed.load = (program, bindings) => {
+  return loadingBy(device, (program, bindings) => {
     const own = tiled(program, () => tiling);
     own.validate();
     expect(own.steps.filter(({ kernel }) => kernel.name in tiledKernels)).toEqual([]);
     return device.load(own, bindings);
-  };
-  return changed;
+  });
 }
 
 test('the steps of a program in tiles are what they were, pieces included', async () => {

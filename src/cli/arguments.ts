@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { suggestion } from '../util/closest.js';
 import { LimbeckError } from '../util/errors.js';
+import { written } from '../util/expect.js';
 import { flagOf, type Option } from './options.js';
 
 export type Values = Record<string, unknown>;
@@ -95,12 +96,9 @@ export function checkNumber(option: Option, where: string, value: unknown): numb
     if (isNumber && Number.isSafeInteger(value) && value >= least) return value;
     throw new LimbeckError(
       'ERR_OPTION',
-      `${where} is ${shown(value)}, expected a whole number of at least ${least}${Number(value) > least ? ' and below 2^53' : ''}`,
+      `${where} is ${written(value)}, expected a whole number of at least ${least}${Number(value) > least ? ' and below 2^53' : ''}`,
     );
   }
   if (isNumber) return value;
-  throw new LimbeckError('ERR_OPTION', `${where} is ${shown(value)}, expected a number`);
+  throw new LimbeckError('ERR_OPTION', `${where} is ${written(value)}, expected a number`);
 }
-
-/** As it was given: numbers bare, everything else as JSON. */
-export const shown = (value: unknown): string => JSON.stringify(value) ?? String(value);

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { suggestion } from '../util/closest.js';
 import { LimbeckError } from '../util/errors.js';
-import { checkNumber, shown, type Values } from './arguments.js';
+import { written } from '../util/expect.js';
+import { checkNumber, type Values } from './arguments.js';
 import type { Option } from './options.js';
 
 /** Reads a configuration file: the names of the options in camelCase, with values as JSON. */
@@ -25,7 +26,7 @@ export async function readConfig(path: string, options: readonly Option[]): Prom
   if (typeof content !== 'object' || content === null || Array.isArray(content))
     throw new LimbeckError(
       'ERR_FILE_FORMAT',
-      `${path} holds ${Array.isArray(content) ? 'a list' : shown(content)}, expected an object such as {"steps": 10}`,
+      `${path} holds ${Array.isArray(content) ? 'a list' : written(content)}, expected an object such as {"steps": 10}`,
     );
   const byName = new Map(options.map((option) => [option.name, option]));
   for (const [name, value] of Object.entries(content)) {
@@ -42,14 +43,14 @@ export async function readConfig(path: string, options: readonly Option[]): Prom
     else if (option.kind === 'numbers') for (const one of [value].flat()) checkNumber(option, where, one);
     else if (option.kind === 'switch') {
       if (typeof value !== 'boolean')
-        throw new LimbeckError('ERR_OPTION', `${where} is ${shown(value)}, expected true or false`);
+        throw new LimbeckError('ERR_OPTION', `${where} is ${written(value)}, expected true or false`);
     }
     // These may say more than a word: {"kind": "step", "factor": 0.5}, {"name": "custom", "layers": [...]}.
     else if (
       typeof value !== 'string' &&
       !(['schedule', 'network'].includes(name) && typeof value === 'object')
     )
-      throw new LimbeckError('ERR_OPTION', `${where} is ${shown(value)}, expected text: ${option.value}`);
+      throw new LimbeckError('ERR_OPTION', `${where} is ${written(value)}, expected text: ${option.value}`);
   }
   return { ...content };
 }

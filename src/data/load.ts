@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { LimbeckError } from '../util/errors.js';
-import { shown } from '../util/expect.js';
+import { expectObject, shown } from '../util/expect.js';
 import { isArrayFolder, loadArrayFile } from './array-files.js';
 import { isCifar, loadCifar } from './cifar.js';
 import { isCsvFolder, loadCsv } from './csv.js';
@@ -107,8 +107,7 @@ export async function loadDataset(nameOrPath: string, options: LoadOptions = {})
       'ERR_OPTION',
       `loadDataset: the data set is ${shown(nameOrPath)}, expected a name or the path of a file or folder`,
     );
-  if (typeof options !== 'object' || options === null)
-    throw new LimbeckError('ERR_OPTION', `loadDataset: options is ${shown(options)}, expected an object`);
+  expectObject('loadDataset', options);
   const { zca, ...rest } = options;
   const dataset = await loadFormat(nameOrPath, rest);
   return zca ? whiten(dataset) : dataset;

@@ -56,13 +56,18 @@ export function elements(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
+/** Whether the parts of two views are the same pieces of memory, of one slot or of two alike. */
+export function sameParts(a: View, b: View): boolean {
+  return (
+    a.offset === b.offset &&
+    a.members === b.members &&
+    a.stride === b.stride &&
+    elements(a.shape) === elements(b.shape)
+  );
+}
+
 /** Whether two views are the same elements, whatever their shapes. */
-export const sameElements = (a: View, b: View): boolean =>
-  a.slot === b.slot &&
-  a.offset === b.offset &&
-  a.members === b.members &&
-  a.stride === b.stride &&
-  elements(a.shape) === elements(b.shape);
+export const sameElements = (a: View, b: View): boolean => a.slot === b.slot && sameParts(a, b);
 
 /** A piece of `shape` starting `offset` elements into every member of `view`. */
 export function slice(view: View, offset: number, shape: readonly number[]): View {
@@ -111,7 +116,10 @@ export class Program {
     return this.steps.reduce((sum, step) => sum + step.kernel.flops(step.sizes, step.operands), 0);
   }
 
-  /** Bytes the slots need on the `webgpu` engine at most: it may make fewer of them; on `cpu`, where they lie closer, less (see `planArena`). */
+  /**
+   * Bytes the slots need on the `webgpu` engine at most: it may make fewer of them; on `cpu`, where they lie closer, less (see
+   * `planArena`).
+   */
   bytes(): ProgramBytes {
     const external = this.slots
       .filter((slot) => slot.external)

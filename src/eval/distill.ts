@@ -3,7 +3,7 @@ import { SplitOnDevice } from '../data/on-device.js';
 import type { Device, Numbers } from '../engine/device.js';
 import { type DistilledArrays, OuterLoop } from '../methods/outer-loop.js';
 import { LimbeckError } from '../util/errors.js';
-import { aDataset, aDevice, expectArgument, expectOptions } from '../util/expect.js';
+import { expectDataset, expectDevice, expectOptions } from '../util/expect.js';
 import { type Owned, owning } from '../util/owned.js';
 import type { DistilledSet } from './evaluate.js';
 import { Evaluator, heldOutNetworks } from './evaluator.js';
@@ -139,8 +139,8 @@ export async function distill(
   given: DistillOptions = {},
   control: DistillControl = {},
 ): Promise<Distillation> {
-  expectArgument('distill', 'device', device, 'engine', aDevice);
-  expectArgument('distill', 'dataset', dataset, 'imageShape', aDataset);
+  expectDevice('distill', device);
+  expectDataset('distill', dataset);
   expectOptions('distill', control, controls);
   const options = control.resume ? control.resume.options : resolveOptions(given);
   const loopOptions = outerLoopOptions(options, dataset);

@@ -5,7 +5,7 @@ import { createNetwork, type NetworkOptions } from '../networks/index.js';
 import { type NetworkSpec, networkTitle, printNetworkSpec } from '../networks/spec.js';
 import { plainTraining, type Training, trainingName } from '../train/training.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
-import { aDataset, aDevice, expectArgument, expectOptions, shown } from '../util/expect.js';
+import { expectArgument, expectDataset, expectDevice, expectOptions, shown } from '../util/expect.js';
 import { baselines, checkBaselines, defaultBaselines, neighbourBaselines } from './baselines/index.js';
 import { nearestNeighbours } from './baselines/nearest-neighbours.js';
 import { Comparison, type NetworkAccuracy } from './comparison.js';
@@ -160,8 +160,8 @@ export async function evaluate(
   set: DistilledSet,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
-  expectArgument('evaluate', 'device', device, 'engine', aDevice);
-  expectArgument('evaluate', 'dataset', dataset, 'imageShape', aDataset);
+  expectDevice('evaluate', device);
+  expectDataset('evaluate', dataset);
   expectArgument(
     'evaluate',
     'set',

@@ -20,7 +20,7 @@ import {
   type Training,
 } from '../train/training.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
-import { expectOptions, shown } from '../util/expect.js';
+import { expectOptions, written } from '../util/expect.js';
 
 /** Everything that shapes a distillation run; what is left out takes the default. JSON-serialisable. */
 export interface DistillOptions {
@@ -92,8 +92,8 @@ export interface DistillOptions {
   /** Networks the result is evaluated with (random initialisation). */
   readonly networks?: number;
   /**
-   * Which inner steps are not computed again on the way back: `none`, `small` ones up to 128 MiB and the last, or `all`: fastest, with the memory
-   * of a tape.
+   * Which inner steps are not computed again on the way back: `none`, `small` ones up to 128 MiB and the last, or `all`: fastest,
+   * with the memory of a tape.
    */
   readonly keep?: Keep;
 }
@@ -263,10 +263,7 @@ export function resolveOptionsOf(where: string, given: DistillOptions): Resolved
     if (value === undefined) continue;
     const expected = expectedFor(name as keyof DistillOptions, value);
     if (expected)
-      throw new LimbeckError(
-        'ERR_OPTION',
-        `option ${name} is ${typeof value === 'object' ? JSON.stringify(value) : shown(value)}, expected ${expected}`,
-      );
+      throw new LimbeckError('ERR_OPTION', `option ${name} is ${written(value)}, expected ${expected}`);
   }
   const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const resolved: ResolvedOptions = { ...defaults, ...defined };

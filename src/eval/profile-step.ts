@@ -4,7 +4,7 @@ import type { Device, Executable, StepTimes } from '../engine/device.js';
 import { betterOf, type Peak, type Profile, profileOf } from '../engine/profile.js';
 import { OuterLoop } from '../methods/outer-loop.js';
 import { LimbeckError } from '../util/errors.js';
-import { aDataset, aDevice, expectArgument, expectOptions } from '../util/expect.js';
+import { expectDataset, expectDevice, expectOptions } from '../util/expect.js';
 import { owning } from '../util/owned.js';
 import { type DistillOptions, outerLoopOptions, resolveOptionsOf } from './options.js';
 
@@ -47,8 +47,8 @@ export async function profileStep(
   given: DistillOptions = {},
   control: { readonly repeats?: number; readonly signal?: AbortSignal } = {},
 ): Promise<StepProfile> {
-  expectArgument('profileStep', 'device', device, 'engine', aDevice);
-  expectArgument('profileStep', 'dataset', dataset, 'imageShape', aDataset);
+  expectDevice('profileStep', device);
+  expectDataset('profileStep', dataset);
   expectOptions('profileStep', control, { repeats: true, signal: true });
   const { repeats = 20, signal } = control;
   if (!device.peak)

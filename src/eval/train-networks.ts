@@ -13,7 +13,7 @@ import {
   startMinibatches,
 } from '../train/minibatch.js';
 import { LimbeckError } from '../util/errors.js';
-import { aDataset, aDevice, expectArgument, expectOptions, shown } from '../util/expect.js';
+import { expectDataset, expectDevice, expectOptions, shown } from '../util/expect.js';
 import { type Owned, owning } from '../util/owned.js';
 import { heldOutNetworks, membersThatFit } from './evaluator.js';
 import { checkScored, classCounts, Scoring, type TrainingBatches } from './scoring.js';
@@ -97,8 +97,8 @@ export async function trainNetworks(
   dataset: Dataset,
   options: TrainOptions = {},
 ): Promise<TrainedNetworks> {
-  expectArgument('trainNetworks', 'device', device, 'engine', aDevice);
-  expectArgument('trainNetworks', 'dataset', dataset, 'imageShape', aDataset);
+  expectDevice('trainNetworks', device);
+  expectDataset('trainNetworks', dataset);
   expectOptions('trainNetworks', options, known);
   const { networks = 1, seed = 0, signal } = options;
   const training = resolveTraining(options);

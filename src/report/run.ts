@@ -18,7 +18,7 @@ import {
 import { type DistillOptions, outerLoopOptions, resolveOptionsOf } from '../eval/options.js';
 import { writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
-import { aDataset, aDevice, expectArgument, expectOptions } from '../util/expect.js';
+import { expectDataset, expectDevice, expectOptions } from '../util/expect.js';
 import { version } from '../util/version.js';
 import { type CheckpointExtra, readExtra } from './checkpoint-extra.js';
 import { describeData } from './describe-data.js';
@@ -98,8 +98,8 @@ export async function distillToFolder(
   given: DistillOptions = {},
   control: DistillToFolderControl = {},
 ): Promise<FolderRun> {
-  expectArgument('distillToFolder', 'device', device, 'engine', aDevice);
-  expectArgument('distillToFolder', 'dataset', dataset, 'imageShape', aDataset);
+  expectDevice('distillToFolder', device);
+  expectDataset('distillToFolder', dataset);
   expectOptions('distillToFolder', control, { ...controls, force: true, origin: true });
   const { force, origin, reason } = control;
   const options = resolveOptionsOf('distillToFolder', given);
@@ -127,8 +127,8 @@ export async function resumeFolder(
   folder: string,
   control: RunControl = {},
 ): Promise<FolderRun> {
-  expectArgument('resumeFolder', 'device', device, 'engine', aDevice);
-  expectArgument('resumeFolder', 'dataset', dataset, 'imageShape', aDataset);
+  expectDevice('resumeFolder', device);
+  expectDataset('resumeFolder', dataset);
   expectOptions('resumeFolder', control, controls);
   const run = new RunFolder(folder);
   const finished = await run.readRecord();

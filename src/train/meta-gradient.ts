@@ -4,7 +4,7 @@ import { type Program, Recorder } from '../engine/program.js';
 import { Turns } from '../engine/turns.js';
 import { createNetwork, type Network, type NetworkOptions } from '../networks/index.js';
 import { LimbeckError } from '../util/errors.js';
-import { aDevice, expectArgument, expectOptions, shown } from '../util/expect.js';
+import { expectArgument, expectDevice, expectOptions, shown } from '../util/expect.js';
 import { type Owned, owning } from '../util/owned.js';
 import { type Keep, keeps } from './hypergradient.js';
 import { type LossName, lossOf } from './loss.js';
@@ -38,8 +38,8 @@ export interface MetaGradientOptions {
   /** Loss on the real batch; default cross-entropy. */
   readonly outerLoss?: LossName;
   /**
-   * Which inner steps are not computed again on the way back: `small` ones and the last (default), `none`, or `all`, which is fastest and takes as
-   * much memory as a tape.
+   * Which inner steps are not computed again on the way back: `small` ones and the last (default), `none`, or `all`,
+   * which is fastest and takes as much memory as a tape.
    */
   readonly keep?: Keep;
   /** Whether the gradient with respect to `parameters` is wanted too; default false. */
@@ -219,8 +219,8 @@ const caches = new WeakMap<Device, Cache>();
 /**
  * The exact gradient of the loss after training on distilled data, with respect to that data: for tools that bring
  * their own outer loop. It is that of Wang et al. 2018 through all inner steps, by one tangent pass for each in the place of a
- * tape: memory grows by one parameter vector per step; the last step and small ones, up to 128 MiB, are kept whole beside it (`keep`). Calls of the
- * same sizes record and load a program once.
+ * tape: memory grows by one parameter vector per step; the last step and small ones, up to 128 MiB, are kept whole
+ * beside it (`keep`). Calls of the same sizes record and load a program once.
  *
  * Numbers that are not finite are not refused: they come back as such.
  *
@@ -228,7 +228,7 @@ const caches = new WeakMap<Device, Cache>();
  * lost
  */
 export async function metaGradient(device: Device, options: MetaGradientOptions): Promise<MetaGradient> {
-  expectArgument('metaGradient', 'device', device, 'engine', aDevice);
+  expectDevice('metaGradient', device);
   expectOptions('metaGradient', options, known);
   const geometry = geometryOf(options);
   const { network: _, ...sizes } = geometry;

@@ -14,7 +14,8 @@ export interface UnrolledResults extends HypergradientResults {
 /**
  * Records one meta-gradient: train `members` networks on the distilled data, measure their mean loss (cross-entropy
  * unless `outerLoss` says otherwise) on a real batch (x `[B, C, H, W]`, y `[B, K]`), average over the population, and
- * sweep back to images, labels, learning rates and theta[0], whichever are wanted; `keep` says what is not computed again for that. (Wang et al. 2018, algorithm 1.)
+ * sweep back to images, labels, learning rates and theta[0], whichever are wanted; `keep` says what is not computed again for
+ * that. (Wang et al. 2018, algorithm 1.)
  */
 export function recordUnrolled(
   r: Recorder,

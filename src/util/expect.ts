@@ -9,6 +9,10 @@ export function shown(value: unknown): string {
   return Array.isArray(value) ? 'a list' : 'another object';
 }
 
+/** The same with objects as JSON: for values that were written by hand. */
+export const written = (value: unknown): string =>
+  typeof value === 'object' ? JSON.stringify(value) : shown(value);
+
 /**
  * ERR_OPTION unless an argument of `where` is what it is taken for, told by a property that all such things have.
  * `expected` says in words what it should be and where one comes from.
@@ -24,17 +28,34 @@ export function expectArgument(
     throw new LimbeckError('ERR_OPTION', `${where}: ${name} is ${shown(value)}, expected ${expected}`);
 }
 
-export const aDevice = 'a device, as `await openDevice()` gives it';
-export const aDataset = 'a data set, as `await loadDataset(name)` or `datasetFromArrays` gives it';
+/** The same for what most calls begin with. */
+export const expectDevice = (where: string, value: unknown): void =>
+  expectArgument(where, 'device', value, 'engine', 'a device, as `await openDevice()` gives it');
+export const expectDataset = (where: string, value: unknown): void =>
+  expectArgument(
+    where,
+    'dataset',
+    value,
+    'imageShape',
+    'a data set, as `await loadDataset(name)` or `datasetFromArrays` gives it',
+  );
+
+/** ERR_OPTION unless `options`, given to `where` if that is not empty, is an object. */
+export function expectObject(where: string, options: unknown): asserts options is object {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${where && `${where}: `}options is ${shown(options)}, expected an object`,
+    );
+}
 
 /**
- * ERR_OPTION unless `options`, given to `where` if that is not empty, is an object with none but `known` properties: a misspelt one would be left out silently. `known` has
- * every property of an interface, such as `{ ... } satisfies Record<keyof Options, true>`.
+ * The same, and unless it has none but `known` properties, listeners that can be called and a signal: a misspelt one would be left out
+ * silently. `known` has every property of an interface, such as `{ ... } satisfies Record<keyof Options, true>`.
  */
 export function expectOptions(where: string, options: unknown, known: object): void {
   const prefix = where && `${where}: `;
-  if (typeof options !== 'object' || options === null || Array.isArray(options))
-    throw new LimbeckError('ERR_OPTION', `${prefix}options is ${shown(options)}, expected an object`);
+  expectObject(where, options);
   const names = Object.keys(known);
   for (const name of Object.keys(options))
     if (!Object.hasOwn(known, name))

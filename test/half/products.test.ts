@@ -8,7 +8,7 @@ import { Recorder } from '../../src/engine/program.js';
 import { openDawnDevice } from '../../src/engine/webgpu/dawn.js';
 import type { WebgpuDevice } from '../../src/engine/webgpu/device.js';
 import { fitsMatrices, halfTiles, type Tile } from '../../src/engine/webgpu/tiles.js';
-import { expectCaseAgrees, prepareCase, runCase } from '../harness/cases.js';
+import { expectCaseAgrees, loadingBy, prepareCase, runCase } from '../harness/cases.js';
 import { followedCases } from '../harness/joined.js';
 import { inTile } from '../harness/products.js';
 
@@ -70,12 +70,10 @@ test.each(halfFollowed.map((opCase) => [opCase.name, opCase] as const))(
   'in half precision, with what follows: %s',
   (_, opCase) => {
     const tile = inHalf(small[1]);
-    const watched = Object.assign(Object.create(tile) as Device, {
-      async load(...given: Parameters<Device['load']>) {
-        const executable = await tile.load(...given);
-        expect(executable.program.steps.at(-1)!.kernel.name).toMatch(/^(rectified|masked)half/);
-        return executable;
-      },
+    const watched = loadingBy(tile, async (...given) => {
+      const executable = await tile.load(...given);
+      expect(executable.program.steps.at(-1)!.kernel.name).toMatch(/^(rectified|masked)half/);
+      return executable;
     });
     return expectCaseAgrees(watched, opCase, { rounding });
   },

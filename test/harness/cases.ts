@@ -5,6 +5,14 @@ import { ReferenceDevice } from '../../src/engine/reference.js';
 import { Stream } from '../../src/util/random.js';
 import { eps32, expectClose } from './close.js';
 
+/** A device that loads programs in the caller's way, and is the given one in all else. */
+export function loadingBy(device: Device, load: Device['load']): Device {
+  const changed = Object.create(device) as Device;
+  changed.tensor = (...values) => device.tensor(...values);
+  changed.load = load;
+  return changed;
+}
+
 /** A case recorded and filled: the same numbers for every engine. */
 export interface PreparedCase {
   readonly program: Program;

@@ -7,6 +7,7 @@ import type { Recorder, View } from '../../src/engine/program.js';
 import { halfKernels, tiledKernels } from '../../src/engine/webgpu/ops/tiled.js';
 import { tiled } from '../../src/engine/webgpu/passes/tiled.js';
 import { columnsOf, lanesOf, rowsOf, type Tile } from '../../src/engine/webgpu/tiles.js';
+import { loadingBy } from './cases.js';
 
 /** Two pairs of factors, of which one each is shared by both members, and a result to add to. */
 function pairs(
@@ -87,14 +88,11 @@ export const tileName = (tile: Tile): string =>
 
 /** The same device, with every product in this tile, gradients of weights in two pieces. Fails where there is none. */
 export function inTile(device: Device, tile: Tile, half = false): Device {
-  const changed = Object.create(device) as Device;
   const names = Object.values(half ? halfKernels : tiledKernels).map(({ name }) => name);
-  changed.tensor = (...values) => device.tensor(...values);
-  changed.load = (program, bindings) => {
+  return loadingBy(device, (program, bindings) => {
     const own = tiled(program, () => ({ tile, split: 2, half }));
     if (!own.steps.some(({ kernel }) => names.includes(kernel.name)))
       throw new Error(`${program.name}: nothing of it is in tiles`);
     return device.load(own, bindings);
-  };
-  return changed;
+  });
 }

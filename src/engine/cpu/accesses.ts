@@ -1,5 +1,5 @@
 import type { Cut } from '../kernel.js';
-import { elements, type Slot, type Step, type View } from '../program.js';
+import { elements, type Slot, type Step, sameParts, type View } from '../program.js';
 
 /** Along what steps are cut: the images of a batch, or its planes, the channels of all images. */
 export type Axis = 'images' | 'planes';
@@ -65,16 +65,6 @@ function overlaps(a: View, b: View): boolean {
   if (a.stride === b.stride && a.members === b.members) return a.offset < end(b) && b.offset < end(a);
   const reach = (view: View) => end(view) + (view.members - 1) * view.stride;
   return a.offset < reach(b) && b.offset < reach(a);
-}
-
-/** Whether the parts of two views are the same pieces of memory, of one slot or of two alike. */
-export function sameParts(a: View, b: View): boolean {
-  return (
-    a.offset === b.offset &&
-    a.members === b.members &&
-    a.stride === b.stride &&
-    elements(a.shape) === elements(b.shape)
-  );
 }
 
 /** Whether the order of two accesses does not matter. */

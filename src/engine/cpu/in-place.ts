@@ -1,5 +1,5 @@
-import type { Slot, Step, View } from '../program.js';
-import { type Access, accessesOf, sameParts } from './accesses.js';
+import { type Slot, type Step, sameParts, type View } from '../program.js';
+import { type Access, accessesOf } from './accesses.js';
 import type { PlannedUnit } from './strips.js';
 
 /**

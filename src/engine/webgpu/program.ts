@@ -88,26 +88,33 @@ function bindingOf(
   return { buffer, offset, size };
 }
 
-/** The bindings of a step in the order of its operands; the first read one stands in for an absent optional operand. */
-function bindingsOf(step: Step, bufferOf: BufferOf, limits: GPUSupportedLimits): Binding[] {
+/** An operand of a step: its place, its view unless it is absent, and what is bound there. */
+interface Bound {
+  readonly place: number;
+  readonly view: View | undefined;
+  readonly resource: Binding;
+}
+
+/** What a step binds; the first operand that it reads stands in for an absent optional one. */
+function bindingsOf(step: Step, bufferOf: BufferOf, limits: GPUSupportedLimits): Bound[] {
   const operands = placesOf(step.kernel);
   const standIn = operands.find(({ name, access }) => access === 'read' && step.operands[name]);
-  return operands.map(({ name }) => {
-    const view = step.operands[name] ?? step.operands[standIn!.name]!;
-    return bindingOf(step, name, view, bufferOf(view.slot), limits);
+  return operands.map(({ name, place }) => {
+    const view = step.operands[name];
+    const there = view ?? step.operands[standIn!.name]!;
+    return { place, view, resource: bindingOf(step, name, there, bufferOf(there.slot), limits) };
   });
 }
 
 /** The uniform data of all steps: per operand its offset from what is bound, and its member stride, in elements. */
-function viewTable(program: Program, bindings: readonly Binding[][]): Uint32Array<ArrayBuffer> {
-  const table = new Uint32Array((program.steps.length * viewsStride) / 4);
-  program.steps.forEach((step, index) => {
-    placesOf(step.kernel).forEach(({ name, place }, operand) => {
-      const view = step.operands[name];
-      if (!view) return;
-      const bound = bindings[index][operand].offset / bytesOf[view.slot.dtype];
+function viewTable(bindings: readonly Bound[][]): Uint32Array<ArrayBuffer> {
+  const table = new Uint32Array((bindings.length * viewsStride) / 4);
+  bindings.forEach((operands, index) => {
+    for (const { place, view, resource } of operands) {
+      if (!view) continue;
+      const bound = resource.offset / bytesOf[view.slot.dtype];
       table.set([view.offset - bound, view.stride], (index * viewsStride) / 4 + 4 * place);
-    });
+    }
   });
   return table;
 }
@@ -182,13 +189,10 @@ export async function loadProgram(
     );
     const dispatches = await device.guard(
       scoped(raw, `bindings of program ${program.name}`, () => {
-        if (program.steps.length) raw.queue.writeBuffer(views, 0, viewTable(program, bindings));
-        return program.steps.map(({ kernel }, index): Dispatch => {
+        if (program.steps.length) raw.queue.writeBuffer(views, 0, viewTable(bindings));
+        return bindings.map((operands, index): Dispatch => {
           const { pipeline, layout, label } = kernels[index];
-          const entries = placesOf(kernel).map(({ place }, operand) => ({
-            binding: place + 1,
-            resource: bindings[index][operand],
-          }));
+          const entries = operands.map(({ place, resource }) => ({ binding: place + 1, resource }));
           const own = { buffer: views, offset: index * viewsStride, size: viewsBytes };
           const group = raw.createBindGroup({
             label,

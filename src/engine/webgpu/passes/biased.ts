@@ -1,5 +1,6 @@
-import { elements, Program, type Step, sameElements, type View } from '../../program.js';
+import { elements, type Program, type Step, sameElements, type View } from '../../program.js';
 import { biasedKernels, setsKernel } from '../ops/biased.js';
+import { joinNeighbours } from './neighbours.js';
 
 /** The narrowest tile: a product with so many columns, or a multiple, would get one more tile for the bias. */
 const narrowestTile = 32;
@@ -61,16 +62,9 @@ function withOthers(before: Step, bias: Step): Step | undefined {
  * The same program where gradients of biases are computed with what they lie behind in a parameter vector: that of the weights, or of
  * another bias. A launch less for each. Without `ones` no bias is taken for the weight of a 1.
  */
-export function biased(program: Program, { ones = true } = {}): Program {
-  const steps: Step[] = [];
-  for (const step of program.steps) {
-    const before = steps.at(-1);
-    const joined =
-      before && step.kernel.name === 'bias.backward'
-        ? ((ones ? withWeights(before, step) : undefined) ?? withOthers(before, step))
-        : undefined;
-    if (joined) steps.pop();
-    steps.push(joined ?? step);
-  }
-  return new Program(program.name, program.slots, steps);
-}
+export const biased = (program: Program, { ones = true } = {}): Program =>
+  joinNeighbours(program, (before, step) =>
+    step.kernel.name === 'bias.backward'
+      ? ((ones ? withWeights(before, step) : undefined) ?? withOthers(before, step))
+      : undefined,
+  );

@@ -1,5 +1,6 @@
-import { Program, type Slot, type Step, sameElements } from '../../program.js';
+import { type Program, type Slot, type Step, sameElements } from '../../program.js';
 import { maskOperand, type Rectification, rectifiable, rectifying } from '../ops/rectified.js';
+import { joinNeighbours } from './neighbours.js';
 
 /** Rectifiers: what a kernel before them does in their place, what they take of it and what they give. */
 const rectifiers: Readonly<Record<string, { how: Rectification; takes: string; gives: string }>> = {
@@ -18,14 +19,14 @@ function touchesOf(steps: readonly Step[]): Map<Slot, number> {
 
 /**
  * The same program where a step does what a rectifier after it would do with its result, or the mask of one, which nobody else
- * reads: a launch and a trip through memory less. `memoryOf` tells slots apart that are bound to the same tensor.
+ * reads: a launch and a trip through memory less. `memoryOf` is the same for slots that are bound to the same tensor.
  */
 export function rectified(program: Program, memoryOf: (slot: Slot) => unknown = (slot) => slot): Program {
   const touches = touchesOf(program.steps);
 
-  const join = (step: Step | undefined, next: Step): Step | undefined => {
+  return joinNeighbours(program, (step, next) => {
     const rectifier = rectifiers[next.kernel.name];
-    const result = step && rectifiable(step.kernel);
+    const result = rectifiable(step.kernel);
     if (!rectifier || !result || step.accumulate || step.sizes.P !== next.sizes.P) return undefined;
     const { how, takes, gives } = rectifier;
     const [from, taken, to] = [step.operands[result]!, next.operands[takes]!, next.operands[gives]!];
@@ -40,13 +41,5 @@ export function rectified(program: Program, memoryOf: (slot: Slot) => unknown = 
     if (others.some(({ slot }) => slot === from.slot || memoryOf(slot) === memoryOf(to.slot)))
       return undefined;
     return { ...step, kernel: rectifying(step.kernel, how), operands };
-  };
-
-  const steps: Step[] = [];
-  for (const step of program.steps) {
-    const joined = join(steps.at(-1), step);
-    if (joined) steps.pop();
-    steps.push(joined ?? step);
-  }
-  return new Program(program.name, program.slots, steps);
+  });
 }

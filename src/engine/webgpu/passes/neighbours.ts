@@ -1,0 +1,16 @@
+import { Program, type Step } from '../../program.js';
+
+/** The same program with a step and the one before it as what `join` makes of them, wherever it makes something of them. */
+export function joinNeighbours(
+  program: Program,
+  join: (before: Step, step: Step) => Step | undefined,
+): Program {
+  const steps: Step[] = [];
+  for (const step of program.steps) {
+    const before = steps.at(-1);
+    const joined = before && join(before, step);
+    if (joined) steps.pop();
+    steps.push(joined ?? step);
+  }
+  return new Program(program.name, program.slots, steps);
+}
