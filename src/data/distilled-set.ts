@@ -1,0 +1,64 @@
+import type { NetworkOptions } from '../networks/network.js';
+import type { Training } from '../train/training.js';
+
+/**
+ * What distillation makes: items with a class and a label each, how networks are trained on them, and what they were
+ * decoded from.
+ */
+export interface DistilledSet {
+  /** The method that made it. */
+  readonly method: string;
+  /** The network it was made for. */
+  readonly network: NetworkOptions;
+  /** `[count, C, H, W]`, normalised pixels. */
+  readonly images: Float32Array;
+  /** `[count]`: the class each item was made for, from 0 to 65,535. */
+  readonly classes: Uint16Array;
+  /** `[count, K]`, hard or soft. */
+  readonly labels: Float32Array;
+  /** How networks are trained on it. */
+  readonly use: Use;
+  /** What the items were decoded from. */
+  readonly stored: StoredItems;
+  /** Of everything random in the run, and in its evaluation. */
+  readonly seed: number;
+}
+
+/** How a set is used: by the steps it was made for, or by ordinary training. */
+export type Use = LearnedSteps | MinibatchUse;
+
+/** The steps that were learned, in their order, at their rates. */
+export interface LearnedSteps {
+  readonly kind: 'learned-steps';
+  /** Inner steps per epoch; step t trains on items `t mod steps` times n to the next. */
+  readonly steps: number;
+  /** Times the steps are repeated. */
+  readonly epochs: number;
+  /** `[steps * epochs]`, or `[1]` where the steps share one. */
+  readonly learningRates: Float32Array;
+  /** Optimiser and loss. */
+  readonly training: Training;
+  /** `fixed`: for networks that begin with `initialParameters`; `random`: for any. */
+  readonly init: 'fixed' | 'random';
+  /** `[P, count]`: the networks it was made for, when the initialisation is fixed. */
+  readonly initialParameters?: Float32Array;
+}
+
+/** Ordinary training in minibatches, as a protocol says. */
+export interface MinibatchUse {
+  readonly kind: 'minibatches';
+  /** Name of the protocol that results are scored under unless another is asked for. */
+  readonly protocol: string;
+}
+
+/** Numbers that are stored, and how items are made of them. */
+export interface StoredItems {
+  /** Name and options of the parametrisation. */
+  readonly parametrisation: { readonly name: string; readonly [option: string]: unknown };
+  /** Pictures that are stored: what images per class counts. */
+  readonly pictures: number;
+  /** The stored variables by name; empty where the items are stored as they are. */
+  readonly variables: Readonly<
+    Record<string, { readonly shape: readonly number[]; readonly data: Float32Array }>
+  >;
+}

@@ -1,0 +1,43 @@
+import type { Recorder, View } from '../engine/program.js';
+import type { OptionTable, ValuesOf } from '../util/option.js';
+
+/**
+ * How items (what networks train on) are made of the numbers that are stored and learned. Every method works with every
+ * parametrisation: it sees items and gives their gradient.
+ */
+export interface Parametrisation<Table extends OptionTable = OptionTable> {
+  readonly name: string;
+  /** The paper, for reports. */
+  readonly source: string;
+  readonly options: Table;
+  /** Fixes the sizes: `pictures` stored for items of `shape` `[C, H, W]`. */
+  decoder(pictures: number, shape: readonly number[], options: ValuesOf<Table>): Decoder;
+}
+
+/** A parametrisation for given sizes. */
+export interface Decoder {
+  /** Items made of one stored picture. */
+  readonly perPicture: number;
+  /** Shape of every stored variable, by name. */
+  readonly variables: Readonly<Record<string, readonly number[]>>;
+  /**
+   * First values of the variables, from first items `[pictures * perPicture, C, H, W]`: what decodes to them, or comes
+   * near.
+   */
+  encode(items: Float32Array): Record<string, Float32Array>;
+  /**
+   * Records the decoding of stored variables. `bars` are where their gradients go: left out, none are wanted. Items of
+   * one stored picture follow one another.
+   */
+  decode(r: Recorder, stored: Readonly<Record<string, View>>, bars?: Readonly<Record<string, View>>): Decoded;
+}
+
+/** Recorded items and the way back from their gradient. */
+export interface Decoded {
+  /** `[pictures * perPicture, C, H, W]`. */
+  readonly items: View;
+  /** As `items`: where their gradient is to be written, before `backward`; undefined without `bars`. */
+  readonly itemsBar?: View;
+  /** Records the gradient of the stored variables from `itemsBar`. */
+  backward(): void;
+}
