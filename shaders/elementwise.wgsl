@@ -76,6 +76,23 @@ fn multiply(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   }
 }
 
+@group(0) @binding(1) var<storage, read> sign_x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> sign_out: array<f32>;
+
+// out = -1, 0 or 1; NaN stays what it is
+// invocations: P * M
+@compute @workgroup_size(64)
+fn sign_(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = linear(id, groups);
+  if (index >= P * M) {
+    return;
+  }
+  let i = index % M;
+  let p = index / M;
+  let x = sign_x[at(0u, p) + i];
+  sign_out[at(1u, p) + i] = select(select(x, -1.0, x < 0.0), 1.0, x > 0.0);
+}
+
 @group(0) @binding(1) var<storage, read> average_x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> average_average: array<f32>;
 

@@ -41,6 +41,16 @@ void multiply(const Step& step, const Context& context) {
   });
 }
 
+void sign(const Step& step, const Context& context) {
+  enum { X, Out };
+  const int64_t P = step.sizes[0], M = step.sizes[1];
+  each_range(context, P, M, [&](int64_t p, int64_t from, int64_t to) {
+    const float* x = step.f32(X, p);
+    float* out = step.f32(Out, p);
+    for (int64_t i = from; i < to; i++) out[i] = x[i] > 0 ? 1 : x[i] < 0 ? -1 : x[i];  // NaN stays what it is
+  });
+}
+
 void average(const Step& step, const Context& context) {
   enum { X, Average };
   const int64_t P = step.sizes[0], M = step.sizes[1];
@@ -56,6 +66,7 @@ const Kernel kernels[] = {
     {"elementwise.fill", {"out"}, {"P", "M"}, {"value"}, fill, nullptr},
     {"elementwise.add", {"a", "b", "out"}, {"P", "M"}, {"alpha", "beta"}, add, nullptr},
     {"elementwise.multiply", {"a", "b", "out"}, {"P", "M"}, {}, multiply, nullptr},
+    {"elementwise.sign", {"x", "out"}, {"P", "M"}, {}, sign, nullptr},
     {"elementwise.average", {"x", "average"}, {"P", "M"}, {"decay"}, average, nullptr},
 };
 

@@ -1,34 +1,10 @@
 #include "../chunks.h"
+#include "../sums.h"
 
-/**
- * Sums in a fixed order. A long vector is cut into pieces of kPiece elements by its length alone; a piece is added up in
- * blocks of four float vectors, block sums and piece sums in double, one after the other.
- */
+/** Sums in a fixed order: pieces of long vectors (sums.h), then the pieces one after the other, in double. */
 namespace limbeck {
 namespace LIMBECK_ISA {
 namespace {
-
-constexpr int64_t kPiece = 16 * 1024;
-constexpr int64_t kBlock = 1024;
-
-/** Sum of term(i, n) over vectors of up to kLanes elements of from .. to - 1; n is the number of elements. */
-template <class F>
-LIMBECK_INLINE double sum_blocks(int64_t from, int64_t to, F&& term) {
-  double total = 0;
-  for (int64_t block = from; block < to; block += kBlock) {
-    const int64_t end = min(block + kBlock, to);
-    Vec sums[4] = {zero(), zero(), zero(), zero()};
-    int64_t i = block;
-    for (; i + 4 * kLanes <= end; i += 4 * kLanes) {
-      LIMBECK_UNROLL
-      for (int j = 0; j < 4; j++) sums[j] = term(i + j * kLanes, int64_t{kLanes}, sums[j]);
-    }
-    for (; i + kLanes <= end; i += kLanes) sums[0] = term(i, int64_t{kLanes}, sums[0]);
-    if (i < end) sums[1] = term(i, end - i, sums[1]);
-    total += sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
-  }
-  return total;
-}
 
 /** Reduces every member by piece(member, from, to) and hands the total to finish(member, total). */
 template <class Piece, class Finish>
@@ -63,10 +39,7 @@ void dot(const Step& step, const Context& context) {
       [&](int64_t p, int64_t from, int64_t to) {
         const float* a = step.f32(A, p);
         const float* b = step.f32(B, p);
-        return sum_blocks(from, to, [&](int64_t i, int64_t n, Vec sum) {
-          return n == kLanes ? fma(load(a + i), load(b + i), sum)
-                             : fma(load_partial(a + i, n), load_partial(b + i, n), sum);
-        });
+        return dot_blocks(a, b, from, to);
       },
       [&](int64_t p, double total) {
         float* out = step.f32(Out, p);

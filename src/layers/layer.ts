@@ -22,6 +22,8 @@ export interface Layer {
   statistics?(inputShape: readonly number[]): readonly (readonly number[])[];
   /** Random streams it draws from (none where left out): layers in a row take theirs one after the other. */
   readonly streams?: number;
+  /** Whether every output is a weighted sum of all inputs: as a network's last layer it is the classifier. */
+  readonly fullyConnected?: boolean;
   /** Records the forward pass; the three others are recorded by calling the methods of what it returns, in order. */
   forward(r: Recorder, x: View, parameters: readonly View[], mode?: Mode): Passes;
 }

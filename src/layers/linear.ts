@@ -16,6 +16,7 @@ import type { Layer } from './layer.js';
 export function linear(O: number): Layer {
   return {
     name: `linear-${O}`,
+    fullyConnected: true,
     parameters(inputShape) {
       const I = elements(inputShape);
       return [

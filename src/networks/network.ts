@@ -1,5 +1,5 @@
-import { elements, type Recorder, slice, type View } from '../engine/program.js';
-import type { Layer, ParameterShape, RandomSource } from '../layers/layer.js';
+import { elements, type Recorder, reshape, slice, type View } from '../engine/program.js';
+import type { Layer, Mode, ParameterShape, RandomSource } from '../layers/layer.js';
 import { sequence } from '../layers/sequence.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 
@@ -31,7 +31,9 @@ export class Network {
   /** Whether training draws random numbers (dropout). */
   readonly draws: boolean;
   readonly #statistics: readonly Piece[];
-  readonly #body: Layer;
+  readonly #layers: Layer;
+  /** All layers but the classifier; undefined where there is none. */
+  readonly #body: Layer | undefined;
 
   /** As in `networkNames`. */
   readonly name: string;
@@ -56,16 +58,17 @@ export class Network {
     this.inputShape = inputShape;
     this.classes = classes;
     this.weights = asked ?? weights;
-    this.#body = sequence(...layers);
-    this.draws = this.#body.streams! > 0;
-    const shape = this.#body.outputShape(inputShape);
+    this.#layers = sequence(...layers);
+    if (layers.at(-1)?.fullyConnected) this.#body = sequence(...layers.slice(0, -1));
+    this.draws = this.#layers.streams! > 0;
+    const shape = this.#layers.outputShape(inputShape);
     if (shape.length !== 1 || shape[0] !== classes)
       throw new LimbeckError(
         'ERR_SHAPE',
         `network ${name}: the last layer gives ${shapeText(shape)}, expected [${classes}] (one logit per class)`,
       );
-    [this.parameters, this.count] = inARow(this.#body.parameters(inputShape));
-    const statistics = this.#body.statistics!(inputShape).map((piece) => ({ shape: piece }));
+    [this.parameters, this.count] = inARow(this.#layers.parameters(inputShape));
+    const statistics = this.#layers.statistics!(inputShape).map((piece) => ({ shape: piece }));
     [this.#statistics, this.statisticsCount] = inARow(statistics);
   }
 
@@ -77,12 +80,7 @@ export class Network {
    */
   forward(r: Recorder, x: View, theta: View, mode: NetworkMode = {}): NetworkPasses {
     const piecesOf = (vector: View) => cut(vector, this.parameters);
-    const statisticsOf = (vector?: View) => vector && cut(vector, this.#statistics);
-    const passes = this.#body.forward(r, x, piecesOf(theta), {
-      frozen: statisticsOf(mode.frozen),
-      collect: statisticsOf(mode.collect),
-      random: mode.random,
-    });
+    const passes = this.#layers.forward(r, x, piecesOf(theta), this.#modeOf(mode));
     let zBarSeen: View;
     return {
       z: passes.y,
@@ -100,6 +98,41 @@ export class Network {
           wantX,
         }),
     };
+  }
+
+  /** Elements of an image's features: what enters the classifier. ERR_OPTION where the last layer is not fully connected. */
+  get features(): number {
+    return elements(this.#beforeClassifier().outputShape(this.inputShape));
+  }
+
+  /**
+   * Records the features of images x `[N, C, H, W]`, and nothing of the classifier; their gradient by calling `backward` of the
+   * result.
+   *
+   * @internal
+   */
+  featurePasses(r: Recorder, x: View, theta: View, mode: NetworkMode = {}): FeaturePasses {
+    const body = this.#beforeClassifier();
+    const pieces = cut(theta, this.parameters).slice(0, body.parameters(this.inputShape).length);
+    const { y, backward } = body.forward(r, x, pieces, this.#modeOf(mode));
+    return {
+      features: reshape(y, [x.shape[0], this.features]),
+      backward: (bar) => backward({ yBar: reshape(bar, y.shape), wantX: true })!,
+    };
+  }
+
+  #beforeClassifier(): Layer {
+    if (!this.#body)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `network ${this.name} has no features: its last layer is not fully connected, expected a linear layer of ${this.classes} logits`,
+      );
+    return this.#body;
+  }
+
+  #modeOf({ frozen, collect, random }: NetworkMode): Mode {
+    const statisticsOf = (vector?: View) => vector && cut(vector, this.#statistics);
+    return { frozen: statisticsOf(frozen), collect: statisticsOf(collect), random };
   }
 }
 
@@ -146,6 +179,14 @@ export interface NetworkPasses {
     zBarDot: View,
     o: { thetaDot: View; thetaBarDot?: View; wantX?: boolean },
   ): View | undefined;
+}
+
+/** The passes of a network without its classifier. */
+export interface FeaturePasses {
+  /** `[N, features]` */
+  readonly features: View;
+  /** xBar for a cotangent of the features. */
+  backward(featuresBar: View): View;
 }
 
 /** What a user writes to name a network: `{ name: 'lenet', inputShape: [1, 28, 28], classes: 10 }`. */

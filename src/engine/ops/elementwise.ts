@@ -52,6 +52,23 @@ export const multiplyKernel: Kernel = {
   },
 };
 
+export const signKernel: Kernel = {
+  name: 'elementwise.sign',
+  operands: { x: 'read', out: 'write' },
+  sizes,
+  constants: [],
+  cuts: { images: { sizes: ['M'] }, planes: { sizes: ['M'] } },
+  kind: 'exact',
+  reduction: () => 1,
+  flops: perElement(1),
+  reference({ x, out }, s) {
+    for (let p = 0; p < s.P; p++) {
+      const [xp, op] = [x(p), out(p)];
+      for (let i = 0; i < s.M; i++) op[i] = Math.sign(xp[i]);
+    }
+  },
+};
+
 export const averageKernel: Kernel = {
   name: 'elementwise.average',
   operands: { x: 'read', average: 'update' },
@@ -100,6 +117,14 @@ export function multiply(r: Recorder, o: { a: View; b: View }, to: Into = {}): V
   return binary(r, multiplyKernel, o, {}, to);
 }
 
+/** out = -1, 0 or 1, as x is negative, zero or positive. */
+export function sign(r: Recorder, { x }: { x: View }, into?: View): View {
+  const out = destination(r, signKernel.name, 'out', x.members, x.shape, { into });
+  const sizes = { P: x.members, M: elements(x.shape) };
+  r.push({ kernel: signKernel, operands: { x, out }, sizes, constants: {}, accumulate: false });
+  return out;
+}
+
 /** Exponential moving average in place: average += (1 - decay) (x - average). */
 export function average(r: Recorder, { x, average }: { x: View; average: View }, decay: number): void {
   expectSameLength(averageKernel.name, 'average', average, 'x', x);
@@ -130,6 +155,11 @@ export const cases: readonly OpCase[] = [1, 3].flatMap((P): OpCase[] => {
         const operands = { a: r.external('a', P, shape), b: r.external('b', P, shape) };
         multiply(r, operands, { into: out(r), accumulate: true });
       },
+    },
+    {
+      name: `elementwise.sign P=${P}`,
+      fill: { x: { kind: 'sparse' } },
+      record: (r: Recorder) => void sign(r, { x: r.external('x', P, shape) }, out(r)),
     },
     {
       name: `elementwise.average P=${P}`,

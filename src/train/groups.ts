@@ -1,0 +1,66 @@
+import { memberRange } from '../engine/members.js';
+import * as elementwise from '../engine/ops/elementwise.js';
+import { Recorder, type View } from '../engine/program.js';
+import type { Network, NetworkMode } from '../networks/network.js';
+
+/**
+ * Batches of groups (classes) and the network that sees them. Groups are members of a population: of the images, and of
+ * everything else that is not shared by them.
+ */
+export interface Groups {
+  readonly network: Network;
+  /** `[count]`: one network for all groups, or one each. */
+  readonly theta: View;
+  /** `[N, C, H, W]` */
+  readonly images: View;
+  /** `[N, K]` */
+  readonly labels?: View;
+  /** Given statistics, random numbers for dropout. */
+  readonly mode?: NetworkMode;
+}
+
+/** How many groups there are. */
+export const groupCount = ({ theta, images, labels }: Groups): number =>
+  Math.max(theta.members, images.members, labels?.members ?? 1);
+
+/** What belongs to some of the groups. */
+function someGroups<T extends Groups>(groups: T, first: number, count: number): T {
+  const range = <V extends View | undefined>(view: V) => view && memberRange(view, first, count);
+  const { theta, images, labels, mode } = groups;
+  return {
+    ...groups,
+    theta: range(theta),
+    images: range(images),
+    labels: range(labels),
+    mode: mode && { ...mode, frozen: range(mode.frozen), collect: range(mode.collect) },
+  };
+}
+
+/** What the temporaries of groups that are recorded together may take in bytes, if none shared memory. */
+const most = 2 ** 30;
+
+/**
+ * Records something for all groups, as many at once as memory allows: small ones together, so that a few images fill the
+ * device, and large ones one after the other. `record` gets the groups whose turn it is, and takes their part of what
+ * all groups have.
+ */
+export function inTurns<T extends Groups>(
+  r: Recorder,
+  groups: T,
+  record: (r: Recorder, groups: T, partOf: (view: View) => View) => void,
+): void {
+  const turn = (r: Recorder, first: number, count: number) =>
+    record(r, someGroups(groups, first, count), (view) => memberRange(view, first, count));
+  const one = new Recorder(r.name);
+  turn(one, 0, 1);
+  const all = groupCount(groups);
+  let count = all;
+  // Turns of one size, which are one geometry for the engines.
+  while (count > 1 && (count * one.temporaryBytes > most || all % count)) count--;
+  for (let first = 0; first < all; first += count) turn(r, first, count);
+}
+
+/** Records a copy. */
+export function copyInto(r: Recorder, from: View, to: View): void {
+  elementwise.add(r, { a: from, b: from }, 1, 0, to);
+}
