@@ -7,7 +7,7 @@ import { create } from 'webgpu';
 import { loadWithTensors } from '../dist/engine/load.js';
 import { openWebgpuDevice } from '../dist/engine/webgpu/device.js';
 import { createNetwork } from '../dist/networks/index.js';
-import { recordMetaGradient } from '../dist/train/meta-gradient.js';
+import { recordMetaGradient } from '../dist/train/calls/meta-gradient.js';
 import { Owned } from '../dist/util/owned.js';
 import { describeMachine } from './suite/machine.mjs';
 import { median } from './suite/statistics.mjs';

@@ -60,8 +60,8 @@ export {
   type Parameter,
   type WeightScheme,
 } from './networks/index.js';
+export { type MetaGradient, type MetaGradientOptions, metaGradient } from './train/calls/meta-gradient.js';
 export type { LossName } from './train/loss.js';
-export { type MetaGradient, type MetaGradientOptions, metaGradient } from './train/meta-gradient.js';
 export type { MinibatchTraining } from './train/minibatch.js';
 export type { Schedule } from './train/schedule.js';
 export type { OptimizerOptions, Training } from './train/training.js';

@@ -114,14 +114,14 @@ export {
   type StoredRun,
 } from './report/run.js';
 export { RunFolder } from './report/run-folder.js';
-export type { LossName } from './train/loss.js';
 export {
   type MetaGradient,
   type MetaGradientGeometry,
   type MetaGradientOptions,
   metaGradient,
   recordMetaGradient,
-} from './train/meta-gradient.js';
+} from './train/calls/meta-gradient.js';
+export type { LossName } from './train/loss.js';
 export type { MinibatchTraining } from './train/minibatch.js';
 export type { Schedule } from './train/schedule.js';
 export type { OptimizerOptions, Training } from './train/training.js';

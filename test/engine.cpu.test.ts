@@ -13,7 +13,7 @@ import * as momentum from '../src/engine/ops/momentum.js';
 import * as norm from '../src/engine/ops/norm.js';
 import { type Program, Recorder } from '../src/engine/program.js';
 import { createNetwork } from '../src/networks/index.js';
-import { recordMetaGradient } from '../src/train/meta-gradient.js';
+import { recordMetaGradient } from '../src/train/calls/meta-gradient.js';
 import { expectCaseAgrees, prepareCase, runCase } from './harness/cases.js';
 import { cases, kernelsOf, ops } from './harness/native-cases.js';
 import { root } from './harness/repository.js';

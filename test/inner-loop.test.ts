@@ -76,7 +76,7 @@ describe('the inner loop', () => {
         };
         const { passes } = trajectory;
         const left = passes.map((pass, t) => (t >= passes.length - kept ? pass : undefined));
-        recordHypergradient(r, loop, trajectory, lambda, results, left);
+        recordHypergradient(r, loop, trajectory, lambda, results, { kept: left });
 
         await using device = new ReferenceDevice();
         const { tensors, executable } = await loadWithTensors(device, r.program(), new Owned());

@@ -6,9 +6,13 @@ import * as elementwise from '../src/engine/ops/elementwise.js';
 import { Recorder } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
 import { createNetwork } from '../src/networks/index.js';
+import {
+  type MetaGradientOptions,
+  metaGradient,
+  recordMetaGradient,
+} from '../src/train/calls/meta-gradient.js';
 import { optimizerOf } from '../src/train/inner-optimizer.js';
 import { type LossName, lossNames, lossOf } from '../src/train/loss.js';
-import { type MetaGradientOptions, metaGradient, recordMetaGradient } from '../src/train/meta-gradient.js';
 import { type OptimizerOptions, trainingName } from '../src/train/training.js';
 import { Stream } from '../src/util/random.js';
 import { relativeError } from './harness/close.js';

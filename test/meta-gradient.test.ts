@@ -2,26 +2,17 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Device, EngineName } from '../src/engine/device.js';
 import { openDevice } from '../src/engine/open.js';
 import { createNetwork } from '../src/networks/index.js';
+import {
+  type MetaGradientOptions,
+  metaGradient,
+  recordMetaGradient,
+} from '../src/train/calls/meta-gradient.js';
 import type { Keep } from '../src/train/hypergradient.js';
-import { type MetaGradientOptions, metaGradient, recordMetaGradient } from '../src/train/meta-gradient.js';
 import { LimbeckError } from '../src/util/errors.js';
-import { Stream } from '../src/util/random.js';
+import { freshParameters, labelRows, normals } from './harness/arrays.js';
 import { relativeError } from './harness/close.js';
 import { oracle } from './harness/oracle.js';
 import type { OracleNetwork } from './harness/oracle-networks.js';
-
-/** Float32 values, so that every engine starts from the same numbers. */
-function normals(length: number, stream: number, gain = 1): Float32Array {
-  const source = new Stream(11, stream);
-  return Float32Array.from({ length }, (_, i) => gain * source.normal(i));
-}
-
-function labelRows(rows: number, K: number, stream: number, soft: boolean): Float32Array {
-  const source = new Stream(12, stream);
-  const labels = new Float32Array(rows * K);
-  for (let row = 0; row < rows; row++) labels[row * K + (source.u32(row) % K)] = 1;
-  return soft ? labels.map((value, i) => value + 0.2 * source.normal(rows + i)) : labels;
-}
 
 interface Case {
   name: string;
@@ -143,20 +134,10 @@ const networkCases: Case[] = networks.map((network) => {
 });
 
 function optionsOf({ network, P, steps, epochs, n, B, soft = false }: Case): MetaGradientOptions {
-  const built = createNetwork(network as MetaGradientOptions['network']);
   const pixels = network.inputShape.reduce((a, b) => a * b, 1);
-  const parameters = new Float32Array(P * built.count);
-  for (let p = 0; p < P; p++)
-    for (const { shape, offset, kind, fanIn, fanOut } of built.parameters) {
-      const length = shape.reduce((a, b) => a * b, 1);
-      const gain = kind === 'weight' ? Math.sqrt(2 / (fanIn + fanOut)) : 0.1;
-      const values = normals(length, 100 + p * 1000 + offset, gain);
-      if (kind === 'scale') for (let i = 0; i < length; i++) values[i] += 1;
-      parameters.set(values, p * built.count + offset);
-    }
   return {
     network: network as MetaGradientOptions['network'],
-    parameters,
+    parameters: freshParameters(network, P),
     images: normals(steps * n * pixels, 1),
     labels: labelRows(steps * n, network.classes, 2, soft),
     learningRates: Float32Array.from({ length: steps * epochs }, (_, t) => 0.05 + 0.02 * t),

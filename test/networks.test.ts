@@ -12,8 +12,8 @@ import {
   parseNetworkSpec,
   printNetworkSpec,
 } from '../src/networks/index.js';
+import { metaGradient } from '../src/train/calls/meta-gradient.js';
 import { drawNetworks } from '../src/train/initialise.js';
-import { metaGradient } from '../src/train/meta-gradient.js';
 import { streams } from '../src/train/streams.js';
 import { recordUnrolled } from '../src/train/unrolled.js';
 import {

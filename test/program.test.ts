@@ -8,7 +8,7 @@ import * as reduce from '../src/engine/ops/reduce.js';
 import { Recorder, reshape, type Slot, slice } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
 import { createNetwork } from '../src/networks/index.js';
-import { recordMetaGradient } from '../src/train/meta-gradient.js';
+import { recordMetaGradient } from '../src/train/calls/meta-gradient.js';
 
 const geometry = { stride: 1, padding: 0 };
 

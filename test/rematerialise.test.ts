@@ -14,8 +14,8 @@ import * as relu from '../src/engine/ops/relu.js';
 import { type Program, Recorder, type View } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
 import { createNetwork, type NetworkOptions } from '../src/networks/index.js';
+import { recordMetaGradient } from '../src/train/calls/meta-gradient.js';
 import { lossOf } from '../src/train/loss.js';
-import { recordMetaGradient } from '../src/train/meta-gradient.js';
 import { Stream } from '../src/util/random.js';
 import { relativeError } from './harness/close.js';
 

@@ -1,5 +1,6 @@
 import { expectShared } from '../engine/kernel.js';
 import { slotBytes } from '../engine/memory.js';
+import * as elementwise from '../engine/ops/elementwise.js';
 import * as reduce from '../engine/ops/reduce.js';
 import { elements, type Recorder, slice, type View } from '../engine/program.js';
 import {
@@ -78,6 +79,9 @@ export function keptPasses(
  * share of the gradient already.
  *
  * Images, labels and rates must be shared by the population, since their gradients are summed over it.
+ *
+ * With a `window` only the last so many steps are swept: theta and the optimiser's state before them are constants, and
+ * gradients of what only earlier steps read are 0.
  */
 export function recordHypergradient(
   r: Recorder,
@@ -85,7 +89,10 @@ export function recordHypergradient(
   trajectory: Trajectory,
   lambdaLast: View,
   results: HypergradientResults,
-  kept = keptPasses(trajectory),
+  {
+    kept = keptPasses(trajectory),
+    window,
+  }: { kept?: readonly (StepPasses | undefined)[]; window?: number } = {},
 ): void {
   const { thetas, states, sources } = trajectory;
   const { network, steps, epochs, training = plainTraining } = loop;
@@ -93,10 +100,11 @@ export function recordHypergradient(
   const optimizer = optimizerOf(training.optimizer);
   const backThrough = optimizer.sweep(r);
   const T = steps * epochs;
+  const first = T - Math.min(window ?? T, T);
   const sharedRate = elements(loop.rates.shape) === 1;
   const touched = new Set<number>();
   let lambda = lambdaLast;
-  for (let t = T - 1; t >= 0; t--) {
+  for (let t = T - 1; t >= first; t--) {
     const { n, rate } = stepOperands(loop, t);
     const [theta, before, after] = [thetas[t], states[t], states[t + 1]];
     const { passes, loss, zBar, g } =
@@ -106,7 +114,10 @@ export function recordHypergradient(
     const zDot = passes.tangentForward(adjoint.v);
     const { zBarDot, yBarDot } = loss.tangentBackward(zDot, 1 / n);
     // Unless somebody reads dL/dtheta[0], the last step swept needs no H_ww v.
-    const hv = t > 0 || results.theta ? r.temporary('hv', lambda.members, [network.count]) : undefined;
+    const hv =
+      t > first || (t === 0 && results.theta)
+        ? r.temporary('hv', lambda.members, [network.count])
+        : undefined;
     const xBarDot = passes.tangentBackward(zBarDot, {
       thetaDot: adjoint.v,
       thetaBarDot: hv,
@@ -130,4 +141,24 @@ export function recordHypergradient(
     }
     if (hv) lambda = adjoint.lambda(hv, t === 0 ? results.theta : undefined);
   }
+  if (first > 0) recordZeros(r, loop, first, touched, results);
+}
+
+/** Where the sweep ends before step 0: the gradients of what no swept step has read. */
+function recordZeros(
+  r: Recorder,
+  { network, images, labels, rates, steps }: InnerLoop,
+  first: number,
+  touched: ReadonlySet<number>,
+  results: HypergradientResults,
+): void {
+  const zero = (total: View | undefined, index: number, shape: readonly number[]) =>
+    total && elementwise.fill(r, 0, slice(total, index * elements(shape), shape));
+  for (let batch = 0; batch < steps; batch++)
+    if (!touched.has(batch)) {
+      zero(results.images, batch, images.shape.slice(1));
+      zero(results.labels, batch, labels.shape.slice(1));
+    }
+  if (elements(rates.shape) > 1) zero(results.rates, 0, [first]);
+  zero(results.theta, 0, [network.count]);
 }

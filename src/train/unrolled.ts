@@ -15,7 +15,7 @@ export interface UnrolledResults extends HypergradientResults {
  * Records one meta-gradient: train `members` networks on the distilled data, measure their mean loss (cross-entropy
  * unless `outerLoss` says otherwise) on a real batch (x `[B, C, H, W]`, y `[B, K]`), average over the population, and
  * sweep back to images, labels, learning rates and theta[0], whichever are wanted; `keep` says what is not computed again for
- * that. (Wang et al. 2018, algorithm 1.)
+ * that, `window` how many of the last inner steps are swept. (Wang et al. 2018, algorithm 1.)
  */
 export function recordUnrolled(
   r: Recorder,
@@ -23,7 +23,11 @@ export function recordUnrolled(
   loop: InnerLoop,
   real: { x: View; y: View },
   results: UnrolledResults,
-  { outerLoss = 'cross-entropy', keep = 'small' }: { outerLoss?: LossName; keep?: Keep } = {},
+  {
+    outerLoss = 'cross-entropy',
+    keep = 'small',
+    window,
+  }: { outerLoss?: LossName; keep?: Keep; window?: number } = {},
 ): void {
   const trajectory = recordInnerLoop(r, members, loop, results.trained);
   const last = trajectory.thetas[trajectory.thetas.length - 1];
@@ -36,5 +40,6 @@ export function recordUnrolled(
   passes.backward(zBar, { thetaBar: lambda });
   // While the real batch is computed, the last step's passes take memory in proportion to their images.
   const few = loop.images.shape[1] <= B / 16;
-  recordHypergradient(r, loop, trajectory, lambda, results, keptPasses(trajectory, keep, few));
+  const kept = keptPasses(trajectory, keep, few);
+  recordHypergradient(r, loop, trajectory, lambda, results, { kept, window });
 }

@@ -53,6 +53,8 @@ const functions: Record<string, (a: Node) => Node> = {
 /** Walks the parameters of a network in order. */
 class Oracle {
   #offset = 0;
+  /** What entered the last fully connected layer. */
+  features!: Node;
 
   constructor(
     readonly theta: Node,
@@ -71,6 +73,7 @@ class Oracle {
   /** y = x wᵀ + b. */
   dense({ x, shape }: Map, O: number): Map {
     const { N } = this;
+    this.features = x;
     const I = count(shape);
     const w = this.take(O * I);
     const b = gather(
@@ -249,8 +252,17 @@ const networks: Record<string, (o: Oracle, x: Map, classes: number, options: Opt
   },
 };
 
-/** Logits `[N, classes]` of images x `[N, C, H, W]`. */
-export function logits(network: OracleNetwork, theta: Node, x: Node, N: number): Node {
+function run(network: OracleNetwork, theta: Node, x: Node, N: number): { z: Node; features: Node } {
   const { name, inputShape, classes, ...options } = network;
-  return networks[name](new Oracle(theta, N), { x, shape: inputShape }, classes, options as Option).x;
+  const walk = new Oracle(theta, N);
+  const { x: z } = networks[name](walk, { x, shape: inputShape }, classes, options as Option);
+  return { z, features: walk.features };
 }
+
+/** Logits `[N, classes]` of images x `[N, C, H, W]`. */
+export const logits = (network: OracleNetwork, theta: Node, x: Node, N: number): Node =>
+  run(network, theta, x, N).z;
+
+/** What enters the classifier, `[N, features]`. */
+export const features = (network: OracleNetwork, theta: Node, x: Node, N: number): Node =>
+  run(network, theta, x, N).features;

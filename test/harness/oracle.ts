@@ -34,7 +34,7 @@ function crossEntropy(z: Node, y: Node, N: number, K: number): Node {
 const mean = (a: Node): Node => scale(scatter(a, new Int32Array(a.value.length), 1), 1 / a.value.length);
 
 /** As PyTorch's CrossEntropyLoss, MSELoss and BCEWithLogitsLoss. */
-const losses = {
+export const losses = {
   'cross-entropy': crossEntropy,
   'squared-error'(z: Node, y: Node): Node {
     const difference = add(z, scale(y, -1));

@@ -1,0 +1,170 @@
+import type { Device, Executable, Numbers, Tensor } from '../../engine/device.js';
+import { loadWithTensors } from '../../engine/load.js';
+import type { Program } from '../../engine/program.js';
+import { Turns } from '../../engine/turns.js';
+import { createNetwork, type Network, type NetworkOptions } from '../../networks/index.js';
+import { LimbeckError } from '../../util/errors.js';
+import { expectArgument, expectDevice, expectOptions, shown } from '../../util/expect.js';
+import { type Owned, owning } from '../../util/owned.js';
+
+/** What all calls on flat arrays are given. */
+export interface CallOptions {
+  /** The network that is trained or looked at. */
+  readonly network: NetworkOptions;
+  /** `[P, count]`: networks, in PyTorch's parameter order. */
+  readonly parameters: ArrayLike<number>;
+  /** Stops the run; the promise then rejects with `signal.reason`. */
+  readonly signal?: AbortSignal;
+}
+
+/** What programs of all calls depend on. */
+export interface CallGeometry {
+  readonly network: Network;
+  /** Networks, P. */
+  readonly members: number;
+}
+
+/**
+ * A function on flat arrays is a program that is recorded once for each geometry: `inputs` are options and external slots of
+ * the same names, all other external slots are answers.
+ */
+export interface Call<O extends CallOptions, G extends CallGeometry> {
+  /** As it is exported, for messages. */
+  readonly name: string;
+  /** Every option there is. */
+  readonly known: Readonly<Record<keyof O, true>>;
+  readonly inputs: readonly (keyof O & string)[];
+  /** Checks all but the network and its parameters, and finds the sizes. */
+  sizesOf(options: O, given: Given<O>): Omit<G, keyof CallGeometry>;
+  record(geometry: G): Program;
+}
+
+/** A loaded program for one geometry; calls share its tensors, so they take turns. */
+interface Loaded {
+  readonly key: string;
+  readonly tensors: Readonly<Record<string, Tensor>>;
+  readonly executable: Executable;
+  readonly owned: Owned;
+}
+
+/** What a device keeps of a call: the last geometry stays loaded, so that a loop of calls records once. */
+class Cache {
+  readonly turns = new Turns();
+  #loaded: Loaded | undefined;
+
+  async load(device: Device, key: string, record: () => Program): Promise<Loaded> {
+    if (this.#loaded?.key === key) return this.#loaded;
+    this.#loaded?.owned.dispose();
+    this.#loaded = undefined;
+    this.#loaded = await owning(async (owned) => {
+      const { tensors, executable } = await loadWithTensors(device, record(), owned);
+      return { key, tensors, executable, owned };
+    });
+    return this.#loaded;
+  }
+}
+
+const caches = new WeakMap<Device, Map<string, Cache>>();
+
+function cacheOf(device: Device, call: string): Cache {
+  let ofDevice = caches.get(device);
+  if (!ofDevice) caches.set(device, (ofDevice = new Map()));
+  let cache = ofDevice.get(call);
+  if (!cache) ofDevice.set(call, (cache = new Cache()));
+  return cache;
+}
+
+/** Checks the options, runs the program for their sizes on them, and reads every answer. */
+export async function answersTo<O extends CallOptions, G extends CallGeometry>(
+  call: Call<O, G>,
+  device: Device,
+  options: O,
+): Promise<Readonly<Record<string, Numbers>>> {
+  const { name, known, inputs } = call;
+  expectDevice(name, device);
+  expectOptions(name, options, known);
+  expectArgument(name, 'network', options.network, 'name', 'an object with name, inputShape and classes');
+  const network = createNetwork(options.network);
+  const given = new Given(name, options, network);
+  const members = given.rows('parameters', network.count, `parameters of ${network.name}`);
+  const sizes = call.sizesOf(options, given);
+  const key = JSON.stringify([options.network, members, sizes]);
+  const cache = cacheOf(device, name);
+  return cache.turns.take(async () => {
+    const record = () => call.record({ network, members, ...sizes } as G);
+    const { tensors, executable } = await cache.load(device, key, record);
+    for (const input of inputs) await tensors[input].write(options[input] as ArrayLike<number>);
+    await executable.run({ signal: options.signal });
+    const answers = Object.keys(tensors).filter((slot) => !inputs.includes(slot as keyof O & string));
+    return Object.fromEntries(
+      await Promise.all(answers.map(async (slot) => [slot, await tensors[slot].read()] as const)),
+    );
+  });
+}
+
+/** The mean over the population. */
+export function meanOf(losses: Numbers): number {
+  let mean = 0;
+  for (const loss of losses) mean += loss / losses.length;
+  return mean;
+}
+
+/** The options of a call, checked one by one: ERR_SHAPE for arrays, ERR_OPTION for everything else. */
+export class Given<O extends CallOptions> {
+  constructor(
+    readonly call: string,
+    readonly options: O,
+    readonly network: Network,
+  ) {}
+
+  /** Numbers of one image. */
+  get pixels(): number {
+    const [C, H, W] = this.network.inputShape;
+    return C * H * W;
+  }
+
+  #length(name: keyof O): number {
+    return (this.options[name] as ArrayLike<number> | undefined)?.length as number;
+  }
+
+  #numbers(name: keyof O, expected: string): LimbeckError {
+    return new LimbeckError(
+      'ERR_SHAPE',
+      `${this.call}: ${String(name)} has ${this.#length(name)} numbers, expected ${expected}`,
+    );
+  }
+
+  /** How many rows of so many numbers an array has. */
+  rows(name: keyof O, per: number, of: string): number {
+    const rows = this.#length(name) / per;
+    if (!Number.isInteger(rows) || rows < 1) throw this.#numbers(name, `a multiple of ${per} (${of})`);
+    return rows;
+  }
+
+  /** An array of exactly so many numbers. */
+  exactly(name: keyof O, length: number, of: string): void {
+    if (this.#length(name) !== length) throw this.#numbers(name, `${length} (${of})`);
+  }
+
+  /** A whole number above 0, at most `most`, where that is a limit that `of` gives. */
+  whole(name: keyof O, most = Number.POSITIVE_INFINITY, of = ''): number {
+    const value = this.options[name] as number;
+    if (!Number.isInteger(value) || value < 1 || value > most)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `${this.call}: ${String(name)} is ${shown(value)}, expected a whole number above 0${of && ` and at most ${most} (${of})`}`,
+      );
+    return value;
+  }
+
+  /** One of some words. */
+  oneOf<T extends string>(name: keyof O, words: readonly T[]): T {
+    const value = this.options[name] as T;
+    if (!words.includes(value))
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `${this.call}: ${String(name)} is ${shown(value)}, expected one of ${words.join(', ')}`,
+      );
+    return value;
+  }
+}

@@ -1,0 +1,184 @@
+import type { Device, Numbers } from '../../engine/device.js';
+import { type Program, Recorder } from '../../engine/program.js';
+import type { Network } from '../../networks/index.js';
+import { type Keep, keeps } from '../hypergradient.js';
+import { type LossName, lossOf } from '../loss.js';
+import { type OptimizerOptions, plainTraining, resolveOptimizer, type Training } from '../training.js';
+import { recordUnrolled } from '../unrolled.js';
+import { answersTo, type Call, type CallOptions, meanOf } from './call.js';
+
+/** Flat arrays; all sizes follow from the lengths. */
+export interface MetaGradientOptions extends CallOptions {
+  /** `[steps, n, C, H, W]`, normalised pixels. */
+  readonly images: ArrayLike<number>;
+  /** `[steps, n, K]`, hard or soft. */
+  readonly labels: ArrayLike<number>;
+  /** `[steps * epochs]`: inner step t trains on batch `t mod steps` with its own rate; `[1]`: one rate for all steps. */
+  readonly learningRates: ArrayLike<number>;
+  /** Batches of distilled images. */
+  readonly steps: number;
+  /** Times the batches are gone through. */
+  readonly epochs: number;
+  /** `[B, C, H, W]` */
+  readonly realImages: ArrayLike<number>;
+  /** `[B, K]` */
+  readonly realLabels: ArrayLike<number>;
+  /** What trains the networks; default plain SGD. */
+  readonly optimizer?: OptimizerOptions;
+  /** Loss of the inner steps; default cross-entropy. */
+  readonly loss?: LossName;
+  /** Loss on the real batch; default cross-entropy. */
+  readonly outerLoss?: LossName;
+  /**
+   * Which inner steps are not computed again on the way back: `small` ones and the last (default), `none`, or `all`,
+   * which is fastest and takes as much memory as a tape.
+   */
+  readonly keep?: Keep;
+  /**
+   * Only the last so many inner steps are differentiated, from the state to which the others led: as if that were given. Default
+   * `steps * epochs`, all of them. Gradients of what only earlier steps used, `parameters` among it, are 0.
+   */
+  readonly window?: number;
+  /** Whether the gradient with respect to `parameters` is wanted too; default false. */
+  readonly parametersGradient?: boolean;
+}
+
+/** Float32Array on `cpu` and `webgpu`; Float64Array on `reference`, which computes in float64. */
+export interface MetaGradient {
+  /** Mean loss on the real batch after training, averaged over the population. */
+  readonly loss: number;
+  /** `[P]` */
+  readonly losses: Numbers;
+  /** Gradients of `loss`, of the same shapes as the inputs. */
+  readonly images: Numbers;
+  /** `[steps, n, K]`. */
+  readonly labels: Numbers;
+  /** `[steps * epochs]` or `[1]`. */
+  readonly learningRates: Numbers;
+  /** `[P, count]` after training. */
+  readonly parameters: Numbers;
+  /** `[P, count]`: gradient of `loss` with respect to the parameters before training, where it was asked for. */
+  readonly parametersGradient?: Numbers;
+}
+
+/** Sizes of a meta-gradient: what its program depends on. */
+export interface MetaGradientGeometry {
+  /** The network that is trained. */
+  readonly network: Network;
+  /** Networks, P. */
+  readonly members: number;
+  /** Distilled images per step. */
+  readonly n: number;
+  /** Real images. */
+  readonly B: number;
+  /** Batches of distilled images. */
+  readonly steps: number;
+  /** Times the batches are gone through. */
+  readonly epochs: number;
+  /** 1 where all inner steps share a learning rate; default `steps * epochs`. */
+  readonly rates?: number;
+  /** Default plain SGD on cross-entropy. */
+  readonly training?: Training;
+  /** Default cross-entropy. */
+  readonly outerLoss?: LossName;
+  /** Which inner steps are not computed again on the way back; default `small`. */
+  readonly keep?: Keep;
+  /** How many of the last inner steps are differentiated; default all. */
+  readonly window?: number;
+  /** Whether the gradient with respect to the parameters is computed too; default false. */
+  readonly parametersGradient?: boolean;
+}
+
+/** The program behind `metaGradient`: to print, to count its bytes, or to load it elsewhere. */
+export function recordMetaGradient(geometry: MetaGradientGeometry): Program {
+  const { network, members, n, B, steps, epochs, training, outerLoss, keep, window } = geometry;
+  const r = new Recorder('meta-gradient');
+  const K = network.classes;
+  const theta = r.external('parameters', members, [network.count]);
+  const images = r.external('images', 1, [steps, n, ...network.inputShape]);
+  const labels = r.external('labels', 1, [steps, n, K]);
+  const rates = r.external('learningRates', 1, [geometry.rates ?? steps * epochs]);
+  const real = {
+    x: r.external('realImages', 1, [B, ...network.inputShape]),
+    y: r.external('realLabels', 1, [B, K]),
+  };
+  const loop = { network, theta, images, labels, rates, steps, epochs, training };
+  const results = {
+    losses: r.external('losses', members, [1]),
+    images: r.external('imagesBar', 1, images.shape),
+    labels: r.external('labelsBar', 1, labels.shape),
+    rates: r.external('learningRatesBar', 1, rates.shape),
+    trained: r.external('trained', members, [network.count]),
+    theta: geometry.parametersGradient ? r.external('parametersBar', members, [network.count]) : undefined,
+  };
+  recordUnrolled(r, members, loop, real, results, { outerLoss, keep, window });
+  return r.program();
+}
+
+const call: Call<MetaGradientOptions, MetaGradientGeometry> = {
+  name: 'metaGradient',
+  known: {
+    network: true,
+    parameters: true,
+    images: true,
+    labels: true,
+    learningRates: true,
+    steps: true,
+    epochs: true,
+    realImages: true,
+    realLabels: true,
+    optimizer: true,
+    loss: true,
+    outerLoss: true,
+    keep: true,
+    window: true,
+    parametersGradient: true,
+    signal: true,
+  },
+  inputs: ['parameters', 'images', 'labels', 'learningRates', 'realImages', 'realLabels'],
+
+  sizesOf({ learningRates, optimizer, loss, outerLoss, keep, window, parametersGradient }, given) {
+    const training = { ...plainTraining, ...(optimizer && { optimizer }), ...(loss && { loss }) };
+    resolveOptimizer(training.optimizer);
+    lossOf(training.loss);
+    if (outerLoss !== undefined) lossOf(outerLoss);
+    if (keep !== undefined) given.oneOf('keep', keeps);
+    const [steps, epochs] = [given.whole('steps'), given.whole('epochs')];
+    if (window !== undefined) given.whole('window', steps * epochs, 'steps x epochs');
+    const { pixels, network } = given;
+    const n = given.rows('images', steps * pixels, 'steps x C x H x W');
+    const B = given.rows('realImages', pixels, 'C x H x W');
+    given.exactly('labels', steps * n * network.classes, 'steps x n x K');
+    const rates = learningRates?.length === 1 ? 1 : steps * epochs;
+    given.exactly('learningRates', rates, 'steps x epochs, or one for all');
+    given.exactly('realLabels', B * network.classes, 'B x K');
+    return { n, B, steps, epochs, rates, training, outerLoss, keep, window, parametersGradient };
+  },
+
+  record: recordMetaGradient,
+};
+
+/**
+ * The exact gradient of the loss after training on distilled data, with respect to that data: for tools that bring
+ * their own outer loop. It is that of Wang et al. 2018 through all inner steps, by one tangent pass for each in the place of a
+ * tape: memory grows by one parameter vector per step; the last step and small ones, up to 128 MiB, are kept whole
+ * beside it (`keep`). Calls of the same sizes record and load a program once.
+ *
+ * Numbers that are not finite are not refused: they come back as such.
+ *
+ * @throws ERR_SHAPE or ERR_OPTION for arrays or options that do not fit together; ERR_OUT_OF_MEMORY; ERR_DEVICE when the device was
+ * lost
+ */
+export async function metaGradient(device: Device, options: MetaGradientOptions): Promise<MetaGradient> {
+  const answers = await answersTo(call, device, options);
+  const { losses, imagesBar, labelsBar, learningRatesBar, trained, parametersBar } = answers;
+  return {
+    loss: meanOf(losses),
+    losses,
+    images: imagesBar,
+    labels: labelsBar,
+    learningRates: learningRatesBar,
+    parameters: trained,
+    parametersGradient: parametersBar,
+  };
+}
