@@ -26,17 +26,7 @@ export type { Peak } from './engine/profile.js';
 export type { DType, Program, ProgramBytes } from './engine/program.js';
 export { type Artefact, type ArtefactNotes, decodeArtefact, encodeArtefact } from './eval/artefact.js';
 export { baselineNames } from './eval/baselines/index.js';
-export { decodeCheckpoint, encodeCheckpoint, type StoredCheckpoint } from './eval/checkpoint.js';
 export type { NetworkAccuracy } from './eval/comparison.js';
-export {
-  type BestLook,
-  type Checkpoint,
-  type CurvePoint,
-  type Distillation,
-  type DistillControl,
-  distill,
-  type Progress,
-} from './eval/distill.js';
 export {
   type BaselineAccuracy,
   type DistilledSet,
@@ -44,11 +34,9 @@ export {
   type Evaluation,
   evaluate,
 } from './eval/evaluate.js';
-export { type DistillOptions, defaults, type ResolvedOptions, resolveOptions } from './eval/options.js';
 export type { Protocol } from './eval/protocol.js';
 export { protocols } from './eval/protocols.js';
 export type { Accuracy } from './eval/statistics.js';
-export { type TrainedNetworks, type TrainOptions, trainNetworks } from './eval/train-networks.js';
 export type { DistilledArrays } from './methods/outer-loop.js';
 export {
   createNetwork,
@@ -60,6 +48,18 @@ export {
   type Parameter,
   type WeightScheme,
 } from './networks/index.js';
+export { decodeCheckpoint, encodeCheckpoint, type StoredCheckpoint } from './runs/checkpoint.js';
+export {
+  type BestLook,
+  type Checkpoint,
+  type CurvePoint,
+  type Distillation,
+  type DistillControl,
+  distill,
+  type Progress,
+} from './runs/distill.js';
+export { type DistillOptions, defaults, type ResolvedOptions, resolveOptions } from './runs/options.js';
+export { type TrainedNetworks, type TrainOptions, trainNetworks } from './runs/train-networks.js';
 export { type MetaGradient, type MetaGradientOptions, metaGradient } from './train/calls/meta-gradient.js';
 export type { LossName } from './train/loss.js';
 export type { MinibatchTraining } from './train/minibatch.js';

@@ -56,17 +56,7 @@ export type { DType, Program, ProgramBytes } from './engine/program.js';
 export { type AdapterReport, type Probe, probeAdapters } from './engine/webgpu/probe.js';
 export { type Artefact, type ArtefactNotes, decodeArtefact, encodeArtefact } from './eval/artefact.js';
 export { baselineNames } from './eval/baselines/index.js';
-export { decodeCheckpoint, encodeCheckpoint, type StoredCheckpoint } from './eval/checkpoint.js';
 export type { NetworkAccuracy } from './eval/comparison.js';
-export {
-  type BestLook,
-  type Checkpoint,
-  type CurvePoint,
-  type Distillation,
-  type DistillControl,
-  distill,
-  type Progress,
-} from './eval/distill.js';
 export {
   type BaselineAccuracy,
   type DistilledSet,
@@ -74,13 +64,9 @@ export {
   type Evaluation,
   evaluate,
 } from './eval/evaluate.js';
-export { encodeNetworks } from './eval/networks-file.js';
-export { type DistillOptions, defaults, type ResolvedOptions, resolveOptions } from './eval/options.js';
-export { profileStep, type StepProfile, type Times } from './eval/profile-step.js';
 export type { Protocol } from './eval/protocol.js';
 export { protocols } from './eval/protocols.js';
 export type { Accuracy } from './eval/statistics.js';
-export { type TrainedNetworks, type TrainOptions, trainNetworks } from './eval/train-networks.js';
 export type { DistilledArrays } from './methods/outer-loop.js';
 export {
   createNetwork,
@@ -95,14 +81,16 @@ export {
 export { contactSheet } from './report/contact-sheet.js';
 export { reportHtml } from './report/html.js';
 export type { Look } from './report/pixels.js';
-export type {
-  DatasetRecord,
-  EngineChoice,
-  EvaluationRecord,
-  RunConfig,
-  RunOrigin,
-  RunRecord,
-} from './report/record.js';
+export { decodeCheckpoint, encodeCheckpoint, type StoredCheckpoint } from './runs/checkpoint.js';
+export {
+  type BestLook,
+  type Checkpoint,
+  type CurvePoint,
+  type Distillation,
+  type DistillControl,
+  distill,
+  type Progress,
+} from './runs/distill.js';
 export {
   type BegunRun,
   type DistillToFolderControl,
@@ -112,8 +100,20 @@ export {
   readRun,
   resumeFolder,
   type StoredRun,
-} from './report/run.js';
-export { RunFolder } from './report/run-folder.js';
+} from './runs/folder-run.js';
+export { encodeNetworks } from './runs/networks-file.js';
+export { type DistillOptions, defaults, type ResolvedOptions, resolveOptions } from './runs/options.js';
+export { profileStep, type StepProfile, type Times } from './runs/profile-step.js';
+export type {
+  DatasetRecord,
+  EngineChoice,
+  EvaluationRecord,
+  RunConfig,
+  RunOrigin,
+  RunRecord,
+} from './runs/record.js';
+export { RunFolder } from './runs/run-folder.js';
+export { type TrainedNetworks, type TrainOptions, trainNetworks } from './runs/train-networks.js';
 export {
   type MetaGradient,
   type MetaGradientGeometry,

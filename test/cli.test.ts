@@ -13,8 +13,8 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cpuInfo } from '../src/engine/cpu/device.js';
-import { decodeCheckpoint, encodeCheckpoint } from '../src/eval/checkpoint.js';
-import { defaults } from '../src/eval/options.js';
+import { decodeCheckpoint, encodeCheckpoint } from '../src/runs/checkpoint.js';
+import { defaults } from '../src/runs/options.js';
 import { buildWhereStale, commandLine } from './harness/command-line.js';
 import { root } from './harness/repository.js';
 

@@ -6,11 +6,11 @@ import { openDevice } from '../src/engine/open.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
 import { decodeArtefact, encodeArtefact } from '../src/eval/artefact.js';
 import { defaultBaselines } from '../src/eval/baselines/index.js';
-import { decodeCheckpoint, encodeCheckpoint } from '../src/eval/checkpoint.js';
-import { type Checkpoint, distill } from '../src/eval/distill.js';
 import { evaluate } from '../src/eval/evaluate.js';
-import { type DistillOptions, outerLoopOptions, resolveOptions } from '../src/eval/options.js';
 import { recordOuterStep } from '../src/methods/outer-loop.js';
+import { decodeCheckpoint, encodeCheckpoint } from '../src/runs/checkpoint.js';
+import { type Checkpoint, distill } from '../src/runs/distill.js';
+import { type DistillOptions, outerLoopOptions, resolveOptions } from '../src/runs/options.js';
 import { LimbeckError } from '../src/util/errors.js';
 
 const dataset = generateDigits({ train: 600, validation: 200, test: 300 });

@@ -1,10 +1,10 @@
 /** Distilled files and checkpoints: what is damaged or not ours gives an error that says so, never anything else. */
 import { describe, expect, test } from 'vitest';
 import { type Artefact, decodeArtefact, encodeArtefact } from '../src/eval/artefact.js';
-import { decodeCheckpoint, encodeCheckpoint } from '../src/eval/checkpoint.js';
-import type { Checkpoint } from '../src/eval/distill.js';
 import { protocolName } from '../src/eval/evaluate.js';
-import { formerly, resolveOptions } from '../src/eval/options.js';
+import { decodeCheckpoint, encodeCheckpoint } from '../src/runs/checkpoint.js';
+import type { Checkpoint } from '../src/runs/distill.js';
+import { formerly, resolveOptions } from '../src/runs/options.js';
 import type { Training } from '../src/train/training.js';
 import { LimbeckError } from '../src/util/errors.js';
 import { Stream } from '../src/util/random.js';

@@ -1,12 +1,12 @@
 import { inflateSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import type { DistilledSet } from '../src/eval/evaluate.js';
-import { defaults, type ResolvedOptions } from '../src/eval/options.js';
 import { contactSheet } from '../src/report/contact-sheet.js';
 import { lineChart, ticks, tickText } from '../src/report/figure.js';
 import { reportHtml } from '../src/report/html.js';
 import { displayWindow, imagePixels } from '../src/report/pixels.js';
-import { accuracyText, count, duration, type RunRecord } from '../src/report/record.js';
+import { defaults, type ResolvedOptions } from '../src/runs/options.js';
+import { accuracyText, count, duration, type RunRecord } from '../src/runs/record.js';
 import { encodePng } from '../src/util/png.js';
 
 interface Size {

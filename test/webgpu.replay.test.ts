@@ -7,8 +7,8 @@ import { Recorder } from '../src/engine/program.js';
 import { openDawnDevice } from '../src/engine/webgpu/dawn.js';
 import type { WebgpuDevice } from '../src/engine/webgpu/device.js';
 import { leastWork, Pace } from '../src/engine/webgpu/pace.js';
-import { outerLoopOptions, resolveOptions } from '../src/eval/options.js';
 import { OuterLoop } from '../src/methods/outer-loop.js';
+import { outerLoopOptions, resolveOptions } from '../src/runs/options.js';
 import { Owned } from '../src/util/owned.js';
 
 /** The calls of WebGPU that a device gets while `action` runs, by name. */

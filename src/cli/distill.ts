@@ -1,15 +1,15 @@
 import { join, resolve } from 'node:path';
 import type { Precision } from '../engine/open.js';
+import { networkSpec } from '../networks/index.js';
+import { distillToFolder } from '../runs/folder-run.js';
 import {
   type DistillOptions,
   expectedFor,
   outerLoopOptions,
   type ResolvedOptions,
   resolveOptions,
-} from '../eval/options.js';
-import { networkSpec } from '../networks/index.js';
-import { distillToFolder } from '../report/run.js';
-import { RunFolder } from '../report/run-folder.js';
+} from '../runs/options.js';
+import { RunFolder } from '../runs/run-folder.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Values } from './arguments.js';
 import type { Command } from './command.js';

@@ -8,8 +8,8 @@ import { checkPreprocessing, findProtocol, type Protocol } from '../eval/protoco
 import { protocols } from '../eval/protocols.js';
 import { createNetwork } from '../networks/index.js';
 import { type NetworkSpec, networkTitle, parseNetworkSpec } from '../networks/spec.js';
-import { describeData } from '../report/describe-data.js';
-import { RunFolder } from '../report/run-folder.js';
+import { describeData } from '../runs/describe-data.js';
+import { RunFolder } from '../runs/run-folder.js';
 import { strategies } from '../train/augmentation.js';
 import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';

@@ -1,7 +1,7 @@
 import { precisions } from '../engine/open.js';
-import { adamInnerRate, type DistillOptions, defaults, plainInnerRate } from '../eval/options.js';
 import { methods } from '../methods/index.js';
 import { networkNames } from '../networks/index.js';
+import { adamInnerRate, type DistillOptions, defaults, plainInnerRate } from '../runs/options.js';
 import { keeps } from '../train/hypergradient.js';
 import { lossNames } from '../train/loss.js';
 import { optimizerKinds } from '../train/training.js';

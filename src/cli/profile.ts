@@ -1,7 +1,7 @@
-import type { ResolvedOptions } from '../eval/options.js';
-import { profileStep } from '../eval/profile-step.js';
 import { networkTitle } from '../networks/index.js';
-import { count, counted, imageCount } from '../report/record.js';
+import type { ResolvedOptions } from '../runs/options.js';
+import { profileStep } from '../runs/profile-step.js';
+import { count, counted, imageCount } from '../runs/record.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Command } from './command.js';
 import { checkedOptions } from './distill.js';

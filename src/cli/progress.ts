@@ -1,5 +1,5 @@
-import type { Progress } from '../eval/distill.js';
-import { count, duration } from '../report/record.js';
+import type { Progress } from '../runs/distill.js';
+import { count, duration } from '../runs/record.js';
 
 const barCells = 20;
 const redrawMilliseconds = 100;

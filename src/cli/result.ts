@@ -1,4 +1,4 @@
-import type { RunRecord } from '../report/record.js';
+import type { RunRecord } from '../runs/record.js';
 
 /** The one line of `--json`: percent, seconds and milliseconds; what is undefined is left out. */
 export function resultLine(record: RunRecord, out: string): string {

@@ -1,6 +1,6 @@
 import { chooseDevice, type Precision } from '../engine/open.js';
-import { isFinished, readRun, resumeFolder } from '../report/run.js';
-import { RunFolder } from '../report/run-folder.js';
+import { isFinished, readRun, resumeFolder } from '../runs/folder-run.js';
+import { RunFolder } from '../runs/run-folder.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Command } from './command.js';
 import {

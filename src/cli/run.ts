@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import type { EngineName } from '../engine/device.js';
-import type { ResolvedOptions } from '../eval/options.js';
-import { count, counted, duration, imageCount, type RunRecord } from '../report/record.js';
-import { type BegunRun, type FolderRun, isFinished, type RunControl } from '../report/run.js';
-import { RunFolder } from '../report/run-folder.js';
+import { type BegunRun, type FolderRun, isFinished, type RunControl } from '../runs/folder-run.js';
+import type { ResolvedOptions } from '../runs/options.js';
+import { count, counted, duration, imageCount, type RunRecord } from '../runs/record.js';
+import { RunFolder } from '../runs/run-folder.js';
 import { LimbeckError } from '../util/errors.js';
 import { listenForStop } from './interrupt.js';
 import { Terminal } from './progress.js';

@@ -10,7 +10,7 @@ import {
   openDevice,
   type Precision,
 } from '../engine/open.js';
-import { count, type EngineChoice } from '../report/record.js';
+import { count, type EngineChoice } from '../runs/record.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Values } from './arguments.js';
 import { device as deviceOption, flagOf } from './options.js';

@@ -1,6 +1,6 @@
 import type { Evaluation } from '../eval/evaluate.js';
 import type { Accuracy } from '../eval/statistics.js';
-import { accuracyText } from '../report/record.js';
+import { accuracyText } from '../runs/record.js';
 
 /** Test accuracies side by side, for a terminal. */
 export function accuracyTable(

@@ -1,10 +1,10 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Precision } from '../engine/open.js';
-import { encodeNetworks } from '../eval/networks-file.js';
-import { resolveTraining, type TrainOptions, trainNetworks } from '../eval/train-networks.js';
 import { createNetwork, parseNetworkSpec } from '../networks/index.js';
-import { accuracyText } from '../report/record.js';
+import { encodeNetworks } from '../runs/networks-file.js';
+import { accuracyText } from '../runs/record.js';
+import { resolveTraining, type TrainOptions, trainNetworks } from '../runs/train-networks.js';
 import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Command } from './command.js';

@@ -1,13 +1,13 @@
 import type { Reading } from '../data/load.js';
 import { createNetwork, type Network, type NetworkOptions } from '../networks/index.js';
+import type { ResolvedOptions } from '../runs/options.js';
 import { lossNames } from '../train/loss.js';
 import { plainTraining, resolveOptimizer, type Training } from '../train/training.js';
 import { LimbeckError } from '../util/errors.js';
 import { decodeSafetensors, encodeSafetensors, type WritableData } from '../util/safetensors.js';
+import { checkFinite, damaged, readingOf, StoredFields } from '../util/stored-fields.js';
 import { version } from '../util/version.js';
 import { type DistilledSet, protocolName } from './evaluate.js';
-import type { ResolvedOptions } from './options.js';
-import { checkFinite, damaged, readingOf, StoredFields } from './stored-fields.js';
 
 /** What `distilled.safetensors` says about itself besides the set. */
 export interface ArtefactNotes {

@@ -1,5 +1,6 @@
 import type { DistilledSet } from '../eval/evaluate.js';
 import { networkTitle } from '../networks/index.js';
+import { accuracyText, count, counted, imageCount, type RunRecord, timesText } from '../runs/record.js';
 import { escapeHtml } from './figure.js';
 import { curvesSection } from './page/curves.js';
 import { detailsSection, useSection } from './page/details.js';
@@ -7,7 +8,6 @@ import { evaluationsSection, perClassSection } from './page/evaluations.js';
 import { imagesSection } from './page/images.js';
 import { resultsSection } from './page/results.js';
 import { style } from './page/style.js';
-import { accuracyText, count, counted, imageCount, type RunRecord, timesText } from './record.js';
 
 const networkTitles: Readonly<Record<string, string>> = {
   lenet: 'LeNet',

@@ -1,6 +1,6 @@
 import type { DistilledSet } from '../../eval/evaluate.js';
+import type { RunRecord } from '../../runs/record.js';
 import { lineChart } from '../figure.js';
-import type { RunRecord } from '../record.js';
 
 /** How the run went: loss, validation accuracy, and the inner learning rates that were learned along the way. */
 export function curvesSection({ curve, best }: RunRecord, set: DistilledSet): string {

@@ -1,5 +1,5 @@
+import { count, duration, type RunRecord, timesText } from '../../runs/record.js';
 import { escapeHtml } from '../figure.js';
-import { count, duration, type RunRecord, timesText } from '../record.js';
 
 const list = (rows: readonly (readonly [string, string])[]): string =>
   `<dl>${rows.map(([term, text]) => `<div><dt>${escapeHtml(term)}</dt><dd>${escapeHtml(text)}</dd></div>`).join('')}</dl>`;

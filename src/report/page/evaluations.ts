@@ -1,7 +1,7 @@
 import type { Accuracy } from '../../eval/statistics.js';
 import { networkTitle } from '../../networks/index.js';
+import { accuracyText, type EvaluationRecord, type RunRecord } from '../../runs/record.js';
 import { escapeHtml } from '../figure.js';
-import { accuracyText, type EvaluationRecord, type RunRecord } from '../record.js';
 
 /** Accuracy of each class as bars, where it was recorded. */
 export function perClassSection({ perClass, dataset }: RunRecord): string {

@@ -1,8 +1,8 @@
 import type { DistilledSet } from '../../eval/evaluate.js';
+import { count, type RunRecord } from '../../runs/record.js';
 import { encodePng } from '../../util/png.js';
 import { escapeHtml } from '../figure.js';
 import { displayWindow, imagePixels, type Window } from '../pixels.js';
-import { count, type RunRecord } from '../record.js';
 
 /** More than a page can hold; the whole set is in distilled.png. */
 const mostImages = 1000;

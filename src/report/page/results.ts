@@ -1,6 +1,6 @@
 import type { Accuracy } from '../../eval/statistics.js';
+import { accuracyText, imageCount, type RunRecord } from '../../runs/record.js';
 import { escapeHtml } from '../figure.js';
-import { accuracyText, imageCount, type RunRecord } from '../record.js';
 
 /** Test accuracy beside real images of the same number, under the same protocol. */
 export function resultsSection(record: RunRecord): string {

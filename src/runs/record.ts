@@ -2,10 +2,10 @@ import type { Whitening } from '../data/dataset.js';
 import type { Reading } from '../data/load.js';
 import type { EngineName } from '../engine/device.js';
 import type { DeviceChoice, Precision } from '../engine/open.js';
-import type { BestLook, CurvePoint } from '../eval/distill.js';
 import type { BaselineAccuracy, Evaluation } from '../eval/evaluate.js';
-import type { ResolvedOptions } from '../eval/options.js';
 import type { Accuracy } from '../eval/statistics.js';
+import type { BestLook, CurvePoint } from './distill.js';
+import type { ResolvedOptions } from './options.js';
 
 /** An engine, and after a colon the adapter of `webgpu`: a number or part of a name. */
 export type EngineChoice = DeviceChoice | `webgpu:${string}`;

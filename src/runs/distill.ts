@@ -1,12 +1,13 @@
 import type { Dataset } from '../data/dataset.js';
 import { SplitOnDevice } from '../data/on-device.js';
 import type { Device, Numbers } from '../engine/device.js';
+import type { DistilledSet } from '../eval/evaluate.js';
+import { Evaluator, heldOutNetworks } from '../eval/evaluator.js';
+import { median } from '../eval/statistics.js';
 import { type DistilledArrays, OuterLoop } from '../methods/outer-loop.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDataset, expectDevice, expectOptions } from '../util/expect.js';
 import { type Owned, owning } from '../util/owned.js';
-import type { DistilledSet } from './evaluate.js';
-import { Evaluator, heldOutNetworks } from './evaluator.js';
 import {
   type DistillOptions,
   networkOptionsFor,
@@ -15,7 +16,6 @@ import {
   resolveOptions,
   trainingOf,
 } from './options.js';
-import { median } from './statistics.js';
 
 /** One point of a run's curves. */
 export interface CurvePoint {

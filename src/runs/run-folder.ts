@@ -5,11 +5,11 @@ import type { Whitening } from '../data/dataset.js';
 import { unwhiten } from '../data/zca.js';
 import { type ArtefactNotes, encodeArtefact } from '../eval/artefact.js';
 import type { DistilledSet } from '../eval/evaluate.js';
+import { contactSheet } from '../report/contact-sheet.js';
+import { reportHtml } from '../report/html.js';
 import { checkWritable, sweepTemporaryFiles, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 import { encodePng } from '../util/png.js';
-import { contactSheet } from './contact-sheet.js';
-import { reportHtml } from './html.js';
 import type { EvaluationRecord, RunRecord } from './record.js';
 import { RunLock } from './run-lock.js';
 

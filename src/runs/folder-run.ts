@@ -6,8 +6,6 @@ import { join } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import type { Device } from '../engine/device.js';
 import { decodeArtefact } from '../eval/artefact.js';
-import { decodeCheckpoint, encodeCheckpoint } from '../eval/checkpoint.js';
-import { type Checkpoint, type Distillation, type DistillControl, distill } from '../eval/distill.js';
 import {
   type DistilledSet,
   type EvaluateOptions,
@@ -15,14 +13,16 @@ import {
   evaluate,
   protocolName,
 } from '../eval/evaluate.js';
-import { type DistillOptions, outerLoopOptions, resolveOptionsOf } from '../eval/options.js';
 import { writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDataset, expectDevice, expectOptions } from '../util/expect.js';
 import { version } from '../util/version.js';
+import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.js';
 import { type CheckpointExtra, readExtra } from './checkpoint-extra.js';
 import { describeData } from './describe-data.js';
+import { type Checkpoint, type Distillation, type DistillControl, distill } from './distill.js';
 import { engineRecord } from './engine-record.js';
+import { type DistillOptions, outerLoopOptions, resolveOptionsOf } from './options.js';
 import type { DatasetRecord, RunConfig, RunOrigin, RunRecord } from './record.js';
 import { RunFolder } from './run-folder.js';
 

@@ -5,9 +5,9 @@ import {
   type StoredTensor,
   type WritableData,
 } from '../util/safetensors.js';
+import { checkFinite, damaged, StoredFields } from '../util/stored-fields.js';
 import type { Checkpoint } from './distill.js';
 import { type ResolvedOptions, rateCount } from './options.js';
-import { checkFinite, damaged, StoredFields } from './stored-fields.js';
 
 const format = 'limbeck-checkpoint-1';
 const file = 'checkpoint';

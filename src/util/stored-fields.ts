@@ -1,6 +1,6 @@
 import type { Reading } from '../data/load.js';
-import { LimbeckError } from '../util/errors.js';
-import { defaults, formerly, type ResolvedOptions, resolveOptionsOf } from './options.js';
+import { defaults, formerly, type ResolvedOptions, resolveOptionsOf } from '../runs/options.js';
+import { LimbeckError } from './errors.js';
 
 /**
  * What a file says about itself, read field by field: the file may be damaged or of another program, and nothing in

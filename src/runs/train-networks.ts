@@ -3,6 +3,9 @@ import { normalisedImages, SplitOnDevice } from '../data/on-device.js';
 import type { Device, Executable, Tensor } from '../engine/device.js';
 import { loadWithTensors } from '../engine/load.js';
 import { elements, type Program, Recorder, slice } from '../engine/program.js';
+import { heldOutNetworks, membersThatFit } from '../eval/evaluator.js';
+import { checkScored, classCounts, Scoring, type TrainingBatches } from '../eval/scoring.js';
+import { type Accuracy, percentByClass, percentRight, summarise } from '../eval/statistics.js';
 import { createNetwork, type Network } from '../networks/index.js';
 import { type NetworkSpec, networkSpec, printNetworkSpec } from '../networks/spec.js';
 import {
@@ -15,9 +18,6 @@ import {
 import { LimbeckError } from '../util/errors.js';
 import { expectDataset, expectDevice, expectOptions, shown } from '../util/expect.js';
 import { type Owned, owning } from '../util/owned.js';
-import { heldOutNetworks, membersThatFit } from './evaluator.js';
-import { checkScored, classCounts, Scoring, type TrainingBatches } from './scoring.js';
-import { type Accuracy, percentByClass, percentRight, summarise } from './statistics.js';
 
 /** How to train on the whole training split; each has a default. */
 export interface TrainOptions extends Partial<MinibatchTraining> {

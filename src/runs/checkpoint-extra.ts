@@ -1,6 +1,6 @@
 import { precisions } from '../engine/open.js';
-import type { ResolvedOptions } from '../eval/options.js';
-import { readingOf, StoredFields } from '../eval/stored-fields.js';
+import { readingOf, StoredFields } from '../util/stored-fields.js';
+import type { ResolvedOptions } from './options.js';
 import type { RunConfig, RunRecord } from './record.js';
 
 /** What travels with a checkpoint, so that it can be resumed by itself. */
