@@ -268,7 +268,7 @@ describe('mistakes', () => {
       'a schedule that is none',
       () => distilling('schedule.json'),
       'ERR_OPTION',
-      /schedule is .*, expected no factr in it; it takes kind, factor, stages, warmup/,
+      /schedule is .*, expected no factr in it; step takes factor, stages, warmup/,
     ],
     ['nothing to resume', () => ['resume', 'nowhere'], 'ERR_FILE_MISSING', /does not exist/],
     [
@@ -297,9 +297,9 @@ describe('mistakes', () => {
     ],
     [
       'unknown optimiser',
-      () => ['train', '--optimizer', 'adamw'],
+      () => ['train', '--optimizer', 'rmsprop'],
       'ERR_OPTION',
-      /optimizer is "adamw", expected one of sgd, adam/,
+      /optimizer "rmsprop" is unknown; there are: sgd, momentum, nesterov, adam, adamw/,
     ],
     [
       'a network that is none',

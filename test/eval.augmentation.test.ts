@@ -16,19 +16,18 @@ import { createNetwork } from '../src/networks/index.js';
 import { augment, type Strategy, strategies } from '../src/train/augmentation.js';
 import { type MinibatchTraining, rateTable, recordMinibatchStep } from '../src/train/minibatch.js';
 import { randomState, streams } from '../src/train/streams.js';
+import { trainingName } from '../src/train/training.js';
 import { feistelPermutation } from '../src/util/random.js';
 import { normals } from './harness/augment.js';
 import { relativeError } from './harness/close.js';
 import { text } from './harness/repository.js';
 
 const sgd: MinibatchTraining = {
-  optimizer: 'sgd',
-  momentum: 0.9,
-  weightDecay: 0.05,
+  optimizer: { kind: 'momentum', weightDecay: 0.05 },
+  loss: 'cross-entropy',
   batch: 8,
   epochs: 6,
-  schedule: 'tenth-at-half',
-  loss: 'cross-entropy',
+  schedule: { kind: 'halfway' },
 };
 
 const devices: Partial<Record<'reference' | 'cpu', Device>> = {};
@@ -64,9 +63,9 @@ describe('a step of training', () => {
       training: sgd,
       rows,
       state: r.external('state', 1, [4], 'u32'),
-      schedule: r.external('schedule', 1, [steps, 2]),
+      rates: r.external('rates', 1, [steps]),
       theta: r.external('theta', members, [network.count]),
-      mean: r.external('mean', members, [network.count]),
+      moments: r.external('moments', members, [network.count]),
       gather: (r, index) => ({
         x: asTheyAre ? data : gather.images(r, { data, index, ...ofImages }),
         y: reshape(gather.images(r, { data: y, index, ...ofLabels }), [rows, K]),
@@ -78,7 +77,7 @@ describe('a step of training', () => {
       gain1: [1],
       gain2: [1, 1],
       state: randomState(5, 0),
-      schedule: rateTable(sgd, rows, 0.1),
+      rates: rateTable(sgd, rows, 0.1),
       theta: start,
     };
     const program = r.program();
@@ -156,7 +155,10 @@ describe.each(['reference', 'cpu'] as const)('augmented minibatches on %s', (eng
     const run = async (seed: number, strategy: Strategy | undefined, members = 3, times = 1) => {
       const geometry = {
         ...{ network, members, steps: 2, epochs: 1, n: 10, seed },
-        ...{ minibatches: { ...sgd, weightDecay: 0, epochs: 20 }, augmentation: strategy },
+        ...{
+          minibatches: { ...sgd, optimizer: { kind: 'momentum' }, epochs: 20 } as const,
+          augmentation: strategy,
+        },
       };
       const evaluator = await Evaluator.create(device, digits, digits.test, geometry);
       const set = { images, labels, learningRates: [0.05] };
@@ -225,7 +227,10 @@ describe('an evaluation', () => {
     });
     const set = await setOf(white);
     for (const [protocol, said] of [
-      ['mtt', /^mlp:width=8 on ZCA-whitened images, protocol mtt: sgd at the learned rate/],
+      [
+        'mtt',
+        /^mlp:width=8 on ZCA-whitened images, protocol mtt: SGD with momentum 0.9, weight decay 0.0005 at the learned rate/,
+      ],
       ['dc', /^mlp:width=8 on ZCA-whitened images, protocol dc: /],
       ['learned-steps', /^mlp:width=8 on ZCA-whitened images, random initialisation, 2 steps/],
     ] as const) {
@@ -268,27 +273,21 @@ describe('an evaluation', () => {
     }
     const set = await setOf(generateDigits(digits));
     expect(protocolName(set, { protocol: findProtocol('dc') })).toMatch(
-      /^mlp:width=8, protocol dc: sgd at rate 0.01, a tenth of it after half the epochs, momentum 0.9, weight decay 0.0005, 300 epochs in batches of 256, hard labels/,
+      /^mlp:width=8, protocol dc: SGD with momentum 0.9, weight decay 0.0005 at rate 0.01, a tenth of it after half the epochs, with a new optimiser from there, 301 epochs in batches of 256, hard labels/,
     );
   });
 });
 
 it('docs/protocols.md has a row for every protocol, and it is true', () => {
-  const courses = { 'tenth-at-half': 'a tenth after half', cosine: 'cosine', constant: 'constant' };
-  const losses = { 'cross-entropy': 'cross-entropy', mse: 'squared error' };
+  const courses: Record<string, string> = { halfway: 'a tenth after half', cosine: 'cosine' };
   const expected = protocols.map((protocol) => {
     const { name, source, training, learningRate, labels, augmentation, preprocessing, networks } = protocol;
     const cells =
       training === 'learned-steps'
         ? ['the learned steps in their order', 'learned', '–']
         : [
-            [
-              training.optimizer,
-              ...(training.optimizer === 'sgd' ? [`momentum ${training.momentum}`] : []),
-              `weight decay ${training.weightDecay}`,
-              losses[training.loss],
-            ].join(', '),
-            `${learningRate}, ${courses[training.schedule]}`,
+            trainingName(training),
+            `${learningRate}, ${courses[training.schedule.kind]}${training.restart ? ', new optimiser' : ''}`,
             `${training.epochs} in batches of ${training.batch}`,
           ];
     const rest = [labels, augmentation, preprocessing, String(networks)];

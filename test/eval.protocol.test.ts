@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { generateDigits } from '../src/data/digits.js';
 import type { Device } from '../src/engine/device.js';
+import { loadWithTensors } from '../src/engine/load.js';
 import * as gather from '../src/engine/ops/gather.js';
 import { Recorder, reshape, slice } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
@@ -12,9 +13,17 @@ import { summarise } from '../src/eval/statistics.js';
 import { Trial } from '../src/eval/trial.js';
 import { createNetwork } from '../src/networks/index.js';
 import { trainNetworks } from '../src/runs/train-networks.js';
-import { batchesOf, type MinibatchTraining, rateTable, recordMinibatchStep } from '../src/train/minibatch.js';
-import { randomState, streams } from '../src/train/streams.js';
+import {
+  batchesOf,
+  declareMinibatches,
+  type MinibatchTraining,
+  runMinibatches,
+  startMinibatches,
+} from '../src/train/minibatch.js';
+import { streams } from '../src/train/streams.js';
+import { Owned } from '../src/util/owned.js';
 import { feistelPermutation, Stream } from '../src/util/random.js';
+import { relativeError } from './harness/close.js';
 
 let device: Device;
 beforeAll(() => {
@@ -23,13 +32,11 @@ beforeAll(() => {
 afterAll(() => device.dispose());
 
 const sgd: MinibatchTraining = {
-  optimizer: 'sgd',
-  momentum: 0.9,
-  weightDecay: 0.05,
+  optimizer: { kind: 'momentum', momentum: 0.9, weightDecay: 0.05 },
+  loss: 'cross-entropy',
   batch: 4,
   epochs: 4,
-  schedule: 'tenth-at-half',
-  loss: 'cross-entropy',
+  schedule: { kind: 'halfway' },
 };
 
 describe('training in minibatches', () => {
@@ -61,8 +68,9 @@ describe('training in minibatches', () => {
       const z = a[3];
       const y = [...labels.subarray(row * K, (row + 1) * K)];
       const all = z.reduce((sum, value) => sum + Math.exp(value), 0);
-      const answer = loss === 'mse' ? z : z.map((value) => Math.exp(value) / all);
-      let bar = answer.map((value, k) => (value - y[k]) / batch.length);
+      const squared = loss === 'squared-error';
+      const answer = squared ? z : z.map((value) => Math.exp(value) / all);
+      let bar = answer.map((value, k) => ((value - y[k]) * (squared ? 2 / K : 1)) / batch.length);
       for (let l = 2; l >= 0; l--) {
         const [n, m] = [sizes[l], sizes[l + 1]];
         const before = new Array<number>(n).fill(0);
@@ -91,32 +99,45 @@ describe('training in minibatches', () => {
       });
       const g = gradient(theta, batch, training.loss);
       const epoch = Math.floor(t / 2);
+      const { kind, weightDecay = 0 } = training.optimizer;
       let now = rate;
-      if (training.schedule === 'tenth-at-half' && epoch >= 3) now = rate / 10;
-      if (training.schedule === 'cosine') now = (rate * (1 + Math.cos((Math.PI * t) / 8))) / 2;
+      // Epochs 0 to 2 at the whole rate: two and a half would be half of them, and the epoch after that one still is.
+      if (training.schedule.kind === 'halfway' && epoch >= 3) now = rate / 10;
+      if (training.schedule.kind === 'cosine') now = (rate * (1 + Math.cos((Math.PI * t) / 8))) / 2;
+      if (training.restart && t === 6) m.fill(0);
       for (let i = 0; i < theta.length; i++) {
-        const decayed = g[i] + training.weightDecay * theta[i];
-        if (training.optimizer === 'sgd') {
-          m[i] = training.momentum * m[i] + decayed;
-          theta[i] -= now * m[i];
-        } else {
-          m[i] = 0.9 * m[i] + 0.1 * decayed;
-          s[i] = 0.999 * s[i] + 0.001 * decayed ** 2;
+        const d = kind === 'adamw' ? g[i] : g[i] + weightDecay * theta[i];
+        if (kind === 'adamw') theta[i] -= now * weightDecay * theta[i];
+        if (kind.startsWith('adam')) {
+          m[i] = 0.9 * m[i] + 0.1 * d;
+          s[i] = 0.999 * s[i] + 0.001 * d ** 2;
           theta[i] -=
             (now * (m[i] / (1 - 0.9 ** (t + 1)))) / (Math.sqrt(s[i] / (1 - 0.999 ** (t + 1))) + 1e-8);
+        } else {
+          m[i] = (kind === 'sgd' ? 0 : 0.9) * m[i] + d;
+          theta[i] -= now * (kind === 'nesterov' ? d + 0.9 * m[i] : m[i]);
         }
       }
     }
     return theta;
   }
 
-  it.each([
-    ['sgd', sgd, 0.2],
+  const adam = {
+    ...sgd,
+    optimizer: { kind: 'adam', weightDecay: 0.05 },
+    schedule: { kind: 'cosine' },
+  } as const;
+  it.each<[string, MinibatchTraining, number]>([
+    ['momentum', sgd, 0.2],
+    ['momentum that begins anew', { ...sgd, restart: true }, 0.2],
+    ['nesterov', { ...sgd, optimizer: { kind: 'nesterov' }, restart: true }, 0.1],
     [
-      'adam on the squared error',
-      { ...sgd, optimizer: 'adam', schedule: 'cosine', loss: 'mse' } as const,
-      0.05,
+      'plain sgd',
+      { ...sgd, optimizer: { kind: 'sgd', weightDecay: 0.1 }, schedule: { kind: 'constant' } },
+      0.2,
     ],
+    ['adam on the squared error', { ...adam, loss: 'squared-error' }, 0.05],
+    ['adamw', { ...adam, optimizer: { kind: 'adamw', weightDecay: 0.1 } }, 0.05],
   ])('%s takes the steps of a loop written out in float64', async (_, training, rate) => {
     expect(batchesOf(training, rows)).toEqual({ perEpoch: 2, size: 4, steps: 8 });
     const r = new Recorder('minibatches');
@@ -124,41 +145,35 @@ describe('training in minibatches', () => {
     const y = r.external('labels', 1, [rows, 1, 1, K]);
     const ones = r.external('ones', 1, [2]);
     const same = { gain: slice(ones, 0, [1]), shift: slice(ones, 1, [1]) };
-    const adam = training.optimizer === 'adam';
-    recordMinibatchStep(r, {
+    declareMinibatches(r, 1, {
       network,
       training,
       rows,
-      state: r.external('state', 1, [4], 'u32'),
-      schedule: r.external('schedule', 1, [8, 2]),
-      theta: r.external('theta', 1, [network.count]),
-      mean: r.external('mean', 1, [network.count]),
-      square: adam ? r.external('square', 1, [network.count]) : undefined,
       gather: (r, index) => ({
         x: gather.images(r, { data, index, ...same }),
         y: reshape(gather.images(r, { data: y, index, ...same }), [4, K]),
       }),
     });
-    const f32 = async (values: ArrayLike<number>) => device.tensor('f32', values.length, values);
-    const theta = await f32(start);
-    const bindings = {
-      images: await f32(images),
-      labels: await f32(labels),
-      ones: await f32([1, 0]),
-      state: await device.tensor('u32', 4, randomState(5, 0)),
-      schedule: await f32(rateTable(training, rows, rate)),
-      theta,
-      mean: await f32(new Float64Array(network.count)),
-      ...(adam ? { square: await f32(new Float64Array(network.count)) } : {}),
-    };
-    const executable = await device.load(r.program(), bindings);
-    await executable.run({ times: 8 });
-    const trained = await theta.read();
-    byHand(training, rate).forEach((value, i) => {
-      expect(Math.abs(trained[i] - value)).toBeLessThan(1e-9);
-    });
-    executable.dispose();
-    for (const tensor of Object.values(bindings)) tensor.dispose();
+    const owned = new Owned();
+    const { tensors, executable } = await loadWithTensors(device, r.program(), owned);
+    await tensors.images.write(images);
+    await tensors.labels.write(labels);
+    await tensors.ones.write([1, 0]);
+    const expected = byHand(training, rate);
+    // In one piece, and in pieces that end before, at and behind the step at which the optimiser begins anew.
+    for (const ends of [[8], [5, 6, 7, 8]]) {
+      await tensors.theta.write(start);
+      await startMinibatches(tensors, training, { rows, rate, seed: 5 });
+      for (const [i, end] of ends.entries())
+        await runMinibatches(executable, tensors, training, { rows, first: i ? ends[i - 1] : 0, end });
+      const trained = await tensors.theta.read();
+      expect(relativeError(trained, expected)).toBeLessThan(1e-12);
+    }
+    owned.dispose();
+  });
+
+  it('momentum goes on unless asked to begin anew', () => {
+    expect(relativeError(byHand({ ...sgd, restart: true }, 0.2), byHand(sgd, 0.2))).toBeGreaterThan(0.01);
   });
 
   it('keeps the members of a population apart and starts every run anew', async () => {
@@ -311,7 +326,7 @@ describe('evaluation', () => {
       baselines: ['herding'],
     });
     expect(result.protocol).toMatch(
-      /^mlp:width=6, protocol dc: sgd at rate 0.01, .*300 epochs in batches of 256/,
+      /^mlp:width=6, protocol dc: SGD with momentum 0.9, weight decay 0.0005 at rate 0.01, .*301 epochs in batches of 256/,
     );
     expect(result.baselines.herding.learningRate).toBe(0.01);
     expect(result.accuracy.mean).toBeGreaterThan(20);
@@ -320,7 +335,13 @@ describe('evaluation', () => {
 
 describe('training on the whole training split', () => {
   const digits = generateDigits({ train: 300, validation: 30, test: 100 });
-  const options = { network: { name: 'mlp', width: 12 }, networks: 3, epochs: 6, batch: 20, momentum: 0.5 };
+  const options = {
+    network: { name: 'mlp', width: 12 },
+    networks: 3,
+    epochs: 6,
+    batch: 20,
+    optimizer: { kind: 'momentum', momentum: 0.5 },
+  } as const;
 
   it('learns, tells every network apart, and keeps their parameters', async () => {
     const epochs: number[] = [];
@@ -342,11 +363,16 @@ describe('training on the whole training split', () => {
   it('refuses what it cannot do', async () => {
     for (const wrong of [
       { epochs: 0 },
-      { momentum: 1 },
-      { weightDecay: -1 },
+      { optimizer: { kind: 'momentum', momentum: 1 } },
+      { optimizer: { kind: 'adam', weightDecay: -1 } },
+      { schedule: { kind: 'half' } },
+      { schedule: { kind: 'halfway', stages: 3 } },
+      { restart: 1 },
       { networks: 1.5 },
       { learningRate: 0 },
     ])
-      await expect(trainNetworks(device, digits, { ...options, ...wrong })).rejects.toThrow(/expected/);
+      await expect(trainNetworks(device, digits, { ...options, ...(wrong as object) })).rejects.toThrow(
+        /expected/,
+      );
   });
 });

@@ -10,7 +10,7 @@ import * as random from '../src/engine/ops/random.js';
 import * as reduce from '../src/engine/ops/reduce.js';
 import { Recorder, type View } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
-import { scheduleRates } from '../src/train/schedule.js';
+import { expectedSchedule, scheduleRates, stageStarts } from '../src/train/schedule.js';
 
 const device = new ReferenceDevice();
 
@@ -144,6 +144,27 @@ describe('schedules', () => {
     // By default ten stages, each half of the one before.
     const tenth = scheduleRates(1, 100, { kind: 'step' });
     expectNumbers([tenth[0], tenth[9], tenth[10], tenth[99]], [1, 1, 0.5, 2 ** -9]);
+  });
+
+  test('halfway, the rate falls where the program of DC makes a new optimiser', () => {
+    // Asked for 300 epochs it goes from epoch 0 to epoch 300, and the new rate is there after epoch 300 / 2 + 1.
+    const rates = scheduleRates(1, 2 * 301, { kind: 'halfway' }, 2);
+    expectNumbers([rates[2 * 152 - 1], rates[2 * 152], rates[601]], [1, 0.1, 0.1]);
+    expect(stageStarts({ kind: 'halfway' }, 2 * 301, 2)).toEqual([304]);
+    expectNumbers(scheduleRates(1, 4, { kind: 'halfway', factor: 0.5 }), [1, 1, 1, 0.5]);
+    expect(stageStarts({ kind: 'halfway' }, 2)).toEqual([]);
+    expect(stageStarts({ kind: 'step', stages: 3 }, 10)).toEqual([4, 7]);
+    expect(stageStarts({ kind: 'cosine' }, 10)).toEqual([]);
+  });
+
+  test.each([
+    [undefined, /an object such as/],
+    [{ kind: 'half' }, /one of cosine, step, halfway, constant as its kind/],
+    [{ kind: 'halfway', stages: 2 }, /no stages in it; halfway takes factor, warmup/],
+    [{ kind: 'step', stages: 0 }, /a whole number of at least 1 as its stages/],
+    [{ kind: 'step', factor: Number.NaN }, /a number above 0 as its factor/],
+  ])('%j is no schedule', (schedule, message) => {
+    expect(expectedSchedule(schedule)).toMatch(message);
   });
 
   test('a cosine starts at the base, is half of it in the middle and next to nothing at the end', () => {

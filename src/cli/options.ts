@@ -4,6 +4,7 @@ import { networkNames } from '../networks/index.js';
 import { adamInnerRate, type DistillOptions, defaults, plainInnerRate } from '../runs/options.js';
 import { keeps } from '../train/hypergradient.js';
 import { lossNames } from '../train/loss.js';
+import { scheduleKinds } from '../train/schedule.js';
 import { optimizerKinds } from '../train/training.js';
 
 /** One option of a command: `--label-lr` on the command line, `labelLr` in a configuration file. */
@@ -146,7 +147,7 @@ export const distillOptions: readonly Option[] = [
   real('beta1', "outer Adam's decay of the mean"),
   real('beta2', "outer Adam's decay of the square"),
   real('epsilon', "outer Adam's epsilon"),
-  choices('schedule', 'cosine|step|constant', 'course of the outer rates'),
+  choices('schedule', scheduleKinds.join('|'), 'course of the outer rates'),
   real('clip', 'largest norm of a meta-gradient; 0 for no limit'),
   real('average', 'decay of the running average that becomes the result; 0 for none'),
   whole('seed', 'of everything random'),

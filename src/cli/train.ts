@@ -5,6 +5,9 @@ import { createNetwork, parseNetworkSpec } from '../networks/index.js';
 import { encodeNetworks } from '../runs/networks-file.js';
 import { accuracyText } from '../runs/record.js';
 import { resolveTraining, type TrainOptions, trainNetworks } from '../runs/train-networks.js';
+import { lossNames } from '../train/loss.js';
+import { type Schedule, scheduleKinds } from '../train/schedule.js';
+import { type OptimizerOptions, optimizerKinds } from '../train/training.js';
 import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Command } from './command.js';
@@ -48,12 +51,12 @@ export const command: Command = {
     whole('networks', 1, 'networks to train', '1'),
     whole('epochs', 1, 'passes over the training images', '3'),
     whole('batch', 1, 'images per step', '128'),
-    text('optimizer', 'sgd|adam', 'optimiser', 'sgd'),
-    number('lr', 'first learning rate', '0.05, 0.001 for adam'),
-    number('momentum', 'of sgd', '0.9'),
-    number('weightDecay', 'added to the gradient, times the weights', '0.0005'),
-    text('schedule', 'cosine|tenth-at-half|constant', 'course of the learning rate', 'cosine'),
-    text('loss', 'cross-entropy|mse', 'loss', 'cross-entropy'),
+    text('optimizer', optimizerKinds.join('|'), 'optimiser', 'momentum'),
+    number('lr', 'first learning rate', '0.05, 0.001 for adam and adamw'),
+    number('momentum', 'of momentum and nesterov', '0.9'),
+    number('weightDecay', 'added to the gradient, times the weights; decoupled for adamw', '0.0005'),
+    text('schedule', scheduleKinds.join('|'), 'course of the learning rate', 'cosine'),
+    text('loss', lossNames.join('|'), 'loss', 'cross-entropy'),
     whole('seed', 0, 'of everything random', '0'),
     {
       name: 'out',
@@ -91,9 +94,23 @@ export const command: Command = {
       threads?: number;
       precision?: Precision;
     };
-    const { networks, epochs, batch, optimizer, momentum, weightDecay, schedule, loss, seed } =
-      values as TrainOptions;
-    const given = { networks, epochs, batch, optimizer, momentum, weightDecay, schedule, loss, seed };
+    const { networks, epochs, batch, loss, seed } = values as TrainOptions;
+    const {
+      optimizer: kind = 'momentum',
+      momentum,
+      weightDecay = 5e-4,
+      schedule,
+    } = values as {
+      optimizer?: OptimizerOptions['kind'];
+      momentum?: number;
+      weightDecay?: number;
+      schedule?: Schedule['kind'];
+    };
+    const given: TrainOptions = {
+      ...{ networks, epochs, batch, loss, seed },
+      optimizer: { kind, momentum, weightDecay },
+      schedule: schedule && { kind: schedule },
+    };
     const json = Boolean(values.json);
     checkEngine(choice, { threads, precision });
     resolveTraining(given);

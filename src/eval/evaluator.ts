@@ -12,6 +12,7 @@ import {
   batchesOf,
   declareMinibatches,
   type MinibatchTraining,
+  runMinibatches,
   startMinibatches,
 } from '../train/minibatch.js';
 import { randomState, streams } from '../train/streams.js';
@@ -113,7 +114,7 @@ export class Evaluator {
     const { tensors, geometry } = this;
     const rows = geometry.steps * geometry.n;
     await startMinibatches(tensors, training, { rows, rate, seed: geometry.seed ?? 0 });
-    await this.executable.run({ times: batchesOf(training, rows).steps, signal });
+    await runMinibatches(this.executable, tensors, training, { rows, signal });
   }
 
   dispose(): void {

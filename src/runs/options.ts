@@ -12,7 +12,7 @@ import {
 } from '../networks/index.js';
 import { type Keep, keeps } from '../train/hypergradient.js';
 import { lossNames } from '../train/loss.js';
-import type { Schedule } from '../train/schedule.js';
+import { expectedSchedule, type Schedule } from '../train/schedule.js';
 import {
   describeOptimizer,
   type OptimizerOptions,
@@ -178,27 +178,6 @@ const positive = real((x) => x > 0, 'a number above 0');
 const notNegative = real((x) => x >= 0, 'a number of at least 0');
 const fraction = real((x) => x >= 0 && x < 1, 'a number from 0 up to, not including, 1');
 
-const scheduleChecks: Record<keyof Schedule, Check> = {
-  kind: oneOf('cosine', 'step', 'constant'),
-  factor: positive,
-  stages: whole(1),
-  warmup: whole(0),
-};
-
-function checkSchedule(schedule: unknown): string | undefined {
-  if (typeof schedule !== 'object' || schedule === null || Array.isArray(schedule))
-    return 'an object such as { kind: "step", factor: 0.5, stages: 10, warmup: 0 }';
-  const given: Record<string, unknown> = { kind: undefined, ...schedule };
-  for (const [name, value] of Object.entries(given)) {
-    if (!Object.hasOwn(scheduleChecks, name))
-      return `no ${name} in it; it takes ${Object.keys(scheduleChecks).join(', ')}`;
-    if (value === undefined && name !== 'kind') continue;
-    const expected = scheduleChecks[name as keyof Schedule](value as never);
-    if (expected) return `${expected} as its ${name}`;
-  }
-  return undefined;
-}
-
 /** Whether there is such a network; what its options may be is known when the sizes of the images are. */
 function checkNetwork(network: unknown): string | undefined {
   const expected = `one of ${networkNames.join(', ')}, with options as in convnet:width=64`;
@@ -239,7 +218,7 @@ const checks: Record<keyof DistillOptions, Check> = {
   beta1: fraction,
   beta2: fraction,
   epsilon: positive,
-  schedule: checkSchedule,
+  schedule: expectedSchedule,
   clip: notNegative,
   average: fraction,
   seed: whole(0),

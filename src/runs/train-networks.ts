@@ -8,15 +8,19 @@ import { checkScored, classCounts, Scoring, type TrainingBatches } from '../eval
 import { type Accuracy, percentByClass, percentRight, summarise } from '../eval/statistics.js';
 import { createNetwork, type Network } from '../networks/index.js';
 import { type NetworkSpec, networkSpec, printNetworkSpec } from '../networks/spec.js';
+import { lossOf } from '../train/loss.js';
 import {
   batchesOf,
   declareMinibatches,
   describeMinibatches,
   type MinibatchTraining,
+  runMinibatches,
   startMinibatches,
 } from '../train/minibatch.js';
+import { expectedSchedule } from '../train/schedule.js';
+import { type OptimizerOptions, resolveOptimizer } from '../train/training.js';
 import { LimbeckError } from '../util/errors.js';
-import { expectDataset, expectDevice, expectOptions, shown } from '../util/expect.js';
+import { expectDataset, expectDevice, expectOptions, shown, written } from '../util/expect.js';
 import { type Owned, owning } from '../util/owned.js';
 
 /** How to train on the whole training split; each has a default. */
@@ -25,7 +29,7 @@ export interface TrainOptions extends Partial<MinibatchTraining> {
   readonly network?: string | NetworkSpec;
   /** Default 1. */
   readonly networks?: number;
-  /** The first rate; default 0.05 for SGD and 0.001 for Adam. */
+  /** The first rate; default 0.05, 0.001 for `adam` and `adamw`. */
   readonly learningRate?: number;
   /** Of weights and batches; default 0. */
   readonly seed?: number;
@@ -49,12 +53,11 @@ const known = {
   signal: true,
   onProgress: true,
   optimizer: true,
-  momentum: true,
-  weightDecay: true,
+  loss: true,
   batch: true,
   epochs: true,
   schedule: true,
-  loss: true,
+  restart: true,
 } satisfies Record<keyof TrainOptions, true>;
 
 /** Networks after ordinary training. */
@@ -75,15 +78,16 @@ export interface TrainedNetworks {
   readonly parameters: Float32Array;
 }
 
-const defaults = {
-  optimizer: 'sgd',
-  momentum: 0.9,
-  weightDecay: 5e-4,
+const defaults: Required<MinibatchTraining> = {
+  optimizer: { kind: 'momentum', momentum: 0.9, weightDecay: 5e-4 },
+  loss: 'cross-entropy',
   batch: 128,
   epochs: 3,
-  schedule: 'cosine',
-  loss: 'cross-entropy',
-} as const satisfies MinibatchTraining;
+  schedule: { kind: 'cosine' },
+  restart: false,
+};
+
+const adaptive = ({ kind }: OptimizerOptions) => kind === 'adam' || kind === 'adamw';
 
 /**
  * Ordinary training on the whole training split: what a distilled set is measured against. By default SGD with momentum 0.9 at rate
@@ -105,7 +109,7 @@ export async function trainNetworks(
   const { imageShape: inputShape, classes } = dataset;
   const spec = networkSpec(options.network ?? 'lenet');
   const network = createNetwork({ ...spec, inputShape, classes });
-  const learningRate = options.learningRate ?? (training.optimizer === 'adam' ? 0.001 : 0.05);
+  const learningRate = options.learningRate ?? (adaptive(training.optimizer) ? 0.001 : 0.05);
   checkPositive('networks', networks, true);
   checkPositive('learningRate', learningRate);
   if (!Number.isSafeInteger(seed) || seed < 0)
@@ -187,12 +191,14 @@ export async function trainNetworks(
     validation: Scoring,
     report: (epoch: number, accuracies: readonly number[]) => void,
   ): Promise<number[]> {
-    await startMinibatches(tensors, training, { rows: dataset.train.count, rate: learningRate, seed });
-    const { perEpoch } = batchesOf(training, dataset.train.count);
+    const rows = dataset.train.count;
+    await startMinibatches(tensors, training, { rows, rate: learningRate, seed });
+    const { perEpoch } = batchesOf(training, rows);
     const members = tensors.theta.length / network.count;
     let accuracies: number[] = [];
     for (let epoch = 1; epoch <= training.epochs; epoch++) {
-      await executable.run({ times: perEpoch, signal });
+      const steps = { first: (epoch - 1) * perEpoch, end: epoch * perEpoch };
+      await runMinibatches(executable, tensors, training, { rows, ...steps, signal });
       await checkFinite(tensors.theta, kept, epoch);
       const right = await validation.run(members, signal);
       accuracies = right.map((byClass) => percentRight(byClass, dataset.validation.count));
@@ -247,28 +253,24 @@ function recordTraining(
 
 /** Training with every option filled in; ERR_OPTION for what is unknown or out of range. */
 export function resolveTraining(options: TrainOptions): MinibatchTraining {
-  const { optimizer, momentum, weightDecay, batch, epochs, schedule, loss } = {
-    ...defaults,
-    ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
-  } as MinibatchTraining;
-  const words: [string, string, readonly string[]][] = [
-    ['optimizer', optimizer, ['sgd', 'adam']],
-    ['schedule', schedule, ['tenth-at-half', 'cosine', 'constant']],
-    ['loss', loss, ['cross-entropy', 'mse']],
-  ];
-  for (const [name, value, known] of words)
-    if (!known.includes(value))
-      throw new LimbeckError(
-        'ERR_OPTION',
-        `${name} is ${JSON.stringify(value)}, expected one of ${known.join(', ')}`,
-      );
-  checkPositive('batch', batch, true);
-  checkPositive('epochs', epochs, true);
-  if (!(momentum >= 0 && momentum < 1))
-    throw new LimbeckError('ERR_OPTION', `momentum is ${momentum}, expected a number from 0 to below 1`);
-  if (!(weightDecay >= 0 && weightDecay < Number.POSITIVE_INFINITY))
-    throw new LimbeckError('ERR_OPTION', `weightDecay is ${weightDecay}, expected 0 or a positive number`);
-  return { optimizer, momentum, weightDecay, batch, epochs, schedule, loss };
+  const training: MinibatchTraining = {
+    optimizer: options.optimizer ?? defaults.optimizer,
+    loss: options.loss ?? defaults.loss,
+    batch: options.batch ?? defaults.batch,
+    epochs: options.epochs ?? defaults.epochs,
+    schedule: options.schedule ?? defaults.schedule,
+    restart: options.restart ?? defaults.restart,
+  };
+  resolveOptimizer(training.optimizer);
+  lossOf(training.loss);
+  checkPositive('batch', training.batch, true);
+  checkPositive('epochs', training.epochs, true);
+  const expected = expectedSchedule(training.schedule);
+  if (expected)
+    throw new LimbeckError('ERR_OPTION', `schedule is ${written(training.schedule)}, expected ${expected}`);
+  if (typeof training.restart !== 'boolean')
+    throw new LimbeckError('ERR_OPTION', `restart is ${shown(training.restart)}, expected true or false`);
+  return training;
 }
 
 function checkPositive(name: string, value: number, whole = false): void {

@@ -1,35 +1,30 @@
-import type { Tensor } from '../engine/device.js';
-import * as crossentropy from '../engine/ops/crossentropy.js';
+import type { Executable, Tensor } from '../engine/device.js';
 import * as elementwise from '../engine/ops/elementwise.js';
-import * as optimizer from '../engine/ops/optimizer.js';
+import * as gather from '../engine/ops/gather.js';
 import * as random from '../engine/ops/random.js';
-import { elements, type Recorder, reshape, type View } from '../engine/program.js';
+import { elements, type Recorder, reshape, slice, type View } from '../engine/program.js';
 import type { Network } from '../networks/network.js';
 import { augment, type Strategy } from './augmentation.js';
+import { optimizerOf } from './inner-optimizer.js';
+import { lossOf } from './loss.js';
+import { describeSchedule, type Schedule, scheduleRates, stageStarts } from './schedule.js';
 import { randomState, streams } from './streams.js';
+import { type Training, trainingName } from './training.js';
 
-/** Ordinary training of a network in minibatches. */
-export interface MinibatchTraining {
-  /** `sgd`: with momentum, PyTorch's: `v = momentum v + g; theta = theta - rate v`. `adam`: (0.9, 0.999), epsilon 1e-8. */
-  readonly optimizer: 'sgd' | 'adam';
-  /** Of `sgd`. */
-  readonly momentum: number;
-  /** `g = g + weightDecay theta`, before the optimiser sees it. */
-  readonly weightDecay: number;
+/** Ordinary training of a network in minibatches. JSON-serialisable. */
+export interface MinibatchTraining extends Training {
   /** Images per step, at most. */
   readonly batch: number;
   /** Passes over the images. */
   readonly epochs: number;
+  /** Course of the learning rate. */
+  readonly schedule: Schedule;
   /**
-   * Course of the learning rate: a tenth from epoch `floor(epochs / 2) + 1` on (counted from 0), half a cosine to 0, or
-   * none.
+   * Whether the optimiser begins anew, its velocity or moments zero again, wherever the schedule goes to another stage, as in the
+   * programs of DC and those after it. Default false.
    */
-  readonly schedule: 'tenth-at-half' | 'cosine' | 'constant';
-  /** `mse`: half the squared distance of the logits from the labels. */
-  readonly loss: 'cross-entropy' | 'mse';
+  readonly restart?: boolean;
 }
-
-const adamConstants = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 
 /**
  * How `rows` images are cut: as few batches per epoch as hold them all, of equal size as nearly as can be. Batches run
@@ -41,18 +36,10 @@ export function batchesOf({ batch, epochs }: MinibatchTraining, rows: number) {
   return { perEpoch, size: Math.ceil(rows / perEpoch), steps: perEpoch * epochs };
 }
 
-/** What the device reads at each step, `[steps, 2]`: for `sgd` the rate (and 0), for `adam` its own table. */
-export function rateTable(training: MinibatchTraining, rows: number, learningRate: number): Float64Array {
+/** The learning rate of every step. */
+export function rateTable(training: MinibatchTraining, rows: number, learningRate: number): number[] {
   const { perEpoch, steps } = batchesOf(training, rows);
-  const { schedule, epochs, optimizer: kind } = training;
-  const rates = Array.from({ length: steps }, (_, t) => {
-    if (schedule === 'cosine') return (learningRate * (1 + Math.cos((Math.PI * t) / steps))) / 2;
-    const late = schedule === 'tenth-at-half' && Math.floor(t / perEpoch) > Math.floor(epochs / 2);
-    return late ? learningRate * 0.1 : learningRate;
-  });
-  return kind === 'adam'
-    ? optimizer.adamSchedule(rates, adamConstants)
-    : Float64Array.from({ length: 2 * steps }, (_, i) => (i % 2 === 0 ? rates[i / 2] : 0));
+  return scheduleRates(learningRate, steps, training.schedule, perEpoch);
 }
 
 export interface MinibatchStep {
@@ -62,22 +49,27 @@ export interface MinibatchStep {
   readonly rows: number;
   /** u32 `[4]`, its draw 0 before the first step. */
   readonly state: View;
-  /** `[steps, 2]`: `rateTable`. */
-  readonly schedule: View;
+  /** `[steps]`: `rateTable`. */
+  readonly rates: View;
   /** `[count]` per member, changed in place. */
   readonly theta: View;
-  /** As theta, zero before the first step: the velocity, or Adam's mean. */
-  readonly mean: View;
-  /** As theta, zero before the first step: Adam's square. */
-  readonly square?: View;
+  /** The optimiser's state, where it has one, per member and changed in place; zero before the first step. */
+  readonly moments?: View;
   /** Records the gathering of a batch x `[B, C, H, W]`, y `[B, K]` by its row numbers `[B]`. */
   readonly gather: (r: Recorder, index: View) => { x: View; y: View };
   /** What is done to the images of each batch, every image with its own draw; nothing unless there is one. */
   readonly augmentation?: Strategy;
 }
 
+/** The rate `[1]` of the step that `state` counts. */
+function recordRate(r: Recorder, { rates, state }: MinibatchStep): View {
+  const [gain, shift] = [1, 0].map((value) => elementwise.fill(r, value, r.temporary('same', 1, [1])));
+  const data = reshape(rates, [elements(rates.shape), 1, 1, 1]);
+  return reshape(gather.images(r, { data, index: slice(state, 2, [1]), gain, shift }), [1]);
+}
+
 /**
- * Records one step; the program is run as often as there are steps (`batchesOf`). Which images, which rate: the device's
+ * Records one step; the program is run as often as there are steps (`runMinibatches`). Which images, which rate: the device's
  * own counter says, so that runs move nothing between host and device.
  *
  * All members see the same batches with the same augmentation, drawn for (seed, `streams.augmentation`, member 0, step, place
@@ -85,76 +77,82 @@ export interface MinibatchStep {
  * else, and a network without dropout is trained alike in whichever population it stands.
  */
 export function recordMinibatchStep(r: Recorder, step: MinibatchStep): void {
-  const { network, training, rows, state, schedule, theta, mean, square, augmentation: strategy } = step;
+  const { network, training, rows, state, theta, moments, augmentation: strategy } = step;
   const { size: B } = batchesOf(training, rows);
   const index = random.batch(r, { state }, { B, rows, stream: streams.minibatch });
   const { x: gathered, y } = step.gather(r, index);
   const draw = { state, stream: streams.augmentation, members: 1 };
   const x = strategy ? augment(r, gathered, { strategy, ...draw }).y : gathered;
   const passes = network.forward(r, x, theta, { random: { state, stream: streams.dropout } });
-  const { z } = passes;
-  const zBar =
-    training.loss === 'mse'
-      ? reshape(elementwise.add(r, { a: z, b: y }, 1 / B, -1 / B), z.shape)
-      : crossentropy.backward(r, { logp: crossentropy.forward(r, { z, y }).logp, y }, 1 / B);
+  const zBar = lossOf(training.loss)
+    .forward(r, passes.z, y)
+    .backward(1 / B);
   const g = r.temporary('g', theta.members, [elements(theta.shape)]);
   passes.backward(zBar, { thetaBar: g });
-  const { momentum, weightDecay } = training;
-  if (training.optimizer === 'adam') {
-    const decayed = weightDecay ? elementwise.add(r, { a: g, b: theta }, 1, weightDecay) : g;
-    optimizer.adam(r, { g: decayed, schedule, state, theta, m: mean, s: square! }, adamConstants);
-  } else {
-    optimizer.momentumInPlace(r, { g, schedule, state, theta, v: mean }, { momentum, weightDecay });
-  }
+  const operands = { theta, g, rate: recordRate(r, step), state: moments };
+  const next = r.temporary('next theta', theta.members, theta.shape);
+  const after = optimizerOf(training.optimizer).step(r, operands, next);
+  const copy = (from: View, to: View) => elementwise.add(r, { a: from, b: from }, 1, 0, to);
+  copy(after.theta, theta);
+  if (moments) copy(after.state!, moments);
   random.advance(r, { state });
 }
 
-/** Records one step on external tensors of its own: `state`, `schedule`, `theta`, `mean` and, for Adam, `square`. */
+/** Records one step on external tensors of its own: `state`, `rates`, `theta` and, where the optimiser has any, `moments`. */
 export function declareMinibatches(
   r: Recorder,
   members: number,
-  step: Omit<MinibatchStep, 'state' | 'schedule' | 'theta' | 'mean' | 'square'>,
+  step: Omit<MinibatchStep, 'state' | 'rates' | 'theta' | 'moments'>,
 ): void {
   const { network, training, rows } = step;
-  const perParameter = (name: string) => r.external(name, members, [network.count]);
+  const shape = optimizerOf(training.optimizer).stateShape?.(network.count);
   recordMinibatchStep(r, {
     ...step,
     state: r.external('state', 1, [4], 'u32'),
-    schedule: r.external('schedule', 1, [batchesOf(training, rows).steps, 2]),
-    theta: perParameter('theta'),
-    mean: perParameter('mean'),
-    square: training.optimizer === 'adam' ? perParameter('square') : undefined,
+    rates: r.external('rates', 1, [batchesOf(training, rows).steps]),
+    theta: r.external('theta', members, [network.count]),
+    moments: shape && r.external('moments', members, shape),
   });
 }
 
+type Tensors = Readonly<Record<string, Tensor>>;
+
+const forget = async ({ moments }: Tensors) => moments?.write(new Float32Array(moments.length));
+
 /** Brings those tensors, all but `theta`, to where they are before the first step. */
 export async function startMinibatches(
-  { schedule, state, mean, square }: Readonly<Record<string, Tensor>>,
+  tensors: Tensors,
   training: MinibatchTraining,
   { rows, rate, seed }: { rows: number; rate: number; seed: number },
 ): Promise<void> {
-  await schedule.write(rateTable(training, rows, rate));
-  await state.write(randomState(seed, 0));
-  const zero = new Float32Array(mean.length);
-  await mean.write(zero);
-  await square?.write(zero);
+  await tensors.rates.write(rateTable(training, rows, rate));
+  await tensors.state.write(randomState(seed, 0));
+  await forget(tensors);
 }
 
-/** Training in words: `sgd at rate 0.01, a tenth of it after half the epochs, momentum 0.9, …`. */
-export function describeMinibatches(
-  { optimizer: kind, momentum, weightDecay, batch, epochs, schedule, loss }: MinibatchTraining,
-  learningRate: number | 'learned',
-): string {
-  const courses = {
-    'tenth-at-half': ', a tenth of it after half the epochs',
-    cosine: ', falling as a cosine',
-    constant: '',
-  };
+/** Runs the steps from `first` up to, not including, `end` (default: all); the optimiser begins anew where the training says so. */
+export async function runMinibatches(
+  executable: Executable,
+  tensors: Tensors,
+  training: MinibatchTraining,
+  { rows, first = 0, end, signal }: { rows: number; first?: number; end?: number; signal?: AbortSignal },
+): Promise<void> {
+  const { perEpoch, steps } = batchesOf(training, rows);
+  const starts = new Set(training.restart ? stageStarts(training.schedule, steps, perEpoch) : []);
+  const last = end ?? steps;
+  const within = [...starts].filter((start) => start > first && start < last);
+  for (const [i, from] of [first, ...within].entries()) {
+    if (starts.has(from)) await forget(tensors);
+    await executable.run({ times: (within[i] ?? last) - from, signal });
+  }
+}
+
+/** Training in words: `SGD with momentum 0.9 at rate 0.01, a tenth of it after half the epochs, …`. */
+export function describeMinibatches(training: MinibatchTraining, learningRate: number | 'learned'): string {
+  const { batch, epochs, schedule, restart } = training;
   return [
-    `${kind} at ${learningRate === 'learned' ? 'the learned rate' : `rate ${learningRate}`}${courses[schedule]}`,
-    ...(kind === 'sgd' ? [`momentum ${momentum}`] : []),
-    `weight decay ${weightDecay}`,
+    `${trainingName(training)} at ${learningRate === 'learned' ? 'the learned rate' : `rate ${learningRate}`}${describeSchedule(schedule)}`,
+    ...(restart ? ['with a new optimiser from there'] : []),
     `${epochs} ${epochs === 1 ? 'epoch' : 'epochs'} in batches of ${batch}`,
-    ...(loss === 'mse' ? ['squared error'] : []),
   ].join(', ');
 }
