@@ -22,7 +22,7 @@ const registries = {
   'src/layers': ['layer'],
   'src/networks': ['network', 'blocks', 'layer-specs', 'options', 'spec'],
   'src/parametrisations': ['parametrisation'],
-  'src/methods': ['method', 'outer-loop'],
+  'src/methods': ['items', 'learner', 'method', 'networks', 'options', 'recorded', 'schedule-option', 'variable'],
 };
 
 function write(path, text) {

@@ -12,6 +12,7 @@ import { LimbeckError } from './util/errors.js';
 export { type ArrayDataset, type ArraySplit, datasetFromArrays } from './data/arrays.js';
 export type { Dataset, Split } from './data/dataset.js';
 export { type DigitsOptions, generateDigits } from './data/digits.js';
+export type { DistilledSet, LearnedSteps, MinibatchUse, StoredItems, Use } from './data/distilled-set.js';
 export type {
   Device,
   DeviceMemory,
@@ -26,18 +27,12 @@ export type { Peak } from './engine/profile.js';
 export type { DType, Program, ProgramBytes } from './engine/program.js';
 export { type Artefact, type ArtefactNotes, decodeArtefact, encodeArtefact } from './eval/artefact.js';
 export { baselineNames } from './eval/baselines/index.js';
-export type { NetworkAccuracy } from './eval/comparison.js';
-export {
-  type BaselineAccuracy,
-  type DistilledSet,
-  type EvaluateOptions,
-  type Evaluation,
-  evaluate,
-} from './eval/evaluate.js';
+export type { BaselineAccuracy, NetworkAccuracy } from './eval/comparison.js';
+export { type EvaluateOptions, type Evaluation, evaluate } from './eval/evaluate.js';
 export type { Protocol } from './eval/protocol.js';
 export { protocols } from './eval/protocols.js';
 export type { Accuracy } from './eval/statistics.js';
-export type { DistilledArrays } from './methods/outer-loop.js';
+export type { DistillOptions } from './methods/index.js';
 export {
   createNetwork,
   Network,
@@ -58,7 +53,7 @@ export {
   distill,
   type Progress,
 } from './runs/distill.js';
-export { type DistillOptions, defaults, type ResolvedOptions, resolveOptions } from './runs/options.js';
+export { type ResolvedOptions, resolveOptions } from './runs/options.js';
 export { type TrainedNetworks, type TrainOptions, trainNetworks } from './runs/train-networks.js';
 export { type MetaGradient, type MetaGradientOptions, metaGradient } from './train/calls/meta-gradient.js';
 export type { LossName } from './train/loss.js';

@@ -5,7 +5,7 @@
  *   else computes on
  * - Data: {@link loadDataset}, {@link datasetFromArrays}, {@link generateDigits}, {@link downloadDataset}, {@link loadIdxFolder},
  *   {@link readIdx}, {@link whiten}, {@link unwhiten}
- * - Distilling: {@link distill} with {@link DistillOptions}, whose defaults are {@link defaults}; {@link watch}
+ * - Distilling: {@link distill} with {@link DistillOptions}; {@link resolveOptions} fills them in; {@link watch}
  * - Numbers: {@link evaluate} under one of the {@link protocols}, {@link trainNetworks}, {@link profileStep}
  * - Files: {@link encodeArtefact} and {@link decodeArtefact}, {@link encodeCheckpoint} and {@link decodeCheckpoint},
  *   {@link encodeNetworks}; pictures by {@link contactSheet}, {@link encodePng}, {@link reportHtml}
@@ -22,6 +22,7 @@
 export { type ArrayDataset, type ArraySplit, datasetFromArrays } from './data/arrays.js';
 export type { Dataset, Split, Whitening } from './data/dataset.js';
 export { type DigitsOptions, generateDigits } from './data/digits.js';
+export type { DistilledSet, LearnedSteps, MinibatchUse, StoredItems, Use } from './data/distilled-set.js';
 export { type IdxFolderOptions, loadIdxFolder, readIdx } from './data/idx.js';
 export type { IdxArray } from './data/idx-file.js';
 export { type LoadOptions, loadDataset, type Reading } from './data/load.js';
@@ -56,18 +57,12 @@ export type { DType, Program, ProgramBytes } from './engine/program.js';
 export { type AdapterReport, type Probe, probeAdapters } from './engine/webgpu/probe.js';
 export { type Artefact, type ArtefactNotes, decodeArtefact, encodeArtefact } from './eval/artefact.js';
 export { baselineNames } from './eval/baselines/index.js';
-export type { NetworkAccuracy } from './eval/comparison.js';
-export {
-  type BaselineAccuracy,
-  type DistilledSet,
-  type EvaluateOptions,
-  type Evaluation,
-  evaluate,
-} from './eval/evaluate.js';
+export type { BaselineAccuracy, NetworkAccuracy } from './eval/comparison.js';
+export { type EvaluateOptions, type Evaluation, evaluate } from './eval/evaluate.js';
 export type { Protocol } from './eval/protocol.js';
 export { protocols } from './eval/protocols.js';
 export type { Accuracy } from './eval/statistics.js';
-export type { DistilledArrays } from './methods/outer-loop.js';
+export type { DistillOptions } from './methods/index.js';
 export {
   createNetwork,
   Network,
@@ -81,6 +76,7 @@ export {
 export { contactSheet } from './report/contact-sheet.js';
 export { reportHtml } from './report/html.js';
 export type { Look } from './report/pixels.js';
+export { distillToFolder, RunFolder, readRun, resumeFolder } from './report/run-folder.js';
 export { decodeCheckpoint, encodeCheckpoint, type StoredCheckpoint } from './runs/checkpoint.js';
 export {
   type BestLook,
@@ -91,18 +87,15 @@ export {
   distill,
   type Progress,
 } from './runs/distill.js';
-export {
-  type BegunRun,
-  type DistillToFolderControl,
-  distillToFolder,
-  type FolderRun,
-  type RunControl,
-  readRun,
-  resumeFolder,
-  type StoredRun,
+export type {
+  BegunRun,
+  DistillToFolderControl,
+  FolderRun,
+  RunControl,
+  StoredRun,
 } from './runs/folder-run.js';
 export { encodeNetworks } from './runs/networks-file.js';
-export { type DistillOptions, defaults, type ResolvedOptions, resolveOptions } from './runs/options.js';
+export { type ResolvedOptions, resolveOptions } from './runs/options.js';
 export { profileStep, type StepProfile, type Times } from './runs/profile-step.js';
 export type {
   DatasetRecord,
@@ -112,7 +105,6 @@ export type {
   RunOrigin,
   RunRecord,
 } from './runs/record.js';
-export { RunFolder } from './runs/run-folder.js';
 export { type TrainedNetworks, type TrainOptions, trainNetworks } from './runs/train-networks.js';
 export {
   type MetaGradient,

@@ -6,7 +6,8 @@ import { lineChart, ticks, tickText } from '../src/report/figure.js';
 import { reportHtml } from '../src/report/html.js';
 import { displayWindow, imagePixels } from '../src/report/pixels.js';
 import { defaults, type ResolvedOptions } from '../src/runs/options.js';
-import { accuracyText, count, duration, type RunRecord } from '../src/runs/record.js';
+import { accuracyText, type RunRecord } from '../src/runs/record.js';
+import { count, duration } from '../src/util/words.js';
 import { encodePng } from '../src/util/png.js';
 
 interface Size {

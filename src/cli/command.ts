@@ -20,19 +20,20 @@ const columns = (rows: readonly (readonly [string, string])[]): string => {
 };
 
 export function commandHelp({ name, summary, positionals, options, example }: Command): string {
-  const rows = options.map(
-    ({ name, value, help, fallback }) =>
-      [
-        value ? `${flagOf(name)} ${value}` : flagOf(name),
-        fallback === undefined ? help : `${help} [${fallback}]`,
-      ] as const,
-  );
+  const rowOf = ({ name, value, help, fallback }: Option) =>
+    [
+      value ? `${flagOf(name)} ${value}` : flagOf(name),
+      fallback === undefined ? help : `${help} [${fallback}]`,
+    ] as const;
+  const groups = [...new Set(options.map(({ group }) => group))].map((group) => {
+    const rows = columns(options.filter((option) => option.group === group).map(rowOf));
+    return group === undefined ? rows : `${group}\n${rows}`;
+  });
   return [
     `limbeck ${[name, ...positionals].join(' ')} [options]`,
     `  ${summary}`,
     '',
-    columns(rows),
-    '',
+    ...groups.flatMap((group) => [group, '']),
     `Example: ${example}`,
     '',
   ].join('\n');

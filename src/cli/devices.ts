@@ -3,7 +3,7 @@ import type { EngineName } from '../engine/device.js';
 import { chooseDevice } from '../engine/open.js';
 import { ReferenceDevice } from '../engine/reference.js';
 import { type AdapterReport, probeAdapters } from '../engine/webgpu/probe.js';
-import { counted } from '../runs/record.js';
+import { counted } from '../util/words.js';
 import type { Command } from './command.js';
 import { debug, help, json } from './options.js';
 

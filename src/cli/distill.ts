@@ -1,15 +1,10 @@
 import { join, resolve } from 'node:path';
 import type { Precision } from '../engine/open.js';
+import type { DistillOptions } from '../methods/index.js';
 import { networkSpec } from '../networks/index.js';
-import { distillToFolder } from '../runs/folder-run.js';
-import {
-  type DistillOptions,
-  expectedFor,
-  outerLoopOptions,
-  type ResolvedOptions,
-  resolveOptions,
-} from '../runs/options.js';
-import { RunFolder } from '../runs/run-folder.js';
+import { distillToFolder, RunFolder } from '../report/run-folder.js';
+import { findMethod, resolveFor, tableOf } from '../runs/options.js';
+import { planFor } from '../runs/setting.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Values } from './arguments.js';
 import type { Command } from './command.js';
@@ -68,11 +63,12 @@ export const command: Command = {
 
     // Everything that can be wrong is found before the folder is made.
     const data = await openData(source, Boolean(values.json));
-    outerLoopOptions(options, data);
+    const { options: resolved } = resolveFor('', options, data);
+    planFor(resolved, data);
     const { device, reason } = await openEngine(choice, { threads, precision });
     try {
       const folder =
-        out ?? join('runs', `${data.name}-${networkSpec(options.network).name}-${timeStamp(new Date())}`);
+        out ?? join('runs', `${data.name}-${networkSpec(resolved.network).name}-${timeStamp(new Date())}`);
       const origin = {
         ...source,
         dataset: source.dataset === 'digits' ? 'digits' : resolve(source.dataset),
@@ -91,20 +87,27 @@ export const command: Command = {
 };
 
 /** The library's check, with each option called what it was called where it was given. */
-export function checkedOptions(given: Values, nameOf: (name: string) => string): ResolvedOptions {
+export function checkedOptions(given: Values, nameOf: (name: string) => string): DistillOptions {
   const options: Record<string, unknown> = {};
+  const method = findMethod(given.method ?? undefined);
+  const table = tableOf(method);
   for (const { name } of shared.distillOptions) {
-    if (!(name in given)) continue;
+    if (!(name in given) || name in options) continue;
     const value = given[name];
+    if (name !== 'method' && !Object.hasOwn(table, name))
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `${nameOf(name)} is no option of method ${method.name}, which has: ${Object.keys(method.options).map(shared.flagOf).join(', ')}`,
+      );
     options[name] = name === 'schedule' && typeof value === 'string' ? { kind: value } : value;
-    const expected = expectedFor(name as keyof DistillOptions, options[name]);
+    const expected = name === 'method' ? undefined : table[name].expected(options[name]);
     if (expected)
       throw new LimbeckError(
         'ERR_OPTION',
         `${nameOf(name)} is ${JSON.stringify(value)}, expected ${expected}`,
       );
   }
-  return resolveOptions(options as DistillOptions);
+  return options as DistillOptions;
 }
 
 /** `20250131-174502`, local time. */

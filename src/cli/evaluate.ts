@@ -3,13 +3,14 @@ import { dirname } from 'node:path';
 import type { Precision } from '../engine/open.js';
 import { type Artefact, decodeArtefact } from '../eval/artefact.js';
 import { baselineNames, checkBaselines } from '../eval/baselines/index.js';
-import { evaluate, networksOf, trainsKnownNetworks } from '../eval/evaluate.js';
+import { evaluate, networksOf } from '../eval/evaluate.js';
 import { checkPreprocessing, findProtocol, type Protocol } from '../eval/protocol.js';
+import { protocolOf } from '../eval/protocol-name.js';
 import { protocols } from '../eval/protocols.js';
 import { createNetwork } from '../networks/index.js';
 import { type NetworkSpec, networkTitle, parseNetworkSpec } from '../networks/spec.js';
+import { RunFolder } from '../report/run-folder.js';
 import { describeData } from '../runs/describe-data.js';
-import { RunFolder } from '../runs/run-folder.js';
 import { strategies } from '../train/augmentation.js';
 import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
@@ -41,7 +42,7 @@ export const command: Command = {
       kind: 'text',
       value: protocols.map(({ name }) => name).join('|'),
       help: 'how the networks are trained',
-      fallback: protocols[0].name,
+      fallback: 'that of the method it was made by',
     },
     {
       name: 'augmentation',
@@ -99,12 +100,13 @@ export const command: Command = {
       device?: string;
     };
     const augmentation = values.augmentation as string | undefined;
-    const protocol = findProtocol((values.protocol as string | undefined) ?? protocols[0].name, augmentation);
     const baselines = baselinesOf(values.baselines as string | undefined, noBaselines);
     checkEngine(choice, { threads, precision });
     const out = values.out as string | undefined;
     if (out !== undefined) await checkWritable(out);
     const artefact = await readArtefact(path);
+    const own = protocolOf(artefact.set);
+    const protocol = findProtocol((values.protocol as string | undefined) ?? own.name, augmentation);
     checkNetworks(artefact, protocol, networks);
     const architectures = architecturesOf(values.networksOf as string | undefined, artefact);
     const { mean, std, dataSha256 } = artefact.notes;
@@ -127,7 +129,7 @@ export const command: Command = {
       const folder = beside.owns(path) ? beside : undefined;
       await folder?.countTest();
       const evaluation = await evaluate(device, data, artefact.set, {
-        networks: networks ?? (protocol === protocols[0] ? artefact.notes.options.networks : undefined),
+        networks: networks ?? (protocol.name === own.name ? networksThen(artefact) : undefined),
         protocol: protocol.name,
         augmentation,
         architectures,
@@ -144,7 +146,7 @@ export const command: Command = {
       if (values.json) process.stdout.write(`${JSON.stringify(results)}\n`);
       else {
         const { set, notes } = artefact;
-        const images = set.ipc * set.steps * set.network.classes;
+        const images = set.stored.pictures;
         const tables = [
           accuracyTable(images, evaluation),
           ...(evaluation.others.length ? [networksTable(networkTitle(set.network), evaluation)] : []),
@@ -216,7 +218,8 @@ async function readArtefact(path: string): Promise<Artefact> {
 }
 
 function checkNetworks({ set }: Artefact, protocol: Protocol, asked?: number): void {
-  if (!trainsKnownNetworks(set, protocol) || asked === undefined) return;
+  const known = set.use.kind === 'learned-steps' && set.use.init === 'fixed';
+  if (!known || protocol.training !== 'learned-steps' || asked === undefined) return;
   const stored = networksOf(set);
   if (asked !== stored)
     throw new LimbeckError(
@@ -224,6 +227,12 @@ function checkNetworks({ set }: Artefact, protocol: Protocol, asked?: number): v
       `--networks is ${asked}, but these images were made for ${stored === 1 ? 'one known network' : `${stored} known networks`}, ` +
         'stored with them; others would learn little from them. Leave it out, or distil with --init random',
     );
+}
+
+/** How many networks the set was evaluated with at the end of its run. */
+function networksThen({ notes }: Artefact): number | undefined {
+  const { networks } = notes.options;
+  return typeof networks === 'number' ? networks : undefined;
 }
 
 /** Undefined for the default ones. */

@@ -1,11 +1,7 @@
 import { precisions } from '../engine/open.js';
-import { methods } from '../methods/index.js';
-import { networkNames } from '../networks/index.js';
-import { adamInnerRate, type DistillOptions, defaults, plainInnerRate } from '../runs/options.js';
-import { keeps } from '../train/hypergradient.js';
-import { lossNames } from '../train/loss.js';
-import { scheduleKinds } from '../train/schedule.js';
-import { optimizerKinds } from '../train/training.js';
+import { defaultMethod, methods } from '../methods/index.js';
+import { commonOptions } from '../methods/options.js';
+import type { Option as TableOption } from '../util/option.js';
 
 /** One option of a command: `--label-lr` on the command line, `labelLr` in a configuration file. */
 export interface Option {
@@ -19,19 +15,18 @@ export interface Option {
   readonly help: string;
   /** Default, for the help. */
   readonly fallback?: string;
+  /** Heading under which the help has it. */
+  readonly group?: string;
 }
 
-const choices = (name: string, value: string, help: string): Option => ({ name, kind: 'text', value, help });
-const whole = (name: string, help: string): Option => ({ name, kind: 'whole', value: 'N', help });
-const real = (name: string, help: string): Option => ({ name, kind: 'number', value: 'X', help });
-const reals = (name: string, help: string): Option => ({ name, kind: 'numbers', value: 'X,…', help });
-
-function withDefault(option: Option): Option {
-  const value = defaults[option.name as keyof DistillOptions];
-  const text = typeof value === 'object' && 'kind' in value ? String(value.kind) : String(value);
-  const where = `for three inner steps of sgd from a fixed initialisation, else ${plainInnerRate} (adam: ${adamInnerRate})`;
-  return { ...option, fallback: option.name === 'innerLr' ? `${text} ${where}` : text };
+/** An option of a run, from the table that says what it is. */
+function fromTable([name, option]: readonly [string, TableOption], group: string): Option {
+  const { kind, value, help, default: usual, fallback = usual === '' ? undefined : textOf(usual) } = option;
+  return { name, kind, value, help, fallback, group };
 }
+
+const textOf = (value: unknown): string =>
+  typeof value === 'object' ? JSON.stringify(value) : String(value);
 
 export const dataset: Option = {
   name: 'dataset',
@@ -119,42 +114,23 @@ export const json: Option = {
 export const debug: Option = { name: 'debug', kind: 'switch', help: 'show the stack of unexpected errors' };
 export const help: Option = { name: 'help', kind: 'switch', help: 'this text' };
 
-/** What shapes the result: every option of the library's `distill`. */
+const method: Option = {
+  name: 'method',
+  kind: 'text',
+  value: Object.keys(methods).join('|'),
+  help: 'how the set is made',
+  fallback: defaultMethod,
+  group: 'Options of every run:',
+};
+
+/** What shapes the result: every option of the library's `distill`, those of a method under its name. */
 export const distillOptions: readonly Option[] = [
-  choices('method', Object.keys(methods).join('|'), 'objective'),
-  choices('network', networkNames.join('|'), 'network to distil for, with options as in mlp:width=64'),
-  choices('init', 'fixed|random', 'for one known initialisation, or for freshly drawn ones'),
-  whole('population', 'networks per outer step'),
-  whole('steps', 'inner steps per epoch, each with images of its own'),
-  whole('epochs', 'times the steps are repeated'),
-  whole('ipc', 'images per class in each step'),
-  choices('labels', 'hard|soft', 'labels fixed, or learned with the images'),
-  whole('iterations', 'outer steps'),
-  whole('batch', 'real images per outer step'),
-  real('lr', "outer Adam's rate for the images"),
-  real('labelLr', "outer Adam's rate for soft labels"),
-  real('rateLr', "outer Adam's rate for the inner learning rates; 0 keeps them"),
-  reals('innerLr', 'first inner learning rates: one, or one per inner step'),
-  choices('rates', 'per-step|shared', 'a learned rate for every inner step, or one for all'),
-  choices('optimizer', optimizerKinds.join('|'), 'what trains on the distilled images'),
-  real('momentum', 'of momentum and nesterov'),
-  real('weightDecay', 'of the inner optimiser; decoupled for adamw'),
-  real('innerBeta1', "inner Adam's decay of the mean"),
-  real('innerBeta2', "inner Adam's decay of the square"),
-  real('innerEpsilon', "inner Adam's epsilon"),
-  choices('loss', lossNames.join('|'), 'what the inner steps minimise'),
-  real('imageScale', 'standard deviation of the first images'),
-  real('beta1', "outer Adam's decay of the mean"),
-  real('beta2', "outer Adam's decay of the square"),
-  real('epsilon', "outer Adam's epsilon"),
-  choices('schedule', scheduleKinds.join('|'), 'course of the outer rates'),
-  real('clip', 'largest norm of a meta-gradient; 0 for no limit'),
-  real('average', 'decay of the running average that becomes the result; 0 for none'),
-  whole('seed', 'of everything random'),
-  whole('validateEvery', 'outer steps between two looks at the validation split'),
-  whole('networks', 'networks of the final evaluation (random initialisation)'),
-  choices('keep', keeps.join('|'), 'inner steps kept for the way back: all is fastest and takes most memory'),
-].map(withDefault);
+  method,
+  ...Object.entries(commonOptions).map((entry) => fromTable(entry, method.group!)),
+  ...Object.values(methods).flatMap(({ name, summary, options }) =>
+    Object.entries(options).map((entry) => fromTable(entry, `Options of method ${name}, ${summary}:`)),
+  ),
+];
 
 /** `labelLr` → `--label-lr` */
 export const flagOf = (name: string): string =>

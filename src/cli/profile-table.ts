@@ -1,6 +1,6 @@
 import { type Cost, together } from '../engine/profile.js';
 import type { StepProfile } from '../runs/profile-step.js';
-import { count, counted } from '../runs/record.js';
+import { count, counted } from '../util/words.js';
 import { aligned } from './table.js';
 
 /** What was measured, and what there is to say about it. */

@@ -1,14 +1,14 @@
-import { networkTitle } from '../networks/index.js';
-import type { ResolvedOptions } from '../runs/options.js';
+import { resolveFor } from '../runs/options.js';
 import { profileStep } from '../runs/profile-step.js';
-import { count, counted, imageCount } from '../runs/record.js';
 import { LimbeckError } from '../util/errors.js';
+import { counted } from '../util/words.js';
 import type { Command } from './command.js';
 import { checkedOptions } from './distill.js';
 import { listenForStop } from './interrupt.js';
 import * as shared from './options.js';
 import { profileText } from './profile-table.js';
 import { Terminal } from './progress.js';
+import { planText } from './run.js';
 import { checkEngine, dataSource, openData, openEngine, readingGiven } from './sources.js';
 
 /** A step takes as long with any number of images to draw its batch from. */
@@ -73,11 +73,14 @@ export const command: Command = {
         );
       const data = await openData(source, Boolean(values.json));
       terminal.say(`Measuring ${counted(repeats, 'run')} with every op timed, and as many without.`);
+      const { options: resolved } = resolveFor('', options, data);
       const measured = await profileStep(device, data, options, { repeats, signal: stop.signal });
-      const step = { engine: device.description, plan: planText(options, data.classes), ...measured };
+      const step = { engine: device.description, plan: planText(resolved, data.classes), ...measured };
       terminal.clear();
       process.stdout.write(
-        values.json ? `${JSON.stringify({ options, ...step })}\n` : profileText(step, Boolean(values.all)),
+        values.json
+          ? `${JSON.stringify({ options: resolved, ...step })}\n`
+          : profileText(step, Boolean(values.all)),
       );
       return 0;
     } catch (error) {
@@ -89,14 +92,3 @@ export const command: Command = {
     }
   },
 };
-
-/** `lenet, 10 distilled images, 1 step x 3 epochs of sgd, 1,024 real images` */
-function planText(options: ResolvedOptions, classes: number): string {
-  const { network, population, steps, epochs, optimizer, batch } = options;
-  return [
-    `${population > 1 ? `${count(population)} x ` : ''}${networkTitle(network)}`,
-    counted(imageCount(options, classes), 'distilled image'),
-    `${counted(steps, 'step')} x ${counted(epochs, 'epoch')} of ${optimizer}`,
-    counted(batch, 'real image'),
-  ].join(', ');
-}

@@ -1,5 +1,5 @@
 import type { Progress } from '../runs/distill.js';
-import { count, duration } from '../runs/record.js';
+import { count, duration } from '../util/words.js';
 
 const barCells = 20;
 const redrawMilliseconds = 100;

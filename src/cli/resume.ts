@@ -1,6 +1,6 @@
 import { chooseDevice, type Precision } from '../engine/open.js';
-import { isFinished, readRun, resumeFolder } from '../runs/folder-run.js';
-import { RunFolder } from '../runs/run-folder.js';
+import { RunFolder, readRun, resumeFolder } from '../report/run-folder.js';
+import { isFinished } from '../runs/folder-run.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Command } from './command.js';
 import {

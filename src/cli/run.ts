@@ -1,10 +1,13 @@
 import { existsSync } from 'node:fs';
 import type { EngineName } from '../engine/device.js';
+import { networkTitle } from '../networks/index.js';
+import { RunFolder } from '../report/run-folder.js';
 import { type BegunRun, type FolderRun, isFinished, type RunControl } from '../runs/folder-run.js';
 import type { ResolvedOptions } from '../runs/options.js';
-import { count, counted, duration, imageCount, type RunRecord } from '../runs/record.js';
-import { RunFolder } from '../runs/run-folder.js';
+import { findMethod, optionsText } from '../runs/options.js';
+import { pictureCount, type RunRecord } from '../runs/record.js';
 import { LimbeckError } from '../util/errors.js';
+import { count, counted, duration } from '../util/words.js';
 import { listenForStop } from './interrupt.js';
 import { Terminal } from './progress.js';
 import { resultLine } from './result.js';
@@ -71,16 +74,18 @@ function announce(
   );
   if (splitNote) terminal.say(`      ${splitNote}`);
   terminal.say(`Plan: ${planText(config.options, classNames.length)}`);
+  if (config.preset) terminal.say(`Published settings: ${optionsText(config.preset)}`);
   if (iteration > 0) terminal.say(`Going on after outer step ${count(iteration)}`);
 }
 
-function planText(options: ResolvedOptions, classes: number): string {
-  const { ipc, steps, epochs, init, population, iterations, batch, labels } = options;
-  const networks = population > 1 ? ` of ${population} networks` : '';
+/** `10 distilled images (1 per class) for lenet by unrolled: hard labels, …, 20,000 outer steps of 1,024 real images` */
+export function planText(options: ResolvedOptions, classes: number): string {
+  const { ipc, iterations, network } = options;
+  const method = findMethod(options.method);
+  const images = counted(pictureCount(options, classes), 'distilled image');
   return (
-    `${counted(imageCount(options, classes), 'distilled image')} (${ipc * steps} per class, ${labels} labels), ` +
-    `${counted(steps, 'step')} x ${counted(epochs, 'epoch')}, ${init} initialisation${networks}, ` +
-    `${counted(iterations, 'outer step')} of ${counted(batch, 'real image')}`
+    `${images} (${ipc} per class) for ${networkTitle(network)} by ${method.name}: ${method.describe(options as never)}, ` +
+    `${counted(iterations, 'outer step')} of ${counted(method.realImages(options as never, classes), 'real image')}`
   );
 }
 
@@ -88,7 +93,7 @@ function planText(options: ResolvedOptions, classes: number): string {
 export function resultText(record: RunRecord): string | undefined {
   const { testAccuracy: accuracy, baselines, protocol, config, dataset } = record;
   if (!accuracy) return undefined;
-  const images = imageCount(config.options, dataset.classNames.length);
+  const images = pictureCount(config.options, dataset.classNames.length);
   return `${protocol}\n${accuracyTable(images, { accuracy, baselines })}\n`;
 }
 

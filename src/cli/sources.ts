@@ -10,8 +10,9 @@ import {
   openDevice,
   type Precision,
 } from '../engine/open.js';
-import { count, type EngineChoice } from '../runs/record.js';
+import type { EngineChoice } from '../runs/record.js';
 import { LimbeckError } from '../util/errors.js';
+import { count } from '../util/words.js';
 import type { Values } from './arguments.js';
 import { device as deviceOption, flagOf } from './options.js';
 import { Terminal } from './progress.js';

@@ -1,13 +1,12 @@
+import type { DistilledSet } from '../data/distilled-set.js';
 import type { Reading } from '../data/load.js';
-import { createNetwork, type Network, type NetworkOptions } from '../networks/index.js';
-import type { ResolvedOptions } from '../runs/options.js';
-import { lossNames } from '../train/loss.js';
-import { plainTraining, resolveOptimizer, type Training } from '../train/training.js';
+import { readingOf } from '../data/reading.js';
 import { LimbeckError } from '../util/errors.js';
-import { decodeSafetensors, encodeSafetensors, type WritableData } from '../util/safetensors.js';
-import { checkFinite, damaged, readingOf, StoredFields } from '../util/stored-fields.js';
+import { decodeSafetensors, encodeSafetensors } from '../util/safetensors.js';
+import { StoredFields } from '../util/stored-fields.js';
 import { version } from '../util/version.js';
-import { type DistilledSet, protocolName } from './evaluate.js';
+import { protocolName, protocolOf } from './protocol-name.js';
+import { readSet, setHeader, setTensors } from './set-file.js';
 
 /** What `distilled.safetensors` says about itself besides the set. */
 export interface ArtefactNotes {
@@ -29,8 +28,8 @@ export interface ArtefactNotes {
   readonly std: readonly number[];
   /** What it was made on, in words. */
   readonly engine: string;
-  /** What it was made with. */
-  readonly options: ResolvedOptions;
+  /** The options it was made with, as `distill` takes them. */
+  readonly options: Readonly<Record<string, unknown>>;
   /** Percent. */
   readonly validationAccuracy: number;
 }
@@ -48,28 +47,16 @@ export interface Artefact {
 const format = 'limbeck-distilled-1';
 const file = 'distilled file';
 
-/** `distilled.safetensors`: images, labels, learning rates, initial parameters, and everything needed to use them. */
+/** `distilled.safetensors`: images, labels, classes, learning rates, and everything needed to use them. */
 export function encodeArtefact({ set, notes, shown }: Artefact): Uint8Array {
-  const { network, steps, epochs, ipc, init, seed, training = plainTraining } = set;
-  const n = ipc * network.classes;
-  const tensors: Record<string, { shape: number[]; data: WritableData }> = {
-    images: { shape: [steps, n, ...network.inputShape], data: set.images },
-    labels: { shape: [steps, n, network.classes], data: set.labels },
-    learning_rates: { shape: [set.learningRates.length], data: set.learningRates },
-  };
-  if (shown) tensors.images_shown = { shape: [steps, n, ...network.inputShape], data: shown };
-  if (set.initialParameters) {
-    const { count } = createNetwork(network);
-    tensors.initial_parameters = {
-      shape: [set.initialParameters.length / count, count],
-      data: set.initialParameters,
-    };
-  }
+  const tensors = setTensors(set);
+  if (shown) tensors.images_shown = { shape: tensors.images.shape, data: shown };
+  const whitened = Boolean(notes.reading?.zca);
   return encodeSafetensors(tensors, {
     format,
     version,
-    protocol: protocolName(set, { whitened: Boolean(notes.reading?.zca) }),
-    set: JSON.stringify({ network, init, steps, epochs, ipc, seed, training }),
+    protocol: protocolName(set, protocolOf(set), whitened),
+    set: JSON.stringify(setHeader(set)),
     notes: JSON.stringify(notes),
   });
 }
@@ -82,88 +69,23 @@ export function decodeArtefact(bytes: Uint8Array): Artefact {
       'ERR_FILE_FORMAT',
       `${file}: format is ${JSON.stringify(metadata.format)}, expected ${format}: give a distilled.safetensors written by limbeck`,
     );
-  const header = headerOf(StoredFields.parse(file, 'set', metadata.set));
-  const network = networkOf(header.network);
-  const notes = notesOf(StoredFields.parse(file, 'notes', metadata.notes), network);
-  const { steps, epochs, ipc, init } = header;
-  const n = ipc * network.classes;
-  const pixels = network.inputShape.reduce((a, b) => a * b, 1);
-  const take = (name: string, length?: number): Float32Array => {
-    const tensor = tensors[name];
-    if (!(tensor?.data instanceof Float32Array) || (length !== undefined && tensor.data.length !== length))
-      throw damaged(
-        file,
-        `tensor ${name} is ${tensor ? `of type ${tensor.data.constructor.name} with ${tensor.data.length} elements` : 'missing'}, expected F32${length === undefined ? '' : ` of ${length}`}`,
-      );
-    checkFinite(file, name, tensor.data);
-    return tensor.data;
-  };
-  const set: DistilledSet = {
-    ...header,
-    images: take('images', steps * n * pixels),
-    labels: take('labels', steps * n * network.classes),
-    // One for every inner step, or one that they share.
-    learningRates: take('learning_rates', tensors.learning_rates?.data.length === 1 ? 1 : steps * epochs),
-    initialParameters: init === 'fixed' ? take('initial_parameters') : undefined,
-  };
-  const parameters = set.initialParameters?.length;
-  if (parameters === 0 || (parameters !== undefined && parameters % network.count !== 0))
-    throw damaged(
-      file,
-      `initial_parameters has ${parameters} elements, expected a multiple of ${network.count}`,
-    );
-  return { set, notes };
+  const set = readSet(file, StoredFields.parse(file, 'set', metadata.set), tensors);
+  return { set, notes: notesOf(StoredFields.parse(file, 'notes', metadata.notes), set) };
 }
 
-function headerOf(fields: StoredFields): Omit<DistilledSet, 'images' | 'labels' | 'learningRates'> {
-  const network = fields.object('network');
-  return {
-    network: {
-      ...network.all(),
-      name: network.text('name'),
-      inputShape: network.numbers('inputShape', 3) as [number, number, number],
-      classes: network.whole('classes', 2),
-    },
-    init: fields.word('init', ['fixed', 'random']),
-    steps: fields.whole('steps', 1),
-    epochs: fields.whole('epochs', 1),
-    ipc: fields.whole('ipc', 1),
-    seed: fields.whole('seed', 0),
-    training: fields.optional('training', (name) => trainingOf(fields.object(name))) ?? plainTraining,
-  };
-}
-
-/** Files from before there was a choice do not name it. */
-function trainingOf(fields: StoredFields): Training {
-  const optimizer = fields.object('optimizer').all() as unknown as Training['optimizer'];
-  try {
-    resolveOptimizer(optimizer);
-  } catch (cause) {
-    throw damaged(file, `set.training: ${(cause as Error).message}`, cause);
-  }
-  return { optimizer, loss: fields.word('loss', lossNames) };
-}
-
-function networkOf(options: NetworkOptions): Network {
-  try {
-    return createNetwork(options);
-  } catch (cause) {
-    throw damaged(file, `set.network: ${(cause as Error).message}`, cause);
-  }
-}
-
-function notesOf(fields: StoredFields, { inputShape: [channels], classes }: Network): ArtefactNotes {
+function notesOf(fields: StoredFields, { network }: DistilledSet): ArtefactNotes {
+  const [channels] = network.inputShape;
   return {
     dataset: fields.text('dataset'),
     source: fields.optional('source', (name) => fields.word(name, ['digits', 'folder'])),
     digitsSize: fields.optional('digitsSize', (name) => fields.whole(name, 1)),
     reading: fields.optional('reading', (name) => readingOf(fields.object(name))),
     dataSha256: fields.optional('dataSha256', (name) => fields.text(name)),
-    classNames: fields.texts('classNames', classes),
+    classNames: fields.texts('classNames', network.classes),
     mean: fields.numbers('mean', channels),
     std: fields.numbers('std', channels, { expected: 'numbers above 0', test: (value) => value > 0 }),
     engine: fields.text('engine'),
-    options: fields.options('options'),
+    options: fields.object('options').all(),
     validationAccuracy: fields.number('validationAccuracy'),
   };
 }

@@ -1,12 +1,20 @@
 import type { Dataset } from '../data/dataset.js';
+import type { DistilledSet, LearnedSteps } from '../data/distilled-set.js';
 import type { Device } from '../engine/device.js';
 import type { Network } from '../networks/network.js';
 import type { Baseline } from './baselines/index.js';
-import type { BaselineAccuracy, DistilledSet } from './evaluate.js';
 import { type Protocol, rateOfRealImages, strategyOf } from './protocol.js';
 import { classCounts } from './scoring.js';
 import { type Accuracy, percentByClass, percentRight, summarise } from './statistics.js';
 import { Trial, type TrialRun } from './trial.js';
+
+/** The accuracy, in percent, of networks trained on something else of the same number of images. */
+export interface BaselineAccuracy extends Accuracy {
+  /** In words. */
+  readonly title: string;
+  /** The learning rate, constant or first; left out where nothing is trained. */
+  readonly learningRate?: number;
+}
 
 /** How well the networks of one architecture do. */
 export interface NetworkAccuracy {
@@ -26,6 +34,10 @@ export interface ComparisonOptions {
   readonly device: Device;
   readonly dataset: Dataset;
   readonly set: DistilledSet;
+  /** The steps it was made for, where the protocol takes them. */
+  readonly steps?: LearnedSteps;
+  /** Real images of each class that stand beside it. */
+  readonly perClass: number;
   readonly protocol: Protocol;
   readonly baselines: readonly Baseline[];
   readonly signal?: AbortSignal;
@@ -49,7 +61,7 @@ interface Source {
   readonly images: (draw: number) => Promise<Float32Array>;
   /** Whether every network gets a draw of its own. */
   readonly random: boolean;
-  /** `[steps * ipc * K, K]` */
+  /** `[rows, K]` */
   readonly labels: Float32Array;
 }
 
@@ -68,31 +80,27 @@ export class Comparison {
     name: string,
     { networks, known, own }: { networks: number; known?: Float32Array; own: boolean },
   ): Promise<NetworkAccuracy> {
-    const { device, dataset, set, protocol, baselines, signal, progress } = this.options;
-    const { steps, epochs, ipc, seed } = set;
-    const { training, initialisation } = protocol;
-    const geometry = {
-      network,
-      steps,
-      epochs,
-      n: ipc * network.classes,
-      seed,
-      training: set.training,
-      minibatches: training === 'learned-steps' ? undefined : training,
-      augmentation: strategyOf(protocol),
+    const { dataset, baselines, progress } = this.options;
+    const trials = new Map<number, Trial>();
+    const trialOf = ({ labels }: Source) => {
+      const rows = labels.length / network.classes;
+      const trial = trials.get(rows) ?? this.#trial(network, rows, networks, known);
+      trials.set(rows, trial);
+      return trial;
     };
-    const trial = new Trial(device, dataset, { geometry, networks, seed, initialisation, known, signal });
     const percent = (right: number[][]) => right.map((byClass) => percentRight(byClass, dataset.test.count));
     const stage = own ? '' : ` for ${name}`;
     try {
       progress(`distilled images${stage}`);
       const distilled = this.#distilled();
+      const trial = trialOf(distilled);
       const learningRate = await this.#rateOfDistilled(trial, distilled, own);
       const right = await this.#test(trial, distilled, learningRate, [0]);
       const results: Record<string, BaselineAccuracy> = {};
       for (const baseline of baselines) {
         progress(`${baseline.title}${stage}`);
         const source = this.#real(baseline);
+        const trial = trialOf(source);
         const rate = await this.#rateOfReal(trial, source);
         const draws = baseline.best && (await this.#bestDraws(trial, source, rate, baseline.best));
         const scores = await this.#test(trial, source, rate, draws);
@@ -110,8 +118,27 @@ export class Comparison {
         baselines: results,
       };
     } finally {
-      trial.dispose();
+      for (const trial of trials.values()) trial.dispose();
     }
+  }
+
+  /** Networks of one architecture on sets of so many rows. */
+  #trial(network: Network, rows: number, networks: number, known?: Float32Array): Trial {
+    const { device, dataset, set, steps: learned, protocol, signal } = this.options;
+    const { training, initialisation } = protocol;
+    const { seed } = set;
+    const steps = learned?.steps ?? 1;
+    const geometry = {
+      network,
+      steps,
+      epochs: learned?.epochs ?? 1,
+      n: rows / steps,
+      seed,
+      training: learned?.training,
+      minibatches: training === 'learned-steps' ? undefined : training,
+      augmentation: strategyOf(protocol),
+    };
+    return new Trial(device, dataset, { geometry, networks, seed, initialisation, known, signal });
   }
 
   #distilled(): Source {
@@ -122,9 +149,8 @@ export class Comparison {
   }
 
   #real(baseline: Baseline): Source {
-    const { dataset, set } = this.options;
+    const { dataset, set, perClass } = this.options;
     const K = dataset.classes;
-    const perClass = set.ipc * set.steps;
     const labels = Float32Array.from({ length: perClass * K * K }, (_, i) =>
       Math.floor(i / K) % K === i % K ? 1 : 0,
     );
@@ -139,16 +165,21 @@ export class Comparison {
   }
 
   get #grid(): readonly number[] {
-    return this.options.set.training?.optimizer.kind.startsWith('adam') ? adamRateGrid : rateGrid;
+    return this.options.steps?.training.optimizer.kind.startsWith('adam') ? adamRateGrid : rateGrid;
   }
 
   /** All inner steps at one rate, or as learned; the protocol's first rate where it trains in minibatches. */
   #rates(rate: Rate): ArrayLike<number> {
-    const { set, protocol } = this.options;
-    if (protocol.training === 'learned-steps')
-      return rate === 'learned' ? set.learningRates : set.learningRates.map(() => rate);
-    const { learningRates } = set;
-    return [rate === 'learned' ? learningRates.reduce((a, b) => a + b, 0) / learningRates.length : rate];
+    const { steps } = this.options;
+    if (steps) return rate === 'learned' ? steps.learningRates : steps.learningRates.map(() => rate);
+    return [rate === 'learned' ? this.#learnedRate() : rate];
+  }
+
+  /** The mean of the rates a set was made with, for training in minibatches; real images' where it has none. */
+  #learnedRate(): number {
+    const { use } = this.options.set;
+    if (use.kind !== 'learned-steps') return rateOfRealImages;
+    return use.learningRates.reduce((a, b) => a + b, 0) / use.learningRates.length;
   }
 
   /**

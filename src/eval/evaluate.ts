@@ -1,37 +1,17 @@
 import type { Dataset } from '../data/dataset.js';
+import type { DistilledSet, LearnedSteps } from '../data/distilled-set.js';
 import type { Device } from '../engine/device.js';
-import type { DistilledArrays } from '../methods/outer-loop.js';
 import { createNetwork, type NetworkOptions } from '../networks/index.js';
 import { type NetworkSpec, networkTitle, printNetworkSpec } from '../networks/spec.js';
-import { plainTraining, type Training, trainingName } from '../train/training.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { expectArgument, expectDataset, expectDevice, expectOptions, shown } from '../util/expect.js';
 import { baselines, checkBaselines, defaultBaselines, neighbourBaselines } from './baselines/index.js';
 import { nearestNeighbours } from './baselines/nearest-neighbours.js';
-import { Comparison, type NetworkAccuracy } from './comparison.js';
-import { checkPreprocessing, describeProtocol, findProtocol, type Protocol } from './protocol.js';
+import { type BaselineAccuracy, Comparison, type NetworkAccuracy } from './comparison.js';
+import { checkPreprocessing, findProtocol, type Protocol } from './protocol.js';
+import { protocolName, protocolOf } from './protocol-name.js';
 import { checkScored } from './scoring.js';
 import { type Accuracy, percentRight, summarise } from './statistics.js';
-
-/** A distilled set with what one must know to train on it. */
-export interface DistilledSet extends DistilledArrays {
-  /** The network it was made for. */
-  readonly network: NetworkOptions;
-  /** `fixed`: for networks that begin with `initialParameters`; `random`: for any. */
-  readonly init: 'fixed' | 'random';
-  /** Inner steps per epoch. */
-  readonly steps: number;
-  /** Times the inner steps are repeated. */
-  readonly epochs: number;
-  /** Images per class in each step. */
-  readonly ipc: number;
-  /** Of everything random in the run, and in its evaluation. */
-  readonly seed: number;
-  /** Optimiser and loss of that training; left out, plain SGD on cross-entropy. */
-  readonly training?: Training;
-  /** `[P, count]`: the networks it was made for, when the initialisation is fixed. */
-  readonly initialParameters?: Float32Array;
-}
 
 /** How to evaluate a distilled set. */
 export interface EvaluateOptions {
@@ -40,7 +20,7 @@ export interface EvaluateOptions {
    * under the learned steps.
    */
   readonly networks?: number;
-  /** Name of a protocol; default `learned-steps`. */
+  /** Name of a protocol; default that of the set's use. */
   readonly protocol?: string;
   /**
    * In place of the protocol's: `none`, a strategy by name or families joined by underscores. `dsa` mirrors images: where
@@ -71,14 +51,6 @@ const optionNames = {
   onProgress: true,
 } satisfies Record<keyof EvaluateOptions, true>;
 
-/** The accuracy, in percent, of networks trained on something else of the same number of images. */
-export interface BaselineAccuracy extends Accuracy {
-  /** In words. */
-  readonly title: string;
-  /** The learning rate, constant or first; left out where nothing is trained. */
-  readonly learningRate?: number;
-}
-
 /** How well networks do that were trained on a distilled set. */
 export interface Evaluation {
   /** What was done, in words: to be shown with the numbers. */
@@ -95,25 +67,6 @@ export interface Evaluation {
   readonly others: readonly NetworkAccuracy[];
 }
 
-/**
- * `steps x epochs, ipc, init` in words, or the protocol's own: printed beside every accuracy. `whitened`: whether the data
- * is, for training and scoring alike.
- */
-export function protocolName(
-  set: DistilledSet,
-  {
-    protocol = findProtocol('learned-steps'),
-    whitened = false,
-  }: { protocol?: Protocol; whitened?: boolean } = {},
-): string {
-  const { steps, epochs, ipc, init } = set;
-  const { training } = protocol;
-  const network = `${networkTitle(set.network)}${whitened ? ' on ZCA-whitened images' : ''}`;
-  if (training !== 'learned-steps') return `${network}, ${describeProtocol({ ...protocol, training })}`;
-  const schedule = `${steps} step${steps > 1 ? 's' : ''} x ${epochs} epoch${epochs > 1 ? 's' : ''}`;
-  return `${network}, ${init} initialisation, ${schedule}, ${ipc} image${ipc > 1 ? 's' : ''} per class and step, ${trainingName(set.training ?? plainTraining)} in the learned order`;
-}
-
 function checkFits(set: DistilledSet, dataset: Dataset): void {
   const { inputShape, classes } = set.network;
   if (shapeText(inputShape) !== shapeText(dataset.imageShape) || classes !== dataset.classes)
@@ -124,28 +77,33 @@ function checkFits(set: DistilledSet, dataset: Dataset): void {
     );
 }
 
-/** Whether the networks that are trained are those the set was made for. */
-export const trainsKnownNetworks = (set: DistilledSet, protocol: Protocol): boolean =>
-  set.init === 'fixed' && protocol.training === 'learned-steps';
+/** The steps that a set was made for, where a protocol takes them. */
+function stepsUnder({ use }: DistilledSet, protocol: Protocol): LearnedSteps | undefined {
+  if (protocol.training !== 'learned-steps') return undefined;
+  if (use.kind === 'learned-steps') return use;
+  throw new LimbeckError(
+    'ERR_OPTION',
+    `protocol is ${protocol.name}, but the set has no learned steps: it is for ordinary training, such as protocol ${use.protocol}`,
+  );
+}
 
 /** How many networks a set is evaluated with, unless asked otherwise. */
-export function networksOf(
-  set: DistilledSet,
-  asked?: number,
-  protocol = findProtocol('learned-steps'),
-): number {
+export function networksOf(set: DistilledSet, asked?: number, protocol = protocolOf(set)): number {
   if (asked !== undefined && (!Number.isInteger(asked) || asked < 1))
     throw new LimbeckError('ERR_OPTION', `networks is ${shown(asked)}, expected a whole number above 0`);
-  if (trainsKnownNetworks(set, protocol)) {
-    if (!set.initialParameters)
-      throw new LimbeckError(
-        'ERR_DATA',
-        'a set for a fixed initialisation must hold its initial parameters; it has none',
-      );
-    return set.initialParameters.length / createNetwork(set.network).count;
-  }
-  return asked ?? protocol.networks;
+  const steps = stepsUnder(set, protocol);
+  if (steps?.init !== 'fixed') return asked ?? protocol.networks;
+  if (!steps.initialParameters)
+    throw new LimbeckError(
+      'ERR_DATA',
+      'a set for a fixed initialisation must hold its initial parameters; it has none',
+    );
+  return steps.initialParameters.length / createNetwork(set.network).count;
 }
+
+/** Real images per class that take the place of the set in a comparison: as many as it stores. */
+const budgetOf = ({ stored, network }: DistilledSet): number =>
+  Math.max(1, Math.round(stored.pictures / network.classes));
 
 /**
  * The test accuracy of a distilled set beside real images of the same budget under the same protocol, for the network it
@@ -173,11 +131,12 @@ export async function evaluate(
   const { withBaselines = true, architectures = [], signal, onProgress } = options;
   checkFits(set, dataset);
   checkScored(dataset);
-  const protocol = findProtocol(options.protocol ?? 'learned-steps', options.augmentation);
+  const protocol = findProtocol(options.protocol ?? protocolOf(set).name, options.augmentation);
   const whitened = Boolean(dataset.zca);
   checkPreprocessing(protocol, whitened);
   const networks = networksOf(set, options.networks, protocol);
-  const names = withBaselines ? (options.baselines ?? defaultBaselines(set.ipc * set.steps)) : [];
+  const perClass = budgetOf(set);
+  const names = withBaselines ? (options.baselines ?? defaultBaselines(perClass)) : [];
   checkBaselines(names);
   const trained = baselines.filter(({ name }) => names.includes(name));
   const lookedUp = neighbourBaselines.filter(({ name }) => names.includes(name));
@@ -191,8 +150,11 @@ export async function evaluate(
   const total = (1 + others.length) * (1 + trained.length) + lookedUp.length;
   let done = 0;
   const progress = (stage: string) => onProgress?.({ stage, done: done++, total });
-  const comparison = new Comparison({ device, dataset, set, protocol, baselines: trained, signal, progress });
-  const known = trainsKnownNetworks(set, protocol) ? set.initialParameters : undefined;
+  const steps = stepsUnder(set, protocol);
+  const comparison = new Comparison({
+    ...{ device, dataset, set, steps, perClass, protocol, baselines: trained, signal, progress },
+  });
+  const known = steps?.init === 'fixed' ? steps.initialParameters : undefined;
   const own = await comparison.run(createNetwork(set.network), networkTitle(set.network), {
     networks,
     known,
@@ -204,7 +166,7 @@ export async function evaluate(
     progress(title);
     const values: number[] = [];
     for (let draw = 0; draw < draws; draw++) {
-      const chosen = await of.images(dataset, set.ipc * set.steps, set.seed, draw);
+      const chosen = await of.images(dataset, perClass, set.seed, draw);
       const right = await nearestNeighbours(dataset, dataset.test, chosen, k, signal);
       values.push(percentRight(right, dataset.test.count));
     }
@@ -221,7 +183,7 @@ export async function evaluate(
     );
   onProgress?.({ stage: 'done', done: total, total });
   return {
-    protocol: protocolName(set, { protocol, whitened }),
+    protocol: protocolName(set, protocol, whitened),
     accuracy: own.accuracy,
     learningRate: own.learningRate,
     perClass: own.perClass,

@@ -1,50 +1,99 @@
-import type { Recorder, View } from '../engine/program.js';
-import type { RandomSource } from '../layers/layer.js';
-import type { Network } from '../networks/network.js';
-import type { Keep } from '../train/hypergradient.js';
-import type { Training } from '../train/training.js';
-
-/** What a method learns; every tensor is shared by the population. */
-export interface Distilled {
-  /** `[steps, n, C, H, W]`, normalised pixels. */
-  readonly images: View;
-  /** `[steps, n, K]` */
-  readonly labels: View;
-  /** `[steps * epochs]`, or `[1]` where the steps share one: inner learning rates, positive. */
-  readonly rates: View;
-}
-
-/** One outer step, as the outer loop hands it to a method. */
-export interface OuterStep {
-  readonly network: Network;
-  /** P. */
-  readonly members: number;
-  /** `[count]`, per member: the networks of this outer step, untrained. */
-  readonly theta: View;
-  readonly distilled: Distilled;
-  readonly steps: number;
-  readonly epochs: number;
-  /** What trains on the distilled images. */
-  readonly training: Training;
-  /** Which inner steps the way back through them does not compute again. */
-  readonly keep: Keep;
-  /** Random numbers of this outer step, for dropout. */
-  readonly random: RandomSource;
-  /** A batch of real images `[B, C, H, W]` and one-hot labels `[B, K]`. */
-  readonly real: { readonly x: View; readonly y: View };
-  /** `[1]` per member: where the loss goes. */
-  readonly losses: View;
-  /** Where its gradient goes, in the shapes of `distilled`; labels only when they are learned. */
-  readonly gradient: { readonly images: View; readonly labels?: View; readonly rates: View };
-}
+import type { DistilledSet } from '../data/distilled-set.js';
+import type { SplitOnDevice } from '../data/on-device.js';
+import type { Device, Executable, Tensor } from '../engine/device.js';
+import type { Program } from '../engine/program.js';
+import type { Network, NetworkOptions } from '../networks/network.js';
+import type { OptionTable, ValuesOf } from '../util/option.js';
+import type { Items } from './items.js';
+import type { CommonGiven, CommonOptions } from './options.js';
 
 /**
- * A distillation method is an objective and its gradient with respect to the distilled data, recorded as ops.
- * Batches, optimiser, schedule, validation and checkpoints are the outer loop's.
+ * A distillation method: an objective, its gradient with respect to items, and what it needs around it. Batches, update
+ * rules and decoding are recorded by what it calls; checkpoints, validation, stopping, reports and files are not its
+ * business.
  */
-export interface Method {
-  readonly name: string;
+export interface Method<Name extends string = string, Table extends OptionTable = OptionTable> {
+  readonly name: Name;
   /** The paper, for reports. */
   readonly source: string;
-  record(r: Recorder, step: OuterStep): void;
+  /** One line for the help. */
+  readonly summary: string;
+  /** Its own options, beside those that every run has. */
+  readonly options: Table;
+  /** Its defaults of the options that every run has, where they differ from the common ones. */
+  readonly defaults: CommonGiven;
+  /** The published settings by data set and images per class. */
+  readonly presets: readonly Preset<Table>[];
+  /** Name of the protocol its results are scored under unless another is asked for. */
+  readonly protocol: string;
+  /** Where the class of a picture lies in its number; see `Items`. */
+  readonly order: Items['order'];
+  /** Values of options nobody gave that follow from others; `given` says which somebody did. */
+  complete?(options: Options<Table>, given: (name: keyof Options<Table>) => boolean): object;
+  /** Throws ERR_OPTION where options do not go together. */
+  check?(options: Options<Table>): void;
+  /** What a run does, in words: `1 step x 3 epochs, fixed initialisation`. */
+  describe(options: Options<Table>): string;
+  /** Real images that an outer step reads. */
+  realImages(options: Options<Table>, classes: number): number;
+  /** Prepares a run: records and loads its programs, and brings them to where they are before the first step. */
+  begin(setting: Setting<Table>): Promise<Process>;
 }
+
+/** All options of a run: the common ones and the method's. */
+export type Options<Table extends OptionTable> = CommonOptions & ValuesOf<Table>;
+
+/** Settings that were published for a data set and a number of images per class. */
+export interface Preset<Table extends OptionTable> {
+  /** Names of data sets. */
+  readonly datasets: readonly string[];
+  /** Images per class; left out, any. */
+  readonly ipc?: number;
+  readonly options: CommonGiven & Partial<ValuesOf<Table>>;
+}
+
+/** What a method distils from and for. */
+export interface Setting<Table extends OptionTable = OptionTable> {
+  readonly device: Device;
+  readonly options: Options<Table>;
+  readonly network: Network;
+  /** As a user writes it, for the set. */
+  readonly networkOptions: NetworkOptions;
+  /** The training split. */
+  readonly real: SplitOnDevice;
+  /** What is distilled. */
+  readonly items: Items;
+}
+
+/** A number or more of an outer step. */
+export interface Measures {
+  /** Outer loss of the last step. */
+  readonly loss: number;
+}
+
+/** Anything that JSON holds. */
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
+
+/** A run of a method under way. Saved and restored, it goes on to the same bits. */
+export interface Process {
+  /** For plans, profiles and FLOP counts. */
+  readonly programs: readonly Program[];
+  /** The same loaded; the first of them is what an outer step spends its time in. */
+  readonly executables: readonly Executable[];
+  /** The whole state on the device, by name. */
+  readonly tensors: Readonly<Record<string, Tensor>>;
+  /** Outer steps done. */
+  readonly step: number;
+  /** Goes to the state after `step` outer steps, whose tensors have been written. */
+  goTo(step: number): Promise<void>;
+  /** Does `steps` outer steps. */
+  advance(steps: number, signal?: AbortSignal): Promise<Measures>;
+  /** The distilled set as it is now: running averages where they are kept. */
+  result(): Promise<DistilledSet>;
+  dispose(): void;
+}
+
+/** Says what a method is, with the types of its options. */
+export const defineMethod = <const Name extends string, Table extends OptionTable>(
+  method: Method<Name, Table>,
+): Method<Name, Table> => method;

@@ -1,17 +1,223 @@
+import * as activation from '../engine/ops/activation.js';
+import * as random from '../engine/ops/random.js';
+import * as reduce from '../engine/ops/reduce.js';
+import { reshape } from '../engine/program.js';
+import { keeps } from '../train/hypergradient.js';
+import { drawNetworks, recordInitialise } from '../train/initialise.js';
+import { lossNames } from '../train/loss.js';
+import { streams } from '../train/streams.js';
+import { describeOptimizer, optimizerKinds, type Training } from '../train/training.js';
 import { recordUnrolled } from '../train/unrolled.js';
-import type { Method } from './method.js';
+import { LimbeckError } from '../util/errors.js';
+import { fraction, notNegative, oneOf, positive, positives, whole } from '../util/option.js';
+import { counted } from '../util/words.js';
+import { itemCount, oneHotLabels } from './items.js';
+import { defineMethod, type Options } from './method.js';
+import { beginRecorded } from './recorded.js';
+import { schedule } from './schedule-option.js';
+import type { Variable } from './variable.js';
+
+const options = {
+  init: oneOf(['fixed', 'random'], 'fixed', 'for one known initialisation, or for freshly drawn ones'),
+  population: whole(1, 'networks per outer step'),
+  steps: whole(1, 'inner steps per epoch, each with images of its own'),
+  epochs: whole(3, 'times the steps are repeated'),
+  labels: oneOf(['hard', 'soft'], 'hard', 'labels fixed, or learned with the images'),
+  batch: whole(1024, 'real images per outer step'),
+  lr: positive(0.01, "outer Adam's rate for the images"),
+  labelLr: positive(0.03, "outer Adam's rate for soft labels"),
+  rateLr: notNegative(0.01, "outer Adam's rate for the inner learning rates; 0 keeps them"),
+  innerLr: positives<number | readonly number[]>(
+    [1, 0.2, 0.1],
+    'first inner learning rates: one, or one per inner step',
+    {
+      fallback: '1,0.2,0.1 for three inner steps of sgd from a fixed initialisation, else 0.02 (adam: 0.001)',
+    },
+  ),
+  rates: oneOf(['per-step', 'shared'], 'per-step', 'a learned rate for every inner step, or one for all'),
+  optimizer: oneOf(optimizerKinds, 'sgd', 'what trains on the distilled images'),
+  momentum: fraction(0.9, 'of momentum and nesterov'),
+  weightDecay: notNegative(0, 'of the inner optimiser; decoupled for adamw'),
+  innerBeta1: fraction(0.9, "inner Adam's decay of the mean"),
+  innerBeta2: fraction(0.999, "inner Adam's decay of the square"),
+  innerEpsilon: positive(1e-8, "inner Adam's epsilon"),
+  loss: oneOf(lossNames, 'cross-entropy', 'what the inner steps minimise'),
+  beta1: fraction(0.5, "outer Adam's decay of the mean"),
+  beta2: fraction(0.999, "outer Adam's decay of the square"),
+  epsilon: positive(1e-8, "outer Adam's epsilon"),
+  schedule: schedule('cosine', 'course of the outer rates'),
+  clip: notNegative(0, 'largest norm of a meta-gradient; 0 for no limit'),
+  keep: oneOf(keeps, 'small', 'inner steps kept for the way back: all is fastest and takes most memory'),
+};
+
+type UnrolledOptions = Options<typeof options>;
+
+/** What makes learning rates of raw numbers, so that they stay above 0 (Wang et al. 2018). */
+const softplusCurve = { curve: 'softplus' } as const;
+const softplusInverse = (y: number) => y + Math.log(-Math.expm1(-y));
+const softplus = (x: number) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+
+/** How many inner learning rates there are. */
+const rateCount = ({ steps, epochs, rates }: UnrolledOptions): number =>
+  rates === 'shared' ? 1 : steps * epochs;
+
+/** The inner optimiser and loss. */
+function trainingOf(o: UnrolledOptions): Training {
+  const { momentum, weightDecay, innerBeta1: beta1, innerBeta2: beta2, innerEpsilon: epsilon } = o;
+  const constants = { momentum, weightDecay, beta1, beta2, epsilon };
+  return { optimizer: describeOptimizer(o.optimizer, constants), loss: o.loss };
+}
 
 /**
  * Dataset distillation by unrolled training: the loss on a real batch after `steps * epochs` steps of training on the
  * distilled images, differentiated exactly through all of them. Soft labels follow Sucholutsky & Schonlau 2019.
  */
-export const method: Method = {
+export const method = defineMethod({
   name: 'unrolled',
   source: 'Wang, Zhu, Torralba, Efros: Dataset Distillation, 2018',
-  record(r, given) {
-    const { network, members, theta, distilled, steps, epochs, training, random, keep } = given;
-    const { real, losses, gradient } = given;
-    const loop = { network, theta, ...distilled, steps, epochs, training, random };
-    recordUnrolled(r, members, loop, real, { losses, ...gradient }, { keep });
+  summary: 'exact gradients through the whole training run',
+  options,
+  defaults: {},
+  presets: [],
+  protocol: 'learned-steps',
+  order: 'interleaved',
+
+  complete({ steps, epochs, init, optimizer, rates }, given) {
+    const adam = optimizer === 'adam' || optimizer === 'adamw';
+    // The default rates are for the three steps of the default run.
+    const three = steps * epochs === 3 && init === 'fixed' && optimizer === 'sgd' && rates === 'per-step';
+    return {
+      ...(given('ipc') ? {} : { ipc: steps }),
+      ...(given('innerLr') || three ? {} : { innerLr: adam ? 0.001 : 0.02 }),
+    };
   },
-};
+
+  check(o) {
+    const { ipc, steps, rates, iterations, batch } = o;
+    if (ipc % steps)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `ipc is ${ipc} and steps is ${steps}: the images of a class are shared out among the steps, so expected a multiple of ${steps} ` +
+          `(ipc ${steps} is one image per class in each step)`,
+      );
+    const first = [o.innerLr].flat();
+    const T = rateCount(o);
+    if (first.length !== 1 && first.length !== T)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `innerLr has ${first.length} values, expected one` +
+          (rates === 'shared'
+            ? ': the inner steps share it (rates: shared)'
+            : `, or one for each of the ${T} inner steps (steps x epochs)`),
+      );
+    if (iterations * batch >= 2 ** 32)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `iterations x batch is ${iterations * batch}, expected below 2^32 (places in the sequence of batches are counted in 32 bits)`,
+      );
+  },
+
+  describe({ labels, steps, epochs, init, population, optimizer }) {
+    const networks = population > 1 ? ` of ${population} networks` : '';
+    return (
+      `${labels} labels, ${counted(steps, 'step')} x ${counted(epochs, 'epoch')} of ${optimizer}, ` +
+      `${init} initialisation${networks}`
+    );
+  },
+
+  realImages: ({ batch }) => batch,
+
+  begin(setting) {
+    const { device, network, real, items, options: o } = setting;
+    const { init, population: P, steps, epochs } = o;
+    const training = trainingOf(o);
+    const [count, K, T] = [itemCount(items), network.classes, rateCount(o)];
+    const n = count / steps;
+    const soft = o.labels === 'soft';
+    const oneHot = oneHotLabels(items);
+    const rule = (rate: number) => {
+      const { beta1, beta2, epsilon, schedule, clip } = o;
+      return { kind: 'adam', rate, beta1, beta2, epsilon, schedule, clip } as const;
+    };
+    const first = [o.innerLr].flat();
+    const labels: Variable = { name: 'labels', shape: [count, K], first: oneHot, update: rule(o.labelLr) };
+    const raw: Variable = {
+      name: 'rawRates',
+      shape: [T],
+      first: Float32Array.from({ length: T }, (_, t) => softplusInverse(first[first.length > 1 ? t : 0])),
+      update: rule(o.rateLr),
+    };
+
+    return beginRecorded(setting, {
+      name: 'unrolled outer step',
+      itemRule: rule(o.lr),
+      variables: soft ? [labels, raw] : [raw],
+
+      record(r, { state, items: images, itemsBar, variables, loss }) {
+        const index = random.batch(r, { state }, { B: o.batch, rows: real.count, stream: streams.batch });
+        const batch = real.batch(r, real.declare(r), index);
+        const theta =
+          init === 'fixed'
+            ? r.external('theta', P, [network.count])
+            : r.temporary('theta', P, [network.count]);
+        if (init === 'random')
+          recordInitialise(r, network, state, theta, { firstStream: streams.trainingNetworks });
+        const y = variables.labels ?? r.external('labels', 1, [count, K]);
+        const rates = activation.forward(r, { x: variables.rawRates }, softplusCurve);
+        const ratesBar = r.temporary('ratesBar', 1, [T]);
+        const labelsBar = soft ? r.temporary('labelsBar', 1, [count, K]) : undefined;
+        const losses = r.temporary('losses', P, [1]);
+        const byStep = [steps, n];
+        recordUnrolled(
+          r,
+          P,
+          {
+            network,
+            theta,
+            images: reshape(images, [...byStep, ...network.inputShape]),
+            labels: reshape(y, [...byStep, K]),
+            rates,
+            steps,
+            epochs,
+            training,
+            random: { state, stream: streams.dropout },
+          },
+          batch,
+          {
+            losses,
+            images: reshape(itemsBar, [...byStep, ...network.inputShape]),
+            labels: labelsBar && reshape(labelsBar, [...byStep, K]),
+            rates: ratesBar,
+          },
+          { keep: o.keep },
+        );
+        reduce.members(r, { x: losses }, 1 / P, { into: loss });
+        const rawRates = activation.derivative(r, { x: variables.rawRates, u: ratesBar }, softplusCurve);
+        return { ...(labelsBar && { labels: labelsBar }), rawRates };
+      },
+
+      async prepare(tensors) {
+        if (!soft) await tensors.labels.write(oneHot);
+        if (init === 'fixed')
+          await drawNetworks(device, network, tensors.theta, o.seed, streams.trainingNetworks);
+      },
+
+      async result(learner, tensors) {
+        const rawRates = await learner.values(tensors, 'rawRates');
+        return learner.set(tensors, {
+          method: 'unrolled',
+          labels: soft ? await learner.values(tensors, 'labels') : oneHot,
+          use: {
+            kind: 'learned-steps',
+            steps,
+            epochs,
+            learningRates: rawRates.map(softplus),
+            training,
+            init,
+            initialParameters: init === 'fixed' ? Float32Array.from(await tensors.theta.read()) : undefined,
+          },
+        });
+      },
+    });
+  },
+});

@@ -1,5 +1,6 @@
-import type { DistilledSet } from '../eval/evaluate.js';
+import type { DistilledSet } from '../data/distilled-set.js';
 import type { PngImage } from '../util/png.js';
+import { gridOf, stepsOf } from './grid.js';
 import { glyphHeight, textColumns } from './pixel-font.js';
 import { displayWindow, imagePixels, type Look } from './pixels.js';
 
@@ -47,13 +48,15 @@ class Canvas implements PngImage {
 }
 
 /**
- * All images of a set on one sheet: a column per class, its name above; a row per step and image per class, the step
- * at the left. With more classes than fit side by side, the classes of a step wrap onto further rows.
+ * All images of a set on one sheet: a column per class, its name above; rows as in `gridOf`, the step at the left. With more
+ * classes than fit side by side, the classes of a row wrap onto further lines.
  */
 export function contactSheet(set: DistilledSet, look: Look): PngImage {
   const [C, H, W] = look.imageShape;
   const classes = set.network.classes;
   const window = displayWindow(set, look);
+  const grid = gridOf(set);
+  const steps = stepsOf(set.use);
   const columns = Math.min(classes, 20);
   const scale = Math.max(
     1,
@@ -62,36 +65,35 @@ export function contactSheet(set: DistilledSet, look: Look): PngImage {
   const gap = Math.max(2, 2 * scale);
   const letters = scale > 1 ? 3 : 1;
   const line = glyphHeight * letters;
-  const margin = set.steps > 1 ? textColumns(`step ${set.steps}`).length * letters + 2 * gap : gap;
+  const margin = steps > 1 ? textColumns(`step ${steps}`).length * letters + 2 * gap : gap;
 
-  const rowsPerImageSet = Math.ceil(classes / columns);
-  const wraps = rowsPerImageSet > 1;
+  const linesPerRow = Math.ceil(classes / columns);
+  const wraps = linesPerRow > 1;
   const cell = { width: W * scale + gap, height: H * scale + gap + (wraps ? line + letters * 2 : 0) };
   const head = wraps ? gap : gap + line + letters * 2;
-  const rowsPerStep = set.ipc * rowsPerImageSet;
-  const stepHeight = rowsPerStep * cell.height + (set.ipc > 1 || wraps ? gap : 0);
-  const sheet = new Canvas(margin + columns * cell.width, head + set.steps * stepHeight, C === 3 ? 3 : 1);
+  // Steps of several lines stand apart.
+  const apart = grid.length > steps || wraps ? gap : 0;
+  const height = head + grid.length * linesPerRow * cell.height + steps * apart;
+  const sheet = new Canvas(margin + columns * cell.width, height, C === 3 ? 3 : 1);
 
   const name = (k: number, x: number, y: number) =>
     sheet.text(x, y, look.classNames[k] ?? String(k), letters, cell.width - letters);
   if (!wraps) for (let k = 0; k < classes; k++) name(k, margin + k * cell.width, gap);
-  for (let step = 0; step < set.steps; step++) {
-    const top = head + step * stepHeight;
-    if (set.steps > 1) {
+  grid.forEach(({ step, items }, row) => {
+    const top = head + row * linesPerRow * cell.height + step * apart;
+    if (steps > 1 && grid[row - 1]?.step !== step) {
       const middle = top + (Math.min(H * scale, cell.height) - line) / 2;
       sheet.text(gap, Math.floor(middle), `step ${step + 1}`, letters, margin);
     }
-    for (let i = 0; i < set.ipc * classes; i++) {
-      const k = i % classes;
+    items.forEach((item, k) => {
       const x = margin + (k % columns) * cell.width;
-      const row = Math.floor(i / classes) * rowsPerImageSet + Math.floor(k / columns);
-      let y = top + row * cell.height;
+      let y = top + Math.floor(k / columns) * cell.height;
       if (wraps) {
         name(k, x, y);
         y += line + letters * 2;
       }
-      sheet.image(x, y, imagePixels(set, look, step * set.ipc * classes + i, window), scale);
-    }
-  }
+      if (item !== undefined) sheet.image(x, y, imagePixels(set, look, item, window), scale);
+    });
+  });
   return sheet;
 }

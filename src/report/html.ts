@@ -1,6 +1,7 @@
-import type { DistilledSet } from '../eval/evaluate.js';
+import type { DistilledSet } from '../data/distilled-set.js';
 import { networkTitle } from '../networks/index.js';
-import { accuracyText, count, counted, imageCount, type RunRecord, timesText } from '../runs/record.js';
+import { accuracyText, pictureCount, type RunRecord } from '../runs/record.js';
+import { count, counted, timesText } from '../util/words.js';
 import { escapeHtml } from './figure.js';
 import { curvesSection } from './page/curves.js';
 import { detailsSection, useSection } from './page/details.js';
@@ -21,14 +22,14 @@ const datasetTitles: Readonly<Record<string, string>> = { mnist: 'MNIST', digits
 
 /** `report.html`: everything about a run on one page that needs nothing but itself. */
 export function reportHtml(record: RunRecord, set: DistilledSet): string {
-  const { plain, marked } = headline(record);
+  const { plain, marked } = headline(record, set);
   return [
     '<!doctype html>',
     '<html lang="en"><head><meta charset="utf-8">',
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     '<meta name="color-scheme" content="light dark">',
     `<title>${plain}</title><style>${style}</style></head><body><main>`,
-    `<header><p class="kicker">limbeck · a distilled data set</p><h1>${marked}</h1><p class="lead">${lead(record)}</p>`,
+    `<header><p class="kicker">limbeck · a distilled data set</p><h1>${marked}</h1><p class="lead">${lead(record, set)}</p>`,
     stoppedNote(record),
     '</header>',
     imagesSection(record, set),
@@ -47,11 +48,15 @@ const titleOf = (titles: Readonly<Record<string, string>>, name: string): string
   escapeHtml(Object.hasOwn(titles, name) ? titles[name] : name);
 
 /** The result in one sentence. */
-function headline({ config, dataset, testAccuracy, best }: RunRecord): { plain: string; marked: string } {
-  const { network, init } = config.options;
-  const images = counted(imageCount(config.options, dataset.classNames.length), 'image');
+function headline(
+  { config, dataset, testAccuracy, best }: RunRecord,
+  set: DistilledSet,
+): { plain: string; marked: string } {
+  const { network } = config.options;
+  const images = counted(pictureCount(config.options, dataset.classNames.length), 'image');
   const name = titleOf(networkTitles, networkTitle(network));
-  const learner = init === 'fixed' ? `this ${name}` : `a fresh ${name}`;
+  const learner =
+    set.use.kind === 'learned-steps' && set.use.init === 'fixed' ? `this ${name}` : `a fresh ${name}`;
   const data = titleOf(datasetTitles, dataset.name);
   const say = (number: string) =>
     testAccuracy
@@ -61,13 +66,18 @@ function headline({ config, dataset, testAccuracy, best }: RunRecord): { plain: 
   return { plain: say(number), marked: say(`<b>${number}</b>`) };
 }
 
-function lead({ config, dataset, testAccuracy }: RunRecord): string {
-  const { steps, epochs, init } = config.options;
-  const T = steps * epochs;
-  const start = init === 'fixed' ? 'From its known first weights' : 'From weights it has never seen';
+function lead({ dataset, testAccuracy }: RunRecord, { use }: DistilledSet): string {
   const real = count(dataset.splits.train);
+  const start =
+    use.kind === 'learned-steps' && use.init === 'fixed'
+      ? 'From its known first weights'
+      : 'From weights it has never seen';
+  const training =
+    use.kind === 'learned-steps'
+      ? `takes ${counted(use.steps * use.epochs, 'training step')} on the images below`
+      : 'is trained on the images below';
   return (
-    `${start}, the network takes ${counted(T, 'training step')} on the images below, and nothing else, in place of ` +
+    `${start}, the network ${training}, and nothing else, in place of ` +
     `${real} real ones${testAccuracy ? `; the number is its accuracy on ${count(dataset.splits.test)} test images` : ''}.`
   );
 }

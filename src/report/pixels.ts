@@ -1,4 +1,4 @@
-import type { DistilledSet } from '../eval/evaluate.js';
+import type { DistilledSet } from '../data/distilled-set.js';
 import type { PngImage } from '../util/png.js';
 
 /** What undoes the normalisation, and what to call the classes. */

@@ -1,5 +1,6 @@
+import { readingOf } from '../data/reading.js';
 import { precisions } from '../engine/open.js';
-import { readingOf, StoredFields } from '../util/stored-fields.js';
+import { StoredFields } from '../util/stored-fields.js';
 import type { ResolvedOptions } from './options.js';
 import type { RunConfig, RunRecord } from './record.js';
 
@@ -35,6 +36,7 @@ export function readExtra(extra: Record<string, unknown>, options: ResolvedOptio
       device: deviceOf(config),
       threads: config.optional('threads', (name) => config.whole(name, 1)),
       precision: config.optional('precision', (name) => config.word(name, precisions)),
+      preset: config.optional('preset', (name) => config.object(name).all()),
       // As the checkpoint has them: those it goes on with.
       options,
     },

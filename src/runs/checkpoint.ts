@@ -1,4 +1,4 @@
-import type { DistilledArrays } from '../methods/outer-loop.js';
+import { readSet, setHeader, setTensors } from '../eval/set-file.js';
 import {
   decodeSafetensors,
   encodeSafetensors,
@@ -7,7 +7,7 @@ import {
 } from '../util/safetensors.js';
 import { checkFinite, damaged, StoredFields } from '../util/stored-fields.js';
 import type { Checkpoint } from './distill.js';
-import { type ResolvedOptions, rateCount } from './options.js';
+import { type ResolvedOptions, storedOptions } from './options.js';
 
 const format = 'limbeck-checkpoint-1';
 const file = 'checkpoint';
@@ -18,11 +18,12 @@ export function encodeCheckpoint(
   extra: Readonly<Record<string, unknown>>,
 ): Uint8Array {
   const { options, iteration, curve, seconds, state, best } = checkpoint;
-  const tensors: Record<string, { shape: number[]; data: WritableData }> = {};
+  const tensors: Record<string, { shape: readonly number[]; data: WritableData }> = setTensors(
+    best.set,
+    'best.',
+  );
   for (const [name, data] of Object.entries(state)) tensors[`state.${name}`] = { shape: [data.length], data };
-  for (const [name, data] of Object.entries(best.distilled))
-    tensors[`best.${name}`] = { shape: [data.length], data };
-  const run = { options, iteration, curve, seconds, best: { ...best, distilled: undefined }, extra };
+  const run = { options, iteration, curve, seconds, best: { ...best, set: setHeader(best.set) }, extra };
   return encodeSafetensors(tensors, { format, run: JSON.stringify(run) });
 }
 
@@ -40,61 +41,38 @@ export function decodeCheckpoint(bytes: Uint8Array): StoredCheckpoint {
   if (metadata.format !== format)
     throw damaged(file, `format is ${JSON.stringify(metadata.format)}, expected ${format}`);
   const run = StoredFields.parse(file, 'run', metadata.run);
-  const options = run.options('options');
   const best = run.object('best');
+  const set = readSet(file, best.object('set'), tensors, 'best.');
+  const rates = set.use.kind === 'learned-steps' ? set.use.learningRates.length : undefined;
   const checkpoint: Checkpoint = {
-    options,
+    options: optionsOf(run.object('options')),
     iteration: run.whole('iteration', 0),
     curve: run.objects('curve').map((point) => ({
       iteration: point.whole('iteration', 0),
       loss: point.number('loss'),
       validationAccuracy: point.number('validationAccuracy'),
-      learningRates: point.numbers('learningRates', rateCount(options)),
+      learningRates: rates === undefined ? undefined : point.numbers('learningRates', rates),
     })),
     seconds: run.number('seconds'),
     best: {
       iteration: best.whole('iteration', 0),
       validationAccuracy: best.number('validationAccuracy'),
-      distilled: distilledOf(tensors, options),
+      set,
     },
     state: stateOf(tensors),
   };
   return { checkpoint, extra: run.object('extra').all() };
 }
 
-/** The best distilled data so far; its sizes must agree with the options. */
-function distilledOf(
-  tensors: Readonly<Record<string, StoredTensor>>,
-  options: ResolvedOptions,
-): DistilledArrays {
-  const { steps, ipc } = options;
-  const take = (name: string): Float32Array => {
-    const data = tensors[`best.${name}`]?.data;
-    if (!(data instanceof Float32Array)) throw damaged(file, `tensor best.${name} is missing or not F32`);
-    checkFinite(file, `best.${name}`, data);
-    return data;
-  };
-  const images = take('images');
-  const labels = take('labels');
-  const learningRates = take('learningRates');
-  // Labels are [steps, ipc * K, K], and the images' pixels are known to the data set alone.
-  const classes = Math.sqrt(labels.length / (steps * ipc));
-  const count = steps * ipc * classes;
-  if (!Number.isInteger(classes) || classes < 2 || images.length === 0 || images.length % count !== 0)
-    throw damaged(
-      file,
-      `best.images has ${images.length} elements and best.labels ${labels.length}, which make no set of ` +
-        `${steps} x ${ipc} images per class`,
-    );
-  if (learningRates.length !== rateCount(options))
-    throw damaged(
-      file,
-      `best.learningRates has ${learningRates.length} elements, expected ${rateCount(options)} (steps x epochs, or one shared)`,
-    );
-  return { images, labels, learningRates };
+function optionsOf(fields: StoredFields): ResolvedOptions {
+  try {
+    return storedOptions(fields.all());
+  } catch (cause) {
+    throw damaged(file, `run.options: ${(cause as Error).message}`, cause);
+  }
 }
 
-/** The outer loop's tensors; it checks their names and sizes itself when it takes them back. */
+/** The tensors of the process; who takes them back checks their names and sizes. */
 function stateOf(tensors: Readonly<Record<string, StoredTensor>>): Checkpoint['state'] {
   const prefix = 'state.';
   const state = Object.entries(tensors).flatMap(([name, { data }]) => {

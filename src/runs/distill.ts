@@ -1,21 +1,17 @@
 import type { Dataset } from '../data/dataset.js';
+import type { DistilledSet } from '../data/distilled-set.js';
 import { SplitOnDevice } from '../data/on-device.js';
 import type { Device, Numbers } from '../engine/device.js';
-import type { DistilledSet } from '../eval/evaluate.js';
-import { Evaluator, heldOutNetworks } from '../eval/evaluator.js';
 import { median } from '../eval/statistics.js';
-import { type DistilledArrays, OuterLoop } from '../methods/outer-loop.js';
+import type { DistillOptions } from '../methods/index.js';
+import type { Process } from '../methods/method.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDataset, expectDevice, expectOptions } from '../util/expect.js';
 import { type Owned, owning } from '../util/owned.js';
-import {
-  type DistillOptions,
-  networkOptionsFor,
-  outerLoopOptions,
-  type ResolvedOptions,
-  resolveOptions,
-  trainingOf,
-} from './options.js';
+import { firstItems } from './first-items.js';
+import { findMethod, type ResolvedOptions, resolveFor, type Taken } from './options.js';
+import { planFor, settingFor } from './setting.js';
+import { Validation } from './validation.js';
 
 /** One point of a run's curves. */
 export interface CurvePoint {
@@ -25,8 +21,8 @@ export interface CurvePoint {
   readonly loss: number;
   /** Percent, mean over the validation networks. */
   readonly validationAccuracy: number;
-  /** The inner learning rates then, `[steps * epochs]`, or `[1]` where they are shared. */
-  readonly learningRates: readonly number[];
+  /** The inner learning rates then, `[steps * epochs]`, or `[1]` where they are shared; left out where none are learned. */
+  readonly learningRates?: readonly number[];
 }
 
 /** What `onProgress` hears, some four times a second. */
@@ -63,12 +59,12 @@ export interface Checkpoint {
   readonly curve: readonly CurvePoint[];
   /** Seconds spent so far, over all pieces of the run. */
   readonly seconds: number;
-  /** Tensors of the outer loop. */
+  /** Tensors of the method's process. */
   readonly state: Readonly<Record<string, Numbers>>;
   /** Of the looks so far; at iteration 0 with accuracy 0 before the first one. */
   readonly best: BestLook & {
     /** What was looked at. */
-    readonly distilled: DistilledArrays;
+    readonly set: DistilledSet;
   };
 }
 
@@ -93,8 +89,10 @@ const controls = { signal: true, onProgress: true, onCheckpoint: true, resume: t
 export interface Distillation {
   /** The distilled data of the best look at the validation split. */
   readonly set: DistilledSet;
-  /** With the defaults filled in. */
+  /** With every value filled in. */
   readonly options: ResolvedOptions;
+  /** Options that nobody gave and that were published for these data. */
+  readonly preset: Taken;
   /** One point for each look at the validation split. */
   readonly curve: readonly CurvePoint[];
   /** The look whose images `set` holds. */
@@ -119,15 +117,9 @@ export interface Distillation {
 /** Wall time one uninterruptible piece of work should take: short enough for progress and Ctrl-C. */
 const pieceMilliseconds = 250;
 
-/** Networks of a random initialisation that the validation split is looked at with. */
-const validationNetworks = 4;
-
-/** Their draw: far from those of the test's networks, which count from 0. */
-const validationDraw = 0xffff_0000;
-
 /**
- * Distils the training split of a data set by exact gradients through unrolled training (Wang et al. 2018; soft labels: Sucholutsky &
- * Schonlau 2019). The best result is chosen on the validation split; the test split is not touched: see `evaluate`.
+ * Distils the training split of a data set by one of the methods of limbeck, unrolled training (Wang et al. 2018) unless
+ * another is named. The best result is chosen on the validation split; the test split is not touched: see `evaluate`.
  *
  * @throws ERR_OPTION for options that are unknown, out of range or do not fit the data; ERR_SHAPE for images that the network cannot
  * take; ERR_OUT_OF_MEMORY; ERR_DIVERGED when numbers stop being finite before the first look at the validation split; later, the best
@@ -142,26 +134,18 @@ export async function distill(
   expectDevice('distill', device);
   expectDataset('distill', dataset);
   expectOptions('distill', control, controls);
-  const options = control.resume ? control.resume.options : resolveOptions(given);
-  const loopOptions = outerLoopOptions(options, dataset);
-  const { network } = loopOptions;
+  const { options, taken } = control.resume
+    ? { options: control.resume.options, taken: {} }
+    : resolveFor('distill', given, dataset);
+  planFor(options, dataset);
   const run = await owning(async (owned) => {
     const train = owned.own(await SplitOnDevice.upload(device, dataset, dataset.train));
-    const loop = owned.own(await OuterLoop.create(device, loopOptions, train));
-    const fixed = options.init === 'fixed' ? await loop.initialParameters() : undefined;
-    const networks =
-      fixed ?? (await heldOutNetworks(device, network, validationNetworks, options.seed, validationDraw));
-    const geometry = {
-      network,
-      members: networks.length / network.count,
-      steps: options.steps,
-      epochs: options.epochs,
-      n: options.ipc * network.classes,
-      seed: options.seed,
-      training: loopOptions.training,
-    };
-    const evaluator = owned.own(await Evaluator.create(device, dataset, dataset.validation, geometry));
-    return new Run(options, dataset, loop, evaluator, networks, fixed, control, owned);
+    const first = await firstItems(dataset, options);
+    const setting = settingFor(device, dataset, options, train, first);
+    const process = owned.own(await findMethod(options.method).begin(setting));
+    const begun = await process.result();
+    const validation = owned.own(await Validation.create(device, dataset, begun, options));
+    return new Run(options, taken, process, validation, begun, control, owned);
   });
   try {
     return await run.finish();
@@ -170,7 +154,7 @@ export async function distill(
   }
 }
 
-/** A run under way: the outer loop, what is known about it so far, and how it ends. */
+/** A run under way: the process of its method, what is known about it so far, and how it ends. */
 class Run {
   readonly #curve: CurvePoint[];
   #best!: Checkpoint['best'];
@@ -181,12 +165,11 @@ class Run {
 
   constructor(
     readonly options: ResolvedOptions,
-    readonly dataset: Dataset,
-    readonly loop: OuterLoop,
-    readonly evaluator: Evaluator,
-    /** What validation trains. */
-    readonly networks: Float32Array,
-    readonly initialParameters: Float32Array | undefined,
+    readonly preset: Taken,
+    readonly process: Process,
+    readonly validation: Validation,
+    /** The set before the first step. */
+    readonly begun: DistilledSet,
     readonly control: DistillControl,
     readonly owned: Owned,
   ) {
@@ -195,21 +178,17 @@ class Run {
 
   /** From where it stands to its end, or to where it is stopped. */
   async finish(): Promise<Distillation> {
-    const { loop, options, control } = this;
-    if (control.resume) await loop.restore(control.resume.iteration, control.resume.state);
-    this.#best = control.resume?.best ?? {
-      iteration: 0,
-      validationAccuracy: 0,
-      distilled: await loop.distilled(),
-    };
-    const first = loop.iteration;
+    const { process, options, control } = this;
+    if (control.resume) await this.#restore(control.resume);
+    this.#best = control.resume?.best ?? { iteration: 0, validationAccuracy: 0, set: this.begun };
+    const first = process.step;
     let pieceSteps = 1;
     try {
-      while (loop.iteration < options.iterations && !control.signal?.aborted) {
+      while (process.step < options.iterations && !control.signal?.aborted) {
         pieceSteps = await this.#piece(pieceSteps);
         this.#report(first);
       }
-      return this.#result(loop.iteration < options.iterations ? await this.#stop() : this.#best);
+      return this.#result(process.step < options.iterations ? await this.#stop() : this.#best);
     } catch (error) {
       if (!(error instanceof LimbeckError) || error.code !== 'ERR_DIVERGED' || !this.#curve.length)
         throw error;
@@ -219,19 +198,19 @@ class Run {
 
   /** Up to `steps` outer steps, and a look at the validation split where one is due; returns how many to do next. */
   async #piece(steps: number): Promise<number> {
-    const { loop, options } = this;
-    const untilLook = options.validateEvery - (loop.iteration % options.validateEvery);
-    const count = Math.min(steps, untilLook, options.iterations - loop.iteration);
+    const { process, options } = this;
+    const untilLook = options.validateEvery - (process.step % options.validateEvery);
+    const count = Math.min(steps, untilLook, options.iterations - process.step);
     const before = performance.now();
-    this.#loss = await loop.run(count);
+    this.#loss = (await process.advance(count)).loss;
     const milliseconds = (performance.now() - before) / count;
     this.#times.push(milliseconds);
     if (!Number.isFinite(this.#loss)) throw this.#diverged(`the loss is ${this.#loss}`);
-    const { iteration } = loop;
+    const iteration = process.step;
     if (iteration % options.validateEvery === 0 || iteration === options.iterations) {
       const look = await this.#look();
-      const { validationAccuracy, distilled } = look;
-      const learningRates = [...distilled.learningRates];
+      const { validationAccuracy, set } = look;
+      const learningRates = set.use.kind === 'learned-steps' ? [...set.use.learningRates] : undefined;
       this.#curve.push({ iteration, loss: this.#loss, validationAccuracy, learningRates });
       if (validationAccuracy > this.#best.validationAccuracy) this.#best = look;
       await this.#checkpoint();
@@ -241,12 +220,33 @@ class Run {
 
   /** The distilled data as they are now, and what the validation networks make of them. */
   async #look(): Promise<Checkpoint['best']> {
-    const distilled = await this.loop.distilled();
-    if (!Object.values(distilled).every((values) => values.every(Number.isFinite)))
+    const set = await this.process.result();
+    const learned = [
+      set.images,
+      set.labels,
+      ...(set.use.kind === 'learned-steps' ? [set.use.learningRates] : []),
+    ];
+    if (!learned.every((values) => values.every(Number.isFinite)))
       throw this.#diverged('a distilled value is not a number');
-    const values = await this.evaluator.run(distilled, this.networks);
-    const validationAccuracy = values.reduce((sum, value) => sum + value, 0) / values.length;
-    return { iteration: this.loop.iteration, validationAccuracy, distilled };
+    return { iteration: this.process.step, validationAccuracy: await this.validation.accuracy(set), set };
+  }
+
+  /** ERR_DATA where the saved state is not one of a run with these options. */
+  async #restore({ iteration, state }: Checkpoint): Promise<void> {
+    const { process, options } = this;
+    for (const [name, { length }] of Object.entries(process.tensors))
+      if (state[name]?.length !== length)
+        throw new LimbeckError(
+          'ERR_DATA',
+          `saved state: ${name} has ${state[name]?.length ?? 'no'} values, expected ${length}; it is of another run`,
+        );
+    if (!Number.isInteger(iteration) || iteration < 0 || iteration > options.iterations)
+      throw new LimbeckError(
+        'ERR_DATA',
+        `saved state: iteration is ${iteration}, expected a whole number from 0 to ${options.iterations}`,
+      );
+    for (const [name, tensor] of Object.entries(process.tensors)) await tensor.write(state[name]);
+    await process.goTo(iteration);
   }
 
   /**
@@ -260,13 +260,17 @@ class Run {
   }
 
   async #checkpoint(): Promise<void> {
-    const { loop, options, control } = this;
-    await control.onCheckpoint?.({
+    const { process, options, control } = this;
+    if (!control.onCheckpoint) return;
+    const saved = Object.entries(process.tensors).map(
+      async ([name, tensor]) => [name, await tensor.read()] as const,
+    );
+    await control.onCheckpoint({
       options,
-      iteration: loop.iteration,
+      iteration: process.step,
       curve: [...this.#curve],
       seconds: this.#seconds(),
-      state: await loop.state(),
+      state: Object.fromEntries(await Promise.all(saved)),
       best: this.#best,
     });
   }
@@ -276,7 +280,7 @@ class Run {
   }
 
   #report(first: number): void {
-    const { iteration } = this.loop;
+    const iteration = this.process.step;
     const { iterations } = this.options;
     const perStep = (performance.now() - this.#started) / 1000 / (iteration - first);
     this.control.onProgress?.({
@@ -292,37 +296,27 @@ class Run {
   #diverged(what: string): LimbeckError {
     return new LimbeckError(
       'ERR_DIVERGED',
-      `${what} after ${this.loop.iteration} outer steps, expected finite numbers` +
+      `${what} after ${this.process.step} outer steps, expected finite numbers` +
         `${this.#curve.length ? ' (the last checkpoint holds finite numbers)' : ''}: start again with a smaller lr or innerLr, or with a clip`,
     );
   }
 
-  #result({ distilled, iteration, validationAccuracy }: Checkpoint['best'], diverged?: string): Distillation {
-    const { options, dataset, loop, initialParameters } = this;
-    const { network, init, steps, epochs, ipc, seed } = options;
+  #result({ set, iteration, validationAccuracy }: Checkpoint['best'], diverged?: string): Distillation {
+    const { options, preset, process } = this;
     const times = this.#times;
     return {
-      set: {
-        ...distilled,
-        network: networkOptionsFor(network, dataset),
-        init,
-        steps,
-        epochs,
-        ipc,
-        seed,
-        training: trainingOf(options),
-        initialParameters,
-      },
+      set,
       options,
+      preset,
       curve: this.#curve,
       best: { iteration, validationAccuracy },
-      outerSteps: loop.iteration,
+      outerSteps: process.step,
       seconds: this.#seconds(),
       stepMilliseconds: {
         median: median(times),
         min: times.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY),
       },
-      stopped: loop.iteration < options.iterations,
+      stopped: process.step < options.iterations,
       diverged,
     };
   }

@@ -1,18 +1,15 @@
-/** A whole run in a folder: what `limbeck distill` and `limbeck resume` do, as functions. */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { platform, release } from 'node:os';
 import { join } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
+import type { DistilledSet } from '../data/distilled-set.js';
 import type { Device } from '../engine/device.js';
 import { decodeArtefact } from '../eval/artefact.js';
-import {
-  type DistilledSet,
-  type EvaluateOptions,
-  type Evaluation,
-  evaluate,
-  protocolName,
-} from '../eval/evaluate.js';
+import { type EvaluateOptions, type Evaluation, evaluate } from '../eval/evaluate.js';
+import { findProtocol } from '../eval/protocol.js';
+import { protocolName } from '../eval/protocol-name.js';
+import type { DistillOptions } from '../methods/index.js';
 import { writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDataset, expectDevice, expectOptions } from '../util/expect.js';
@@ -22,9 +19,10 @@ import { type CheckpointExtra, readExtra } from './checkpoint-extra.js';
 import { describeData } from './describe-data.js';
 import { type Checkpoint, type Distillation, type DistillControl, distill } from './distill.js';
 import { engineRecord } from './engine-record.js';
-import { type DistillOptions, outerLoopOptions, resolveOptionsOf } from './options.js';
+import { resolveFor } from './options.js';
 import type { DatasetRecord, RunConfig, RunOrigin, RunRecord } from './record.js';
-import { RunFolder } from './run-folder.js';
+import type { RunFiles } from './run-files.js';
+import { planFor } from './setting.js';
 
 /** How to follow a run in a folder, and stop it. */
 export interface RunControl {
@@ -79,22 +77,11 @@ export interface StoredRun extends CheckpointExtra {
   readonly iteration: number;
 }
 
-/**
- * Distils into a folder, made where it is missing: a checkpoint at every look at the validation split, then, tested once on the
- * test split, `distilled.safetensors`, `distilled.png`, `report.html` and `run.json`. Each file is whole or absent at any moment, and
- * a run that was stopped or killed goes on with `resumeFolder` (or `limbeck resume`) to the same bits.
- *
- *     const { record, set } = await distillToFolder(device, digits, 'runs/first', { iterations: 2000 }, { signal });
- *
- * When numbers stop being finite after the first look, what was best before is written, and the record says `diverged`.
- *
- * @throws ERR_OPTION for bad options or a folder that holds a run already; ERR_FILE_WRITE where it cannot be written or another
- * process is at work in it; what `distill` and `evaluate` throw
- */
-export async function distillToFolder(
+/** Distils into the folder of `run`; see `distillToFolder`. */
+export async function distillInto(
+  run: RunFiles,
   device: Device,
   dataset: Dataset,
-  folder: string,
   given: DistillOptions = {},
   control: DistillToFolderControl = {},
 ): Promise<FolderRun> {
@@ -102,35 +89,29 @@ export async function distillToFolder(
   expectDataset('distillToFolder', dataset);
   expectOptions('distillToFolder', control, { ...controls, force: true, origin: true });
   const { force, origin, reason } = control;
-  const options = resolveOptionsOf('distillToFolder', given);
+  const { options, taken } = resolveFor('distillToFolder', given, dataset);
   // Everything that can be wrong is found before the folder is made.
-  outerLoopOptions(options, dataset);
-  const config: RunConfig = { ...origin, device: origin?.device ?? device.engine, options };
-  return inside(new RunFolder(folder), { force }, async (run) => {
+  planFor(options, dataset);
+  const preset = Object.keys(taken).length ? taken : undefined;
+  const config: RunConfig = { ...origin, device: origin?.device ?? device.engine, options, preset };
+  return inside(run, { force }, async () => {
     run.refuseToOverwrite();
     const record = describeData(dataset);
     const extra = { config, engine: engineRecord(device, reason), sha256: record.sha256 };
-    return carryOut(device, dataset, run, { extra, dataset: record, control });
+    return distillAndTest(device, dataset, run, { extra, dataset: record, control });
   });
 }
 
-/**
- * Goes on with a run that was stopped or killed, from its checkpoint and to the same bits on the same engine and processor; one
- * that is finished is given back as it is. `dataset` is the data it was begun with: `readRun` says which.
- *
- * @throws ERR_FILE_MISSING or ERR_FILE_FORMAT where there is no checkpoint that can be read; ERR_DATA for other data; what
- * `distillToFolder` throws
- */
-export async function resumeFolder(
+/** Goes on with the run in the folder of `run`; see `resumeFolder`. */
+export async function resumeIn(
+  run: RunFiles,
   device: Device,
   dataset: Dataset,
-  folder: string,
   control: RunControl = {},
 ): Promise<FolderRun> {
   expectDevice('resumeFolder', device);
   expectDataset('resumeFolder', dataset);
   expectOptions('resumeFolder', control, controls);
-  const run = new RunFolder(folder);
   const finished = await run.readRecord();
   if (finished && isFinished(finished))
     return { record: finished, set: decodeArtefact(await readFile(run.paths.artefact)).set };
@@ -146,16 +127,15 @@ export async function resumeFolder(
           `expected ${extra.sha256.slice(0, 12)}…): restore it, or begin a new run`,
       );
     const engine = engineRecord(device, control.reason, extra.engine);
-    return carryOut(device, dataset, run, {
+    return distillAndTest(device, dataset, run, {
       ...{ extra: { ...extra, engine }, dataset: record, control },
       resume: checkpoint,
     });
   });
 }
 
-/** What `resumeFolder` needs a data set and an engine for. @throws as `resumeFolder` */
-export async function readRun(folder: string): Promise<StoredRun> {
-  const run = new RunFolder(folder);
+/** What `resumeIn` needs a data set and an engine for. */
+export async function readRunIn(run: RunFiles): Promise<StoredRun> {
   checkHoldsCheckpoint(run);
   const { checkpoint, extra } = await readCheckpoint(run);
   return { ...extra, iteration: checkpoint.iteration };
@@ -166,20 +146,16 @@ export const isFinished = ({ stopped, testAccuracy }: RunRecord): boolean =>
   !stopped && testAccuracy !== null;
 
 /** Does the work while other processes are kept out of the folder. */
-async function inside<T>(
-  run: RunFolder,
-  options: { force?: boolean },
-  work: (run: RunFolder) => Promise<T>,
-): Promise<T> {
+async function inside<T>(run: RunFiles, options: { force?: boolean }, work: () => Promise<T>): Promise<T> {
   await run.open(options);
   try {
-    return await work(run);
+    return await work();
   } finally {
     await run.close();
   }
 }
 
-function checkHoldsCheckpoint({ folder, paths }: RunFolder): void {
+function checkHoldsCheckpoint({ folder, paths }: RunFiles): void {
   if (existsSync(paths.checkpoint)) return;
   const what = existsSync(folder) ? `${folder} holds no checkpoint` : `the folder ${folder} does not exist`;
   throw new LimbeckError(
@@ -190,7 +166,7 @@ function checkHoldsCheckpoint({ folder, paths }: RunFolder): void {
 
 async function readCheckpoint({
   paths,
-}: RunFolder): Promise<{ checkpoint: Checkpoint; extra: CheckpointExtra }> {
+}: RunFiles): Promise<{ checkpoint: Checkpoint; extra: CheckpointExtra }> {
   let bytes: Uint8Array;
   try {
     bytes = await readFile(paths.checkpoint);
@@ -223,13 +199,18 @@ interface Piece {
 }
 
 /** Distils, evaluates once on the test split, writes everything. */
-async function carryOut(device: Device, data: Dataset, run: RunFolder, piece: Piece): Promise<FolderRun> {
+async function distillAndTest(
+  device: Device,
+  data: Dataset,
+  run: RunFiles,
+  piece: Piece,
+): Promise<FolderRun> {
   const { extra, control, resume } = piece;
   const { signal, onProgress } = control;
   const { config, engine } = extra;
   const { options } = config;
   control.onBegin?.({ config, engine, dataset: piece.dataset, iteration: resume?.iteration ?? 0 });
-  const result = await distill(device, data, options, {
+  const result = await distill(device, data, options as DistillOptions, {
     ...{ signal, resume, onProgress },
     onCheckpoint: (checkpoint) =>
       writeFileAtomic(run.paths.checkpoint, encodeCheckpoint(checkpoint, { ...extra })),
@@ -243,7 +224,7 @@ async function carryOut(device: Device, data: Dataset, run: RunFolder, piece: Pi
     await run.write(record, set, data.zca);
     const before = performance.now();
     const evaluation = await evaluateUnlessStopped(device, data, set, {
-      ...{ networks: options.networks, signal, onProgress: control.onTest },
+      ...{ networks: options.networks, protocol: options.protocol, signal, onProgress: control.onTest },
     });
     const evaluationSeconds = (performance.now() - before) / 1000;
     const testOpened = Math.max(record.testOpened, await run.testOpened());
@@ -276,7 +257,7 @@ function recordOf({ extra, dataset }: Piece, result: Distillation, testOpened: n
     platform: `${platform()} ${process.arch} ${release()}`,
     engine,
     dataset,
-    protocol: protocolName(result.set, { whitened: Boolean(dataset.zca) }),
+    protocol: protocolName(result.set, findProtocol(config.options.protocol), Boolean(dataset.zca)),
     stopped: true,
     diverged: result.diverged,
     outerSteps: result.outerSteps,

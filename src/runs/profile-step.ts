@@ -2,11 +2,13 @@ import type { Dataset } from '../data/dataset.js';
 import { SplitOnDevice } from '../data/on-device.js';
 import type { Device, Executable, StepTimes } from '../engine/device.js';
 import { betterOf, type Peak, type Profile, profileOf } from '../engine/profile.js';
-import { OuterLoop } from '../methods/outer-loop.js';
+import type { DistillOptions } from '../methods/index.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDataset, expectDevice, expectOptions } from '../util/expect.js';
 import { owning } from '../util/owned.js';
-import { type DistillOptions, outerLoopOptions, resolveOptionsOf } from './options.js';
+import { firstItems } from './first-items.js';
+import { findMethod, resolveFor } from './options.js';
+import { settingFor } from './setting.js';
 
 /** Milliseconds. */
 export interface Times {
@@ -54,22 +56,22 @@ export async function profileStep(
   if (!device.peak)
     throw new LimbeckError('ERR_DEVICE', `the device is ${device.description}, and only cpu times each step`);
   const measurePeak = device.peak.bind(device);
-  const options = resolveOptionsOf('profileStep', given);
+  const { options: asked } = resolveFor('profileStep', given, dataset);
   // Every run is an outer step of its own, and each needs its row in the table of rates.
-  const iterations = Math.max(options.iterations, warmUp + 2 * repeats);
-  const loopOptions = outerLoopOptions({ ...options, iterations }, dataset);
+  const iterations = Math.max(asked.iterations, warmUp + 2 * repeats);
+  const options = { ...asked, iterations };
   const work = await owning(async (owned) => {
     const split = owned.own(await SplitOnDevice.upload(device, dataset, dataset.train));
-    const loop = owned.own(await OuterLoop.create(device, loopOptions, split));
-    return { loop, owned };
+    const setting = settingFor(device, dataset, options, split, await firstItems(dataset, options));
+    return { process: owned.own(await findMethod(options.method).begin(setting)), owned };
   });
   try {
-    const { loop } = work;
+    const { programs, executables } = work.process;
     const before = await measurePeak();
-    const { steps, ...times } = await measure(loop.executable, repeats, signal);
+    const { steps, ...times } = await measure(executables[0], repeats, signal);
     const peak = betterOf(before, await measurePeak());
     const { bytes } = device.memory();
-    const { external } = loop.program.bytes();
+    const { external } = programs[0].bytes();
     const memory = { external, temporary: bytes - external };
     return { peak, runs: repeats, memory, ...times, ...profileOf(steps, peak) };
   } finally {

@@ -2,10 +2,11 @@ import type { Whitening } from '../data/dataset.js';
 import type { Reading } from '../data/load.js';
 import type { EngineName } from '../engine/device.js';
 import type { DeviceChoice, Precision } from '../engine/open.js';
-import type { BaselineAccuracy, Evaluation } from '../eval/evaluate.js';
+import type { BaselineAccuracy } from '../eval/comparison.js';
+import type { Evaluation } from '../eval/evaluate.js';
 import type { Accuracy } from '../eval/statistics.js';
 import type { BestLook, CurvePoint } from './distill.js';
-import type { ResolvedOptions } from './options.js';
+import type { ResolvedOptions, Taken } from './options.js';
 
 /** An engine, and after a colon the adapter of `webgpu`: a number or part of a name. */
 export type EngineChoice = DeviceChoice | `webgpu:${string}`;
@@ -30,8 +31,10 @@ export interface RunOrigin {
 export interface RunConfig extends RunOrigin {
   /** The engine that was asked for. */
   readonly device: EngineChoice;
-  /** With the defaults filled in. */
+  /** With every value filled in. */
   readonly options: ResolvedOptions;
+  /** Options that nobody gave and that were published for these data. */
+  readonly preset?: Taken;
 }
 
 /** The data of a run, without the images. */
@@ -135,26 +138,5 @@ export function accuracyText({ mean, std, networks }: Accuracy): string {
   return networks > 1 ? `${mean.toFixed(1)} ± ${std.toFixed(1)} %` : `${mean.toFixed(1)} %`;
 }
 
-/** `12,345` */
-export const count = (value: number): string => Math.round(value).toLocaleString('en-GB');
-
-/** `1 image`, `10 images` */
-export const counted = (value: number, noun: string): string =>
-  `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
-
-/** `never`, `once`, `3 times` */
-export const timesText = (value: number): string =>
-  value === 0 ? 'never' : value === 1 ? 'once' : `${count(value)} times`;
-
-/** `8.1 s`, `3 min 20 s`, `2 h 5 min` */
-export function duration(seconds: number): string {
-  if (!Number.isFinite(seconds)) return '–';
-  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
-  const whole = Math.round(seconds);
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  const minutes = Math.round(whole / 60);
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-}
-
-/** Distilled images in all: a set has its own for every inner step. */
-export const imageCount = ({ ipc, steps }: ResolvedOptions, classes: number): number => ipc * steps * classes;
+/** Pictures in all that a set stores. */
+export const pictureCount = ({ ipc }: ResolvedOptions, classes: number): number => ipc * classes;

@@ -49,11 +49,11 @@ const option = <T>(
 ): Option<T> => ({ kind, value, default: fallbackValue, help, since: '0.1.0', expected, ...more });
 
 /** A whole number of at least `least`. */
-export const whole = <T extends number | undefined>(
-  value: T,
+export const whole = (
+  value: number,
   help: string,
   { least = 1, ...more }: More & { least?: number } = {},
-): Option<T> =>
+): Option<number> =>
   option(
     'whole',
     'N',

@@ -1,5 +1,3 @@
-import type { Reading } from '../data/load.js';
-import { defaults, formerly, type ResolvedOptions, resolveOptionsOf } from '../runs/options.js';
 import { LimbeckError } from './errors.js';
 
 /**
@@ -99,21 +97,6 @@ export class StoredFields {
     return list.map((value, i) => new StoredFields(this.file, `${this.#path(name)}[${i}]`, value));
   }
 
-  /**
-   * The options of a run, all of them: a default of today need not be what the run was made with. Those that older
-   * files do not know yet are what runs did then.
-   */
-  options(name: string): ResolvedOptions {
-    const fields: Readonly<Record<string, unknown>> = { ...formerly, ...this.object(name).#fields };
-    const missing = Object.keys(defaults).filter((option) => !Object.hasOwn(fields, option));
-    if (missing.length) throw damaged(this.file, `${this.#path(name)} lacks ${missing.join(', ')}`);
-    try {
-      return resolveOptionsOf('', fields);
-    } catch (cause) {
-      throw damaged(this.file, `${this.#path(name)}: ${(cause as Error).message}`, cause);
-    }
-  }
-
   /** Everything as it is, for what others wrote and will check. */
   all(): Record<string, unknown> {
     return { ...this.#fields };
@@ -128,18 +111,6 @@ export class StoredFields {
     if (test(value)) return value as T;
     throw damaged(this.file, `${this.#path(name)} is ${brief(value)}, expected ${expected}`);
   }
-}
-
-/** How files were read. */
-export function readingOf(fields: StoredFields): Reading {
-  return {
-    imageSize: fields.optional('imageSize', (name) => fields.numbers(name, 2) as [number, number]),
-    channels: fields.optional('channels', (name) => fields.whole(name, 1)),
-    layout: fields.optional('layout', (name) => fields.word(name, ['nhwc', 'nchw'])),
-    labelColumn: fields.optional('labelColumn', (name) => fields.text(name)),
-    labelSet: fields.optional('labelSet', (name) => fields.word(name, ['fine', 'coarse'])),
-    zca: fields.optional('zca', (name) => fields.flag(name)),
-  };
 }
 
 export function damaged(file: string, what: string, cause?: unknown): LimbeckError {

@@ -1,8 +1,8 @@
-import type { DistilledSet } from '../../eval/evaluate.js';
+import type { DistilledSet, LearnedSteps } from '../../data/distilled-set.js';
 import type { RunRecord } from '../../runs/record.js';
 import { lineChart } from '../figure.js';
 
-/** How the run went: loss, validation accuracy, and the inner learning rates that were learned along the way. */
+/** How the run went: loss, validation accuracy, and learned rates where there are any. */
 export function curvesSection({ curve, best }: RunRecord, set: DistilledSet): string {
   const marks = curve.length <= 30;
   const xLabel = 'outer steps';
@@ -34,14 +34,31 @@ export function curvesSection({ curve, best }: RunRecord, set: DistilledSet): st
     wholeX: true,
     fromZero: true,
   });
-  const T = set.learningRates.length;
+  const card = (title: string, chart: string) => `<div class="card"><h3>${title}</h3>${chart}</div>`;
+  return (
+    '<section><h2>How it was learned</h2><p class="about">The result is the set with the best validation accuracy; ' +
+    'the test images played no part in choosing it.</p><div class="charts">' +
+    card('Loss', loss) +
+    card('Validation accuracy', accuracy) +
+    (set.use.kind === 'learned-steps' ? rateCards(curve, set.use, card) : '') +
+    '</div></section>'
+  );
+}
+
+/** The inner learning rates that were learned along the way. */
+function rateCards(
+  curve: RunRecord['curve'],
+  { learningRates: rates, steps, epochs }: LearnedSteps,
+  card: (title: string, chart: string) => string,
+): string {
+  const T = rates.length;
   const rateTime = lineChart({
     title: 'Inner learning rates over outer steps',
-    xLabel,
+    xLabel: 'outer steps',
     yLabel: 'inner learning rate',
     series: Array.from({ length: T }, (_, t) => ({
-      name: T < set.steps * set.epochs ? 'every inner step' : `inner step ${t + 1}`,
-      points: along(({ learningRates }) => learningRates[t]),
+      name: T < steps * epochs ? 'every inner step' : `inner step ${t + 1}`,
+      points: curve.map(({ iteration, learningRates }) => [iteration, learningRates![t]] as const),
       strength: T > 1 ? 1 - (0.75 * t) / (T - 1) : 1,
     })),
     logarithmicFrom: 20,
@@ -52,26 +69,15 @@ export function curvesSection({ curve, best }: RunRecord, set: DistilledSet): st
     title: 'Inner learning rate of each inner step',
     xLabel: 'inner step',
     yLabel: 'inner learning rate',
-    series: [
-      {
-        name: 'inner learning rate',
-        points: Array.from(set.learningRates, (rate, t) => [t + 1, rate] as const),
-      },
-    ],
+    series: [{ name: 'inner learning rate', points: Array.from(rates, (rate, t) => [t + 1, rate] as const) }],
     marks: T <= 60,
     wholeX: true,
   });
-  const card = (title: string, chart: string) => `<div class="card"><h3>${title}</h3>${chart}</div>`;
   return (
-    '<section><h2>How it was learned</h2><p class="about">The result is the set with the best validation accuracy; ' +
-    'the test images played no part in choosing it.</p><div class="charts">' +
-    card('Loss', loss) +
-    card('Validation accuracy', accuracy) +
     card('Inner learning rates in the result', rateStep) +
     card(
       `Inner learning rates over time${T > 1 ? ' <span style="color:var(--soft);font-weight:400">(later inner steps are fainter)</span>' : ''}`,
       rateTime,
-    ) +
-    '</div></section>'
+    )
   );
 }

@@ -1,4 +1,6 @@
-import { count, duration, type RunRecord, timesText } from '../../runs/record.js';
+import { findMethod, optionsText } from '../../runs/options.js';
+import type { RunRecord } from '../../runs/record.js';
+import { count, duration, timesText } from '../../util/words.js';
 import { escapeHtml } from '../figure.js';
 
 const list = (rows: readonly (readonly [string, string])[]): string =>
@@ -18,10 +20,11 @@ export function useSection({ dataset, config }: RunRecord): string {
       [
         'from safetensors.torch import load_file',
         'distilled = load_file("distilled.safetensors")',
-        'images, labels, rates = (distilled[name] for name in ("images", "labels", "learning_rates"))',
+        'images, labels = distilled["images"], distilled["labels"]',
       ].join('\n'),
-    )}</pre><p class="about">Images are <code>[step, image, channel, row, column]</code>, ${normalisation(dataset)}; labels ` +
-    '<code>[step, image, class]</code>; learning rates one per inner step, epoch after epoch, or one for all.</p></section>'
+    )}</pre><p class="about">Images are <code>[image, channel, row, column]</code>, ${normalisation(dataset)}; labels ` +
+    '<code>[image, class]</code>; learning rates, where the set has any, one per inner step, epoch after epoch, or one for ' +
+    'all: inner step t takes the images of part t mod steps.</p></section>'
   );
 }
 
@@ -44,11 +47,14 @@ export function detailsSection(record: RunRecord): string {
     testOpened === 0
       ? 'never'
       : `opened ${timesText(testOpened)}, after everything was chosen (later looks are counted in run.json)`;
-  const speed =
-    outerSteps > 0 && timings.seconds > 0 ? (outerSteps * config.options.batch) / timings.seconds : 0;
+  const method = findMethod(config.options.method);
+  const perStep = method.realImages(config.options as never, dataset.classNames.length);
+  const speed = outerSteps > 0 && timings.seconds > 0 ? (outerSteps * perStep) / timings.seconds : 0;
   return (
     '<section><h2>The record</h2><div class="card">' +
     list([
+      ['Method', `${method.name}: ${method.source}`],
+      ...(config.preset ? [['Published settings', optionsText(config.preset)] as const] : []),
       [
         'Data set',
         `${dataset.name}, images of ${imageShape.join(' × ')}, ${dataset.classNames.length} classes`,
@@ -75,7 +81,7 @@ export function detailsSection(record: RunRecord): string {
     list(
       Object.entries(config.options).map(([name, value]) => [
         name,
-        typeof value === 'object' ? Object.values(value).join(', ') : String(value),
+        typeof value === 'object' && value !== null ? Object.values(value).join(', ') : String(value),
       ]),
     ) +
     '</details></section>'

@@ -1,7 +1,9 @@
-import type { DistilledSet } from '../../eval/evaluate.js';
-import { count, type RunRecord } from '../../runs/record.js';
+import type { DistilledSet, LearnedSteps } from '../../data/distilled-set.js';
+import type { RunRecord } from '../../runs/record.js';
 import { encodePng } from '../../util/png.js';
+import { count } from '../../util/words.js';
 import { escapeHtml } from '../figure.js';
+import { gridOf, stepsOf } from '../grid.js';
 import { displayWindow, imagePixels, type Window } from '../pixels.js';
 
 /** More than a page can hold; the whole set is in distilled.png. */
@@ -11,66 +13,74 @@ const mostColumns = 12;
 
 /** The distilled images, large; for learned labels each with its label. */
 export function imagesSection(record: RunRecord, set: DistilledSet): string {
-  const { ipc, steps, network } = set;
-  const { classes } = network;
-  const perStep = ipc * classes;
+  const { classes } = set.network;
+  const steps = stepsOf(set.use);
   const window = displayWindow(set, record.dataset);
   const figureOf = (index: number, withName: boolean) => imageFigure(record, set, index, window, withName);
-
-  // One row of images may wrap; several keep a column per class, and scroll where the screen is narrow.
-  const loose = (steps === 1 && ipc === 1) || classes > mostColumns;
-  const shownSteps = Math.max(1, Math.min(steps, Math.floor(mostImages / perStep)));
+  const grid = gridOf(set);
+  const shown = grid.slice(0, Math.max(1, Math.floor(mostImages / classes)));
   const parts: string[] = [];
-  if (loose)
-    for (let step = 0; step < shownSteps; step++) {
-      if (steps > 1) parts.push(`<h3>Step ${step + 1}</h3>`);
-      const figures = Array.from({ length: Math.min(perStep, mostImages) }, (_, i) =>
-        figureOf(step * perStep + i, true),
-      );
+  // One row of images may wrap; several keep a column per class, and scroll where the screen is narrow.
+  if (grid.length === 1 || classes > mostColumns)
+    shown.forEach(({ step, items }, row) => {
+      if (steps > 1 && grid[row - 1]?.step !== step) parts.push(`<h3>Step ${step + 1}</h3>`);
+      const figures = present(items)
+        .slice(0, mostImages)
+        .map((item) => figureOf(item, true));
       parts.push(
         `<div class="images loose${classes > mostColumns ? ' many' : ''}">${figures.join('')}</div>`,
       );
-    }
+    });
   else {
     const columns = `grid-template-columns:auto repeat(${classes},minmax(46px,1fr))`;
     const heads = record.dataset.classNames.map((name) => `<div class="head">${escapeHtml(name)}</div>`);
-    const rows = Array.from({ length: shownSteps * ipc }, (_, row) => {
-      const step = Math.floor(row / ipc);
-      const name = row % ipc === 0 && steps > 1 ? `step ${step + 1}` : '';
-      const figures = Array.from({ length: classes }, (_, k) => figureOf(row * classes + k, false));
+    const rows = shown.map(({ step, items }, row) => {
+      const name = steps > 1 && grid[row - 1]?.step !== step ? `step ${step + 1}` : '';
+      const figures = items.map((item) => (item === undefined ? '<div></div>' : figureOf(item, false)));
       return `<div class="row-name">${name}</div>${figures.join('')}`;
     });
     parts.push(
       `<div class="scroll"><div class="images rows" style="${columns}"><div></div>${heads.join('')}${rows.join('')}</div></div>`,
     );
   }
-  const left =
-    steps * perStep -
-    Math.min(shownSteps * perStep, loose ? shownSteps * mostImages : Number.POSITIVE_INFINITY);
+  const seen = shown.reduce((sum, { items }) => sum + Math.min(mostImages, present(items).length), 0);
+  const left = set.classes.length - seen;
   const more = left > 0 ? ` ${count(left)} more are in distilled.png.` : '';
-  return `<section><h2>The images</h2><p class="about">${about(record, set, window)}${more}</p>${parts.join('')}</section>`;
+  return `<section><h2>The images</h2><p class="about">${about(set, window)}${more}</p>${parts.join('')}</section>`;
 }
+
+const present = (items: readonly (number | undefined)[]): number[] =>
+  items.filter((item) => item !== undefined);
 
 const level = (value: number): string => value.toFixed(2).replace('-', '−');
 
-function about(
-  { config }: RunRecord,
-  { steps, ipc, epochs }: DistilledSet,
-  { black, white }: Window,
-): string {
-  const order =
-    steps > 1
-      ? `Training takes them step by step, each step one row${ipc > 1 ? 'set' : ''} of images, ${epochs > 1 ? `${epochs} times over` : 'once'}.`
-      : `Training takes them all at once, ${epochs > 1 ? `${epochs} times over` : 'once'}.`;
-  const labels =
-    config.options.labels === 'soft'
-      ? ' Their labels were learned too: the bars show how much of each class a label holds, the numbers its two largest parts.'
+function about(set: DistilledSet, { black, white }: Window): string {
+  const { use } = set;
+  const labels = hasLearnedLabels(set)
+    ? ' Their labels were learned too: the bars show how much of each class a label holds, the numbers its two largest parts.'
+    : '';
+  const packed = set.classes.length / set.stored.pictures;
+  const stored =
+    packed > 1
+      ? ` They are decoded from ${count(set.stored.pictures)} stored pictures of the same size.`
       : '';
   return (
-    `${order}${labels} In a picture 0 is black and 1 is white; learned pixels have a range of their own: here ${level(black)} is shown ` +
+    `${use.kind === 'learned-steps' ? order(use, set.classes.length) : 'Networks are trained on them in minibatches, as the protocol says.'}` +
+    `${stored}${labels} In a picture 0 is black and 1 is white; learned pixels have a range of their own: here ${level(black)} is shown ` +
     `as black and ${level(white)} as white, the same for all images.`
   );
 }
+
+function order({ steps, epochs }: LearnedSteps, images: number): string {
+  const times = epochs > 1 ? `${epochs} times over` : 'once';
+  return steps > 1
+    ? `Training takes them step by step, ${images / steps} in each, ${times}.`
+    : `Training takes them all at once, ${times}.`;
+}
+
+/** Whether labels are anything but one-hot. */
+const hasLearnedLabels = ({ labels }: DistilledSet): boolean =>
+  labels.some((value) => value !== 0 && value !== 1);
 
 function imageFigure(
   record: RunRecord,
@@ -81,11 +91,11 @@ function imageFigure(
 ): string {
   const { classNames, imageShape } = record.dataset;
   const [, H, W] = imageShape;
-  const own = index % set.network.classes;
+  const own = set.classes[index];
   const name = escapeHtml(classNames[own] ?? String(own));
   const png = Buffer.from(encodePng(imagePixels(set, record.dataset, index, window))).toString('base64');
   const picture = `<img alt="distilled image, class ${name}" width="${W}" height="${H}" src="data:image/png;base64,${png}">`;
-  const label = record.config.options.labels === 'soft' ? softLabel(record, set, index) : '';
+  const label = hasLearnedLabels(set) ? softLabel(record, set, index) : '';
   return `<figure>${picture}${withName ? `<figcaption>${name}</figcaption>` : ''}${label}</figure>`;
 }
 

@@ -1,12 +1,12 @@
 import type { Accuracy } from '../../eval/statistics.js';
-import { accuracyText, imageCount, type RunRecord } from '../../runs/record.js';
+import { accuracyText, pictureCount, type RunRecord } from '../../runs/record.js';
 import { escapeHtml } from '../figure.js';
 
 /** Test accuracy beside real images of the same number, under the same protocol. */
 export function resultsSection(record: RunRecord): string {
   const { testAccuracy, baselines, protocol, dataset, config } = record;
   if (!testAccuracy) return '';
-  const images = imageCount(config.options, dataset.classNames.length);
+  const images = pictureCount(config.options, dataset.classNames.length);
   const rows = [
     row(`${images} distilled images`, testAccuracy, 'learned', true),
     ...Object.values(baselines).map((baseline) =>

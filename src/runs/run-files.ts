@@ -2,16 +2,21 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Whitening } from '../data/dataset.js';
+import type { DistilledSet } from '../data/distilled-set.js';
 import { unwhiten } from '../data/zca.js';
 import { type ArtefactNotes, encodeArtefact } from '../eval/artefact.js';
-import type { DistilledSet } from '../eval/evaluate.js';
-import { contactSheet } from '../report/contact-sheet.js';
-import { reportHtml } from '../report/html.js';
 import { checkWritable, sweepTemporaryFiles, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
-import { encodePng } from '../util/png.js';
-import type { EvaluationRecord, RunRecord } from './record.js';
+import type { DatasetRecord, EvaluationRecord, RunRecord } from './record.js';
 import { RunLock } from './run-lock.js';
+
+/** What makes the pictures and the page of a run. */
+export interface RunPages {
+  /** The bytes of `distilled.png`. */
+  sheet(set: DistilledSet, dataset: DatasetRecord): Uint8Array;
+  /** The text of `report.html`. */
+  report(record: RunRecord, set: DistilledSet): string;
+}
 
 /** The files of a run; each is whole or absent at any moment. */
 const names = {
@@ -20,10 +25,10 @@ const names = {
   sheet: 'distilled.png',
   record: 'run.json',
   report: 'report.html',
-} as const satisfies Record<keyof RunFolder['paths'], string>;
+} as const satisfies Record<keyof RunFiles['paths'], string>;
 
 /** The files of a run in a folder; each is whole or absent at any moment. */
-export class RunFolder {
+export class RunFiles {
   /** Where each file lies, or will. */
   readonly paths: Readonly<Record<'checkpoint' | 'artefact' | 'sheet' | 'record' | 'report', string>>;
   /** Folders that `open` made, outermost first. */
@@ -34,12 +39,13 @@ export class RunFolder {
   constructor(
     /** Its path. */
     readonly folder: string,
+    private readonly pages: RunPages,
   ) {
     if (typeof folder !== 'string' || !folder)
       throw new LimbeckError('ERR_OPTION', `the folder of a run is ${String(folder)}, expected its path`);
     this.paths = Object.fromEntries(
       Object.entries(names).map(([key, name]) => [key, join(folder, name)]),
-    ) as RunFolder['paths'];
+    ) as RunFiles['paths'];
   }
 
   /** Whether a run lies in the folder, finished or not. */
@@ -156,7 +162,7 @@ export class RunFolder {
       const same = (other: EvaluationRecord) => asked(other) === asked(evaluation);
       const earlier = (record.evaluations ?? []).filter((other) => !same(other));
       const changed = { ...record, evaluations: [...earlier, evaluation] };
-      await writeFileAtomic(this.paths.report, reportHtml(changed, look(set, zca)));
+      await writeFileAtomic(this.paths.report, this.pages.report(changed, asPictures(set, zca)));
       await this.#writeRecord(changed);
     } catch {
       // As above.
@@ -172,7 +178,7 @@ export class RunFolder {
    * whitened.
    */
   async write(record: RunRecord, set: DistilledSet, zca?: Whitening): Promise<void> {
-    const shown = look(set, zca);
+    const shown = asPictures(set, zca);
     const { dataset, config, engine, best } = record;
     const notes: ArtefactNotes = {
       dataset: dataset.name,
@@ -189,14 +195,14 @@ export class RunFolder {
       validationAccuracy: best.validationAccuracy,
     };
     await writeFileAtomic(this.paths.artefact, encodeArtefact({ set, notes, shown: zca && shown.images }));
-    await writeFileAtomic(this.paths.sheet, encodePng(contactSheet(shown, dataset)));
-    await writeFileAtomic(this.paths.report, reportHtml(record, shown));
+    await writeFileAtomic(this.paths.sheet, this.pages.sheet(shown, dataset));
+    await writeFileAtomic(this.paths.report, this.pages.report(record, shown));
     await this.#writeRecord(record);
   }
 }
 
 /** A set as pictures. */
-const look = (set: DistilledSet, zca?: Whitening): DistilledSet =>
+const asPictures = (set: DistilledSet, zca?: Whitening): DistilledSet =>
   zca ? { ...set, images: unwhiten(zca, set.images) } : set;
 
 /**

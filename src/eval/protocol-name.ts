@@ -1,0 +1,30 @@
+import type { DistilledSet } from '../data/distilled-set.js';
+import { networkTitle } from '../networks/spec.js';
+import { trainingName } from '../train/training.js';
+import { describeProtocol, findProtocol, type Protocol } from './protocol.js';
+
+/** The protocol a set is scored under unless asked otherwise: that of its use. */
+export const protocolOf = ({ use }: DistilledSet): Protocol =>
+  findProtocol(use.kind === 'minibatches' ? use.protocol : 'learned-steps');
+
+const counted = (value: number, noun: string) => `${value} ${noun}${value === 1 ? '' : 's'}`;
+
+/**
+ * How networks are trained on a set, in words: printed beside every accuracy. `whitened`: whether the data is, for training
+ * and scoring alike.
+ */
+export function protocolName(set: DistilledSet, protocol: Protocol, whitened: boolean): string {
+  const { use } = set;
+  const { training } = protocol;
+  const network = `${networkTitle(set.network)}${whitened ? ' on ZCA-whitened images' : ''}`;
+  if (training !== 'learned-steps') return `${network}, ${describeProtocol({ ...protocol, training })}`;
+  if (use.kind !== 'learned-steps') return `${network}, protocol ${protocol.name}`;
+  const perStep = set.classes.length / use.steps;
+  return [
+    network,
+    `${use.init} initialisation`,
+    `${counted(use.steps, 'step')} x ${counted(use.epochs, 'epoch')}`,
+    `${counted(perStep, 'image')} per step`,
+    `${trainingName(use.training)} in the learned order`,
+  ].join(', ');
+}

@@ -1,0 +1,168 @@
+import type { DistilledSet, Use } from '../data/distilled-set.js';
+import { createNetwork, type Network, type NetworkOptions } from '../networks/index.js';
+import { lossNames } from '../train/loss.js';
+import { resolveOptimizer, type Training } from '../train/training.js';
+import type { StoredTensor, WritableData } from '../util/safetensors.js';
+import { checkFinite, damaged, type StoredFields } from '../util/stored-fields.js';
+import { findProtocol } from './protocol.js';
+
+/** A distilled set as the tensors and the header of a file: of its own, or of a checkpoint. */
+
+type Tensors = Record<string, { shape: readonly number[]; data: WritableData }>;
+
+/** The tensors of a set, their names after `prefix`. */
+export function setTensors(set: DistilledSet, prefix = ''): Tensors {
+  const { network, use, stored } = set;
+  const count = set.classes.length;
+  const tensors: Tensors = {
+    images: { shape: [count, ...network.inputShape], data: set.images },
+    labels: { shape: [count, network.classes], data: set.labels },
+    classes: { shape: [count], data: Int32Array.from(set.classes) },
+  };
+  if (use.kind === 'learned-steps') {
+    tensors.learning_rates = { shape: [use.learningRates.length], data: use.learningRates };
+    const parameters = use.initialParameters;
+    if (parameters) {
+      const { count } = createNetwork(network);
+      tensors.initial_parameters = { shape: [parameters.length / count, count], data: parameters };
+    }
+  }
+  for (const [name, variable] of Object.entries(stored.variables)) tensors[`stored.${name}`] = variable;
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [prefix + name, tensor]));
+}
+
+/** What a set is beside its tensors, for JSON. */
+export function setHeader({ method, network, use, stored, seed }: DistilledSet): object {
+  const { parametrisation, pictures } = stored;
+  const variables = Object.keys(stored.variables);
+  return {
+    method,
+    network,
+    // What has a tensor is not repeated.
+    use: { ...use, learningRates: undefined, initialParameters: undefined },
+    stored: { parametrisation, pictures, variables },
+    seed,
+  };
+}
+
+/** Reads and checks a set; ERR_FILE_FORMAT, in the name of `file`, for anything else. */
+export function readSet(
+  file: string,
+  fields: StoredFields,
+  tensors: Readonly<Record<string, StoredTensor>>,
+  prefix = '',
+): DistilledSet {
+  const options = networkOptionsOf(fields.object('network'));
+  const network = networkOf(file, options);
+  const take = (name: string, length?: number): Float32Array => {
+    const tensor = tensors[prefix + name];
+    if (!(tensor?.data instanceof Float32Array) || (length !== undefined && tensor.data.length !== length))
+      throw damaged(
+        file,
+        `tensor ${prefix + name} is ${tensor ? `of type ${tensor.data.constructor.name} with ${tensor.data.length} elements` : 'missing'}, expected F32${length === undefined ? '' : ` of ${length}`}`,
+      );
+    checkFinite(file, prefix + name, tensor.data);
+    return tensor.data;
+  };
+  const classes = classesOf(file, tensors[`${prefix}classes`], network.classes);
+  const count = classes.length;
+  const pixels = network.inputShape.reduce((a, b) => a * b, 1);
+  const stored = fields.object('stored');
+  const parametrisation = stored.object('parametrisation');
+  return {
+    method: fields.text('method'),
+    network: options,
+    images: take('images', count * pixels),
+    classes,
+    labels: take('labels', count * network.classes),
+    use: useOf(file, fields.object('use'), network, count, take, tensors[`${prefix}learning_rates`]),
+    stored: {
+      parametrisation: { ...parametrisation.all(), name: parametrisation.text('name') },
+      pictures: stored.whole('pictures', 1),
+      variables: Object.fromEntries(
+        stored
+          .texts('variables')
+          .map((name) => [
+            name,
+            { data: take(`stored.${name}`), shape: tensors[`${prefix}stored.${name}`].shape },
+          ]),
+      ),
+    },
+    seed: fields.whole('seed', 0),
+  };
+}
+
+function classesOf(file: string, tensor: StoredTensor | undefined, classes: number): Uint16Array {
+  if (!(tensor?.data instanceof Int32Array) || tensor.data.length < 1)
+    throw damaged(file, 'tensor classes is missing or not I32, expected the class of every image');
+  const wrong = tensor.data.find((own) => own < 0 || own >= classes);
+  if (wrong !== undefined)
+    throw damaged(file, `tensor classes holds ${wrong}, expected classes from 0 to ${classes - 1}`);
+  return Uint16Array.from(tensor.data);
+}
+
+function useOf(
+  file: string,
+  fields: StoredFields,
+  network: Network,
+  count: number,
+  take: (name: string, length?: number) => Float32Array,
+  rates: StoredTensor | undefined,
+): Use {
+  const kind = fields.word('kind', ['learned-steps', 'minibatches']);
+  if (kind === 'minibatches') {
+    const protocol = fields.text('protocol');
+    try {
+      findProtocol(protocol);
+    } catch (cause) {
+      throw damaged(file, `set.use.protocol: ${(cause as Error).message}`, cause);
+    }
+    return { kind, protocol };
+  }
+  const steps = fields.whole('steps', 1);
+  const epochs = fields.whole('epochs', 1);
+  const init = fields.word('init', ['fixed', 'random']);
+  if (count % steps)
+    throw damaged(file, `set.use.steps is ${steps}, expected a divisor of the ${count} images`);
+  const initialParameters = init === 'fixed' ? take('initial_parameters') : undefined;
+  if (initialParameters && (!initialParameters.length || initialParameters.length % network.count))
+    throw damaged(
+      file,
+      `initial_parameters has ${initialParameters.length} elements, expected a multiple of ${network.count}`,
+    );
+  return {
+    kind,
+    steps,
+    epochs,
+    // One for every inner step, or one that they share.
+    learningRates: take('learning_rates', rates?.data.length === 1 ? 1 : steps * epochs),
+    training: trainingOf(file, fields.object('training')),
+    init,
+    initialParameters,
+  };
+}
+
+function trainingOf(file: string, fields: StoredFields): Training {
+  const optimizer = fields.object('optimizer').all() as unknown as Training['optimizer'];
+  try {
+    resolveOptimizer(optimizer);
+  } catch (cause) {
+    throw damaged(file, `set.use.training: ${(cause as Error).message}`, cause);
+  }
+  return { optimizer, loss: fields.word('loss', lossNames) };
+}
+
+const networkOptionsOf = (fields: StoredFields): NetworkOptions => ({
+  ...fields.all(),
+  name: fields.text('name'),
+  inputShape: fields.numbers('inputShape', 3) as [number, number, number],
+  classes: fields.whole('classes', 2),
+});
+
+function networkOf(file: string, options: NetworkOptions): Network {
+  try {
+    return createNetwork(options);
+  } catch (cause) {
+    throw damaged(file, `set.network: ${(cause as Error).message}`, cause);
+  }
+}

@@ -1,0 +1,50 @@
+import type { DistilledSet, Use } from '../data/distilled-set.js';
+import type { NetworkOptions } from '../networks/network.js';
+import type { Decoder } from '../parametrisations/parametrisation.js';
+
+/** What is distilled: pictures that are stored, the items they decode to, and the class of each. */
+export interface Items {
+  /** `[C, H, W]` of one item. */
+  readonly shape: readonly [number, number, number];
+  /** K. */
+  readonly classes: number;
+  /** Stored pictures of each class. */
+  readonly ipc: number;
+  /** `interleaved`: picture i is of class i mod K; `by-class`: those of a class follow one another. */
+  readonly order: 'interleaved' | 'by-class';
+  readonly decoder: Decoder;
+  /** First values of the decoder's variables. */
+  readonly first: Readonly<Record<string, Float32Array>>;
+  /** The parametrisation, for the record. */
+  readonly parametrisation: DistilledSet['stored']['parametrisation'];
+}
+
+/** Items in all. */
+export const itemCount = ({ ipc, classes, decoder }: Items): number => ipc * classes * decoder.perPicture;
+
+/** `[count]`: the class of every item. */
+export function itemClasses(items: Items): Uint16Array {
+  const { ipc, classes, order, decoder } = items;
+  return Uint16Array.from({ length: itemCount(items) }, (_, i) => {
+    const picture = Math.floor(i / decoder.perPicture);
+    return order === 'interleaved' ? picture % classes : Math.floor(picture / ipc);
+  });
+}
+
+/** `[count, K]`: 1 for the class of every item. */
+export function oneHotLabels(items: Items): Float32Array {
+  const { classes } = items;
+  const labels = new Float32Array(itemCount(items) * classes);
+  itemClasses(items).forEach((own, i) => {
+    labels[i * classes + own] = 1;
+  });
+  return labels;
+}
+
+/** What a run knows of its set beside the numbers. */
+export interface SetFrame {
+  readonly method: string;
+  readonly network: NetworkOptions;
+  readonly seed: number;
+  readonly use: Use;
+}

@@ -1,0 +1,129 @@
+import type { DistilledSet, Use } from '../data/distilled-set.js';
+import type { Executable, Tensor } from '../engine/device.js';
+import { loadWithTensors } from '../engine/load.js';
+import * as random from '../engine/ops/random.js';
+import { type Program, Recorder, type View } from '../engine/program.js';
+import { copyInto } from '../train/groups.js';
+import type { Owned } from '../util/owned.js';
+import { itemClasses } from './items.js';
+import type { Setting } from './method.js';
+import { recordUpdate, startVariable, stateNames, type UpdateRule, type Variable } from './variable.js';
+
+/** What a method finds when it records one outer step. */
+export interface OuterStep {
+  /** Random numbers of this outer step: u32 `[4]`. */
+  readonly state: View;
+  /** `[count, C, H, W]`: the items. */
+  readonly items: View;
+  /** As `items`: where their gradient goes. */
+  readonly itemsBar: View;
+  /** The other variables. */
+  readonly variables: Readonly<Record<string, View>>;
+  /** `[1]`: where the loss goes. */
+  readonly loss: View;
+}
+
+/** Gradients of the variables that are not stored items, by name. */
+export type Bars = Readonly<Record<string, View>>;
+
+type Tensors = Readonly<Record<string, Tensor>>;
+
+/** What a run learns: the variables that items are decoded from, and others; their updates, state and result. */
+export class Learner {
+  readonly variables: readonly Variable[];
+  #decode: Executable | undefined;
+  #decoded: Tensor | undefined;
+
+  /** `itemRule` moves what is stored of the items. */
+  constructor(
+    readonly setting: Setting,
+    itemRule: UpdateRule,
+    others: readonly Variable[] = [],
+  ) {
+    const { decoder, first } = setting.items;
+    const stored = Object.entries(decoder.variables).map(
+      ([name, shape]): Variable => ({ name, shape, first: first[name], update: itemRule }),
+    );
+    this.variables = [...stored, ...others];
+  }
+
+  /** Records one outer step: items decoded, what `record` does, the way back, the updates. */
+  record(name: string, record: (r: Recorder, step: OuterStep) => Bars): Program {
+    const { items, options } = this.setting;
+    const r = new Recorder(name);
+    const state = r.external('state', 1, [4], 'u32');
+    const views: Record<string, View> = {};
+    const stored: Record<string, View> = {};
+    for (const { name, shape } of this.variables) {
+      views[name] = r.external(name, 1, shape);
+      if (name in items.decoder.variables) stored[name] = r.temporary(`${name}Bar`, 1, shape);
+    }
+    const decoded = items.decoder.decode(r, views, stored);
+    const loss = r.external('loss', 1, [1]);
+    const step = { state, items: decoded.items, itemsBar: decoded.itemsBar!, variables: views, loss };
+    const bars = { ...stored, ...record(r, step) };
+    decoded.backward();
+    for (const variable of this.variables) {
+      const { name } = variable;
+      recordUpdate(r, variable, { theta: views[name], bar: bars[name], state }, options);
+    }
+    random.advance(r, { state });
+    return r.program();
+  }
+
+  /** The tensors of `all` that are the state of the variables. */
+  state(all: Tensors): Tensors {
+    const names = this.variables.flatMap((variable) => stateNames(variable, this.setting.options.average));
+    return Object.fromEntries(names.map((name) => [name, all[name]]));
+  }
+
+  /** Brings the variables to where they are before the first step, and prepares the decoding of results. */
+  async start(tensors: Tensors, owned: Owned): Promise<void> {
+    const { device, items, options } = this.setting;
+    for (const variable of this.variables) await startVariable(variable, tensors, options.iterations);
+    const r = new Recorder('decode');
+    const names = Object.keys(items.decoder.variables);
+    const views = names.map((name) => [name, r.external(name, 1, items.decoder.variables[name])] as const);
+    const { items: decoded } = items.decoder.decode(r, Object.fromEntries(views));
+    copyInto(r, decoded, r.external('items', 1, decoded.shape));
+    const current = Object.fromEntries(names.map((name) => [name, this.#current(tensors, name)]));
+    const bound = await loadWithTensors(device, r.program(), owned, current);
+    this.#decode = bound.executable;
+    this.#decoded = bound.tensors.items;
+  }
+
+  /** What a variable is as a result: its running average where one is kept. */
+  async values(tensors: Tensors, name: string): Promise<Float32Array> {
+    return Float32Array.from(await this.#current(tensors, name).read());
+  }
+
+  /** The set as it is now; `labels` `[count, K]`. */
+  async set(
+    tensors: Tensors,
+    { method, labels, use }: { method: string; labels: Float32Array; use: Use },
+  ): Promise<DistilledSet> {
+    const { items, options, networkOptions } = this.setting;
+    await this.#decode!.run();
+    const shapes = items.decoder.variables;
+    // Items that are stored as they are need no second copy.
+    const asTheyAre = items.parametrisation.name === 'pixels';
+    const variables: Record<string, { shape: readonly number[]; data: Float32Array }> = {};
+    if (!asTheyAre)
+      for (const [name, shape] of Object.entries(shapes))
+        variables[name] = { shape, data: await this.values(tensors, name) };
+    return {
+      method,
+      network: networkOptions,
+      images: Float32Array.from(await this.#decoded!.read()),
+      classes: itemClasses(items),
+      labels,
+      use,
+      stored: { parametrisation: items.parametrisation, pictures: items.ipc * items.classes, variables },
+      seed: options.seed,
+    };
+  }
+
+  #current(tensors: Tensors, name: string): Tensor {
+    return tensors[`${name}.average`] ?? tensors[name];
+  }
+}

@@ -1,0 +1,67 @@
+import { type NetworkSpec, networkNames, networkSpec } from '../networks/index.js';
+import { parametrisations } from '../parametrisations/index.js';
+import { fraction, type GivenOf, positive, text, type ValuesOf, whole } from '../util/option.js';
+
+/** Whether there is such a network; what its options may be is known when the sizes of the images are. */
+function expectedNetwork(network: unknown): string | undefined {
+  const expected = `one of ${networkNames.join(', ')}, with options as in convnet:width=64`;
+  try {
+    return networkNames.includes(networkSpec(network as string | NetworkSpec).name) ? undefined : expected;
+  } catch {
+    return expected;
+  }
+}
+
+/** The same for a parametrisation, which is written as a network is. */
+function expectedParametrisation(given: unknown): string | undefined {
+  const names = Object.keys(parametrisations);
+  const expected = `one of ${names.join(', ')}, with options as in factor:factor=3`;
+  try {
+    return names.includes(networkSpec(given as string | NetworkSpec).name) ? undefined : expected;
+  } catch {
+    return expected;
+  }
+}
+
+/** First images by name; anything else is the file of another set. */
+export const firstNames = ['noise', 'real', 'means', 'k-means'] as const;
+
+/** The options of every run, whatever its method. */
+export const commonOptions = {
+  network: text<string | NetworkSpec>(
+    'lenet',
+    'network to distil for, with options as in mlp:width=64',
+    expectedNetwork,
+    { value: networkNames.join('|') },
+  ),
+  ipc: whole(1, 'images per class that are stored'),
+  first: text<string>(
+    'noise',
+    'what the images begin as: noise, real images, means of a class or of its clusters, or another set',
+    (given) => (typeof given === 'string' && given !== '' ? undefined : `${firstNames.join(', ')} or a file`),
+    { value: `${firstNames.join('|')}|FILE` },
+  ),
+  imageScale: positive(0.1, 'standard deviation of the noise that images begin as'),
+  parametrisation: text<string | NetworkSpec>(
+    'pixels',
+    'how images are made of what is stored and learned; factor:factor=2 packs 2 x 2 into one',
+    expectedParametrisation,
+    { value: Object.keys(parametrisations).join('|') },
+  ),
+  iterations: whole(20_000, 'outer steps'),
+  average: fraction(0, 'decay of the running average that becomes the result; 0 for none'),
+  seed: whole(0, 'of everything random', { least: 0 }),
+  validateEvery: whole(50, 'outer steps between two looks at the validation split'),
+  validationNetworks: whole(4, 'networks that look at it, where they are drawn at random'),
+  networks: whole(20, 'networks of the final evaluation, where they are drawn at random'),
+  protocol: text<string>(
+    '',
+    'how results are scored',
+    (given) => (typeof given === 'string' ? undefined : 'the name of a protocol'),
+    { value: 'NAME', fallback: "the method's own" },
+  ),
+};
+
+export type CommonOptions = ValuesOf<typeof commonOptions>;
+/** What a user, a method or a preset says of them. */
+export type CommonGiven = GivenOf<typeof commonOptions>;

@@ -1,0 +1,83 @@
+import type { DistilledSet } from '../data/distilled-set.js';
+import type { Executable, Tensor } from '../engine/device.js';
+import { loadWithTensors } from '../engine/load.js';
+import type { Program, Recorder } from '../engine/program.js';
+import { randomState } from '../train/streams.js';
+import { type Owned, owning } from '../util/owned.js';
+import { type Bars, Learner, type OuterStep } from './learner.js';
+import type { Measures, Process, Setting } from './method.js';
+import type { UpdateRule, Variable } from './variable.js';
+
+/** A method whose outer step is one recorded program. */
+export interface Recording {
+  /** Of the program, for people. */
+  readonly name: string;
+  /** Moves what is stored of the items. */
+  readonly itemRule: UpdateRule;
+  /** What else is learned. */
+  readonly variables?: readonly Variable[];
+  /** Tensors that a recorded step binds beside those of the real data. */
+  readonly tensors?: Readonly<Record<string, Tensor>>;
+  /** Records the objective and its gradient; see `Learner`. */
+  record(r: Recorder, step: OuterStep): Bars;
+  /** Fills tensors that the program declares and nothing learns. */
+  prepare?(tensors: Readonly<Record<string, Tensor>>): Promise<void>;
+  /** The set as it is now. */
+  result(learner: Learner, tensors: Readonly<Record<string, Tensor>>): Promise<DistilledSet>;
+}
+
+/** A process that repeats one program: what most methods are. */
+export const beginRecorded = (setting: Setting, recording: Recording): Promise<Process> =>
+  owning(async (owned) => {
+    const { device, real, options } = setting;
+    const learner = new Learner(setting, recording.itemRule, recording.variables);
+    const program = learner.record(recording.name, recording.record);
+    const { tensors, executable } = await loadWithTensors(device, program, owned, {
+      ...real.tensors,
+      ...recording.tensors,
+    });
+    await learner.start(tensors, owned);
+    await tensors.state.write(randomState(options.seed, 0));
+    await recording.prepare?.(tensors);
+    return new RecordedProcess(learner, recording, program, executable, tensors, owned);
+  });
+
+class RecordedProcess implements Process {
+  step = 0;
+  readonly programs: readonly Program[];
+  readonly executables: readonly Executable[];
+  readonly tensors: Readonly<Record<string, Tensor>>;
+
+  constructor(
+    private readonly learner: Learner,
+    private readonly recording: Recording,
+    program: Program,
+    private readonly executable: Executable,
+    private readonly all: Readonly<Record<string, Tensor>>,
+    private readonly owned: Owned,
+  ) {
+    this.programs = [program];
+    this.executables = [executable];
+    this.tensors = learner.state(all);
+  }
+
+  async goTo(step: number): Promise<void> {
+    await this.all.state.write(randomState(this.learner.setting.options.seed, step));
+    this.step = step;
+  }
+
+  async advance(steps: number, signal?: AbortSignal): Promise<Measures> {
+    // Asked for together: the device need not wait for the host to ask.
+    const [, loss] = await Promise.all([this.executable.run({ times: steps, signal }), this.all.loss.read()]);
+    this.step += steps;
+    return { loss: loss[0] };
+  }
+
+  result(): Promise<DistilledSet> {
+    return this.recording.result(this.learner, this.all);
+  }
+
+  dispose(): void {
+    this.owned.dispose();
+  }
+}

@@ -1,0 +1,83 @@
+import type { Tensor } from '../engine/device.js';
+import * as elementwise from '../engine/ops/elementwise.js';
+import * as optimizer from '../engine/ops/optimizer.js';
+import * as reduce from '../engine/ops/reduce.js';
+import type { Recorder, View } from '../engine/program.js';
+import { type Schedule, scheduleRates } from '../train/schedule.js';
+import { breathe } from '../util/breathe.js';
+
+/** What moves a variable along its gradient, once an outer step. */
+export type UpdateRule = (
+  | { readonly kind: 'adam'; readonly beta1: number; readonly beta2: number; readonly epsilon: number }
+  | { readonly kind: 'momentum'; readonly momentum: number }
+) & {
+  readonly rate: number;
+  /** Course of the rate over the run; constant unless there is one. */
+  readonly schedule?: Schedule;
+  /** Largest Euclidean norm of the gradient; no limit unless there is one. */
+  readonly clip?: number;
+};
+
+/** A tensor that is learned. */
+export interface Variable {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Its first value. */
+  readonly first: ArrayLike<number>;
+  readonly update: UpdateRule;
+}
+
+/** The moments that an update rule keeps, by name. */
+const momentsOf: Readonly<Record<UpdateRule['kind'], readonly string[]>> = {
+  adam: ['m', 's'],
+  momentum: ['v'],
+};
+
+/** The names of the tensors that hold a variable and all that its update rule remembers. */
+export function stateNames({ name, update }: Variable, average: number): string[] {
+  const moments = momentsOf[update.kind].map((moment) => `${name}.${moment}`);
+  return [name, ...moments, ...(average > 0 ? [`${name}.average`] : [])];
+}
+
+/**
+ * Records the update of a variable along its gradient `bar`: clipped, by its rule, in place, then its running average where
+ * one is kept. `state` counts the outer steps.
+ */
+export function recordUpdate(
+  r: Recorder,
+  { name, shape, update }: Variable,
+  { theta, bar, state }: { theta: View; bar: View; state: View },
+  { iterations, average }: { iterations: number; average: number },
+): void {
+  const external = (part: string, size = shape) => r.external(`${name}.${part}`, 1, size);
+  const schedule = external('schedule', [iterations, 2]);
+  const scale = update.clip
+    ? optimizer.clip(r, { squaredNorm: reduce.dot(r, { a: bar, b: bar }) }, update.clip)
+    : undefined;
+  if (update.kind === 'adam') {
+    const moments = { m: external('m'), s: external('s') };
+    optimizer.adam(r, { g: bar, scale, schedule, state, theta, ...moments }, update);
+  } else {
+    const g = scale ? reduce.members(r, { x: bar, scale }) : bar;
+    const { momentum } = update;
+    const v = external('v');
+    optimizer.momentumInPlace(r, { g, schedule, state, theta, v }, { momentum, weightDecay: 0 });
+  }
+  if (average > 0) elementwise.average(r, { x: theta, average: external('average') }, average);
+}
+
+/** Brings the tensors of a variable to where they are before the first step. */
+export async function startVariable(
+  { name, first, update }: Variable,
+  tensors: Readonly<Record<string, Tensor>>,
+  iterations: number,
+): Promise<void> {
+  const rates = scheduleRates(update.rate, iterations, update.schedule ?? { kind: 'constant' });
+  // A schedule has a row for every outer step, of which there may be a million.
+  await breathe();
+  await tensors[name].write(first);
+  await tensors[`${name}.average`]?.write(first);
+  const table =
+    update.kind === 'adam' ? optimizer.adamSchedule(rates, update) : rates.flatMap((rate) => [rate, 0]);
+  await tensors[`${name}.schedule`].write(table);
+}

@@ -1,0 +1,84 @@
+import type { Dataset } from '../data/dataset.js';
+import type { DistilledSet } from '../data/distilled-set.js';
+import type { SplitOnDevice } from '../data/on-device.js';
+import type { Device } from '../engine/device.js';
+import { checkPreprocessing, findProtocol } from '../eval/protocol.js';
+import type { Items } from '../methods/items.js';
+import type { Setting } from '../methods/method.js';
+import {
+  createNetwork,
+  type Network,
+  type NetworkOptions,
+  type NetworkSpec,
+  networkSpec,
+  networkTitle,
+} from '../networks/index.js';
+import { parametrisations } from '../parametrisations/index.js';
+import { LimbeckError, shapeText } from '../util/errors.js';
+import { resolveTable } from '../util/option.js';
+import { findMethod, type ResolvedOptions } from './options.js';
+
+/** The options of the network a run is for, with the sizes that its data set gives it. */
+export const networkOptionsFor = (
+  network: string | NetworkSpec,
+  { imageShape, classes }: Dataset,
+): NetworkOptions => ({ ...networkSpec(network), inputShape: imageShape, classes });
+
+function networkFor(network: string | NetworkSpec, dataset: Dataset): Network {
+  const { name: set, imageShape } = dataset;
+  try {
+    return createNetwork(networkOptionsFor(network, dataset));
+  } catch (error) {
+    if (!(error instanceof LimbeckError) || error.code !== 'ERR_SHAPE') throw error;
+    const message = `${networkTitle(network)} cannot take the ${shapeText(imageShape)} images of ${set}: ${error.message}; choose another network (mlp takes any size)`;
+    throw new LimbeckError('ERR_SHAPE', message, { cause: error });
+  }
+}
+
+/** What a run is made of that needs no device: the network, and the decoder of its items. */
+export function planFor(options: ResolvedOptions, dataset: Dataset) {
+  if (dataset.validation.count < 1)
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${dataset.name} has no validation images; the result is chosen on them, so give at least one`,
+    );
+  checkPreprocessing(findProtocol(options.protocol), Boolean(dataset.zca));
+  const network = networkFor(options.network, dataset);
+  const parametrisation = networkSpec(options.parametrisation);
+  const { name, ...own } = parametrisation;
+  const { options: table, decoder } = parametrisations[name];
+  const values = resolveTable(`parametrisation ${name}`, table, own);
+  const pictures = options.ipc * dataset.classes;
+  return {
+    network,
+    parametrisation: { name, ...values },
+    decoder: decoder(pictures, dataset.imageShape, values),
+  };
+}
+
+/** The setting in which a method begins: `first` are the items it begins with, in the method's order. */
+export function settingFor(
+  device: Device,
+  dataset: Dataset,
+  options: ResolvedOptions,
+  real: SplitOnDevice,
+  first: (items: Omit<Items, 'first'>) => Float32Array,
+): Setting {
+  const { network, parametrisation, decoder } = planFor(options, dataset);
+  const items: Omit<Items, 'first'> = {
+    shape: dataset.imageShape,
+    classes: dataset.classes,
+    ipc: options.ipc,
+    order: findMethod(options.method).order,
+    decoder,
+    parametrisation: parametrisation as DistilledSet['stored']['parametrisation'],
+  };
+  return {
+    device,
+    options: options as Setting['options'],
+    network,
+    networkOptions: networkOptionsFor(options.network, dataset),
+    real,
+    items: { ...items, first: decoder.encode(first(items)) },
+  };
+}

@@ -1,0 +1,71 @@
+import type { Dataset } from '../data/dataset.js';
+import type { DistilledSet } from '../data/distilled-set.js';
+import type { Device } from '../engine/device.js';
+import { Evaluator, type EvaluatorGeometry, heldOutNetworks } from '../eval/evaluator.js';
+import { findProtocol, rateOfRealImages, strategyOf } from '../eval/protocol.js';
+import { createNetwork } from '../networks/index.js';
+import type { ResolvedOptions } from './options.js';
+
+/** Draw of the networks that look at the validation split: far from those of the test, which count from 0. */
+const validationDraw = 0xffff_0000;
+
+/** Epochs of ordinary training at most, so that a look takes a small part of a run. */
+const mostEpochs = 300;
+
+/**
+ * What networks make of a set on the validation split: those it was made for, or held-out ones, trained as the set is used.
+ * Results are chosen by this; the test split plays no part.
+ */
+export class Validation {
+  private constructor(
+    private readonly evaluator: Evaluator,
+    /** What is trained. */
+    private readonly networks: Float32Array,
+    private readonly learningRate: number,
+  ) {}
+
+  /** For sets of the sizes and the use of `set`. */
+  static async create(
+    device: Device,
+    dataset: Dataset,
+    { network: networkOptions, use, classes, seed }: DistilledSet,
+    { validationNetworks }: ResolvedOptions,
+  ): Promise<Validation> {
+    const network = createNetwork(networkOptions);
+    const protocol = use.kind === 'minibatches' ? findProtocol(use.protocol) : undefined;
+    const held = (initialisation = protocol?.initialisation) =>
+      heldOutNetworks(device, network, validationNetworks, seed, validationDraw, { initialisation });
+    const known = use.kind === 'learned-steps' && use.init === 'fixed' ? use.initialParameters : undefined;
+    const networks = known ?? (await held());
+    const count = classes.length;
+    const members = networks.length / network.count;
+    const common = { network, members, seed };
+    let geometry: EvaluatorGeometry;
+    if (use.kind === 'learned-steps') {
+      const { steps, epochs, training } = use;
+      geometry = { ...common, steps, epochs, n: count / steps, training };
+    } else {
+      const { training } = protocol!;
+      const minibatches =
+        training === 'learned-steps'
+          ? undefined
+          : { ...training, epochs: Math.min(training.epochs, mostEpochs) };
+      const augmentation = strategyOf(protocol!);
+      geometry = { ...common, steps: 1, epochs: 1, n: count, minibatches, augmentation };
+    }
+    const evaluator = await Evaluator.create(device, dataset, dataset.validation, geometry);
+    const rate = protocol?.learningRate;
+    return new Validation(evaluator, networks, typeof rate === 'number' ? rate : rateOfRealImages);
+  }
+
+  /** Percent, mean over the networks. */
+  async accuracy({ images, labels, use }: DistilledSet): Promise<number> {
+    const learningRates = use.kind === 'learned-steps' ? use.learningRates : [this.learningRate];
+    const values = await this.evaluator.run({ images, labels, learningRates }, this.networks);
+    return values.reduce((sum, value) => sum + value, 0) / values.length;
+  }
+
+  dispose(): void {
+    this.evaluator.dispose();
+  }
+}

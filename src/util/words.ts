@@ -1,0 +1,22 @@
+/** Numbers for people. */
+
+/** `12,345` */
+export const count = (value: number): string => Math.round(value).toLocaleString('en-GB');
+
+/** `1 image`, `10 images` */
+export const counted = (value: number, noun: string): string =>
+  `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+
+/** `never`, `once`, `3 times` */
+export const timesText = (value: number): string =>
+  value === 0 ? 'never' : value === 1 ? 'once' : `${count(value)} times`;
+
+/** `8.1 s`, `3 min 20 s`, `2 h 5 min` */
+export function duration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '–';
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  const minutes = Math.round(whole / 60);
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
