@@ -59,7 +59,7 @@ export interface Checkpoint {
   readonly curve: readonly CurvePoint[];
   /** Seconds spent so far, over all pieces of the run. */
   readonly seconds: number;
-  /** Tensors of the method's process. */
+  /** Tensors of the method's work. */
   readonly state: Readonly<Record<string, Numbers>>;
   /** Of the looks so far; at iteration 0 with accuracy 0 before the first one. */
   readonly best: BestLook & {
@@ -142,10 +142,10 @@ export async function distill(
     const train = owned.own(await SplitOnDevice.upload(device, dataset, dataset.train));
     const first = await firstItems(dataset, options);
     const setting = settingFor(device, dataset, options, train, first);
-    const process = owned.own(await findMethod(options.method).begin(setting));
-    const begun = await process.result();
+    const work = owned.own(await findMethod(options.method).begin(setting));
+    const begun = await work.result();
     const validation = owned.own(await Validation.create(device, dataset, begun, options));
-    return new Run(options, taken, process, validation, begun, control, owned);
+    return new Run(options, taken, work, validation, begun, control, owned);
   });
   try {
     return await run.finish();
@@ -154,7 +154,7 @@ export async function distill(
   }
 }
 
-/** A run under way: the process of its method, what is known about it so far, and how it ends. */
+/** A run under way: the work of its method, what is known about it so far, and how it ends. */
 class Run {
   readonly #curve: CurvePoint[];
   #best!: Checkpoint['best'];
@@ -166,7 +166,7 @@ class Run {
   constructor(
     readonly options: ResolvedOptions,
     readonly preset: Taken,
-    readonly process: Process,
+    readonly work: Process,
     readonly validation: Validation,
     /** The set before the first step. */
     readonly begun: DistilledSet,
@@ -178,17 +178,17 @@ class Run {
 
   /** From where it stands to its end, or to where it is stopped. */
   async finish(): Promise<Distillation> {
-    const { process, options, control } = this;
+    const { work, options, control } = this;
     if (control.resume) await this.#restore(control.resume);
     this.#best = control.resume?.best ?? { iteration: 0, validationAccuracy: 0, set: this.begun };
-    const first = process.step;
+    const first = work.step;
     let pieceSteps = 1;
     try {
-      while (process.step < options.iterations && !control.signal?.aborted) {
+      while (work.step < options.iterations && !control.signal?.aborted) {
         pieceSteps = await this.#piece(pieceSteps);
         this.#report(first);
       }
-      return this.#result(process.step < options.iterations ? await this.#stop() : this.#best);
+      return this.#result(work.step < options.iterations ? await this.#stop() : this.#best);
     } catch (error) {
       if (!(error instanceof LimbeckError) || error.code !== 'ERR_DIVERGED' || !this.#curve.length)
         throw error;
@@ -198,15 +198,15 @@ class Run {
 
   /** Up to `steps` outer steps, and a look at the validation split where one is due; returns how many to do next. */
   async #piece(steps: number): Promise<number> {
-    const { process, options } = this;
-    const untilLook = options.validateEvery - (process.step % options.validateEvery);
-    const count = Math.min(steps, untilLook, options.iterations - process.step);
+    const { work, options } = this;
+    const untilLook = options.validateEvery - (work.step % options.validateEvery);
+    const count = Math.min(steps, untilLook, options.iterations - work.step);
     const before = performance.now();
-    this.#loss = (await process.advance(count)).loss;
+    this.#loss = (await work.advance(count)).loss;
     const milliseconds = (performance.now() - before) / count;
     this.#times.push(milliseconds);
     if (!Number.isFinite(this.#loss)) throw this.#diverged(`the loss is ${this.#loss}`);
-    const iteration = process.step;
+    const iteration = work.step;
     if (iteration % options.validateEvery === 0 || iteration === options.iterations) {
       const look = await this.#look();
       const { validationAccuracy, set } = look;
@@ -220,7 +220,7 @@ class Run {
 
   /** The distilled data as they are now, and what the validation networks make of them. */
   async #look(): Promise<Checkpoint['best']> {
-    const set = await this.process.result();
+    const set = await this.work.result();
     const learned = [
       set.images,
       set.labels,
@@ -228,13 +228,13 @@ class Run {
     ];
     if (!learned.every((values) => values.every(Number.isFinite)))
       throw this.#diverged('a distilled value is not a number');
-    return { iteration: this.process.step, validationAccuracy: await this.validation.accuracy(set), set };
+    return { iteration: this.work.step, validationAccuracy: await this.validation.accuracy(set), set };
   }
 
   /** ERR_DATA where the saved state is not one of a run with these options. */
   async #restore({ iteration, state }: Checkpoint): Promise<void> {
-    const { process, options } = this;
-    for (const [name, { length }] of Object.entries(process.tensors))
+    const { work, options } = this;
+    for (const [name, { length }] of Object.entries(work.tensors))
       if (state[name]?.length !== length)
         throw new LimbeckError(
           'ERR_DATA',
@@ -245,8 +245,8 @@ class Run {
         'ERR_DATA',
         `saved state: iteration is ${iteration}, expected a whole number from 0 to ${options.iterations}`,
       );
-    for (const [name, tensor] of Object.entries(process.tensors)) await tensor.write(state[name]);
-    await process.goTo(iteration);
+    for (const [name, tensor] of Object.entries(work.tensors)) await tensor.write(state[name]);
+    await work.goTo(iteration);
   }
 
   /**
@@ -260,14 +260,14 @@ class Run {
   }
 
   async #checkpoint(): Promise<void> {
-    const { process, options, control } = this;
+    const { work, options, control } = this;
     if (!control.onCheckpoint) return;
-    const saved = Object.entries(process.tensors).map(
+    const saved = Object.entries(work.tensors).map(
       async ([name, tensor]) => [name, await tensor.read()] as const,
     );
     await control.onCheckpoint({
       options,
-      iteration: process.step,
+      iteration: work.step,
       curve: [...this.#curve],
       seconds: this.#seconds(),
       state: Object.fromEntries(await Promise.all(saved)),
@@ -280,7 +280,7 @@ class Run {
   }
 
   #report(first: number): void {
-    const iteration = this.process.step;
+    const iteration = this.work.step;
     const { iterations } = this.options;
     const perStep = (performance.now() - this.#started) / 1000 / (iteration - first);
     this.control.onProgress?.({
@@ -296,13 +296,13 @@ class Run {
   #diverged(what: string): LimbeckError {
     return new LimbeckError(
       'ERR_DIVERGED',
-      `${what} after ${this.process.step} outer steps, expected finite numbers` +
+      `${what} after ${this.work.step} outer steps, expected finite numbers` +
         `${this.#curve.length ? ' (the last checkpoint holds finite numbers)' : ''}: start again with a smaller lr or innerLr, or with a clip`,
     );
   }
 
   #result({ set, iteration, validationAccuracy }: Checkpoint['best'], diverged?: string): Distillation {
-    const { options, preset, process } = this;
+    const { options, preset, work } = this;
     const times = this.#times;
     return {
       set,
@@ -310,13 +310,13 @@ class Run {
       preset,
       curve: this.#curve,
       best: { iteration, validationAccuracy },
-      outerSteps: process.step,
+      outerSteps: work.step,
       seconds: this.#seconds(),
       stepMilliseconds: {
         median: median(times),
         min: times.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY),
       },
-      stopped: process.step < options.iterations,
+      stopped: work.step < options.iterations,
       diverged,
     };
   }
