@@ -47,9 +47,6 @@ struct Step {
   LIMBECK_INLINE uint32_t* u32(int operand, int64_t member) const {
     return reinterpret_cast<uint32_t*>(at(operand, member));
   }
-  LIMBECK_INLINE uint8_t* u8(int operand, int64_t member) const {
-    return reinterpret_cast<uint8_t*>(at(operand, member));
-  }
 };
 
 /** Bytes a kernel needs besides its operands: once for the step, and once for every worker. */

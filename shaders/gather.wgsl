@@ -84,7 +84,6 @@ fn oneHot(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
   let k = index % K;
   let b = (index / K) % B;
   let p = index / (K * B);
-  let i = at(0u, p) + min(oneHot_index[at(1u, p) + b], R - 1u);
-  let label = byteOf(oneHot_labels[i / 4u], i);
+  let label = oneHot_labels[at(0u, p) + min(oneHot_index[at(1u, p) + b], R - 1u)];
   oneHot_y[at(2u, p) + index % (K * B)] = select(0.0, 1.0, label == k);
 }

@@ -3,14 +3,18 @@
 // state[4] = (seed low, seed high, draw, 0). Element i of member p is word i & 3 of the block with
 //   key (seed low, seed high, stream, firstMember + p)   counter (i >> 2, draw, 0, 0)
 //
-// out[M] = gain * number + shift     y[M] = mask * scale * x     states[count, 4]     index[B] = the next B rows, every row once per epoch
+// out[M] = gain * number + shift     y[M] = mask * scale * x     states[count, 4]
+// index[B] = the next B rows, every row once per epoch, of all or of one class: order[R], starts[K + 1]
 
 override P: u32;
 override M: u32;
 override B: u32;
+override K: u32;
+override R: u32;
 override rows: u32;
 override stream: u32;
 override firstMember: u32;
+override firstClass: u32;
 override gain: f32;
 override shift: f32;
 override masks: u32;
@@ -214,9 +218,29 @@ fn fork(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   fork_states[row + 3u] = 0u;
 }
 
-// Where a keyed bijection of 0 .. n - 1 sends `index`: four Feistel rounds on the smallest even number of bits that
-// holds n, again until the value is below n.
-fn feistel(key: vec4u, n: u32, index: u32) -> u32 {
+// Fisher-Yates followed backwards, for n below 2^16: `shuffled` of src/util/random.ts.
+fn shuffled(key: vec4u, n: u32, index: u32, part: u32) -> u32 {
+  var place = index;
+  var block = 0xffffffffu;
+  var words = vec4u();
+  for (var i = max(1u, index); i < n; i++) {
+    if (i >> 2u != block) {
+      block = i >> 2u;
+      words = threefry(key, vec4u(block, 0u, 0x66796b73u, part));
+    }
+    let word = words[i & 3u];
+    let other = ((word >> 16u) * (i + 1u) + (((word & 0xffffu) * (i + 1u)) >> 16u)) >> 16u; // floor(word (i + 1) / 2^32)
+    if (place == i) {
+      place = other;
+    } else if (place == other) {
+      place = i;
+    }
+  }
+  return place;
+}
+
+// Four Feistel rounds on the smallest even number of bits that holds n, again until the value is below n.
+fn feistel(key: vec4u, n: u32, index: u32, part: u32) -> u32 {
   let bits = 32u - countLeadingZeros(n - 1u);
   let half = max(1u, (bits + 1u) >> 1u);
   let mask = (1u << half) - 1u;
@@ -225,7 +249,7 @@ fn feistel(key: vec4u, n: u32, index: u32) -> u32 {
     var left = value >> half;
     var right = value & mask;
     for (var round = 0u; round < 4u; round++) {
-      let word = threefry(key, vec4u(right, round, 0x70657256u, 0u)).x;
+      let word = threefry(key, vec4u(right, round, 0x70657256u, part)).x;
       let next = left ^ (word & mask);
       left = right;
       right = next;
@@ -236,6 +260,15 @@ fn feistel(key: vec4u, n: u32, index: u32) -> u32 {
     }
   }
   return value;
+}
+
+// Row `position` of the sequence of keyed permutations of n rows; the key's last word is 0 and becomes the epoch.
+fn rowAt(key: vec4u, n: u32, position: u32, part: u32) -> u32 {
+  let ofEpoch = vec4u(key.xyz, position / n);
+  if (n <= 99u) {
+    return shuffled(ofEpoch, n, position % n, part);
+  }
+  return feistel(ofEpoch, n, position % n, part);
 }
 
 @group(0) @binding(1) var<storage, read> batch_state: array<u32>;
@@ -251,9 +284,32 @@ fn batch(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grou
   let b = index % B;
   let p = index / B;
   let state = at(0u, 0u);
-  let position = batch_state[state + 2u] * B + b;
-  let key = vec4u(batch_state[state], batch_state[state + 1u], stream, position / rows);
-  batch_index[at(1u, p) + b] = feistel(key, rows, position % rows);
+  let key = vec4u(batch_state[state], batch_state[state + 1u], stream, 0u);
+  batch_index[at(1u, p) + b] = rowAt(key, rows, batch_state[state + 2u] * B + b, 0u);
+}
+
+@group(0) @binding(1) var<storage, read> batchByClass_state: array<u32>;
+@group(0) @binding(2) var<storage, read> batchByClass_order: array<u32>;
+@group(0) @binding(3) var<storage, read> batchByClass_starts: array<u32>;
+@group(0) @binding(4) var<storage, read_write> batchByClass_index: array<u32>;
+
+// invocations: P * B
+@compute @workgroup_size(64)
+fn batchByClass(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = linear(id, groups);
+  if (index >= P * B) {
+    return;
+  }
+  let b = index % B;
+  let p = index / B;
+  let k = p % K;
+  let state = at(0u, 0u);
+  let key = vec4u(batchByClass_state[state], batchByClass_state[state + 1u], stream, 0u);
+  let draw = batchByClass_state[state + 2u] * (P / K) + p / K;
+  let start = batchByClass_starts[at(2u, 0u) + k];
+  let n = max(1u, batchByClass_starts[at(2u, 0u) + k + 1u] - start);
+  let place = start + rowAt(key, n, draw * B + b, firstClass + k + 1u);
+  batchByClass_index[at(3u, p) + b] = batchByClass_order[at(1u, 0u) + min(place, R - 1u)];
 }
 
 @group(0) @binding(1) var<storage, read_write> advance_state: array<u32>;

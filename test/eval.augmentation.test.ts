@@ -17,7 +17,7 @@ import { augment, type Strategy, strategies } from '../src/train/augmentation.js
 import { type MinibatchTraining, rateTable, recordMinibatchStep } from '../src/train/minibatch.js';
 import { randomState, streams } from '../src/train/streams.js';
 import { trainingName } from '../src/train/training.js';
-import { feistelPermutation } from '../src/util/random.js';
+import { keyedPermutation } from '../src/util/random.js';
 import { normals } from './harness/augment.js';
 import { relativeError } from './harness/close.js';
 import { text } from './harness/repository.js';
@@ -113,7 +113,7 @@ describe('a step of training', () => {
     const all: number[] = [];
     for (let t = 0; t < steps; t++) {
       const order = [...Array(rows).keys()].map((b) =>
-        feistelPermutation([5, 0, streams.minibatch, t], rows, b),
+        keyedPermutation([5, 0, streams.minibatch, t], rows, b),
       );
       await tensors.x.write(order.flatMap((row) => [...images.subarray(row * pixels, (row + 1) * pixels)]));
       await tensors.state.write(randomState(5, t));

@@ -22,7 +22,7 @@ import {
 } from '../src/train/minibatch.js';
 import { streams } from '../src/train/streams.js';
 import { Owned } from '../src/util/owned.js';
-import { feistelPermutation, Stream } from '../src/util/random.js';
+import { keyedPermutation, Stream } from '../src/util/random.js';
 import { relativeError } from './harness/close.js';
 
 let device: Device;
@@ -95,7 +95,7 @@ describe('training in minibatches', () => {
     for (let t = 0; t < 8; t++) {
       const batch = [0, 1, 2, 3].map((b) => {
         const at = 4 * t + b;
-        return feistelPermutation([5, 0, streams.minibatch, Math.floor(at / rows)], rows, at % rows);
+        return keyedPermutation([5, 0, streams.minibatch, Math.floor(at / rows)], rows, at % rows);
       });
       const g = gradient(theta, batch, training.loss);
       const epoch = Math.floor(t / 2);

@@ -193,7 +193,7 @@ describe('data and labels', () => {
           const affine = { gain: r.external('gain', 1, [2]), shift: r.external('shift', 1, [2]) };
           const images = r.external('data', 1, [3, 2, 1, 2], dtype);
           gather.images(r, { data: images, index, ...affine }, { into: r.external('x', 1, [2, 2, 1, 2]) });
-          const labels = r.external('labels', 1, [3], 'u8');
+          const labels = r.external('labels', 1, [3], 'u32');
           gather.oneHot(r, { labels, index }, 3, { into: r.external('y', 1, [2, 3]) });
         },
         {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   feistelPermutation,
+  keyedPermutation,
   normalPair,
   permutation,
   Stream,
@@ -103,19 +104,78 @@ describe('permutations', () => {
     for (const count of counts.values()) expect(Math.abs(count - 1000)).toBeLessThan(150);
   });
 
-  test('the Feistel network is a bijection for every size, and epochs differ', () => {
-    for (const n of [1, 2, 3, 4, 5, 16, 17, 255, 256, 257, 1000, 4097]) {
-      const seen = new Set<number>();
-      for (let i = 0; i < n; i++) seen.add(feistelPermutation([1, 0, 6, n], n, i));
+  const order = (n: number, epoch: number, part = 0) =>
+    Array.from({ length: n }, (_, i) => keyedPermutation([1, 0, 6, epoch], n, i, part));
+
+  test('keyed ones are bijections for every size, and epochs and parts differ', () => {
+    for (const n of [1, 2, 3, 4, 5, 16, 17, 98, 99, 100, 101, 255, 256, 257, 1000, 4097]) {
+      const seen = new Set(order(n, n));
       expect(seen.size).toBe(n);
       expect(Math.max(...seen)).toBe(n - 1);
     }
-    const epoch = (e: number) =>
-      Array.from({ length: 100 }, (_, i) => feistelPermutation([1, 0, 6, e], 100, i));
-    expect(epoch(0)).not.toEqual(epoch(1));
+    for (const n of [99, 100]) {
+      expect(order(n, 0)).not.toEqual(order(n, 1));
+      expect(order(n, 0)).not.toEqual(order(n, 0, 1));
+    }
   });
 
-  test('the Feistel network follows its definition for n up to 2^31', () => {
+  test('of up to 99 numbers are Fisher-Yates, of more the Feistel network', () => {
+    for (const n of [2, 5, 10, 99]) {
+      // The exchanges one after another, on the whole list.
+      const words = (i: number) => {
+        const out = new Uint32Array(4);
+        threefry4x32([1, 0, 6, 3], [i >> 2, 0, 0x66796b73, 7], out);
+        return out[i & 3];
+      };
+      const list = Array.from({ length: n }, (_, i) => i);
+      for (let i = n - 1; i > 0; i--) {
+        const j = Number((BigInt(words(i)) * BigInt(i + 1)) >> 32n);
+        [list[i], list[j]] = [list[j], list[i]];
+      }
+      expect(order(n, 3, 7)).toEqual(list);
+    }
+    const feistel = Array.from({ length: 100 }, (_, i) => feistelPermutation([1, 0, 6, 3], 100, i));
+    expect(order(100, 3)).toEqual(feistel);
+  });
+
+  /** By how many standard deviations (Wilson and Hilferty) a value of chi-square is above what is expected. */
+  const deviation = (chiSquare: number, degrees: number) =>
+    (Math.cbrt(chiSquare / degrees) - (1 - 2 / (9 * degrees))) / Math.sqrt(2 / (9 * degrees));
+
+  // A four-round Feistel network is seven (n = 3) to twenty-eight (n = 10) standard deviations away.
+  test.each([2, 3, 5, 10, 17, 32])('of %i numbers bring each to every place equally often', (n) => {
+    const epochs = 40_000;
+    const counts = new Float64Array(n * n);
+    for (let epoch = 0; epoch < epochs; epoch++)
+      for (const [i, place] of order(n, epoch).entries()) counts[i * n + place]++;
+    const expected = epochs / n;
+    const sum = counts.reduce((total, count) => total + (count - expected) ** 2 / expected, 0);
+    // Rows and columns of the table add up to the number of epochs.
+    expect(deviation((sum * (n - 1)) / n, (n - 1) ** 2)).toBeLessThan(4);
+  });
+
+  test('of four numbers have every order equally often, and so have two of ten', () => {
+    const epochs = 24_000;
+    const orders = new Map<string, number>();
+    const pairs = new Map<string, number>();
+    for (let epoch = 0; epoch < epochs; epoch++) {
+      const all = order(4, epoch).join();
+      orders.set(all, (orders.get(all) ?? 0) + 1);
+      const two = order(10, epoch).slice(3, 5).join();
+      pairs.set(two, (pairs.get(two) ?? 0) + 1);
+    }
+    for (const [counts, size] of [
+      [orders, 24],
+      [pairs, 90],
+    ] as const) {
+      expect(counts.size).toBe(size);
+      let sum = 0;
+      for (const count of counts.values()) sum += (count - epochs / size) ** 2 / (epochs / size);
+      expect(deviation(sum, size - 1)).toBeLessThan(4);
+    }
+  });
+
+  test('a Feistel network follows its definition for n up to 2^31', () => {
     const n = 2 ** 31;
     const key: Words4 = [1, 2, 3, 4];
     const index = 0x7fffffff;

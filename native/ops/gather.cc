@@ -48,7 +48,7 @@ void one_hot(const Step& step, const Context& context) {
   enum { Labels, Index, Y };
   const int64_t P = step.sizes[0], B = step.sizes[1], K = step.sizes[2], R = step.sizes[3];
   each_rows(context, P, B, K, [&](int64_t p, int64_t from, int64_t to) {
-    const uint8_t* labels = step.u8(Labels, p);
+    const uint32_t* labels = step.u32(Labels, p);
     const uint32_t* index = step.u32(Index, p);
     float* y = step.f32(Y, p);
     for (int64_t b = from; b < to; b++) {

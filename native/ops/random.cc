@@ -83,17 +83,33 @@ void fork(const Step& step, const Context&) {
   }
 }
 
-/** Where the keyed bijection of 0 .. n - 1 sends `index`: feistelPermutation of src/util/random.ts. */
-LIMBECK_INLINE uint32_t permuted(const Words& key, int64_t n, uint32_t index) {
+/** shuffled of src/util/random.ts. */
+LIMBECK_INLINE uint32_t shuffled(const Words& key, uint32_t n, uint32_t index, uint32_t part) {
+  uint32_t place = index;
+  uint32_t block = UINT32_MAX;
+  Words words = {};
+  for (uint32_t i = index ? index : 1; i < n; i++) {
+    if (i >> 2 != block) words = threefry(key, {{block = i >> 2, 0, 0x66796b73u, part}});
+    const uint32_t other = static_cast<uint32_t>((uint64_t{words.w[i & 3]} * (i + 1)) >> 32);
+    if (place == i)
+      place = other;
+    else if (place == other)
+      place = i;
+  }
+  return place;
+}
+
+/** feistelPermutation of src/util/random.ts. */
+LIMBECK_INLINE uint32_t feistel(const Words& key, uint32_t n, uint32_t index, uint32_t part) {
   int bits = 0;
-  while (bits < 32 && (int64_t{1} << bits) < n) bits++;
+  while (bits < 32 && (uint64_t{1} << bits) < n) bits++;
   const int half = bits <= 2 ? 1 : (bits + 1) / 2;
   const uint32_t mask = (1u << half) - 1;
   uint32_t value = index;
   do {
     uint32_t left = value >> half, right = value & mask;
     for (uint32_t round = 0; round < 4; round++) {
-      const uint32_t next = left ^ (threefry(key, {{right, round, 0x70657256u, 0}}).w[0] & mask);
+      const uint32_t next = left ^ (threefry(key, {{right, round, 0x70657256u, part}}).w[0] & mask);
       left = right;
       right = next;
     }
@@ -102,17 +118,39 @@ LIMBECK_INLINE uint32_t permuted(const Words& key, int64_t n, uint32_t index) {
   return value;
 }
 
+/** Row `position` of the sequence of keyed permutations of `rows` rows. */
+LIMBECK_INLINE uint32_t row_at(const uint32_t* state, int64_t stream, uint32_t rows, uint32_t position, uint32_t part) {
+  const Words key = {{state[0], state[1], static_cast<uint32_t>(stream), position / rows}};
+  const uint32_t index = position % rows;
+  return rows <= 99 ? shuffled(key, rows, index, part) : feistel(key, rows, index, part);
+}
+
 void batch(const Step& step, const Context&) {
   enum { State, Index };
   const int64_t P = step.sizes[0], B = step.sizes[1], rows = step.sizes[2], stream = step.sizes[3];
   const uint32_t* state = step.u32(State, 0);
   for (int64_t p = 0; p < P; p++) {
     uint32_t* index = step.u32(Index, p);
+    for (int64_t b = 0; b < B; b++)
+      index[b] = row_at(state, stream, static_cast<uint32_t>(rows), static_cast<uint32_t>(state[2] * B + b), 0);
+  }
+}
+
+void batch_by_class(const Step& step, const Context&) {
+  enum { State, Order, Starts, Index };
+  const int64_t P = step.sizes[0], B = step.sizes[1], K = step.sizes[2], R = step.sizes[3];
+  const int64_t stream = step.sizes[4], first_class = step.sizes[5];
+  const uint32_t* state = step.u32(State, 0);
+  const uint32_t* order = step.u32(Order, 0);
+  const uint32_t* starts = step.u32(Starts, 0);
+  for (int64_t p = 0; p < P; p++) {
+    uint32_t* index = step.u32(Index, p);
+    const int64_t draw = state[2] * (P / K) + p / K, k = p % K;
+    const uint32_t rows = static_cast<uint32_t>(max(1, starts[k + 1] - int64_t{starts[k]}));
+    const uint32_t part = static_cast<uint32_t>(first_class + k + 1);
     for (int64_t b = 0; b < B; b++) {
-      const int64_t position = int64_t{state[2]} * B + b;
-      const Words key = {
-          {state[0], state[1], static_cast<uint32_t>(stream), static_cast<uint32_t>(position / rows)}};
-      index[b] = permuted(key, rows, static_cast<uint32_t>(position % rows));
+      const int64_t place = starts[k] + row_at(state, stream, rows, static_cast<uint32_t>(draw * B + b), part);
+      index[b] = order[min(place, R - 1)];
     }
   }
 }
@@ -125,6 +163,7 @@ const Kernel kernels[] = {
     {"random.dropout", {"state", "x", "y"}, {"P", "M", "stream", "masks", "drop"}, {"scale"}, dropout, nullptr},
     {"random.fork", {"state", "states"}, {"P", "count", "stream"}, {}, fork, nullptr},
     {"random.batch", {"state", "index"}, {"P", "B", "rows", "stream"}, {}, batch, nullptr},
+    {"random.batchByClass", {"state", "order", "starts", "index"}, {"P", "B", "K", "R", "stream", "firstClass"}, {}, batch_by_class, nullptr},
     {"random.advance", {"state"}, {"P"}, {}, advance, nullptr},
 };
 

@@ -1,4 +1,5 @@
 import { LimbeckError } from '../util/errors.js';
+import type { Split } from './dataset.js';
 
 /** Labels are bytes. */
 export const MAX_CLASSES = 256;
@@ -56,6 +57,32 @@ export function checkEveryClass(labels: Uint8Array, classes: number, what: strin
         `so label ${classes - 1} may be out of range: correct the labels, or give the number of classes.`,
     );
   }
+}
+
+/** Rows class by class, those of one class in their order, and where in that list each class begins: `[classes + 1]`. */
+export interface RowsByClass {
+  readonly order: Uint32Array;
+  readonly starts: Uint32Array;
+}
+
+/**
+ * @param what the data set, for the message
+ * @throws ERR_DATA naming the first class without rows
+ */
+export function rowsByClass(labels: Split['labels'], classes: number, what: string): RowsByClass {
+  const starts = new Uint32Array(classes + 1);
+  for (const label of labels) starts[label + 1]++;
+  const empty = starts.indexOf(0, 1) - 1;
+  if (empty >= 0)
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${what}: class ${empty} has no images, expected some of every class: leave the class out, or choose what needs no images by class`,
+    );
+  for (let c = 0; c < classes; c++) starts[c + 1] += starts[c];
+  const next = starts.slice();
+  const order = new Uint32Array(labels.length);
+  for (const [row, label] of labels.entries()) order[next[label]++] = row;
+  return { order, starts };
 }
 
 /** `['0', '1', …]`, for data sets whose classes have no better names. */

@@ -68,6 +68,7 @@ function drawSplit(seed: number, stream: number, count: number, size: number): S
   const [seedLow, seedHigh] = seedWords(seed);
   const random = new Stream(seed, stream);
   for (let j = 0; j < count; j++) {
+    // Every ten have every digit; how evenly their orders are spread does not matter.
     labels[j] = feistelPermutation(
       [seedLow, seedHigh, stream, Math.floor(j / CLASSES)],
       CLASSES,

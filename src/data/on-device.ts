@@ -1,8 +1,10 @@
 import type { Device, Tensor } from '../engine/device.js';
 import * as gather from '../engine/ops/gather.js';
+import * as random from '../engine/ops/random.js';
 import type { DType, Recorder, View } from '../engine/program.js';
 import { LimbeckError } from '../util/errors.js';
 import { type Owned, owning } from '../util/owned.js';
+import { rowsByClass } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
 
 /**
@@ -13,22 +15,29 @@ export class SplitOnDevice {
   private constructor(
     readonly dataset: Dataset,
     readonly count: number,
-    readonly tensors: Readonly<Record<'data' | 'classes' | 'gain' | 'shift', Tensor>>,
+    readonly tensors: Readonly<Record<string, Tensor>>,
     private readonly owned: Owned,
   ) {}
 
-  static async upload(device: Device, dataset: Dataset, split: Split): Promise<SplitOnDevice> {
+  /** With `byClass`, rows can be drawn class by class; ERR_DATA where a class has none. */
+  static async upload(
+    device: Device,
+    dataset: Dataset,
+    split: Split,
+    { byClass = false } = {},
+  ): Promise<SplitOnDevice> {
     if (split.count < 1)
       throw new LimbeckError('ERR_DATA', `${dataset.name}: a split has no images, expected at least one`);
     const { mean, std } = dataset;
     const bytes = split.images instanceof Uint8Array;
     const scale = bytes ? 255 : 1;
+    const tables = byClass && rowsByClass(split.labels, dataset.classes, dataset.name);
     return owning(async (owned) => {
       const upload = async (dtype: DType, values: ArrayLike<number>) =>
         owned.own(await device.tensor(dtype, values.length, values));
       const tensors = {
         data: await upload(bytes ? 'u8' : 'f32', split.images),
-        classes: await upload('u8', split.labels),
+        classes: await upload('u32', split.labels),
         gain: await upload(
           'f32',
           std.map((deviation) => 1 / (scale * deviation)),
@@ -37,6 +46,10 @@ export class SplitOnDevice {
           'f32',
           mean.map((value, c) => -value / std[c]),
         ),
+        ...(tables && {
+          order: await upload('u32', tables.order),
+          starts: await upload('u32', tables.starts),
+        }),
       };
       return new SplitOnDevice(dataset, split.count, tensors, owned);
     });
@@ -51,14 +64,36 @@ export class SplitOnDevice {
     };
   }
 
+  /**
+   * Records a batch as above per member, the next B images of one class each: member c of class c, or as `draw` says (see
+   * `random.batchByClass`). `state` is the u32 `[4]` that the draws are addressed by.
+   */
+  batchByClass(
+    r: Recorder,
+    externals: SplitViews,
+    { state, ...draw }: random.ClassDraw & { readonly state: View },
+  ): { x: View; y: View } {
+    const { order, starts } = externals;
+    if (!order || !starts)
+      throw new LimbeckError(
+        'ERR_PROGRAM',
+        `${this.dataset.name}: there are no tables of rows by class on the device, expected a split uploaded with byClass`,
+      );
+    return this.batch(r, externals, random.batchByClass(r, { state, order, starts }, draw));
+  }
+
   /** Declares the split's tensors as external slots; bind `tensors` to them. */
   declare(r: Recorder): SplitViews {
-    const { imageShape, mean } = this.dataset;
+    const { imageShape, mean, classes } = this.dataset;
     return {
       data: r.external('data', 1, [this.count, ...imageShape], this.tensors.data.dtype),
-      classes: r.external('classes', 1, [this.count], 'u8'),
+      classes: r.external('classes', 1, [this.count], 'u32'),
       gain: r.external('gain', 1, [mean.length]),
       shift: r.external('shift', 1, [mean.length]),
+      ...(this.tensors.order && {
+        order: r.external('order', 1, [this.count], 'u32'),
+        starts: r.external('starts', 1, [classes + 1], 'u32'),
+      }),
     };
   }
 
@@ -67,7 +102,8 @@ export class SplitOnDevice {
   }
 }
 
-export type SplitViews = Readonly<Record<'data' | 'classes' | 'gain' | 'shift', View>>;
+export type SplitViews = Readonly<Record<'data' | 'classes' | 'gain' | 'shift', View>> &
+  Readonly<Partial<Record<'order' | 'starts', View>>>;
 
 /** Normalised pixels `[rows.length, C, H, W]` of some images of a split, on the host. */
 export function normalisedImages(dataset: Dataset, split: Split, rows: ArrayLike<number>): Float32Array {

@@ -160,21 +160,53 @@ export function permutation(stream: Stream, n: number): Uint32Array {
   return order;
 }
 
-const FEISTEL_ROUNDS = 4;
-/** 'perv' in ASCII: keeps the round function's counters apart from every other use of the same key. */
+/** Up to so many numbers are shuffled; more go through a Feistel network. */
+const MOST_SHUFFLED = 99;
+/** 'perv' and 'fyks' in ASCII: keep the counters of permutations apart from every other use of the same key. */
 const FEISTEL_TAG = 0x70657256;
-const feistelBlock = new Uint32Array(4);
+const SHUFFLE_TAG = 0x66796b73;
+const FEISTEL_ROUNDS = 4;
+const permutationBlock = new Uint32Array(4);
 
 /**
- * Where a keyed bijection of `0 .. n - 1` sends `index`: a random order read one element at a time, without
- * storing it. A balanced four-round Feistel network on the smallest even number of bits (at least two) that holds
- * `n`, repeated until the value falls below `n` (fewer than four passes on average).
+ * Where a keyed bijection of `0 .. n - 1` sends `index`: a random order read one element at a time, without storing it.
+ * Fewer than a hundred numbers are shuffled, every order as likely as any other (but for the rounding of 32 bits);
+ * more go through a Feistel network, which sends a number to some places more often than to others, by less than a
+ * hundredth.
  *
  * @param key `[seedLow, seedHigh, stream, epoch]`
  * @param n 1 .. 2^31
  * @param index `0 .. n - 1`
+ * @param part tells permutations of the same key apart: the last word of their counters
  */
-export function feistelPermutation(key: Words4, n: number, index: number): number {
+export function keyedPermutation(key: Words4, n: number, index: number, part = 0): number {
+  return n <= MOST_SHUFFLED ? shuffled(key, n, index, part) : feistelPermutation(key, n, index, part);
+}
+
+/**
+ * Fisher-Yates: the exchanges of i and `floor(word i (i + 1) / 2^32)` for i from n - 1 down to 1, followed from the last
+ * one back to where the number at `index` came from. Those of i below `index` do not touch it.
+ */
+function shuffled(key: Words4, n: number, index: number, part: number): number {
+  let place = index;
+  let block = -1;
+  for (let i = Math.max(1, index); i < n; i++) {
+    if (i >>> 2 !== block) {
+      block = i >>> 2;
+      threefry4x32(key, [block, 0, SHUFFLE_TAG, part], permutationBlock);
+    }
+    const other = Math.floor((permutationBlock[i & 3] * (i + 1)) / 2 ** 32);
+    if (place === i) place = other;
+    else if (place === other) place = i;
+  }
+  return place;
+}
+
+/**
+ * A balanced four-round Feistel network on the smallest even number of bits (at least two) that holds `n`, repeated
+ * until the value falls below `n` (fewer than four passes on average); operands as in `keyedPermutation`.
+ */
+export function feistelPermutation(key: Words4, n: number, index: number, part = 0): number {
   const half = feistelHalfBits(n);
   const mask = 2 ** half - 1;
   let value = index;
@@ -182,8 +214,8 @@ export function feistelPermutation(key: Words4, n: number, index: number): numbe
     let left = value >>> half;
     let right = value & mask;
     for (let round = 0; round < FEISTEL_ROUNDS; round++) {
-      threefry4x32(key, [right, round, FEISTEL_TAG, 0], feistelBlock);
-      const next = (left ^ (feistelBlock[0] & mask)) >>> 0;
+      threefry4x32(key, [right, round, FEISTEL_TAG, part], permutationBlock);
+      const next = (left ^ (permutationBlock[0] & mask)) >>> 0;
       left = right;
       right = next;
     }

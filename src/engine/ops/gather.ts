@@ -16,7 +16,7 @@ import { elements, type Recorder, type View } from '../program.js';
  *
  *     bytes    x[b,c,s] = data[index[b],c,s] * gain[c] + shift[c]      (u8 data; normalisation folded into gain, shift)
  *     floats   the same from f32 data
- *     oneHot   y[b,k] = 1 if labels[index[b]] is k, else 0             (u8 labels)
+ *     oneHot   y[b,k] = 1 if labels[index[b]] is k, else 0             (u32 labels)
  *
  * data `[R, C, S]`, gain and shift `[C]`, index `[B]`, x `[B, C, S]` under any shape; labels `[R]`, y `[B, K]`.
  */
@@ -137,7 +137,7 @@ export const cases: readonly OpCase[] = [1, 3].flatMap((P): OpCase[] => {
       fill,
       record(r: Recorder) {
         const operands = {
-          labels: r.external('labels', 1, [rows], 'u8'),
+          labels: r.external('labels', 1, [rows], 'u32'),
           index: r.external('index', P, [9], 'u32'),
         };
         oneHot(r, operands, 4, { into: r.external('y', P, [9, 4]) });

@@ -1,6 +1,14 @@
 import { LimbeckError } from '../../util/errors.js';
-import { feistelPermutation, normalPair, threefry4x32, uniform } from '../../util/random.js';
-import { destination, expectShape, expectShared, type Into, type Kernel, type OpCase } from '../kernel.js';
+import { keyedPermutation, normalPair, threefry4x32, uniform } from '../../util/random.js';
+import {
+  destination,
+  expectRank,
+  expectShape,
+  expectShared,
+  type Into,
+  type Kernel,
+  type OpCase,
+} from '../kernel.js';
 import { elements, type Recorder, type View } from '../program.js';
 
 /**
@@ -12,9 +20,13 @@ import { elements, type Recorder, type View } from '../program.js';
  *     key = [seed low, seed high, stream, firstMember + p]      counter = [i >> 2, draw, 0, 0]
  *
  * `normal` turns words 0, 1 and words 2, 3 of a block into a Box-Muller pair each; `uniform` is
- * `(word >> 8) 2^-24 + 2^-25`. `batch` walks through a fresh permutation of `rows` in every epoch (a keyed Feistel
- * network, see util/random.ts), `B` indices per draw. `advance` adds one to draw. The bits are the same on every
- * engine; normals differ by the rounding of log, cos and sin.
+ * `(word >> 8) 2^-24 + 2^-25`. `advance` adds one to draw. The bits are the same on every engine; normals differ by the
+ * rounding of log, cos and sin.
+ *
+ * `batch` walks through a fresh permutation of `rows` in every epoch (`keyedPermutation`, see util/random.ts), `B` indices
+ * per draw. `batchByClass` does so within classes, each with a sequence of its own: member p takes from class
+ * `firstClass + p mod K`, and where there are several members per class, each takes the B rows that follow those of the one
+ * before. `order` has the rows `[R]` class by class, `starts` `[K + 1]` says where in it each class begins.
  *
  * `dropout` keeps element i where the upper 24 bits of its word are at least `drop = rate 2^24`. `fork` makes states of
  * their own, for the steps of an unrolled training: row t of its result is
@@ -81,14 +93,14 @@ export const dropoutKernel: Kernel = {
   },
 };
 
+/** What whole numbers are made by. */
+const exact = { constants: [], kind: 'exact', reduction: () => 1, flops: () => 0 } as const;
+
 export const forkKernel: Kernel = {
   name: 'random.fork',
   operands: { state: 'read', states: 'write' },
   sizes: ['P', 'count', 'stream'],
-  constants: [],
-  kind: 'exact',
-  reduction: () => 1,
-  flops: () => 0,
+  ...exact,
   reference({ state, states }, s) {
     const words = new Uint32Array(4);
     for (let p = 0; p < s.P; p++)
@@ -99,21 +111,41 @@ export const forkKernel: Kernel = {
   },
 };
 
+/** Row `position` of a sequence of permutations of n rows. */
+function rowAt(state: ArrayLike<number>, stream: number, n: number, position: number, part = 0): number {
+  return keyedPermutation(key(state, stream, Math.floor(position / n)), n, position % n, part);
+}
+
 export const batchKernel: Kernel = {
   name: 'random.batch',
   operands: { state: 'read', index: 'write' },
   sizes: ['P', 'B', 'rows', 'stream'],
-  constants: [],
-  kind: 'exact',
-  reduction: () => 1,
-  flops: () => 0,
+  ...exact,
   reference({ state, index }, s) {
+    for (let p = 0; p < s.P; p++)
+      for (let b = 0; b < s.B; b++) index(p)[b] = rowAt(state(0), s.stream, s.rows, state(0)[2] * s.B + b);
+  },
+};
+
+export const batchByClassKernel: Kernel = {
+  name: 'random.batchByClass',
+  operands: { state: 'read', order: 'read', starts: 'read', index: 'write' },
+  sizes: ['P', 'B', 'K', 'R', 'stream', 'firstClass'],
+  ...exact,
+  parts: (s) => ({ order: s.P * s.B }),
+  reference({ state, order, starts, index }, s) {
     for (let p = 0; p < s.P; p++) {
-      const ip = index(p);
+      const k = p % s.K;
+      const draw = state(0)[2] * (s.P / s.K) + Math.floor(p / s.K);
+      const [from, to] = [starts(0)[k], starts(0)[k + 1]];
+      if (!(from < to && to <= s.R))
+        throw new LimbeckError(
+          'ERR_PROGRAM',
+          `random.batchByClass: class ${s.firstClass + k} is rows ${from} to ${to} of ${s.R}, expected at least one row`,
+        );
       for (let b = 0; b < s.B; b++) {
-        const position = state(0)[2] * s.B + b;
-        const epoch = Math.floor(position / s.rows);
-        ip[b] = feistelPermutation([state(0)[0], state(0)[1], s.stream, epoch], s.rows, position % s.rows);
+        const place = rowAt(state(0), s.stream, to - from, draw * s.B + b, s.firstClass + k + 1);
+        index(p)[b] = order(0)[from + place];
       }
     }
   },
@@ -123,10 +155,7 @@ export const advanceKernel: Kernel = {
   name: 'random.advance',
   operands: { state: 'update' },
   sizes: ['P'],
-  constants: [],
-  kind: 'exact',
-  reduction: () => 1,
-  flops: () => 0,
+  ...exact,
   reference({ state }) {
     state(0)[2] += 1;
   },
@@ -238,6 +267,45 @@ export function batch(
   return index;
 }
 
+/** Which rows are drawn for each class. */
+export interface ClassDraw {
+  /** Rows per member. */
+  readonly B: number;
+  readonly stream: number;
+  /** Members per class: member `d K + c` is the d-th of class c. Default 1. */
+  readonly draws?: number;
+  /** The number of the first class, where `starts` are those of some of the classes. Default 0. */
+  readonly firstClass?: number;
+}
+
+/**
+ * The next B indices `[B]` of each class, one class per member. Draw times B times draws must stay below 2^32. A class
+ * without rows is an error on the reference engine; the others take a row of another class.
+ */
+export function batchByClass(
+  r: Recorder,
+  { state, order, starts }: { state: View; order: View; starts: View },
+  { B, stream, draws = 1, firstClass = 0 }: ClassDraw,
+  to: Into = {},
+): View {
+  const op = batchByClassKernel.name;
+  expectState(op, state);
+  expectRank(op, 'order', order, 'R');
+  expectRank(op, 'starts', starts, 'K+1');
+  expectShared(op, 'order', order);
+  expectShared(op, 'starts', starts);
+  const [R, K] = [order.shape[0], starts.shape[0] - 1];
+  const index = destination(r, op, 'index', draws * K, [B], to, 'u32');
+  r.push({
+    kernel: batchByClassKernel,
+    operands: { state, order, starts, index },
+    sizes: { P: draws * K, B, K, R, stream, firstClass },
+    constants: {},
+    accumulate: false,
+  });
+  return index;
+}
+
 /** draw += 1. */
 export function advance(r: Recorder, { state }: { state: View }): void {
   expectState(advanceKernel.name, state);
@@ -284,7 +352,7 @@ export const cases: readonly OpCase[] = [
       fork(r, { state: state(r) }, { count: 9, stream: 5 }, { into });
     },
   },
-  ...[1, 2, 100, 1000].map((rows) => ({
+  ...[1, 2, 17, 99, 100, 1000].map((rows) => ({
     name: `random.batch rows=${rows}`,
     fill: stateFill,
     record(r: Recorder) {
@@ -296,5 +364,30 @@ export const cases: readonly OpCase[] = [
       );
     },
   })),
+  ...[
+    { draws: 1, B: 7, firstClass: 0 },
+    { draws: 3, B: 150, firstClass: 4 },
+  ].map(({ draws, B, firstClass }): OpCase => {
+    // One row, tens, and more than are shuffled; drawn far into the sequence.
+    const counts = [1, 5, 99, 100, 131];
+    const starts = [0, ...counts.map((_, k) => counts.slice(0, k + 1).reduce((a, b) => a + b))];
+    const R = starts[counts.length];
+    return {
+      name: `random.batchByClass B=${B}, ${draws} a class`,
+      fill: {
+        state: { kind: 'values', values: [12345, 6, 700, 0] },
+        starts: { kind: 'values', values: starts },
+        order: { kind: 'values', values: Array.from({ length: R }, (_, i) => (i * 5) % R) },
+      },
+      record(r) {
+        const tables = {
+          order: r.external('order', 1, [R], 'u32'),
+          starts: r.external('starts', 1, [starts.length], 'u32'),
+        };
+        const into = r.external('index', draws * counts.length, [B], 'u32');
+        batchByClass(r, { state: state(r), ...tables }, { B, stream: 9, draws, firstClass }, { into });
+      },
+    };
+  }),
   { name: 'random.advance', fill: stateFill, record: (r: Recorder) => advance(r, { state: state(r) }) },
 ];
