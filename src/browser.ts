@@ -18,12 +18,13 @@ export type {
   EngineName,
   Executable,
   Numbers,
+  Peak,
   RunOptions,
   StepTimes,
   Tensor,
 } from './engine/device.js';
-export type { Peak } from './engine/profile.js';
-export type { DType, Program, ProgramBytes } from './engine/program.js';
+export type { Program, ProgramBytes } from './engine/program.js';
+export type { DType } from './engine/view.js';
 export { type Artefact, type ArtefactNotes, decodeArtefact, encodeArtefact } from './eval/artefact.js';
 export { baselineNames } from './eval/baselines/index.js';
 export type { NetworkAccuracy } from './eval/comparison.js';

@@ -40,6 +40,7 @@ export type {
   EngineName,
   Executable,
   Numbers,
+  Peak,
   RunOptions,
   StepTimes,
   Tensor,
@@ -51,8 +52,9 @@ export {
   type OpenDeviceOptions,
   openDevice,
 } from './engine/open.js';
-export type { Cost, KernelCost, Peak, Profile, ShapeCost } from './engine/profile.js';
-export type { DType, Program, ProgramBytes } from './engine/program.js';
+export type { Cost, KernelCost, Profile, ShapeCost } from './engine/profile.js';
+export type { Program, ProgramBytes } from './engine/program.js';
+export type { DType } from './engine/view.js';
 export { type AdapterReport, type Probe, probeAdapters } from './engine/webgpu/probe.js';
 export { type Artefact, type ArtefactNotes, decodeArtefact, encodeArtefact } from './eval/artefact.js';
 export { baselineNames } from './eval/baselines/index.js';

@@ -3,7 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { loadBinding } from '../src/engine/cpu/binding.js';
 import { CpuDevice, cpuInfo, openCpuDevice } from '../src/engine/cpu/device.js';
 import type { Device, Tensor } from '../src/engine/device.js';
-import type { OpCase } from '../src/engine/kernel.js';
+import type { OpCase } from '../src/engine/op.js';
 import * as adam from '../src/engine/ops/adam.js';
 import * as conv2d from '../src/engine/ops/conv2d.js';
 import * as elementwise from '../src/engine/ops/elementwise.js';

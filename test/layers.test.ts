@@ -3,7 +3,8 @@ import type { Device, EngineName, Numbers, Tensor } from '../src/engine/device.j
 import { openDevice } from '../src/engine/open.js';
 import * as crossentropy from '../src/engine/ops/crossentropy.js';
 import { add, multiply } from '../src/engine/ops/elementwise.js';
-import { elements, Recorder, type View } from '../src/engine/program.js';
+import { Recorder } from '../src/engine/program.js';
+import { elements, type View } from '../src/engine/view.js';
 import { gelu, leakyRelu, sigmoid, softplus, tanh } from '../src/layers/activation.js';
 import { avgPool } from '../src/layers/avg-pool.js';
 import { batchNorm } from '../src/layers/batch-norm.js';

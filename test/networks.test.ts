@@ -3,8 +3,9 @@ import type { Tensor } from '../src/engine/device.js';
 import { openDevice } from '../src/engine/open.js';
 import * as elementwise from '../src/engine/ops/elementwise.js';
 import * as random from '../src/engine/ops/random.js';
-import { Recorder, slice } from '../src/engine/program.js';
+import { Recorder } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
+import { slice } from '../src/engine/view.js';
 import {
   createNetwork,
   type NetworkOptions,

@@ -6,7 +6,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Tensor } from '../src/engine/device.js';
-import type { Kernel, OpCase } from '../src/engine/kernel.js';
+import type { Kernel } from '../src/engine/kernel.js';
+import type { OpCase } from '../src/engine/op.js';
 import { kernels, ops } from '../src/engine/ops/index.gen.js';
 import { type Program, Recorder } from '../src/engine/program.js';
 import { openDawnDevice } from '../src/engine/webgpu/dawn.js';

@@ -1,4 +1,4 @@
-import { precisions } from '../engine/open.js';
+import { precisions } from '../engine/precision.js';
 import { methods } from '../methods/index.js';
 import { networkNames } from '../networks/index.js';
 import { adamInnerRate, type DistillOptions, defaults, plainInnerRate } from '../runs/options.js';

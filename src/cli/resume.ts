@@ -1,4 +1,5 @@
-import { chooseDevice, type Precision } from '../engine/open.js';
+import { chooseDevice } from '../engine/open.js';
+import type { Precision } from '../engine/precision.js';
 import { isFinished, readRun, resumeFolder } from '../runs/folder-run.js';
 import { RunFolder } from '../runs/run-folder.js';
 import { LimbeckError } from '../util/errors.js';

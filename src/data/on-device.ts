@@ -1,6 +1,7 @@
 import type { Device, Tensor } from '../engine/device.js';
 import * as gather from '../engine/ops/gather.js';
-import type { DType, Recorder, View } from '../engine/program.js';
+import type { Recorder } from '../engine/program.js';
+import type { DType, View } from '../engine/view.js';
 import { LimbeckError } from '../util/errors.js';
 import { type Owned, owning } from '../util/owned.js';
 import type { Dataset, Split } from './dataset.js';

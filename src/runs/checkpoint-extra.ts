@@ -1,4 +1,4 @@
-import { precisions } from '../engine/open.js';
+import { precisions } from '../engine/precision.js';
 import { readingOf, StoredFields } from '../util/stored-fields.js';
 import type { ResolvedOptions } from './options.js';
 import type { RunConfig, RunRecord } from './record.js';
