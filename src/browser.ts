@@ -13,18 +13,9 @@ export { type ArrayDataset, type ArraySplit, datasetFromArrays } from './data/ar
 export type { Dataset, Split } from './data/dataset.js';
 export { type DigitsOptions, generateDigits } from './data/digits.js';
 export type { DistilledSet, LearnedSteps, MinibatchUse, StoredItems, Use } from './data/distilled-set.js';
-export type {
-  Device,
-  DeviceMemory,
-  EngineName,
-  Executable,
-  Numbers,
-  RunOptions,
-  StepTimes,
-  Tensor,
-} from './engine/device.js';
-export type { Peak } from './engine/profile.js';
-export type { DType, Program, ProgramBytes } from './engine/program.js';
+export type { Device, DeviceMemory, EngineName, Executable, Numbers, Peak, RunOptions, StepTimes, Tensor } from './engine/device.js';
+export type { Program, ProgramBytes } from './engine/program.js';
+export type { DType } from './engine/view.js';
 export { type Artefact, type ArtefactNotes, decodeArtefact, encodeArtefact } from './eval/artefact.js';
 export { baselineNames } from './eval/baselines/index.js';
 export type { BaselineAccuracy, NetworkAccuracy } from './eval/comparison.js';

@@ -35,25 +35,11 @@ export {
 } from './data/published.js';
 export { unwhiten, whiten } from './data/zca.js';
 export { type CpuInfo, type CpuOptions, cpuInfo } from './engine/cpu/device.js';
-export type {
-  Device,
-  DeviceMemory,
-  EngineName,
-  Executable,
-  Numbers,
-  RunOptions,
-  StepTimes,
-  Tensor,
-} from './engine/device.js';
-export {
-  type ChosenDevice,
-  chooseDevice,
-  type DeviceChoice,
-  type OpenDeviceOptions,
-  openDevice,
-} from './engine/open.js';
-export type { Cost, KernelCost, Peak, Profile, ShapeCost } from './engine/profile.js';
-export type { DType, Program, ProgramBytes } from './engine/program.js';
+export type { Device, DeviceMemory, EngineName, Executable, Numbers, Peak, RunOptions, StepTimes, Tensor } from './engine/device.js';
+export { type ChosenDevice, chooseDevice, type DeviceChoice, type OpenDeviceOptions, openDevice } from './engine/open.js';
+export type { Cost, KernelCost, Profile, ShapeCost } from './engine/profile.js';
+export type { Program, ProgramBytes } from './engine/program.js';
+export type { DType } from './engine/view.js';
 export { type AdapterReport, type Probe, probeAdapters } from './engine/webgpu/probe.js';
 export { type Artefact, type ArtefactNotes, decodeArtefact, encodeArtefact } from './eval/artefact.js';
 export { baselineNames } from './eval/baselines/index.js';

@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import * as limbeck from '../src/browser.js';
-import type { OpCase } from '../src/engine/kernel.js';
+import type { OpCase } from '../src/engine/op.js';
 import { ops } from '../src/engine/ops/index.gen.js';
 import { prepareCase } from './harness/cases.js';
 import { inChromium } from './harness/chromium.js';

@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Device, Executable, Tensor } from '../src/engine/device.js';
 import { openDevice } from '../src/engine/open.js';
-import * as elementwise from '../src/engine/ops/elementwise.js';
 import { type Program, Recorder } from '../src/engine/program.js';
+import * as elementwise from '../src/engine/ops/elementwise.js';
 
 /** counter += one, `length` elements, in `steps` steps of one program. */
 function counting(length: number, steps = 1): Program {

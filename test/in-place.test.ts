@@ -5,7 +5,8 @@ import { describeProgram } from '../src/engine/cpu/serialise.js';
 import { planStrips } from '../src/engine/cpu/strips.js';
 import * as elementwise from '../src/engine/ops/elementwise.js';
 import * as norm from '../src/engine/ops/norm.js';
-import { type Program, Recorder, type View } from '../src/engine/program.js';
+import { type Program, Recorder } from '../src/engine/program.js';
+import type { View } from '../src/engine/view.js';
 import { Stream } from '../src/util/random.js';
 
 const device = new CpuDevice({ threads: 2 });

@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Device, EngineName, Tensor } from '../src/engine/device.js';
 import { openDevice } from '../src/engine/open.js';
-import * as elementwise from '../src/engine/ops/elementwise.js';
 import { Recorder } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
+import * as elementwise from '../src/engine/ops/elementwise.js';
 import { createNetwork } from '../src/networks/index.js';
 import {
   type MetaGradientOptions,

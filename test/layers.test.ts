@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Device, EngineName, Numbers, Tensor } from '../src/engine/device.js';
 import { openDevice } from '../src/engine/open.js';
+import { Recorder } from '../src/engine/program.js';
+import { elements, type View } from '../src/engine/view.js';
 import * as crossentropy from '../src/engine/ops/crossentropy.js';
 import { add, multiply } from '../src/engine/ops/elementwise.js';
-import { elements, Recorder, type View } from '../src/engine/program.js';
 import { gelu, leakyRelu, sigmoid, softplus, tanh } from '../src/layers/activation.js';
 import { avgPool } from '../src/layers/avg-pool.js';
 import { batchNorm } from '../src/layers/batch-norm.js';

@@ -3,15 +3,15 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it, test } from 'vitest';
 import { openCpuDevice } from '../src/engine/cpu/device.js';
-import type { Device } from '../src/engine/device.js';
+import type { Device, Peak } from '../src/engine/device.js';
 import { loadWithTensors } from '../src/engine/load.js';
+import { betterOf, bytesMoved, type Cost, profileOf, together } from '../src/engine/profile.js';
+import { type Program, Recorder } from '../src/engine/program.js';
 import * as conv2d from '../src/engine/ops/conv2d.js';
 import * as elementwise from '../src/engine/ops/elementwise.js';
 import * as gather from '../src/engine/ops/gather.js';
 import * as linear from '../src/engine/ops/linear.js';
 import * as reduce from '../src/engine/ops/reduce.js';
-import { betterOf, bytesMoved, type Cost, type Peak, profileOf, together } from '../src/engine/profile.js';
-import { type Program, Recorder } from '../src/engine/program.js';
 import { Owned } from '../src/util/owned.js';
 import { root } from './harness/repository.js';
 

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { livesOf, planArena, planMemory, temporariesOf } from '../src/engine/memory.js';
+import { Recorder } from '../src/engine/program.js';
+import { ReferenceDevice } from '../src/engine/reference.js';
+import { reshape, type Slot, slice } from '../src/engine/view.js';
 import * as conv2d from '../src/engine/ops/conv2d.js';
 import * as elementwise from '../src/engine/ops/elementwise.js';
 import * as linear from '../src/engine/ops/linear.js';
 import * as optimizer from '../src/engine/ops/optimizer.js';
 import * as reduce from '../src/engine/ops/reduce.js';
-import { Recorder, reshape, type Slot, slice } from '../src/engine/program.js';
-import { ReferenceDevice } from '../src/engine/reference.js';
 import { createNetwork } from '../src/networks/index.js';
 import { recordMetaGradient } from '../src/train/calls/meta-gradient.js';
 
@@ -134,7 +135,7 @@ describe('memory', () => {
   }
 
   test('slots that live at the same time never overlap in an arena, which is as small as can be', () => {
-    const { offsetOf, bytes } = planArena(livesOf(temporariesOf(program)));
+    const { offsetOf, bytes } = planArena(livesOf(temporariesOf(program.steps)));
     const end = (slot: Slot) => offsetOf.get(slot)! + slot.length * 4;
     expectApart((a, b) => offsetOf.get(a)! < end(b) && offsetOf.get(b)! < end(a));
     for (const slot of slots) {
@@ -149,7 +150,7 @@ describe('memory', () => {
   });
 
   test('slots that live at the same time never share a block', () => {
-    const { blockOf, blocks, bytes } = planMemory(program);
+    const { blockOf, blocks, bytes } = planMemory(program.steps);
     expectApart((a, b) => blockOf.get(a) === blockOf.get(b));
     for (const slot of slots) expect(blocks[blockOf.get(slot)!]).toBeGreaterThanOrEqual(slot.length * 4);
     expect(bytes).toBe(blocks.reduce((sum, block) => sum + block, 0));

@@ -6,7 +6,8 @@ import * as conv2d from '../src/engine/ops/conv2d.js';
 import * as elementwise from '../src/engine/ops/elementwise.js';
 import * as reduce from '../src/engine/ops/reduce.js';
 import * as relu from '../src/engine/ops/relu.js';
-import { type Program, Recorder, slice } from '../src/engine/program.js';
+import { type Program, Recorder } from '../src/engine/program.js';
+import { slice } from '../src/engine/view.js';
 import { openDevice } from '../src/index.js';
 import { Stream } from '../src/util/random.js';
 

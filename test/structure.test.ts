@@ -28,6 +28,35 @@ const room = (file: string) => file.split('/').slice(1, -1)[0];
 /** The TypeScript file that a relative import means. */
 const target = (file: string, from: string) => posix.join(posix.dirname(file), from).replace(/\.js$/, '.ts');
 
+const localImports = (file: string) =>
+  importsOf(file).flatMap(({ from }) => (from.startsWith('.') ? [target(file, from)] : []));
+
+/** Groups of files that all reach each other, sorted: the strongly connected components of more than one file. */
+function circlesOf(imports: ReadonlyMap<string, readonly string[]>): string[][] {
+  const reached = (from: string): Set<string> => {
+    const seen = new Set<string>();
+    const open = [from];
+    for (let file = open.pop(); file; file = open.pop())
+      for (const to of imports.get(file) ?? [])
+        if (!seen.has(to)) {
+          seen.add(to);
+          open.push(to);
+        }
+    return seen;
+  };
+  const reach = new Map([...imports.keys()].map((file) => [file, reached(file)]));
+  const circles = new Set<string>();
+  for (const [file, to] of reach)
+    if (to.has(file))
+      circles.add(
+        [...to]
+          .filter((other) => reach.get(other)?.has(file))
+          .sort()
+          .join(' '),
+      );
+  return [...circles].sort().map((files) => files.split(' '));
+}
+
 describe('the folders of src', () => {
   it('are the ones the design names', () => {
     const folders = new Set(source.map(room).filter(Boolean));
@@ -40,13 +69,20 @@ describe('the folders of src', () => {
     const wrong = source
       .filter((file) => room(file))
       .flatMap((file) =>
-        importsOf(file)
-          .filter(({ from }) => from.startsWith('.'))
-          .map(({ from }) => target(file, from))
+        localImports(file)
           .filter((to) => !room(to) || rooms.indexOf(room(to)) > rooms.indexOf(room(file)))
           .map((to) => `${file} imports ${to}`),
       );
     expect(wrong).toEqual([]);
+  });
+
+  it('hold no circle of imports, those of types included', () => {
+    const imports = new Map(source.map((file) => [file, localImports(file)]));
+    const circles = circlesOf(imports).map((files) => files.join(', '));
+    expect(circles).toEqual([
+      'src/eval/comparison.ts, src/eval/evaluate.ts',
+      'src/eval/protocol.ts, src/eval/protocols.ts',
+    ]);
   });
 
   it('name modules that exist, with nothing beyond the dependencies of the package', () => {

@@ -8,8 +8,9 @@ import * as gather from '../src/engine/ops/gather.js';
 import * as optimizer from '../src/engine/ops/optimizer.js';
 import * as random from '../src/engine/ops/random.js';
 import * as reduce from '../src/engine/ops/reduce.js';
-import { Recorder, type View } from '../src/engine/program.js';
+import { Recorder } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
+import type { View } from '../src/engine/view.js';
 import { expectedSchedule, scheduleRates, stageStarts } from '../src/train/schedule.js';
 
 const device = new ReferenceDevice();

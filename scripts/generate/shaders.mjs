@@ -4,6 +4,17 @@
  * those of shaders/README.md; a file that does not follow them is an error here, not a wrong number later.
  */
 
+const part = /^\/\/ with: (\w+)$/m;
+
+/** A module as it is used: with the part of `shaders/with/` that it names behind it, so that its lines keep their numbers. */
+function joined({ name, code }, parts) {
+  const named = part.exec(code)?.[1];
+  if (!named) return { name, code };
+  const found = parts.find((other) => other.name === named);
+  if (!found) throw new Error(`shaders/${name}.wgsl: there is no shaders/with/${named}.wgsl`);
+  return { name, code: `${code}\n${found.code}` };
+}
+
 /** The source without comments, same length, so that positions stay true. */
 function withoutComments(code) {
   return code.replace(/\/\/[^\n]*/g, (text) => ' '.repeat(text.length));
@@ -128,9 +139,12 @@ export function parseShader({ name, code }) {
   return { overrides: Object.fromEntries(overrides), entries };
 }
 
-/** The text of `shaders.gen.ts`: the modules, and what stands in for parts of them on devices with more. */
-export function shaderModule(shaders, standIns) {
-  const modules = shaders.map((shader) => {
+/** The text of `shaders.gen.ts`: the modules with their parts, and what stands in for functions of them on devices with more. */
+export function shaderModule(shaders, parts) {
+  const named = new Set(shaders.flatMap(({ code }) => part.exec(code)?.[1] ?? []));
+  const standIns = parts.filter(({ name }) => !named.has(name));
+  const modules = shaders.map((file) => {
+    const shader = joined(file, parts);
     const { overrides, entries } = parseShader(shader);
     const entryTexts = entries.map(
       (e) => `      ${e.entry}: {
@@ -169,7 +183,7 @@ export interface ShaderEntry {
   readonly count: (s: Readonly<Record<string, number>>) => number;
 }
 
-/** One file of \`shaders/\`. */
+/** One file of \`shaders/\`, with the part that it names. */
 export interface Shader {
   /** Type of every override of the module. */
   readonly overrides: Readonly<Record<string, string>>;
@@ -181,7 +195,7 @@ export const shaders: Readonly<Record<string, Shader>> = {
 ${modules.join('\n')}
 };
 
-/** The files of \`shaders/with/\`. */
+/** The files of \`shaders/with/\` that stand in for functions of modules. */
 export const standIns = {
 ${standIns.map(({ name, code }) => `  ${name}: ${JSON.stringify(code)},`).join('\n')}
 };

@@ -1,4 +1,4 @@
-// Products of tiles by matrix units: stands in for what has the same names in tiled*.wgsl where a product is computed in
+// Products of tiles by matrix units: stands in for what has the same names in tiles.wgsl where a product is computed in
 // half precision. Factors become f16 on their way into workgroup memory; their products are added up in f32.
 //
 // There are UNIT_ROWS x UNIT_COLUMNS elements in a block of sums, which lies in the registers of a subgroup, and UNIT_TERMS terms
@@ -17,15 +17,6 @@ const UNIT_ROWS = 16u; // of the device
 const UNIT_COLUMNS = 16u; // of the device
 const UNIT_TERMS = 16u; // of the device
 
-override ROWS: u32; // blocks of 4 x 4 that a lane stores
-override COLUMNS: u32;
-override LX: u32; // lanes along a tile, and down
-override LY: u32;
-override SLICES: u32;
-override DEPTH: u32;
-override LANES: u32 = LX * LY * SLICES;
-override A_SLOTS: u32 = ROWS * LY;
-override B_SLOTS: u32 = COLUMNS * LX;
 override B_FIRST: u32 = DEPTH * (A_SLOTS + 2u);
 override DOWN: u32 = 4u * A_SLOTS / UNIT_ROWS; // blocks of the tile
 override BLOCKS: u32 = 16u * ROWS * COLUMNS * SUBGROUP / (UNIT_ROWS * UNIT_COLUMNS); // of a patch

@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import type { Precision } from '../engine/open.js';
+import type { Precision } from '../engine/precision.js';
 import type { DistillOptions } from '../methods/index.js';
 import { networkSpec } from '../networks/index.js';
 import { distillToFolder, RunFolder } from '../report/run-folder.js';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Precision } from '../engine/open.js';
+import type { Precision } from '../engine/precision.js';
 import { type Artefact, decodeArtefact } from '../eval/artefact.js';
 import { baselineNames, checkBaselines } from '../eval/baselines/index.js';
 import { evaluate, networksOf } from '../eval/evaluate.js';

@@ -1,4 +1,4 @@
-import { precisions } from '../engine/open.js';
+import { precisions } from '../engine/precision.js';
 import { defaultMethod, methods } from '../methods/index.js';
 import { commonOptions } from '../methods/options.js';
 import type { Option as TableOption } from '../util/option.js';

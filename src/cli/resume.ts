@@ -1,4 +1,5 @@
-import { chooseDevice, type Precision } from '../engine/open.js';
+import { chooseDevice } from '../engine/open.js';
+import type { Precision } from '../engine/precision.js';
 import { RunFolder, readRun, resumeFolder } from '../report/run-folder.js';
 import { isFinished } from '../runs/folder-run.js';
 import { LimbeckError } from '../util/errors.js';

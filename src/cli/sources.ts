@@ -3,13 +3,8 @@ import type { Dataset } from '../data/dataset.js';
 import type { DigitsOptions } from '../data/digits.js';
 import { type LoadOptions, loadDataset, type Reading } from '../data/load.js';
 import type { Device } from '../engine/device.js';
-import {
-  checkPrecision,
-  chooseDevice,
-  type DeviceChoice,
-  openDevice,
-  type Precision,
-} from '../engine/open.js';
+import { chooseDevice, type DeviceChoice, openDevice } from '../engine/open.js';
+import { checkPrecision, type Precision } from '../engine/precision.js';
 import type { EngineChoice } from '../runs/record.js';
 import { LimbeckError } from '../util/errors.js';
 import { count } from '../util/words.js';

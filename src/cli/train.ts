@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Precision } from '../engine/open.js';
+import type { Precision } from '../engine/precision.js';
 import { createNetwork, parseNetworkSpec } from '../networks/index.js';
 import { encodeNetworks } from '../runs/networks-file.js';
 import { accuracyText } from '../runs/record.js';

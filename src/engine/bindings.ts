@@ -1,6 +1,7 @@
 import { LimbeckError } from '../util/errors.js';
 import type { Tensor } from './device.js';
-import type { DType, Program, Slot } from './program.js';
+import type { Program } from './program.js';
+import type { DType, Slot } from './view.js';
 
 /** Resolves the external slots of a program to tensors; every engine checks with this one function. */
 export function bindExternals<T extends Tensor>(

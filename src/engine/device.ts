@@ -1,8 +1,17 @@
-import type { Peak } from './profile.js';
-import type { DType, Program, Step } from './program.js';
+import type { Program } from './program.js';
+import type { Step } from './step.js';
+import type { DType } from './view.js';
 
 /** Numbers as an engine holds them: f32 slots are Float64Array on `reference`, Float32Array on the others. */
 export type Numbers = Float32Array | Float64Array | Uint32Array | Uint8Array;
+
+/** What a processor can do at best, per second: by one thread, and by all of them. */
+export interface Peak {
+  /** Floating-point operations, multiply-adds in registers counted as two. */
+  readonly flops: readonly [number, number];
+  /** Bytes read from memory that no cache holds. */
+  readonly bytes: readonly [number, number];
+}
 
 /** The steps as the engine runs them, which may be others than the program's, and in another order. */
 export interface StepTimes {

@@ -1,5 +1,7 @@
-import { LimbeckError, shapeText } from '../util/errors.js';
-import { elements, type Recorder, type Sizes, type Step, type View } from './program.js';
+import type { Operands } from './view.js';
+
+/** The whole numbers that fix the geometry of a step: `P N C H W …`. */
+export type Sizes = Readonly<Record<string, number>>;
 
 /**
  * How a kernel uses an operand. `write` fills every element (or adds to it, when the step accumulates),
@@ -10,7 +12,7 @@ export type Access = 'read' | 'optional' | 'write' | 'update';
 /** The elements of one member of an operand, as the reference engine holds them. */
 export type Elements = Float64Array | Uint32Array | Uint8Array;
 
-/** Operands of a reference kernel: member index to its elements. */
+/** An operand of a reference kernel: member index to its elements. */
 export type Members = (member: number) => Elements;
 
 /**
@@ -61,8 +63,8 @@ export interface Kernel {
    */
   readonly kind: 'multilinear' | 'exact' | 'nonlinear';
   /** Terms added up per output element: what the rounding error grows with. */
-  reduction(sizes: Sizes, operands: Step['operands']): number;
-  flops(sizes: Sizes, operands: Step['operands']): number;
+  reduction(sizes: Sizes, operands: Operands): number;
+  flops(sizes: Sizes, operands: Operands): number;
   /** How many elements are touched of operands of which only some are: rows of a table. */
   parts?(sizes: Sizes): Readonly<Record<string, number>>;
   /** The definition, in float64: loops over `sizes.P` members itself. */
@@ -78,7 +80,7 @@ export interface Kernel {
  * Bilinear kernels take one pair of factors or two, the second pair under the same names with a 2: `y = x w + x2 w2`
  * is a product's tangent in one step. How many there are:
  */
-export const pairCount = ({ x2, yBar2 }: Step['operands']): number => (x2 || yBar2 ? 2 : 1);
+export const pairCount = ({ x2, yBar2 }: Operands): number => (x2 || yBar2 ? 2 : 1);
 
 /** The pairs of factors that are there, of member `p`. */
 export function pairsOf(
@@ -87,127 +89,3 @@ export function pairsOf(
 ): [Elements, Elements][] {
   return pairs.flatMap(([a, b]): [Elements, Elements][] => (a && b ? [[a(p), b(p)]] : []));
 }
-
-/** Members of the result of a kernel: the population of its inputs. Checks that they agree. */
-export function population(kernel: string, views: Readonly<Record<string, View | undefined>>): number {
-  let members = 1;
-  for (const [name, view] of Object.entries(views)) {
-    if (!view || view.members === 1) continue;
-    if (members !== 1 && view.members !== members)
-      throw new LimbeckError(
-        'ERR_SHAPE',
-        `${kernel}: ${name} has ${view.members} members, the others ${members}`,
-      );
-    members = view.members;
-  }
-  return members;
-}
-
-/** Throws a teaching error unless `view` has exactly `shape`. */
-export function expectShape(
-  kernel: string,
-  name: string,
-  view: View,
-  shape: readonly number[],
-  why: string,
-): void {
-  if (view.shape.length !== shape.length || view.shape.some((size, axis) => size !== shape[axis]))
-    throw new LimbeckError(
-      'ERR_SHAPE',
-      `${kernel}: ${name} is ${shapeText(view.shape)}, expected ${shapeText(shape)} ${why}`,
-    );
-}
-
-/** Throws unless the second pair of factors, where it is there, has the shapes of the first. */
-export function expectLike(
-  kernel: string,
-  first: Readonly<Record<string, View>>,
-  second: Readonly<Record<string, View | undefined>>,
-): void {
-  for (const [name, view] of Object.entries(second))
-    if (view) expectShape(kernel, `${name}2`, view, first[name].shape, `because ${name} has that shape`);
-}
-
-/** Throws unless `view` has `rank` axes, named in `axes` for the message. */
-export function expectRank(kernel: string, name: string, view: View, axes: string): void {
-  const rank = axes.split(' ').length;
-  if (view.shape.length !== rank)
-    throw new LimbeckError(
-      'ERR_SHAPE',
-      `${kernel}: ${name} is ${shapeText(view.shape)}, expected ${rank} axes (${axes})`,
-    );
-}
-
-/** Throws unless the whole population shares `view`: kernels read its first member only. */
-export function expectShared(kernel: string, name: string, view: View): void {
-  if (view.members !== 1)
-    throw new LimbeckError(
-      'ERR_SHAPE',
-      `${kernel}: ${name} has ${view.members} members, expected 1: the population shares it`,
-    );
-}
-
-/** Throws unless `view` has one tensor for each of `members`: kernels change them in place. */
-export function expectMembers(kernel: string, name: string, view: View, members: number): void {
-  if (view.members !== members)
-    throw new LimbeckError(
-      'ERR_SHAPE',
-      `${kernel}: ${name} has ${view.members} members, expected ${members}: it is changed in place`,
-    );
-}
-
-/** Throws unless the two views have the same number of elements per member. */
-export function expectSameLength(kernel: string, name: string, view: View, other: string, like: View): void {
-  if (elements(view.shape) !== elements(like.shape))
-    throw new LimbeckError(
-      'ERR_SHAPE',
-      `${kernel}: ${name} is ${shapeText(view.shape)}, expected as many elements as ${other} ${shapeText(like.shape)}`,
-    );
-}
-
-/** The destination of a step: `into` when given (adding to it if `accumulate`), else a new temporary. */
-export interface Into {
-  readonly into?: View;
-  readonly accumulate?: boolean;
-}
-
-export function destination(
-  r: Recorder,
-  kernel: string,
-  name: string,
-  members: number,
-  shape: readonly number[],
-  to: Into,
-  dtype: 'f32' | 'u32' = 'f32',
-): View {
-  if (!to.into) {
-    if (to.accumulate)
-      throw new LimbeckError('ERR_PROGRAM', `${kernel}: accumulate needs a destination to add to (into)`);
-    return r.temporary(name, members, shape, dtype);
-  }
-  expectShape(kernel, name, to.into, shape, '(the shape of the result)');
-  if (to.into.members !== members)
-    throw new LimbeckError(
-      'ERR_SHAPE',
-      `${kernel}: ${name} has ${to.into.members} members, the result has ${members}; sum a shared gradient with reduce.members`,
-    );
-  return to.into;
-}
-
-/** An example of a kernel at work: drives value tests, poisoned outputs, shader validation and the benchmark. */
-export interface OpCase {
-  readonly name: string;
-  /** Records one or more steps on external slots; those that are written are the results that are compared. */
-  record(r: Recorder): void;
-  /** How to fill external slots that may not be standard normal numbers, by name. */
-  readonly fill?: Readonly<Record<string, Fill>>;
-  /** Part of the benchmark: a shape people run. */
-  readonly bench?: boolean;
-}
-
-export type Fill =
-  | { readonly kind: 'below'; readonly limit: number } // whole numbers 0 .. limit - 1
-  | { readonly kind: 'positive' } // absolute values of standard normal numbers
-  | { readonly kind: 'sparse' } // standard normal numbers, of which three out of four are zero
-  | { readonly kind: 'simplex' } // rows of K numbers that add up to 1
-  | { readonly kind: 'values'; readonly values: readonly number[] };

@@ -1,5 +1,5 @@
 import { LimbeckError, shapeText } from '../util/errors.js';
-import { elements, type View } from './program.js';
+import { elements, type View } from './view.js';
 
 /** Other views of the population axis: the same elements, nothing is moved. */
 

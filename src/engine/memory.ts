@@ -1,4 +1,5 @@
-import { bytesOf, type Program, type Slot } from './program.js';
+import type { Step } from './step.js';
+import { type Slot, slotBytes } from './view.js';
 
 /** Something that needs memory from the first to the last moment that touches it, both included. */
 export interface Life<T> {
@@ -21,11 +22,9 @@ export function livesOf<T>(moments: readonly Iterable<readonly [of: T, bytes: nu
   return [...lives.values()];
 }
 
-export const slotBytes = ({ length, dtype }: Slot): number => length * bytesOf[dtype];
-
-/** The temporaries that each step of a program touches. */
-export const temporariesOf = (program: Program) =>
-  program.steps.map((step) =>
+/** The temporaries that each step touches. */
+export const temporariesOf = (steps: readonly Step[]) =>
+  steps.map((step) =>
     Object.values(step.operands).flatMap((view): [Slot, number][] =>
       view && !view.slot.external ? [[view.slot, slotBytes(view.slot)]] : [],
     ),
@@ -51,11 +50,11 @@ export interface MemoryPlan {
  * Puts temporaries whose lives do not overlap into the same block, largest first: within one step no operand shares a
  * buffer with another (WebGPU forbids reading and writing one buffer in one dispatch, even in disjoint ranges).
  */
-export function planMemory(program: Program): MemoryPlan {
+export function planMemory(steps: readonly Step[]): MemoryPlan {
   const blockOf = new Map<Slot, number>();
   const blocks: number[] = [];
   const tenants: Life<Slot>[][] = [];
-  for (const life of largestFirst(livesOf(temporariesOf(program)))) {
+  for (const life of largestFirst(livesOf(temporariesOf(steps)))) {
     let block = tenants.findIndex((others) => others.every((other) => apart(life, other)));
     if (block < 0) {
       block = blocks.length;

@@ -1,14 +1,11 @@
 import { LimbeckError } from '../util/errors.js';
 import { expectOptions } from '../util/expect.js';
 import type { Device, EngineName } from './device.js';
+import { checkPrecision, type Precision } from './precision.js';
 import { ReferenceDevice } from './reference.js';
 
 /** An engine by name, or `auto`: `webgpu` where there is a GPU, else `cpu`. */
 export type DeviceChoice = 'auto' | EngineName;
-
-export const precisions = ['single', 'half'] as const;
-/** Of products: `half` rounds their factors to f16. */
-export type Precision = (typeof precisions)[number];
 
 /** Options of the engines; each takes its own and leaves the others. */
 export interface OpenDeviceOptions {
@@ -55,21 +52,6 @@ export async function openDevice(
     );
   checkPrecision(choice, options.precision, `the device is ${choice}`);
   return openers[choice](options);
-}
-
-/** ERR_OPTION for a precision that there is not, or that the engine has not; `why` says why it is this engine. */
-export function checkPrecision(engine: DeviceChoice, precision: string | undefined, why: string): void {
-  if (precision === undefined) return;
-  if (!(precisions as readonly string[]).includes(precision))
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `precision ${JSON.stringify(precision)} is unknown; there are: ${precisions.join(', ')}`,
-    );
-  if (precision === 'half' && engine !== 'webgpu' && engine !== 'auto')
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `precision half is for a GPU with matrix units, and ${why}; take the device webgpu, or leave precision out`,
-    );
 }
 
 /** What `auto` means here. */

@@ -1,13 +1,6 @@
-import type { StepTimes } from './device.js';
-import { bytesOf, elements, type Step, type View } from './program.js';
-
-/** What a processor can do at best, per second: by one thread, and by all of them. */
-export interface Peak {
-  /** Floating-point operations, multiply-adds in registers counted as two. */
-  readonly flops: readonly [number, number];
-  /** Bytes read from memory that no cache holds. */
-  readonly bytes: readonly [number, number];
-}
+import type { Peak, StepTimes } from './device.js';
+import type { Step } from './step.js';
+import { bytesOf, elements, type View } from './view.js';
 
 /** The best of two measurements: what else the machine does only ever slows it down. */
 export function betterOf(a: Peak, b: Peak): Peak {

@@ -1,93 +1,12 @@
 import { LimbeckError, shapeText } from '../util/errors.js';
-import type { Kernel } from './kernel.js';
 import { planMemory } from './memory.js';
+import type { Step } from './step.js';
+import { type DType, elements, type Slot, slotBytes, type View } from './view.js';
 
 /**
- * A program is a list of steps over named slots, recorded once and run many times by any engine.
- *
- * Every tensor has a leading population axis: `members` networks, each with a tensor of `shape`. A view with
- * one member is shared by the whole population (its member stride is 0). Shapes are checked when a step is
- * recorded; a run checks nothing. Whatever changes between runs lives in a slot, never in a JavaScript number.
+ * A program is a list of steps over named slots, recorded once and run many times by any engine. Shapes are checked when a
+ * step is recorded; a run checks nothing. Whatever changes between runs lives in a slot, never in a JavaScript number.
  */
-
-/** Type of the elements of a slot or tensor. */
-export type DType = 'f32' | 'u32' | 'u8';
-
-/** Bytes of one element on the `cpu` and `webgpu` engines (the reference engine holds f32 slots in float64). */
-export const bytesOf: Record<DType, number> = { f32: 4, u32: 4, u8: 1 };
-
-/** A tensor that the steps of a program name. */
-export interface Slot {
-  readonly id: number;
-  readonly name: string;
-  readonly dtype: DType;
-  /** Elements in all members together. */
-  readonly length: number;
-  /** External slots are bound to tensors the caller owns; temporaries are planned by the engine. */
-  readonly external: boolean;
-}
-
-/** A contiguous piece of every member of a slot. */
-export interface View {
-  readonly slot: Slot;
-  /** First element of member 0. */
-  readonly offset: number;
-  readonly members: number;
-  /** Elements from one member to the next; 0 when shared. */
-  readonly stride: number;
-  /** Shape of one member. */
-  readonly shape: readonly number[];
-}
-
-export type Sizes = Readonly<Record<string, number>>;
-
-export interface Step {
-  readonly kernel: Kernel;
-  readonly operands: Readonly<Record<string, View | undefined>>;
-  /** Whole numbers that fix the geometry: `P N C H W …`. */
-  readonly sizes: Sizes;
-  /** Real numbers that never change between runs. */
-  readonly constants: Readonly<Record<string, number>>;
-  /** Whether the written operand is added to (`true`) or overwritten. */
-  readonly accumulate: boolean;
-}
-
-export function elements(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
-}
-
-/** Whether the parts of two views are the same pieces of memory, of one slot or of two alike. */
-export function sameParts(a: View, b: View): boolean {
-  return (
-    a.offset === b.offset &&
-    a.members === b.members &&
-    a.stride === b.stride &&
-    elements(a.shape) === elements(b.shape)
-  );
-}
-
-/** Whether two views are the same elements, whatever their shapes. */
-export const sameElements = (a: View, b: View): boolean => a.slot === b.slot && sameParts(a, b);
-
-/** A piece of `shape` starting `offset` elements into every member of `view`. */
-export function slice(view: View, offset: number, shape: readonly number[]): View {
-  if (offset < 0 || offset + elements(shape) > elements(view.shape))
-    throw new LimbeckError(
-      'ERR_PROGRAM',
-      `slice of ${view.slot.name}: ${shapeText(shape)} from element ${offset} does not fit in ${shapeText(view.shape)}`,
-    );
-  return { ...view, offset: view.offset + offset, shape };
-}
-
-/** The same elements under another shape. */
-export function reshape(view: View, shape: readonly number[]): View {
-  if (elements(shape) !== elements(view.shape))
-    throw new LimbeckError(
-      'ERR_SHAPE',
-      `reshape of ${view.slot.name}: ${shapeText(view.shape)} has ${elements(view.shape)} elements, ${shapeText(shape)} has ${elements(shape)}`,
-    );
-  return { ...view, shape };
-}
 
 /** What the slots of a program take. */
 export interface ProgramBytes {
@@ -123,8 +42,8 @@ export class Program {
   bytes(): ProgramBytes {
     const external = this.slots
       .filter((slot) => slot.external)
-      .reduce((sum, slot) => sum + slot.length * bytesOf[slot.dtype], 0);
-    const temporary = planMemory(this).bytes;
+      .reduce((sum, slot) => sum + slotBytes(slot), 0);
+    const temporary = planMemory(this.steps).bytes;
     return { external, temporary, total: external + temporary };
   }
 
@@ -219,7 +138,7 @@ export class Recorder {
   /** A tensor that lives inside one run; its memory is shared with others whose lives do not overlap. */
   temporary(name: string, members: number, shape: readonly number[], dtype: DType = 'f32'): View {
     const view = this.#slot(name, dtype, members, shape, false);
-    this.#temporaryBytes += view.slot.length * bytesOf[dtype];
+    this.#temporaryBytes += slotBytes(view.slot);
     return view;
   }
 

@@ -2,8 +2,10 @@ import { LimbeckError } from '../util/errors.js';
 import { bindExternals, checkLength, checkTimes, checkWrite, disposedError } from './bindings.js';
 import type { Device, Executable, RunOptions, Tensor } from './device.js';
 import type { Elements, Members } from './kernel.js';
-import { type DType, elements, type Program, type Slot, type Step } from './program.js';
+import type { Program } from './program.js';
+import type { Step } from './step.js';
 import { Turns } from './turns.js';
+import { type DType, elements, type Slot } from './view.js';
 
 /**
  * The definition of every program: float64 TypeScript, slow, bounds-checked, one array per slot and nothing

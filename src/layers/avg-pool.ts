@@ -1,5 +1,5 @@
 import * as avgpool2d from '../engine/ops/avgpool2d.js';
-import type { View } from '../engine/program.js';
+import type { View } from '../engine/view.js';
 import type { Layer } from './layer.js';
 
 /**

@@ -1,6 +1,6 @@
 import { add } from '../engine/ops/elementwise.js';
 import * as norm from '../engine/ops/norm.js';
-import { slice } from '../engine/program.js';
+import { slice } from '../engine/view.js';
 import { LimbeckError } from '../util/errors.js';
 import { normParameters, normPasses } from './group-norm.js';
 import type { Layer } from './layer.js';

@@ -1,5 +1,5 @@
 import * as random from '../engine/ops/random.js';
-import type { View } from '../engine/program.js';
+import type { View } from '../engine/view.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Layer } from './layer.js';
 

@@ -1,5 +1,5 @@
 import { type AvgPoolGeometry, backward, forward } from '../engine/ops/avgpool2d.js';
-import { reshape, type View } from '../engine/program.js';
+import { reshape, type View } from '../engine/view.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import type { Layer } from './layer.js';
 

@@ -1,6 +1,7 @@
 import * as bias from '../engine/ops/bias.js';
 import * as norm from '../engine/ops/norm.js';
-import { elements, type Recorder, slice, type View } from '../engine/program.js';
+import type { Recorder } from '../engine/program.js';
+import { elements, slice, type View } from '../engine/view.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import type { Layer, ParameterShape, Passes } from './layer.js';
 

@@ -1,4 +1,5 @@
-import type { Recorder, View } from '../engine/program.js';
+import type { Recorder } from '../engine/program.js';
+import type { View } from '../engine/view.js';
 
 /**
  * A layer is four hand-written passes, each a short recording of ops; nothing is differentiated automatically.

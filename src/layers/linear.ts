@@ -1,6 +1,6 @@
 import * as bias from '../engine/ops/bias.js';
 import * as linearOp from '../engine/ops/linear.js';
-import { elements, reshape } from '../engine/program.js';
+import { elements, reshape } from '../engine/view.js';
 import type { Layer } from './layer.js';
 
 /**

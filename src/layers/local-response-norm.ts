@@ -1,5 +1,5 @@
 import * as lrn from '../engine/ops/lrn.js';
-import type { View } from '../engine/program.js';
+import type { View } from '../engine/view.js';
 import type { Layer } from './layer.js';
 
 /**

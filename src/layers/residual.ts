@@ -1,5 +1,6 @@
 import * as elementwise from '../engine/ops/elementwise.js';
-import type { Recorder, View } from '../engine/program.js';
+import type { Recorder } from '../engine/program.js';
+import type { View } from '../engine/view.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import type { Layer, Passes } from './layer.js';
 import { sequence } from './sequence.js';

@@ -1,4 +1,4 @@
-import type { View } from '../engine/program.js';
+import type { View } from '../engine/view.js';
 import type { Layer, Mode, Passes } from './layer.js';
 
 /**

@@ -1,7 +1,7 @@
 import * as activation from '../engine/ops/activation.js';
 import * as random from '../engine/ops/random.js';
 import * as reduce from '../engine/ops/reduce.js';
-import { reshape } from '../engine/program.js';
+import { reshape } from '../engine/view.js';
 import { keeps } from '../train/hypergradient.js';
 import { drawNetworks, recordInitialise } from '../train/initialise.js';
 import { lossNames } from '../train/loss.js';

@@ -1,4 +1,5 @@
-import { elements, type Recorder, reshape, slice, type View } from '../engine/program.js';
+import type { Recorder } from '../engine/program.js';
+import { elements, reshape, slice, type View } from '../engine/view.js';
 import type { Layer, Mode, ParameterShape, RandomSource } from '../layers/layer.js';
 import { sequence } from '../layers/sequence.js';
 import { LimbeckError, shapeText } from '../util/errors.js';

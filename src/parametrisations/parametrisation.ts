@@ -1,4 +1,5 @@
-import type { Recorder, View } from '../engine/program.js';
+import type { Recorder } from '../engine/program.js';
+import type { View } from '../engine/view.js';
 import type { OptionTable, ValuesOf } from '../util/option.js';
 
 /**

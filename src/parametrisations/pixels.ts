@@ -1,4 +1,4 @@
-import { reshape } from '../engine/program.js';
+import { reshape } from '../engine/view.js';
 import type { Parametrisation } from './parametrisation.js';
 
 /** Items are stored as they are. */

@@ -1,5 +1,5 @@
 import { readingOf } from '../data/reading.js';
-import { precisions } from '../engine/open.js';
+import { precisions } from '../engine/precision.js';
 import { StoredFields } from '../util/stored-fields.js';
 import type { ResolvedOptions } from './options.js';
 import type { RunConfig, RunRecord } from './record.js';

@@ -1,7 +1,7 @@
 import type { Dataset } from '../data/dataset.js';
 import { SplitOnDevice } from '../data/on-device.js';
-import type { Device, Executable, StepTimes } from '../engine/device.js';
-import { betterOf, type Peak, type Profile, profileOf } from '../engine/profile.js';
+import type { Device, Executable, Peak, StepTimes } from '../engine/device.js';
+import { betterOf, type Profile, profileOf } from '../engine/profile.js';
 import type { DistillOptions } from '../methods/index.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDataset, expectDevice, expectOptions } from '../util/expect.js';

@@ -1,7 +1,8 @@
 import type { Whitening } from '../data/dataset.js';
 import type { Reading } from '../data/load.js';
 import type { EngineName } from '../engine/device.js';
-import type { DeviceChoice, Precision } from '../engine/open.js';
+import type { DeviceChoice } from '../engine/open.js';
+import type { Precision } from '../engine/precision.js';
 import type { BaselineAccuracy } from '../eval/comparison.js';
 import type { Evaluation } from '../eval/evaluate.js';
 import type { Accuracy } from '../eval/statistics.js';

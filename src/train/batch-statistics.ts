@@ -1,5 +1,6 @@
 import { add } from '../engine/ops/elementwise.js';
-import type { Recorder, View } from '../engine/program.js';
+import type { Recorder } from '../engine/program.js';
+import type { View } from '../engine/view.js';
 import type { Network } from '../networks/network.js';
 
 /**

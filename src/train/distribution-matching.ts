@@ -1,7 +1,8 @@
 import * as elementwise from '../engine/ops/elementwise.js';
 import * as linear from '../engine/ops/linear.js';
 import * as reduce from '../engine/ops/reduce.js';
-import { type Recorder, reshape, type View } from '../engine/program.js';
+import type { Recorder } from '../engine/program.js';
+import { reshape, type View } from '../engine/view.js';
 import { copyInto, type Groups, groupCount, inTurns } from './groups.js';
 
 export interface DistributionMatching extends Groups {

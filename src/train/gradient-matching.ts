@@ -1,7 +1,8 @@
 import * as elementwise from '../engine/ops/elementwise.js';
 import * as reduce from '../engine/ops/reduce.js';
 import * as rowcosine from '../engine/ops/rowcosine.js';
-import { elements, type Recorder, slice, type View } from '../engine/program.js';
+import type { Recorder } from '../engine/program.js';
+import { elements, slice, type View } from '../engine/view.js';
 import type { Network } from '../networks/network.js';
 import { copyInto, type Groups, groupCount, inTurns } from './groups.js';
 import { type LossName, lossOf } from './loss.js';

@@ -1,6 +1,7 @@
 import * as elementwise from '../engine/ops/elementwise.js';
 import * as random from '../engine/ops/random.js';
-import { elements, type Recorder, slice, type View } from '../engine/program.js';
+import type { Recorder } from '../engine/program.js';
+import { elements, slice, type View } from '../engine/view.js';
 import type { RandomSource } from '../layers/layer.js';
 import type { Network, NetworkPasses } from '../networks/network.js';
 import { LimbeckError, shapeText } from '../util/errors.js';

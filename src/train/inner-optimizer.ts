@@ -3,7 +3,8 @@ import * as elementwise from '../engine/ops/elementwise.js';
 import * as momentum from '../engine/ops/momentum.js';
 import * as optimizer from '../engine/ops/optimizer.js';
 import * as reduce from '../engine/ops/reduce.js';
-import { elements, type Recorder, type View } from '../engine/program.js';
+import type { Recorder } from '../engine/program.js';
+import { elements, type View } from '../engine/view.js';
 import { type OptimizerOptions, resolveOptimizer } from './training.js';
 
 /**

@@ -1,7 +1,8 @@
 import * as binarycrossentropy from '../engine/ops/binarycrossentropy.js';
 import * as crossentropy from '../engine/ops/crossentropy.js';
 import * as squarederror from '../engine/ops/squarederror.js';
-import type { Recorder, View } from '../engine/program.js';
+import type { Recorder } from '../engine/program.js';
+import type { View } from '../engine/view.js';
 import { LimbeckError } from '../util/errors.js';
 
 /** A loss of logits z `[N, K]` and labels y `[N, K]`; every constant `scale` is the cotangent of each sample's loss. */

@@ -1,5 +1,6 @@
 import * as reduce from '../engine/ops/reduce.js';
-import type { Recorder, View } from '../engine/program.js';
+import type { Recorder } from '../engine/program.js';
+import type { View } from '../engine/view.js';
 import { type HypergradientResults, type Keep, keptPasses, recordHypergradient } from './hypergradient.js';
 import { type InnerLoop, recordInnerLoop } from './inner-loop.js';
 import { type LossName, lossOf } from './loss.js';

@@ -1,7 +1,8 @@
 import type { Device, Numbers, Tensor } from '../../src/engine/device.js';
-import type { Fill, OpCase } from '../../src/engine/kernel.js';
-import { type Program, Recorder, type Slot, type View } from '../../src/engine/program.js';
+import type { Fill, OpCase } from '../../src/engine/op.js';
+import { type Program, Recorder } from '../../src/engine/program.js';
 import { ReferenceDevice } from '../../src/engine/reference.js';
+import type { Slot, View } from '../../src/engine/view.js';
 import { Stream } from '../../src/util/random.js';
 import { eps32, expectClose } from './close.js';
 

@@ -1,4 +1,4 @@
-import type { OpCase } from '../../src/engine/kernel.js';
+import type { OpCase } from '../../src/engine/op.js';
 import { ops } from '../../src/engine/ops/index.gen.js';
 
 /** What random numbers do not meet: ties, NaN, labels that do not add up to one, large logits, wide borders. */

@@ -2,9 +2,10 @@
  * Cases of several steps that the WebGPU engine makes one of: a kernel and a rectifier, or its mask; gradients of weights and of
  * the bias behind them.
  */
-import type { OpCase } from '../../src/engine/kernel.js';
+import type { OpCase } from '../../src/engine/op.js';
+import { type Program, Recorder } from '../../src/engine/program.js';
+import { elements, type View } from '../../src/engine/view.js';
 import { ops } from '../../src/engine/ops/index.gen.js';
-import { elements, type Program, Recorder, type View } from '../../src/engine/program.js';
 import { type Rectification, rectifiable, rectifications } from '../../src/engine/webgpu/ops/rectified.js';
 import { corners } from './corners.js';
 

@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs';
-import type { Kernel, OpCase } from '../../src/engine/kernel.js';
+import type { Kernel } from '../../src/engine/kernel.js';
+import type { OpCase } from '../../src/engine/op.js';
 import { corners } from './corners.js';
 
 type Op = Record<string, unknown>;

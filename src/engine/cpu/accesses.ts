@@ -1,5 +1,6 @@
 import type { Cut } from '../kernel.js';
-import { elements, type Slot, type Step, sameParts, type View } from '../program.js';
+import type { Step } from '../step.js';
+import { elements, type Slot, sameParts, type View } from '../view.js';
 
 /** Along what steps are cut: the images of a batch, or its planes, the channels of all images. */
 export type Axis = 'images' | 'planes';

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LimbeckError } from '../../util/errors.js';
-import type { Peak } from '../profile.js';
+import type { Peak } from '../device.js';
 
 /** What the addon (native/addon.cc) exports. Errors it throws carry a `code` of LimbeckError. */
 export interface Binding {

@@ -3,10 +3,11 @@ import { breathe } from '../../util/breathe.js';
 import { LimbeckError } from '../../util/errors.js';
 import { shown } from '../../util/expect.js';
 import { bindExternals, checkLength, checkTimes, checkWrite, disposedError } from '../bindings.js';
-import type { Device, Executable, Numbers, RunOptions, StepTimes, Tensor } from '../device.js';
-import type { Peak } from '../profile.js';
-import { bytesOf, type DType, type Program, type Slot, type Step } from '../program.js';
+import type { Device, Executable, Numbers, Peak, RunOptions, StepTimes, Tensor } from '../device.js';
+import type { Program } from '../program.js';
+import type { Step } from '../step.js';
 import { Turns } from '../turns.js';
+import { bytesOf, type DType, type Slot } from '../view.js';
 import {
   type Binding,
   loadBinding,

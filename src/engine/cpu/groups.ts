@@ -1,4 +1,6 @@
-import { bytesOf, elements, type Program, type Step, type View } from '../program.js';
+import type { Program } from '../program.js';
+import type { Step } from '../step.js';
+import { bytesOf, elements, type View } from '../view.js';
 import { type Access, type Axis, accessesOf, inAnyOrder, partsAgree, partsOf, Touched } from './accesses.js';
 
 /**

@@ -1,4 +1,5 @@
-import { type Slot, type Step, sameParts, type View } from '../program.js';
+import type { Step } from '../step.js';
+import { type Slot, sameParts, type View } from '../view.js';
 import { type Access, accessesOf } from './accesses.js';
 import type { PlannedUnit } from './strips.js';
 

@@ -1,6 +1,7 @@
 import { LimbeckError } from '../../util/errors.js';
-import { livesOf, planArena, slotBytes } from '../memory.js';
-import { bytesOf, elements, type Slot, type Step, type View } from '../program.js';
+import { livesOf, planArena } from '../memory.js';
+import type { Step } from '../step.js';
+import { bytesOf, elements, type Slot, slotBytes, type View } from '../view.js';
 import { accessesOf } from './accesses.js';
 import type {
   GroupDescription,

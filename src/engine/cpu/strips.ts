@@ -1,5 +1,7 @@
 import { type Life, livesOf, planArena } from '../memory.js';
-import { elements, type Program, type Slot, type Step, type View } from '../program.js';
+import type { Program } from '../program.js';
+import type { Step } from '../step.js';
+import { elements, type Slot, type View } from '../view.js';
 import { type Axis, accessesOf, partsOf } from './accesses.js';
 import type { StripSizes } from './binding.js';
 import { bytesOfView, groupSteps, leastStripsOf, stripBytes, type Unit } from './groups.js';

@@ -1,13 +1,7 @@
-import {
-  destination,
-  expectRank,
-  expectSameLength,
-  type Into,
-  type Kernel,
-  type OpCase,
-  population,
-} from '../kernel.js';
-import type { Recorder, View } from '../program.js';
+import type { Kernel } from '../kernel.js';
+import { destination, expectRank, expectSameLength, type Into, type OpCase, population } from '../op.js';
+import type { Recorder } from '../program.js';
+import type { View } from '../view.js';
 
 /**
  * How many samples are right: those whose largest logit is where the largest label is (the first one on a tie).

@@ -1,6 +1,8 @@
 import { erfc } from '../../util/erfc.js';
-import { destination, expectSameLength, type Into, type Kernel, type OpCase, population } from '../kernel.js';
-import { elements, type Recorder, type View } from '../program.js';
+import type { Kernel } from '../kernel.js';
+import { destination, expectSameLength, type Into, type OpCase, population } from '../op.js';
+import type { Recorder } from '../program.js';
+import { elements, type View } from '../view.js';
 
 /**
  * Pointwise functions `y = f(x)` from a table of curves, with the two derivatives that the other passes need:

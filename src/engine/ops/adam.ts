@@ -1,13 +1,7 @@
-import {
-  destination,
-  expectMembers,
-  expectSameLength,
-  expectShape,
-  type Kernel,
-  type OpCase,
-  population,
-} from '../kernel.js';
-import { elements, type Recorder, type View } from '../program.js';
+import type { Kernel } from '../kernel.js';
+import { destination, expectMembers, expectSameLength, expectShape, type OpCase, population } from '../op.js';
+import type { Recorder } from '../program.js';
+import { elements, type View } from '../view.js';
 
 /**
  * Adam as an inner optimiser (Kingma & Ba 2015, algorithm 1; `decoupled`: Loshchilov & Hutter 2019) and its exact

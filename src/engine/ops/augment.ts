@@ -1,13 +1,7 @@
-import {
-  destination,
-  type Elements,
-  expectRank,
-  expectShape,
-  type Kernel,
-  type OpCase,
-  population,
-} from '../kernel.js';
-import type { Recorder, Sizes, View } from '../program.js';
+import type { Elements, Kernel, Sizes } from '../kernel.js';
+import { destination, expectRank, expectShape, type OpCase, population } from '../op.js';
+import type { Recorder } from '../program.js';
+import type { View } from '../view.js';
 
 /**
  * Differentiable siamese augmentation (DSA, Zhao & Bilen 2021): one randomly chosen operation per image. For a fixed

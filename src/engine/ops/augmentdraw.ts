@@ -1,7 +1,9 @@
 import { LimbeckError } from '../../util/errors.js';
 import { threefry4x32, uniform } from '../../util/random.js';
-import { destination, expectShape, expectShared, type Kernel, type OpCase } from '../kernel.js';
-import type { Recorder, Sizes, View } from '../program.js';
+import type { Kernel, Sizes } from '../kernel.js';
+import { destination, expectShape, expectShared, type OpCase } from '../op.js';
+import type { Recorder } from '../program.js';
+import type { View } from '../view.js';
 import { backward, COLOUR, COLUMNS, CUTOUT, forward, WARP } from './augment.js';
 
 /**

@@ -1,5 +1,7 @@
-import { destination, type Into, type Kernel, type OpCase } from '../kernel.js';
-import { elements, type Recorder, type View } from '../program.js';
+import type { Kernel } from '../kernel.js';
+import { destination, type Into, type OpCase } from '../op.js';
+import type { Recorder } from '../program.js';
+import { elements, type View } from '../view.js';
 
 /**
  * Gradient of a bias: `bBar[c] = sum over n and s of yBar[n,c,s]`, where `s` runs over the map (one element after

@@ -1,16 +1,9 @@
 import { LimbeckError, shapeText } from '../../util/errors.js';
-import {
-  destination,
-  expectLike,
-  expectShape,
-  type Into,
-  type Kernel,
-  type OpCase,
-  pairCount,
-  pairsOf,
-  population,
-} from '../kernel.js';
-import type { Recorder, Sizes, Step, View } from '../program.js';
+import { type Kernel, pairCount, pairsOf, type Sizes } from '../kernel.js';
+import { destination, expectLike, expectShape, type Into, type OpCase, population } from '../op.js';
+import type { Recorder } from '../program.js';
+import type { Step } from '../step.js';
+import type { View } from '../view.js';
 
 /**
  * Two-dimensional convolution (cross-correlation, as every framework means it).

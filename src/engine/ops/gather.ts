@@ -1,14 +1,8 @@
 import { LimbeckError } from '../../util/errors.js';
-import {
-  destination,
-  expectRank,
-  expectShape,
-  type Into,
-  type Kernel,
-  type OpCase,
-  population,
-} from '../kernel.js';
-import { elements, type Recorder, type View } from '../program.js';
+import type { Kernel } from '../kernel.js';
+import { destination, expectRank, expectShape, type Into, type OpCase, population } from '../op.js';
+import type { Recorder } from '../program.js';
+import { elements, type View } from '../view.js';
 
 /**
  * Batches from a data set that lives on the engine. `index[b]` chooses rows; an index past the end takes the last

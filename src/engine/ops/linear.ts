@@ -1,17 +1,17 @@
 import { shapeText } from '../../util/errors.js';
+import { type Kernel, pairCount, pairsOf, type Sizes } from '../kernel.js';
 import {
   destination,
   expectLike,
   expectRank,
   expectShape,
   type Into,
-  type Kernel,
   type OpCase,
-  pairCount,
-  pairsOf,
   population,
-} from '../kernel.js';
-import type { Recorder, Sizes, Step, View } from '../program.js';
+} from '../op.js';
+import type { Recorder } from '../program.js';
+import type { Step } from '../step.js';
+import type { View } from '../view.js';
 
 /**
  * Fully connected layer: `y[n,o] = b[o] + sum over i of x[n,i] * w[o,i]`.

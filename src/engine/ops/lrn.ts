@@ -1,14 +1,8 @@
 import { LimbeckError } from '../../util/errors.js';
-import {
-  destination,
-  expectRank,
-  expectSameLength,
-  type Into,
-  type Kernel,
-  type OpCase,
-  population,
-} from '../kernel.js';
-import { elements, type Recorder, type Sizes, type View } from '../program.js';
+import type { Kernel, Sizes } from '../kernel.js';
+import { destination, expectRank, expectSameLength, type Into, type OpCase, population } from '../op.js';
+import type { Recorder } from '../program.js';
+import { elements, type View } from '../view.js';
 
 /**
  * Local response normalisation over channels (Krizhevsky et al. 2012, section 3.3, with PyTorch's window and its

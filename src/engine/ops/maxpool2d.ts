@@ -1,14 +1,8 @@
 import { LimbeckError } from '../../util/errors.js';
-import {
-  destination,
-  expectRank,
-  expectShape,
-  type Into,
-  type Kernel,
-  type OpCase,
-  population,
-} from '../kernel.js';
-import type { Recorder, Sizes, View } from '../program.js';
+import type { Kernel, Sizes } from '../kernel.js';
+import { destination, expectRank, expectShape, type Into, type OpCase, population } from '../op.js';
+import type { Recorder } from '../program.js';
+import type { View } from '../view.js';
 import { outputSize } from './conv2d.js';
 
 export { outputSize };

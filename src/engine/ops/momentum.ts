@@ -1,14 +1,15 @@
+import type { Kernel } from '../kernel.js';
 import {
   destination,
   expectMembers,
   expectSameLength,
   expectShape,
   type Into,
-  type Kernel,
   type OpCase,
   population,
-} from '../kernel.js';
-import { elements, type Recorder, type View } from '../program.js';
+} from '../op.js';
+import type { Recorder } from '../program.js';
+import { elements, type View } from '../view.js';
 
 /**
  * SGD with momentum, as PyTorch does it (no dampening), and its exact adjoint; the velocity u is zero before the

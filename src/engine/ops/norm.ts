@@ -1,14 +1,8 @@
 import { LimbeckError } from '../../util/errors.js';
-import {
-  destination,
-  expectRank,
-  expectSameLength,
-  expectShape,
-  type Kernel,
-  type OpCase,
-  population,
-} from '../kernel.js';
-import { elements, type Recorder, type Sizes, type View } from '../program.js';
+import type { Kernel, Sizes } from '../kernel.js';
+import { destination, expectRank, expectSameLength, expectShape, type OpCase, population } from '../op.js';
+import type { Recorder } from '../program.js';
+import { elements, type View } from '../view.js';
 
 /**
  * Group norm (Wu and He 2018; instance and layer norm are its extremes) and batch norm (Ioffe and Szegedy 2015) are one op: what

@@ -1,4 +1,5 @@
 import { LimbeckError } from '../../util/errors.js';
+import type { Kernel } from '../kernel.js';
 import {
   destination,
   expectMembers,
@@ -6,11 +7,11 @@ import {
   expectShape,
   expectShared,
   type Into,
-  type Kernel,
   type OpCase,
   population,
-} from '../kernel.js';
-import { elements, type Recorder, type View } from '../program.js';
+} from '../op.js';
+import type { Recorder } from '../program.js';
+import { elements, type View } from '../view.js';
 
 /**
  * Optimiser steps, and what the adjoints of all inner optimisers share (momentum.ts and adam.ts hold the others).

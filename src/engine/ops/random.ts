@@ -1,15 +1,9 @@
 import { LimbeckError } from '../../util/errors.js';
 import { keyedPermutation, normalPair, threefry4x32, uniform } from '../../util/random.js';
-import {
-  destination,
-  expectRank,
-  expectShape,
-  expectShared,
-  type Into,
-  type Kernel,
-  type OpCase,
-} from '../kernel.js';
-import { elements, type Recorder, type View } from '../program.js';
+import type { Kernel } from '../kernel.js';
+import { destination, expectRank, expectShape, expectShared, type Into, type OpCase } from '../op.js';
+import type { Recorder } from '../program.js';
+import { elements, type View } from '../view.js';
 
 /**
  * Counter-based random numbers: a draw is addressed, never consumed, so that it can be replayed anywhere.

@@ -1,14 +1,15 @@
+import type { Kernel } from '../kernel.js';
 import {
   destination,
   expectSameLength,
   expectShape,
   expectShared,
   type Into,
-  type Kernel,
   type OpCase,
   population,
-} from '../kernel.js';
-import { elements, type Recorder, type View } from '../program.js';
+} from '../op.js';
+import type { Recorder } from '../program.js';
+import { elements, type View } from '../view.js';
 
 /** Sums, always in a fixed order, so that the same program gives the same bits. */
 const sizes = ['P', 'M'] as const;

@@ -1,5 +1,7 @@
-import { destination, expectSameLength, type Into, type Kernel, type OpCase, population } from '../kernel.js';
-import { elements, type Recorder, type View } from '../program.js';
+import type { Kernel } from '../kernel.js';
+import { destination, expectSameLength, type Into, type OpCase, population } from '../op.js';
+import type { Recorder } from '../program.js';
+import { elements, type View } from '../view.js';
 
 /**
  * Rectifier: `y = max(x, 0)`. All its other passes multiply by the same mask, which y itself holds:

@@ -1,13 +1,7 @@
-import {
-  destination,
-  expectRank,
-  expectShape,
-  type Fill,
-  type Kernel,
-  type OpCase,
-  population,
-} from '../kernel.js';
-import type { Recorder, View } from '../program.js';
+import type { Kernel } from '../kernel.js';
+import { destination, expectRank, expectShape, type Fill, type OpCase, population } from '../op.js';
+import type { Recorder } from '../program.js';
+import type { View } from '../view.js';
 
 /**
  * How far rows point from the rows of a target, and the gradient of that. For a row x and its target t, with

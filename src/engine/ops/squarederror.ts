@@ -1,13 +1,7 @@
-import {
-  destination,
-  expectRank,
-  expectSameLength,
-  type Into,
-  type Kernel,
-  type OpCase,
-  population,
-} from '../kernel.js';
-import type { Recorder, View } from '../program.js';
+import type { Kernel } from '../kernel.js';
+import { destination, expectRank, expectSameLength, type Into, type OpCase, population } from '../op.js';
+import type { Recorder } from '../program.js';
+import type { View } from '../view.js';
 
 /**
  * Squared error of the logits, the mean over batch and classes as PyTorch's MSELoss takes it:

@@ -1,5 +1,5 @@
 import { LimbeckError } from '../../util/errors.js';
-import type { Precision } from '../open.js';
+import type { Precision } from '../precision.js';
 
 /** What a device can do that not every WebGPU device can. */
 export interface Abilities {

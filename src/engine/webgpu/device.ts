@@ -1,16 +1,14 @@
 import { LimbeckError } from '../../util/errors.js';
 import { checkLength } from '../bindings.js';
 import type { Device, Executable, Tensor } from '../device.js';
-import type { Precision } from '../open.js';
-import type { DType, Program } from '../program.js';
-import { Turns } from '../turns.js';
+import type { Precision } from '../precision.js';
+import type { Program } from '../program.js';
+import type { DType } from '../view.js';
 import { type Abilities, abilitiesOf, plain } from './abilities.js';
-import { createBuffers, Reader } from './buffers.js';
+import { createBuffers } from './buffers.js';
 import { softwareNames, usage, wantedLimits } from './constants.js';
-import { Health } from './health.js';
-import { Pace } from './pace.js';
-import { Pipelines } from './pipelines.js';
-import { loadProgram, type WebgpuExecutable } from './program.js';
+import { loadProgram } from './program.js';
+import { DeviceQueue } from './queue.js';
 import { paddedBytes, WebgpuTensor } from './tensor.js';
 
 export interface GpuOptions {
@@ -71,63 +69,23 @@ export async function openWebgpuDevice(gpu: GPU, options: GpuOptions = {}): Prom
   return new WebgpuDevice(gpu, raw, `webgpu (${words.join(', ')})`, software, abilities);
 }
 
-/** One WebGPU device. Work is handed to its queue in the order it was asked for. */
-export class WebgpuDevice implements Device {
+/** One WebGPU device. */
+export class WebgpuDevice extends DeviceQueue implements Device {
   readonly engine = 'webgpu';
-  readonly tensors = new Set<WebgpuTensor>();
-  readonly executables = new Set<WebgpuExecutable>();
-  readonly pipelines: Pipelines;
-  readonly pace = new Pace();
-  readonly reader: Reader;
-  readonly #health: Health;
-  readonly #turns = new Turns();
 
   constructor(
-    /** Kept for as long as the device: Dawn crashes when it is collected first. */
-    readonly gpu: GPU,
-    readonly raw: GPUDevice,
+    gpu: GPU,
+    raw: GPUDevice,
     readonly description: string,
     software: boolean,
     abilities: Abilities = plain,
   ) {
-    this.#health = new Health(raw);
-    this.pipelines = new Pipelines(raw, software, abilities);
-    this.reader = new Reader(raw);
-  }
-
-  /** Does something when everything asked for earlier has been handed to the queue; fails when the device has. */
-  inTurn<T>(action: () => T | Promise<T>): Promise<T> {
-    return this.#turns.take(() => {
-      this.#health.check();
-      return action();
-    });
-  }
-
-  /** Does something in its turn whatever became of the device: giving memory back. */
-  afterwards(action: () => void): void {
-    void this.#turns.take(action);
-  }
-
-  /** Throws when the device is lost, failed or disposed. */
-  check(): void {
-    this.#health.check();
-  }
-
-  /** Waits for something of the device. After a loss promises may even resolve, so it is checked either way. */
-  async guard<T>(waiting: Promise<T>): Promise<T> {
-    // Nobody waits for it when the check throws, and then its own failure is no news.
-    waiting.catch(() => {});
-    this.#health.check();
-    try {
-      return await waiting;
-    } finally {
-      this.#health.check();
-    }
+    super(gpu, raw, software, abilities);
   }
 
   async tensor(dtype: DType, length: number, values?: ArrayLike<number>): Promise<Tensor> {
     checkLength(dtype, length);
-    this.#health.check();
+    this.check();
     const label = `tensor of ${length} ${dtype}`;
     const size = paddedBytes(dtype, length);
     const [buffer] = await this.guard(
@@ -145,7 +103,7 @@ export class WebgpuDevice implements Device {
   }
 
   async load(program: Program, bindings: Readonly<Record<string, Tensor>>): Promise<Executable> {
-    this.#health.check();
+    this.check();
     return loadProgram(this, program, bindings);
   }
 
@@ -154,13 +112,6 @@ export class WebgpuDevice implements Device {
     for (const { bytes: own } of this.tensors) bytes += own;
     for (const { bytes: own } of this.executables) bytes += own;
     return { tensors: this.tensors.size, executables: this.executables.size, bytes };
-  }
-
-  async dispose(): Promise<void> {
-    for (const executable of [...this.executables]) executable.dispose();
-    for (const tensor of [...this.tensors]) tensor.dispose();
-    this.#health.dispose();
-    this.raw.destroy();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,6 @@
 import { LimbeckError } from '../../util/errors.js';
-import type { Access, Kernel } from '../kernel.js';
-import type { Sizes, Step } from '../program.js';
+import type { Access, Kernel, Sizes } from '../kernel.js';
+import type { Step } from '../step.js';
 import { type Abilities, plain } from './abilities.js';
 import { computeStage } from './constants.js';
 import { scoped } from './health.js';

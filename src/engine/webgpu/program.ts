@@ -3,16 +3,18 @@ import { bindExternals, checkTimes, disposedError } from '../bindings.js';
 import type { Executable, RunOptions, Tensor } from '../device.js';
 import { type MemoryPlan, planMemory } from '../memory.js';
 import { bytesMoved } from '../profile.js';
-import { bytesOf, elements, type Program, type Slot, type Step, type View } from '../program.js';
+import type { Program } from '../program.js';
+import type { Step } from '../step.js';
+import { bytesOf, elements, type Slot, type View } from '../view.js';
 import { createBuffers } from './buffers.js';
 import { usage } from './constants.js';
-import type { WebgpuDevice } from './device.js';
 import { scoped } from './health.js';
 import type { Sums } from './pace.js';
 import { biased } from './passes/biased.js';
 import { rectified } from './passes/rectified.js';
 import { tiled } from './passes/tiled.js';
 import { gridOf, placesOf } from './pipelines.js';
+import type { DeviceQueue } from './queue.js';
 import { WebgpuTensor } from './tensor.js';
 import { tilingOf } from './tiles.js';
 
@@ -140,7 +142,7 @@ function largestIn({ blockOf }: MemoryPlan, block: number): string {
 
 /** Plans memory, compiles what is new, binds: everything a run needs. */
 export async function loadProgram(
-  device: WebgpuDevice,
+  device: DeviceQueue,
   recorded: Program,
   bindings: Readonly<Record<string, Tensor>>,
 ): Promise<WebgpuExecutable> {
@@ -160,7 +162,7 @@ export async function loadProgram(
     (slot) => bound.get(slot)?.buffer ?? slot,
   );
   for (const tensor of bound.values()) tensor.checkAlive(program.name);
-  const plan = planMemory(program);
+  const plan = planMemory(program.steps);
   const blocks = await device.guard(
     createBuffers(raw, `memory of program ${program.name}`, [
       ...plan.blocks.map((size, block) => ({
@@ -220,7 +222,7 @@ export class WebgpuExecutable implements Executable {
   readonly #work: Sums;
 
   constructor(
-    readonly device: WebgpuDevice,
+    readonly device: DeviceQueue,
     readonly program: Program,
     tensors: readonly WebgpuTensor[],
     blocks: readonly GPUBuffer[],

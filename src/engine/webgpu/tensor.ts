@@ -1,7 +1,7 @@
 import { checkWrite, disposedError } from '../bindings.js';
 import type { Numbers, Tensor } from '../device.js';
-import { bytesOf, type DType } from '../program.js';
-import type { WebgpuDevice } from './device.js';
+import { bytesOf, type DType } from '../view.js';
+import type { DeviceQueue } from './queue.js';
 
 /** What the host holds of a slot type. */
 const hostArrays = { f32: Float32Array, u32: Uint32Array, u8: Uint8Array } as const;
@@ -16,7 +16,7 @@ export class WebgpuTensor implements Tensor {
 
   /** `WebgpuDevice.tensor` makes the buffer. */
   constructor(
-    readonly device: WebgpuDevice,
+    readonly device: DeviceQueue,
     readonly dtype: DType,
     readonly length: number,
     readonly buffer: GPUBuffer,

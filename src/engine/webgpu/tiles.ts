@@ -1,5 +1,5 @@
-import { pairCount } from '../kernel.js';
-import type { Sizes, Step } from '../program.js';
+import { pairCount, type Sizes } from '../kernel.js';
+import type { Step } from '../step.js';
 import { type Abilities, type MatrixUnit, plain } from './abilities.js';
 
 /** How a workgroup computes its part of a matrix product; see `shaders/tiledconv2d.wgsl`. */

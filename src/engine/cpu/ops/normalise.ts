@@ -1,6 +1,8 @@
-import type { Kernel, OpCase } from '../../kernel.js';
+import type { Kernel } from '../../kernel.js';
+import type { OpCase } from '../../op.js';
 import { forwardFrozenKernel, forwardKernel } from '../../ops/norm.js';
-import { elements, type Step } from '../../program.js';
+import type { Step } from '../../step.js';
+import { elements } from '../../view.js';
 
 /**
  * What a norm's forward pass made of x, once more from the statistics it saved (`engine/ops/norm.ts`): every plane for

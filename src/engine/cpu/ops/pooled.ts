@@ -1,7 +1,8 @@
-import { type Kernel, type Members, type OpCase, pairCount } from '../../kernel.js';
+import { type Kernel, type Members, pairCount, type Sizes } from '../../kernel.js';
+import type { OpCase } from '../../op.js';
 import * as conv2d from '../../ops/conv2d.js';
 import * as maxpool2d from '../../ops/maxpool2d.js';
-import type { Recorder, Sizes } from '../../program.js';
+import type { Recorder } from '../../program.js';
 
 /**
  * A convolution whose output goes through max pooling by windows of 2 x 2 that do not overlap, and nowhere else; then it is not

@@ -1,6 +1,8 @@
-import type { Kernel, OpCase } from '../../kernel.js';
+import type { Kernel, Sizes } from '../../kernel.js';
+import type { OpCase } from '../../op.js';
 import * as conv2d from '../../ops/conv2d.js';
-import type { Recorder, Sizes, View } from '../../program.js';
+import type { Recorder } from '../../program.js';
+import type { View } from '../../view.js';
 
 /**
  * 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3), where a tile of 4x4 outputs costs 36 products instead of 144.

@@ -1,4 +1,7 @@
-import { Program, type Sizes, type Slot, type Step, type View } from '../../program.js';
+import type { Sizes } from '../../kernel.js';
+import { Program } from '../../program.js';
+import type { Step } from '../../step.js';
+import type { Slot, View } from '../../view.js';
 import { accessesOf } from '../accesses.js';
 import { backwardInputKernel, backwardWeightKernel, forwardKernel } from '../ops/pooled.js';
 

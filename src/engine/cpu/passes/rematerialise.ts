@@ -1,5 +1,6 @@
-import { slotBytes } from '../../memory.js';
-import { elements, Program, type Slot, type Step, type View } from '../../program.js';
+import { Program } from '../../program.js';
+import type { Step } from '../../step.js';
+import { elements, type Slot, slotBytes, type View } from '../../view.js';
 import { accessesOf } from '../accesses.js';
 import { groupSteps, kindOf, type Unit } from '../groups.js';
 import { normaliseAgain } from '../ops/normalise.js';

@@ -1,5 +1,6 @@
-import type { Kernel } from '../../kernel.js';
-import { Program, type Sizes, type Step } from '../../program.js';
+import type { Kernel, Sizes } from '../../kernel.js';
+import { Program } from '../../program.js';
+import type { Step } from '../../step.js';
 import { backwardInputKernel, backwardWeightKernel, forwardKernel } from '../ops/winograd.js';
 
 /** Kernels that take the place of those of conv2d. */

@@ -1,8 +1,7 @@
-import type { Elements, Kernel, Members } from '../../kernel.js';
+import type { Elements, Kernel, Members, Sizes } from '../../kernel.js';
 import { backwardKernel } from '../../ops/bias.js';
 import * as conv2d from '../../ops/conv2d.js';
 import * as linear from '../../ops/linear.js';
-import type { Sizes } from '../../program.js';
 
 /** Of the bias of a layer: channels, and elements of a map; its gradient adds up N * S for each channel. */
 interface BiasGeometry {

@@ -1,7 +1,6 @@
-import type { Elements, Kernel, Members } from '../../kernel.js';
+import type { Elements, Kernel, Members, Sizes } from '../../kernel.js';
 import * as conv2d from '../../ops/conv2d.js';
 import * as linear from '../../ops/linear.js';
-import type { Sizes } from '../../program.js';
 import { biasedKernels } from './biased.js';
 
 /**

@@ -1,4 +1,6 @@
-import { elements, type Program, type Step, sameElements, type View } from '../../program.js';
+import type { Program } from '../../program.js';
+import type { Step } from '../../step.js';
+import { elements, sameElements, type View } from '../../view.js';
 import { biasedKernels, setsKernel } from '../ops/biased.js';
 import { joinNeighbours } from './neighbours.js';
 

@@ -1,4 +1,5 @@
-import { Program, type Step } from '../../program.js';
+import { Program } from '../../program.js';
+import type { Step } from '../../step.js';
 
 /** The same program with a step and the one before it as what `join` makes of them, wherever it makes something of them. */
 export function joinNeighbours(

@@ -1,4 +1,6 @@
-import { type Program, type Slot, type Step, sameElements } from '../../program.js';
+import type { Program } from '../../program.js';
+import type { Step } from '../../step.js';
+import { type Slot, sameElements } from '../../view.js';
 import { maskOperand, type Rectification, rectifiable, rectifying } from '../ops/rectified.js';
 import { joinNeighbours } from './neighbours.js';
 

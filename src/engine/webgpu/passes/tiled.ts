@@ -1,4 +1,6 @@
-import { elements, Program, type Slot, type Step, type View } from '../../program.js';
+import { Program } from '../../program.js';
+import type { Step } from '../../step.js';
+import { elements, type Slot, type View } from '../../view.js';
 import { sumKernel } from '../ops/pieces.js';
 import { halfKernels, tiledKernels } from '../ops/tiled.js';
 import type { Tiling } from '../tiles.js';
