@@ -46,7 +46,24 @@ export {
 } from './runs/distill.js';
 export { type ResolvedOptions, resolveOptions } from './runs/options.js';
 export { type TrainedNetworks, type TrainOptions, trainNetworks } from './runs/train-networks.js';
+export type { CallOptions } from './train/calls/call.js';
+export {
+  type DistributionMatching,
+  type DistributionMatchingOptions,
+  distributionMatching,
+} from './train/calls/distribution-matching.js';
+export {
+  type GradientMatching,
+  type GradientMatchingOptions,
+  gradientMatching,
+} from './train/calls/gradient-matching.js';
+export {
+  type HessianVectorProduct,
+  type HessianVectorProductOptions,
+  hessianVectorProduct,
+} from './train/calls/hessian-vector-product.js';
 export { type MetaGradient, type MetaGradientOptions, metaGradient } from './train/calls/meta-gradient.js';
+export type { Distance } from './train/gradient-matching.js';
 export type { LossName } from './train/loss.js';
 export type { MinibatchTraining } from './train/minibatch.js';
 export type { Schedule } from './train/schedule.js';

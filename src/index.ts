@@ -11,7 +11,8 @@
  *   {@link encodeNetworks}; pictures by {@link contactSheet}, {@link encodePng}, {@link reportHtml}
  * - Whole runs in a folder: {@link distillToFolder}, {@link resumeFolder}, {@link readRun}, {@link RunFolder}
  * - Networks: {@link createNetwork}, {@link networkNames}, {@link networkSpec}
- * - An outer loop of your own: {@link metaGradient}, {@link recordMetaGradient}
+ * - An outer loop of your own: {@link metaGradient}, {@link recordMetaGradient}, {@link hessianVectorProduct}, {@link gradientMatching},
+ *   {@link distributionMatching}
  * - Errors: {@link LimbeckError} with an {@link ErrorCode}
  *
  * Arrays are flat; shapes stand in brackets, the last axis fastest. P is networks, N images, `C H W` channels and map, K classes. What
@@ -92,6 +93,22 @@ export type {
   RunRecord,
 } from './runs/record.js';
 export { type TrainedNetworks, type TrainOptions, trainNetworks } from './runs/train-networks.js';
+export type { CallOptions } from './train/calls/call.js';
+export {
+  type DistributionMatching,
+  type DistributionMatchingOptions,
+  distributionMatching,
+} from './train/calls/distribution-matching.js';
+export {
+  type GradientMatching,
+  type GradientMatchingOptions,
+  gradientMatching,
+} from './train/calls/gradient-matching.js';
+export {
+  type HessianVectorProduct,
+  type HessianVectorProductOptions,
+  hessianVectorProduct,
+} from './train/calls/hessian-vector-product.js';
 export {
   type MetaGradient,
   type MetaGradientGeometry,
@@ -99,6 +116,7 @@ export {
   metaGradient,
   recordMetaGradient,
 } from './train/calls/meta-gradient.js';
+export type { Distance } from './train/gradient-matching.js';
 export type { LossName } from './train/loss.js';
 export type { MinibatchTraining } from './train/minibatch.js';
 export type { Schedule } from './train/schedule.js';

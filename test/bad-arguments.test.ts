@@ -38,6 +38,26 @@ const calls: [string, () => unknown, RegExp][] = [
     () => api.metaGradient(device, { epoch: 1 }),
     /option epoch is unknown; did you mean epochs\?/,
   ],
+  [
+    'hessianVectorProduct',
+    () => api.hessianVectorProduct(),
+    /hessianVectorProduct: device is undefined, expected a device/,
+  ],
+  [
+    'gradientMatching',
+    () => api.gradientMatching(device, {}),
+    /gradientMatching: network is undefined, expected an object with/,
+  ],
+  [
+    'gradientMatching',
+    () => api.gradientMatching(device, { group: 2 }),
+    /option group is unknown; did you mean groups\?/,
+  ],
+  [
+    'distributionMatching',
+    () => api.distributionMatching(device),
+    /distributionMatching: options is undefined, expected an object/,
+  ],
   ['distill', () => api.distill(dataset, device), /distill: device is another object, expected a device/],
   [
     'distill',

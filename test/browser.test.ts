@@ -32,7 +32,7 @@ function expectAgrees(actual: Record<string, number[]>, expected: Record<string,
 }
 
 describe('in Chromium', () => {
-  it('a meta-gradient and a whole distillation agree with the float64 reference in Node', async () => {
+  it('a meta-gradient, the other calls and a whole distillation agree with the float64 reference in Node', async () => {
     const actual = (await inChromium(`
       const limbeck = await import('/src/browser.js');
       const { work } = await import('/test/harness/small-run.js');
@@ -41,6 +41,7 @@ describe('in Chromium', () => {
     const expected = await work(limbeck, await limbeck.openDevice('reference'));
     expect(actual.engine).toBe('webgpu');
     expectAgrees(actual.gradient, expected.gradient);
+    expectAgrees(actual.calls, expected.calls);
     expectAgrees(actual.run, expected.run);
     expect(actual.accuracy).toBe(expected.accuracy);
     for (const { progress } of [actual, expected]) expect(progress.at(-1)).toEqual([6, 6]);

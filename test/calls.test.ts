@@ -7,8 +7,10 @@ import { distributionMatching } from '../src/train/calls/distribution-matching.j
 import { gradientMatching } from '../src/train/calls/gradient-matching.js';
 import { hessianVectorProduct } from '../src/train/calls/hessian-vector-product.js';
 import { distances } from '../src/train/gradient-matching.js';
+import { LimbeckError } from '../src/util/errors.js';
 import { freshParameters, labelRows, normals } from './harness/arrays.js';
-import { relativeError } from './harness/close.js';
+import { poisoning } from './harness/cases.js';
+import { dot, relativeError } from './harness/close.js';
 import { distributionMatchingOracle, gradientMatchingOracle, hvpOracle } from './harness/oracle-matching.js';
 import type { OracleNetwork } from './harness/oracle-networks.js';
 
@@ -122,11 +124,13 @@ function expectAgreement(what: string, actual: object, expected: { loss: number 
 }
 
 describe.each(['reference', 'cpu', 'webgpu'] as const)('calls on %s', (engine) => {
+  let opened: Device;
   let device: Device;
   beforeAll(async () => {
-    device = await openDevice(engine);
+    opened = await openDevice(engine);
+    device = poisoning(opened);
   });
-  afterAll(() => device?.dispose());
+  afterAll(() => opened?.dispose());
 
   describe.each(cases.map((c) => [title(c), c] as const))('%s', (name, c) => {
     test.each(['cross-entropy', 'squared-error', 'binary-cross-entropy'] as const)(
@@ -166,5 +170,144 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('calls on %s', (engine) =
       expect(actual.losses.length).toBe(c.P);
       expectAgreement(`${engine}, distributions ${name}`, actual, expected, limits[engine]);
     });
+  });
+
+  test('of a Hessian: it is symmetric, and the cross-entropy is linear in the labels', async () => {
+    const c = cases[2];
+    const { network, parameters, images, labels } = arraysOf(c);
+    const [u, v] = [normals(parameters.length, 6), normals(parameters.length, 7)];
+    const product = (vector: Float32Array) =>
+      hessianVectorProduct(device, { network, parameters, images, labels, vector });
+    const [hu, hv] = [await product(u), await product(v)];
+    const count = parameters.length / c.P;
+    for (let p = 0; p < c.P; p++) {
+      const own = (all: ArrayLike<number>, length: number) =>
+        Array.from(all).slice(p * length, (p + 1) * length);
+      const [left, right] = [
+        dot(own(u, count), own(hv.parameters, count)),
+        dot(own(v, count), own(hu.parameters, count)),
+      ];
+      const size = Math.hypot(...own(u, count)) * Math.hypot(...own(hv.parameters, count));
+      expect(Math.abs(left - right) / size).toBeLessThan(limits[engine] / 10);
+      // g is linear in y, so y H_yw v is g·v.
+      const slope = dot(own(hv.gradient, count), own(v, count));
+      const byLabels = dot(own(hv.labels, labels.length), labels);
+      const scale = Math.hypot(...own(hv.gradient, count)) * Math.hypot(...own(v, count));
+      expect(Math.abs(byLabels - slope) / scale).toBeLessThan(limits[engine] / 10);
+    }
+  });
+
+  test('of equal images: nothing is left to match', async () => {
+    const arrays = arraysOf(cases[0]);
+    const options = { ...arrays, realImages: arrays.images, realLabels: arrays.labels, groups: 3 };
+    for (const distance of ['squared', 'absolute'] as const) {
+      const { loss, images } = await gradientMatching(device, { ...options, distance });
+      expect(loss).toBe(0);
+      expect(Math.hypot(...images)).toBe(0);
+    }
+    const { labels: _, realLabels: __, ...unlabelled } = options;
+    const { loss, images } = await distributionMatching(device, unlabelled);
+    expect(loss).toBe(0);
+    expect(Math.hypot(...images)).toBe(0);
+  });
+
+  test('give the same bits twice, and those of other sizes in between', async () => {
+    const run = async (c: Case) => {
+      const { labels, realLabels, ...arrays } = arraysOf(c);
+      const { realImages: _, ...own } = { ...arrays, labels, vector: normals(arrays.parameters.length, 5) };
+      const groups = { groups: c.groups };
+      return Promise.all([
+        hessianVectorProduct(device, own),
+        gradientMatching(device, { ...arrays, labels, realLabels, ...groups, distance: 'rows' }),
+        distributionMatching(device, { ...arrays, ...groups }),
+      ]);
+    };
+    const first = await run(cases[5]);
+    await run(cases[2]);
+    expect(await run(cases[5])).toEqual(first);
+  });
+});
+
+describe('wrong arguments', () => {
+  const { labels, realLabels, ...arrays } = arraysOf(cases[5]);
+  const { realImages: _, ...own } = arrays;
+  const vector = arrays.parameters;
+  const groups = 4;
+  const complete = {
+    hessianVectorProduct: { ...own, labels, vector },
+    gradientMatching: { ...arrays, labels, realLabels, groups, distance: 'rows' },
+    distributionMatching: { ...arrays, groups },
+  };
+  const custom = { name: 'custom', inputShape: [2, 6, 5], classes: 3 };
+  const layers = [{ conv: 3, kernel: 3 }, 'globalAvgPool'];
+
+  test.each([
+    [
+      'hessianVectorProduct',
+      { vector: [1, 2] },
+      'ERR_SHAPE',
+      /^hessianVectorProduct: vector has 2 numbers, expected 2007 /,
+    ],
+    ['hessianVectorProduct', { labels: [1] }, 'ERR_SHAPE', /labels has 1 numbers, expected 24 \(n x K\)/],
+    ['hessianVectorProduct', { images: [1] }, 'ERR_SHAPE', /images has 1 numbers, expected a multiple of 60/],
+    [
+      'hessianVectorProduct',
+      { loss: 'hinge' },
+      'ERR_OPTION',
+      /loss "hinge" is unknown; there are: cross-entropy/,
+    ],
+    ['hessianVectorProduct', { groups: 1 }, 'ERR_OPTION', /option groups is unknown/],
+    [
+      'gradientMatching',
+      { distance: 'l2' },
+      'ERR_OPTION',
+      /distance is "l2", expected one of rows, cosine, squared, absolute/,
+    ],
+    ['gradientMatching', { distance: undefined }, 'ERR_OPTION', /distance is undefined, expected one of/],
+    ['gradientMatching', { groups: 1.5 }, 'ERR_OPTION', /groups is 1.5, expected a whole number above 0/],
+    [
+      'gradientMatching',
+      { groups: 3 },
+      'ERR_SHAPE',
+      /images has 480 numbers, expected a multiple of 180 \(groups x C x H x W\)/,
+    ],
+    [
+      'gradientMatching',
+      { realLabels: labels },
+      'ERR_SHAPE',
+      /realLabels has 24 numbers, expected 84 \(groups x B x K\)/,
+    ],
+    [
+      'gradientMatching',
+      { parameters: [1] },
+      'ERR_SHAPE',
+      /parameters has 1 numbers, expected a multiple of 669/,
+    ],
+    ['distributionMatching', { realImages: undefined }, 'ERR_SHAPE', /realImages has undefined numbers/],
+    [
+      'distributionMatching',
+      { distance: 'rows' },
+      'ERR_OPTION',
+      /option distance is unknown; there are: network/,
+    ],
+    [
+      'distributionMatching',
+      { network: 'mlp' },
+      'ERR_OPTION',
+      /network is "mlp", expected an object with name/,
+    ],
+    [
+      'distributionMatching',
+      { network: { ...custom, layers }, parameters: normals(57, 1) },
+      'ERR_OPTION',
+      /network custom has no features: its last layer is not fully connected/,
+    ],
+  ] as const)('%s %#', async (name, change, code, message) => {
+    await using device = await openDevice('reference');
+    // biome-ignore lint/suspicious/noExplicitAny: calls that TypeScript refuses
+    const call = { hessianVectorProduct, gradientMatching, distributionMatching }[name] as any;
+    const error = await call(device, { ...complete[name], ...change }).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(LimbeckError);
+    expect(error).toMatchObject({ code, message: expect.stringMatching(message) });
   });
 });

@@ -253,6 +253,13 @@ test.each([
   ],
   ['labels', { labels: new Float32Array(3) }, 'ERR_SHAPE', /labels has 3 numbers, expected/],
   ['steps', { steps: 0 }, 'ERR_OPTION', /steps is 0/],
+  [
+    'window',
+    { window: 0 },
+    'ERR_OPTION',
+    /window is 0, expected a whole number above 0 and at most 4 \(steps x epochs\)/,
+  ],
+  ['window', { window: 5 }, 'ERR_OPTION', /window is 5, expected a whole number above 0 and at most 4/],
   ['keep', { keep: 'some' }, 'ERR_OPTION', /keep is "some", expected one of none, small, all/],
   [
     'network',

@@ -12,8 +12,8 @@ import { type LossName, lossOf } from './loss.js';
  * rows of every tensor of two or more dimensions, one for each output, and leaves the others out (Zhao, Mopuri & Bilen 2021);
  * `cosine` is the same of all parameters as one row; `squared` and `absolute` add up over all parameters.
  */
-export const distances = ['rows', 'cosine', 'squared', 'absolute'] as const;
-export type Distance = (typeof distances)[number];
+export type Distance = 'rows' | 'cosine' | 'squared' | 'absolute';
+export const distances: readonly Distance[] = ['rows', 'cosine', 'squared', 'absolute'];
 
 /** Added to the product of the norms. */
 const epsilon = 1e-6;

@@ -14,6 +14,18 @@ export function loadingBy(device: Device, load: Device['load']): Device {
   return changed;
 }
 
+/** The same device, whose new tensors hold NaN where they were to be of zeros: what is not written shows. */
+export function poisoning(device: Device): Device {
+  const poisoned = loadingBy(device, (...program) => device.load(...program));
+  poisoned.tensor = (dtype, length, values) =>
+    device.tensor(
+      dtype,
+      length,
+      values ?? (dtype === 'f32' ? new Float32Array(length).fill(Number.NaN) : undefined),
+    );
+  return poisoned;
+}
+
 /** A case recorded and filled: the same numbers for every engine. */
 export interface PreparedCase {
   readonly program: Program;

@@ -55,25 +55,43 @@ export interface OracleOptimizer {
   readonly epsilon?: number;
 }
 
-/** An optimiser as its textbook has it: a function from theta, g and the rate (both `[count]`) to the next theta. */
-function trainer(o: OracleOptimizer): (theta: Node, g: Node, rate: Node) => Node {
+const detached = (node: Node | undefined): Node | undefined => node && constant(node.value);
+
+interface Trainer {
+  /** From theta, g and the rate (both `[count]`) to the next theta. */
+  step(theta: Node, g: Node, rate: Node): Node;
+  /** Makes the state a constant of all derivatives. */
+  detach(): void;
+}
+
+/** An optimiser as its textbook has it. */
+function trainer(o: OracleOptimizer): Trainer {
   const { kind, momentum = 0.9, weightDecay = 0, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = o;
   const subtract = (a: Node, b: Node) => add(a, scale(b, -1));
   const penalised = (theta: Node, g: Node) => (weightDecay ? add(g, scale(theta, weightDecay)) : g);
-  if (kind === 'sgd') return (theta, g, rate) => subtract(theta, multiply(rate, penalised(theta, g)));
+  if (kind === 'sgd')
+    return {
+      step: (theta, g, rate) => subtract(theta, multiply(rate, penalised(theta, g))),
+      detach() {},
+    };
   if (kind === 'momentum' || kind === 'nesterov') {
     let velocity: Node | undefined;
-    return (theta, g, rate) => {
-      const d = penalised(theta, g);
-      velocity = velocity ? add(scale(velocity, momentum), d) : d;
-      return subtract(
-        theta,
-        multiply(rate, kind === 'momentum' ? velocity : add(d, scale(velocity, momentum))),
-      );
+    return {
+      step(theta, g, rate) {
+        const d = penalised(theta, g);
+        velocity = velocity ? add(scale(velocity, momentum), d) : d;
+        return subtract(
+          theta,
+          multiply(rate, kind === 'momentum' ? velocity : add(d, scale(velocity, momentum))),
+        );
+      },
+      detach() {
+        velocity = detached(velocity);
+      },
     };
   }
   let [t, m, s] = [0, undefined as Node | undefined, undefined as Node | undefined];
-  return (theta, g, rate) => {
+  const step = (theta: Node, g: Node, rate: Node) => {
     t++;
     const d = kind === 'adam' ? penalised(theta, g) : g;
     const running = (old: Node | undefined, now: Node, beta: number) =>
@@ -84,6 +102,12 @@ function trainer(o: OracleOptimizer): (theta: Node, g: Node, rate: Node) => Node
     const root = add(sqrt(sHat), constant(sHat.value.map(() => epsilon)));
     const kept = kind === 'adamw' ? subtract(theta, scale(multiply(rate, theta), weightDecay)) : theta;
     return subtract(kept, multiply(rate, multiply(mHat, reciprocal(root))));
+  };
+  return {
+    step,
+    detach() {
+      [m, s] = [detached(m), detached(s)];
+    },
   };
 }
 
@@ -101,6 +125,8 @@ export interface OracleOptions {
   readonly optimizer?: OracleOptimizer;
   readonly loss?: keyof typeof losses;
   readonly outerLoss?: keyof typeof losses;
+  /** Steps before the last so many are no part of the derivative. */
+  readonly window?: number;
 }
 
 /** The same results as `metaGradient`, by reverse over reverse. */
@@ -119,9 +145,13 @@ export function oracle(o: OracleOptions) {
   const trained: Float64Array[] = [];
   const initial = o.parameters.map(constant);
   for (const first of initial) {
-    const train = trainer(optimizer);
+    const { step, detach } = trainer(optimizer);
     let theta = first;
     for (let t = 0; t < steps * epochs; t++) {
+      if (t === steps * epochs - (o.window ?? steps * epochs) && t > 0) {
+        theta = constant(theta.value);
+        detach();
+      }
       const batch = t % steps;
       const x = gather(
         images,
@@ -133,7 +163,7 @@ export function oracle(o: OracleOptions) {
       );
       const [g] = gradients(innerLoss(logits(network, theta, x, n), y, n, K), [theta]);
       const shared = rates.value.length === 1;
-      theta = train(theta, g, gather(rates, new Int32Array(theta.value.length).fill(shared ? 0 : t)));
+      theta = step(theta, g, gather(rates, new Int32Array(theta.value.length).fill(shared ? 0 : t)));
     }
     const memberLoss = outerLoss(
       logits(network, theta, constant(o.realImages), B),

@@ -8,9 +8,12 @@ export async function work(
     createNetwork,
     decodeArtefact,
     distill,
+    distributionMatching,
     encodeArtefact,
     evaluate,
     generateDigits,
+    gradientMatching,
+    hessianVectorProduct,
     metaGradient,
   }: typeof limbeck,
   device: Device,
@@ -35,6 +38,16 @@ export async function work(
     realImages: numbers(5 * 256, 0.9),
     realLabels: oneHot(5),
   });
+
+  // The other calls, on the same networks and images; groups of three and of one.
+  const parameters = numbers(2 * count, 0.1);
+  const batch = { network, parameters, images: numbers(6 * 256, 1) };
+  const labels = oneHot(6);
+  const real = { realImages: numbers(2 * 256, 0.9), realLabels: oneHot(2), groups: 2 };
+  const { realLabels: _, ...unlabelled } = real;
+  const product = await hessianVectorProduct(device, { ...batch, labels, vector: numbers(2 * count, 0.2) });
+  const matched = await gradientMatching(device, { ...batch, labels, ...real, distance: 'rows' });
+  const features = await distributionMatching(device, { ...batch, ...unlabelled });
 
   // A whole run: outer steps on the generated digits, a look at the validation split, the artefact, the test split.
   const progress: [number, number][] = [];
@@ -69,6 +82,12 @@ export async function work(
       labels: plain(gradient.labels),
       learningRates: plain(gradient.learningRates),
       parameters: plain(gradient.parameters),
+    },
+    calls: {
+      productOfParameters: plain(product.parameters),
+      productOfImages: plain(product.images),
+      matchedGradients: plain(matched.images),
+      matchedFeatures: plain(features.images),
     },
     run: {
       images: plain(stored.images),
