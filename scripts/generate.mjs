@@ -22,7 +22,19 @@ const registries = {
   'src/layers': ['layer'],
   'src/networks': ['network', 'blocks', 'layer-specs', 'options', 'spec'],
   'src/parametrisations': ['parametrisation'],
-  'src/methods': ['items', 'learner', 'method', 'networks', 'options', 'recorded', 'schedule-option', 'variable'],
+  'src/methods': [
+    'by-class',
+    'datasets',
+    'items',
+    'learner',
+    'matching',
+    'method',
+    'options',
+    'recorded',
+    'schedule-option',
+    'trained-along',
+    'variable',
+  ],
 };
 
 function write(path, text) {

@@ -2,9 +2,7 @@ import type { Dataset, Split } from '../data/dataset.js';
 import type { Device, Executable, Tensor } from '../engine/device.js';
 import { loadWithTensors } from '../engine/load.js';
 import { type Program, Recorder } from '../engine/program.js';
-import { elements, reshape, slice, type View } from '../engine/view.js';
-import * as elementwise from '../engine/ops/elementwise.js';
-import * as gather from '../engine/ops/gather.js';
+import { elements, slice, type View } from '../engine/view.js';
 import type { Network, WeightScheme } from '../networks/network.js';
 import type { Strategy } from '../train/augmentation.js';
 import { drawNetworks } from '../train/initialise.js';
@@ -12,6 +10,7 @@ import { recordInnerLoop } from '../train/inner-loop.js';
 import {
   batchesOf,
   declareMinibatches,
+  gatherRows,
   type MinibatchTraining,
   runMinibatches,
   startMinibatches,
@@ -181,27 +180,11 @@ function recordMinibatches(
 ): Program {
   const r = new Recorder('train on distilled images in minibatches');
   const rows = steps * n;
-  const [C] = network.inputShape;
-  const K = network.classes;
   const images = r.external('images', members, [rows, ...network.inputShape]);
-  const labels = r.external('labels', 1, [rows, 1, 1, K]);
-  // Images are normalised and labels are what they are: both are gathered unchanged.
-  const same = (channels: number) => ({
-    gain: elementwise.fill(r, 1, r.temporary('gain', 1, [channels])),
-    shift: elementwise.fill(r, 0, r.temporary('shift', 1, [channels])),
-  });
+  const labels = r.external('labels', 1, [rows, network.classes]);
   declareMinibatches(r, members, {
-    network,
-    training,
-    augmentation,
-    rows,
-    gather(r: Recorder, index: View) {
-      const y = gather.images(r, { data: labels, index, ...same(1) });
-      return {
-        x: gather.images(r, { data: images, index, ...same(C) }),
-        y: reshape(y, [index.shape[0], K]),
-      };
-    },
+    ...{ network, training, augmentation, rows },
+    gather: (r, index) => gatherRows(r, { images, labels, index }),
   });
   return r.program();
 }

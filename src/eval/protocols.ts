@@ -45,6 +45,13 @@ export const protocols: readonly Protocol[] = [
     augmentation: 'dc-mnist',
   },
   { ...common, name: 'dsa', source: 'Zhao & Bilen 2021 (DSA)', training: longer, augmentation: 'dsa' },
+  {
+    ...common,
+    name: 'dsa-digits',
+    source: 'Zhao & Bilen 2021 (DSA), digits: nothing is mirrored',
+    training: longer,
+    augmentation: 'dsa-digits',
+  },
   { ...common, name: 'dm', source: 'Zhao & Bilen 2023 (DM)', training: longer, augmentation: 'dsa' },
   {
     ...common,

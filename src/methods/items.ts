@@ -20,10 +20,10 @@ export interface Items {
 }
 
 /** Items in all. */
-export const itemCount = ({ ipc, classes, decoder }: Items): number => ipc * classes * decoder.perPicture;
+export const itemCount = ({ ipc, classes, decoder }: Omit<Items, 'first'>): number => ipc * classes * decoder.perPicture;
 
 /** `[count]`: the class of every item. */
-export function itemClasses(items: Items): Uint16Array {
+export function itemClasses(items: Omit<Items, 'first'>): Uint16Array {
   const { ipc, classes, order, decoder } = items;
   return Uint16Array.from({ length: itemCount(items) }, (_, i) => {
     const picture = Math.floor(i / decoder.perPicture);
@@ -32,7 +32,7 @@ export function itemClasses(items: Items): Uint16Array {
 }
 
 /** `[count, K]`: 1 for the class of every item. */
-export function oneHotLabels(items: Items): Float32Array {
+export function oneHotLabels(items: Omit<Items, 'first'>): Float32Array {
   const { classes } = items;
   const labels = new Float32Array(itemCount(items) * classes);
   itemClasses(items).forEach((own, i) => {

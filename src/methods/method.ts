@@ -26,7 +26,7 @@ export interface Method<Name extends string = string, Table extends OptionTable 
   readonly presets: readonly Preset<Table>[];
   /** Name of the protocol its results are scored under unless another is asked for. */
   readonly protocol: string;
-  /** Where the class of a picture lies in its number; see `Items`. */
+  /** Where the class of a picture lies in its number; `by-class` methods draw real images class by class, too. */
   readonly order: Items['order'];
   /** Values of options nobody gave that follow from others; `given` says which somebody did. */
   complete?(options: Options<Table>, given: (name: keyof Options<Table>) => boolean): object;

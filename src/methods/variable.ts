@@ -1,9 +1,9 @@
 import type { Tensor } from '../engine/device.js';
-import type { Recorder } from '../engine/program.js';
-import type { View } from '../engine/view.js';
 import * as elementwise from '../engine/ops/elementwise.js';
 import * as optimizer from '../engine/ops/optimizer.js';
 import * as reduce from '../engine/ops/reduce.js';
+import type { Recorder } from '../engine/program.js';
+import type { View } from '../engine/view.js';
 import { type Schedule, scheduleRates } from '../train/schedule.js';
 import { breathe } from '../util/breathe.js';
 

@@ -1,6 +1,5 @@
 import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
-import { SplitOnDevice } from '../data/on-device.js';
 import type { Device, Numbers } from '../engine/device.js';
 import { median } from '../eval/statistics.js';
 import type { DistillOptions } from '../methods/index.js';
@@ -8,9 +7,8 @@ import type { Process } from '../methods/method.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDataset, expectDevice, expectOptions } from '../util/expect.js';
 import { type Owned, owning } from '../util/owned.js';
-import { firstItems } from './first-items.js';
 import { findMethod, type ResolvedOptions, resolveFor, type Taken } from './options.js';
-import { planFor, settingFor } from './setting.js';
+import { planFor, settingFor, uploadTraining } from './setting.js';
 import { Validation } from './validation.js';
 
 /** One point of a run's curves. */
@@ -78,12 +76,17 @@ export interface DistillControl {
   readonly onCheckpoint?: (checkpoint: Checkpoint) => void | Promise<void>;
   /** Goes on from here, to the same bits as if it had never stopped. */
   readonly resume?: Checkpoint;
+  /** The set to begin with, where the option `first` names its file. */
+  readonly first?: DistilledSet;
 }
 
-const controls = { signal: true, onProgress: true, onCheckpoint: true, resume: true } satisfies Record<
-  keyof DistillControl,
-  true
->;
+const controls = {
+  signal: true,
+  onProgress: true,
+  onCheckpoint: true,
+  resume: true,
+  first: true,
+} satisfies Record<keyof DistillControl, true>;
 
 /** What a run came to. */
 export interface Distillation {
@@ -139,9 +142,14 @@ export async function distill(
     : resolveFor('distill', given, dataset);
   planFor(options, dataset);
   const run = await owning(async (owned) => {
-    const train = owned.own(await SplitOnDevice.upload(device, dataset, dataset.train));
-    const first = await firstItems(dataset, options);
-    const setting = settingFor(device, dataset, options, train, first);
+    const train = owned.own(await uploadTraining(device, dataset, options));
+    const setting = await settingFor(
+      device,
+      dataset,
+      options,
+      train,
+      control.resume?.best.set ?? control.first,
+    );
     const work = owned.own(await findMethod(options.method).begin(setting));
     const begun = await work.result();
     const validation = owned.own(await Validation.create(device, dataset, begun, options));

@@ -10,6 +10,7 @@ import { type EvaluateOptions, type Evaluation, evaluate } from '../eval/evaluat
 import { findProtocol } from '../eval/protocol.js';
 import { protocolName } from '../eval/protocol-name.js';
 import type { DistillOptions } from '../methods/index.js';
+import { firstNames } from '../methods/options.js';
 import { writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDataset, expectDevice, expectOptions } from '../util/expect.js';
@@ -210,8 +211,9 @@ async function distillAndTest(
   const { config, engine } = extra;
   const { options } = config;
   control.onBegin?.({ config, engine, dataset: piece.dataset, iteration: resume?.iteration ?? 0 });
+  const first = resume ? undefined : await firstSet(options.first);
   const result = await distill(device, data, options as DistillOptions, {
-    ...{ signal, resume, onProgress },
+    ...{ signal, resume, onProgress, first },
     onCheckpoint: (checkpoint) =>
       writeFileAtomic(run.paths.checkpoint, encodeCheckpoint(checkpoint, { ...extra })),
   });
@@ -232,6 +234,23 @@ async function distillAndTest(
   }
   await run.write(record, set, data.zca);
   return { record, set };
+}
+
+/** The set to begin with, where the option names a file. */
+async function firstSet(first: string): Promise<DistilledSet | undefined> {
+  if ((firstNames as readonly string[]).includes(first)) return undefined;
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(first);
+  } catch (cause) {
+    throw new LimbeckError(
+      'ERR_FILE_MISSING',
+      `option first is ${JSON.stringify(first)}, which cannot be read: ${(cause as Error).message}; expected one of ` +
+        `${firstNames.join(', ')}, or a file such as runs/first/distilled.safetensors`,
+      { cause },
+    );
+  }
+  return decodeArtefact(bytes).set;
 }
 
 /** Undefined when it was interrupted. */

@@ -1,14 +1,12 @@
 import type { Dataset } from '../data/dataset.js';
-import { SplitOnDevice } from '../data/on-device.js';
 import type { Device, Executable, Peak, StepTimes } from '../engine/device.js';
 import { betterOf, type Profile, profileOf } from '../engine/profile.js';
 import type { DistillOptions } from '../methods/index.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDataset, expectDevice, expectOptions } from '../util/expect.js';
 import { owning } from '../util/owned.js';
-import { firstItems } from './first-items.js';
 import { findMethod, resolveFor } from './options.js';
-import { settingFor } from './setting.js';
+import { settingFor, uploadTraining } from './setting.js';
 
 /** Milliseconds. */
 export interface Times {
@@ -61,8 +59,8 @@ export async function profileStep(
   const iterations = Math.max(asked.iterations, warmUp + 2 * repeats);
   const options = { ...asked, iterations };
   const work = await owning(async (owned) => {
-    const split = owned.own(await SplitOnDevice.upload(device, dataset, dataset.train));
-    const setting = settingFor(device, dataset, options, split, await firstItems(dataset, options));
+    const split = owned.own(await uploadTraining(device, dataset, options));
+    const setting = await settingFor(device, dataset, options, split);
     return { process: owned.own(await findMethod(options.method).begin(setting)), owned };
   });
   try {

@@ -1,6 +1,6 @@
 import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
-import type { SplitOnDevice } from '../data/on-device.js';
+import { SplitOnDevice } from '../data/on-device.js';
 import type { Device } from '../engine/device.js';
 import { checkPreprocessing, findProtocol } from '../eval/protocol.js';
 import type { Items } from '../methods/items.js';
@@ -16,6 +16,7 @@ import {
 import { parametrisations } from '../parametrisations/index.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { resolveTable } from '../util/option.js';
+import { firstItems } from './first-items.js';
 import { findMethod, type ResolvedOptions } from './options.js';
 
 /** The options of the network a run is for, with the sizes that its data set gives it. */
@@ -56,14 +57,24 @@ export function planFor(options: ResolvedOptions, dataset: Dataset) {
   };
 }
 
-/** The setting in which a method begins: `first` are the items it begins with, in the method's order. */
-export function settingFor(
+/** The training split on the device, with what the method draws it by. */
+export const uploadTraining = (
+  device: Device,
+  dataset: Dataset,
+  options: ResolvedOptions,
+): Promise<SplitOnDevice> =>
+  SplitOnDevice.upload(device, dataset, dataset.train, {
+    byClass: findMethod(options.method).order === 'by-class',
+  });
+
+/** The setting in which a method begins; `from` is the set in the file that the option `first` names. */
+export async function settingFor(
   device: Device,
   dataset: Dataset,
   options: ResolvedOptions,
   real: SplitOnDevice,
-  first: (items: Omit<Items, 'first'>) => Float32Array,
-): Setting {
+  from?: DistilledSet,
+): Promise<Setting> {
   const { network, parametrisation, decoder } = planFor(options, dataset);
   const items: Omit<Items, 'first'> = {
     shape: dataset.imageShape,
@@ -79,6 +90,6 @@ export function settingFor(
     network,
     networkOptions: networkOptionsFor(options.network, dataset),
     real,
-    items: { ...items, first: decoder.encode(first(items)) },
+    items: { ...items, first: decoder.encode(await firstItems(dataset, items, options, from)) },
   };
 }

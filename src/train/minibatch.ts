@@ -1,9 +1,9 @@
 import type { Executable, Tensor } from '../engine/device.js';
-import type { Recorder } from '../engine/program.js';
-import { elements, reshape, slice, type View } from '../engine/view.js';
 import * as elementwise from '../engine/ops/elementwise.js';
 import * as gather from '../engine/ops/gather.js';
 import * as random from '../engine/ops/random.js';
+import type { Recorder } from '../engine/program.js';
+import { elements, reshape, slice, type View } from '../engine/view.js';
 import type { Network } from '../networks/network.js';
 import { augment, type Strategy } from './augmentation.js';
 import { optimizerOf } from './inner-optimizer.js';
@@ -60,6 +60,23 @@ export interface MinibatchStep {
   readonly gather: (r: Recorder, index: View) => { x: View; y: View };
   /** What is done to the images of each batch, every image with its own draw; nothing unless there is one. */
   readonly augmentation?: Strategy;
+}
+
+/** Records the batch x `[B, C, H, W]`, y `[B, K]` of a set that lies on the device, as it is, by its row numbers `[B]`. */
+export function gatherRows(
+  r: Recorder,
+  { images, labels, index }: { images: View; labels: View; index: View },
+): { x: View; y: View } {
+  const same = (channels: number) => ({
+    gain: elementwise.fill(r, 1, r.temporary('gain', 1, [channels])),
+    shift: elementwise.fill(r, 0, r.temporary('shift', 1, [channels])),
+  });
+  const [rows, K] = labels.shape;
+  const y = gather.images(r, { data: reshape(labels, [rows, 1, 1, K]), index, ...same(1) });
+  return {
+    x: gather.images(r, { data: images, index, ...same(images.shape[1]) }),
+    y: reshape(y, [index.shape[0], K]),
+  };
 }
 
 /** The rate `[1]` of the step that `state` counts. */

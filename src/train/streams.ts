@@ -7,6 +7,9 @@ export const streams = {
   batch: 1,
   /** The first distilled images. */
   images: 2,
+  /** Seeds of the training of networks beside a set, and what augmentation shares between real and distilled images. */
+  trainedAlong: 4,
+  siamese: 5,
   /** Choice of real images for baselines. */
   baseline: 3,
   /** First centroids of k-means: member = class. */
