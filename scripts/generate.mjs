@@ -22,7 +22,16 @@ const registries = {
   'src/layers': ['layer'],
   'src/networks': ['network', 'blocks', 'layer-specs', 'options', 'spec'],
   'src/parametrisations': ['parametrisation'],
-  'src/methods': ['items', 'learner', 'method', 'networks', 'options', 'recorded', 'schedule-option', 'variable'],
+  'src/methods': [
+    'items',
+    'learner',
+    'method',
+    'networks',
+    'options',
+    'recorded',
+    'schedule-option',
+    'variable',
+  ],
 };
 
 function write(path, text) {

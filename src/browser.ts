@@ -13,7 +13,17 @@ export { type ArrayDataset, type ArraySplit, datasetFromArrays } from './data/ar
 export type { Dataset, Split } from './data/dataset.js';
 export { type DigitsOptions, generateDigits } from './data/digits.js';
 export type { DistilledSet, LearnedSteps, MinibatchUse, StoredItems, Use } from './data/distilled-set.js';
-export type { Device, DeviceMemory, EngineName, Executable, Numbers, Peak, RunOptions, StepTimes, Tensor } from './engine/device.js';
+export type {
+  Device,
+  DeviceMemory,
+  EngineName,
+  Executable,
+  Numbers,
+  Peak,
+  RunOptions,
+  StepTimes,
+  Tensor,
+} from './engine/device.js';
 export type { Program, ProgramBytes } from './engine/program.js';
 export type { DType } from './engine/view.js';
 export { type Artefact, type ArtefactNotes, decodeArtefact, encodeArtefact } from './eval/artefact.js';

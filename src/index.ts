@@ -36,8 +36,24 @@ export {
 } from './data/published.js';
 export { unwhiten, whiten } from './data/zca.js';
 export { type CpuInfo, type CpuOptions, cpuInfo } from './engine/cpu/device.js';
-export type { Device, DeviceMemory, EngineName, Executable, Numbers, Peak, RunOptions, StepTimes, Tensor } from './engine/device.js';
-export { type ChosenDevice, chooseDevice, type DeviceChoice, type OpenDeviceOptions, openDevice } from './engine/open.js';
+export type {
+  Device,
+  DeviceMemory,
+  EngineName,
+  Executable,
+  Numbers,
+  Peak,
+  RunOptions,
+  StepTimes,
+  Tensor,
+} from './engine/device.js';
+export {
+  type ChosenDevice,
+  chooseDevice,
+  type DeviceChoice,
+  type OpenDeviceOptions,
+  openDevice,
+} from './engine/open.js';
 export type { Cost, KernelCost, Profile, ShapeCost } from './engine/profile.js';
 export type { Program, ProgramBytes } from './engine/program.js';
 export type { DType } from './engine/view.js';

@@ -5,11 +5,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Device, Tensor } from '../src/engine/device.js';
 import type { OpCase } from '../src/engine/op.js';
+import * as conv2d from '../src/engine/ops/conv2d.js';
+import * as linear from '../src/engine/ops/linear.js';
 import { type Program, Recorder } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
 import type { Step } from '../src/engine/step.js';
-import * as conv2d from '../src/engine/ops/conv2d.js';
-import * as linear from '../src/engine/ops/linear.js';
 import { openDawnDevice } from '../src/engine/webgpu/dawn.js';
 import type { WebgpuDevice } from '../src/engine/webgpu/device.js';
 import { tiledKernels } from '../src/engine/webgpu/ops/tiled.js';

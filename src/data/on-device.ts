@@ -1,8 +1,8 @@
 import type { Device, Tensor } from '../engine/device.js';
-import type { Recorder } from '../engine/program.js';
-import type { DType, View } from '../engine/view.js';
 import * as gather from '../engine/ops/gather.js';
 import * as random from '../engine/ops/random.js';
+import type { Recorder } from '../engine/program.js';
+import type { DType, View } from '../engine/view.js';
 import { LimbeckError } from '../util/errors.js';
 import { type Owned, owning } from '../util/owned.js';
 import { rowsByClass } from './classes.js';

@@ -1,10 +1,10 @@
 import type { Dataset, Split } from '../data/dataset.js';
 import type { Device, Executable, Tensor } from '../engine/device.js';
 import { loadWithTensors } from '../engine/load.js';
-import { type Program, Recorder } from '../engine/program.js';
-import { elements, reshape, slice, type View } from '../engine/view.js';
 import * as elementwise from '../engine/ops/elementwise.js';
 import * as gather from '../engine/ops/gather.js';
+import { type Program, Recorder } from '../engine/program.js';
+import { elements, reshape, slice, type View } from '../engine/view.js';
 import type { Network, WeightScheme } from '../networks/network.js';
 import type { Strategy } from '../train/augmentation.js';
 import { drawNetworks } from '../train/initialise.js';

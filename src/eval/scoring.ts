@@ -1,9 +1,9 @@
 import type { Dataset, Split } from '../data/dataset.js';
 import { SplitOnDevice } from '../data/on-device.js';
 import type { Device, Executable, Tensor } from '../engine/device.js';
+import * as accuracy from '../engine/ops/accuracy.js';
 import { type Program, Recorder } from '../engine/program.js';
 import { slice, type View } from '../engine/view.js';
-import * as accuracy from '../engine/ops/accuracy.js';
 import type { Network } from '../networks/network.js';
 import { recordBatchStatistics } from '../train/batch-statistics.js';
 import { LimbeckError } from '../util/errors.js';

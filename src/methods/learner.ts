@@ -1,9 +1,9 @@
 import type { DistilledSet, Use } from '../data/distilled-set.js';
 import type { Executable, Tensor } from '../engine/device.js';
 import { loadWithTensors } from '../engine/load.js';
+import * as random from '../engine/ops/random.js';
 import { type Program, Recorder } from '../engine/program.js';
 import type { View } from '../engine/view.js';
-import * as random from '../engine/ops/random.js';
 import { copyInto } from '../train/groups.js';
 import type { Owned } from '../util/owned.js';
 import { itemClasses } from './items.js';

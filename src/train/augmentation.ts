@@ -1,9 +1,9 @@
 import { expectRank } from '../engine/op.js';
-import type { Recorder } from '../engine/program.js';
-import type { View } from '../engine/view.js';
 import * as op from '../engine/ops/augment.js';
 import * as augmentdraw from '../engine/ops/augmentdraw.js';
 import { families, type Strategy } from '../engine/ops/augmentdraw.js';
+import type { Recorder } from '../engine/program.js';
+import type { View } from '../engine/view.js';
 import type { RandomSource } from '../layers/layer.js';
 import { LimbeckError } from '../util/errors.js';
 

@@ -1,8 +1,8 @@
 import type { Device, Tensor } from '../engine/device.js';
-import { Recorder } from '../engine/program.js';
-import { slice, type View } from '../engine/view.js';
 import * as elementwise from '../engine/ops/elementwise.js';
 import * as random from '../engine/ops/random.js';
+import { Recorder } from '../engine/program.js';
+import { slice, type View } from '../engine/view.js';
 import type { Network, WeightScheme } from '../networks/network.js';
 import { owning } from '../util/owned.js';
 import { randomState } from './streams.js';

@@ -1,9 +1,9 @@
 import type { Executable, Tensor } from '../engine/device.js';
-import type { Recorder } from '../engine/program.js';
-import { elements, reshape, slice, type View } from '../engine/view.js';
 import * as elementwise from '../engine/ops/elementwise.js';
 import * as gather from '../engine/ops/gather.js';
 import * as random from '../engine/ops/random.js';
+import type { Recorder } from '../engine/program.js';
+import { elements, reshape, slice, type View } from '../engine/view.js';
 import type { Network } from '../networks/network.js';
 import { augment, type Strategy } from './augmentation.js';
 import { optimizerOf } from './inner-optimizer.js';
