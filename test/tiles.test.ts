@@ -178,7 +178,7 @@ describe('the tiling of a step', () => {
       return `${plan.rowsOf(tile)} x ${plan.columnsOf(tile)}${split > 1 ? ` in ${split}` : ''}`;
     });
 
-  test('is that of docs/design.md for the usual networks', () => {
+  test('is that of docs/engine/tiles.md for the usual networks', () => {
     expect(chosen(convolution(1024, 1, 28, 6, 5, 2))).toEqual(['8 x 256', 'plain', '8 x 32 in 256']);
     expect(chosen(convolution(1024, 6, 14, 16, 5, 0))).toEqual(['16 x 256', '8 x 256', '16 x 16 in 64']);
     expect(chosen(convolution(10, 128, 16, 128, 3, 1))).toEqual(['32 x 32', '32 x 32', '32 x 32 in 8']);
