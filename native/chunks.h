@@ -15,6 +15,16 @@ LIMBECK_INLINE int64_t chunks_of(int64_t work, int64_t limit) {
   return chunks < 2 ? 1 : min(chunks, limit);
 }
 
+/** Calls body(chunk, worker) for every chunk; `alone`, all on this thread: there is too little work to share. */
+template <class F>
+LIMBECK_INLINE void each_chunk(const Context& context, bool alone, int64_t chunks, F&& body) {
+  if (alone) {
+    for (int64_t chunk = 0; chunk < chunks; chunk++) body(chunk, 0);
+  } else {
+    context.pool.each(chunks, body);
+  }
+}
+
 /** Elements of a pointwise loop in one chunk. */
 constexpr int64_t kElements = 16 * 1024;
 

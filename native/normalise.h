@@ -7,16 +7,6 @@
 namespace limbeck {
 namespace LIMBECK_ISA {
 
-/** n elements, of which the vector functions below read and write no more. */
-LIMBECK_INLINE Vec get(const float* p, int64_t n) { return n == kLanes ? load(p) : load_partial(p, n); }
-LIMBECK_INLINE void put(float* p, Vec v, int64_t n) {
-  if (n == kLanes) {
-    store(p, v);
-  } else {
-    store_partial(p, v, n);
-  }
-}
-
 /** Calls body(i, n) for vectors of 0 .. count - 1. */
 template <class F>
 LIMBECK_INLINE void each_vector(int64_t count, F&& body) {

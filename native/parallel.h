@@ -75,9 +75,19 @@ class Pool {
   std::vector<std::thread> workers_;
 };
 
+/** Calls body(member, from, to) for ranges of so many elements, out of `length` of each member. */
+template <class F>
+LIMBECK_INLINE void each_part(Pool& pool, int64_t members, int64_t length, int64_t range, F&& body) {
+  const int64_t ranges = (length + range - 1) / range;
+  pool.each(members * ranges, [&](int64_t chunk, int) {
+    const int64_t from = chunk % ranges * range;
+    body(chunk / ranges, from, from + range < length ? from + range : length);
+  });
+}
+
 /**
- * Elements from .. to - 1 of target (+)= those of so many partial results, `stride` floats apart, in their order: whoever adds
- * them up, an element is one sum in a fixed order.
+ * Elements from .. to - 1 of target (+)= those of so many partial results, `stride` floats apart, in their order: whichever
+ * thread adds them up, an element is one sum in a fixed order.
  */
 LIMBECK_INLINE void add_parts(float* target, const float* parts, int64_t count, int64_t stride, int64_t from, int64_t to,
                               bool accumulate) {

@@ -27,11 +27,7 @@ LIMBECK_INLINE void each_map(const Maps& g, const Context& context, Begin&& begi
     begin(worker);
     for (int64_t map = g.maps * piece / pieces; map < g.maps * (piece + 1) / pieces; map++) body(p, map, worker);
   };
-  if (g.P * work <= 2 * kElements) {
-    for (int64_t chunk = 0; chunk < g.P * pieces; chunk++) one(chunk, 0);
-  } else {
-    context.pool.each(g.P * pieces, one);
-  }
+  each_chunk(context, g.P * work <= 2 * kElements, g.P * pieces, one);
 }
 
 /** Calls body(member, map) for every map of every member. */

@@ -7,9 +7,6 @@
 namespace limbeck {
 namespace LIMBECK_ISA {
 
-/** Terms added up in registers before they go to memory: keeps a panel of b in cache and long sums accurate. */
-constexpr int64_t kDepth = 256;
-
 struct Product {
   int64_t rows;
   int64_t columns;
@@ -74,14 +71,9 @@ inline void multiply(const Product& p, const Panels& panels, int64_t row0, int64
       tile.c_row = p.c_row;
       tile.bias = p.bias && k0 == 0 ? p.bias + column : nullptr;
       tile.add = p.add || k0 > 0;
-      const int64_t parts = ceil_div(row1 - row0, kOuterRows);
-      for (int64_t part = 0; part < parts; part++) {
-        const int64_t i0 = row0 + part_start(row1 - row0, parts, part);
-        const int64_t i1 = row0 + part_start(row1 - row0, parts, part + 1);
-        tile.a = p.a + i0 * p.a_row + k0 * p.a_column;
-        tile.c = p.c + i0 * p.c_row + column;
-        outer(tile, i1 - i0, vectors);
-      }
+      tile.a = p.a + row0 * p.a_row + k0 * p.a_column;
+      tile.c = p.c + row0 * p.c_row + column;
+      outer_rows(tile, row1 - row0, vectors);
     }
   }
 }

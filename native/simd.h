@@ -121,6 +121,16 @@ LIMBECK_INLINE void store_partial(float* p, Vec v, int64_t n) {
 #endif
 }
 
+/** The first n lanes where n is nearly always kLanes. */
+LIMBECK_INLINE Vec get(const float* p, int64_t n) { return n == kLanes ? load(p) : load_partial(p, n); }
+LIMBECK_INLINE void put(float* p, Vec v, int64_t n) {
+  if (n == kLanes) {
+    store(p, v);
+  } else {
+    store_partial(p, v, n);
+  }
+}
+
 /** Sum of the lanes, in a fixed order. */
 LIMBECK_INLINE float sum(Vec v) {
 #if defined(__AVX512F__)

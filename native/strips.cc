@@ -69,12 +69,8 @@ void run_piece(const Strips& strips, const Call* calls, int64_t member, int64_t 
 
 /** target (+)= the pieces' sums, in their order. */
 void add_up(const Strips& strips, Pool& pool, const float* partial) {
-  constexpr int64_t range = 4096;
   for (const StripSum& sum : strips.sums) {
-    const int64_t ranges = (sum.floats + range - 1) / range;
-    pool.each(strips.members * ranges, [&](int64_t chunk, int) {
-      const int64_t member = chunk / ranges, from = chunk % ranges * range;
-      const int64_t to = from + range < sum.floats ? from + range : sum.floats;
+    each_part(pool, strips.members, sum.floats, 4096, [&](int64_t member, int64_t from, int64_t to) {
       add_parts(reinterpret_cast<float*>(sum.target + member * sum.stride),
                 partial + member * strips.pieces * strips.sum_floats + sum.offset, strips.pieces, strips.sum_floats, from, to,
                 sum.accumulate);

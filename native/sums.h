@@ -33,7 +33,7 @@ LIMBECK_INLINE double sum_blocks(int64_t from, int64_t to, F&& term) {
 /** Sum of a b over elements from .. to - 1. */
 LIMBECK_INLINE double dot_blocks(const float* a, const float* b, int64_t from, int64_t to) {
   return sum_blocks(from, to, [&](int64_t i, int64_t n, Vec sum) {
-    return n == kLanes ? fma(load(a + i), load(b + i), sum) : fma(load_partial(a + i, n), load_partial(b + i, n), sum);
+    return fma(get(a + i, n), get(b + i, n), sum);
   });
 }
 

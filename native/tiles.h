@@ -39,6 +39,21 @@ struct Outer {
 /** A tile of 1 .. kOuterRows rows and 1 .. outer_vectors(rows) vectors of columns. */
 void outer(const Outer& tile, int64_t rows, int64_t vectors);
 
+/** The same for any number of rows, in tiles of nearly equal heights. */
+LIMBECK_INLINE void outer_rows(const Outer& all, int64_t rows, int64_t vectors) {
+  const int64_t parts = ceil_div(rows, kOuterRows);
+  Outer tile = all;
+  for (int64_t part = 0; part < parts; part++) {
+    const int64_t i0 = part_start(rows, parts, part), i1 = part_start(rows, parts, part + 1);
+    tile.a = all.a + i0 * all.a_row;
+    tile.c = all.c + i0 * all.c_row;
+    outer(tile, i1 - i0, vectors);
+  }
+}
+
+/** Terms added up in registers before they go to memory: keeps a panel of b in cache and long sums accurate. */
+constexpr int64_t kDepth = 256;
+
 /**
  * c[i][j] (+)= sum over k < depth of a[rows[i] + offsets[k]] * b[k][j], where b and c are as wide as the tile: outer
  * products whose rows are windows of an image.

@@ -11,8 +11,6 @@ namespace LIMBECK_ISA {
 constexpr int64_t kPanel = 32;
 /** Tiles transformed at a time. */
 constexpr int64_t kTiles = 128;
-/** Terms added up in registers. */
-constexpr int64_t kDepth = 256;
 constexpr int kVectors = kAccumulators / kOuterRows;
 /** Channels transformed together: those of a cache line, which is then read and written once. */
 constexpr int64_t kGroup = 16;

@@ -1,9 +1,6 @@
-// Right answers: how many of the N rows have their largest logit where the largest label is.
+// How many samples of each class are classified correctly: the largest logit is where the largest label is.
 //
-//   count     correct[1], of all rows
-//   byClass   correct[K], of the rows of each class
-//
-// z[N, K]: n * K + k     y[N, K]
+// z, y [N, K]: n * K + k     correct [K]
 
 override P: u32;
 override N: u32;
@@ -18,64 +15,13 @@ fn at(operand: u32, member: u32) -> u32 {
   return views[operand].x + member * views[operand].y;
 }
 
-@group(0) @binding(1) var<storage, read> count_z: array<f32>;
-@group(0) @binding(2) var<storage, read> count_y: array<f32>;
-@group(0) @binding(3) var<storage, read_write> count_correct: array<f32>;
-
-// Whole numbers: any order of summation gives the same count.
-var<workgroup> counts: array<u32, LANES>;
-
-// workgroups: P
-@compute @workgroup_size(64)
-fn count(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let p = group.y * groups.x + group.x;
-  if (p >= P) {
-    return;
-  }
-  let z = at(0u, p);
-  let y = at(1u, p);
-  var own = 0u;
-  for (var n = lane; n < N; n += LANES) {
-    // The first one wins on a tie.
-    var answer = 0u;
-    var label = 0u;
-    for (var k = 1u; k < K; k++) {
-      if (count_z[z + n * K + k] > count_z[z + n * K + answer]) {
-        answer = k;
-      }
-      if (count_y[y + n * K + k] > count_y[y + n * K + label]) {
-        label = k;
-      }
-    }
-    own += select(0u, 1u, answer == label);
-  }
-  counts[lane] = own;
-  workgroupBarrier();
-  if (lane == 0u) {
-    var sum = 0u;
-    for (var i = 0u; i < LANES; i++) {
-      sum += counts[i];
-    }
-    let correct = at(2u, p);
-    if (ACCUMULATE) {
-      count_correct[correct] += f32(sum);
-    } else {
-      count_correct[correct] = f32(sum);
-    }
-  }
-}
-
 @group(0) @binding(1) var<storage, read> byClass_z: array<f32>;
 @group(0) @binding(2) var<storage, read> byClass_y: array<f32>;
 @group(0) @binding(3) var<storage, read_write> byClass_correct: array<f32>;
 
 const NONE = 0xffffffffu;
 
-// The class of each of LANES rows that is right, or NONE.
+// The class of each of LANES samples that is classified correctly, or NONE.
 var<workgroup> right: array<u32, LANES>;
 
 // workgroups: P
@@ -92,7 +38,7 @@ fn byClass(
   let z = at(0u, p);
   let y = at(1u, p);
   let correct = at(2u, p);
-  // A lane adds up the classes lane, lane + LANES, … and nobody else touches them.
+  // A lane counts the classes lane, lane + LANES, … alone.
   if (!ACCUMULATE) {
     for (var k = lane; k < K; k += LANES) {
       byClass_correct[correct + k] = 0.0;
@@ -103,7 +49,7 @@ fn byClass(
     var answer = 0u;
     var label = 0u;
     if (n < N) {
-      // The first one wins on a tie.
+      // The first one counts on a tie.
       for (var k = 1u; k < K; k++) {
         if (byClass_z[z + n * K + k] > byClass_z[z + n * K + answer]) {
           answer = k;

@@ -2,7 +2,6 @@
 //
 //   forward           losses[n] = 1/K sum over k of softplus(z[k]) - y[k] z[k]
 //   backward          zBar = scale / K (sigma(z) - y)
-//   labelsBackward    yBar = -scale / K z
 //   tangentBackward   zBarDot = scale / K sigma(z) (1 - sigma(z)) zDot,   yBarDot = -scale / K zDot
 //
 // z, y and all their derivatives [N, K]: n * K + k     losses[N]
@@ -75,21 +74,6 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   let i = index % (N * K);
   let p = index / (N * K);
   backward_zBar[at(2u, p) + i] = scale / f32(K) * (sigma(backward_z[at(0u, p) + i]) - backward_y[at(1u, p) + i]);
-}
-
-@group(0) @binding(1) var<storage, read> labelsBackward_z: array<f32>;
-@group(0) @binding(2) var<storage, read_write> labelsBackward_yBar: array<f32>;
-
-// invocations: P * N * K
-@compute @workgroup_size(64)
-fn labelsBackward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let index = linear(id, groups);
-  if (index >= P * N * K) {
-    return;
-  }
-  let i = index % (N * K);
-  let p = index / (N * K);
-  labelsBackward_yBar[at(1u, p) + i] = -scale / f32(K) * labelsBackward_z[at(0u, p) + i];
 }
 
 @group(0) @binding(1) var<storage, read> tangentBackward_z: array<f32>;

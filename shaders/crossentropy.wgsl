@@ -2,7 +2,6 @@
 //
 //   forward           logp;  losses[n] = -sum over k of y[k] logp[k]
 //   backward          zBar = scale (p Y - y)
-//   labelsBackward    yBar = -scale logp
 //   tangentBackward   with c = zDot - sum of p zDot:   zBarDot = scale Y p c,   yBarDot = -scale c
 //
 // z, logp, y and all their derivatives [N, K]: n * K + k     losses[N]. One sample per invocation.
@@ -82,21 +81,6 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   for (var k = 0u; k < K; k++) {
     backward_zBar[zBar + k] = scale * (exp(backward_logp[logp + k]) * total - backward_y[y + k]);
   }
-}
-
-@group(0) @binding(1) var<storage, read> labelsBackward_logp: array<f32>;
-@group(0) @binding(2) var<storage, read_write> labelsBackward_yBar: array<f32>;
-
-// invocations: P * N * K
-@compute @workgroup_size(64)
-fn labelsBackward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let index = linear(id, groups);
-  if (index >= P * N * K) {
-    return;
-  }
-  let i = index % (N * K);
-  let p = index / (N * K);
-  labelsBackward_yBar[at(1u, p) + i] = -scale * labelsBackward_logp[at(0u, p) + i];
 }
 
 @group(0) @binding(1) var<storage, read> tangentBackward_logp: array<f32>;

@@ -6,7 +6,6 @@ override value: f32;
 override alpha: f32;
 override beta: f32;
 override ONE_MINUS_decay: f32;
-override ACCUMULATE: bool = false;
 
 @group(0) @binding(0) var<uniform> views: array<vec4u, 8>;
 
@@ -51,29 +50,6 @@ fn add(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups
   let i = index % M;
   let p = index / M;
   add_out[at(2u, p) + i] = stored(p, i, alpha * add_a[at(0u, p) + i] + beta * add_b[at(1u, p) + i]);
-}
-
-@group(0) @binding(1) var<storage, read> multiply_a: array<f32>;
-@group(0) @binding(2) var<storage, read> multiply_b: array<f32>;
-@group(0) @binding(3) var<storage, read_write> multiply_out: array<f32>;
-
-// out = a b
-// invocations: P * M
-@compute @workgroup_size(64)
-fn multiply(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let index = linear(id, groups);
-  if (index >= P * M) {
-    return;
-  }
-  let i = index % M;
-  let p = index / M;
-  let product = multiply_a[at(0u, p) + i] * multiply_b[at(1u, p) + i];
-  let out = at(2u, p) + i;
-  if (ACCUMULATE) {
-    multiply_out[out] += product;
-  } else {
-    multiply_out[out] = product;
-  }
 }
 
 @group(0) @binding(1) var<storage, read> sign_x: array<f32>;

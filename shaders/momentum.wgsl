@@ -1,13 +1,15 @@
-// SGD with momentum and its adjoint; everything [M], rate [1]; d = g + decay theta:
+// SGD with momentum: a step, its adjoint, and a step in place; everything [M], rate [1]; d = g + decay theta:
 //
 //   step      uNext = momentum u + d;   out = theta - rate uNext, or with nesterov: theta - rate (d + momentum uNext)
 //   backward  total = uBar - rate lambda;            v = total
 //             nesterov: total = uBar - rate momentum lambda;   v = total - rate lambda
 //             uBar = momentum total
+//   inPlace   u = momentum u + d;   theta = theta - schedule[t, 0] u,  t = state[2], at most rows - 1
 
 override P: u32;
 override M: u32;
 override nesterov: u32;
+override rows: u32;
 override momentum: f32;
 override decay: f32;
 
@@ -62,4 +64,26 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   let total = backward_uBar[at(3u, p) + i] + select(moved, momentum * moved, nesterov != 0u);
   backward_v[at(2u, p) + i] = select(total, total + moved, nesterov != 0u);
   backward_uBar[at(3u, p) + i] = momentum * total;
+}
+
+@group(0) @binding(1) var<storage, read> inPlace_g: array<f32>;
+@group(0) @binding(2) var<storage, read> inPlace_schedule: array<f32>;
+@group(0) @binding(3) var<storage, read> inPlace_state: array<u32>;
+@group(0) @binding(4) var<storage, read_write> inPlace_theta: array<f32>;
+@group(0) @binding(5) var<storage, read_write> inPlace_u: array<f32>;
+
+// invocations: P * M
+@compute @workgroup_size(64)
+fn inPlace(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = linear(id, groups);
+  if (index >= P * M) {
+    return;
+  }
+  let i = index % M;
+  let p = index / M;
+  let row = at(1u, 0u) + 2u * min(inPlace_state[at(2u, 0u) + 2u], rows - 1u);
+  let theta = inPlace_theta[at(3u, p) + i];
+  let u = momentum * inPlace_u[at(4u, p) + i] + inPlace_g[at(0u, p) + i] + decay * theta;
+  inPlace_u[at(4u, p) + i] = u;
+  inPlace_theta[at(3u, p) + i] = theta - inPlace_schedule[row] * u;
 }

@@ -2,7 +2,6 @@
 //
 //   forward           losses[n] = 1/K sum over k of (z[k] - y[k])^2
 //   backward          zBar = 2 scale / K (z - y)
-//   labelsBackward    yBar = -2 scale / K (z - y)
 //   tangentBackward   zBarDot = 2 scale / K zDot,   yBarDot = -2 scale / K zDot
 //
 // z, y and all their derivatives [N, K]: n * K + k     losses[N]
@@ -59,22 +58,6 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   let i = index % (N * K);
   let p = index / (N * K);
   backward_zBar[at(2u, p) + i] = 2.0 * scale / f32(K) * (backward_z[at(0u, p) + i] - backward_y[at(1u, p) + i]);
-}
-
-@group(0) @binding(1) var<storage, read> labelsBackward_z: array<f32>;
-@group(0) @binding(2) var<storage, read> labelsBackward_y: array<f32>;
-@group(0) @binding(3) var<storage, read_write> labelsBackward_yBar: array<f32>;
-
-// invocations: P * N * K
-@compute @workgroup_size(64)
-fn labelsBackward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let index = linear(id, groups);
-  if (index >= P * N * K) {
-    return;
-  }
-  let i = index % (N * K);
-  let p = index / (N * K);
-  labelsBackward_yBar[at(2u, p) + i] = -2.0 * scale / f32(K) * (labelsBackward_z[at(0u, p) + i] - labelsBackward_y[at(1u, p) + i]);
 }
 
 @group(0) @binding(1) var<storage, read> tangentBackward_zDot: array<f32>;

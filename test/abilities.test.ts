@@ -2,8 +2,8 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Tensor } from '../src/engine/device.js';
 import type { OpCase } from '../src/engine/op.js';
-import { Recorder } from '../src/engine/program.js';
 import { ops } from '../src/engine/ops/index.gen.js';
+import { Recorder } from '../src/engine/program.js';
 import { type Abilities, type AdapterAbilities, abilitiesOf } from '../src/engine/webgpu/abilities.js';
 import { openDawnDevice } from '../src/engine/webgpu/dawn.js';
 import { WebgpuDevice } from '../src/engine/webgpu/device.js';

@@ -5,8 +5,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Device, EngineName, Numbers } from '../src/engine/device.js';
 import { openDevice } from '../src/engine/open.js';
-import { Recorder } from '../src/engine/program.js';
 import * as activation from '../src/engine/ops/activation.js';
+import { Recorder } from '../src/engine/program.js';
 import { erfc } from '../src/util/erfc.js';
 import { eps32, expectClose } from './harness/close.js';
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { Numbers } from '../src/engine/device.js';
-import { Recorder } from '../src/engine/program.js';
-import { ReferenceDevice } from '../src/engine/reference.js';
 import * as op from '../src/engine/ops/augment.js';
 import { COLOUR, COLUMNS, CUTOUT, WARP } from '../src/engine/ops/augment.js';
 import { families } from '../src/engine/ops/augmentdraw.js';
+import { Recorder } from '../src/engine/program.js';
+import { ReferenceDevice } from '../src/engine/reference.js';
 import { augment, parseStrategy, strategies } from '../src/train/augmentation.js';
 import { apply, draw, normals, rowsOf, turn } from './harness/augment.js';
 import { expectClose } from './harness/close.js';

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import type { EngineName } from '../src/engine/device.js';
 import { openDevice } from '../src/engine/open.js';
+import * as random from '../src/engine/ops/random.js';
 import { Recorder } from '../src/engine/program.js';
 import { slice } from '../src/engine/view.js';
-import * as random from '../src/engine/ops/random.js';
 import { dropout } from '../src/layers/dropout.js';
 
 const P = 2;

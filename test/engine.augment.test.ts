@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Device, EngineName, Numbers } from '../src/engine/device.js';
 import { openDevice } from '../src/engine/open.js';
-import type { Recorder } from '../src/engine/program.js';
-import { ReferenceDevice } from '../src/engine/reference.js';
-import type { View } from '../src/engine/view.js';
 import * as op from '../src/engine/ops/augment.js';
 import { COLOUR, COLUMNS, CUTOUT, WARP } from '../src/engine/ops/augment.js';
 import { add } from '../src/engine/ops/elementwise.js';
+import type { Recorder } from '../src/engine/program.js';
+import { ReferenceDevice } from '../src/engine/reference.js';
+import type { View } from '../src/engine/view.js';
 import { augment, strategies } from '../src/train/augmentation.js';
 import { randomState } from '../src/train/streams.js';
 import { apply, draw, flip, identity, normals, rowsOf, run, table, turn } from './harness/augment.js';

@@ -4,14 +4,14 @@ import { loadBinding } from '../src/engine/cpu/binding.js';
 import { CpuDevice, cpuInfo, openCpuDevice } from '../src/engine/cpu/device.js';
 import type { Device, Tensor } from '../src/engine/device.js';
 import type { OpCase } from '../src/engine/op.js';
-import { type Program, Recorder } from '../src/engine/program.js';
 import * as adam from '../src/engine/ops/adam.js';
 import * as conv2d from '../src/engine/ops/conv2d.js';
-import * as elementwise from '../src/engine/ops/elementwise.js';
 import * as linear from '../src/engine/ops/linear.js';
 import * as lrn from '../src/engine/ops/lrn.js';
 import * as momentum from '../src/engine/ops/momentum.js';
 import * as norm from '../src/engine/ops/norm.js';
+import * as reduce from '../src/engine/ops/reduce.js';
+import { type Program, Recorder } from '../src/engine/program.js';
 import { createNetwork } from '../src/networks/index.js';
 import { recordMetaGradient } from '../src/train/calls/meta-gradient.js';
 import { expectCaseAgrees, prepareCase, runCase } from './harness/cases.js';
@@ -165,7 +165,7 @@ function counting(elements: number): Program {
   const r = new Recorder('counting');
   const one = r.external('one', 1, [elements]);
   const counter = r.external('counter', 1, [elements]);
-  elementwise.multiply(r, { a: one, b: one }, { into: counter, accumulate: true });
+  reduce.members(r, { x: one }, 1, { into: counter, accumulate: true });
   return r.program();
 }
 

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import type { Numbers } from '../src/engine/device.js';
 import type { OpCase } from '../src/engine/op.js';
-import { type Program, Recorder } from '../src/engine/program.js';
-import { ReferenceDevice } from '../src/engine/reference.js';
-import { elements } from '../src/engine/view.js';
 import * as avgpool2d from '../src/engine/ops/avgpool2d.js';
 import * as conv2d from '../src/engine/ops/conv2d.js';
 import * as linear from '../src/engine/ops/linear.js';
 import * as maxpool2d from '../src/engine/ops/maxpool2d.js';
+import { type Program, Recorder } from '../src/engine/program.js';
+import { ReferenceDevice } from '../src/engine/reference.js';
+import { elements } from '../src/engine/view.js';
 import { Stream } from '../src/util/random.js';
 import { prepareCase, runCase } from './harness/cases.js';
 import { dot, expectClose } from './harness/close.js';

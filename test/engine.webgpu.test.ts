@@ -4,8 +4,8 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { OpCase } from '../src/engine/op.js';
-import { type Program, Recorder } from '../src/engine/program.js';
 import { ops } from '../src/engine/ops/index.gen.js';
+import { type Program, Recorder } from '../src/engine/program.js';
 import { openDawnDevice } from '../src/engine/webgpu/dawn.js';
 import { WebgpuDevice } from '../src/engine/webgpu/device.js';
 import { Stream, seedWords } from '../src/util/random.js';

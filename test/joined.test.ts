@@ -4,9 +4,9 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Device } from '../src/engine/device.js';
+import { ops } from '../src/engine/ops/index.gen.js';
 import { type Program, Recorder } from '../src/engine/program.js';
 import { slice, type View } from '../src/engine/view.js';
-import { ops } from '../src/engine/ops/index.gen.js';
 import { openDawnDevice } from '../src/engine/webgpu/dawn.js';
 import type { WebgpuDevice } from '../src/engine/webgpu/device.js';
 import { biased } from '../src/engine/webgpu/passes/biased.js';

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { Tensor } from '../src/engine/device.js';
 import { openDevice } from '../src/engine/open.js';
+import * as elementwise from '../src/engine/ops/elementwise.js';
+import * as random from '../src/engine/ops/random.js';
 import { Recorder } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
 import { slice } from '../src/engine/view.js';
-import * as elementwise from '../src/engine/ops/elementwise.js';
-import * as random from '../src/engine/ops/random.js';
 import {
   createNetwork,
   type NetworkOptions,

@@ -2,13 +2,13 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { cpuInfo, openCpuDevice } from '../src/engine/cpu/device.js';
 import { pooled } from '../src/engine/cpu/passes/pooled.js';
 import type { OpCase } from '../src/engine/op.js';
-import type { Recorder } from '../src/engine/program.js';
-import { ReferenceDevice } from '../src/engine/reference.js';
-import { slice, type View } from '../src/engine/view.js';
 import * as bias from '../src/engine/ops/bias.js';
 import * as conv2d from '../src/engine/ops/conv2d.js';
 import * as maxpool2d from '../src/engine/ops/maxpool2d.js';
 import * as relu from '../src/engine/ops/relu.js';
+import type { Recorder } from '../src/engine/program.js';
+import { ReferenceDevice } from '../src/engine/reference.js';
+import { slice, type View } from '../src/engine/view.js';
 import { prepareCase, runCase } from './harness/cases.js';
 import { relativeError } from './harness/close.js';
 

@@ -5,13 +5,13 @@ import { afterAll, describe, expect, it, test } from 'vitest';
 import { openCpuDevice } from '../src/engine/cpu/device.js';
 import type { Device, Peak } from '../src/engine/device.js';
 import { loadWithTensors } from '../src/engine/load.js';
-import { betterOf, bytesMoved, type Cost, profileOf, together } from '../src/engine/profile.js';
-import { type Program, Recorder } from '../src/engine/program.js';
 import * as conv2d from '../src/engine/ops/conv2d.js';
 import * as elementwise from '../src/engine/ops/elementwise.js';
 import * as gather from '../src/engine/ops/gather.js';
 import * as linear from '../src/engine/ops/linear.js';
 import * as reduce from '../src/engine/ops/reduce.js';
+import { betterOf, bytesMoved, type Cost, profileOf, together } from '../src/engine/profile.js';
+import { type Program, Recorder } from '../src/engine/program.js';
 import { Owned } from '../src/util/owned.js';
 import { root } from './harness/repository.js';
 
@@ -140,7 +140,7 @@ describe('a profile', () => {
       const [yBar, w] = [r.external('yBar', 5, [7, 3]), r.external('w', 1, [3, 2])];
       linear.backwardInput(r, { yBar, w }, { into: r.external('xBar', 5, [7, 2]) });
       const a = r.external('a', 1, [11]);
-      elementwise.multiply(r, { a, b: r.external('b', 1, [11]) }, { into: r.external('out', 1, [11]) });
+      elementwise.add(r, { a, b: r.external('b', 1, [11]) }, 1, 1, r.external('out', 1, [11]));
     });
     const shapes = profileOf(timed(program, [2, 1]), peak).shapes.map(({ shape }) => shape);
     expect(shapes).toEqual(['5·7x3, 3x2 → 5·7x2', '11']);

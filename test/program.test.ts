@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { livesOf, planArena, planMemory, temporariesOf } from '../src/engine/memory.js';
-import { Recorder } from '../src/engine/program.js';
-import { ReferenceDevice } from '../src/engine/reference.js';
-import { reshape, type Slot, slice } from '../src/engine/view.js';
 import * as conv2d from '../src/engine/ops/conv2d.js';
 import * as elementwise from '../src/engine/ops/elementwise.js';
 import * as linear from '../src/engine/ops/linear.js';
 import * as optimizer from '../src/engine/ops/optimizer.js';
 import * as reduce from '../src/engine/ops/reduce.js';
+import { Recorder } from '../src/engine/program.js';
+import { ReferenceDevice } from '../src/engine/reference.js';
+import { reshape, type Slot, slice } from '../src/engine/view.js';
 import { createNetwork } from '../src/networks/index.js';
 import { recordMetaGradient } from '../src/train/calls/meta-gradient.js';
 

@@ -5,15 +5,15 @@ import { winograd } from '../src/engine/cpu/passes/winograd.js';
 import { describeProgram } from '../src/engine/cpu/serialise.js';
 import { planStrips } from '../src/engine/cpu/strips.js';
 import type { Device } from '../src/engine/device.js';
-import { type Program, Recorder } from '../src/engine/program.js';
-import { ReferenceDevice } from '../src/engine/reference.js';
-import type { View } from '../src/engine/view.js';
 import * as avgpool2d from '../src/engine/ops/avgpool2d.js';
 import * as conv2d from '../src/engine/ops/conv2d.js';
 import * as elementwise from '../src/engine/ops/elementwise.js';
 import * as norm from '../src/engine/ops/norm.js';
 import * as reduce from '../src/engine/ops/reduce.js';
 import * as relu from '../src/engine/ops/relu.js';
+import { type Program, Recorder } from '../src/engine/program.js';
+import { ReferenceDevice } from '../src/engine/reference.js';
+import { elements, type View } from '../src/engine/view.js';
 import { createNetwork, type NetworkOptions } from '../src/networks/index.js';
 import { recordMetaGradient } from '../src/train/calls/meta-gradient.js';
 import { lossOf } from '../src/train/loss.js';
@@ -124,8 +124,12 @@ describe('a result read much later', () => {
 
   test('is kept where it was added up', () => {
     const added = thereAndBack((r, n) => {
-      const y = elementwise.multiply(r, { a: n, b: n });
-      return elementwise.multiply(r, { a: n, b: n }, { into: y, accumulate: true });
+      const out = elementwise.add(r, { a: n, b: n });
+      const sizes = { P: 1, M: elements(n.shape) };
+      const constants = { alpha: 1, beta: 1 };
+      const operands = { a: n, b: n, out };
+      r.push({ kernel: elementwise.addKernel, operands, sizes, constants, accumulate: true });
+      return out;
     });
     expect(namesOf(rematerialise(added, 0))).toEqual(namesOf(added));
   });

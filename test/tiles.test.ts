@@ -5,11 +5,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Device, Tensor } from '../src/engine/device.js';
 import type { OpCase } from '../src/engine/op.js';
+import * as conv2d from '../src/engine/ops/conv2d.js';
+import * as linear from '../src/engine/ops/linear.js';
 import { type Program, Recorder } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
 import type { Step } from '../src/engine/step.js';
-import * as conv2d from '../src/engine/ops/conv2d.js';
-import * as linear from '../src/engine/ops/linear.js';
 import { openDawnDevice } from '../src/engine/webgpu/dawn.js';
 import type { WebgpuDevice } from '../src/engine/webgpu/device.js';
 import { tiledKernels } from '../src/engine/webgpu/ops/tiled.js';
@@ -178,7 +178,7 @@ describe('the tiling of a step', () => {
       return `${plan.rowsOf(tile)} x ${plan.columnsOf(tile)}${split > 1 ? ` in ${split}` : ''}`;
     });
 
-  test('is that of docs/design.md for the usual networks', () => {
+  test('is that of docs/engine/tiles.md for the usual networks', () => {
     expect(chosen(convolution(1024, 1, 28, 6, 5, 2))).toEqual(['8 x 256', 'plain', '8 x 32 in 256']);
     expect(chosen(convolution(1024, 6, 14, 16, 5, 0))).toEqual(['16 x 256', '8 x 256', '16 x 16 in 64']);
     expect(chosen(convolution(10, 128, 16, 128, 3, 1))).toEqual(['32 x 32', '32 x 32', '32 x 32 in 8']);

@@ -2,8 +2,8 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { cpuInfo, openCpuDevice } from '../src/engine/cpu/device.js';
 import { winograd } from '../src/engine/cpu/passes/winograd.js';
 import type { OpCase } from '../src/engine/op.js';
-import { Recorder } from '../src/engine/program.js';
 import * as conv2d from '../src/engine/ops/conv2d.js';
+import { Recorder } from '../src/engine/program.js';
 import { expectCaseAgrees, prepareCase } from './harness/cases.js';
 
 interface Shape {

@@ -82,9 +82,6 @@ LIMBECK_INLINE void each_vector(const Step& step, const Context& context, F&& bo
   });
 }
 
-LIMBECK_INLINE Vec get(const float* p, int64_t n) { return n == kLanes ? load(p) : load_partial(p, n); }
-LIMBECK_INLINE void put(float* p, Vec v, int64_t n) { n == kLanes ? store(p, v) : store_partial(p, v, n); }
-
 void forward(const Step& step, const Context& context) {
   enum { X, Y };
   const Vec slope = broadcast(static_cast<float>(step.constants[0]));

@@ -38,12 +38,7 @@ LIMBECK_INLINE void forward_two(const Geometry& g, const float* x, float* y) {
       const float* upper = x + 2 * oh * g.W + 2 * ow;
       const Windows2x2 w = load_windows(upper, upper + g.W, n);
       const Vec mean = share * ((w.pixel[0] + w.pixel[1]) + (w.pixel[2] + w.pixel[3]));
-      float* to = y + oh * g.OW + ow;
-      if (n == kLanes) {
-        store(to, mean);
-      } else {
-        store_partial(to, mean, n);
-      }
+      put(y + oh * g.OW + ow, mean, n);
     });
   }
 }
@@ -90,8 +85,7 @@ LIMBECK_INLINE void backward_two(const Geometry& g, const float* y_bar, float* x
   const Vec share = broadcast(g.share);
   for (int64_t oh = 0; oh < g.OH; oh++) {
     each_vector(g.OW, [&](int64_t ow, int64_t n) {
-      const float* from = y_bar + oh * g.OW + ow;
-      const Vec value = share * (n == kLanes ? load(from) : load_partial(from, n));
+      const Vec value = share * get(y_bar + oh * g.OW + ow, n);
       float* upper = x_bar + 2 * oh * g.W + 2 * ow;
       store_pairs(upper, value, value, n);
       store_pairs(upper + g.W, value, value, n);

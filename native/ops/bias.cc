@@ -36,7 +36,7 @@ void backward(const Step& step, const Context& context) {
   const int64_t P = step.sizes[0], N = step.sizes[1], C = step.sizes[2], S = step.sizes[3];
   const Cut c = cut(step);
   double* partial = context.shared_as<double>();
-  const auto one = [&](int64_t chunk, int) {
+  each_chunk(context, c.alone, P * c.pieces, [&](int64_t chunk, int) {
     const int64_t piece = chunk % c.pieces;
     const float* y_bar = step.f32(YBar, chunk / c.pieces);
     double* sums = partial + chunk * C;
@@ -49,12 +49,7 @@ void backward(const Step& step, const Context& context) {
         for (int64_t i = 0; i < C; i++) sums[i] += map_sum(row + i * S, S);
       }
     }
-  };
-  if (c.alone) {
-    for (int64_t chunk = 0; chunk < P * c.pieces; chunk++) one(chunk, 0);
-  } else {
-    context.pool.each(P * c.pieces, one);
-  }
+  });
   for (int64_t p = 0; p < P; p++) {
     float* b_bar = step.f32(BBar, p);
     for (int64_t i = 0; i < C; i++) {

@@ -38,17 +38,6 @@ void backward(const Step& step, const Context& context) {
   });
 }
 
-void labels_backward(const Step& step, const Context& context) {
-  enum { Z, YBar };
-  const int64_t P = step.sizes[0], N = step.sizes[1], K = step.sizes[2];
-  const float scale = static_cast<float>(-step.constants[0] / K);
-  each_range(context, P, N * K, [&](int64_t p, int64_t from, int64_t to) {
-    const float* z = step.f32(Z, p);
-    float* y_bar = step.f32(YBar, p);
-    for (int64_t i = from; i < to; i++) y_bar[i] = scale * z[i];
-  });
-}
-
 void tangent_backward(const Step& step, const Context& context) {
   enum { Z, ZDot, ZBarDot, YBarDot };
   const int64_t P = step.sizes[0], N = step.sizes[1], K = step.sizes[2];
@@ -69,7 +58,6 @@ void tangent_backward(const Step& step, const Context& context) {
 const Kernel kernels[] = {
     {"binarycrossentropy.forward", {"z", "y", "losses"}, {"P", "N", "K"}, {}, forward, nullptr},
     {"binarycrossentropy.backward", {"z", "y", "zBar"}, {"P", "N", "K"}, {"scale"}, backward, nullptr},
-    {"binarycrossentropy.labelsBackward", {"z", "yBar"}, {"P", "N", "K"}, {"scale"}, labels_backward, nullptr},
     {"binarycrossentropy.tangentBackward",
      {"z", "zDot", "zBarDot", "yBarDot"},
      {"P", "N", "K"},

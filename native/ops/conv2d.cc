@@ -22,12 +22,8 @@ namespace {
 /** Calls body(member, first image, last image + 1, worker). */
 template <class F>
 LIMBECK_INLINE void each_images(const Convolution& g, const Context& context, F&& body) {
-  if (g.P * g.work() < 2 * kGrain) {
-    for (int64_t p = 0; p < g.P; p++) body(p, int64_t{0}, g.N, 0);
-    return;
-  }
   const int64_t pieces = chunks_of(g.work(), min(g.N, 128));
-  context.pool.each(g.P * pieces, [&](int64_t chunk, int worker) {
+  each_chunk(context, g.P * g.work() < 2 * kGrain, g.P * pieces, [&](int64_t chunk, int worker) {
     const int64_t piece = chunk % pieces;
     body(chunk / pieces, part_start(g.N, pieces, piece), part_start(g.N, pieces, piece + 1), worker);
   });
@@ -257,7 +253,8 @@ void backward_weight(const Step& step, const Context& context) {
     for (int64_t oh = 0; oh < g.OH; oh++)
       for (int64_t ow = 0; ow < g.OW; ow++) *next++ = static_cast<int32_t>(i * image_size + oh * g.width + ow);
 
-  const auto one = [&](int64_t chunk, int worker) {
+  const bool alone = WeightPlan::alone(g);
+  each_chunk(context, alone, g.P * pieces * plan.parts, [&](int64_t chunk, int worker) {
     const int64_t part = chunk % plan.parts, sum = chunk / plan.parts;
     const int64_t p = sum / pieces, piece = sum % pieces;
     const int64_t first = part_start(g.N, pieces, piece), images = part_start(g.N, pieces, piece + 1) - first;
@@ -278,26 +275,15 @@ void backward_weight(const Step& step, const Context& context) {
         weights_by_windows(g, plan, part, x, y_bar, images, taps, scratch, total);
       }
     }
-  };
-  const bool alone = WeightPlan::alone(g);
-  if (alone) {
-    for (int64_t p = 0; p < g.P; p++) one(p, 0);
-  } else {
-    context.pool.each(g.P * pieces * plan.parts, one);
-  }
+  });
 
   const auto add_up = [&](int64_t p, int64_t from, int64_t to) {
     add_parts(step.f32(WBar, p), partial + p * pieces * weights, pieces, weights, from, to, step.accumulate);
   };
-  const int64_t range = max(1024, 2 * kElements / pieces);
-  const int64_t ranges = ceil_div(weights, range);
-  if (alone || g.P * ranges == 1) {
+  if (alone) {
     for (int64_t p = 0; p < g.P; p++) add_up(p, 0, weights);
   } else {
-    context.pool.each(g.P * ranges, [&](int64_t chunk, int) {
-      const int64_t from = chunk % ranges * range;
-      add_up(chunk / ranges, from, min(from + range, weights));
-    });
+    each_part(context.pool, g.P, weights, max(1024, 2 * kElements / pieces), add_up);
   }
 }
 

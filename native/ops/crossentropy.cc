@@ -14,16 +14,12 @@ template <class F>
 LIMBECK_INLINE void each_row(const Step& step, const Context& context, F&& body) {
   const int64_t P = step.sizes[0], N = step.sizes[1], K = step.sizes[2];
   constexpr int64_t elements = 1024;  // exponentials are dear
-  const int64_t pieces = P * N * K <= 2 * elements ? 1 : min(N, max(1, N * K / elements));
-  const auto chunk = [&](int64_t chunk, int) {
+  const bool alone = P * N * K <= 2 * elements;
+  const int64_t pieces = alone ? 1 : min(N, max(1, N * K / elements));
+  each_chunk(context, alone, P * pieces, [&](int64_t chunk, int) {
     const int64_t p = chunk / pieces, piece = chunk % pieces;
     for (int64_t n = N * piece / pieces; n < N * (piece + 1) / pieces; n++) body(p, n);
-  };
-  if (P * N * K <= 2 * elements) {
-    for (int64_t p = 0; p < P; p++) chunk(p, 0);
-  } else {
-    context.pool.each(P * pieces, chunk);
-  }
+  });
 }
 
 void forward(const Step& step, const Context& context) {
@@ -64,17 +60,6 @@ void backward(const Step& step, const Context& context) {
   });
 }
 
-void labels_backward(const Step& step, const Context& context) {
-  enum { LogP, YBar };
-  const int64_t K = step.sizes[2];
-  const float scale = static_cast<float>(step.constants[0]);
-  each_row(step, context, [&](int64_t p, int64_t n) {
-    const float* logp = step.f32(LogP, p) + n * K;
-    float* y_bar = step.f32(YBar, p) + n * K;
-    for (int64_t k = 0; k < K; k++) y_bar[k] = -scale * logp[k];
-  });
-}
-
 void tangent_backward(const Step& step, const Context& context) {
   enum { LogP, Y, ZDot, ZBarDot, YBarDot };
   const int64_t K = step.sizes[2];
@@ -101,7 +86,6 @@ void tangent_backward(const Step& step, const Context& context) {
 const Kernel kernels[] = {
     {"crossentropy.forward", {"z", "y", "logp", "losses"}, {"P", "N", "K"}, {}, forward, nullptr},
     {"crossentropy.backward", {"logp", "y", "zBar"}, {"P", "N", "K"}, {"scale"}, backward, nullptr},
-    {"crossentropy.labelsBackward", {"logp", "yBar"}, {"P", "N", "K"}, {"scale"}, labels_backward, nullptr},
     {"crossentropy.tangentBackward",
      {"logp", "y", "zDot", "zBarDot", "yBarDot"},
      {"P", "N", "K"},

@@ -26,21 +26,6 @@ void add(const Step& step, const Context& context) {
   });
 }
 
-void multiply(const Step& step, const Context& context) {
-  enum { A, B, Out };
-  const int64_t P = step.sizes[0], M = step.sizes[1];
-  each_range(context, P, M, [&](int64_t p, int64_t from, int64_t to) {
-    const float* a = step.f32(A, p);
-    const float* b = step.f32(B, p);
-    float* out = step.f32(Out, p);
-    if (step.accumulate) {
-      for (int64_t i = from; i < to; i++) out[i] += a[i] * b[i];
-    } else {
-      for (int64_t i = from; i < to; i++) out[i] = a[i] * b[i];
-    }
-  });
-}
-
 void sign(const Step& step, const Context& context) {
   enum { X, Out };
   const int64_t P = step.sizes[0], M = step.sizes[1];
@@ -65,7 +50,6 @@ void average(const Step& step, const Context& context) {
 const Kernel kernels[] = {
     {"elementwise.fill", {"out"}, {"P", "M"}, {"value"}, fill, nullptr},
     {"elementwise.add", {"a", "b", "out"}, {"P", "M"}, {"alpha", "beta"}, add, nullptr},
-    {"elementwise.multiply", {"a", "b", "out"}, {"P", "M"}, {}, multiply, nullptr},
     {"elementwise.sign", {"x", "out"}, {"P", "M"}, {}, sign, nullptr},
     {"elementwise.average", {"x", "average"}, {"P", "M"}, {"decay"}, average, nullptr},
 };

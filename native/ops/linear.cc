@@ -23,15 +23,12 @@ struct Geometry {
   LIMBECK_INLINE bool transpose() const { return N >= 48; }
 };
 
-/** Calls body(member, piece, pieces, worker): each member in so many pieces, all alone when there is little to do. */
+/** Calls body(member, piece, pieces, worker): each member in so many pieces, one when there is little to do. */
 template <class F>
 LIMBECK_INLINE void each_piece(const Context& context, int64_t P, int64_t work, int64_t limit, F&& body) {
   const int64_t pieces = chunks_of(work, limit);
-  if (P * work < 2 * kGrain) {
-    for (int64_t p = 0; p < P; p++) body(p, int64_t{0}, int64_t{1}, 0);
-  } else {
-    context.pool.each(P * pieces, [&](int64_t chunk, int worker) { body(chunk / pieces, chunk % pieces, pieces, worker); });
-  }
+  each_chunk(context, P * work < 2 * kGrain, P * pieces,
+             [&](int64_t chunk, int worker) { body(chunk / pieces, chunk % pieces, pieces, worker); });
 }
 
 void forward_inner(const Step& step, const Context& context, const Geometry& g) {

@@ -53,13 +53,8 @@ LIMBECK_INLINE void forward_two(const Geometry& g, const float* x, float* y, uin
         winner = select(better, where + offsets[i], winner);
       }
       const int64_t at = oh * g.OW + ow;
-      if (n == kLanes) {
-        store(y + at, best);
-        store_ints(index + at, winner);
-      } else {
-        store_partial(y + at, best, n);
-        store_partial(reinterpret_cast<float*>(index + at), as_floats(winner), n);
-      }
+      put(y + at, best, n);
+      put(reinterpret_cast<float*>(index + at), as_floats(winner), n);
     });
   }
 }
@@ -91,13 +86,8 @@ LIMBECK_INLINE void forward_any(const Geometry& g, const Tap* taps, const float*
         winner = select(better, where + static_cast<int32_t>(taps[k].pixel), winner);
       }
       const int64_t at = oh * g.OW + ow, n = min(kLanes, g.OW - ow);
-      if (n == kLanes) {
-        store(y + at, best);
-        store_ints(index + at, winner);
-      } else {
-        store_partial(y + at, best, n);
-        store_partial(reinterpret_cast<float*>(index + at), as_floats(winner), n);
-      }
+      put(y + at, best, n);
+      put(reinterpret_cast<float*>(index + at), as_floats(winner), n);
     }
   }
 }
@@ -148,10 +138,8 @@ LIMBECK_INLINE void backward_two(const Geometry& g, const float* y_bar, const ui
     each_vector(g.OW, [&](int64_t ow, int64_t n) {
       const int64_t at = oh * g.OW + ow;
       const int64_t corner = 2 * oh * W + 2 * ow;
-      const bool whole = n == kLanes;
-      const Vec value = whole ? load(y_bar + at) : load_partial(y_bar + at, n);
-      const float* winners = reinterpret_cast<const float*>(index + at);
-      const Ints winner = as_ints(whole ? load(winners) : load_partial(winners, n));
+      const Vec value = get(y_bar + at, n);
+      const Ints winner = as_ints(get(reinterpret_cast<const float*>(index + at), n));
       const Ints where = broadcast_int(static_cast<int32_t>(corner)) + 2 * iota();
       for (int row = 0; row < 2; row++) {
         const Ints first = where + static_cast<int32_t>(row * W);

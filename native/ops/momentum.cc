@@ -1,6 +1,6 @@
 #include "../chunks.h"
 
-/** SGD with momentum and its adjoint: pointwise, cut by elements. */
+/** SGD with momentum, its adjoint, and a step in place: pointwise, cut by elements. */
 namespace limbeck {
 namespace LIMBECK_ISA {
 namespace {
@@ -45,6 +45,23 @@ void backward(const Step& step, const Context& context) {
   });
 }
 
+void in_place(const Step& step, const Context& context) {
+  enum { G, Schedule, State, Theta, U };
+  const int64_t P = step.sizes[0], M = step.sizes[1], rows = step.sizes[2];
+  const float momentum = static_cast<float>(step.constants[0]), decay = static_cast<float>(step.constants[1]);
+  const float rate = step.f32(Schedule, 0)[2 * min(step.u32(State, 0)[2], rows - 1)];
+  each_range(context, P, M, [&](int64_t p, int64_t from, int64_t to) {
+    const float* g = step.f32(G, p);
+    float* theta = step.f32(Theta, p);
+    float* u = step.f32(U, p);
+    for (int64_t i = from; i < to; i++) {
+      const float next = momentum * u[i] + g[i] + decay * theta[i];
+      u[i] = next;
+      theta[i] -= rate * next;
+    }
+  });
+}
+
 const Kernel kernels[] = {
     {"momentum.step",
      {"theta", "g", "u", "rate", "uNext", "out"},
@@ -53,6 +70,12 @@ const Kernel kernels[] = {
      step_forward,
      nullptr},
     {"momentum.backward", {"lambda", "rate", "v", "uBar"}, {"P", "M", "nesterov"}, {"momentum"}, backward, nullptr},
+    {"momentum.inPlace",
+     {"g", "schedule", "state", "theta", "u"},
+     {"P", "M", "rows"},
+     {"momentum", "decay"},
+     in_place,
+     nullptr},
 };
 
 }  // namespace

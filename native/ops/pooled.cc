@@ -17,7 +17,7 @@ struct Pooled {
   explicit Pooled(const Step& step)
       : g(step), sparse(g), outputs(step.sizes[14]), work(g.N * g.OC * outputs * g.KH * sparse.row) {}
 
-  LIMBECK_INLINE int64_t pieces(int64_t limit) const { return g.P * work < 2 * kGrain ? 1 : chunks_of(work, min(g.N, limit)); }
+  LIMBECK_INLINE int64_t pieces(int64_t limit) const { return alone() ? 1 : chunks_of(work, min(g.N, limit)); }
   LIMBECK_INLINE bool alone() const { return g.P * work < 2 * kGrain; }
 
   /** Finds the nonzeros of the maps of an image, for SparseWeights and SparseInput. */
@@ -31,15 +31,10 @@ struct Pooled {
 /** Calls body(member, piece, first image, last image + 1, worker). */
 template <class F>
 LIMBECK_INLINE void each_images(const Pooled& s, int64_t pieces, const Context& context, F&& body) {
-  const auto one = [&](int64_t chunk, int worker) {
+  each_chunk(context, s.alone(), s.g.P * pieces, [&](int64_t chunk, int worker) {
     const int64_t piece = chunk % pieces;
     body(chunk / pieces, piece, part_start(s.g.N, pieces, piece), part_start(s.g.N, pieces, piece + 1), worker);
-  };
-  if (s.alone()) {
-    for (int64_t p = 0; p < s.g.P; p++) one(p, 0);
-  } else {
-    context.pool.each(s.g.P * pieces, one);
-  }
+  });
 }
 
 void forward(const Step& step, const Context& context) {

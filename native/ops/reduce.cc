@@ -12,15 +12,10 @@ LIMBECK_INLINE void each_member(const Step& step, const Context& context, Piece&
   const int64_t P = step.sizes[0], M = step.sizes[1];
   const int64_t pieces = ceil_div(M, kPiece);
   double* partial = context.shared_as<double>();
-  const auto one = [&](int64_t chunk, int) {
+  each_chunk(context, P * M <= 2 * kPiece, P * pieces, [&](int64_t chunk, int) {
     const int64_t from = chunk % pieces * kPiece;
     partial[chunk] = piece(chunk / pieces, from, min(from + kPiece, M));
-  };
-  if (P * M <= 2 * kPiece) {
-    for (int64_t chunk = 0; chunk < P * pieces; chunk++) one(chunk, 0);
-  } else {
-    context.pool.each(P * pieces, one);
-  }
+  });
   for (int64_t p = 0; p < P; p++) {
     double total = 0;
     for (int64_t i = 0; i < pieces; i++) total += partial[p * pieces + i];
@@ -55,7 +50,7 @@ void sum_all(const Step& step, const Context& context) {
       [&](int64_t p, int64_t from, int64_t to) {
         const float* x = step.f32(X, p);
         return sum_blocks(from, to, [&](int64_t i, int64_t n, Vec sum) {
-          return sum + (n == kLanes ? load(x + i) : load_partial(x + i, n));
+          return sum + get(x + i, n);
         });
       },
       [&](int64_t p, double total) {

@@ -23,22 +23,17 @@ void forward(const Step& step, const Context& context) {
   });
 }
 
-/** zBar times `sign`. */
-LIMBECK_INLINE void difference(const Step& step, const Context& context, float sign) {
-  enum { Z, Y, Bar };
+void backward(const Step& step, const Context& context) {
+  enum { Z, Y, ZBar };
   const int64_t P = step.sizes[0], N = step.sizes[1], K = step.sizes[2];
-  const float scale = static_cast<float>(2 * step.constants[0] / K) * sign;
+  const float scale = static_cast<float>(2 * step.constants[0] / K);
   each_range(context, P, N * K, [&](int64_t p, int64_t from, int64_t to) {
     const float* z = step.f32(Z, p);
     const float* y = step.f32(Y, p);
-    float* bar = step.f32(Bar, p);
-    for (int64_t i = from; i < to; i++) bar[i] = scale * (z[i] - y[i]);
+    float* z_bar = step.f32(ZBar, p);
+    for (int64_t i = from; i < to; i++) z_bar[i] = scale * (z[i] - y[i]);
   });
 }
-
-void backward(const Step& step, const Context& context) { difference(step, context, 1); }
-
-void labels_backward(const Step& step, const Context& context) { difference(step, context, -1); }
 
 void tangent_backward(const Step& step, const Context& context) {
   enum { ZDot, ZBarDot, YBarDot };
@@ -59,7 +54,6 @@ void tangent_backward(const Step& step, const Context& context) {
 const Kernel kernels[] = {
     {"squarederror.forward", {"z", "y", "losses"}, {"P", "N", "K"}, {}, forward, nullptr},
     {"squarederror.backward", {"z", "y", "zBar"}, {"P", "N", "K"}, {"scale"}, backward, nullptr},
-    {"squarederror.labelsBackward", {"z", "y", "yBar"}, {"P", "N", "K"}, {"scale"}, labels_backward, nullptr},
     {"squarederror.tangentBackward",
      {"zDot", "zBarDot", "yBarDot"},
      {"P", "N", "K"},

@@ -19,19 +19,15 @@ namespace limbeck {
 namespace LIMBECK_ISA {
 namespace {
 
-/** pool.each, unless the whole step is too little work to be shared. */
+/** each_chunk for a whole step. */
 struct Loop {
-  Pool& pool;
+  const Context& context;
   bool alone;
   Loop(const Context& context, const Winograd& g)
-      : pool(context.pool), alone(g.N * g.tiles * kPoints * g.C * g.OC < 2 * kGrain) {}
+      : context(context), alone(g.N * g.tiles * kPoints * g.C * g.OC < 2 * kGrain) {}
   template <class F>
   LIMBECK_INLINE void each(int64_t chunks, F&& body) const {
-    if (alone) {
-      for (int64_t chunk = 0; chunk < chunks; chunk++) body(chunk, 0);
-    } else {
-      pool.each(chunks, body);
-    }
+    each_chunk(context, alone, chunks, body);
   }
 };
 
@@ -125,16 +121,13 @@ struct WeightsAtPoints {
 LIMBECK_INLINE void multiply(const float* a, int64_t a_row, int64_t a_column, int64_t rows, const float* b, int64_t b_row,
                              int64_t depth, int64_t count, float* c, int64_t c_row, bool add) {
   const int64_t vectors = ceil_div(count, kLanes);
-  const int64_t panels = ceil_div(vectors, kVectors), parts = ceil_div(rows, kOuterRows);
+  const int64_t panels = ceil_div(vectors, kVectors);
   for (int64_t k0 = 0; k0 < depth; k0 += kDepth) {
     for (int64_t panel = 0; panel < panels; panel++) {
       const int64_t v0 = part_start(vectors, panels, panel), v1 = part_start(vectors, panels, panel + 1);
-      for (int64_t part = 0; part < parts; part++) {
-        const int64_t i0 = part_start(rows, parts, part), i1 = part_start(rows, parts, part + 1);
-        outer({a + i0 * a_row + k0 * a_column, a_row, a_column, b + k0 * b_row + v0 * kLanes, b_row,
-               min(kDepth, depth - k0), c + i0 * c_row + v0 * kLanes, c_row, (v1 - v0) * kLanes, nullptr, add || k0 > 0},
-              i1 - i0, v1 - v0);
-      }
+      outer_rows({a + k0 * a_column, a_row, a_column, b + k0 * b_row + v0 * kLanes, b_row, min(kDepth, depth - k0),
+                  c + v0 * kLanes, c_row, (v1 - v0) * kLanes, nullptr, add || k0 > 0},
+                 rows, v1 - v0);
     }
   }
 }

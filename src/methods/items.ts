@@ -20,7 +20,8 @@ export interface Items {
 }
 
 /** Items in all. */
-export const itemCount = ({ ipc, classes, decoder }: Omit<Items, 'first'>): number => ipc * classes * decoder.perPicture;
+export const itemCount = ({ ipc, classes, decoder }: Omit<Items, 'first'>): number =>
+  ipc * classes * decoder.perPicture;
 
 /** `[count]`: the class of every item. */
 export function itemClasses(items: Omit<Items, 'first'>): Uint16Array {

@@ -1,5 +1,7 @@
 import type { Tensor } from '../engine/device.js';
+import * as adam from '../engine/ops/adam.js';
 import * as elementwise from '../engine/ops/elementwise.js';
+import * as momentum from '../engine/ops/momentum.js';
 import * as optimizer from '../engine/ops/optimizer.js';
 import * as reduce from '../engine/ops/reduce.js';
 import type { Recorder } from '../engine/program.js';
@@ -57,12 +59,11 @@ export function recordUpdate(
     : undefined;
   if (update.kind === 'adam') {
     const moments = { m: external('m'), s: external('s') };
-    optimizer.adam(r, { g: bar, scale, schedule, state, theta, ...moments }, update);
+    adam.inPlace(r, { g: bar, scale, schedule, state, theta, ...moments }, update);
   } else {
     const g = scale ? reduce.members(r, { x: bar, scale }) : bar;
-    const { momentum } = update;
-    const v = external('v');
-    optimizer.momentumInPlace(r, { g, schedule, state, theta, v }, { momentum, weightDecay: 0 });
+    const operands = { g, schedule, state, theta, u: external('v') };
+    momentum.inPlace(r, operands, { momentum: update.momentum, decay: 0 });
   }
   if (average > 0) elementwise.average(r, { x: theta, average: external('average') }, average);
 }
@@ -79,6 +80,6 @@ export async function startVariable(
   await tensors[name].write(first);
   await tensors[`${name}.average`]?.write(first);
   const table =
-    update.kind === 'adam' ? optimizer.adamSchedule(rates, update) : rates.flatMap((rate) => [rate, 0]);
+    update.kind === 'adam' ? adam.adamSchedule(rates, update) : rates.flatMap((rate) => [rate, 0]);
   await tensors[`${name}.schedule`].write(table);
 }

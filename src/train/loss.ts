@@ -17,8 +17,6 @@ export interface LossPasses {
   losses(): View;
   /** zBar `[N, K]`. */
   backward(scale: number): View;
-  /** yBar `[N, K]`, per member even when the labels are shared. */
-  labelsBackward(scale: number): View;
   /** Tangents of zBar and yBar for a tangent zDot of the logits, labels held fixed. */
   tangentBackward(zDot: View, scale: number): { zBarDot: View; yBarDot: View };
 }
@@ -31,7 +29,6 @@ const losses = {
       return {
         losses: () => losses,
         backward: (scale) => crossentropy.backward(r, { logp, y }, scale),
-        labelsBackward: (scale) => crossentropy.labelsBackward(r, { logp }, scale),
         tangentBackward: (zDot, scale) => crossentropy.tangentBackward(r, { logp, y, zDot }, scale),
       };
     },
@@ -41,7 +38,6 @@ const losses = {
     forward: (r, z, y) => ({
       losses: () => squarederror.forward(r, { z, y }),
       backward: (scale) => squarederror.backward(r, { z, y }, scale),
-      labelsBackward: (scale) => squarederror.labelsBackward(r, { z, y }, scale),
       tangentBackward: (zDot, scale) => squarederror.tangentBackward(r, { zDot }, scale),
     }),
   },
@@ -50,7 +46,6 @@ const losses = {
     forward: (r, z, y) => ({
       losses: () => binarycrossentropy.forward(r, { z, y }),
       backward: (scale) => binarycrossentropy.backward(r, { z, y }, scale),
-      labelsBackward: (scale) => binarycrossentropy.labelsBackward(r, { z }, scale),
       tangentBackward: (zDot, scale) => binarycrossentropy.tangentBackward(r, { z, zDot }, scale),
     }),
   },

@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Device } from '../../src/engine/device.js';
 import type { OpCase } from '../../src/engine/op.js';
-import { Recorder } from '../../src/engine/program.js';
 import * as conv2d from '../../src/engine/ops/conv2d.js';
 import * as linear from '../../src/engine/ops/linear.js';
+import { Recorder } from '../../src/engine/program.js';
 import { openDawnDevice } from '../../src/engine/webgpu/dawn.js';
 import type { WebgpuDevice } from '../../src/engine/webgpu/device.js';
 import { fitsMatrices, halfTiles, type Tile } from '../../src/engine/webgpu/tiles.js';

@@ -1,9 +1,9 @@
 import type { Device, Numbers, Tensor } from '../../src/engine/device.js';
-import { Recorder } from '../../src/engine/program.js';
 import * as op from '../../src/engine/ops/augment.js';
 import { COLUMNS, WARP } from '../../src/engine/ops/augment.js';
 import type { Strategy } from '../../src/engine/ops/augmentdraw.js';
 import * as augmentdraw from '../../src/engine/ops/augmentdraw.js';
+import { Recorder } from '../../src/engine/program.js';
 import { randomState } from '../../src/train/streams.js';
 import { Stream } from '../../src/util/random.js';
 

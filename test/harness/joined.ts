@@ -3,9 +3,9 @@
  * the bias behind them.
  */
 import type { OpCase } from '../../src/engine/op.js';
+import { ops } from '../../src/engine/ops/index.gen.js';
 import { type Program, Recorder } from '../../src/engine/program.js';
 import { elements, type View } from '../../src/engine/view.js';
-import { ops } from '../../src/engine/ops/index.gen.js';
 import { type Rectification, rectifiable, rectifications } from '../../src/engine/webgpu/ops/rectified.js';
 import { corners } from './corners.js';
 

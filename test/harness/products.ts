@@ -1,10 +1,10 @@
 /** Products that fill tiles, and a device that computes programs in a tile of the caller's choice. */
 import type { Device } from '../../src/engine/device.js';
 import type { OpCase } from '../../src/engine/op.js';
-import type { Recorder } from '../../src/engine/program.js';
-import type { View } from '../../src/engine/view.js';
 import * as conv2d from '../../src/engine/ops/conv2d.js';
 import * as linear from '../../src/engine/ops/linear.js';
+import type { Recorder } from '../../src/engine/program.js';
+import type { View } from '../../src/engine/view.js';
 import { halfKernels, tiledKernels } from '../../src/engine/webgpu/ops/tiled.js';
 import { tiled } from '../../src/engine/webgpu/passes/tiled.js';
 import { columnsOf, lanesOf, rowsOf, type Tile } from '../../src/engine/webgpu/tiles.js';

@@ -1,11 +1,20 @@
 import type { Kernel } from '../kernel.js';
-import { destination, expectMembers, expectSameLength, expectShape, type OpCase, population } from '../op.js';
+import {
+  destination,
+  expectMembers,
+  expectSameLength,
+  expectShape,
+  expectShared,
+  type OpCase,
+  population,
+} from '../op.js';
 import type { Recorder } from '../program.js';
+import { expectSchedule, rowOf } from '../schedule.js';
 import { elements, type View } from '../view.js';
 
 /**
- * Adam as an inner optimiser (Kingma & Ba 2015, algorithm 1; `decoupled`: Loshchilov & Hutter 2019) and its exact
- * adjoint. `moments` are `[2, M + 1]`: the running means m of gradients and s of their squares, and behind each the
+ * Adam (Kingma & Ba 2015, algorithm 1; `decoupled`: Loshchilov & Hutter 2019): a step with its exact adjoint for unrolled
+ * training, and a step in place. `moments` are `[2, M + 1]`: the running means m of gradients and s of their squares, and behind each the
  * same running mean of ones, c1 and c2. Those are the bias corrections 1 - beta^t, so that no kernel needs to know
  * which step it is; all zero before the first step. With d = g + decay theta (d = g when decoupled):
  *
@@ -22,7 +31,16 @@ import { elements, type View } from '../view.js';
  * d / (|d| + epsilon) at 0 is 1 / epsilon.
  *
  * theta, g, lambda, v, direction, out `[M]`; momentsBar `[2, M]`; rate `[1]`; `decoupled` is 0 or 1.
+ *
+ * The step in place takes rate and bias corrections from row t of a table (`adamSchedule`), which holds
+ * rate_t / (1 - beta1^(t+1)) and 1 / sqrt(1 - beta2^(t+1)):
+ *
+ *     inPlace   m = beta1 m + (1 - beta1) g;   s = beta2 s + (1 - beta2) g²
+ *               theta = theta - schedule[t][0] m / (sqrt(s) schedule[t][1] + epsilon)
  */
+const mean = (beta: number, before: number, d: number): number => beta * before + (1 - beta) * d;
+const square = (beta: number, before: number, d: number): number => beta * before + (1 - beta) * d * d;
+
 const sizes = ['P', 'M', 'decoupled'] as const;
 const constants = ['beta1', 'beta2', 'epsilon', 'decay'] as const;
 
@@ -39,15 +57,15 @@ export const stepKernel: Kernel = {
     for (let p = 0; p < P; p++) {
       const [tp, gp, before, after, op] = [theta(p), g(p), moments(p), next(p), out(p)];
       const eta = rate(p)[0];
-      const c1 = beta1 * before[M] + (1 - beta1);
-      const c2 = beta2 * before[2 * M + 1] + (1 - beta2);
+      const c1 = mean(beta1, before[M], 1);
+      const c2 = square(beta2, before[2 * M + 1], 1);
       after[M] = c1;
       after[2 * M + 1] = c2;
       for (let i = 0; i < M; i++) {
         const penalty = decay * tp[i];
         const d = decoupled ? gp[i] : gp[i] + penalty;
-        const m = beta1 * before[i] + (1 - beta1) * d;
-        const s = beta2 * before[M + 1 + i] + (1 - beta2) * d * d;
+        const m = mean(beta1, before[i], d);
+        const s = square(beta2, before[M + 1 + i], d);
         after[i] = m;
         after[M + 1 + i] = s;
         const a = m / c1 / (Math.sqrt(s / c2) + epsilon);
@@ -99,10 +117,46 @@ export const backwardKernel: Kernel = {
   },
 };
 
-export interface AdamOptions {
+export const inPlaceKernel: Kernel = {
+  name: 'adam.inPlace',
+  operands: {
+    g: 'read',
+    scale: 'optional',
+    schedule: 'read',
+    state: 'read',
+    theta: 'update',
+    m: 'update',
+    s: 'update',
+  },
+  sizes: ['P', 'M', 'rows'],
+  constants: ['beta1', 'beta2', 'epsilon'],
+  kind: 'nonlinear',
+  reduction: () => 1,
+  flops: (s) => 10 * s.P * s.M,
+  parts: () => ({ schedule: 2 }),
+  reference(operands, sizes, { beta1, beta2, epsilon }) {
+    const { g, scale, theta, m, s } = operands;
+    const [rate, correction] = rowOf(operands, sizes);
+    const by = scale ? scale(0)[0] : 1;
+    for (let p = 0; p < sizes.P; p++) {
+      const [gp, tp, mp, sp] = [g(p), theta(p), m(p), s(p)];
+      for (let i = 0; i < sizes.M; i++) {
+        const gradient = by * gp[i];
+        mp[i] = mean(beta1, mp[i], gradient);
+        sp[i] = square(beta2, sp[i], gradient);
+        tp[i] -= (rate * mp[i]) / (Math.sqrt(sp[i]) * correction + epsilon);
+      }
+    }
+  },
+};
+
+export interface AdamConstants {
   readonly beta1: number;
   readonly beta2: number;
   readonly epsilon: number;
+}
+
+export interface AdamOptions extends AdamConstants {
   readonly decay: number;
   /** Whether the decay acts on theta directly (AdamW) and not through the gradient. */
   readonly decoupled: boolean;
@@ -165,9 +219,74 @@ export function backward(
   return { v, direction };
 }
 
-export const cases: readonly OpCase[] = [1, 3].flatMap((P) =>
+/**
+ * One Adam step in place on theta, m and s, all three per member where one is; the gradient is first multiplied by
+ * `scale[0]` where given. `scale`, `schedule` and `state` are shared by the population.
+ */
+export function inPlace(
+  r: Recorder,
+  o: { g: View; scale?: View; schedule: View; state: View; theta: View; m: View; s: View },
+  { beta1, beta2, epsilon }: AdamConstants,
+): void {
+  const op = inPlaceKernel.name;
+  for (const name of ['g', 'm', 's'] as const) expectSameLength(op, name, o[name], 'theta', o.theta);
+  const rows = expectSchedule(op, o);
+  if (o.scale) {
+    expectShape(op, 'scale', o.scale, [1], '(one factor)');
+    expectShared(op, 'scale', o.scale);
+  }
+  for (const name of ['m', 's'] as const) expectMembers(op, name, o[name], o.theta.members);
+  const sizes = { P: o.theta.members, M: elements(o.theta.shape), rows };
+  const { g, scale, schedule, state, theta, m, s } = o;
+  r.push({
+    kernel: inPlaceKernel,
+    operands: { g, scale, schedule, state, theta, m, s },
+    sizes,
+    constants: { beta1, beta2, epsilon },
+    accumulate: false,
+  });
+}
+
+/** The table `inPlace` reads: `[rows, 2]`, from the learning rate of each step. */
+export function adamSchedule(rates: readonly number[], { beta1, beta2 }: AdamConstants): Float64Array {
+  const table = new Float64Array(2 * rates.length);
+  rates.forEach((rate, t) => {
+    table[2 * t] = rate / (1 - beta1 ** (t + 1));
+    table[2 * t + 1] = 1 / Math.sqrt(1 - beta2 ** (t + 1));
+  });
+  return table;
+}
+
+const M = 131;
+
+const inPlaceCases = [1, 3].map(
+  (P): OpCase => ({
+    name: `adam.inPlace P=${P}`,
+    fill: {
+      s: { kind: 'positive' } as const,
+      schedule: { kind: 'positive' } as const,
+      state: { kind: 'values', values: [0, 0, 2, 0] } as const,
+    },
+    record(r: Recorder) {
+      inPlace(
+        r,
+        {
+          g: r.external('g', P, [M]),
+          scale: P > 1 ? r.external('scale', 1, [1]) : undefined,
+          schedule: r.external('schedule', 1, [4, 2]),
+          state: r.external('state', 1, [4], 'u32'),
+          theta: r.external('theta', P, [M]),
+          m: r.external('m', P, [M]),
+          s: r.external('s', P, [M]),
+        },
+        { beta1: 0.5, beta2: 0.999, epsilon: 1e-8 },
+      );
+    },
+  }),
+);
+
+const stepCases = [1, 3].flatMap((P) =>
   [false, true].flatMap((decoupled): OpCase[] => {
-    const M = 131;
     const name = `P=${P}${decoupled ? ' decoupled' : ''}`;
     const options = { beta1: 0.9, beta2: 0.999, epsilon: 1e-3, decay: 0.125, decoupled };
     const moments = { kind: 'positive' } as const;
@@ -198,3 +317,5 @@ export const cases: readonly OpCase[] = [1, 3].flatMap((P) =>
     ];
   }),
 );
+
+export const cases: readonly OpCase[] = [...stepCases, ...inPlaceCases];

@@ -1,140 +1,64 @@
-import type { Kernel } from '../kernel.js';
-import { destination, expectRank, expectSameLength, type Into, type OpCase, population } from '../op.js';
+import { lossCases, lossKernel, recordLoss } from '../loss-op.js';
 import type { Recorder } from '../program.js';
 import type { View } from '../view.js';
 
 /**
- * Binary cross-entropy of logits, each class a question of its own, the mean over batch and classes as PyTorch's
- * BCEWithLogitsLoss takes it; y is the probability of "yes", K = 1 a single question. With sigma(z) = 1 / (1 + exp(-z)):
+ * Binary cross-entropy of logits (see `loss-op.ts`), each class a yes-or-no question, the mean over batch and classes as
+ * PyTorch's BCEWithLogitsLoss takes it; y is the probability of "yes", K = 1 a single question. With
+ * sigma(z) = 1 / (1 + exp(-z)):
  *
  *     forward           losses[n] = 1/K sum over k of softplus(z[k]) - y[k] z[k]
  *     backward          zBar = scale / K (sigma(z) - y)
- *     labelsBackward    yBar = -scale / K z
  *     tangentBackward   zBarDot = scale / K sigma(z) (1 - sigma(z)) zDot,   yBarDot = -scale / K zDot
- *
- * `scale` is the cotangent of each sample's loss: 1/N for the mean over a batch. The tangent of the loss itself is
- * the dot product of zBar and zDot (`reduce.dot`).
- * z, zBar, zDot, zBarDot `[N, K]`; y, yBar, yBarDot `[N, K]`; losses `[N]`. Labels may be shared.
  */
 const sigma = (z: number) => 1 / (1 + Math.exp(-z));
 
-const sizes = ['P', 'N', 'K'] as const;
-const perElement = (operations: number) => (s: Readonly<Record<string, number>>) =>
-  operations * s.P * s.N * s.K;
+export const forwardKernel = lossKernel(
+  'binarycrossentropy.forward',
+  { z: 'read', y: 'read', losses: 'write' },
+  { reduction: (s) => s.K, flops: 6 },
+  ({ z, y, losses }, K) => {
+    let total = 0;
+    for (let k = 0; k < K; k++)
+      total += Math.max(z[k], 0) - y[k] * z[k] + Math.log1p(Math.exp(-Math.abs(z[k])));
+    losses[0] = total / K;
+  },
+);
 
-export const forwardKernel: Kernel = {
-  name: 'binarycrossentropy.forward',
-  operands: { z: 'read', y: 'read', losses: 'write' },
-  sizes,
-  constants: [],
-  cuts: { images: { sizes: ['N'] } },
-  kind: 'nonlinear',
-  reduction: (s) => s.K,
-  flops: perElement(6),
-  reference({ z, y, losses }, s) {
-    for (let p = 0; p < s.P; p++) {
-      const [zp, yp, loss] = [z(p), y(p), losses(p)];
-      for (let n = 0; n < s.N; n++) {
-        let total = 0;
-        for (let i = n * s.K; i < (n + 1) * s.K; i++)
-          total += Math.max(zp[i], 0) - yp[i] * zp[i] + Math.log1p(Math.exp(-Math.abs(zp[i])));
-        loss[n] = total / s.K;
-      }
+export const backwardKernel = lossKernel(
+  'binarycrossentropy.backward',
+  { z: 'read', y: 'read', zBar: 'write' },
+  { flops: 5 },
+  ({ z, y, zBar }, K, scale) => {
+    for (let k = 0; k < K; k++) zBar[k] = (scale / K) * (sigma(z[k]) - y[k]);
+  },
+);
+
+export const tangentBackwardKernel = lossKernel(
+  'binarycrossentropy.tangentBackward',
+  { z: 'read', zDot: 'read', zBarDot: 'write', yBarDot: 'write' },
+  { flops: 8 },
+  ({ z, zDot, zBarDot, yBarDot }, K, scale) => {
+    for (let k = 0; k < K; k++) {
+      zBarDot[k] = (scale / K) * sigma(z[k]) * sigma(-z[k]) * zDot[k];
+      yBarDot[k] = (-scale / K) * zDot[k];
     }
   },
-};
-
-export const backwardKernel: Kernel = {
-  name: 'binarycrossentropy.backward',
-  operands: { z: 'read', y: 'read', zBar: 'write' },
-  sizes,
-  constants: ['scale'],
-  cuts: { images: { sizes: ['N'] } },
-  kind: 'nonlinear',
-  reduction: () => 1,
-  flops: perElement(5),
-  reference({ z, y, zBar }, s, { scale }) {
-    for (let p = 0; p < s.P; p++) {
-      const [zp, yp, out] = [z(p), y(p), zBar(p)];
-      for (let i = 0; i < s.N * s.K; i++) out[i] = (scale / s.K) * (sigma(zp[i]) - yp[i]);
-    }
-  },
-};
-
-export const labelsBackwardKernel: Kernel = {
-  name: 'binarycrossentropy.labelsBackward',
-  operands: { z: 'read', yBar: 'write' },
-  sizes,
-  constants: ['scale'],
-  cuts: { images: { sizes: ['N'] } },
-  kind: 'nonlinear',
-  reduction: () => 1,
-  flops: perElement(1),
-  reference({ z, yBar }, s, { scale }) {
-    for (let p = 0; p < s.P; p++) {
-      const [zp, out] = [z(p), yBar(p)];
-      for (let i = 0; i < s.N * s.K; i++) out[i] = (-scale / s.K) * zp[i];
-    }
-  },
-};
-
-export const tangentBackwardKernel: Kernel = {
-  name: 'binarycrossentropy.tangentBackward',
-  operands: { z: 'read', zDot: 'read', zBarDot: 'write', yBarDot: 'write' },
-  sizes,
-  constants: ['scale'],
-  cuts: { images: { sizes: ['N'] } },
-  kind: 'nonlinear',
-  reduction: () => 1,
-  flops: perElement(8),
-  reference({ z, zDot, zBarDot, yBarDot }, s, { scale }) {
-    for (let p = 0; p < s.P; p++) {
-      const [zp, dp, zBarP, yBarP] = [z(p), zDot(p), zBarDot(p), yBarDot(p)];
-      for (let i = 0; i < s.N * s.K; i++) {
-        zBarP[i] = (scale / s.K) * sigma(zp[i]) * sigma(-zp[i]) * dp[i];
-        yBarP[i] = (-scale / s.K) * dp[i];
-      }
-    }
-  },
-};
-
-function sizesOf(op: string, z: View, others: Record<string, View>) {
-  expectRank(op, 'z', z, 'N K');
-  for (const [name, view] of Object.entries(others)) {
-    expectRank(op, name, view, 'N K');
-    expectSameLength(op, name, view, 'z', z);
-  }
-  return { P: population(op, { z, ...others }), N: z.shape[0], K: z.shape[1] };
-}
+);
 
 /** Per-sample losses. */
-export function forward(r: Recorder, { z, y }: { z: View; y: View }, to: Into = {}): View {
-  const op = forwardKernel.name;
-  const s = sizesOf(op, z, { y });
-  const losses = destination(r, op, 'losses', s.P, [s.N], to);
-  const operands = { z, y, losses };
-  r.push({ kernel: forwardKernel, operands, sizes: s, constants: {}, accumulate: false });
-  return losses;
+export function forward(r: Recorder, { z, y }: { z: View; y: View }, { into }: { into?: View } = {}): View {
+  return recordLoss(r, forwardKernel, { z, y }, { losses: into }).losses;
 }
 
 /** zBar, the gradient with respect to the logits. */
-export function backward(r: Recorder, { z, y }: { z: View; y: View }, scale: number, to: Into = {}): View {
-  const op = backwardKernel.name;
-  const s = sizesOf(op, z, { y });
-  const zBar = destination(r, op, 'zBar', s.P, z.shape, to);
-  const operands = { z, y, zBar };
-  r.push({ kernel: backwardKernel, operands, sizes: s, constants: { scale }, accumulate: false });
-  return zBar;
-}
-
-/** yBar, the gradient with respect to the labels, per member even when they are shared. */
-export function labelsBackward(r: Recorder, { z }: { z: View }, scale: number, to: Into = {}): View {
-  const op = labelsBackwardKernel.name;
-  const s = sizesOf(op, z, {});
-  const yBar = destination(r, op, 'yBar', s.P, z.shape, to);
-  const operands = { z, yBar };
-  r.push({ kernel: labelsBackwardKernel, operands, sizes: s, constants: { scale }, accumulate: false });
-  return yBar;
+export function backward(
+  r: Recorder,
+  { z, y }: { z: View; y: View },
+  scale: number,
+  { into }: { into?: View } = {},
+): View {
+  return recordLoss(r, backwardKernel, { z, y }, { zBar: into }, scale).zBar;
 }
 
 /** Tangents of zBar and yBar for a tangent zDot of the logits, labels held fixed. */
@@ -142,51 +66,20 @@ export function tangentBackward(
   r: Recorder,
   { z, zDot }: { z: View; zDot: View },
   scale: number,
-  into: { zBarDot?: View; yBarDot?: View } = {},
+  { zBarDot, yBarDot }: { zBarDot?: View; yBarDot?: View } = {},
 ): { zBarDot: View; yBarDot: View } {
-  const op = tangentBackwardKernel.name;
-  const s = sizesOf(op, z, { zDot });
-  const zBarDot = destination(r, op, 'zBarDot', s.P, zDot.shape, { into: into.zBarDot });
-  const yBarDot = destination(r, op, 'yBarDot', s.P, zDot.shape, { into: into.yBarDot });
-  const operands = { z, zDot, zBarDot, yBarDot };
-  r.push({ kernel: tangentBackwardKernel, operands, sizes: s, constants: { scale }, accumulate: false });
-  return { zBarDot, yBarDot };
+  return recordLoss(r, tangentBackwardKernel, { z, zDot }, { zBarDot, yBarDot }, scale);
 }
 
-export const cases: readonly OpCase[] = [
-  { P: 1, N: 5, K: 1, shared: false },
-  { P: 3, N: 10, K: 10, shared: true },
-  { P: 2, N: 67, K: 3, shared: false },
-].flatMap(({ P, N, K, shared }): OpCase[] => {
-  const name = `P=${P} N=${N} K=${K}${shared ? ' labels shared' : ''}`;
-  const scale = 1 / N;
-  const tensor = (r: Recorder, of: string) => r.external(of, P, [N, K]);
-  const labels = (r: Recorder) => r.external('y', shared ? 1 : P, [N, K]);
-  return [
-    {
-      name: `binarycrossentropy.forward ${name}`,
-      record(r: Recorder) {
-        forward(r, { z: tensor(r, 'z'), y: labels(r) }, { into: r.external('losses', P, [N]) });
-      },
-    },
-    {
-      name: `binarycrossentropy.backward ${name}`,
-      record(r: Recorder) {
-        backward(r, { z: tensor(r, 'z'), y: labels(r) }, scale, { into: tensor(r, 'zBar') });
-      },
-    },
-    {
-      name: `binarycrossentropy.labelsBackward ${name}`,
-      record(r: Recorder) {
-        labelsBackward(r, { z: tensor(r, 'z') }, scale, { into: tensor(r, 'yBar') });
-      },
-    },
-    {
-      name: `binarycrossentropy.tangentBackward ${name}`,
-      record(r: Recorder) {
-        const into = { zBarDot: tensor(r, 'zBarDot'), yBarDot: tensor(r, 'yBarDot') };
-        tangentBackward(r, { z: tensor(r, 'z'), zDot: tensor(r, 'zDot') }, scale, into);
-      },
-    },
-  ];
+export const cases = lossCases('binarycrossentropy', 1, {
+  forward(r, { tensor, labels, losses }) {
+    forward(r, { z: tensor('z'), y: labels() }, { into: losses() });
+  },
+  backward(r, { tensor, labels, scale }) {
+    backward(r, { z: tensor('z'), y: labels() }, scale, { into: tensor('zBar') });
+  },
+  tangentBackward(r, { tensor, scale }) {
+    const into = { zBarDot: tensor('zBarDot'), yBarDot: tensor('yBarDot') };
+    tangentBackward(r, { z: tensor('z'), zDot: tensor('zDot') }, scale, into);
+  },
 });

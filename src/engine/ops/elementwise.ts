@@ -1,5 +1,5 @@
 import type { Kernel } from '../kernel.js';
-import { destination, expectSameLength, type Into, type OpCase, population } from '../op.js';
+import { destination, expectSameLength, type OpCase, population } from '../op.js';
 import type { Recorder } from '../program.js';
 import { elements, type View } from '../view.js';
 
@@ -33,23 +33,6 @@ export const addKernel: Kernel = {
     for (let p = 0; p < s.P; p++) {
       const [ap, bp, op] = [a(p), b(p), out(p)];
       for (let i = 0; i < s.M; i++) op[i] = alpha * ap[i] + beta * bp[i];
-    }
-  },
-};
-
-export const multiplyKernel: Kernel = {
-  name: 'elementwise.multiply',
-  operands: { a: 'read', b: 'read', out: 'write' },
-  sizes,
-  constants: [],
-  cuts: { images: { sizes: ['M'] }, planes: { sizes: ['M'] } },
-  kind: 'multilinear',
-  reduction: () => 1,
-  flops: perElement(1),
-  reference({ a, b, out }, s, _, accumulate) {
-    for (let p = 0; p < s.P; p++) {
-      const [ap, bp, op] = [a(p), b(p), out(p)];
-      for (let i = 0; i < s.M; i++) op[i] = (accumulate ? op[i] : 0) + ap[i] * bp[i];
     }
   },
 };
@@ -94,29 +77,21 @@ export function fill(r: Recorder, value: number, out: View): View {
   return out;
 }
 
-function binary(
-  r: Recorder,
-  kernel: Kernel,
-  { a, b }: { a: View; b: View },
-  constants: Record<string, number>,
-  to: Into,
-): View {
-  expectSameLength(kernel.name, 'b', b, 'a', a);
-  const P = population(kernel.name, { a, b });
-  const out = destination(r, kernel.name, 'out', P, a.shape, to);
-  const sizes = { P, M: elements(a.shape) };
-  r.push({ kernel, operands: { a, b, out }, sizes, constants, accumulate: to.accumulate ?? false });
-  return out;
-}
-
 /** out = alpha a + beta b. */
-export function add(r: Recorder, o: { a: View; b: View }, alpha = 1, beta = 1, into?: View): View {
-  return binary(r, addKernel, o, { alpha, beta }, { into });
-}
-
-/** out = a b, element by element. */
-export function multiply(r: Recorder, o: { a: View; b: View }, to: Into = {}): View {
-  return binary(r, multiplyKernel, o, {}, to);
+export function add(r: Recorder, { a, b }: { a: View; b: View }, alpha = 1, beta = 1, into?: View): View {
+  const op = addKernel.name;
+  expectSameLength(op, 'b', b, 'a', a);
+  const P = population(op, { a, b });
+  const out = destination(r, op, 'out', P, a.shape, { into });
+  const sizes = { P, M: elements(a.shape) };
+  r.push({
+    kernel: addKernel,
+    operands: { a, b, out },
+    sizes,
+    constants: { alpha, beta },
+    accumulate: false,
+  });
+  return out;
 }
 
 /** out = -1, 0 or 1, as x is negative, zero or positive. */
@@ -143,19 +118,6 @@ export const cases: readonly OpCase[] = [1, 3].flatMap((P): OpCase[] => {
       name: `elementwise.add P=${P}, a shared`,
       record(r: Recorder) {
         add(r, { a: r.external('a', 1, shape), b: r.external('b', P, shape) }, 2, -0.5, out(r));
-      },
-    },
-    {
-      name: `elementwise.multiply P=${P}, b shared`,
-      record(r: Recorder) {
-        multiply(r, { a: r.external('a', P, shape), b: r.external('b', 1, shape) }, { into: out(r) });
-      },
-    },
-    {
-      name: `elementwise.multiply P=${P}, accumulate`,
-      record(r: Recorder) {
-        const operands = { a: r.external('a', P, shape), b: r.external('b', P, shape) };
-        multiply(r, operands, { into: out(r), accumulate: true });
       },
     },
     {

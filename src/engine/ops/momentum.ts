@@ -9,11 +9,12 @@ import {
   population,
 } from '../op.js';
 import type { Recorder } from '../program.js';
+import { expectSchedule, rowOf } from '../schedule.js';
 import { elements, type View } from '../view.js';
 
 /**
- * SGD with momentum, as PyTorch does it (no dampening), and its exact adjoint; the velocity u is zero before the
- * first step. With d = g + decay theta:
+ * SGD with momentum, as PyTorch does it (no dampening), and its exact adjoint, and a step in place; the velocity
+ * u is zero before the first step. With d = g + decay theta:
  *
  *     step      uNext = momentum u + d;   out = theta - rate uNext                      plain   (Polyak 1964)
  *                                         out = theta - rate (d + momentum uNext)       Nesterov (Sutskever et al. 2013)
@@ -22,7 +23,9 @@ import { elements, type View } from '../view.js';
  *               total = uBar - rate momentum lambda;    v = total - rate lambda         Nesterov
  *               v = dL/dd;   uBar = momentum total      (in place: dL/du)
  *
- * Everything `[M]`, rate `[1]`; `nesterov` is 0 or 1.
+ *     inPlace   u = momentum u + d;   theta = theta - schedule[t][0] u
+ *
+ * Everything `[M]`, rate `[1]`; `nesterov` is 0 or 1. The step in place takes its rate from row t of a table (`schedule.ts`).
  */
 const sizes = ['P', 'M', 'nesterov'] as const;
 
@@ -65,6 +68,28 @@ export const backwardKernel: Kernel = {
         const total = bar[i] + (s.nesterov ? momentum * moved : moved);
         vp[i] = s.nesterov ? total + moved : total;
         bar[i] = momentum * total;
+      }
+    }
+  },
+};
+
+export const inPlaceKernel: Kernel = {
+  name: 'momentum.inPlace',
+  operands: { g: 'read', schedule: 'read', state: 'read', theta: 'update', u: 'update' },
+  sizes: ['P', 'M', 'rows'],
+  constants: ['momentum', 'decay'],
+  kind: 'nonlinear',
+  reduction: () => 1,
+  flops: (s) => 6 * s.P * s.M,
+  parts: () => ({ schedule: 1 }),
+  reference(operands, sizes, { momentum, decay }) {
+    const { g, theta, u } = operands;
+    const [rate] = rowOf(operands, sizes);
+    for (let p = 0; p < sizes.P; p++) {
+      const [gp, tp, up] = [g(p), theta(p), u(p)];
+      for (let i = 0; i < sizes.M; i++) {
+        up[i] = momentum * up[i] + gp[i] + decay * tp[i];
+        tp[i] -= rate * up[i];
       }
     }
   },
@@ -114,9 +139,53 @@ export function backward(
   return v;
 }
 
-export const cases: readonly OpCase[] = [1, 3].flatMap((P) =>
+/**
+ * One step in place on theta and u, both per member where one is; the rate is column 0 of `schedule`, which is shared by the
+ * population as `state` is.
+ */
+export function inPlace(
+  r: Recorder,
+  { g, schedule, state, theta, u }: { g: View; schedule: View; state: View; theta: View; u: View },
+  { momentum, decay }: { momentum: number; decay: number },
+): void {
+  const op = inPlaceKernel.name;
+  expectSameLength(op, 'g', g, 'theta', theta);
+  expectSameLength(op, 'u', u, 'theta', theta);
+  const rows = expectSchedule(op, { schedule, state });
+  expectMembers(op, 'u', u, theta.members);
+  r.push({
+    kernel: inPlaceKernel,
+    operands: { g, schedule, state, theta, u },
+    sizes: { P: theta.members, M: elements(theta.shape), rows },
+    constants: { momentum, decay },
+    accumulate: false,
+  });
+}
+
+const shape = [131];
+
+const inPlaceCases = [1, 3].flatMap((P): OpCase[] =>
+  [2, 9].map((draw) => ({
+    name: `momentum.inPlace P=${P}, step ${draw} of 4`,
+    fill: {
+      schedule: { kind: 'positive' } as const,
+      state: { kind: 'values', values: [0, 0, draw, 0] } as const,
+    },
+    record(r: Recorder) {
+      const operands = {
+        g: r.external('g', 1, shape),
+        schedule: r.external('schedule', 1, [4, 2]),
+        state: r.external('state', 1, [4], 'u32'),
+        theta: r.external('theta', P, shape),
+        u: r.external('u', P, shape),
+      };
+      inPlace(r, operands, { momentum: 0.9, decay: 0.01 });
+    },
+  })),
+);
+
+const stepCases = [1, 3].flatMap((P) =>
   [false, true].flatMap((nesterov): OpCase[] => {
-    const shape = [131];
     const name = `P=${P}${nesterov ? ' nesterov' : ''}`;
     return [
       {
@@ -140,3 +209,5 @@ export const cases: readonly OpCase[] = [1, 3].flatMap((P) =>
     ];
   }),
 );
+
+export const cases: readonly OpCase[] = [...stepCases, ...inPlaceCases];
