@@ -5,11 +5,11 @@ import { normalisedImages, SplitOnDevice } from '../src/data/on-device.js';
 import type { Device } from '../src/engine/device.js';
 import { loadWithTensors } from '../src/engine/load.js';
 import { openDevice } from '../src/engine/open.js';
-import { Recorder } from '../src/engine/program.js';
-import { slice, type View } from '../src/engine/view.js';
 import { add } from '../src/engine/ops/elementwise.js';
 import type { ClassDraw } from '../src/engine/ops/random.js';
 import * as random from '../src/engine/ops/random.js';
+import { Recorder } from '../src/engine/program.js';
+import { slice, type View } from '../src/engine/view.js';
 import { randomState } from '../src/train/streams.js';
 import { owning } from '../src/util/owned.js';
 
