@@ -138,7 +138,7 @@ describe.each(engines)('batches by class on %s', async (engine) => {
     split.dispose();
     const four = { ...dataset, classes: 4 };
     await expect(SplitOnDevice.upload(device, four, train, { byClass: true })).rejects.toThrow(
-      /rows: class 3 has no images/,
+      /rows: class 3 has no training image/,
     );
   });
 });

@@ -5,6 +5,7 @@ import * as avgpool2d from '../src/engine/ops/avgpool2d.js';
 import * as conv2d from '../src/engine/ops/conv2d.js';
 import * as linear from '../src/engine/ops/linear.js';
 import * as maxpool2d from '../src/engine/ops/maxpool2d.js';
+import * as zoom from '../src/engine/ops/zoom.js';
 import { type Program, Recorder } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
 import { elements } from '../src/engine/view.js';
@@ -134,6 +135,42 @@ describe('average pooling', () => {
       /padding is 2, expected at most half of kernel 4x2/,
     );
     expect(() => avgpool2d.forward(r, { x }, { kernel: 6, stride: 1, padding: 0 })).toThrow(/too small/);
+  });
+});
+
+describe('zoom', () => {
+  async function zoomed(values: number[], shape: number[], factor: number) {
+    const { y } = await run({
+      name: 'zoom',
+      fill: { x: { kind: 'values', values } },
+      record(r) {
+        const into = r.external('y', 1, [shape[0] * factor ** 2, ...shape.slice(1)]);
+        zoom.forward(r, { x: r.external('x', 1, shape) }, factor, { into });
+      },
+    });
+    return [...y];
+  }
+
+  test('interpolates between the centres of pixels, within each sub-picture', async () => {
+    // What PyTorch makes of [[0, 4], [8, 12]] with mode="bilinear", align_corners=False; the others are constant.
+    const y = await zoomed([0, 4, 1, 1, 8, 12, 1, 1, 2, 2, 3, 3, 2, 2, 3, 3], [1, 1, 4, 4], 2);
+    expect(y.slice(0, 16)).toEqual([0, 1, 3, 4, 2, 3, 5, 6, 6, 7, 9, 10, 8, 9, 11, 12]);
+    expect(y.slice(16)).toEqual([1, 2, 3].flatMap((value) => Array(16).fill(value)));
+  });
+
+  test('repeats the last row and column where the factor does not divide', async () => {
+    const y = await zoomed([0, 0, 0, 0, 0, 0, 0, 0, 7], [1, 1, 3, 3], 2);
+    expect(y.slice(27)).toEqual(Array(9).fill(7));
+  });
+
+  test('refuses a factor that leaves a sub-picture without a pixel', () => {
+    const r = new Recorder('refused');
+    const x = r.external('x', 1, [1, 1, 9, 6]);
+    expect(() => zoom.forward(r, { x }, 4)).toThrow(
+      /factor is 4, expected .* every sub-picture of 9x6 a pixel/,
+    );
+    const yBar = r.external('yBar', 1, [7, 1, 9, 6]);
+    expect(() => zoom.backward(r, { yBar }, 2)).toThrow(/yBar is \[7, 1, 9, 6\], expected \[4, 1, 9, 6\]/);
   });
 });
 

@@ -2,13 +2,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { generateDigits } from '../src/data/digits.js';
 import { loadDataset } from '../src/data/load.js';
+import { randomReal } from '../src/data/selection/random-real.js';
 import type { Device, Tensor } from '../src/engine/device.js';
 import { openDevice } from '../src/engine/open.js';
 import { add } from '../src/engine/ops/elementwise.js';
 import * as gather from '../src/engine/ops/gather.js';
 import { Recorder } from '../src/engine/program.js';
 import { reshape } from '../src/engine/view.js';
-import { randomReal } from '../src/eval/baselines/random-real.js';
 import { type DistilledSet, evaluate, protocolName } from '../src/eval/evaluate.js';
 import { Evaluator } from '../src/eval/evaluator.js';
 import { checkPreprocessing, findProtocol } from '../src/eval/protocol.js';
@@ -151,7 +151,7 @@ describe.each(['reference', 'cpu'] as const)('augmented minibatches on %s', (eng
 
   it('follow the seed, replay, and train network i alike in every population', async () => {
     const device = devices[engine]!;
-    const images = await randomReal.images(digits, 2, 0, 0);
+    const images = await randomReal(digits, 2, 0, 0);
     const theta = normals(3 * network.count, 4).map((value) => value / 5);
     const run = async (seed: number, strategy: Strategy | undefined, members = 3, times = 1) => {
       const geometry = {
@@ -188,7 +188,7 @@ describe('an evaluation', () => {
       classes: 10,
     },
     ...({ init: 'random', steps: 2, epochs: 1, ipc: 1, seed: 3 } as const),
-    images: await randomReal.images(dataset, 2, 9, 0),
+    images: await randomReal(dataset, 2, 9, 0),
     labels: Float32Array.from({ length: 200 }, (_, i) => (Math.floor(i / 10) % 10 === i % 10 ? 0.9 : 0.01)),
     learningRates: Float32Array.of(0.03, 0.01),
   });

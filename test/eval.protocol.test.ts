@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { classCounts } from '../src/data/classes.js';
 import { generateDigits } from '../src/data/digits.js';
+import { randomReal } from '../src/data/selection/random-real.js';
 import type { Device } from '../src/engine/device.js';
 import { loadWithTensors } from '../src/engine/load.js';
 import * as gather from '../src/engine/ops/gather.js';
 import { Recorder } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
 import { reshape, slice } from '../src/engine/view.js';
-import { randomReal } from '../src/eval/baselines/random-real.js';
 import { type DistilledSet, evaluate } from '../src/eval/evaluate.js';
 import { Evaluator } from '../src/eval/evaluator.js';
-import { classCounts } from '../src/eval/scoring.js';
 import { summarise } from '../src/eval/statistics.js';
 import { Trial } from '../src/eval/trial.js';
 import { createNetwork } from '../src/networks/index.js';
@@ -188,7 +188,7 @@ describe('training in minibatches', () => {
       minibatches: { ...sgd, epochs: 3 },
       seed: 1,
     };
-    const draws = [await randomReal.images(digits, 2, 0, 0), await randomReal.images(digits, 2, 0, 1)];
+    const draws = [await randomReal(digits, 2, 0, 0), await randomReal(digits, 2, 0, 1)];
     const labels = Float32Array.from({ length: 200 }, (_, i) => (Math.floor(i / 10) % 10 === i % 10 ? 1 : 0));
     const theta = Float32Array.from({ length: 2 * mlp.count }, (_, i) => stream.normal(i) / 10);
     const two = await Evaluator.create(device, digits, digits.test, { ...geometry, members: 2 });
@@ -220,7 +220,7 @@ describe('evaluation', () => {
       epochs: 1,
       ipc: 1,
       seed: 3,
-      images: await randomReal.images(digits, 2, 9, 0),
+      images: await randomReal(digits, 2, 9, 0),
       labels,
       learningRates: Float32Array.of(0.1, 0.05),
     };
@@ -240,7 +240,7 @@ describe('evaluation', () => {
     expect(other.network).toBe('mlp:width=9');
     expect(Object.keys(other.baselines)).toEqual(['randomReal', 'herding']);
     expect([other.accuracy.networks, other.baselines.herding.networks]).toEqual([3, 3]);
-    const counts = classCounts(digits.test, 10);
+    const counts = classCounts(digits.test.labels, 10);
     for (const { perClass, accuracy } of [one, other]) {
       const mean = perClass.reduce((sum, value, k) => sum + (value * counts[k]) / 40, 0);
       expect(mean).toBeCloseTo(accuracy.mean, 9);
@@ -284,7 +284,7 @@ describe('evaluation', () => {
     const hard = labels.map((value) => (value > 0.5 ? 1 : 0));
     const run = async (network: number, draw: number) => ({
       network,
-      images: await randomReal.images(digits, 2, 3, draw),
+      images: await randomReal(digits, 2, 3, draw),
       rates: [learningRate!, learningRate!],
     });
     const score: number[] = [];

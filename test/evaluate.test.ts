@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { generateDigits } from '../src/data/digits.js';
 import { normalisedImages } from '../src/data/on-device.js';
+import { classMeans } from '../src/data/selection/class-means.js';
+import { randomReal } from '../src/data/selection/random-real.js';
 import type { Device } from '../src/engine/device.js';
 import { openDevice } from '../src/engine/open.js';
-import { classMeans } from '../src/eval/baselines/class-means.js';
-import { randomReal } from '../src/eval/baselines/random-real.js';
 import { Evaluator, heldOutNetworks } from '../src/eval/evaluator.js';
 import { createNetwork } from '../src/networks/index.js';
 
@@ -50,7 +50,7 @@ test('the digits teach a LeNet more than 98 %, and ten of them do not get near t
   const full = await accuracy(all, 50, 8, (t) => 0.1 * (1 - t));
   const ten = [];
   for (let draw = 0; draw < 5; draw++) {
-    const images = await randomReal.images(digits, 1, 0, draw);
+    const images = await randomReal(digits, 1, 0, draw);
     ten.push(await accuracy({ images, labels: oneHot([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]) }, 10, 60, () => 0.1));
   }
   console.log(
@@ -62,10 +62,10 @@ test('the digits teach a LeNet more than 98 %, and ten of them do not get near t
 
 test('baselines are real images of the right class: means of few are near the mean of all', async () => {
   const pixels = 28 * 28;
-  const one = await randomReal.images(digits, 3, 5, 0);
+  const one = await randomReal(digits, 3, 5, 0);
   expect(one.length).toBe(30 * pixels);
-  expect(await randomReal.images(digits, 3, 5, 0)).toEqual(one);
-  expect(await randomReal.images(digits, 3, 5, 1)).not.toEqual(one);
+  expect(await randomReal(digits, 3, 5, 0)).toEqual(one);
+  expect(await randomReal(digits, 3, 5, 1)).not.toEqual(one);
   // Every random image is in the training split under its class.
   const rows = Array.from({ length: digits.train.count }, (_, i) => i);
   const all = normalisedImages(digits, digits.train, rows);
@@ -75,7 +75,7 @@ test('baselines are real images of the right class: means of few are near the me
     expect(digits.train.labels[row!]).toBe(i % 10);
   }
   // The mean of a class, by hand.
-  const means = await classMeans.images(digits, 1, 5, 0);
+  const means = await classMeans(digits, 1, 5, 0);
   const ofClass = rows.filter((r) => digits.train.labels[r] === 4);
   const pixel = 14 * 28 + 14;
   const mean = ofClass.reduce((sum, r) => sum + all[r * pixels + pixel], 0) / ofClass.length;

@@ -24,6 +24,13 @@ export function classCount(given: number | undefined, labels: readonly Uint8Arra
   return given;
 }
 
+/** How many images each class has. */
+export function classCounts(labels: Iterable<number>, classes: number): number[] {
+  const counts = new Array<number>(classes).fill(0);
+  for (const label of labels) counts[label]++;
+  return counts;
+}
+
 /**
  * @param what the labels' file or split, for the message
  * @throws ERR_DATA naming the first label out of range
@@ -47,9 +54,7 @@ export function checkLabels(labels: Uint8Array, classes: number, what: string): 
  * @throws ERR_DATA naming the first class without images
  */
 export function checkEveryClass(labels: Uint8Array, classes: number, what: string): void {
-  const counts = new Uint32Array(classes);
-  for (const label of labels) counts[label]++;
-  const empty = counts.indexOf(0);
+  const empty = classCounts(labels, classes).indexOf(0);
   if (empty >= 0) {
     throw new LimbeckError(
       'ERR_DATA',
@@ -59,7 +64,7 @@ export function checkEveryClass(labels: Uint8Array, classes: number, what: strin
   }
 }
 
-/** Rows class by class, those of one class in their order, and where in that list each class begins: `[classes + 1]`. */
+/** Rows class by class, and where in that list each class begins: `[classes + 1]`. */
 export interface RowsByClass {
   readonly order: Uint32Array;
   readonly starts: Uint32Array;
@@ -67,21 +72,27 @@ export interface RowsByClass {
 
 /**
  * @param what the data set, for the message
+ * @param rows all rows, in the order that those of one class are to have
  * @throws ERR_DATA naming the first class without rows
  */
-export function rowsByClass(labels: Split['labels'], classes: number, what: string): RowsByClass {
-  const starts = new Uint32Array(classes + 1);
-  for (const label of labels) starts[label + 1]++;
-  const empty = starts.indexOf(0, 1) - 1;
+export function rowsByClass(
+  labels: Split['labels'],
+  classes: number,
+  what: string,
+  rows: Iterable<number> = labels.keys(),
+): RowsByClass {
+  const counts = classCounts(labels, classes);
+  const empty = counts.indexOf(0);
   if (empty >= 0)
     throw new LimbeckError(
       'ERR_DATA',
-      `${what}: class ${empty} has no images, expected some of every class: leave the class out, or choose what needs no images by class`,
+      `${what}: class ${empty} has no training image, expected some of every class: leave the class out, or ask for nothing that is made of the images of each class (baselines, first images, methods that go class by class)`,
     );
-  for (let c = 0; c < classes; c++) starts[c + 1] += starts[c];
+  const starts = new Uint32Array(classes + 1);
+  for (const [c, count] of counts.entries()) starts[c + 1] = starts[c] + count;
   const next = starts.slice();
   const order = new Uint32Array(labels.length);
-  for (const [row, label] of labels.entries()) order[next[label]++] = row;
+  for (const row of rows) order[next[labels[row]]++] = row;
   return { order, starts };
 }
 

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { LimbeckError, shapeText } from '../util/errors.js';
-import { checkEveryClass, checkLabels, classCount, numberNames } from './classes.js';
+import { checkEveryClass, checkLabels, classCount, classCounts, numberNames } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
 import { holdOut } from './hold-out.js';
 import { type IdxArray, readIdx } from './idx-file.js';
@@ -136,7 +136,6 @@ const MNIST_CLASS_COUNTS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851
  */
 function isMnist(imageShape: readonly number[], all: Split, test: Split): boolean {
   if (imageShape.join() !== '1,28,28' || all.count !== 60_000 || test.count !== 10_000) return false;
-  const counts = new Array<number>(256).fill(0);
-  for (const label of all.labels) counts[label]++;
+  const counts = classCounts(all.labels, 256);
   return MNIST_CLASS_COUNTS.every((count, label) => counts[label] === count);
 }

@@ -1,10 +1,10 @@
+import { classCounts } from '../data/classes.js';
 import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet, LearnedSteps } from '../data/distilled-set.js';
 import type { Device } from '../engine/device.js';
 import type { Network } from '../networks/network.js';
 import type { Baseline } from './baselines/index.js';
 import { type Protocol, rateOfRealImages, strategyOf } from './protocol.js';
-import { classCounts } from './scoring.js';
 import { type Accuracy, percentByClass, percentRight, summarise } from './statistics.js';
 import { Trial, type TrialRun } from './trial.js';
 
@@ -114,7 +114,7 @@ export class Comparison {
         network: name,
         accuracy: summarise(percent(right)),
         learningRate,
-        perClass: percentByClass(right, classCounts(dataset.test, dataset.classes)),
+        perClass: percentByClass(right, classCounts(dataset.test.labels, dataset.classes)),
         baselines: results,
       };
     } finally {

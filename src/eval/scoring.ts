@@ -15,13 +15,6 @@ const imagesInFlight = 2048;
 /** Bytes that the activations of one piece may take. */
 const bytesInFlight = 256 * 2 ** 20;
 
-/** Images of each class in a split. */
-export function classCounts({ labels }: Split, classes: number): number[] {
-  const counts = new Array<number>(classes).fill(0);
-  for (const label of labels) counts[label]++;
-  return counts;
-}
-
 /** What networks were trained on, for those with batch norm: they are scored with the statistics of these batches. */
 export interface TrainingBatches {
   /** External tensors that `record` declares. */

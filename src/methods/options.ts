@@ -1,3 +1,4 @@
+import { firstNames } from '../data/first-images.js';
 import { type NetworkSpec, networkNames, networkSpec } from '../networks/index.js';
 import { parametrisations } from '../parametrisations/index.js';
 import { fraction, type GivenOf, positive, text, type ValuesOf, whole } from '../util/option.js';
@@ -22,9 +23,6 @@ function expectedParametrisation(given: unknown): string | undefined {
     return expected;
   }
 }
-
-/** First images by name; anything else is the file of another set. */
-export const firstNames = ['noise', 'real', 'means', 'k-means'] as const;
 
 /** The options of every run, whatever its method. */
 export const commonOptions = {

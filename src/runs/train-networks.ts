@@ -1,3 +1,4 @@
+import { classCounts } from '../data/classes.js';
 import type { Dataset } from '../data/dataset.js';
 import { normalisedImages, SplitOnDevice } from '../data/on-device.js';
 import type { Device, Executable, Tensor } from '../engine/device.js';
@@ -5,7 +6,7 @@ import { loadWithTensors } from '../engine/load.js';
 import { type Program, Recorder } from '../engine/program.js';
 import { elements, slice } from '../engine/view.js';
 import { heldOutNetworks, membersThatFit } from '../eval/evaluator.js';
-import { checkScored, classCounts, Scoring, type TrainingBatches } from '../eval/scoring.js';
+import { checkScored, Scoring, type TrainingBatches } from '../eval/scoring.js';
 import { type Accuracy, percentByClass, percentRight, summarise } from '../eval/statistics.js';
 import { createNetwork, type Network } from '../networks/index.js';
 import { type NetworkSpec, networkSpec, printNetworkSpec } from '../networks/spec.js';
@@ -169,7 +170,7 @@ export async function trainNetworks(
       protocol: `${printNetworkSpec(spec)} on all ${dataset.train.count}${dataset.zca ? ' ZCA-whitened' : ''} training images: ${describeMinibatches(training, learningRate)}, ${network.weights} weights`,
       accuracy: summarise(right.map((byClass) => percentRight(byClass, dataset.test.count))),
       validation: summarise(validated),
-      perClass: percentByClass(right, classCounts(dataset.test, classes)),
+      perClass: percentByClass(right, classCounts(dataset.test.labels, classes)),
       parameters,
     };
   });

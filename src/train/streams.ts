@@ -10,9 +10,9 @@ export const streams = {
   /** Seeds of the training of networks beside a set, and what augmentation shares between real and distilled images. */
   trainedAlong: 4,
   siamese: 5,
-  /** Choice of real images for baselines. */
+  /** Choice of real images: draws from 0 for baselines, the last one for first images. */
   baseline: 3,
-  /** First centroids of k-means: member = class. */
+  /** First centroids of k-means: member = class, draws as above. */
   clustering: 20,
   /** Batches of a small set under a protocol, and of the training split in ordinary training. */
   minibatch: 21,

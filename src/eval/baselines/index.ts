@@ -1,13 +1,31 @@
+import type { Selection } from '../../data/selection/by-class.js';
+import { classMeans } from '../../data/selection/class-means.js';
+import { herding } from '../../data/selection/herding.js';
+import { kCentre } from '../../data/selection/k-centre.js';
+import { kMeans } from '../../data/selection/k-means.js';
+import { randomReal } from '../../data/selection/random-real.js';
 import { LimbeckError } from '../../util/errors.js';
 import { shown } from '../../util/expect.js';
-import type { Baseline } from './baseline.js';
-import { classMeans } from './class-means.js';
-import { herding } from './herding.js';
-import { kCentre } from './k-centre.js';
-import { kMeans } from './k-means.js';
-import { randomReal } from './random-real.js';
 
-export type { Baseline } from './baseline.js';
+/** Images made from real ones in the place of distilled ones: same number, same order of classes. */
+export interface Baseline {
+  /** Key in results: `randomReal`. */
+  readonly name: string;
+  /** For people. */
+  readonly title: string;
+  /** Whether every network gets a draw of its own; otherwise all of them train on draw 0. */
+  readonly random: boolean;
+  /** Of the first `of` draws, only the `keep` are tested that do best on the validation split, with `networks` networks. */
+  readonly best?: { readonly of: number; readonly keep: number; readonly networks: number };
+  readonly images: Selection;
+}
+
+const randomImages: Baseline = {
+  name: 'randomReal',
+  title: 'random real images',
+  random: true,
+  images: randomReal,
+};
 
 /**
  * The best of several random draws, "optimised" in Wang et al. 2018, who keep 20 of 50 by their accuracy on 20 networks. Here
@@ -15,20 +33,22 @@ export type { Baseline } from './baseline.js';
  * what 80 networks do.
  */
 const bestOfRandom: Baseline = {
-  ...randomReal,
+  ...randomImages,
   name: 'bestOfRandom',
   title: 'best of 20 random draws',
   best: { of: 20, keep: 8, networks: 4 },
 };
 
+const centroids: Baseline = { name: 'kMeans', title: 'k-means centroids', random: false, images: kMeans };
+
 /** What networks train on in the place of distilled images, in the order of a table. */
 export const baselines: readonly Baseline[] = [
-  randomReal,
+  randomImages,
   bestOfRandom,
-  classMeans,
-  kMeans,
-  herding,
-  kCentre,
+  { name: 'classMeans', title: 'class means', random: false, images: classMeans },
+  centroids,
+  { name: 'herding', title: 'herded real images', random: false, images: herding },
+  { name: 'kCentre', title: 'k-centre real images', random: false, images: kCentre },
 ];
 
 /** Chosen images looked up instead of trained on; several draws, since there are no networks to differ. */
@@ -45,11 +65,17 @@ export const neighbourBaselines: readonly NeighbourBaseline[] = [
   {
     name: 'neighboursOfRandom',
     title: 'random real images, nearest neighbour',
-    of: randomReal,
+    of: randomImages,
     draws: 10,
     k: 1,
   },
-  { name: 'neighboursOfKMeans', title: 'k-means centroids, nearest neighbour', of: kMeans, draws: 3, k: 1 },
+  {
+    name: 'neighboursOfKMeans',
+    title: 'k-means centroids, nearest neighbour',
+    of: centroids,
+    draws: 3,
+    k: 1,
+  },
 ];
 
 /**

@@ -1,7 +1,7 @@
 import type { Dataset, Split } from '../../data/dataset.js';
 import { normalisedImages } from '../../data/on-device.js';
+import { dot } from '../../data/selection/vectors.js';
 import { breathe } from '../../util/breathe.js';
-import { dot } from './baseline.js';
 
 /** Images scored between two breaths. */
 const piece = 256;

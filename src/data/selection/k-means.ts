@@ -1,20 +1,16 @@
 import { streams } from '../../train/streams.js';
 import { breathe } from '../../util/breathe.js';
 import { Stream } from '../../util/random.js';
-import { type Baseline, byClass, type ClassImages, rowOf, rowsOf, squaredDistance } from './baseline.js';
+import { byClass, type Selection } from './by-class.js';
+import { type ClassImages, rowOf, rowsOf, squaredDistance } from './vectors.js';
 
 /** The centroids of k clusters of each class, k the images per class; one of them is the class mean. */
-export const kMeans: Baseline = {
-  name: 'kMeans',
-  title: 'k-means centroids',
-  random: false,
-  images: (dataset, perClass, seed, draw) =>
-    byClass(dataset, perClass, seed, draw, async (ofClass) => {
-      const random = new Stream(seed, streams.clustering, ofClass.label);
-      random.draw = draw;
-      return (await cluster(ofClass, perClass, random)).centroids;
-    }),
-};
+export const kMeans: Selection = (dataset, perClass, seed, draw) =>
+  byClass(dataset, perClass, seed, draw, async (ofClass) => {
+    const random = new Stream(seed, streams.clustering, ofClass.label);
+    random.draw = draw;
+    return (await cluster(ofClass, perClass, random)).centroids;
+  });
 
 export interface Clusters {
   /** `[k, pixels]`, k at most the number of images. */

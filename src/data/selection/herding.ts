@@ -1,15 +1,11 @@
-import { type Baseline, byClass, type ClassImages, dot, meanOf, rowsOf } from './baseline.js';
+import { byClass, type Selection } from './by-class.js';
+import { type ClassImages, dot, meanOf, rowsOf } from './vectors.js';
 
 /** Real images whose mean follows the class mean (Welling 2009), in normalised pixels. */
-export const herding: Baseline = {
-  name: 'herding',
-  title: 'herded real images',
-  random: false,
-  images: (dataset, perClass, seed, draw) =>
-    byClass(dataset, perClass, seed, draw, (ofClass) =>
-      rowsOf(ofClass.images, herd(ofClass, perClass), ofClass.pixels),
-    ),
-};
+export const herding: Selection = (dataset, perClass, seed, draw) =>
+  byClass(dataset, perClass, seed, draw, (ofClass) =>
+    rowsOf(ofClass.images, herd(ofClass, perClass), ofClass.pixels),
+  );
 
 /**
  * Rows of up to k images, each the one that brings the mean of those chosen so far nearest to the class mean; no image

@@ -1,15 +1,11 @@
-import { type Baseline, byClass, type ClassImages, meanOf, rowsOf, squaredDistance } from './baseline.js';
+import { byClass, type Selection } from './by-class.js';
+import { type ClassImages, meanOf, rowsOf, squaredDistance } from './vectors.js';
 
 /** Real images such that none is far from one of them: farthest-first, from the one nearest to the class mean. */
-export const kCentre: Baseline = {
-  name: 'kCentre',
-  title: 'k-centre real images',
-  random: false,
-  images: (dataset, perClass, seed, draw) =>
-    byClass(dataset, perClass, seed, draw, (ofClass) =>
-      rowsOf(ofClass.images, centres(ofClass, perClass), ofClass.pixels),
-    ),
-};
+export const kCentre: Selection = (dataset, perClass, seed, draw) =>
+  byClass(dataset, perClass, seed, draw, (ofClass) =>
+    rowsOf(ofClass.images, centres(ofClass, perClass), ofClass.pixels),
+  );
 
 /**
  * Rows of up to k images, each the farthest from those before it; the first one on a tie. The largest distance that is

@@ -1,0 +1,249 @@
+/** Every parametrisation on every engine: sizes, items and gradients against float64, first values, options. */
+import { afterAll, describe, expect, it } from 'vitest';
+import type { Device, EngineName } from '../src/engine/device.js';
+import { loadWithTensors } from '../src/engine/load.js';
+import { openDevice } from '../src/engine/open.js';
+import { add } from '../src/engine/ops/elementwise.js';
+import { Recorder } from '../src/engine/program.js';
+import { elements } from '../src/engine/view.js';
+import { parametrisations } from '../src/parametrisations/index.js';
+import type { Decoder } from '../src/parametrisations/parametrisation.js';
+import { resolveTable } from '../src/util/option.js';
+import { owning } from '../src/util/owned.js';
+import { Stream } from '../src/util/random.js';
+import { dot, eps32, expectClose } from './harness/close.js';
+
+interface Row {
+  readonly name: string;
+  readonly options?: object;
+  readonly shape: readonly [number, number, number];
+  readonly perPicture: number;
+  /** Shapes of the variables of three pictures. */
+  readonly variables: Readonly<Record<string, readonly number[]>>;
+  /** Element i of the items of three pictures, in float64, written for this test. */
+  item(variables: Readonly<Record<string, ArrayLike<number>>>, i: number): number;
+  /** How far element i of items that are slow waves may be from what it was, once they have been encoded and decoded. */
+  lost(i: number): number;
+}
+
+const pictures = 3;
+
+/** As PyTorch defines `interpolate(mode='bilinear', align_corners=False)`, on one axis: two places and their weights. */
+function tap(to: number, whole: number, size: number): [number, number][] {
+  const place = Math.max(0, ((to + 0.5) * size) / whole - 0.5);
+  const low = Math.min(Math.floor(place + 1e-12), size - 1);
+  const weight = Math.max(0, place - low);
+  return [
+    [low, 1 - weight],
+    [Math.min(low + 1, size - 1), weight],
+  ];
+}
+
+function factorRow(
+  factor: number,
+  shape: readonly [number, number, number],
+  options: object = { factor },
+): Row {
+  const [C, H, W] = shape;
+  // On each axis: |f''| (step^2 / 8 + step^2 / 24) of interpolation and of means over an area; where the last sub-picture
+  // lacks pixels, as many steps of |f'| more. Waves of half a period: f'' = (pi / whole)^2, f' = pi / whole.
+  const lostOn = (whole: number, part: number) => {
+    const size = Math.ceil(whole / factor);
+    const missing = part === factor - 1 ? factor * size - whole : 0;
+    return factor === 1 ? 0 : (Math.PI / size) ** 2 / 6 + (missing * Math.PI) / size;
+  };
+  return {
+    name: 'factor',
+    options,
+    shape,
+    perPicture: factor ** 2,
+    variables: { pixels: [pictures, ...shape] },
+    lost(i) {
+      const part = Math.floor(i / (W * H * C)) % factor ** 2;
+      const [down, right] = [lostOn(H, Math.floor(part / factor)), lostOn(W, part % factor)];
+      return down + right + down * right;
+    },
+    item({ pixels }, i) {
+      const [w, h, c] = [i % W, Math.floor(i / W) % H, Math.floor(i / (W * H)) % C];
+      const part = Math.floor(i / (W * H * C)) % factor ** 2;
+      const n = Math.floor(i / (W * H * C * factor ** 2));
+      let sum = 0;
+      for (const [a, rowWeight] of tap(h, H, Math.ceil(H / factor)))
+        for (const [b, weight] of tap(w, W, Math.ceil(W / factor))) {
+          const row = Math.min(Math.floor(part / factor) * Math.ceil(H / factor) + a, H - 1);
+          const column = Math.min((part % factor) * Math.ceil(W / factor) + b, W - 1);
+          sum += rowWeight * weight * pixels[((n * C + c) * H + row) * W + column];
+        }
+      return sum;
+    },
+  };
+}
+
+const table: readonly Row[] = [
+  {
+    name: 'pixels',
+    shape: [2, 5, 4],
+    perPicture: 1,
+    variables: { pixels: [pictures, 2, 5, 4] },
+    item: ({ pixels }, i) => pixels[i],
+    lost: () => 0,
+  },
+  factorRow(2, [2, 12, 8], {}),
+  factorRow(3, [1, 11, 10]),
+  factorRow(1, [2, 5, 4]),
+  factorRow(4, [3, 32, 32]),
+];
+
+const engines: readonly EngineName[] = ['reference', 'cpu', 'webgpu'];
+const devices = new Map<EngineName, Device>();
+async function deviceOf(engine: EngineName): Promise<Device> {
+  if (!devices.has(engine)) devices.set(engine, await openDevice(engine));
+  return devices.get(engine)!;
+}
+afterAll(async () => {
+  for (const device of devices.values()) await device.dispose();
+});
+
+const decoderOf = ({ name, options = {}, shape }: Row): Decoder => {
+  const parametrisation = parametrisations[name];
+  return parametrisation.decoder(pictures, shape, resolveTable('', parametrisation.options, options));
+};
+
+type Arrays = Record<string, ArrayLike<number>>;
+
+/** Items of the given variables and, for `itemsBar`, the gradients of the variables. */
+async function decode(
+  engine: EngineName,
+  decoder: Decoder,
+  itemShape: readonly number[],
+  stored: Arrays,
+  itemsBar?: ArrayLike<number>,
+): Promise<{ items: number[]; bars: Record<string, number[]> }> {
+  const device = await deviceOf(engine);
+  return owning(async (owned) => {
+    const r = new Recorder('decode');
+    const shape = [pictures * decoder.perPicture, ...itemShape];
+    const views = (suffix: string) =>
+      Object.fromEntries(
+        Object.entries(decoder.variables).map(([name, of]) => [name, r.external(name + suffix, 1, of)]),
+      );
+    const decoded = decoder.decode(r, views(''), itemsBar && views('Bar'));
+    expect(decoded.items.shape).toEqual(shape);
+    expect(decoded.itemsBar?.shape).toEqual(itemsBar && shape);
+    add(r, { a: decoded.items, b: decoded.items }, 1, 0, r.external('items', 1, shape));
+    if (decoded.itemsBar) {
+      const given = r.external('given', 1, shape);
+      add(r, { a: given, b: given }, 1, 0, decoded.itemsBar);
+      decoded.backward();
+    }
+    const { tensors, executable } = await loadWithTensors(device, r.program(), owned);
+    for (const [name, values] of Object.entries(stored)) await tensors[name].write(values);
+    if (itemsBar) await tensors.given.write(itemsBar);
+    await executable.run();
+    const read = async (name: string) => Array.from(await tensors[name].read());
+    const bars: Record<string, number[]> = {};
+    if (itemsBar) for (const name of Object.keys(stored)) bars[name] = await read(`${name}Bar`);
+    const items = await read('items');
+    owned.dispose();
+    return { items, bars };
+  });
+}
+
+const normals = (count: number, stream: number) => {
+  const source = new Stream(3, stream);
+  return Float32Array.from({ length: count }, (_, i) => source.normal(i));
+};
+
+it('there is a row for every parametrisation', () => {
+  expect([...new Set(table.map(({ name }) => name))].sort()).toEqual(Object.keys(parametrisations).sort());
+});
+
+describe.each(
+  table.map(
+    (row) => [`${row.name} ${JSON.stringify(row.options ?? {})} of ${row.shape.join('x')}`, row] as const,
+  ),
+)('%s', (_, row) => {
+  const decoder = decoderOf(row);
+  const count = pictures * row.perPicture * elements(row.shape);
+  const stored: Arrays = Object.fromEntries(
+    Object.entries(decoder.variables).map(([name, shape], i) => [name, normals(elements(shape), i)]),
+  );
+  const itemsBar = normals(count, 50);
+
+  it('has the sizes that are said', () => {
+    expect(decoder.perPicture).toBe(row.perPicture);
+    expect(decoder.variables).toEqual(row.variables);
+    const first = decoder.encode(new Float32Array(count));
+    for (const [name, shape] of Object.entries(decoder.variables))
+      expect(first[name].length).toBe(elements(shape));
+  });
+
+  it.each(engines)('makes the items of its definition on %s', async (engine) => {
+    const { items } = await decode(engine, decoder, row.shape, stored);
+    const wanted = Array.from({ length: count }, (_, i) => row.item(stored, i));
+    // At most four terms whose weights add up to one, each of at most the largest number that is stored.
+    const largest = Math.max(...Object.values(stored).flatMap((values) => Array.from(values, Math.abs)));
+    const unit = engine === 'reference' ? 2 ** -53 : eps32;
+    expectClose('items', items, wanted, () => 16 * unit * largest);
+  });
+
+  it('gives back the transpose of that', async () => {
+    const { items, bars } = await decode('reference', decoder, row.shape, stored, itemsBar);
+    const left = dot(itemsBar, items);
+    const right = Object.entries(stored).reduce((sum, [name, values]) => sum + dot(bars[name], values), 0);
+    const scale = Math.sqrt(dot(itemsBar, itemsBar) * dot(items, items));
+    expect(Math.abs(left - right)).toBeLessThan(1e-13 * scale);
+  });
+
+  it.each(['cpu', 'webgpu'] as const)(
+    'gives the same gradients on %s, and the same bits twice',
+    async (engine) => {
+      const reference = await decode('reference', decoder, row.shape, stored, itemsBar);
+      const absolute = await decode('reference', decoder, row.shape, stored, itemsBar.map(Math.abs));
+      const once = await decode(engine, decoder, row.shape, stored, itemsBar);
+      // A pixel counts in at most (2 whole / size + 1)^2 pixels of an item, and in as many more as it is repeated.
+      const terms = (4 * Math.sqrt(row.perPicture) + 2) ** 2;
+      for (const name of Object.keys(stored))
+        expectClose(
+          name,
+          once.bars[name],
+          reference.bars[name],
+          (i) => eps32 * (terms + 4) * absolute.bars[name][i],
+        );
+      expect(await decode(engine, decoder, row.shape, stored, itemsBar)).toEqual(once);
+    },
+  );
+
+  it('keeps slow waves', async () => {
+    const [C, H, W] = row.shape;
+    const items = Float32Array.from({ length: count }, (_, i) => {
+      const [w, h] = [i % W, Math.floor(i / W) % H];
+      const [c, item] = [Math.floor(i / (W * H)) % C, Math.floor(i / (W * H * C))];
+      const [down, right] = [h / H, w / W].map((from, axis) =>
+        Math.cos(Math.PI * (from + 0.5 / [H, W][axis])),
+      );
+      return item % 2 ? down * right : c % 2 ? right : down;
+    });
+    const first = decoder.encode(items);
+    const decoded = await decode('reference', decoder, row.shape, first);
+    expectClose('waves', decoded.items, items, (i) => row.lost(i) + 4 * eps32);
+  });
+});
+
+describe('options', () => {
+  it.each([
+    ['factor', { factor: 0 }, /option factor is 0, expected a whole number of at least 1/],
+    ['factor', { factor: 1.5 }, /option factor is 1.5, expected a whole number/],
+    ['factor', { factor: '2' }, /option factor is "2", expected a whole number/],
+    [
+      'factor',
+      { factor: 4 },
+      /factor is 4, expected a whole number that leaves each of 4x4 sub-pictures of a picture of 6x9 a pixel/,
+    ],
+    ['factor', { factor: 7 }, /factor is 7, expected .* of 7x7 sub-pictures/],
+    ['factor', { factors: 2 }, /factors/],
+    ['pixels', { factor: 2 }, /factor/],
+  ])('%s %j are refused', (name, options, message) => {
+    expect(() => decoderOf({ name, options, shape: [1, 6, 9] } as unknown as Row)).toThrow(message);
+  });
+});
