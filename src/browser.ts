@@ -45,7 +45,7 @@ export {
   evaluate,
 } from './eval/evaluate.js';
 export { type DistillOptions, defaults, type ResolvedOptions, resolveOptions } from './eval/options.js';
-export type { Protocol } from './eval/protocol.js';
+export type { Protocol, ProtocolChanges } from './eval/protocol.js';
 export { protocols } from './eval/protocols.js';
 export type { Accuracy } from './eval/statistics.js';
 export { type TrainedNetworks, type TrainOptions, trainNetworks } from './eval/train-networks.js';

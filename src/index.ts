@@ -77,7 +77,7 @@ export {
 export { encodeNetworks } from './eval/networks-file.js';
 export { type DistillOptions, defaults, type ResolvedOptions, resolveOptions } from './eval/options.js';
 export { profileStep, type StepProfile, type Times } from './eval/profile-step.js';
-export type { Protocol } from './eval/protocol.js';
+export type { Protocol, ProtocolChanges } from './eval/protocol.js';
 export { protocols } from './eval/protocols.js';
 export type { Accuracy } from './eval/statistics.js';
 export { type TrainedNetworks, type TrainOptions, trainNetworks } from './eval/train-networks.js';

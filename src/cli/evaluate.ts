@@ -4,7 +4,7 @@ import type { Precision } from '../engine/open.js';
 import { type Artefact, decodeArtefact } from '../eval/artefact.js';
 import { baselineNames, checkBaselines } from '../eval/baselines/index.js';
 import { evaluate, networksOf, trainsKnownNetworks } from '../eval/evaluate.js';
-import { checkPreprocessing, findProtocol, type Protocol } from '../eval/protocol.js';
+import { checkPreprocessing, findProtocol, type Protocol, type ProtocolChanges } from '../eval/protocol.js';
 import { protocols } from '../eval/protocols.js';
 import { createNetwork } from '../networks/index.js';
 import { type NetworkSpec, networkTitle, parseNetworkSpec } from '../networks/spec.js';
@@ -50,6 +50,13 @@ export const command: Command = {
       help: 'what is done to the images of a minibatch; dsa mirrors them, dsa-digits does not',
       fallback: 'as the protocol says',
     },
+    ...(
+      [
+        ['epochs', 'whole', 'N', 'passes over the images'],
+        ['batch', 'whole', 'N', 'images per step, at most'],
+        ['lr', 'number', 'X', 'first learning rate'],
+      ] as const
+    ).map(([name, kind, value, help]) => ({ name, kind, value, help, fallback: 'as the protocol says' })),
     {
       name: 'networksOf',
       kind: 'text',
@@ -98,8 +105,9 @@ export const command: Command = {
       precision?: Precision;
       device?: string;
     };
-    const augmentation = values.augmentation as string | undefined;
-    const protocol = findProtocol((values.protocol as string | undefined) ?? protocols[0].name, augmentation);
+    const { augmentation, epochs, batch, lr: learningRate } = values as ProtocolChanges & { lr?: number };
+    const changes = { augmentation, epochs, batch, learningRate };
+    const protocol = findProtocol((values.protocol as string | undefined) ?? protocols[0].name, changes);
     const baselines = baselinesOf(values.baselines as string | undefined, noBaselines);
     checkEngine(choice, { threads, precision });
     const out = values.out as string | undefined;
@@ -129,7 +137,7 @@ export const command: Command = {
       const evaluation = await evaluate(device, data, artefact.set, {
         networks: networks ?? (protocol === protocols[0] ? artefact.notes.options.networks : undefined),
         protocol: protocol.name,
-        augmentation,
+        ...changes,
         architectures,
         withBaselines: !noBaselines,
         baselines,
