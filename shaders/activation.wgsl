@@ -77,15 +77,21 @@ fn values(x: f32) -> vec3f {
       let density = 0.3989422804014327 * e;
       return vec3f(select(x, clamped, below) * share, share + clamped * density, (2.0 - c * c) * density);
     }
-    default: { // sigmoid, or softplus, whose derivative it is
+    default: { // sigmoid; softplus, whose derivative it is; or swish
       let e = exp(-a);
       let sigmoid = select(1.0, e, below) / (1.0 + e);
       let first = e / ((1.0 + e) * (1.0 + e));
       if (curve == 3u) {
         return vec3f(select(x, 0.0, below) + log1p(e), sigmoid, first);
       }
-      let slant = first * oneMinusExp(-a, e) / (1.0 + e);
-      return vec3f(sigmoid, first, select(-slant, slant, below));
+      let size = first * oneMinusExp(-a, e) / (1.0 + e);
+      let slant = select(-size, size, below);
+      if (curve == 5u) {
+        // Beyond 200 all derivatives of the sigmoid are zero.
+        let clamped = select(a, -a, below);
+        return vec3f(select(x, clamped, below) * sigmoid, sigmoid + clamped * first, 2.0 * first + clamped * slant);
+      }
+      return vec3f(sigmoid, first, slant);
     }
   }
 }

@@ -44,6 +44,7 @@ const definitions: Record<activation.Curve, (x: Jet) => Jet> = {
   sigmoid: (x) => reciprocal(add(constant(1), exp(scale(x, -1)))),
   softplus: (x) => log(add(constant(1), exp(x))),
   gelu: (x) => multiply(x, compose(x, normal(x[0]))),
+  swish: (x) => multiply(x, reciprocal(add(constant(1), exp(scale(x, -1))))),
 };
 
 /** f, f' and f'' of the values on a device: the derivatives times ones. */
@@ -98,7 +99,7 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('curves on %s', (engine) 
     }
   });
 
-  test.each(['tanh', 'gelu', 'softplus', 'sigmoid'] as const)(
+  test.each(['tanh', 'gelu', 'softplus', 'sigmoid', 'swish'] as const)(
     '%s keeps its digits in its tails',
     async (curve) => {
       // Where the definition above cancels, limits: tanh x = x - x³/3, gelu x = x/2 + x²/sqrt(2 pi), exp(x), and the
@@ -108,6 +109,7 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('curves on %s', (engine) 
         gelu: [-5, -5 * 2.866515718791946e-7],
         softplus: [-20, 2.061153620314381e-9],
         sigmoid: [-20, 2.0611536181902e-9],
+        swish: [-20, -4.1223072363804e-8],
       }[curve];
       const { value } = await curveOn(device, curve, [Math.fround(x)]);
       // WGSL's exp is right to 3 + 2 |x| units; the first value is rounded to float32 by half a unit.
@@ -119,9 +121,9 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('curves on %s', (engine) 
     const huge = Math.fround(3e38);
     const far = [-huge, -1000, 1000, huge, Number.NaN];
     const { value, first, second } = await curveOn(device, curve, far);
-    const below = { leakyRelu: slope, tanh: 0, sigmoid: 0, softplus: 0, gelu: 0 }[curve];
-    const above = { leakyRelu: 1, tanh: 0, sigmoid: 0, softplus: 1, gelu: 1 }[curve];
-    const limit = { leakyRelu: Number.NaN, tanh: 1, sigmoid: 1, softplus: 1, gelu: 1 }[curve];
+    const below = { leakyRelu: slope, tanh: 0, sigmoid: 0, softplus: 0, gelu: 0, swish: 0 }[curve];
+    const above = { leakyRelu: 1, tanh: 0, sigmoid: 0, softplus: 1, gelu: 1, swish: 1 }[curve];
+    const limit = { leakyRelu: Number.NaN, tanh: 1, sigmoid: 1, softplus: 1, gelu: 1, swish: 1 }[curve];
     for (const [i, x] of far.slice(0, 4).entries()) {
       const slopeThere = x < 0 ? below : above;
       const floor = curve === 'tanh' ? -1 : 0;

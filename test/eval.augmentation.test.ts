@@ -15,7 +15,7 @@ import { checkPreprocessing, findProtocol } from '../src/eval/protocol.js';
 import { protocols } from '../src/eval/protocols.js';
 import { createNetwork } from '../src/networks/index.js';
 import { augment, type Strategy, strategies } from '../src/train/augmentation.js';
-import { type MinibatchTraining, rateTable, recordMinibatchStep } from '../src/train/minibatch.js';
+import { batchesOf, type MinibatchTraining, rateTable, recordMinibatchStep } from '../src/train/minibatch.js';
 import { randomState, streams } from '../src/train/streams.js';
 import { trainingName } from '../src/train/training.js';
 import { keyedPermutation } from '../src/util/random.js';
@@ -210,10 +210,33 @@ describe('an evaluation', () => {
       /augmentation dsa \(one of color, crop, cutout, flip, scale, rotate per batch\), acc/,
     );
     expect(again).toEqual(dsa);
-    expect(unflipped.protocol).toMatch(/augmentation dsa-digits \(.* per batch\) in place of dsa/);
+    expect(unflipped.protocol).toMatch(
+      /augmentation dsa-digits \(.* per batch\), .*augmentation dsa-digits in place of dsa$/,
+    );
     expect(plain.protocol).toMatch(/augmentation none in place of dsa/);
     expect(dsa.accuracy.mean).toBeGreaterThan(25);
     expect(new Set([dsa, unflipped, plain].map(({ perClass }) => String(perClass))).size).toBe(3);
+  });
+
+  it('takes other epochs, batches and rates, and says so', async () => {
+    const dataset = generateDigits(digits);
+    const set = await setOf(dataset);
+    const run = (changes: object = {}) =>
+      evaluate(devices.cpu!, dataset, set, { protocol: 'dc', networks: 1, withBaselines: false, ...changes });
+    const changes = { epochs: 3, batch: 7, learningRate: 0.3 };
+    const [usual, short, same] = [await run(), await run(changes), await run({ epochs: 301, batch: 256 })];
+    expect(same).toEqual(usual);
+    expect(usual.protocol).not.toMatch('in place of');
+    expect(short.protocol).toMatch(
+      /at rate 0.3, .* 3 epochs in batches of 7, .* last step, epochs 3 in place of 301, batch 7 in place of 256, rate 0.3 in place of 0.01$/,
+    );
+    expect(short.learningRate).toBe(0.3);
+    // Twenty images in three batches of seven, three times.
+    const training = findProtocol('dc', changes).training as MinibatchTraining;
+    expect(batchesOf(training, 20)).toEqual({ perEpoch: 3, size: 7, steps: 9 });
+    const learned = await run({ protocol: 'tesla', learningRate: 0.02, epochs: 1 }).catch(String);
+    expect(learned).toMatch(/distil with --zca/);
+    expect(findProtocol('tesla', { learningRate: 0.02 }).learningRate).toBe(0.02);
   });
 
   it('under a protocol of whitened images takes those alone; whitened ones go under all', async () => {
@@ -262,8 +285,20 @@ describe('an evaluation', () => {
   it('refuses what it does not know or cannot follow', async () => {
     expect(() => findProtocol('none')).toThrow(/there are: learned-steps, dc, dc-mnist/);
     expect(new Set(protocols.map(({ name }) => name)).size).toBe(protocols.length);
-    expect(() => findProtocol('dsa', 'mirror')).toThrow(/augmentation is "mirror", expected dsa/);
-    expect(() => findProtocol('learned-steps', 'dsa')).toThrow(/as they were learned: leave it out/);
+    expect(() => findProtocol('dsa', { augmentation: 'mirror' })).toThrow(
+      /augmentation is "mirror", expected dsa/,
+    );
+    expect(() => findProtocol('learned-steps', { augmentation: 'dsa' })).toThrow(
+      /augmentation is "dsa", .*as they were learned: leave it out/,
+    );
+    expect(() => findProtocol('learned-steps', { learningRate: 0.1 })).toThrow(/learningRate is 0.1, but/);
+    expect(() => findProtocol('dc', { epochs: 1.5 })).toThrow(
+      /epochs is 1.5, expected a whole number above 0/,
+    );
+    expect(() => findProtocol('dc', { batch: 0 })).toThrow(/batch is 0, expected a whole number above 0/);
+    expect(() => findProtocol('dc', { learningRate: Number.NaN })).toThrow(
+      /learningRate is NaN, expected a num/,
+    );
     const whitened = protocols.filter(({ preprocessing }) => preprocessing === 'zca');
     expect(whitened.map(({ name }) => name)).toEqual(['mtt', 'tesla', 'datm']);
     for (const protocol of protocols) {

@@ -5,7 +5,7 @@ import * as crossentropy from '../src/engine/ops/crossentropy.js';
 import { add } from '../src/engine/ops/elementwise.js';
 import { Recorder } from '../src/engine/program.js';
 import { elements, type View } from '../src/engine/view.js';
-import { gelu, leakyRelu, sigmoid, softplus, tanh } from '../src/layers/activation.js';
+import { gelu, leakyRelu, sigmoid, softplus, swish, tanh } from '../src/layers/activation.js';
 import { avgPool } from '../src/layers/avg-pool.js';
 import { batchNorm } from '../src/layers/batch-norm.js';
 import { conv } from '../src/layers/conv.js';
@@ -14,9 +14,11 @@ import { globalAvgPool } from '../src/layers/global-avg-pool.js';
 import { groupNorm } from '../src/layers/group-norm.js';
 import * as registry from '../src/layers/index.gen.js';
 import type { Layer } from '../src/layers/layer.js';
+import { layerNorm } from '../src/layers/layer-norm.js';
 import { linear } from '../src/layers/linear.js';
 import { localResponseNorm } from '../src/layers/local-response-norm.js';
 import { maxPool } from '../src/layers/max-pool.js';
+import { oneLogit } from '../src/layers/one-logit.js';
 import { relu } from '../src/layers/relu.js';
 import { residual } from '../src/layers/residual.js';
 import { sequence } from '../src/layers/sequence.js';
@@ -26,7 +28,7 @@ import { dot } from './harness/close.js';
 
 /** One instance of every layer in the folder; the test below fails when one is missing. */
 const layers: Record<string, { layer: Layer; inputShape: number[]; random?: boolean }[]> = {
-  activation: [leakyRelu(0.2), tanh(), sigmoid(), softplus(), gelu()].map((layer) => ({
+  activation: [leakyRelu(0.2), tanh(), sigmoid(), softplus(), gelu(), swish()].map((layer) => ({
     layer,
     inputShape: [3, 4, 5],
   })),
@@ -53,8 +55,11 @@ const layers: Record<string, { layer: Layer; inputShape: number[]; random?: bool
   globalAvgPool: [{ layer: globalAvgPool(), inputShape: [4, 5, 3] }],
   groupNorm: [
     { layer: groupNorm('instance'), inputShape: [3, 5, 5] },
-    { layer: groupNorm('layer'), inputShape: [3, 4, 4] },
     { layer: groupNorm(2), inputShape: [4, 3, 3] },
+  ],
+  layerNorm: [
+    { layer: layerNorm(), inputShape: [3, 4, 5] },
+    { layer: layerNorm(), inputShape: [7] },
   ],
   linear: [{ layer: linear(6), inputShape: [2, 3, 4] }],
   localResponseNorm: [
@@ -65,6 +70,7 @@ const layers: Record<string, { layer: Layer; inputShape: number[]; random?: bool
     { layer: maxPool({ kernel: 2, stride: 2, padding: 0 }), inputShape: [3, 6, 4] },
     { layer: maxPool({ kernel: 3, stride: 2, padding: 1 }), inputShape: [2, 7, 7] },
   ],
+  oneLogit: [{ layer: oneLogit(), inputShape: [1] }],
   relu: [{ layer: relu(), inputShape: [3, 4, 5] }],
   residual: [
     {

@@ -119,9 +119,31 @@ const networks: OracleNetwork[] = [
   // Wide enough for the cpu engine to take Winograd's algorithm.
   { name: 'convnet', inputShape: [2, 12, 14], classes: 3, width: 17, depth: 2 },
   { name: 'alexcifarnet', inputShape: [3, 8, 8], classes: 3 },
+  { name: 'convnet', inputShape: [2, 6, 7], classes: 3, width: 4, depth: 1, norm: 'one-group' },
+  { name: 'convnet', inputShape: [1, 5, 6], classes: 3, width: 4, depth: 1, activation: 'swish' },
+  { name: 'alexnet', inputShape: [1, 12, 12], classes: 3, width: 4 },
+  { name: 'alexnet', inputShape: [3, 8, 8], classes: 3, width: 2, norm: 'batch' },
   { name: 'vgg11', inputShape: [1, 32, 32], classes: 3, width: 2, norm: 'none' },
+  { name: 'vgg13', inputShape: [3, 32, 32], classes: 2, width: 2, norm: 'batch', logits: 1 },
+  { name: 'vgg19', inputShape: [1, 28, 28], classes: 2, width: 1, activation: 'softplus' },
   { name: 'vgg11', inputShape: [3, 32, 32], classes: 2, width: 2, norm: 'batch' },
   { name: 'resnet18', inputShape: [2, 32, 32], classes: 3, width: 2 },
+  {
+    name: 'resnet34',
+    inputShape: [1, 8, 8],
+    classes: 3,
+    width: 2,
+    norm: 'one-group',
+    activation: 'softplus',
+  },
+  {
+    name: 'resnet50',
+    inputShape: [2, 8, 8],
+    classes: 3,
+    width: 1,
+    norm: 'one-group',
+    activation: 'softplus',
+  },
   { name: 'resnet18', inputShape: [1, 16, 16], classes: 3, width: 2, norm: 'batch', downsampling: 'avg' },
 ];
 

@@ -50,6 +50,19 @@ const counts: [object, number][] = [
   [{ name: 'mlp', ...grey }, 784 * 128 + 128 + 128 * 128 + 128 + 128 * 10 + 10],
   [{ name: 'vgg11', ...colour, norm: 'batch' }, 9_231_114],
   [{ name: 'resnet18', ...colour, norm: 'batch' }, 11_173_962],
+  [{ name: 'vgg13', ...colour, norm: 'batch' }, 9_416_010],
+  [{ name: 'vgg16', ...colour, norm: 'batch' }, 14_728_266],
+  [{ name: 'vgg19', ...colour, norm: 'batch' }, 20_040_522],
+  [{ name: 'resnet34', ...colour, norm: 'batch' }, 21_282_122],
+  [{ name: 'resnet50', ...colour, norm: 'batch' }, 23_520_842],
+  [{ name: 'alexnet', ...colour }, 1_872_202],
+  [{ name: 'alexnet', ...grey }, 1_865_802],
+  // Grey images of any size are padded by 3, so that those of 16x16 make maps of 20x20, 10x10, 5x5 and 2x2.
+  [{ name: 'convnet', ...grey, inputShape: [1, 16, 16] }, 317_706 - 128 * (16 - 4) * 10],
+  [{ name: 'vgg11', ...grey }, 9_231_114 - 2 * 9 * 64],
+  [{ name: 'convnet', ...grey, norm: 'layer' }, 317_706 + 2 * 128 * (32 * 32 + 16 * 16 + 8 * 8 - 3)],
+  [{ name: 'convnet', ...grey, norm: 'one-group' }, 317_706],
+  [{ name: 'lenet', ...grey, classes: 2, logits: 1 }, 61_706 - 9 * 85],
 ];
 
 describe('networks', () => {
@@ -58,18 +71,23 @@ describe('networks', () => {
   });
 
   test('are found by reading the folder', () => {
-    const names = ['alexcifarnet', 'convnet', 'custom', 'lenet', 'mlp', 'resnet18', 'vgg11'];
-    expect([...networkNames].sort()).toEqual(names);
+    const first = ['alexcifarnet', 'alexnet', 'convnet', 'custom', 'lenet', 'mlp'];
+    const families = ['resnet18', 'resnet34', 'resnet50', 'vgg11', 'vgg13', 'vgg16', 'vgg19'];
+    expect([...networkNames].sort()).toEqual([...first, ...families]);
   });
 
   test.each([
     [{ name: 'convnet', ...grey, depth: 0 }, /depth is 0, expected a whole number of at least 1/],
     [{ name: 'convnet', ...grey, norm: 'weight' }, /norm is "weight", expected one of instance, batch/],
-    [{ name: 'lenet', ...grey, width: 3 }, /lenet has no option width; it has: weights/],
+    [{ name: 'lenet', ...grey, width: 3 }, /lenet has no option width; it has: weights, gain, logits/],
     [
       { name: 'mlp', ...grey, weights: 'zero' },
-      /weights is "zero", expected one of xavier, kaiming, pytorch/,
+      /weights is "zero", expected one of xavier, xavier-uniform, kaiming, kaiming-uniform, orthogonal, pytorch/,
     ],
+    [{ name: 'lenet', ...grey, gain: -1 }, /gain is -1, expected a number above 0/],
+    [{ name: 'convnet', ...grey, gain: 2 }, /gain is 2, but PyTorch's weights have none/],
+    [{ name: 'mlp', ...grey, logits: 1 }, /logits is 1 for 10 classes, expected 1 for two classes/],
+    [{ name: 'mlp', ...grey, classes: 2, logits: 2 }, /logits is 2 for 2 classes, expected 1 for two/],
     [{ name: 'convnet', ...grey, norm: 'group', width: 6 }, /expected a number of channels that 4 divides/],
     [{ name: 'custom', ...grey }, /custom has no layers/],
     [{ name: 'custom', ...grey, layers: ['rilu'] }, /layers\[0\] is "rilu", expected one of relu/],
@@ -95,12 +113,18 @@ describe('networks', () => {
 
 describe('first weights', () => {
   test.each([
-    ['xavier', Math.sqrt(2 / (784 + 100)), 0],
-    ['kaiming', Math.sqrt(2 / 784), 0],
-    ['pytorch', 1 / Math.sqrt(3 * 784), 1 / Math.sqrt(3 * 784)],
-  ] as const)('%s: standard deviations of weights and biases', async (weights, ofWeights, ofBiases) => {
+    ['xavier', undefined, Math.sqrt(2 / (784 + 100)), 0, 4],
+    ['xavier', 3, 3 * Math.sqrt(2 / (784 + 100)), 0, 4],
+    ['xavier-uniform', 0.5, 0.5 * Math.sqrt(2 / (784 + 100)), 0, Math.sqrt(3)],
+    ['kaiming', undefined, Math.sqrt(2 / 784), 0, 4],
+    ['kaiming', 1, Math.sqrt(1 / 784), 0, 4],
+    ['kaiming-uniform', undefined, Math.sqrt(2 / 784), 0, Math.sqrt(3)],
+    ['orthogonal', 2, 2 / Math.sqrt(784), 0, 3],
+    ['pytorch', undefined, 1 / Math.sqrt(3 * 784), 1 / Math.sqrt(3 * 784), Math.sqrt(3)],
+  ] as const)('%s, gain %j: deviations of weights and biases, and how far they go', async (...row) => {
+    const [weights, gain, ofWeights, ofBiases, most] = row;
     const device = await openDevice('cpu');
-    const network = createNetwork({ name: 'mlp', ...grey, inputShape: [1, 28, 28], width: 100, weights });
+    const network = createNetwork({ name: 'mlp', ...grey, width: 100, weights, gain });
     const theta = await device.tensor('f32', 40 * network.count);
     await drawNetworks(device, network, theta, 1, 1);
     const values = await theta.read();
@@ -114,7 +138,52 @@ describe('first weights', () => {
     expect(deviation(0, 78_400) / ofWeights - 1).toBeCloseTo(0, 2);
     if (ofBiases) expect(deviation(78_400, 100) / ofBiases - 1).toBeCloseTo(0, 1);
     else expect(deviation(78_400, 100)).toBe(0);
+    const largest =
+      Array.from(values.subarray(0, 78_400)).reduce((a, b) => Math.max(a, Math.abs(b)), 0) / ofWeights;
+    // A uniform distribution ends at the root of three deviations, and comes close to it; a normal one goes on.
+    if (most === Math.sqrt(3)) expect(Math.abs(largest - most)).toBeLessThan(1e-3);
+    else expect(largest).toBeGreaterThan(most);
   });
+
+  test.each(['reference', 'cpu'] as const)(
+    'orthogonal ones are orthonormal and uniform, on %s',
+    async (engine) => {
+      const device = await openDevice(engine);
+      const options = { inputShape: [1, 1, 3] as const, classes: 3, weights: 'orthogonal' as const };
+      // Tall, square and wide matrices, one of convolutions among them.
+      const network = createNetwork({
+        ...options,
+        name: 'custom',
+        layers: [{ conv: 8, kernel: 1 }, { conv: 4, kernel: 3, padding: 1 }, { linear: 12 }, { linear: 3 }],
+      });
+      const [P, seed] = [300, 1];
+      const theta = await device.tensor('f32', P * network.count);
+      await drawNetworks(device, network, theta, seed, 1);
+      const values = await theta.read();
+      await device.dispose();
+      for (const { kind, shape, offset, name } of network.parameters) {
+        if (kind !== 'weight') continue;
+        const rows = shape[0];
+        const columns = shape.slice(1).reduce((a, b) => a * b);
+        const [vectors, length] = [Math.min(rows, columns), Math.max(rows, columns)];
+        let mean = 0;
+        for (let p = 0; p < P; p++) {
+          const w = values.subarray(p * network.count + offset, p * network.count + offset + rows * columns);
+          const at = (i: number, k: number) => (rows <= columns ? w[i * columns + k] : w[k * columns + i]);
+          mean += w[0] / P;
+          for (let i = 0; i < vectors; i++)
+            for (let j = 0; j <= i; j++) {
+              let product = 0;
+              for (let k = 0; k < length; k++) product += at(i, k) * at(j, k);
+              const error = Math.abs(product - (i === j ? 1 : 0));
+              expect(error, name).toBeLessThan(engine === 'cpu' ? 1e-6 : 1e-14);
+            }
+        }
+        // Of a uniform direction each coordinate has mean 0 and variance 1 / length: within four standard errors.
+        expect(Math.abs(mean)).toBeLessThan(4 / Math.sqrt(P * length));
+      }
+    },
+  );
 });
 
 describe('a network of layers', () => {

@@ -12,6 +12,7 @@ import { batchNorm } from '../src/layers/batch-norm.js';
 import { conv } from '../src/layers/conv.js';
 import { groupNorm } from '../src/layers/group-norm.js';
 import type { Layer, Mode } from '../src/layers/layer.js';
+import { layerNorm } from '../src/layers/layer-norm.js';
 import { linear } from '../src/layers/linear.js';
 import { localResponseNorm } from '../src/layers/local-response-norm.js';
 import { relu } from '../src/layers/relu.js';
@@ -86,8 +87,9 @@ interface Example {
 const maps = [3, 4, 3, 2];
 const examples: Record<string, Example> = {
   'instance norm': { layer: groupNorm('instance'), xShape: maps, y: norm(maps, (n, c) => n * 4 + c) },
-  'layer norm': { layer: groupNorm('layer'), xShape: maps, y: norm(maps, (n) => n) },
-  'layer norm of features': { layer: groupNorm('layer'), xShape: [2, 7], y: norm([2, 7], (n) => n) },
+  'layer norm': { layer: layerNorm(), xShape: maps, y: norm([3, 24], (n) => n) },
+  'layer norm of features': { layer: layerNorm(), xShape: [2, 7], y: norm([2, 7], (n) => n) },
+  'group norm of one group': { layer: groupNorm(1), xShape: maps, y: norm(maps, (n) => n) },
   'group norm': {
     layer: groupNorm(2),
     xShape: maps,

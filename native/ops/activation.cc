@@ -60,6 +60,17 @@ struct Gelu {
   }
 };
 
+struct Swish {
+  static LIMBECK_INLINE Values at(Vec x, Vec slope) {
+    const Values sigmoid = Sigmoid::at(x, slope);
+    // Beyond 200 all derivatives of the sigmoid are zero, and infinity times them must not arise.
+    const Vec a = select(magnitude(x) > broadcast(200), broadcast(200), magnitude(x));
+    const Vec clamped = select(x < zero(), -a, a);
+    return {select(x < zero(), clamped, x) * sigmoid.value, sigmoid.value + clamped * sigmoid.first,
+            2 * sigmoid.first + clamped * sigmoid.second};
+  }
+};
+
 /** Calls body.template operator()<Curve>() with the curve of the step; they are in the order of `curves`. */
 template <class F>
 LIMBECK_INLINE void with_curve(const Step& step, F&& body) {
@@ -68,7 +79,8 @@ LIMBECK_INLINE void with_curve(const Step& step, F&& body) {
     case 1: return body(Tanh{});
     case 2: return body(Sigmoid{});
     case 3: return body(Softplus{});
-    default: return body(Gelu{});
+    case 4: return body(Gelu{});
+    default: return body(Swish{});
   }
 }
 

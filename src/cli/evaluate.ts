@@ -4,7 +4,7 @@ import type { Precision } from '../engine/precision.js';
 import { type Artefact, decodeArtefact } from '../eval/artefact.js';
 import { baselineNames, checkBaselines } from '../eval/baselines/index.js';
 import { evaluate, networksOf } from '../eval/evaluate.js';
-import { checkPreprocessing, findProtocol, type Protocol } from '../eval/protocol.js';
+import { checkPreprocessing, findProtocol, type Protocol, type ProtocolChanges } from '../eval/protocol.js';
 import { protocolOf } from '../eval/protocol-name.js';
 import { protocols } from '../eval/protocols.js';
 import { createNetwork } from '../networks/index.js';
@@ -51,6 +51,13 @@ export const command: Command = {
       help: 'what is done to the images of a minibatch; dsa mirrors them, dsa-digits does not',
       fallback: 'as the protocol says',
     },
+    ...(
+      [
+        ['epochs', 'whole', 'N', 'passes over the images'],
+        ['batch', 'whole', 'N', 'images per step, at most'],
+        ['lr', 'number', 'X', 'first learning rate'],
+      ] as const
+    ).map(([name, kind, value, help]) => ({ name, kind, value, help, fallback: 'as the protocol says' })),
     {
       name: 'networksOf',
       kind: 'text',
@@ -99,14 +106,15 @@ export const command: Command = {
       precision?: Precision;
       device?: string;
     };
-    const augmentation = values.augmentation as string | undefined;
+    const { augmentation, epochs, batch, lr: learningRate } = values as ProtocolChanges & { lr?: number };
+    const changes = { augmentation, epochs, batch, learningRate };
     const baselines = baselinesOf(values.baselines as string | undefined, noBaselines);
     checkEngine(choice, { threads, precision });
     const out = values.out as string | undefined;
     if (out !== undefined) await checkWritable(out);
     const artefact = await readArtefact(path);
     const own = protocolOf(artefact.set);
-    const protocol = findProtocol((values.protocol as string | undefined) ?? own.name, augmentation);
+    const protocol = findProtocol((values.protocol as string | undefined) ?? own.name, changes);
     checkNetworks(artefact, protocol, networks);
     const architectures = architecturesOf(values.networksOf as string | undefined, artefact);
     const { mean, std, dataSha256 } = artefact.notes;
@@ -131,7 +139,7 @@ export const command: Command = {
       const evaluation = await evaluate(device, data, artefact.set, {
         networks: networks ?? (protocol.name === own.name ? networksThen(artefact) : undefined),
         protocol: protocol.name,
-        augmentation,
+        ...changes,
         architectures,
         withBaselines: !noBaselines,
         baselines,

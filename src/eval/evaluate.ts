@@ -8,13 +8,13 @@ import { expectArgument, expectDataset, expectDevice, expectOptions, shown } fro
 import { baselines, checkBaselines, defaultBaselines, neighbourBaselines } from './baselines/index.js';
 import { nearestNeighbours } from './baselines/nearest-neighbours.js';
 import { type BaselineAccuracy, Comparison, type NetworkAccuracy } from './comparison.js';
-import { checkPreprocessing, findProtocol, type Protocol } from './protocol.js';
+import { checkPreprocessing, findProtocol, type Protocol, type ProtocolChanges } from './protocol.js';
 import { protocolName, protocolOf } from './protocol-name.js';
 import { checkScored } from './scoring.js';
 import { type Accuracy, percentRight, summarise } from './statistics.js';
 
 /** How to evaluate a distilled set. */
-export interface EvaluateOptions {
+export interface EvaluateOptions extends ProtocolChanges {
   /**
    * Networks to train; default that of the protocol for random initialisations, all given ones for fixed initialisation
    * under the learned steps.
@@ -22,12 +22,6 @@ export interface EvaluateOptions {
   readonly networks?: number;
   /** Name of a protocol; default that of the set's use. */
   readonly protocol?: string;
-  /**
-   * In place of the protocol's: `none`, a strategy by name or families joined by underscores. `dsa` mirrors images: where
-   * classes do not look the same in a mirror, as digits, `dsa-digits` is the literature's choice. Nothing is guessed from
-   * the data, and what was done is part of the printed protocol.
-   */
-  readonly augmentation?: string;
   /** Other architectures to train in the same way. */
   readonly architectures?: readonly NetworkSpec[];
   /** Also train on real images of the same budget. Default true. */
@@ -44,6 +38,9 @@ const optionNames = {
   networks: true,
   protocol: true,
   augmentation: true,
+  epochs: true,
+  batch: true,
+  learningRate: true,
   architectures: true,
   withBaselines: true,
   baselines: true,
@@ -131,7 +128,9 @@ export async function evaluate(
   const { withBaselines = true, architectures = [], signal, onProgress } = options;
   checkFits(set, dataset);
   checkScored(dataset);
-  const protocol = findProtocol(options.protocol ?? protocolOf(set).name, options.augmentation);
+  const { augmentation, epochs, batch, learningRate } = options;
+  const changes = { augmentation, epochs, batch, learningRate };
+  const protocol = findProtocol(options.protocol ?? protocolOf(set).name, changes);
   const whitened = Boolean(dataset.zca);
   checkPreprocessing(protocol, whitened);
   const networks = networksOf(set, options.networks, protocol);

@@ -40,3 +40,5 @@ export const sigmoid = (): Layer => pointwise('sigmoid', { curve: 'sigmoid' });
 export const softplus = (): Layer => pointwise('softplus', { curve: 'softplus' });
 /** x times the standard normal distribution function of x (Hendrycks and Gimpel 2016), not its approximation by tanh. */
 export const gelu = (): Layer => pointwise('gelu', { curve: 'gelu' });
+/** x times the sigmoid of x (Ramachandran et al. 2017), also called SiLU. */
+export const swish = (): Layer => pointwise('swish', { curve: 'swish' });

@@ -7,14 +7,13 @@ import type { Layer, ParameterShape, Passes } from './layer.js';
 
 /**
  * Group norm (Wu and He 2018): every sample's channels in `groups` groups, each to mean 0 and variance 1, then
- * `gamma y + beta` per channel, theta = (gamma `[C]`, beta `[C]`). `instance` is one channel per group (what data set
- * distillation calls instance norm), `layer` one group (gamma and beta per channel, as in PyTorch's `GroupNorm(1, C)`).
- * eps is 1e-5. The formulae of all passes are in `engine/ops/norm.ts`. x, y `[N, C, ...map]`. Saves x and the
+ * `gamma y + beta` per channel, theta = (gamma `[C]`, beta `[C]`). `instance` is one channel per group: what data set
+ * distillation calls instance norm. eps is 1e-5. The formulae of all passes are in `engine/ops/norm.ts`. x, y `[N, C, ...map]`. Saves x and the
  * statistics, and their tangents between the tangent passes.
  */
-export function groupNorm(groups: number | 'instance' | 'layer'): Layer {
+export function groupNorm(groups: number | 'instance'): Layer {
   return {
-    name: typeof groups === 'number' ? `groupnorm-${groups}` : `${groups}norm`,
+    name: groups === 'instance' ? 'instancenorm' : `groupnorm-${groups}`,
     parameters(inputShape) {
       if (typeof groups === 'number' && inputShape[0] % groups)
         throw new LimbeckError(
@@ -25,7 +24,7 @@ export function groupNorm(groups: number | 'instance' | 'layer'): Layer {
     },
     outputShape: (inputShape) => inputShape,
     forward(r, x, [gamma, beta]) {
-      const count = groups === 'instance' ? x.shape[1] : groups === 'layer' ? 1 : groups;
+      const count = groups === 'instance' ? x.shape[1] : groups;
       const geometry = { groups: count, eps: 1e-5, frozen: false };
       const { y, saved } = norm.forward(r, { x, gamma, beta }, geometry);
       return normPasses(r, { x, y, saved }, geometry);

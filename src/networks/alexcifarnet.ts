@@ -3,6 +3,7 @@ import { linear } from '../layers/linear.js';
 import { localResponseNorm } from '../layers/local-response-norm.js';
 import { maxPool } from '../layers/max-pool.js';
 import { relu } from '../layers/relu.js';
+import { head } from './blocks.js';
 import { Network, type NetworkOptions } from './network.js';
 import { readOptions } from './options.js';
 
@@ -31,7 +32,7 @@ export function create(options: NetworkOptions): Network {
       relu(),
       linear(192),
       relu(),
-      linear(options.classes),
+      ...head(options),
     ],
     'xavier',
   );

@@ -1,22 +1,27 @@
-import { gelu, leakyRelu, sigmoid, softplus, tanh } from '../layers/activation.js';
+import { gelu, leakyRelu, sigmoid, softplus, swish, tanh } from '../layers/activation.js';
 import { avgPool } from '../layers/avg-pool.js';
 import { batchNorm } from '../layers/batch-norm.js';
 import { groupNorm } from '../layers/group-norm.js';
 import type { Layer } from '../layers/layer.js';
+import { layerNorm } from '../layers/layer-norm.js';
+import { linear } from '../layers/linear.js';
 import { maxPool } from '../layers/max-pool.js';
+import { oneLogit } from '../layers/one-logit.js';
 import { relu } from '../layers/relu.js';
+import type { NetworkOptions } from './network.js';
 import { oneOf } from './options.js';
 
 /** Choices that the networks of the field share, by the names in their options; the first is the field's own. */
 const norms = {
   instance: () => [groupNorm('instance')],
   batch: () => [batchNorm()],
-  layer: () => [groupNorm('layer')],
+  layer: () => [layerNorm()],
   group: () => [groupNorm(4)],
+  'one-group': () => [groupNorm(1)],
   none: () => [],
 } satisfies Record<string, () => Layer[]>;
 
-const activations = { relu, leakyrelu: leakyRelu, sigmoid, tanh, softplus, gelu } satisfies Record<
+const activations = { relu, leakyrelu: leakyRelu, sigmoid, tanh, softplus, gelu, swish } satisfies Record<
   string,
   () => Layer
 >;
@@ -30,7 +35,10 @@ const poolings = {
 
 const names = <T extends object>(table: T) => Object.keys(table) as (keyof T & string)[];
 
-/** `norm`: instance (one channel per group), batch, layer (one group), group (of 4 groups) or none. */
+/**
+ * `norm`: instance (one channel per group), batch, layer (all channels, a gamma and beta per element), group (of 4 groups),
+ * one-group (all channels, a gamma and beta per channel) or none.
+ */
 export const normOption = oneOf(...names(norms));
 export const activationOption = oneOf(...names(activations));
 /** `pooling`: 2x2 average or maximum, or none. */
@@ -39,3 +47,10 @@ export const poolingOption = oneOf(...names(poolings));
 export const norm = (name: keyof typeof norms): Layer[] => norms[name]();
 export const activation = (name: keyof typeof activations): Layer => activations[name]();
 export const pooling = (name: keyof typeof poolings): Layer[] => poolings[name]();
+
+/** Padding of the first 3x3 convolution: 3 for grey images of any size, so that those of 28x28 make maps of 32x32, else 1. */
+export const firstPadding = ({ inputShape: [C] }: NetworkOptions): number => (C === 1 ? 3 : 1);
+
+/** The last layers of a network: a linear one to the classes or, with `logits: 1`, to a single number that two classes share. */
+export const head = ({ classes, logits }: NetworkOptions): Layer[] =>
+  logits === 1 ? [linear(1), oneLogit()] : [linear(classes)];

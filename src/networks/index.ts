@@ -1,5 +1,5 @@
 import { LimbeckError, shapeText } from '../util/errors.js';
-import { expectArgument } from '../util/expect.js';
+import { expectArgument, shown } from '../util/expect.js';
 import * as modules from './index.gen.js';
 import { type Network, type NetworkOptions, weightSchemes } from './network.js';
 
@@ -21,11 +21,12 @@ const networks = new Map(Object.entries(modules));
 
 /**
  * Builds a network by name; throws ERR_OPTION for unknown names and options and ERR_SHAPE for inputs it cannot take.
- * Every network takes `weights`, the scheme its fresh weights are drawn by; its own options are in its file.
+ * Every network takes `weights` and `gain`, how its fresh weights are drawn, and `logits: 1`, a single logit for two
+ * classes; its own options are in its file.
  */
 export function createNetwork(options: NetworkOptions): Network {
   expectArgument('createNetwork', 'options', options, 'name', 'an object with name, inputShape and classes');
-  const { name, inputShape, classes, weights } = options;
+  const { name, inputShape, classes, weights, gain, logits } = options;
   const module = networks.get(name);
   if (!module)
     throw new LimbeckError(
@@ -46,10 +47,26 @@ export function createNetwork(options: NetworkOptions): Network {
       'ERR_OPTION',
       `network ${name}: classes is ${classes}, expected a whole number of at least 2`,
     );
+  if (logits !== undefined && (logits !== 1 || classes !== 2))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `network ${name}: logits is ${shown(logits)} for ${classes} classes, expected 1 for two classes, or none`,
+    );
   if (weights !== undefined && !weightSchemes.includes(weights))
     throw new LimbeckError(
       'ERR_OPTION',
       `network ${name}: weights is ${JSON.stringify(weights)}, expected one of ${weightSchemes.join(', ')}`,
     );
-  return module.create(options);
+  if (gain !== undefined && !(Number.isFinite(gain) && gain > 0))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `network ${name}: gain is ${shown(gain)}, expected a number above 0`,
+    );
+  const network = module.create(options);
+  if (gain !== undefined && network.weights === 'pytorch')
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `network ${name}: gain is ${gain}, but PyTorch's weights have none: choose others with weights, such as kaiming`,
+    );
+  return network;
 }

@@ -1,4 +1,4 @@
-import { gelu, leakyRelu, sigmoid, softplus, tanh } from '../layers/activation.js';
+import { gelu, leakyRelu, sigmoid, softplus, swish, tanh } from '../layers/activation.js';
 import { avgPool } from '../layers/avg-pool.js';
 import { batchNorm } from '../layers/batch-norm.js';
 import { conv } from '../layers/conv.js';
@@ -6,9 +6,11 @@ import { dropout } from '../layers/dropout.js';
 import { globalAvgPool } from '../layers/global-avg-pool.js';
 import { groupNorm } from '../layers/group-norm.js';
 import type { Layer } from '../layers/layer.js';
+import { layerNorm } from '../layers/layer-norm.js';
 import { linear } from '../layers/linear.js';
 import { localResponseNorm } from '../layers/local-response-norm.js';
 import { maxPool } from '../layers/max-pool.js';
+import { oneLogit } from '../layers/one-logit.js';
 import { relu } from '../layers/relu.js';
 import { residual } from '../layers/residual.js';
 import { LimbeckError } from '../util/errors.js';
@@ -40,10 +42,12 @@ const words = {
   sigmoid,
   softplus,
   gelu,
+  swish,
   instanceNorm: () => groupNorm('instance'),
-  layerNorm: () => groupNorm('layer'),
+  layerNorm,
   batchNorm,
   globalAvgPool,
+  oneLogit,
 } satisfies Record<string, () => Layer>;
 
 type Values = Readonly<Record<string, unknown>>;

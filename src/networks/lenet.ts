@@ -2,6 +2,7 @@ import { conv } from '../layers/conv.js';
 import { linear } from '../layers/linear.js';
 import { maxPool } from '../layers/max-pool.js';
 import { relu } from '../layers/relu.js';
+import { head } from './blocks.js';
 import { Network, type NetworkOptions } from './network.js';
 import { readOptions } from './options.js';
 
@@ -29,7 +30,7 @@ export function create(options: NetworkOptions): Network {
       relu(),
       linear(84),
       relu(),
-      linear(options.classes),
+      ...head(options),
     ],
     'xavier',
   );

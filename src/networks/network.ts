@@ -11,12 +11,19 @@ export interface Parameter extends ParameterShape {
 }
 
 /** How fresh weights are drawn; see `train/initialise.ts`. */
-export const weightSchemes: readonly WeightScheme[] = ['xavier', 'kaiming', 'pytorch'];
+export const weightSchemes = [
+  'xavier',
+  'xavier-uniform',
+  'kaiming',
+  'kaiming-uniform',
+  'orthogonal',
+  'pytorch',
+] as const;
 /**
- * Scheme of fresh weights: `xavier` and `kaiming` are normal with zero biases, `pytorch` is uniform within 1 /
- * sqrt(fan-in).
+ * Scheme of fresh weights: `xavier` and `kaiming` are normal, or uniform, `orthogonal` has orthonormal rows or columns, all with
+ * zero biases; `pytorch` is uniform within 1 / sqrt(fan-in).
  */
-export type WeightScheme = 'xavier' | 'kaiming' | 'pytorch';
+export type WeightScheme = (typeof weightSchemes)[number];
 
 /**
  * A list of layers from images `[C, H, W]` to `classes` logits. Its parameters are one flat vector theta per
@@ -44,6 +51,8 @@ export class Network {
   readonly classes: number;
   /** How its fresh weights are drawn. */
   readonly weights: WeightScheme;
+  /** What its fresh weights are multiplied by; left out, what is usual for their scheme. */
+  readonly gain?: number;
 
   /**
    * `weights` is the scheme of those who published the network, where `options` ask for none.
@@ -51,7 +60,7 @@ export class Network {
    * @internal
    */
   constructor(
-    { name, inputShape, classes, weights: asked }: NetworkOptions,
+    { name, inputShape, classes, weights: asked, gain }: NetworkOptions,
     layers: readonly Layer[],
     weights: WeightScheme = 'pytorch',
   ) {
@@ -59,6 +68,7 @@ export class Network {
     this.inputShape = inputShape;
     this.classes = classes;
     this.weights = asked ?? weights;
+    this.gain = gain;
     this.#layers = sequence(...layers);
     if (layers.at(-1)?.fullyConnected) this.#body = sequence(...layers.slice(0, -1));
     this.draws = this.#layers.streams! > 0;
@@ -200,6 +210,10 @@ export interface NetworkOptions {
   readonly classes: number;
   /** How fresh weights are drawn; default the network's own scheme. */
   readonly weights?: WeightScheme;
+  /** What fresh weights are multiplied by (not for `pytorch`); default 1, for Kaiming's schemes the root of 2. */
+  readonly gain?: number;
+  /** 1: two classes share a single logit, the log odds of the second. */
+  readonly logits?: 1;
   /** The network's own options: `width`, `depth`, `norm`, `layers` and so on. */
   readonly [option: string]: unknown;
 }

@@ -40,7 +40,7 @@ type Rules = Readonly<Record<string, Rule<unknown>>>;
 type Values<R extends Rules> = { readonly [Name in keyof R]: R[Name] extends Rule<infer T> ? T : never };
 
 /** Options that every network takes besides its own. */
-const common = ['name', 'inputShape', 'classes', 'weights'];
+const common = ['name', 'inputShape', 'classes', 'weights', 'gain', 'logits'];
 
 /** A network's own options with defaults; throws ERR_OPTION for one that is unknown or out of range. */
 export function readOptions<R extends Rules>(options: NetworkOptions, rules: R): Values<R> {
@@ -49,7 +49,7 @@ export function readOptions<R extends Rules>(options: NetworkOptions, rules: R):
   if (unknown !== undefined)
     throw new LimbeckError(
       'ERR_OPTION',
-      `network ${options.name} has no option ${unknown}; it has: ${[...own, 'weights'].join(', ')}`,
+      `network ${options.name} has no option ${unknown}; it has: ${[...own, ...common.slice(3)].join(', ')}`,
     );
   const values = Object.entries(rules).map(([name, { fallback, expected, read }]) => {
     const given = options[name];

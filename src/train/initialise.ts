@@ -1,21 +1,26 @@
 import type { Device, Tensor } from '../engine/device.js';
 import * as elementwise from '../engine/ops/elementwise.js';
+import * as orthonormalise from '../engine/ops/orthonormalise.js';
 import * as random from '../engine/ops/random.js';
 import { Recorder } from '../engine/program.js';
 import { slice, type View } from '../engine/view.js';
-import type { Network, WeightScheme } from '../networks/network.js';
+import type { Network, Parameter, WeightScheme } from '../networks/network.js';
 import { owning } from '../util/owned.js';
 import { randomState } from './streams.js';
 
 /**
- * Fills theta `[count]` of every member with fresh weights, by the network's own scheme unless another is asked for:
+ * Fills theta `[count]` of every member with fresh weights, by the network's own scheme and gain unless another scheme, then with its
+ * usual gain, is asked for:
  *
- *     xavier    weights normal, variance 2 / (fanIn + fanOut); biases 0  (Glorot & Bengio 2010, gain 1; Wang et al. 2018)
- *     kaiming   weights normal, variance 2 / fanIn; biases 0             (He et al. 2015)
- *     pytorch   weights and biases uniform within ±1 / sqrt(fanIn)       (PyTorch's default: Kaiming uniform, a = sqrt 5)
+ *     xavier           normal, variance gain² 2 / (fanIn + fanOut)                 (Glorot & Bengio 2010)
+ *     xavier-uniform   uniform of the same variance
+ *     kaiming          normal, variance gain² / fanIn                              (He et al. 2015)
+ *     kaiming-uniform  uniform of the same variance
+ *     orthogonal       gain times a random matrix with orthonormal rows or columns (Saxe et al. 2014)
+ *     pytorch          weights and biases uniform within ±1 / sqrt(fanIn)          (PyTorch's default: Kaiming uniform, a = sqrt 5)
  *
- * and norms to 1 and 0. Member p of draw d is the same network wherever it is drawn; `state` holds seed and draw,
- * `firstStream` the streams to use.
+ * with biases 0, except pytorch's, and norms 1 and 0. The usual gain is the root of 2 for Kaiming's, which are for ReLU, else 1.
+ * Member p of draw d is the same network wherever it is drawn; `state` holds seed and draw, `firstStream` the streams to use.
  */
 export function recordInitialise(
   r: Recorder,
@@ -25,23 +30,34 @@ export function recordInitialise(
   {
     firstStream,
     firstMember = 0,
-    initialisation = network.weights,
+    initialisation,
   }: { firstStream: number; firstMember?: number; initialisation?: WeightScheme },
 ): void {
-  network.parameters.forEach(({ kind, offset, shape, fanIn, fanOut }, index) => {
+  const scheme = initialisation ?? network.weights;
+  const gain = (initialisation ? undefined : network.gain) ?? (scheme.startsWith('kaiming') ? Math.SQRT2 : 1);
+  network.parameters.forEach((parameter, index) => {
+    const { kind, offset, shape, fanIn } = parameter;
     const view = slice(theta, offset, shape);
     const draw = { stream: firstStream + index, firstMember };
-    if (kind === 'scale' || kind === 'shift') elementwise.fill(r, kind === 'scale' ? 1 : 0, view);
-    else if (initialisation === 'pytorch') {
-      const limit = 1 / Math.sqrt(fanIn);
+    const uniform = (limit: number) =>
       random.uniformFill(r, { state }, { ...draw, gain: 2 * limit, shift: -limit }, view);
-    } else if (kind === 'bias') elementwise.fill(r, 0, view);
-    else {
-      const variance = initialisation === 'xavier' ? 2 / (fanIn + fanOut) : 2 / fanIn;
-      random.normal(r, { state }, { ...draw, gain: Math.sqrt(variance) }, view);
+    if (kind === 'scale' || kind === 'shift') elementwise.fill(r, kind === 'scale' ? 1 : 0, view);
+    else if (scheme === 'pytorch') uniform(1 / Math.sqrt(fanIn));
+    else if (kind === 'bias') elementwise.fill(r, 0, view);
+    else if (scheme === 'orthogonal') {
+      random.normal(r, { state }, draw, view);
+      orthonormalise.inPlace(r, { w: view }, gain);
+    } else {
+      const deviation = gain * deviationOf(scheme, parameter);
+      if (scheme.endsWith('uniform')) uniform(Math.sqrt(3) * deviation);
+      else random.normal(r, { state }, { ...draw, gain: deviation }, view);
     }
   });
 }
+
+/** Standard deviation of weights by Xavier's or Kaiming's scheme with gain 1. */
+const deviationOf = (scheme: WeightScheme, { fanIn, fanOut }: Parameter): number =>
+  scheme.startsWith('xavier') ? Math.sqrt(2 / (fanIn + fanOut)) : 1 / Math.sqrt(fanIn);
 
 /** Fills the tensor `theta` `[P, count]` with networks `firstMember` and following of one draw; P follows from its length. */
 export function drawNetworks(

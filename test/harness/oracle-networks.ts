@@ -47,6 +47,7 @@ const functions: Record<string, (a: Node) => Node> = {
   sigmoid: (a) => reciprocal(plus(exp(scale(a, -1)), 1)),
   tanh: (a) => plus(scale(reciprocal(plus(exp(scale(a, -2)), 1)), 2), -1),
   softplus: (a) => log(plus(exp(a), 1)),
+  swish: (a) => multiply(a, functions.sigmoid(a)),
   gelu: (a) => scale(multiply(a, plus(erf(scale(a, Math.SQRT1_2)), 1)), 0.5),
 };
 
@@ -117,7 +118,7 @@ class Oracle {
     const { x, shape } = map;
     const [C, H, W] = shape;
     const pixels = H * W;
-    const channelsEach = kind === 'group' ? C / 4 : kind === 'layer' ? C : 1;
+    const channelsEach = kind === 'group' ? C / 4 : kind === 'layer' || kind === 'one-group' ? C : 1;
     const groupOf = (i: number) => {
       const channel = Math.floor(i / pixels) % C;
       return kind === 'batch'
@@ -129,8 +130,14 @@ class Oracle {
     const mean = (a: Node) => gather(scale(scatter(a, index, groups), groups / a.value.length), index);
     const centred = add(x, scale(mean(x), -1));
     const deviation = power(plus(mean(multiply(centred, centred)), 1e-5), -0.5);
-    const gamma = this.#perChannel(this.take(C), shape);
-    const beta = this.#perChannel(this.take(C), shape);
+    const own = () =>
+      kind === 'layer'
+        ? gather(
+            this.take(C * pixels),
+            range(x.value.length, (i) => i % (C * pixels)),
+          )
+        : this.#perChannel(this.take(C), shape);
+    const [gamma, beta] = [own(), own()];
     return { x: add(multiply(multiply(centred, deviation), gamma), beta), shape };
   }
 
@@ -195,8 +202,65 @@ class Oracle {
 }
 
 type Option = { width: number; depth: number; norm: string; activation: string; pooling: string };
+type Definition = (o: Oracle, x: Map, classes: number, options: Option) => Map;
 
-const networks: Record<string, (o: Oracle, x: Map, classes: number, options: Option) => Map> = {
+/** VGG with so many convolutions in each of its five stages. */
+const vgg =
+  (counts: readonly number[]): Definition =>
+  (o, x, classes, { width = 64, norm = 'instance', activation = 'relu' }) => {
+    let map = x;
+    counts.forEach((count, stage) => {
+      for (let i = 0; i < count; i++) {
+        const padding = map === x && x.shape[0] === 1 ? 3 : 1;
+        map = o.act(o.norm(o.conv(map, [1, 2, 4, 8, 8][stage] * width, 3, padding), norm), activation);
+      }
+      map = o.maxPool(map);
+    });
+    return o.dense(map, classes);
+  };
+
+/** ResNet with so many blocks in each of its four stages; `convolutions`: of a block, by kernel size and widening. */
+const resnet =
+  (counts: readonly number[], convolutions: readonly (readonly [number, number])[]): Definition =>
+  (o, x, classes, { width = 64, norm = 'instance', activation = 'relu', ...options }) => {
+    const strided = (options as { downsampling?: string }).downsampling !== 'avg';
+    const stride = (halving: boolean) => (halving && strided ? 2 : 1);
+    const pooled = (map: Map, halving: boolean) => (halving && !strided ? o.avgPool(map) : map);
+    const last = convolutions.length - 1;
+    let map = o.act(o.norm(o.conv(x, width, 3, 1, 1, false), norm), activation);
+    counts.forEach((count, stage) => {
+      for (let block = 0; block < count; block++) {
+        const halving = stage > 0 && block === 0;
+        const OC = 2 ** stage * width;
+        const wider = convolutions[last][1] * OC;
+        let branch = map;
+        convolutions.forEach(([K, widening], i) => {
+          // The first 3x3 convolution takes the stride, or has the pooling behind its activation.
+          const here = halving && K === 3 && !convolutions.slice(0, i).some(([size]) => size === 3);
+          branch = o.norm(o.conv(branch, widening * OC, K, (K - 1) / 2, stride(here), false), norm);
+          if (i < last) branch = pooled(o.act(branch, activation), here);
+        });
+        const same = !halving && map.shape[0] === wider;
+        const shortcut = same
+          ? map
+          : o.norm(pooled(o.conv(map, wider, 1, 0, stride(halving), false), halving), norm);
+        map = o.act({ x: add(branch.x, shortcut.x), shape: branch.shape }, activation);
+      }
+    });
+    return o.dense(strided ? o.globalAvgPool(map) : map, classes);
+  };
+
+const basic = [
+  [3, 1],
+  [3, 1],
+] as const;
+const bottleneck = [
+  [1, 1],
+  [3, 1],
+  [1, 4],
+] as const;
+
+const networks: Record<string, Definition> = {
   mlp(o, x, classes, { width = 128 }) {
     const first = o.act(o.dense(x, width), 'relu');
     return o.dense(o.act(o.dense(first, width), 'relu'), classes);
@@ -217,45 +281,44 @@ const networks: Record<string, (o: Oracle, x: Map, classes: number, options: Opt
     const { norm = 'instance', activation = 'relu', pooling = 'avg' } = options;
     let map = x;
     for (let block = 0; block < depth; block++) {
-      const wide = block === 0 && x.shape.join() === '1,28,28';
+      const wide = block === 0 && x.shape[0] === 1;
       map = o.act(o.norm(o.conv(map, width, 3, wide ? 3 : 1), norm), activation);
       if (pooling !== 'none') map = pooling === 'avg' ? o.avgPool(map) : o.maxPool(map);
     }
     return o.dense(map, classes);
   },
-  vgg11(o, x, classes, { width = 64, norm = 'instance' }) {
-    let map = x;
-    for (const stage of [[1], [2], [4, 4], [8, 8], [8, 8]]) {
-      for (const factor of stage) map = o.act(o.norm(o.conv(map, factor * width, 3, 1), norm), 'relu');
-      map = o.maxPool(map);
-    }
-    return o.dense(map, classes);
+  alexnet(o, x, classes, { width = 128, norm = 'none' }) {
+    const block = (map: Map, OC: number, K: number, padding: number) =>
+      o.act(o.norm(o.conv(map, OC, K, padding), norm), 'relu');
+    const second = o.maxPool(
+      block(o.maxPool(block(x, width, 5, x.shape[0] === 1 ? 4 : 2)), 1.5 * width, 5, 2),
+    );
+    return o.dense(
+      o.maxPool(block(block(block(second, 2 * width, 3, 1), 1.5 * width, 3, 1), 1.5 * width, 3, 1)),
+      classes,
+    );
   },
-  resnet18(o, x, classes, { width = 64, norm = 'instance', ...options }) {
-    const strided = (options as { downsampling?: string }).downsampling !== 'avg';
-    const stride = (halving: boolean) => (halving && strided ? 2 : 1);
-    const pooled = (map: Map, halving: boolean) => (halving && !strided ? o.avgPool(map) : map);
-    let map = o.act(o.norm(o.conv(x, width, 3, 1, 1, false), norm), 'relu');
-    [1, 2, 4, 8].forEach((factor, stage) => {
-      for (const block of [0, 1]) {
-        const OC = factor * width;
-        const halving = stage > 0 && block === 0;
-        const first = o.act(o.norm(o.conv(map, OC, 3, 1, stride(halving), false), norm), 'relu');
-        const branch = o.norm(o.conv(pooled(first, halving), OC, 3, 1, 1, false), norm);
-        const shortcut = halving
-          ? o.norm(pooled(o.conv(map, OC, 1, 0, stride(true), false), true), norm)
-          : map;
-        map = o.act({ x: add(branch.x, shortcut.x), shape: branch.shape }, 'relu');
-      }
-    });
-    return o.dense(strided ? o.globalAvgPool(map) : map, classes);
-  },
+  vgg11: vgg([1, 1, 2, 2, 2]),
+  vgg13: vgg([2, 2, 2, 2, 2]),
+  vgg16: vgg([2, 2, 3, 3, 3]),
+  vgg19: vgg([2, 2, 4, 4, 4]),
+  resnet18: resnet([2, 2, 2, 2], basic),
+  resnet34: resnet([3, 4, 6, 3], basic),
+  resnet50: resnet([3, 4, 6, 3], bottleneck),
 };
 
 function run(network: OracleNetwork, theta: Node, x: Node, N: number): { z: Node; features: Node } {
   const { name, inputShape, classes, ...options } = network;
   const walk = new Oracle(theta, N);
-  const { x: z } = networks[name](walk, { x, shape: inputShape }, classes, options as Option);
+  const { logits: outputs, ...own } = options as Option & { logits?: 1 };
+  const { x: logits } = networks[name](walk, { x, shape: inputShape }, outputs ?? classes, own);
+  // A single logit stands for two: 0, and itself.
+  const z = outputs
+    ? gather(
+        logits,
+        range(2 * N, (i) => (i % 2 ? (i - 1) / 2 : -1)),
+      )
+    : logits;
   return { z, features: walk.features };
 }
 

@@ -38,6 +38,8 @@ const normal = (x: number) => erfc(-x * Math.SQRT1_2) / 2;
 const density = (x: number) => Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
 /** Where the density is zero in any precision; keeps 0 times infinity out. */
 const clamp = (x: number) => Math.min(Math.max(x, -50), 50);
+/** The same for exp(-|x|). */
+const bounded = (x: number) => Math.min(Math.max(x, -800), 800);
 
 /** By the number that the other engines know a curve by: its place. */
 const definitions = {
@@ -62,6 +64,12 @@ const definitions = {
     value: (x) => (x < 0 ? clamp(x) : x) * normal(x),
     first: (x) => normal(x) + clamp(x) * density(x),
     second: (x) => (2 - clamp(x) ** 2) * density(x),
+  },
+  /** x sigmoid(x). */
+  swish: {
+    value: (x) => (x < 0 ? bounded(x) : x) * logistic.value(x, 0),
+    first: (x) => logistic.value(x, 0) + bounded(x) * logistic.first(x, 0),
+    second: (x) => 2 * logistic.first(x, 0) + bounded(x) * logistic.second(x),
   },
 } satisfies Record<string, Definition>;
 

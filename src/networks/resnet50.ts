@@ -1,0 +1,5 @@
+import type { Network, NetworkOptions } from './network.js';
+import { resnet } from './resnet.js';
+
+/** ResNet-50: 23,520,842 parameters for 3x32x32 and 10 classes. */
+export const create = (options: NetworkOptions): Network => resnet(options, 'bottleneck', [3, 4, 6, 3]);
