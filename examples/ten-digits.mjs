@@ -6,7 +6,7 @@
 import { writeFile } from 'node:fs/promises';
 import { distill, encodeArtefact, evaluate, generateDigits, openDevice } from 'limbeck';
 
-const settings = { network: 'mlp', steps: 1, epochs: 3, ipc: 1, labels: 'soft', iterations: 500, batch: 256 };
+const settings = { network: 'mlp', ipc: 1, steps: 1, epochs: 3, labels: 'soft', iterations: 500, batch: 256 };
 
 const device = await openDevice('auto');
 const digits = generateDigits({ train: 4000, validation: 500, test: 1000 });

@@ -14,7 +14,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cpuInfo } from '../src/engine/cpu/device.js';
 import { decodeCheckpoint, encodeCheckpoint } from '../src/runs/checkpoint.js';
-import { defaults } from '../src/runs/options.js';
+import { resolveOptions } from '../src/runs/options.js';
 import { buildWhereStale, commandLine } from './harness/command-line.js';
 import { root } from './harness/repository.js';
 
@@ -341,7 +341,7 @@ describe('mistakes', () => {
 
 test('help and version', async () => {
   const help = await limbeck('distill', '--help');
-  expect(help.stdout).toMatch(new RegExp(`--validate-every N .*\\[${defaults.validateEvery}\\]`));
+  expect(help.stdout).toMatch(new RegExp(`--validate-every N .*\\[${resolveOptions({}).validateEvery}\\]`));
   expect(help.stdout).toContain('Example: limbeck distill');
   expect((await limbeck('--help')).stdout).toContain('resume DIR');
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));

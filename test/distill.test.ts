@@ -7,13 +7,24 @@ import { ReferenceDevice } from '../src/engine/reference.js';
 import { decodeArtefact, encodeArtefact } from '../src/eval/artefact.js';
 import { defaultBaselines } from '../src/eval/baselines/index.js';
 import { evaluate } from '../src/eval/evaluate.js';
-import { recordOuterStep } from '../src/methods/outer-loop.js';
+import type { DistillOptions } from '../src/methods/index.js';
+import type { Process } from '../src/methods/method.js';
 import { decodeCheckpoint, encodeCheckpoint } from '../src/runs/checkpoint.js';
 import { type Checkpoint, distill } from '../src/runs/distill.js';
-import { type DistillOptions, outerLoopOptions, resolveOptions } from '../src/runs/options.js';
+import { findMethod, resolveOptions } from '../src/runs/options.js';
+import { settingFor } from '../src/runs/setting.js';
 import { LimbeckError } from '../src/util/errors.js';
+import { stepsOf } from './harness/distilled-set.js';
 
 const dataset = generateDigits({ train: 600, validation: 200, test: 300 });
+
+/** The process of a run, on the reference engine. */
+async function beginProcess(given: DistillOptions): Promise<Process> {
+  const device = new ReferenceDevice();
+  const options = resolveOptions(given);
+  const split = await SplitOnDevice.upload(device, dataset, dataset.train);
+  return findMethod(options.method).begin(await settingFor(device, dataset, options, split));
+}
 
 /** Every way a run can differ in kind; small enough for seconds. */
 const runs: Record<string, DistillOptions> = {
@@ -104,8 +115,8 @@ describe('distillation on the cpu engine', () => {
       const back = decodeArtefact(encodeArtefact(file));
       expect(back.set).toEqual(whole.set);
       const evaluation = await evaluate(device, dataset, back.set, { networks: options.networks });
-      expect(evaluation.accuracy.networks).toBe(options.init === 'random' ? 12 : 1);
-      expect(Object.keys(evaluation.baselines)).toEqual(defaultBaselines(back.set.ipc * back.set.steps));
+      expect(evaluation.accuracy.networks).toBe(whole.options.init === 'random' ? 12 : 1);
+      expect(Object.keys(evaluation.baselines)).toEqual(defaultBaselines(whole.options.ipc));
       // Three steps of AdamW on squared error leave class means at chance; random images are learned from by everyone.
       expect(evaluation.baselines.randomReal.mean).toBeGreaterThan(10);
       for (const { mean } of Object.values(evaluation.baselines)) expect(mean).toBeGreaterThan(0);
@@ -184,9 +195,9 @@ describe('distillation on the cpu engine', () => {
       onCheckpoint: (checkpoint) => void checkpoints.push(checkpoint),
     });
     const [first] = checkpoints;
-    const resume = { ...first, options: { ...first.options, ipc: 2 } };
+    const resume = { ...first, options: { ...first.options, ipc: 2, steps: 2 } };
     await expect(distill(device, dataset, {}, { resume })).rejects.toThrowError(
-      /images has 7840 values, expected 15680/,
+      /pixels has 7840 values, expected 15680/,
     );
   });
 });
@@ -220,6 +231,9 @@ test.each([
   [{ iterations: 0 }, /iterations is 0, expected a whole number of at least 1/],
   [{ lr: Number.NaN }, /lr is null|lr is NaN/],
   [{ network: 'vgg' }, /network is "vgg", expected one of alexcifarnet, convnet, custom, lenet, mlp/],
+  [{ method: 'magic' }, /method is "magic", expected one of unrolled/],
+  [{ first: '' }, /first is "", expected noise, real, means, k-means or a file/],
+  [{ parametrisation: 'fractal' }, /parametrisation is "fractal", expected one of pixels/],
   [{ colour: 1 }, /option colour is unknown/],
   [{ average: 1 }, /average is 1, expected a number from 0/],
   [{ optimizer: 'lion' }, /optimizer is "lion", expected one of sgd, momentum, nesterov, adam, adamw/],
@@ -239,19 +253,50 @@ test('first learning rates: three for the default run, else one that suits the o
   expect(first({ rates: 'shared' })).toBe(0.02);
   expect(first({ optimizer: 'adamw' })).toBe(0.001);
   expect(first({ optimizer: 'adam', innerLr: 0.5 })).toBe(0.5);
-  const shared = resolveOptions({ rates: 'shared', steps: 2, epochs: 2, innerLr: 0.3 });
-  expect(outerLoopOptions(shared, dataset).learningRates).toEqual([0.3]);
-  const many = resolveOptions({ rates: 'shared', innerLr: [1, 2, 3] });
-  expect(() => outerLoopOptions(many, dataset)).toThrow(
+  expect(() => resolveOptions({ rates: 'shared', innerLr: [1, 2, 3] })).toThrow(
     /innerLr has 3 values, expected one: the inner steps share/,
+  );
+  expect(() => resolveOptions({ steps: 2, innerLr: [1, 2, 3] })).toThrow(
+    /innerLr has 3 values, expected one, or one for each of the 6 inner steps/,
+  );
+});
+
+test('before the first step a run stands at its first rates and shared-out images', async () => {
+  const shared = { rates: 'shared', steps: 2, epochs: 2, innerLr: 0.3 } as const;
+  for (const [given, rates] of [
+    [shared, [0.3]],
+    [{ ...shared, rates: 'per-step' }, [0.3, 0.3, 0.3, 0.3]],
+    [{ innerLr: [1, 0.2, 0.1] }, [1, 0.2, 0.1]],
+  ] as const) {
+    const process = await beginProcess({ network: 'mlp', ...given });
+    const set = await process.result();
+    const { learningRates, steps } = stepsOf(set);
+    expect(learningRates.length).toBe(rates.length);
+    for (const [t, rate] of rates.entries()) expect(learningRates[t]).toBeCloseTo(rate, 6);
+    // As many images per class in every step, one class after the other.
+    expect(set.classes).toEqual(Uint16Array.from({ length: 10 * steps }, (_, i) => i % 10));
+    process.dispose();
+  }
+});
+
+test('images per class are those of the whole set: one in every step unless said, shared among the steps', () => {
+  expect(resolveOptions({ steps: 5 }).ipc).toBe(5);
+  expect(resolveOptions({ steps: 5, ipc: 10 }).ipc).toBe(10);
+  expect(() => resolveOptions({ steps: 5, ipc: 12 })).toThrow(
+    expect.objectContaining({
+      code: 'ERR_OPTION',
+      message: expect.stringMatching(/ipc is 12 and steps is 5: .* expected a multiple of 5/),
+    }),
   );
 });
 
 test('which inner steps are kept reaches the program', async () => {
-  const split = await SplitOnDevice.upload(new ReferenceDevice(), dataset, dataset.train);
-  const steps = (keep: 'none' | 'small' | 'all') =>
-    recordOuterStep(outerLoopOptions(resolveOptions({ network: 'mlp', keep }), dataset), split).steps.length;
-  expect(steps('none')).toBeGreaterThan(steps('small'));
-  expect(steps('none')).toBeGreaterThan(steps('all'));
-  split.dispose();
+  const steps = async (keep: 'none' | 'small' | 'all') => {
+    const process = await beginProcess({ network: 'mlp', keep });
+    process.dispose();
+    return process.programs[0].steps.length;
+  };
+  const none = await steps('none');
+  expect(none).toBeGreaterThan(await steps('small'));
+  expect(none).toBeGreaterThan(await steps('all'));
 });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeArtefact, generateDigits, metaGradient, openDevice } from '../src/index.js';
 import { buildWhereStale } from './harness/command-line.js';
+import { stepsOf } from './harness/distilled-set.js';
 import { blocksOf, Project } from './harness/document.js';
 
 const project = new Project();
@@ -33,10 +34,11 @@ async function trainedHere() {
   const { set } = decodeArtefact(readFileSync(join(project.folder, 'runs/first/distilled.safetensors')));
   const { testAccuracy } = JSON.parse(readFileSync(join(project.folder, 'runs/first/run.json'), 'utf8'));
   const { test, mean, std } = generateDigits({ train: 1, validation: 1, test: 10 });
+  const { initialParameters, learningRates, steps, epochs } = stepsOf(set);
   await using device = await openDevice('reference');
   const { parameters } = await metaGradient(device, {
-    ...{ network: set.network, parameters: set.initialParameters!, images: set.images, labels: set.labels },
-    ...{ learningRates: set.learningRates, steps: set.steps, epochs: set.epochs },
+    ...{ network: set.network, parameters: initialParameters!, images: set.images, labels: set.labels },
+    ...{ learningRates, steps, epochs },
     realImages: Array.from(test.images, (pixel) => (pixel / 255 - mean[0]) / std[0]),
     realLabels: Array.from({ length: 100 }, (_, i) => Number(test.labels[Math.floor(i / 10)] === i % 10)),
   });
@@ -70,7 +72,8 @@ parameters_to_vector(network.parameters()).detach().numpy().astype("<f4").tofile
 describe('the page on PyTorch', () => {
   it('describes what the file holds', () => {
     const { set } = decodeArtefact(readFileSync(join(project.folder, 'runs/first/distilled.safetensors')));
-    expect(set).toMatchObject({ network: { name: 'lenet' }, init: 'fixed', steps: 1, epochs: 3 });
+    expect(set.network).toMatchObject({ name: 'lenet' });
+    expect(set.use).toMatchObject({ kind: 'learned-steps', init: 'fixed', steps: 1, epochs: 3 });
     expect(Object.keys(blocks)).toEqual(['safetensors', 'reader', 'train', 'test-images.mjs', 'measure']);
   });
 

@@ -47,5 +47,5 @@ it('does what it says, and shows a table as it is printed', async () => {
   expect(resumed).toMatch(/finished/);
   expect(Number(/^distilled images: (\S+) %/m.exec(first)![1])).toBeGreaterThan(70);
   expect(readFileSync(at('first.png')).subarray(1, 4).toString()).toBe('PNG');
-  expect(read).toMatch(/^lenet, 1 x 3 steps, 1 image per class$/m);
+  expect(read).toMatch(/^lenet, 1 x 3 steps, 10 images$/m);
 }, 600_000);

@@ -9,11 +9,12 @@ import { add } from '../src/engine/ops/elementwise.js';
 import * as gather from '../src/engine/ops/gather.js';
 import { Recorder } from '../src/engine/program.js';
 import { reshape } from '../src/engine/view.js';
-import { type DistilledSet, evaluate, protocolName } from '../src/eval/evaluate.js';
+import { evaluate } from '../src/eval/evaluate.js';
 import { Evaluator } from '../src/eval/evaluator.js';
 import { checkPreprocessing, findProtocol } from '../src/eval/protocol.js';
+import { protocolName } from '../src/eval/protocol-name.js';
 import { protocols } from '../src/eval/protocols.js';
-import { createNetwork } from '../src/networks/index.js';
+import { createNetwork, type NetworkSpec } from '../src/networks/index.js';
 import { augment, type Strategy, strategies } from '../src/train/augmentation.js';
 import { batchesOf, type MinibatchTraining, rateTable, recordMinibatchStep } from '../src/train/minibatch.js';
 import { randomState, streams } from '../src/train/streams.js';
@@ -21,6 +22,7 @@ import { trainingName } from '../src/train/training.js';
 import { keyedPermutation } from '../src/util/random.js';
 import { normals } from './harness/augment.js';
 import { relativeError } from './harness/close.js';
+import { learnedSet } from './harness/distilled-set.js';
 import { text } from './harness/repository.js';
 
 const sgd: MinibatchTraining = {
@@ -181,17 +183,19 @@ describe.each(['reference', 'cpu'] as const)('augmented minibatches on %s', (eng
 
 describe('an evaluation', () => {
   const digits = { train: 60, validation: 20, test: 100, size: 12 };
-  const setOf = async (dataset: Awaited<ReturnType<typeof loadDataset>>, name = 'mlp') => ({
-    network: {
-      ...(name === 'mlp' ? { name, width: 8 } : { name, width: 8, depth: 2, norm: 'batch' }),
-      inputShape: dataset.imageShape,
-      classes: 10,
-    },
-    ...({ init: 'random', steps: 2, epochs: 1, ipc: 1, seed: 3 } as const),
-    images: await randomReal(dataset, 2, 9, 0),
-    labels: Float32Array.from({ length: 200 }, (_, i) => (Math.floor(i / 10) % 10 === i % 10 ? 0.9 : 0.01)),
-    learningRates: Float32Array.of(0.03, 0.01),
-  });
+  const labels = Float32Array.from({ length: 200 }, (_, i) =>
+    Math.floor(i / 10) % 10 === i % 10 ? 0.9 : 0.01,
+  );
+  const setOf = async (
+    dataset: Awaited<ReturnType<typeof loadDataset>>,
+    spec: NetworkSpec = { name: 'mlp', width: 8 },
+    steps = { epochs: 1, learningRates: Float32Array.of(0.03, 0.01) },
+  ) =>
+    learnedSet({
+      network: { ...spec, inputShape: dataset.imageShape, classes: 10 },
+      images: await randomReal(dataset, 2, 9, 0),
+      ...{ labels, seed: 3, steps: 2, ...steps },
+    });
 
   it('trains with the augmentation of the protocol, or with another, and says which', async () => {
     const dataset = generateDigits(digits);
@@ -268,7 +272,8 @@ describe('an evaluation', () => {
     const dataset = generateDigits(digits);
     const epochs = 40;
     const learningRates = new Float32Array(2 * epochs).fill(0.05);
-    const set: DistilledSet = { ...(await setOf(dataset, 'convnet')), epochs, learningRates };
+    const network = { name: 'convnet', width: 8, depth: 2, norm: 'batch' };
+    const set = await setOf(dataset, network, { epochs, learningRates });
     // Tested on some of the images it is trained on: with statistics of its own batches it knows them, with theirs it does not.
     const rows = [0, 1, 2, 10, 11, 12];
     const [pixels, labels] = [144, Uint8Array.from(rows, (row) => row % 10)];
@@ -308,7 +313,7 @@ describe('an evaluation', () => {
       checkPreprocessing(protocol, true);
     }
     const set = await setOf(generateDigits(digits));
-    expect(protocolName(set, { protocol: findProtocol('dc') })).toMatch(
+    expect(protocolName(set, findProtocol('dc'), false)).toMatch(
       /^mlp:width=8, protocol dc: SGD with momentum 0.9, weight decay 0.0005 at rate 0.01, a tenth of it after half the epochs, with a new optimiser from there, 301 epochs in batches of 256, hard labels/,
     );
   });

@@ -1,29 +1,25 @@
 /** Distilled files and checkpoints: what is damaged or not ours gives an error that says so, never anything else. */
 import { describe, expect, test } from 'vitest';
+import type { DistilledSet } from '../src/data/distilled-set.js';
 import { type Artefact, decodeArtefact, encodeArtefact } from '../src/eval/artefact.js';
-import { protocolName } from '../src/eval/evaluate.js';
+import { protocolName, protocolOf } from '../src/eval/protocol-name.js';
 import { decodeCheckpoint, encodeCheckpoint } from '../src/runs/checkpoint.js';
 import type { Checkpoint } from '../src/runs/distill.js';
-import { formerly, resolveOptions } from '../src/runs/options.js';
+import { resolveOptions } from '../src/runs/options.js';
 import type { Training } from '../src/train/training.js';
 import { LimbeckError } from '../src/util/errors.js';
 import { Stream } from '../src/util/random.js';
 import { decodeSafetensors, encodeSafetensors, type WritableData } from '../src/util/safetensors.js';
+import { learnedSet, stepsOf } from './harness/distilled-set.js';
 
 const options = resolveOptions({ network: 'mlp', init: 'random', steps: 2, epochs: 1 });
 const noise = (length: number) => Float32Array.from({ length }, (_, i) => Math.sin(i));
-const distilled = { images: noise(2 * 3 * 4), labels: noise(2 * 3 * 3), learningRates: noise(2) };
+const network = { name: 'mlp', inputShape: [1, 2, 2], classes: 3 } as const;
+const numbers = { network, images: noise(2 * 3 * 4), labels: noise(2 * 3 * 3), seed: 5 };
+const set = learnedSet({ ...numbers, steps: 2, learningRates: noise(2) });
 
 const artefact: Artefact = {
-  set: {
-    ...distilled,
-    network: { name: 'mlp', inputShape: [1, 2, 2], classes: 3 },
-    init: 'random',
-    steps: 2,
-    epochs: 1,
-    ipc: 1,
-    seed: 5,
-  },
+  set,
   notes: {
     dataset: 'squares',
     source: 'folder',
@@ -41,8 +37,8 @@ const checkpoint: Checkpoint = {
   iteration: 4,
   curve: [{ iteration: 4, loss: 2.5, validationAccuracy: 40, learningRates: [0.1, 0.2] }],
   seconds: 1.5,
-  state: { images: distilled.images, 'images.m': new Float64Array([1, 2]) },
-  best: { iteration: 4, validationAccuracy: 40, distilled },
+  state: { pixels: set.images, 'pixels.m': new Float64Array([1, 2]) },
+  best: { iteration: 4, validationAccuracy: 40, set },
 };
 
 const kinds = {
@@ -124,9 +120,24 @@ function withField(bytes: Uint8Array, path: string, value: unknown): Uint8Array 
 test.each<[keyof typeof kinds, string, unknown, RegExp]>([
   ['artefact', 'set.network', 'mlp', /set.network is "mlp", expected an object/],
   ['artefact', 'set.network.name', 'mlq', /set.network: network "mlq" is unknown/],
-  ['artefact', 'set.steps', 1e9, /tensor images is of type Float32Array with 24/],
-  ['artefact', 'set.training', { optimizer: { kind: 'lion' }, loss: 'cross-entropy' }, /"lion" is unknown/],
-  ['artefact', 'set.training', { optimizer: { kind: 'sgd' }, loss: 'hinge' }, /training.loss is "hinge"/],
+  [
+    'artefact',
+    'set.use.kind',
+    'magic',
+    /set.use.kind is "magic", expected one of learned-steps, minibatches/,
+  ],
+  ['artefact', 'set.use.steps', 1e9, /set.use.steps is 1000000000, expected a divisor of the 6 images/],
+  [
+    'artefact',
+    'set.use.epochs',
+    1e9,
+    /learning_rates is of type Float32Array with 2 elements, expected F32 of/,
+  ],
+  ['artefact', 'set.use.init', 'fixed', /tensor initial_parameters is missing/],
+  ['artefact', 'set.stored.pictures', 4, /set.stored.pictures is 4, expected a divisor of the 6 images/],
+  ['artefact', 'set.stored.variables', ['bases'], /tensor stored.bases is missing/],
+  ['artefact', 'set.use.training.optimizer', { kind: 'lion' }, /set.use.training: .*"lion" is unknown/],
+  ['artefact', 'set.use.training.loss', 'hinge', /training.loss is "hinge"/],
   ['artefact', 'set.seed', -1, /set.seed is -1, expected a whole number of at least 0/],
   ['artefact', 'notes.mean', [0.5, 0.5], /notes.mean is a list, expected a list of 1 numbers/],
   ['artefact', 'notes.std', [0], /notes.std is a list, expected a list of 1 numbers above 0/],
@@ -137,40 +148,53 @@ test.each<[keyof typeof kinds, string, unknown, RegExp]>([
     /notes.classNames is a list, expected a list of 3 texts/,
   ],
   ['artefact', 'notes.source', 'attic', /notes.source is "attic", expected one of digits, folder/],
-  ['artefact', 'notes.options.ipc', undefined, /notes.options lacks ipc/],
-  ['artefact', 'notes.options.colour', 'red', /notes.options: option colour is unknown/],
+  ['artefact', 'notes.options', 'the usual', /notes.options is "the usual", expected an object/],
   ['artefact', 'notes.validationAccuracy', null, /validationAccuracy is null, expected a finite number/],
   ['checkpoint', 'run.iteration', 1.5, /run.iteration is 1.5, expected a whole number/],
   ['checkpoint', 'run.seconds', 'long', /run.seconds is "long", expected a finite number/],
   ['checkpoint', 'run.curve', {}, /run.curve is an object, expected a list/],
   ['checkpoint', 'run.curve.0.loss', null, /run.curve\[0\].loss is null, expected a finite number/],
-  ['checkpoint', 'run.options.schedule', { kind: 'bumpy' }, /one of cosine, step, constant as its kind/],
+  ['checkpoint', 'run.options.ipc', undefined, /run.options: options lack ipc/],
+  ['checkpoint', 'run.options.colour', 'red', /run.options: option colour is unknown/],
+  ['checkpoint', 'run.options.method', undefined, /run.options: option method is missing/],
+  ['checkpoint', 'run.options.method', 'magic', /run.options: option method is "magic", expected one of/],
+  ['checkpoint', 'run.options.steps', 4, /run.options: ipc is 2 and steps is 4/],
+  ['checkpoint', 'run.best.set.network.name', 'mlq', /run.best.set.network: network "mlq" is unknown/],
+  [
+    'checkpoint',
+    'run.options.schedule',
+    { kind: 'bumpy' },
+    /one of cosine, step, halfway, constant as its kind/,
+  ],
   ['checkpoint', 'run.best', undefined, /run.best is missing, expected an object/],
 ])('%s with a wrong %s', (kind, path, value, message) => {
   const { bytes, through } = kinds[kind];
   expect(() => through(withField(bytes, path, value))).toThrow(message);
 });
 
-/** The file without some fields of its metadata, as versions that did not know them wrote it. */
-const without = (bytes: Uint8Array, paths: readonly string[]) =>
-  paths.reduce((file, path) => withField(file, path, undefined), bytes);
-
-test('files from before there was a choice of optimiser and loss are read as what they were', () => {
-  const later = Object.keys(formerly);
-  expect(later).toContain('optimizer');
-  const oldArtefact = without(kinds.artefact.bytes, [
-    'set.training',
-    ...later.map((name) => `notes.options.${name}`),
-  ]);
-  const { set, notes } = decodeArtefact(oldArtefact);
-  expect(notes.options).toEqual({ ...options, ...formerly });
-  expect(set.training).toEqual({ optimizer: { kind: 'sgd' }, loss: 'cross-entropy' });
-  expect(protocolName(set)).toMatch(/plain SGD in the learned order$/);
-  const oldCheckpoint = without(
-    kinds.checkpoint.bytes,
-    later.map((name) => `run.options.${name}`),
-  );
-  expect(decodeCheckpoint(oldCheckpoint).checkpoint.options).toEqual({ ...options, ...formerly });
+test.each<[string, WritableData | undefined, RegExp]>([
+  [
+    'labels',
+    new Float32Array(3),
+    /tensor labels is of type Float32Array with 3 elements, expected F32 of 18/,
+  ],
+  ['labels', undefined, /tensor labels is missing/],
+  ['images', new Int32Array(24), /tensor images is of type Int32Array/],
+  ['images', new Float32Array(24).fill(Number.NaN), /images holds NaN at place 0/],
+  ['classes', new Float32Array(6), /tensor classes is missing or not I32/],
+  [
+    'classes',
+    new Int32Array(12),
+    /tensor images is of type Float32Array with 24 elements, expected F32 of 48/,
+  ],
+])('a set whose %s are others', (name, data, message) => {
+  const { tensors, metadata } = decodeSafetensors(kinds.artefact.bytes);
+  const { [name]: _, ...others } = tensors as Record<
+    string,
+    { shape: readonly number[]; data: WritableData }
+  >;
+  const changed = data ? { ...others, [name]: { shape: [data.length], data } } : others;
+  expect(() => decodeArtefact(encodeSafetensors(changed, metadata))).toThrow(message);
 });
 
 test('a set says how it is trained on, and takes one rate for all steps', () => {
@@ -178,30 +202,62 @@ test('a set says how it is trained on, and takes one rate for all steps', () => 
     optimizer: { kind: 'nesterov', momentum: 0.8, weightDecay: 0.01 },
     loss: 'binary-cross-entropy',
   };
-  const set = { ...artefact.set, training, learningRates: noise(1) };
-  const back = decodeArtefact(encodeArtefact({ ...artefact, set })).set;
-  expect(back).toEqual(set);
-  expect(protocolName(back)).toMatch(
+  const shared = learnedSet({ ...numbers, steps: 2, training, learningRates: noise(1) });
+  const back = decodeArtefact(encodeArtefact({ ...artefact, set: shared })).set;
+  expect(back).toEqual(shared);
+  expect(protocolName(back, protocolOf(back), false)).toMatch(
     /Nesterov SGD with momentum 0.8, weight decay 0.01 on binary cross entropy in the learned order$/,
   );
+});
+
+/** For ordinary training, decoded from something smaller. */
+const minibatches: DistilledSet = {
+  ...set,
+  method: 'matching',
+  use: { kind: 'minibatches', protocol: 'dsa' },
+  stored: {
+    parametrisation: { name: 'halves', factor: 2 },
+    pictures: 3,
+    variables: { bases: { shape: [3, 1, 2], data: noise(6) } },
+  },
+};
+
+test('a set for training in minibatches comes back with its protocol and what it was decoded from', () => {
+  const bytes = encodeArtefact({ ...artefact, set: minibatches });
+  const back = decodeArtefact(bytes).set;
+  expect(back).toEqual(minibatches);
+  expect(protocolName(back, protocolOf(back), false)).toMatch(/^mlp, protocol dsa: /);
+  const unknown = withField(bytes, 'set.use.protocol', 'dsb');
+  expect(() => decodeArtefact(unknown)).toThrow(/set.use.protocol: protocol "dsb" is unknown/);
+});
+
+const best = (changes: Partial<DistilledSet>) => ({
+  best: { ...checkpoint.best, set: { ...set, ...changes } },
 });
 
 test.each<[string, Partial<Checkpoint>, RegExp]>([
   ['no state', { state: {} }, /holds no state/],
   [
     'a state that is not finite',
-    { state: { images: new Float32Array([1, Number.NaN]) } },
-    /state.images holds NaN at place 1/,
-  ],
-  [
-    'a best set without labels',
-    { best: { ...checkpoint.best, distilled: { ...distilled, labels: new Float32Array() } } },
-    /best.labels 0, which make no set/,
+    { state: { pixels: new Float32Array([1, Number.NaN]) } },
+    /state.pixels holds NaN at place 1/,
   ],
   [
     'rates for other steps',
-    { best: { ...checkpoint.best, distilled: { ...distilled, learningRates: noise(3) } } },
-    /best.learningRates has 3 elements, expected 2/,
+    best({ use: { ...stepsOf(set), learningRates: noise(3) } }),
+    /tensor best.learning_rates is of type Float32Array with 3 elements, expected F32 of 2/,
+  ],
+  [
+    'a class too many',
+    best({ classes: Uint16Array.of(0, 1, 2, 0, 1, 3) }),
+    /classes holds 3, expected classes from/,
+  ],
+  [
+    'stored numbers that are not finite',
+    best({
+      stored: { ...minibatches.stored, variables: { bases: { shape: [1], data: Float32Array.of(1 / 0) } } },
+    }),
+    /best.stored.bases holds Infinity at place 0/,
   ],
 ])('a checkpoint with %s', (_, changes, message) => {
   expect(() => decodeCheckpoint(encodeCheckpoint({ ...checkpoint, ...changes }, {}))).toThrow(message);

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { classCounts } from '../src/data/classes.js';
 import { generateDigits } from '../src/data/digits.js';
+import type { DistilledSet } from '../src/data/distilled-set.js';
 import { randomReal } from '../src/data/selection/random-real.js';
 import type { Device } from '../src/engine/device.js';
 import { loadWithTensors } from '../src/engine/load.js';
@@ -8,7 +9,7 @@ import * as gather from '../src/engine/ops/gather.js';
 import { Recorder } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
 import { reshape, slice } from '../src/engine/view.js';
-import { type DistilledSet, evaluate } from '../src/eval/evaluate.js';
+import { evaluate } from '../src/eval/evaluate.js';
 import { Evaluator } from '../src/eval/evaluator.js';
 import { summarise } from '../src/eval/statistics.js';
 import { Trial } from '../src/eval/trial.js';
@@ -25,6 +26,7 @@ import { streams } from '../src/train/streams.js';
 import { Owned } from '../src/util/owned.js';
 import { keyedPermutation, Stream } from '../src/util/random.js';
 import { relativeError } from './harness/close.js';
+import { learnedSet, stepsOf } from './harness/distilled-set.js';
 
 let device: Device;
 beforeAll(() => {
@@ -213,17 +215,10 @@ describe('evaluation', () => {
   );
   let set: DistilledSet;
   beforeAll(async () => {
-    set = {
-      network,
-      init: 'random',
-      steps: 2,
-      epochs: 1,
-      ipc: 1,
-      seed: 3,
+    set = learnedSet({
+      ...{ network, labels, seed: 3, steps: 2, learningRates: Float32Array.of(0.1, 0.05) },
       images: await randomReal(digits, 2, 9, 0),
-      labels,
-      learningRates: Float32Array.of(0.1, 0.05),
-    };
+    });
   });
 
   it('compares architectures and baselines, the same twice, and by class', async () => {
@@ -310,7 +305,7 @@ describe('evaluation', () => {
       const runs = Array.from({ length: networks }, (_, i) => ({
         network: i,
         images: set.images,
-        rates: set.learningRates,
+        rates: stepsOf(set).learningRates,
       }));
       results.push(await trial.test(runs, set.labels));
       trial.dispose();

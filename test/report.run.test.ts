@@ -14,6 +14,7 @@ import {
   resumeFolder,
 } from '../src/index.js';
 import { buildWhereStale, commandLine } from './harness/command-line.js';
+import { stepsOf } from './harness/distilled-set.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'limbeck-run-'));
 const at = (...names: string[]) => join(folder, ...names);
@@ -40,8 +41,8 @@ afterAll(async () => {
 
 const recordIn = (name: string) => JSON.parse(readFileSync(at(name, 'run.json'), 'utf8'));
 const setIn = (name: string) => decodeArtefact(readFileSync(at(name, 'distilled.safetensors'))).set;
-const bits = ({ images, labels, learningRates }: DistilledSet) =>
-  [images, labels, learningRates].map((values) => [...values]);
+const bits = (set: DistilledSet) =>
+  [set.images, set.labels, stepsOf(set).learningRates].map((values) => [...values]);
 
 /** A run that is stopped after its third outer step. */
 async function stopped(name: string) {

@@ -1,48 +1,48 @@
 import { inflateSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import type { DistilledSet } from '../src/eval/evaluate.js';
+import type { DistilledSet } from '../src/data/distilled-set.js';
+import type { DistillOptions } from '../src/methods/index.js';
 import { contactSheet } from '../src/report/contact-sheet.js';
 import { lineChart, ticks, tickText } from '../src/report/figure.js';
 import { reportHtml } from '../src/report/html.js';
 import { displayWindow, imagePixels } from '../src/report/pixels.js';
-import { defaults, type ResolvedOptions } from '../src/runs/options.js';
+import { resolveOptions } from '../src/runs/options.js';
 import { accuracyText, type RunRecord } from '../src/runs/record.js';
 import { encodePng } from '../src/util/png.js';
 import { count, duration } from '../src/util/words.js';
+import { learnedSet } from './harness/distilled-set.js';
+
+const { iterations } = resolveOptions({});
 
 interface Size {
   readonly classes?: number;
   readonly channels?: number;
 }
 
-function makeSet(
-  options: Partial<ResolvedOptions> = {},
-  { classes = 10, channels = 1 }: Size = {},
-): DistilledSet {
-  const { steps, epochs, ipc, init, seed } = { ...defaults, ...options };
-  const n = ipc * classes;
-  return {
+/** Options of the unrolled method, which is the usual one. */
+type Options = Extract<DistillOptions, { readonly method?: undefined }>;
+
+function makeSet(options: Options = {}, { classes = 10, channels = 1 }: Size = {}): DistilledSet {
+  const { steps = 1, epochs = 3, init = 'fixed', ipc = steps } = options;
+  const count = ipc * classes;
+  return learnedSet({
     network: { name: 'lenet', inputShape: [channels, 28, 28], classes },
-    steps,
-    epochs,
-    ipc,
-    init,
-    seed,
-    images: Float32Array.from({ length: steps * n * channels * 784 }, (_, i) => ((i * 37) % 101) / 25 - 2),
-    labels: Float32Array.from({ length: steps * n * classes }, (_, i) => {
+    ...{ steps, epochs, init },
+    images: Float32Array.from({ length: count * channels * 784 }, (_, i) => ((i * 37) % 101) / 25 - 2),
+    labels: Float32Array.from({ length: count * classes }, (_, i) => {
       const row = Math.floor(i / classes);
       return row % classes === i % classes ? 1.25 : ((i * 7) % 11) / 50 - 0.1;
     }),
     learningRates: Float32Array.from({ length: steps * epochs }, (_, t) => 0.3 / (t + 1)),
-  };
+  });
 }
 
 function makeRecord(
-  given: Partial<ResolvedOptions> = {},
+  given: Options = {},
   { classes = 10, channels = 1 }: Size = {},
   changes: Partial<RunRecord> = {},
 ): RunRecord {
-  const options = { ...defaults, ...given };
+  const options = resolveOptions(given);
   return {
     format: 'limbeck-run-1',
     config: { dataset: 'digits', device: 'auto', options },
@@ -78,9 +78,9 @@ function makeRecord(
 }
 
 describe('the page', () => {
-  const variants: [string, Partial<ResolvedOptions>, Size][] = [
+  const variants: [string, Options, Size][] = [
     ['one step', {}, {}],
-    ['several steps and images per class', { steps: 3, ipc: 2 }, {}],
+    ['several steps and images per class', { steps: 3, ipc: 6 }, {}],
     ['soft labels', { labels: 'soft', steps: 2 }, {}],
     ['many classes in colour', { labels: 'soft' }, { classes: 30, channels: 3 }],
   ];
@@ -89,8 +89,8 @@ describe('the page', () => {
     const bare = html.replace(/base64,[^"]*/g, 'base64,');
     expect(bare.match(/https?:|\/\/[a-z]|<script|<link|@import|url\(|NaN|undefined/gi)).toBeNull();
     const sources = [...html.matchAll(/src="([^"]*)"/g)].map(([, source]) => source);
-    const { steps = 1, ipc = 1 } = options;
-    expect(sources).toHaveLength(steps * ipc * (size.classes ?? 10));
+    const { steps = 1, ipc = steps } = options;
+    expect(sources).toHaveLength(ipc * (size.classes ?? 10));
     for (const source of sources) expect(source).toMatch(/^data:image\/png;base64,/);
   });
 
@@ -117,13 +117,7 @@ describe('the page', () => {
       'avx7, 3 threads',
       'abcdef0123456789',
     ];
-    for (const text of [
-      ...numbers,
-      ...machine,
-      'cosine',
-      `500 of ${count(defaults.iterations)}`,
-      'load_file',
-    ])
+    for (const text of [...numbers, ...machine, 'cosine', `500 of ${count(iterations)}`, 'load_file'])
       expect(html).toContain(text);
   });
 
@@ -157,7 +151,7 @@ describe('the page', () => {
     };
     const timings = { seconds: 0.1, evaluationSeconds: 0, stepMilliseconds: { median: null, min: null } };
     const html = reportHtml(makeRecord({}, {}, { ...stopped, timings }), makeSet());
-    expect(html).toContain(`stopped after 12 of ${count(defaults.iterations)} outer steps`);
+    expect(html).toContain(`stopped after 12 of ${count(iterations)} outer steps`);
     expect(html).toContain('91.7 %</b> of the validation images of the generated digits');
     expect(html).not.toContain('How well it works');
     expect(html).not.toMatch(/NaN|undefined|null/);
@@ -167,7 +161,7 @@ describe('the page', () => {
     const page = (changes: Partial<RunRecord>) => reportHtml(makeRecord({}, {}, changes), makeSet());
     expect(page({ testOpened: 3 })).toContain('opened 3 times');
     const untested = { stopped: true, testAccuracy: null, baselines: {}, testOpened: 1 };
-    const cutOff = page({ ...untested, outerSteps: defaults.iterations });
+    const cutOff = page({ ...untested, outerSteps: iterations });
     expect(cutOff).toContain('stopped before its test was over');
     expect(cutOff).toContain('the test split was opened once');
   });
@@ -258,9 +252,9 @@ describe('charts', () => {
 });
 
 describe('images', () => {
-  test.each<[string, Partial<ResolvedOptions>, Size]>([
+  test.each<[string, Options, Size]>([
     ['grey', {}, {}],
-    ['several steps', { steps: 2, ipc: 2 }, {}],
+    ['several steps', { steps: 2, ipc: 4 }, {}],
     ['many classes in colour', {}, { classes: 45, channels: 3 }],
   ])('on one sheet: %s', (_, options, size) => {
     const sheet = contactSheet(makeSet(options, size), makeRecord(options, size).dataset);

@@ -7,8 +7,9 @@ import { Recorder } from '../src/engine/program.js';
 import { openDawnDevice } from '../src/engine/webgpu/dawn.js';
 import type { WebgpuDevice } from '../src/engine/webgpu/device.js';
 import { leastWork, Pace } from '../src/engine/webgpu/pace.js';
-import { OuterLoop } from '../src/methods/outer-loop.js';
-import { outerLoopOptions, resolveOptions } from '../src/runs/options.js';
+import type { Process } from '../src/methods/method.js';
+import { findMethod, resolveOptions } from '../src/runs/options.js';
+import { settingFor } from '../src/runs/setting.js';
 import { Owned } from '../src/util/owned.js';
 
 /** The calls of WebGPU that a device gets while `action` runs, by name. */
@@ -45,16 +46,16 @@ async function callsOf(
 describe('an outer step', () => {
   let device: WebgpuDevice;
   const owned = new Owned();
-  let loop: OuterLoop;
+  let loop: Process;
   beforeAll(async () => {
     device = await openDawnDevice({ backend: 'null' });
     const digits = generateDigits({ train: 40, validation: 10, test: 10 });
     const network = { name: 'mlp', width: 8 };
-    const options = { network, init: 'random', labels: 'soft', batch: 4, iterations: 100 } as const;
+    const given = { network, init: 'random', labels: 'soft', batch: 4, iterations: 100 } as const;
+    const options = resolveOptions(given);
     const train = owned.own(await SplitOnDevice.upload(device, digits, digits.train));
-    loop = owned.own(
-      await OuterLoop.create(device, outerLoopOptions(resolveOptions(options), digits), train),
-    );
+    const setting = await settingFor(device, digits, options, train);
+    loop = owned.own(await findMethod(options.method).begin(setting));
   });
   afterAll(async () => {
     owned.dispose();
@@ -63,12 +64,12 @@ describe('an outer step', () => {
   });
 
   test('is one command buffer; the loss comes back once, through what is kept for it', async () => {
-    expect(loop.program.steps.length).toBeGreaterThan(50);
-    const first = await callsOf(device, () => loop.run(1));
+    expect(loop.programs[0].steps.length).toBeGreaterThan(50);
+    const first = await callsOf(device, () => loop.advance(1));
     expect(first).toMatchObject({ createCommandEncoder: 2, submit: 2, createBuffer: 1 });
     const pipelines = device.pipelines.size;
     for (const count of [1, 7, 20]) {
-      const calls = await callsOf(device, () => loop.run(count));
+      const calls = await callsOf(device, () => loop.advance(count));
       expect(calls).toEqual({
         createCommandEncoder: count + 1,
         submit: count + 1,
@@ -76,7 +77,7 @@ describe('an outer step', () => {
       });
     }
     expect(device.pipelines.size).toBe(pipelines);
-    expect(loop.iteration).toBe(29);
+    expect(loop.step).toBe(29);
   });
 
   test('is handed over before the ones before it are done, not all at once', async () => {
@@ -87,7 +88,7 @@ describe('an outer step', () => {
       return Object.getPrototypeOf(queue).submit.call(queue, buffers);
     };
     try {
-      const running = loop.executable.run({ times: 50 });
+      const running = loop.executables[0].run({ times: 50 });
       for (let turn = 0; turn < 100; turn++) await Promise.resolve();
       expect(submitted).toBe(3);
       await running;

@@ -23,7 +23,7 @@ export default {
       async step() {
         result = await distill(device, dataset, options);
       },
-      results: async () => ({ images: result.set.images, learningRates: result.set.learningRates }),
+      results: async () => ({ images: result.set.images, learningRates: result.set.use.learningRates }),
     };
   },
 };

@@ -46,10 +46,7 @@ export async function readConfig(path: string, options: readonly Option[]): Prom
         throw new LimbeckError('ERR_OPTION', `${where} is ${written(value)}, expected true or false`);
     }
     // These may say more than a word: {"kind": "step", "factor": 0.5}, {"name": "custom", "layers": [...]}.
-    else if (
-      typeof value !== 'string' &&
-      !(['schedule', 'network'].includes(name) && typeof value === 'object')
-    )
+    else if (typeof value !== 'string' && !(option.full && typeof value === 'object'))
       throw new LimbeckError('ERR_OPTION', `${where} is ${written(value)}, expected text: ${option.value}`);
   }
   return { ...content };

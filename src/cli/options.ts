@@ -10,6 +10,8 @@ export interface Option {
   readonly kind: 'text' | 'whole' | 'number' | 'numbers' | 'switch';
   /** Least whole number; the library checks the ranges of its own options. */
   readonly least?: number;
+  /** Whether a configuration file may write it in full, as an object, which the library checks. */
+  readonly full?: boolean;
   /** What stands for the value in the help: `N`, `DIR`, `hard|soft`. */
   readonly value?: string;
   readonly help: string;
@@ -22,7 +24,7 @@ export interface Option {
 /** An option of a run, from the table that says what it is. */
 function fromTable([name, option]: readonly [string, TableOption], group: string): Option {
   const { kind, value, help, default: usual, fallback = usual === '' ? undefined : textOf(usual) } = option;
-  return { name, kind, value, help, fallback, group };
+  return { name, kind, value, help, fallback, group, full: true };
 }
 
 const textOf = (value: unknown): string =>

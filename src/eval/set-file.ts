@@ -53,7 +53,7 @@ export function readSet(
   prefix = '',
 ): DistilledSet {
   const options = networkOptionsOf(fields.object('network'));
-  const network = networkOf(file, options);
+  const network = networkOf(file, options, fields);
   const take = (name: string, length?: number): Float32Array => {
     const tensor = tensors[prefix + name];
     if (!(tensor?.data instanceof Float32Array) || (length !== undefined && tensor.data.length !== length))
@@ -69,6 +69,9 @@ export function readSet(
   const pixels = network.inputShape.reduce((a, b) => a * b, 1);
   const stored = fields.object('stored');
   const parametrisation = stored.object('parametrisation');
+  const pictures = stored.whole('pictures', 1);
+  if (count % pictures)
+    throw damaged(file, `${stored.name}.pictures is ${pictures}, expected a divisor of the ${count} images`);
   return {
     method: fields.text('method'),
     network: options,
@@ -78,7 +81,7 @@ export function readSet(
     use: useOf(file, fields.object('use'), network, count, take, tensors[`${prefix}learning_rates`]),
     stored: {
       parametrisation: { ...parametrisation.all(), name: parametrisation.text('name') },
-      pictures: stored.whole('pictures', 1),
+      pictures,
       variables: Object.fromEntries(
         stored
           .texts('variables')
@@ -115,7 +118,7 @@ function useOf(
     try {
       findProtocol(protocol);
     } catch (cause) {
-      throw damaged(file, `set.use.protocol: ${(cause as Error).message}`, cause);
+      throw damaged(file, `${fields.name}.protocol: ${(cause as Error).message}`, cause);
     }
     return { kind, protocol };
   }
@@ -123,7 +126,7 @@ function useOf(
   const epochs = fields.whole('epochs', 1);
   const init = fields.word('init', ['fixed', 'random']);
   if (count % steps)
-    throw damaged(file, `set.use.steps is ${steps}, expected a divisor of the ${count} images`);
+    throw damaged(file, `${fields.name}.steps is ${steps}, expected a divisor of the ${count} images`);
   const initialParameters = init === 'fixed' ? take('initial_parameters') : undefined;
   if (initialParameters && (!initialParameters.length || initialParameters.length % network.count))
     throw damaged(
@@ -147,7 +150,7 @@ function trainingOf(file: string, fields: StoredFields): Training {
   try {
     resolveOptimizer(optimizer);
   } catch (cause) {
-    throw damaged(file, `set.use.training: ${(cause as Error).message}`, cause);
+    throw damaged(file, `${fields.name}: ${(cause as Error).message}`, cause);
   }
   return { optimizer, loss: fields.word('loss', lossNames) };
 }
@@ -159,10 +162,10 @@ const networkOptionsOf = (fields: StoredFields): NetworkOptions => ({
   classes: fields.whole('classes', 2),
 });
 
-function networkOf(file: string, options: NetworkOptions): Network {
+function networkOf(file: string, options: NetworkOptions, { name }: StoredFields): Network {
   try {
     return createNetwork(options);
   } catch (cause) {
-    throw damaged(file, `set.network: ${(cause as Error).message}`, cause);
+    throw damaged(file, `${name}.network: ${(cause as Error).message}`, cause);
   }
 }

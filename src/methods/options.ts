@@ -32,7 +32,7 @@ export const commonOptions = {
     expectedNetwork,
     { value: networkNames.join('|') },
   ),
-  ipc: whole(1, 'images per class that are stored'),
+  ipc: whole(1, 'images per class that are stored', { fallback: '1; for unrolled one per inner step' }),
   first: text<string>(
     'noise',
     'what the images begin as: noise, real images, means of a class or of its clusters, or another set',

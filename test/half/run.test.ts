@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { generateDigits } from '../../src/data/digits.js';
 import { openDevice } from '../../src/engine/open.js';
-import { distillToFolder } from '../../src/runs/folder-run.js';
+import { distillToFolder } from '../../src/report/run-folder.js';
 import { buildWhereStale, commandLine } from '../harness/command-line.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'limbeck-half-'));

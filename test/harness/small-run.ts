@@ -1,6 +1,7 @@
 /** A small piece of everything through the public interface, to be computed in two places and compared. */
 import type * as limbeck from '../../src/browser.js';
 import type { Device } from '../../src/engine/device.js';
+import { stepsOf } from './distilled-set.js';
 
 /** Plain arrays, so that JSON carries the result. */
 export async function work(
@@ -91,7 +92,7 @@ export async function work(
     },
     run: {
       images: plain(stored.images),
-      learningRates: plain(stored.learningRates),
+      learningRates: plain(stepsOf(stored).learningRates),
       loss: curve.map(({ loss }) => loss),
     },
     progress,
