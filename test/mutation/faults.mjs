@@ -3,5 +3,6 @@
  * are the files that should notice. One that changes nothing says why as `equivalent`.
  */
 import { choosing } from './choosing.mjs';
+import { outerLoop } from './outer-loop.mjs';
 
-export const faults = [...choosing];
+export const faults = [...choosing, ...outerLoop];
