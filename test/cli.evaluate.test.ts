@@ -22,6 +22,12 @@ const limbeck = (...args: string[]) =>
   promisify(execFile)(process.execPath, [join(root, 'dist/cli/main.js'), ...args], { cwd: folder });
 const reference = ['--device', 'reference'];
 
+interface Accuracy {
+  readonly mean: number;
+  readonly std: number;
+  readonly learningRate?: number;
+}
+
 beforeAll(async () => {
   const size = ['--network', 'mlp', '--digits-size', '60', '--batch', '8', '--iterations', '2'];
   await limbeck('distill', ...size, ...reference, '--init', 'random', '--networks', '2', '--out', 'run');
@@ -45,6 +51,27 @@ test('other architectures and classes are shown, written, and added to the recor
   const measured = JSON.parse(readFileSync(at('results.json'), 'utf8'));
   const { testAccuracy, protocol } = record;
   expect(measured).toMatchObject({ testAccuracy, protocol, sameData: true });
+  // Every row of the tables has its own numbers.
+  const line = (first: string) => {
+    const [found, ...rest] = stdout.split('\n').filter((one) => one.startsWith(`  ${first}  `));
+    expect(rest).toEqual([]);
+    return found.trim().split(/ {2,}/).slice(1);
+  };
+  const spread = ({ mean, std }: Accuracy) => `${mean.toFixed(1)} ± ${std.toFixed(1)} %`;
+  const [distilled, random, nearest] = [
+    measured.testAccuracy,
+    ...Object.values<Accuracy>(measured.baselines),
+  ];
+  const learned = [spread(distilled), '2', 'learned'];
+  expect(line('10 distilled images')).toEqual(learned);
+  expect(line('10 random real images')).toEqual([spread(random), '2', String(random.learningRate)]);
+  expect(line('10 random real images, nearest neighbour')).toEqual([spread(nearest), '10', '–']);
+  expect(new Set([distilled, random, nearest].map(spread)).size).toBe(3);
+  const [other] = measured.others;
+  const ofOther = [spread(other.accuracy), String(other.learningRate), spread(other.baselines.randomReal)];
+  expect(line('mlp:width=8')).toEqual(ofOther);
+  for (const [k, value] of measured.perClass.entries())
+    expect(line(String(k))).toEqual([`${value.toFixed(1)} %`]);
   expect(record.evaluations).toMatchObject([{ others: [{ network: 'mlp:width=8' }] }]);
   expect(readFileSync(at('run/report.html'), 'utf8')).toContain('mlp:width=8');
 
