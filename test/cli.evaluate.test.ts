@@ -14,12 +14,13 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { decodeSafetensors } from '../src/util/safetensors.js';
+import { buildWhereStale, program } from './harness/command-line.js';
 import { root } from './harness/repository.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'limbeck-evaluate-'));
 const at = (...names: string[]) => join(folder, ...names);
 const limbeck = (...args: string[]) =>
-  promisify(execFile)(process.execPath, [join(root, 'dist/cli/main.js'), ...args], { cwd: folder });
+  promisify(execFile)(process.execPath, [program, ...args], { cwd: folder });
 const reference = ['--device', 'reference'];
 
 interface Accuracy {
@@ -29,6 +30,7 @@ interface Accuracy {
 }
 
 beforeAll(async () => {
+  await buildWhereStale();
   const size = ['--network', 'mlp', '--digits-size', '60', '--batch', '8', '--iterations', '2'];
   await limbeck('distill', ...size, ...reference, '--init', 'random', '--networks', '2', '--out', 'run');
 });
@@ -131,13 +133,9 @@ test('where results could not be written is found out before the work, and nothi
   const train = ['train', '--digits-size', '60', '--out'];
   await refused(...train, 'a-file');
   await refused(...train, 'a-file/below');
-  const child = execFile(
-    process.execPath,
-    [join(root, 'dist/cli/main.js'), ...train, 'new/folder', '--epochs', '100000'],
-    {
-      cwd: folder,
-    },
-  );
+  const child = execFile(process.execPath, [program, ...train, 'new/folder', '--epochs', '100000'], {
+    cwd: folder,
+  });
   const ended = new Promise((resolve) => child.on('exit', resolve));
   while (!existsSync(at('new'))) await new Promise((resolve) => setTimeout(resolve, 20));
   child.kill('SIGTERM');
