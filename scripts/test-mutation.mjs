@@ -8,9 +8,17 @@
  * What is known is kept in `build/mutation.json` and not done again until the fault or a source changes.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { cp } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { faults } from '../test/mutation/faults.mjs';
 import { capture, main, npm, root, SetupError } from './setup/run.mjs';
@@ -29,7 +37,7 @@ await main(async () => {
   checkThatTheyApply(chosen);
   await setUp();
   const environment = { ...process.env, ...(await vulkanEnvironment()) };
-  const sources = await copyCheckout();
+  const sources = await copyCheckout(chosen.some(({ file }) => file.startsWith('native/')));
   const results = existsSync(kept) ? JSON.parse(readFileSync(kept, 'utf8')) : {};
   const keyOf = (fault) => hashOf(`${JSON.stringify(fault)} ${sources}`);
   const open = chosen.filter((fault) => results[keyOf(fault)] === undefined);
@@ -75,26 +83,38 @@ function hashOf(text) {
   return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
-/** Copies what git knows or would add, and what was built; returns a hash of the former. */
-async function copyCheckout() {
+/**
+ * Copies what git knows or would add, and what was built; returns a hash of the former. What is the same stays as it is, with its
+ * time: the native engine takes minutes to build anew.
+ */
+async function copyCheckout(native) {
   const { stdout } = await capture('git', ['ls-files', '-co', '--exclude-standard', '-z']);
   const files = stdout.split('\0').filter((file) => file && existsSync(join(root, file)));
   const hash = createHash('sha256');
-  // What was built for the native engine stays: it takes minutes.
-  const built = join(copy, 'build');
-  for (const name of ['src', 'test', 'shaders', 'native', 'scripts', 'dist'])
-    rmSync(join(copy, name), { recursive: true, force: true });
-  mkdirSync(built, { recursive: true });
   for (const file of files) {
-    hash.update(file).update(readFileSync(join(root, file)));
-    await cp(join(root, file), join(copy, file));
+    const content = readFileSync(join(root, file));
+    hash.update(file).update(content);
+    const path = join(copy, file);
+    if (existsSync(path) && readFileSync(path).equals(content)) continue;
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, content);
   }
-  await cp(join(root, 'dist'), join(copy, 'dist'), { recursive: true });
-  for (const name of ['Release', 'stamps'])
-    await cp(join(root, 'build', name), join(built, name), { recursive: true });
+  for (const folder of ['src', 'test', 'shaders', 'native', 'scripts'])
+    for (const entry of readdirSync(join(copy, folder), { recursive: true, withFileTypes: true })) {
+      const path = join(entry.parentPath, entry.name);
+      const known =
+        files.includes(relative(copy, path).replaceAll('\\', '/')) || entry.name.endsWith('.gen.ts');
+      if (entry.isFile() && !known) rmSync(path);
+    }
   if (!existsSync(join(copy, 'node_modules')))
     symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction');
+  for (const name of ['dist', 'build/stamps'])
+    if (!existsSync(join(copy, name))) await cp(join(root, name), join(copy, name), { recursive: true });
   await inCopy(npm('run', '--silent', 'generate'));
+  // Built here once a fault of the native engine was tried, a copy of what is built before.
+  if (native || existsSync(join(copy, 'build/CMakeCache.txt')))
+    await inCopy(npm('run', '--silent', 'build:native'));
+  else await cp(join(root, 'build/Release'), join(copy, 'build/Release'), { recursive: true });
   return hash.digest('hex');
 }
 

@@ -1,6 +1,7 @@
 /**
  * Long sums on the native engine, of terms that cancel: what is left is rounding, which another order of the same terms makes
- * another number of, also where sums are kept in double. So it shows when sums are cut by thread, or taken as threads come.
+ * another number of. So it shows when sums are cut by thread, or taken as threads come. Terms are small whole numbers times powers
+ * of two that differ from piece to piece: floats add up a piece without rounding, and doubles cannot add up pieces without it.
  */
 import { expect, test } from 'vitest';
 import * as bias from '../src/engine/ops/bias.js';
@@ -13,14 +14,17 @@ import { type Program, Recorder } from '../src/engine/program.js';
 import { openDevice } from '../src/index.js';
 import { Stream } from '../src/util/random.js';
 
-/** Row r and its mirror image are the same in slots whose name begins with `even`, and of opposite sign in `odd`. */
+/** How often the size of the terms changes. */
+const pieces = 16;
+
+/** Both halves of the rows are the same in the slot `even`, and of opposite sign in `odd`. */
 const programs: Record<string, (r: Recorder) => void> = {
   'a sum': (r) => {
-    const x = r.external('odd', 3, [100_000]);
+    const x = r.external('odd', 3, [pieces * 16 * 1024]);
     reduce.sum(r, { x }, 1, { into: r.external('out', 3, [1]) });
   },
   'a product of vectors': (r) => {
-    const [a, b] = [r.external('even', 1, [300_000]), r.external('odd', 1, [300_000])];
+    const [a, b] = ['even', 'odd'].map((name) => r.external(name, 1, [pieces * 16 * 1024]));
     reduce.dot(r, { a, b }, { into: r.external('out', 1, [1]) });
   },
   'the gradient of a bias': (r) => {
@@ -64,22 +68,16 @@ const programs: Record<string, (r: Recorder) => void> = {
 
 function filled(name: string, shape: readonly number[], members: number, stream: Stream): Float32Array {
   const length = shape.reduce((a, b) => a * b, 1);
-  const rows = shape[0];
-  const columns = length / rows;
-  const sign = name.startsWith('odd') ? -1 : 1;
-  const out = new Float32Array(members * length);
-  for (let p = 0; p < members; p++)
-    for (let row = 0; row < rows; row++)
-      for (let column = 0; column < columns; column++) {
-        const mirrored = row >= rows / 2 && /^(odd|even)/.test(name);
-        const from = mirrored ? rows - 1 - row : row;
-        const at = from * columns + column;
-        // Pieces of many sizes: doubles add up floats of one size without rounding.
-        const power = (stream.u32(0x1000_0000 + Math.floor((32 * from) / rows)) % 61) - 30;
-        const value = stream.normal(at) * 2 ** power;
-        out[p * length + row * columns + column] = (mirrored ? sign : 1) * value;
-      }
-  return out;
+  const half = Math.floor(shape[0] / 2);
+  const columns = length / shape[0];
+  const paired = name === 'odd' || name === 'even';
+  return Float32Array.from({ length: members * length }, (_, i) => {
+    const row = Math.floor((i % length) / columns);
+    const from = paired ? row % half : row;
+    const power = paired ? (stream.u32(0x1000_0000 + Math.floor((from * pieces) / shape[0])) % 91) - 45 : 0;
+    const whole = (stream.u32(from * columns + (i % columns)) % 7) - 3;
+    return (name === 'odd' && row >= half ? -whole : whole) * 2 ** power;
+  });
 }
 
 /** What every output holds after each of some runs. */
