@@ -7,8 +7,8 @@ import { reportHtml } from '../src/report/html.js';
 import { displayWindow, imagePixels } from '../src/report/pixels.js';
 import { defaults, type ResolvedOptions } from '../src/runs/options.js';
 import { accuracyText, type RunRecord } from '../src/runs/record.js';
-import { count, duration } from '../src/util/words.js';
 import { encodePng } from '../src/util/png.js';
+import { count, duration } from '../src/util/words.js';
 
 interface Size {
   readonly classes?: number;

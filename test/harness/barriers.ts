@@ -120,8 +120,8 @@ export function races(code: string): string[] {
   return [...found];
 }
 
-/** The places of the barriers that an entry point comes to. */
-export function barriersOf(code: string): number[] {
+/** The barriers that an entry point comes to: where they stand, and a name that they have in every copy of their function. */
+export function barriersOf(code: string): { at: number; name: string }[] {
   const module = parse(code);
   const reached = new Set(module.entries);
   for (const name of reached)
@@ -130,6 +130,9 @@ export function barriersOf(code: string): number[] {
   return [...code.matchAll(/^fn (\w+)\([\s\S]*?^}/gm)]
     .filter(([, name]) => reached.has(name))
     .flatMap(({ 0: body, index }) =>
-      [...body.matchAll(/workgroupBarrier\(\);/g)].map((barrier) => index + barrier.index),
+      [...body.matchAll(/workgroupBarrier\(\);/g)].map((barrier, i) => ({
+        at: index + barrier.index,
+        name: `barrier ${i} of ${body}`,
+      })),
     );
 }

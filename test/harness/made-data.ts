@@ -80,12 +80,19 @@ export const shortRun: DistillOptions = {
   networks: 3,
 };
 
+/** The optimiser of ordinary training without momentum or weight decay. */
+export const plainSgd = { kind: 'sgd' } as const;
+
 /** The learned numbers of a set: images, labels and inner learning rates. */
-export const learnedOf = ({ images, labels, learningRates }: DistilledSet) => ({
+export const learnedOf = ({ images, labels, use }: DistilledSet) => ({
   images: [...images],
   labels: [...labels],
-  learningRates: [...learningRates],
+  learningRates: use.kind === 'learned-steps' ? [...use.learningRates] : [],
 });
+
+/** The networks that a set was made for; none where it was made for any. */
+export const parametersOf = ({ use }: DistilledSet) =>
+  use.kind === 'learned-steps' ? use.initialParameters : undefined;
 
 /** What a device was asked for, in order. */
 export type Asked =

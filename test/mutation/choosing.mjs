@@ -4,7 +4,7 @@ const tests = ['test/splits.test.ts'];
 export const choosing = [
   {
     id: 'set-chosen-on-test',
-    file: 'src/eval/distill.ts',
+    file: 'src/runs/validation.ts',
     find: 'Evaluator.create(device, dataset, dataset.validation, geometry)',
     replace: 'Evaluator.create(device, dataset, dataset.test, geometry)',
     what: 'the result of `distill` is chosen on the test split',
@@ -28,7 +28,7 @@ export const choosing = [
   },
   {
     id: 'validation-with-tested-networks',
-    file: 'src/eval/distill.ts',
+    file: 'src/runs/validation.ts',
     find: 'const validationDraw = 0xffff_0000;',
     replace: 'const validationDraw = 0;',
     what: 'validation uses the networks that are tested',
@@ -68,7 +68,7 @@ export const choosing = [
   },
   {
     id: 'best-is-last',
-    file: 'src/eval/distill.ts',
+    file: 'src/runs/distill.ts',
     find: 'if (validationAccuracy > this.#best.validationAccuracy) this.#best = look;',
     replace: 'this.#best = look;',
     what: 'the best look at validation is always the last look',
@@ -76,7 +76,7 @@ export const choosing = [
   },
   {
     id: 'best-is-last-of-equals',
-    file: 'src/eval/distill.ts',
+    file: 'src/runs/distill.ts',
     find: 'if (validationAccuracy > this.#best.validationAccuracy)',
     replace: 'if (validationAccuracy >= this.#best.validationAccuracy)',
     what: 'of equally good looks the last is taken',
