@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { normalisedImages, SplitOnDevice } from '../src/data/on-device.js';
 import * as elementwise from '../src/engine/ops/elementwise.js';
-import { Recorder, slice } from '../src/engine/program.js';
+import { Recorder } from '../src/engine/program.js';
+import { slice } from '../src/engine/view.js';
 import {
   type Dataset,
   type Device,
