@@ -64,7 +64,8 @@ function dependenciesAreInstalled(lock) {
   );
 }
 
-async function buildTypescript() {
+/** The generated modules and `dist/`. */
+export async function buildTypescript() {
   const inputs = [...typescriptSources, 'tsconfig.build.json', 'package-lock.json'];
   await unlessUpToDate(
     'typescript',

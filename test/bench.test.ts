@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Device } from '../src/engine/device.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
+import { buildWhereStale } from './harness/command-line.js';
 import { root } from './harness/repository.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'limbeck-bench-test-'));
+beforeAll(buildWhereStale);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const suite = (name: string) => import(pathToFileURL(join(root, 'bench', 'suite', name)).href);

@@ -2,13 +2,14 @@
  * The browser entry in a browser: what was built, as plain ES modules, on the browser's own WebGPU. No browser is a
  * failure, not a skip, as with WebGPU in Node.
  */
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import * as limbeck from '../src/browser.js';
 import type { OpCase } from '../src/engine/op.js';
 import { ops } from '../src/engine/ops/index.gen.js';
 import { prepareCase } from './harness/cases.js';
 import { inChromium } from './harness/chromium.js';
 import { relativeError } from './harness/close.js';
+import { buildWhereStale } from './harness/command-line.js';
 import { work } from './harness/small-run.js';
 
 /** The first case of every kernel, by name. */
@@ -30,6 +31,8 @@ function expectAgrees(actual: Record<string, number[]>, expected: Record<string,
   console.log(errors.map(([name, error]) => `${name} ${error.toExponential(1)}`).join(', '));
   for (const [name, error] of errors) expect(error, name).toBeLessThan(limit);
 }
+
+beforeAll(buildWhereStale);
 
 describe('in Chromium', () => {
   it('a meta-gradient, the other calls and a whole distillation agree with the float64 reference in Node', async () => {

@@ -14,15 +14,23 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { decodeSafetensors } from '../src/util/safetensors.js';
+import { buildWhereStale, program } from './harness/command-line.js';
 import { root } from './harness/repository.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'limbeck-evaluate-'));
 const at = (...names: string[]) => join(folder, ...names);
 const limbeck = (...args: string[]) =>
-  promisify(execFile)(process.execPath, [join(root, 'dist/cli/main.js'), ...args], { cwd: folder });
+  promisify(execFile)(process.execPath, [program, ...args], { cwd: folder });
 const reference = ['--device', 'reference'];
 
+interface Accuracy {
+  readonly mean: number;
+  readonly std: number;
+  readonly learningRate?: number;
+}
+
 beforeAll(async () => {
+  await buildWhereStale();
   const size = ['--network', 'mlp', '--digits-size', '60', '--batch', '8', '--iterations', '2'];
   await limbeck('distill', ...size, ...reference, '--init', 'random', '--networks', '2', '--out', 'run');
 });
@@ -45,6 +53,27 @@ test('other architectures and classes are shown, written, and added to the recor
   const measured = JSON.parse(readFileSync(at('results.json'), 'utf8'));
   const { testAccuracy, protocol } = record;
   expect(measured).toMatchObject({ testAccuracy, protocol, sameData: true });
+  // Every row of the tables has its own numbers.
+  const line = (first: string) => {
+    const [found, ...rest] = stdout.split('\n').filter((one) => one.startsWith(`  ${first}  `));
+    expect(rest).toEqual([]);
+    return found.trim().split(/ {2,}/).slice(1);
+  };
+  const spread = ({ mean, std }: Accuracy) => `${mean.toFixed(1)} ± ${std.toFixed(1)} %`;
+  const [distilled, random, nearest] = [
+    measured.testAccuracy,
+    ...Object.values<Accuracy>(measured.baselines),
+  ];
+  const learned = [spread(distilled), '2', 'learned'];
+  expect(line('10 distilled images')).toEqual(learned);
+  expect(line('10 random real images')).toEqual([spread(random), '2', String(random.learningRate)]);
+  expect(line('10 random real images, nearest neighbour')).toEqual([spread(nearest), '10', '–']);
+  expect(new Set([distilled, random, nearest].map(spread)).size).toBe(3);
+  const [other] = measured.others;
+  const ofOther = [spread(other.accuracy), String(other.learningRate), spread(other.baselines.randomReal)];
+  expect(line('mlp:width=8')).toEqual(ofOther);
+  for (const [k, value] of measured.perClass.entries())
+    expect(line(String(k))).toEqual([`${value.toFixed(1)} %`]);
   expect(record.evaluations).toMatchObject([{ others: [{ network: 'mlp:width=8' }] }]);
   expect(readFileSync(at('run/report.html'), 'utf8')).toContain('mlp:width=8');
 
@@ -104,13 +133,9 @@ test('where results could not be written is found out before the work, and nothi
   const train = ['train', '--digits-size', '60', '--out'];
   await refused(...train, 'a-file');
   await refused(...train, 'a-file/below');
-  const child = execFile(
-    process.execPath,
-    [join(root, 'dist/cli/main.js'), ...train, 'new/folder', '--epochs', '100000'],
-    {
-      cwd: folder,
-    },
-  );
+  const child = execFile(process.execPath, [program, ...train, 'new/folder', '--epochs', '100000'], {
+    cwd: folder,
+  });
   const ended = new Promise((resolve) => child.on('exit', resolve));
   while (!existsSync(at('new'))) await new Promise((resolve) => setTimeout(resolve, 20));
   child.kill('SIGTERM');

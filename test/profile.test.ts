@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, describe, expect, it, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { openCpuDevice } from '../src/engine/cpu/device.js';
 import type { Device, Peak } from '../src/engine/device.js';
 import { loadWithTensors } from '../src/engine/load.js';
@@ -13,7 +12,7 @@ import * as reduce from '../src/engine/ops/reduce.js';
 import { betterOf, bytesMoved, type Cost, profileOf, together } from '../src/engine/profile.js';
 import { type Program, Recorder } from '../src/engine/program.js';
 import { Owned } from '../src/util/owned.js';
-import { root } from './harness/repository.js';
+import { buildWhereStale, program } from './harness/command-line.js';
 
 const peak: Peak = { flops: [1e11, 2e11], bytes: [1e10, 2e10] };
 
@@ -224,8 +223,8 @@ describe('the cpu engine', () => {
 });
 
 describe('limbeck profile', () => {
-  const limbeck = (...args: string[]) =>
-    promisify(execFile)(process.execPath, [join(root, 'dist/cli/main.js'), 'profile', ...args]);
+  beforeAll(buildWhereStale);
+  const limbeck = (...args: string[]) => promisify(execFile)(process.execPath, [program, 'profile', ...args]);
   const small = '--network mlp:width=8 --digits-size 50 --batch 16 --repeats 2'.split(' ');
 
   test('--json: everything as one object, whose rows add up', async () => {

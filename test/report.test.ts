@@ -19,10 +19,7 @@ interface Size {
   readonly channels?: number;
 }
 
-/** Options of the unrolled method, which is the usual one. */
-type Options = Extract<DistillOptions, { readonly method?: undefined }>;
-
-function makeSet(options: Options = {}, { classes = 10, channels = 1 }: Size = {}): DistilledSet {
+function makeSet(options: DistillOptions = {}, { classes = 10, channels = 1 }: Size = {}): DistilledSet {
   const { steps = 1, epochs = 3, init = 'fixed', ipc = steps } = options;
   const count = ipc * classes;
   return learnedSet({
@@ -38,7 +35,7 @@ function makeSet(options: Options = {}, { classes = 10, channels = 1 }: Size = {
 }
 
 function makeRecord(
-  given: Options = {},
+  given: DistillOptions = {},
   { classes = 10, channels = 1 }: Size = {},
   changes: Partial<RunRecord> = {},
 ): RunRecord {
@@ -78,7 +75,7 @@ function makeRecord(
 }
 
 describe('the page', () => {
-  const variants: [string, Options, Size][] = [
+  const variants: [string, DistillOptions, Size][] = [
     ['one step', {}, {}],
     ['several steps and images per class', { steps: 3, ipc: 6 }, {}],
     ['soft labels', { labels: 'soft', steps: 2 }, {}],
@@ -252,7 +249,7 @@ describe('charts', () => {
 });
 
 describe('images', () => {
-  test.each<[string, Options, Size]>([
+  test.each<[string, DistillOptions, Size]>([
     ['grey', {}, {}],
     ['several steps', { steps: 2, ipc: 4 }, {}],
     ['many classes in colour', {}, { classes: 45, channels: 3 }],

@@ -166,6 +166,20 @@ describe('files', () => {
     expect(wrong).toEqual([]);
   });
 
+  it('of tests that run what was built build it first where it is stale', () => {
+    const built = /\bdist\/|\bbench\//;
+    const harness = files('test/harness').filter((file) => built.test(text(file)));
+    const uses = (file: string) =>
+      importsOf(file).some(({ from }) =>
+        harness.includes(posix.join(posix.dirname(file), from).replace(/\.js$/, '.ts')),
+      );
+    const wrong = files('test')
+      .filter((file) => /^test\/(half\/)?[^/]+\.test\.ts$/.test(file) && file !== 'test/structure.test.ts')
+      .filter((file) => (built.test(text(file)) || uses(file)) && !/\bbuildWhereStale\b/.test(text(file)));
+    expect(harness.length).toBeGreaterThan(2);
+    expect(wrong).toEqual([]);
+  });
+
   it('hold no path of the machine they were written on and no address of a package registry', () => {
     const home = homedir();
     const forbidden = [

@@ -15,6 +15,7 @@ import type { DistillOptions } from '../src/methods/index.js';
 import { type Checkpoint, type Distillation, distill } from '../src/runs/distill.js';
 import { Stream } from '../src/util/random.js';
 import { decodeSafetensors } from '../src/util/safetensors.js';
+import { buildWhereStale, program } from './harness/command-line.js';
 import { root } from './harness/repository.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'limbeck-faults-'));
@@ -31,6 +32,7 @@ const layer = {
 
 beforeAll(async () => {
   if (process.platform !== 'linux') return;
+  await buildWhereStale();
   const options = '-std=c++17 -O1 -fPIC -shared -fvisibility=hidden'.split(' ');
   const source = join(root, 'test/harness/fault-layer.cc');
   await promisify(execFile)(process.env.CXX ?? 'c++', [
@@ -122,7 +124,7 @@ describe.runIf(process.platform === 'linux')('a run', () => {
 
   test('of the command line says how to go on, and does', async () => {
     const limbeck = (fault: string, ...args: string[]) =>
-      promisify(execFile)(process.execPath, [join(root, 'dist/cli/main.js'), ...args, '--json'], {
+      promisify(execFile)(process.execPath, [program, ...args, '--json'], {
         cwd: folder,
         env: { ...process.env, LIMBECK_FAULT: fault },
       });

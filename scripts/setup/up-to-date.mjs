@@ -3,8 +3,9 @@
  * rather than times, because a checkout, a copy or a clock says nothing about what was built.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { root } from './run.mjs';
 
 /** Every file below these paths of the repository, generated ones left out, in a fixed order. */
@@ -31,19 +32,52 @@ function fingerprint(paths) {
   return hash.digest('hex');
 }
 
-/** Runs `build` unless `outputs` exist and were made from what is in `inputs` now. Gives back its result. */
+/**
+ * Runs `build` unless `outputs` exist and were made from what is in `inputs` now. Gives back its result. Of several processes one
+ * builds, and the others wait for it.
+ */
 export async function unlessUpToDate(name, { inputs, outputs = [] }, build) {
   const noted = join(root, 'build/stamps', name);
   const now = fingerprint(inputs);
-  if (
+  const done = () =>
     outputs.every((path) => existsSync(join(root, path))) &&
     existsSync(noted) &&
-    readFileSync(noted, 'utf8') === now
-  )
-    return true;
-  const result = await build();
-  if (result === false) return false;
+    readFileSync(noted, 'utf8') === now;
+  if (done()) return true;
   mkdirSync(dirname(noted), { recursive: true });
-  writeFileSync(noted, now);
-  return true;
+  const release = await lock(`${noted}.lock`);
+  try {
+    if (done()) return true;
+    const result = await build();
+    if (result === false) return false;
+    writeFileSync(noted, now);
+    return true;
+  } finally {
+    release();
+  }
+}
+
+/** Waits until no living process holds the file, and holds it until what is returned is called. */
+async function lock(path) {
+  for (;;) {
+    try {
+      writeFileSync(path, `${process.pid}`, { flag: 'wx' });
+      return () => rmSync(path, { force: true });
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+    }
+    if (isAbandoned(path)) rmSync(path, { force: true });
+    else await wait(200);
+  }
+}
+
+function isAbandoned(path) {
+  try {
+    const holder = Number(readFileSync(path, 'utf8'));
+    // Not written yet, or by a process that there is: signal 0 only asks.
+    if (holder) process.kill(holder, 0);
+    return false;
+  } catch (error) {
+    return error.code === 'ESRCH';
+  }
 }

@@ -9,12 +9,16 @@ export const methods: Readonly<Record<string, Method>> = Object.fromEntries(
 );
 
 type Modules = typeof modules;
-type MethodOf<M extends keyof Modules> = Modules[M]['method'];
 
-/** The options of one method, told apart by its name. */
-type MethodGiven = {
-  [M in keyof Modules]: { readonly method: MethodOf<M>['name'] } & GivenOf<MethodOf<M>['options']>;
-}[keyof Modules];
+/** The options of all methods together; which of them a run may have depends on its method, and is checked. */
+type MethodGiven = Together<
+  { [M in keyof Modules]: GivenOf<Modules[M]['method']['options']> }[keyof Modules]
+>;
+type Together<Union> = (Union extends unknown ? (each: Union) => void : never) extends (
+  all: infer All,
+) => void
+  ? All
+  : never;
 
 /** The method that a run has unless it is told another. */
 export const defaultMethod = 'unrolled';
@@ -24,7 +28,7 @@ export const defaultMethod = 'unrolled';
  * named), all in `docs/options.md`. What is left out takes the default. JSON-serialisable.
  */
 export type DistillOptions = CommonGiven &
-  (
-    | MethodGiven
-    | ({ readonly method?: undefined } & GivenOf<Modules[typeof defaultMethod]['method']['options']>)
-  );
+  MethodGiven & {
+    /** Its name. */
+    readonly method?: Modules[keyof Modules]['method']['name'];
+  };

@@ -1,10 +1,10 @@
-import { execFile, spawn } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
+import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { files, root } from './repository.js';
+import { pathToFileURL } from 'node:url';
+import { root } from './repository.js';
 
-const program = join(root, 'dist/cli/main.js');
+/** The built program: `buildWhereStale` comes first. */
+export const program = join(root, 'dist/cli/main.js');
 
 export interface Ended {
   readonly status: number | null;
@@ -31,13 +31,8 @@ export function commandLine(folder: string) {
   return { start, limbeck: (...args: string[]): Promise<Ended> => start(args).ended };
 }
 
-/** Builds `dist/` unless it is as new as every source. */
+/** Builds `dist/` where a source has changed since; of several test files that ask at once, one does it. */
 export async function buildWhereStale(): Promise<void> {
-  const fresh = files('src').every((path) => {
-    const built = join(root, path.replace(/^src/, 'dist').replace(/\.ts$/, '.js'));
-    return existsSync(built) && statSync(built).mtimeMs >= statSync(join(root, path)).mtimeMs;
-  });
-  if (fresh) return;
-  const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  await promisify(execFile)(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root });
+  const { buildTypescript } = await import(pathToFileURL(join(root, 'scripts/setup.mjs')).href);
+  await buildTypescript();
 }

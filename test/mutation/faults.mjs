@@ -1,0 +1,12 @@
+/**
+ * Faults of the kind a programmer makes, for `npm run test:mutation`: `find` stands once in `file` and becomes `replace`; `tests`
+ * are the files that should notice. One that changes nothing says why as `equivalent`.
+ */
+import { choosing } from './choosing.mjs';
+import { native } from './native.mjs';
+import { numbers } from './numbers.mjs';
+import { outerLoop } from './outer-loop.mjs';
+import { report } from './report.mjs';
+import { rest } from './rest.mjs';
+
+export const faults = [...choosing, ...outerLoop, ...numbers, ...report, ...rest, ...native];

@@ -1,0 +1,88 @@
+/** Means, deviations and percentages that people will quote, against numbers worked out by hand. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { median, percentByClass, percentRight, summarise } from '../src/eval/statistics.js';
+import {
+  baselineNames,
+  type Device,
+  type DistilledSet,
+  distill,
+  evaluate,
+  openDevice,
+  trainNetworks,
+} from '../src/index.js';
+import { shortRun, smallNetwork, twoClasses } from './harness/made-data.js';
+
+const data = twoClasses();
+let device: Device;
+let set: DistilledSet;
+beforeAll(async () => {
+  device = await openDevice('reference');
+  ({ set } = await distill(device, data, { ...shortRun, init: 'random', iterations: 2 }));
+});
+afterAll(() => device.dispose());
+
+test('a deviation is that of a sample: squares are divided by one less than there are values', () => {
+  // Mean 5; squares of 9 + 1 + 1 + 1 + 0 + 0 + 4 + 16 = 32 over 7.
+  expect(summarise([2, 4, 4, 4, 5, 5, 7, 9])).toEqual({ mean: 5, std: Math.sqrt(32 / 7), networks: 8 });
+  expect(summarise([90, 94])).toEqual({ mean: 92, std: Math.sqrt(8), networks: 2 });
+  expect(summarise([61.5])).toEqual({ mean: 61.5, std: 0, networks: 1 });
+});
+
+test('a median is the middle one, or halfway between the two', () => {
+  expect(median([9, 1, 5])).toBe(5);
+  expect(median([10, 9, 2, 1])).toBe(5.5);
+  expect(median([])).toBeNaN();
+});
+
+test('percentages are of the images of the split, or of the class', () => {
+  expect(percentRight([3, 0, 2], 8)).toBe(62.5);
+  // Two networks; 4 + 2 of 2 x 4, 1 + 0 of 2 x 2, and a class without images.
+  expect(
+    percentByClass(
+      [
+        [4, 1, 0],
+        [2, 0, 0],
+      ],
+      [4, 2, 0],
+    ),
+  ).toEqual([75, 25, 0]);
+});
+
+/** What one network more says: its accuracy, from the means with and without it. */
+const last = (one: { mean: number }, two: { mean: number }) => 2 * two.mean - one.mean;
+const deviation = (a: number, b: number) => Math.abs(a - b) / Math.SQRT2;
+
+test('an evaluation says the mean and the sample deviation of its networks', async () => {
+  const options = { baselines: baselineNames, architectures: [{ name: 'mlp', width: 2 }] };
+  const one = await evaluate(device, data, set, { ...options, networks: 1 });
+  const two = await evaluate(device, data, set, { ...options, networks: 2 });
+  const of = ({ accuracy, baselines, others: [other] }: typeof one) => ({
+    ...{ accuracy, other: other.accuracy, otherMeans: other.baselines.classMeans },
+    ...{ randomReal: baselines.randomReal, classMeans: baselines.classMeans },
+  });
+  let apart = 0;
+  for (const [name, accuracy] of Object.entries(of(two))) {
+    const first = of(one)[name as keyof ReturnType<typeof of>];
+    expect([first.std, first.networks, accuracy.networks], name).toEqual([0, 1, 2]);
+    const second = last(first, accuracy);
+    expect(accuracy.std, name).toBeCloseTo(deviation(first.mean, second), 9);
+    apart += Number(Math.abs(first.mean - second) > 1);
+  }
+  expect(apart).toBeGreaterThan(2);
+  // Ten draws that no network is trained on: the deviation of a sample of ten.
+  const { mean, std, networks } = two.baselines.neighboursOfRandom;
+  expect(networks).toBe(10);
+  expect(std).toBeGreaterThan(0);
+  expect(mean).toBeGreaterThan(0);
+});
+
+test('ordinary training says the same of its networks', async () => {
+  const options = { network: smallNetwork, epochs: 1, batch: 10, learningRate: 0.02 };
+  const one = await trainNetworks(device, data, { ...options, networks: 1 });
+  const two = await trainNetworks(device, data, { ...options, networks: 2 });
+  for (const name of ['accuracy', 'validation'] as const) {
+    const second = last(one[name], two[name]);
+    expect(second).not.toBe(one[name].mean);
+    expect(two[name].std).toBeCloseTo(deviation(one[name].mean, second), 9);
+  }
+});
