@@ -11,8 +11,8 @@
 #include "program.h"
 
 /**
- * The border between JavaScript and the engine: unwraps arguments, wraps results, no maths. TypeScript
- * (src/engine/cpu) is its only caller; what is checked here is what would otherwise crash the process.
+ * The binding between JavaScript and the engine: unwraps arguments, wraps results, computes nothing. TypeScript
+ * (src/engine/cpu) is its only caller; only what would otherwise crash the process is checked here.
  */
 namespace {
 
@@ -73,7 +73,7 @@ class TensorWrap : public Napi::ObjectWrap<TensorWrap> {
     memcpy(to.Data(), buffer_->data(), to.ByteLength());
   }
 
-  /** Lets go of the memory; programs that use it keep it until they go. */
+  /** Releases the memory; programs that use it keep it until they are freed. */
   void free(const Napi::CallbackInfo&) { buffer_.reset(); }
 
   static Napi::Uint8Array bytes_of(const Napi::CallbackInfo& info) {
@@ -114,7 +114,7 @@ class DeviceWrap : public Napi::ObjectWrap<DeviceWrap> {
   const std::shared_ptr<Pool>& pool() const { return pool_; }
 
  private:
-  /** Lets go of the threads; programs keep them until they go. */
+  /** Releases the threads; programs keep them until they are freed. */
   void free(const Napi::CallbackInfo&) { pool_.reset(); }
 
   const Isa* isa_ = nullptr;

@@ -10,9 +10,9 @@
  * A padded map is cut into stride x stride *phase planes*: padded pixel (h, w) is pixel (h / stride, w / stride) of
  * plane (h % stride, w % stride). Within planes every convolution has stride 1: tap (kh, kw) of output (oh, ow) is at
  * flat position oh * width + ow + shift(kh, kw) of one plane, where `width` is that of a plane. Dilation only moves the
- * taps. A convolution in groups is one after another of C and OC channels each, on its own piece of an image. Walking along
- * t = oh * width + ow, each tap is one contiguous run of floats. A few positions t between the rows of the output belong
- * to no pixel: whoever walks on through them has zeros there in the other operand.
+ * taps. A convolution in groups is one after another of C and OC channels each, on its own piece of an image. Along
+ * t = oh * width + ow each tap is one contiguous run of floats. A few positions t between the rows of the output belong
+ * to no pixel: loops that run through them need zeros there in the other operand.
  */
 namespace limbeck {
 namespace LIMBECK_ISA {
@@ -86,7 +86,7 @@ struct Convolution {
 
 LIMBECK_INLINE void zero_floats(float* p, int64_t n) { memset(p, 0, static_cast<size_t>(n) * sizeof(float)); }
 
-/** Copies n floats. Rows are short: no call, and the last vector may overlap the one before. */
+/** Copies n floats, inline since rows are short; the last vector may overlap the one before. */
 LIMBECK_INLINE void copy_row(float* to, const float* from, int64_t n) {
   if (n < kLanes) {
     store_partial(to, load_partial(from, n), n);
@@ -106,7 +106,7 @@ LIMBECK_INLINE void copy_every_second(float* to, const float* row, int64_t first
   for (; i < n; i++) to[i] = row[first + 2 * i];
 }
 
-/** Writes the pixels of image x `[C, H, W]` into a padded image whose other floats hold what pixels outside are already. */
+/** Writes the pixels of image x `[C, H, W]` into a padded image whose border is filled already. */
 template <class Geometry>
 inline void pad_image(const Geometry& g, const float* x, float* padded) {
   for (int64_t c = 0; c < g.C; c++) {

@@ -4,11 +4,11 @@
 
 /**
  * The sums of a convolution and of its backward pass to the input: `rows` results at every position of a map of
- * `lines` lines of `columns`, each the sum over `depth` terms of a weight times the float of the operand that lies
- * `offsets[k]` from the position's own.
+ * `lines` lines of `columns`, each the sum over `depth` terms of a weight times the float of the operand that is
+ * `offsets[k]` floats from that position.
  *
- *   by channels  vectors along the rows, turned afterwards: wastes nothing where there are whole vectors of them.
- *   by segments    vectors along the lines, for few rows; wastes the end of the last vector of each line.
+ *   by channels  vectors along the rows, transposed afterwards: nothing is wasted where rows come in whole vectors.
+ *   by segments  vectors along the lines, for few rows; the end of the last vector of each line is wasted.
  */
 namespace limbeck {
 namespace LIMBECK_ISA {
@@ -57,7 +57,7 @@ class Correlation {
     const int64_t most = max(1, min(segments, segments_together(static_cast<int>(ceil_div(rows, row_parts_)))));
     together_ = segments > 0 ? ceil_div(segments, ceil_div(segments, most)) : 1;
     segments_ = round_up(segments, together_);
-    // Vector operations. Turning costs about a dozen terms, weights that are not packed an eighth, and a tile of one
+    // Vector operations. Transposing costs about a dozen terms, weights that are not packed an eighth, and a tile of one
     // vector is a third too small to keep the arithmetic units busy.
     const double by_channels = static_cast<double>(positions_ * vectors_) * (depth + 12) * (vectors_ == 1 ? 4.0 / 3 : 1);
     const double by_segments = static_cast<double>(segments * rows) * depth * 9 / 8;
@@ -90,7 +90,7 @@ class Correlation {
     }
   }
 
-  /** Floats that the weights of so many terms take once packed: none where they are used as they are. */
+  /** Floats of the packed weights of so many terms; none where weights are used as they are. */
   LIMBECK_INLINE int64_t packed_size(int64_t depth) const { return by_channels_ ? vectors_ * kLanes * depth : 0; }
   /** Panels of whole vectors of rows, term by term; the weights of one row are `row` floats after those of the last. */
   void pack(const float* weights, int64_t row, const Terms& terms, float* packed) const {

@@ -1,7 +1,7 @@
 #pragma once
 #include "simd.h"
 
-/** Elementary functions of vectors, to a few units in the last place. NaN comes through. */
+/** Elementary functions of vectors, to a few units in the last place. NaN propagates. */
 namespace limbeck {
 namespace LIMBECK_ISA {
 
@@ -20,7 +20,7 @@ LIMBECK_INLINE Vec polynomial(const float (&coefficients)[N], Vec x) {
 
 /** exp(t) for t <= 0; zero where that is below the smallest normal number. */
 LIMBECK_INLINE Vec exp_below(Vec t) {
-  const Vec rounder = broadcast(0x1.8p23f);  // pushes the fraction out; the whole number stands in the lowest bits
+  const Vec rounder = broadcast(0x1.8p23f);  // shifts the fraction out; the whole number is in the lowest bits
   const Vec shifted = fma(t, broadcast(0x1.715476p0f), rounder);
   const Vec n = shifted - rounder;
   // log 2 in two parts, the first with few enough bits that n times it is exact: |r| <= log(2) / 2

@@ -2,8 +2,8 @@
 #include <math.h>
 
 /**
- * Included ahead of every file. glibc 2.29 gave these functions a second version that differs in how errors are
- * reported alone; binding to the first lets one binary run on 2.28, which is the oldest that Node runs on.
+ * Included before every file. glibc 2.29 gave these functions a second version that only differs in how errors are
+ * reported; binding to the first lets one binary run on 2.28, the oldest that Node runs on.
  */
 #if defined(__linux__) && defined(__GLIBC__)
 #if defined(__x86_64__)

@@ -22,7 +22,7 @@ struct Operand {
   int64_t stride;
 };
 
-/** Which planes a step has that is called with some of them: `first` and those behind it, of `total` with `channels` an image. */
+/** The planes of a step that is called with some of them: from `first` on, of `total`, with `channels` an image. */
 struct Place {
   int64_t first;
   int64_t total;

@@ -5,7 +5,7 @@
 
 namespace limbeck {
 
-/** Does `work` on a thread of its own: a promise of what `answer` makes of its result on JavaScript's thread. */
+/** Does `work` on a thread of its own; the promise resolves to what `answer` returns for its result on JavaScript's thread. */
 template <class Work, class Answer>
 class Later : public Napi::AsyncWorker {
  public:

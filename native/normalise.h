@@ -3,7 +3,7 @@
 
 #include "simd.h"
 
-/** What a norm makes of one map once its statistics are known: `norm.forward`, and those that do it again. */
+/** The output of a norm for one map once its statistics are known: for `norm.forward` and for recomputing it. */
 namespace limbeck {
 namespace LIMBECK_ISA {
 
@@ -15,7 +15,7 @@ LIMBECK_INLINE void each_vector(int64_t count, F&& body) {
   if (i < count) body(i, count - i);
 }
 
-/** The inverse deviation. Of the variance as it is saved, so that who reads it gets the same y. */
+/** The inverse deviation, from the variance as it is saved, so that recomputing gives the same y. */
 LIMBECK_INLINE double inverse(float variance, double eps) { return 1 / sqrt(static_cast<double>(variance) + eps); }
 
 /** y = gamma n + beta for one map. */

@@ -9,21 +9,21 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/** How long an idle worker looks for the next job before it parks: about what waking it would cost. */
+/** How long an idle worker spins before it parks: about what waking it would cost. */
 constexpr int64_t kSpin = 40'000;
 
-/** How much longer than other chunks a chunk may take before its worker is taken to have lost its core. */
+/** How much longer than others a chunk may take before its worker is presumed to have lost its core. */
 constexpr int64_t kLate = 500'000;
 
-/** Twice late within so much time: the core is taken. Once happens on any machine, several times a second, for a moment. */
+/** Late twice within this time: the core is taken. Once happens on any machine, several times a second, for a moment. */
 constexpr int64_t kSuspicion = 50'000'000;
 
 /** The first rest and the longest. Finding out whether the core is free again costs about a time slice. */
 constexpr int64_t kFirstRest = 20'000'000;
 constexpr int64_t kLongestRest = 1'600'000'000;
 
-/** How often a resting worker looks whether it should quit. Not a condition to wait for: with a clock that nobody sets
- * that takes glibc 2.30. */
+/** How often a resting worker checks whether it should quit. Not a condition variable: with a steady clock that takes
+ * glibc 2.30. */
 constexpr int64_t kNap = 10'000'000;
 
 int64_t now() { return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch()).count(); }
@@ -57,7 +57,7 @@ Pool::~Pool() {
   for (std::thread& worker : workers_) worker.join();
 }
 
-/** Claims and runs chunks until there is none; how many it was. */
+/** Claims and runs chunks until none is left; returns how many. */
 int64_t Pool::work(int worker) {
   int64_t count = 0;
   uint64_t state = state_.load(std::memory_order_acquire);
@@ -84,7 +84,7 @@ void Pool::run(int64_t chunks, Task task, void* body) {
     return;
   }
   const uint32_t total = static_cast<uint32_t>(chunks);
-  // Nobody reads these now: the last job has no unclaimed chunk, and whoever loads them early fails to claim.
+  // No worker uses these now: the last job has no unclaimed chunk, and a worker that loads them early fails to claim.
   task_.store(task, std::memory_order_relaxed);
   body_.store(body, std::memory_order_relaxed);
   total_.store(total, std::memory_order_relaxed);
@@ -101,7 +101,7 @@ void Pool::run(int64_t chunks, Task task, void* body) {
   wait(total, own > 0 ? kLate + 2 * (now() - start) / own : INT64_MAX);
 }
 
-/** Waits for the chunks of others; whoever still has one after `patience` is late. */
+/** Waits for the chunks of others; a worker that still has one after `patience` is late. */
 void Pool::wait(uint32_t total, int64_t patience) {
   const int64_t start = now();
   bool spin = true, late = false;
@@ -119,7 +119,7 @@ void Pool::wait(uint32_t total, int64_t patience) {
   }
 }
 
-/** A worker that is late for the second time within kSuspicion rests; as soon after a rest, twice as long. */
+/** A worker that is late for the second time within kSuspicion rests; if it is late that soon after a rest, twice as long. */
 void Pool::found_late(Seat& seat) {
   const int64_t time = now();
   const bool again = time - seat.rest_until.load(std::memory_order_relaxed) < kSuspicion;

@@ -15,11 +15,11 @@ namespace limbeck {
  * Threads that share the chunks of one loop at a time.
  *
  * Results never depend on the number of threads: how work is cut into chunks is decided by shapes alone (see chunks.h),
- * a chunk writes where no other does, and whoever adds up partial results does so afterwards in the order of the chunks.
+ * a chunk writes where no other does, and partial results are added up afterwards in the order of the chunks.
  * Chunks are claimed one at a time; the caller claims too and takes whatever is left, so a worker that the system
- * has not scheduled delays nobody. One that loses its core in the middle of a chunk does, by a time slice (3 ms and more): when
- * that happens twice within 50 ms it rests for a while, and twice as long every time it happens again, so that on a machine whose
- * cores are taken two threads are no slower than one.
+ * has not scheduled delays nobody. A worker that loses its core in the middle of a chunk delays the loop by a time slice (3 ms or
+ * more). When that happens twice within 50 ms it rests for a while, and twice as long every time it happens again, so that on a
+ * machine whose cores are taken two threads are no slower than one.
  */
 class Pool {
  public:
@@ -49,7 +49,7 @@ class Pool {
   struct alignas(64) Seat {
     std::atomic<bool> busy{false};
     std::atomic<int64_t> rest_until{0};
-    int64_t rest{0};              // the last one's length
+    int64_t rest{0};              // the length of the last rest
     int64_t late{INT64_MIN / 2};  // when it was last late: never
   };
 

@@ -10,8 +10,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/** How long each of the four rates is looked for; the best of many short tries, for others may use the processor too. */
-constexpr auto kLook = std::chrono::milliseconds(50);
+/** How long each of the four rates is measured: the best of many short tries, as others may use the processor too. */
+constexpr auto kDuration = std::chrono::milliseconds(50);
 
 /** The best rate of `work`, which returns how much it did. */
 template <class F>
@@ -19,7 +19,7 @@ double best_rate(F&& work) {
   double best = 0;
   const auto begin = Clock::now();
   auto now = begin;
-  while (now - begin < kLook) {
+  while (now - begin < kDuration) {
     const auto start = now;
     const double amount = work();
     now = Clock::now();
@@ -31,8 +31,8 @@ double best_rate(F&& work) {
 }  // namespace
 
 Peak measure_peak(Pool& pool, const PeakLoops& loops, float* buffer, int64_t bytes) {
-  // What a thread does at a time: some 0.05 ms of work. A try is a few of these for each thread, so short that even on a
-  // busy processor many tries end before the system interrupts one.
+  // A chunk is some 0.05 ms of work. A try is a few of these for each thread, so short that even on a busy processor many
+  // tries end before the system interrupts one.
   constexpr int64_t kRounds = 1 << 14;
   constexpr int64_t kNumbers = 1 << 17;
   constexpr int64_t kChunk = kNumbers * static_cast<int64_t>(sizeof(float));
@@ -47,11 +47,11 @@ Peak measure_peak(Pool& pool, const PeakLoops& loops, float* buffer, int64_t byt
     expect(loops.read(buffer + chunk % total * kNumbers, kNumbers), static_cast<float>(kNumbers));
   };
 
-  // Ones: memory that was never written would not be there to read.
+  // Ones: memory that was never written is not backed by pages of its own.
   pool.each(total, [&](int64_t chunk, int) { std::fill_n(buffer + chunk * kNumbers, kNumbers, 1.0f); });
 
   const int64_t all = pool.threads() * kChunks;
-  // Every try reads on where the last one ended: what comes next has left the caches since it was last touched.
+  // Every try reads on where the last one ended, in memory that has left the caches since it was last read.
   int64_t next = 0;
   Peak peak;
   peak.flops[0] = best_rate([&] {
@@ -72,7 +72,7 @@ Peak measure_peak(Pool& pool, const PeakLoops& loops, float* buffer, int64_t byt
     next += all;
     return static_cast<double>(all * kChunk);
   });
-  // Elsewhere busy processors may hold all threads up; still they can do what one can.
+  // A busy machine may hold up all threads together; the rate of all is at least that of one.
   for (double* rates : {peak.flops, peak.bytes}) rates[1] = std::max(rates[1], rates[0]);
   if (!right) throw std::runtime_error("a loop that measures the processor computed something wrong");
   return peak;

@@ -2,12 +2,12 @@
 #include "parallel.h"
 
 /**
- * What the processor can do at best, measured on the spot: kernels are held against it. The loops (peak_loops.cc) are
+ * The processor's peak rates, measured on the spot: kernels are compared with them. The loops (peak_loops.cc) are
  * compiled once per instruction set, the measuring (peak.cc) once.
  */
 namespace limbeck {
 
-/** Loops that do one thing only. Their results are known, so that no compiler can leave the work out. */
+/** Loops that do one thing only. Their results are checked, so the compiler cannot leave the work out. */
 struct PeakLoops {
   int64_t flops;  // of one round
   /** An even number of rounds of multiply-adds in registers; the sum of the accumulators, `multiply_add_result`. */

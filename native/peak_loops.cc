@@ -9,7 +9,7 @@ namespace {
 /** As many accumulators as the register tiles have: enough to hide the latency of each. */
 float multiply_add(int64_t rounds) {
   Vec sums[kAccumulators];
-  // Kept, so that they are numbers of which the compiler knows nothing.
+  // Kept in registers, so that the compiler cannot know their values.
   LIMBECK_UNROLL
   for (int i = 0; i < kAccumulators; i++) sums[i] = keep(broadcast(static_cast<float>(i)));
   const Vec factor = keep(broadcast(-1.0f)), term = keep(broadcast(1.0f));

@@ -4,8 +4,8 @@
 #include "winograd.h"
 
 /**
- * A convolution of few channels and, where it comes out of the registers, max pooling of its output by windows of 2 x 2: kLanes
- * images side by side, so that no vector is wasted at the end of a line and the output is never written.
+ * A convolution of few channels with max pooling of its output by windows of 2 x 2 while it is in registers, so that the output is
+ * never written. kLanes images lie side by side, so that no part of a vector is wasted at the end of a line.
  *
  *   by taps    a tile is the four positions of a window in a few output channels.
  *   by points  F(2x2, 5x5), whose 2x2 outputs are a window (winograd.h): a tile is one point of two windows in a few

@@ -36,7 +36,7 @@ LIMBECK_INLINE void each_map(const Maps& g, const Context& context, F&& body) {
   each_map(g, context, [](int) {}, [&](int64_t p, int64_t map, int) { body(p, map); });
 }
 
-/** Where a pixel takes the place of the best before it: it is larger, or the first NaN of its window. */
+/** Whether a pixel beats the best so far: it is larger, or the first NaN of its window. */
 LIMBECK_INLINE Ints wins(Vec value, Vec best) { return ~(value <= best) & (best == best); }
 
 /** Calls body(first, outputs) for the vectors of a row of outputs. The last one ends with the row and may overlap. */

@@ -57,7 +57,7 @@ inline void multiply(const Product& p, const Panels& panels, int64_t row0, int64
         tile.b = p.b + k0 * p.b_row + column;
         tile.b_row = p.b_row;
       } else {
-        // The last vector would read beyond the rows of b: a padded copy.
+        // The last vector would read beyond the rows of b, so it reads a padded copy.
         for (int64_t k = 0; k < depth; k++) {
           const float* from = p.b + (k0 + k) * p.b_row + column;
           for (int64_t j = 0; j < width; j++) scratch[k * width + j] = j < tile.columns ? from[j] : 0;

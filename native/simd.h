@@ -56,7 +56,7 @@ LIMBECK_INLINE Vec broadcast_to(float value, std::integer_sequence<int, I...>) {
   return Vec{(static_cast<void>(I), value)...};
 }
 using Sequence = std::make_integer_sequence<int, kLanes>;
-/** Not an addition to zero: this becomes a broadcasting load, which costs no arithmetic unit. */
+/** Not an addition to zero: this compiles to a broadcasting load, which needs no arithmetic unit. */
 LIMBECK_INLINE Vec broadcast(float value) { return broadcast_to(value, Sequence{}); }
 LIMBECK_INLINE Vec load(const float* p) { return *reinterpret_cast<const UnalignedVec*>(p); }
 LIMBECK_INLINE void store(float* p, Vec v) { *reinterpret_cast<UnalignedVec*>(p) = v; }
@@ -69,7 +69,7 @@ LIMBECK_INLINE Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }
 LIMBECK_INLINE Vec select(Ints mask, Vec a, Vec b) { return mask ? a : b; }
 LIMBECK_INLINE Ints select(Ints mask, Ints a, Ints b) { return mask ? a : b; }
 
-/** Stays in a register: otherwise GCC folds a load into each of its uses, and unaligned loads are dear. */
+/** Stays in a register: otherwise GCC folds a load into each of its uses, and unaligned loads are expensive. */
 LIMBECK_INLINE Vec keep(Vec v) {
 #if defined(__AVX512F__)
   asm("" : "+v"(v));

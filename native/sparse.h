@@ -5,24 +5,24 @@
 #include "transpose.h"
 
 /**
- * Gradients of a convolution where most of y_bar is zero: behind max pooling, which hands each gradient to one position
- * of its window. Only what is not zero is looked at, so that a NaN or infinity in x or w does not come through where y_bar
- * is zero. The image of one group lies with its channels side by side, so that the taps of a window are KH lines of KW * C neighbours:
+ * Gradients of a convolution where most of y_bar is zero: behind max pooling, which sends each gradient to one position
+ * of its window. Only nonzeros are visited, so a NaN or infinity in x or w does not propagate where y_bar is zero. The image of
+ * one group has its channels side by side, so that the taps of a window are KH lines of KW * C neighbours:
  *
  *   to the weights  the lines of the image, times a value of y_bar, added up in registers over the values of one output channel
- *   to the input    lines of the weights in registers, times a value, added up apart for each column of y: vectors are read
- *                   back as they were stored, which costs no wait; then moved to where they belong in the image
+ *   to the input    lines of the weights in registers, times a value, added up separately for each column of y: vectors are
+ *                   read back as they were stored, so no load waits for two stores; then moved to where they belong in the image
  */
 namespace limbeck {
 namespace LIMBECK_ISA {
 
-/** Values of one map that are not zero, and where each is. */
+/** The nonzeros of one map, and their places. */
 struct Nonzeros {
   float* values;
   int32_t* places;
   int64_t count;
 
-  /** Keeps what is not zero of n values, with its place as `places_of(first)` gives them. May write kLanes - 1 beyond. */
+  /** Collects the nonzeros of n values, with places as `places_of(first)` gives them. May write kLanes - 1 beyond. */
   template <class Places>
   LIMBECK_INLINE void find(const float* from, int64_t n, Places&& places_of) {
     count = 0;
@@ -36,7 +36,7 @@ struct Nonzeros {
   LIMBECK_INLINE void find(const float* map, int64_t n) {
     find(map, n, [](int64_t i, int64_t) { return iota() + static_cast<int32_t>(i); });
   }
-  /** Of what pooling sends back, `index` being the winners in the map. */
+  /** Of the gradient that pooling sends back to the winners `index` of the map. */
   LIMBECK_INLINE void find(const float* pooled, const uint32_t* index, int64_t n) {
     find(pooled, n, [&](int64_t i, int64_t rest) {
       if (rest == kLanes) return load_ints(index + i);
@@ -118,8 +118,8 @@ struct Sparse {
   LIMBECK_INLINE bool fits(const Convolution& g) const { return g.dilation == 1 && columns_size(g) <= 64 * 1024; }
 
   /**
-   * Whether it is less work than all positions: in vector operations, which here run at half the speed. Decided by the
-   * beginning of the first image.
+   * Whether visiting nonzeros is less work than all positions, in vector operations, which here run at half the speed. Decided by
+   * the beginning of the first image.
    */
   LIMBECK_INLINE bool pays(const Convolution& g, const float* y_bar) const {
     if (!fits(g)) return false;
@@ -139,14 +139,14 @@ struct Sparse {
         continue;
       }
       each_column(x, g.H * g.W, g.C, n, [&](int64_t i, int64_t c, Vec values, int64_t channels) {
-        // Zeros behind the only vector of a pixel are overwritten by the next one.
+        // Zeros after the last channel of a pixel are overwritten by the next one.
         if (g.C <= kLanes) return store(to + i * g.C, values);
         store_partial(to + i * g.C + c, values, channels);
       });
     }
   }
 
-  /** The pixels of an image back where they belong. */
+  /** Moves the pixels of an image back to their places. */
   LIMBECK_INLINE void collect(const Convolution& g, const float* image, bool accumulate, float* x) const {
     const auto put = [&](float* to, Vec values, int64_t n) {
       if (n == kLanes) return store(to, accumulate ? load(to) + values : values);
@@ -168,7 +168,7 @@ struct Sparse {
   }
 };
 
-/** The weight gradient of one group: what `add` was given, in the end to be written to its place. */
+/** The weight gradient of one group: collected by `add`, written by `write`. */
 class SparseWeights {
  public:
   /** `scratch` has room for `weights_scratch` floats. */
@@ -182,11 +182,11 @@ class SparseWeights {
     zero_floats(image_, s_.image_size() + g.OC * s_.window(g));
   }
 
-  /** Adds that of an image; find(nonzeros, oc) finds those of a map of y_bar. */
+  /** Adds the gradient of an image; find(nonzeros, oc) finds the nonzeros of a map of y_bar. */
   template <class Find>
   LIMBECK_INLINE void add(const float* x, Find&& find) {
     s_.spread(g_, x, image_);
-    // Channels are short and far apart: nothing but this fetches the next image in time.
+    // Channels are too short and too far apart for the hardware to prefetch the next image.
     const float* next = x + g_.G * g_.x_size();
     for (int64_t i = 0; i < g_.x_size(); i += 16) __builtin_prefetch(next + i);
     for (int64_t oc = 0; oc < g_.OC; oc++) {
@@ -293,7 +293,7 @@ class SparseInput {
 
   LIMBECK_INLINE void begin() { zero_floats(columns_, s_.columns_size(g_)); }
 
-  /** Adds what comes from a pair's y_bar of an image; find(nonzeros, oc) finds those of a map. */
+  /** Adds the gradient of an image from one pair; find(nonzeros, oc) finds the nonzeros of a map of y_bar. */
   template <class Find>
   LIMBECK_INLINE void add(int64_t pair, Find&& find) {
     for (int64_t oc = 0; oc < g_.OC; oc++) {
@@ -308,7 +308,7 @@ class SparseInput {
   /** x_bar (+)= what was added since `begin`. */
   void write(bool accumulate, float* x_bar) {
     zero_floats(image_, s_.image_size());
-    // Line after line of one column: the next vector to be read has not just been written in part.
+    // Line after line of one column, so that no load reads a vector of which a part has just been written.
     for (int64_t ow = 0; ow < g_.OW; ow++) {
       each_part(s_.row / kLanes, [&](auto vectors, int64_t vector) {
         const float* from = columns_ + ow * s_.row + vector * kLanes;

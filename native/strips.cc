@@ -90,7 +90,7 @@ int64_t sum_bytes(const Strips& strips) {
 
 Workspace strip_workspace(const Strips& strips, const Call* calls) {
   Workspace largest{0, 0};
-  float nothing = 0;  // operands that are there; kernels only ask which
+  float nothing = 0;  // stands in for operands that are there; kernels only check which are
   int64_t last = 0;
   for (int64_t strip = 0; strip < strips.strips; strip++) {
     const int64_t length = strips.strip_start(strip + 1) - strips.strip_start(strip);

@@ -1,7 +1,7 @@
 #pragma once
 #include "simd.h"
 
-/** Transposition by squares of kLanes x kLanes in registers: how layouts with other dimensions side by side are made. */
+/** Transposition by squares of kLanes x kLanes in registers: changes which dimension lies side by side. */
 namespace limbeck {
 namespace LIMBECK_ISA {
 

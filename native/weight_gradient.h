@@ -28,8 +28,8 @@ struct WeightPlan {
         panels(ceil_div(vectors, kWindowVectors)) {
     // Vector operations per tap; adding up the lanes of an inner product costs about a dozen.
     inner = g.OC * (flat_row / kLanes + 12) <= g.OH * g.OW * vectors;
-    // Every piece has sums of its own, which pays for enough positions only: where these are few, there are parts instead,
-    // which have none, but each of which reads the images again.
+    // A piece has partial sums, which pay for enough positions only. Where these are few there are parts instead: they need no
+    // partial sums, but each reads the images again.
     const int64_t enough = g.N * g.OH * g.OW / 512;
     parts = inner || alone(g) || enough >= kPieces ? 1 : min(panels, 4);
     pieces = alone(g) ? 1 : chunks_of(g.work() / 2, min(g.N, min(2 * kPieces, max(kPieces / parts, enough))));
@@ -70,7 +70,7 @@ LIMBECK_INLINE void weights_by_inner(const Convolution& g, const WeightPlan& pla
   }
 }
 
-/** Many output channels: vectors along them, the maps turned so that they lie side by side. Those of one part. */
+/** Many output channels: vectors along them, the maps transposed so that channels lie side by side. Those of one part. */
 LIMBECK_INLINE void weights_by_windows(const Convolution& g, const WeightPlan& plan, int64_t part, const float* x,
                                        const float* y_bar, int64_t images, const int32_t* taps, float* scratch, float* total) {
   const int64_t first_panel = part_start(plan.panels, plan.parts, part);

@@ -2,8 +2,8 @@
 #include "transpose.h"
 
 /**
- * The transforms of Winograd's minimal convolution F(4x4, 3x3): a tile of 4x4 outputs is made of 6x6 inputs by way of
- * polynomials evaluated at six points, where the convolution is 36 products instead of 144.
+ * The transforms of Winograd's minimal convolution F(4x4, 3x3): a tile of 4x4 outputs is computed from 6x6 inputs
+ * through polynomials evaluated at six points, where the convolution is 36 products instead of 144.
  *
  *     y = Aᵀ [(G g Gᵀ) . (Bᵀ d B)] A        and its adjoints
  *     dBar = B [(G g Gᵀ) . (A yBar Aᵀ)] Bᵀ,  gBar = Gᵀ [(Bᵀ d B) . (A yBar Aᵀ)] G

@@ -15,10 +15,10 @@ constexpr int kVectors = kAccumulators / kOuterRows;
 /** Channels transformed together: those of a cache line, which is then read and written once. */
 constexpr int64_t kGroup = 16;
 
-/** An odd number of cache lines: what is so far apart falls into different sets of a cache. */
+/** An odd number of cache lines: rows that far apart fall into different sets of a cache. */
 LIMBECK_INLINE int64_t odd_lines(int64_t floats) { return (ceil_div(floats, 16) | 1) * 16; }
 
-/** WinogradMaps of one image `[channels, height, width]`; tiles see `padding` zeros around them. */
+/** The maps of one image `[channels, height, width]`; tiles see `padding` zeros around them. */
 struct WinogradMaps {
   int64_t channels, height, width, padding;
   LIMBECK_INLINE int64_t size() const { return channels * height * width; }
@@ -59,7 +59,7 @@ struct Winograd {
   LIMBECK_INLINE int64_t row(const WinogradMaps& maps) const { return odd_lines(maps.channels); }
   LIMBECK_INLINE int64_t point(const WinogradMaps& maps) const { return odd_lines(images * tiles * row(maps)); }
   LIMBECK_INLINE Points points(const WinogradMaps& maps, float* data) const { return {data, row(maps), point(maps)}; }
-  /** Floats of scratch: all points of a block, and what a worker needs to turn maps. */
+  /** Floats of scratch: all points of a block, and what a worker needs to transpose maps. */
   LIMBECK_INLINE int64_t block(const WinogradMaps& maps) const { return kPoints * point(maps); }
   LIMBECK_INLINE int64_t turned() const { return ((4 * rows + 2) * (4 * columns + 2) + kLanes) * kGroup; }
 };
@@ -95,7 +95,7 @@ inline void turn_in(const WinogradMaps& maps, const float* x, int64_t c0, int64_
   }
 }
 
-/** The other way: (adds) the pixels that do not lie in the padding or beyond, and a bias, to y. */
+/** The inverse: writes or adds the pixels outside the padding, with a bias, to y. */
 inline void turn_out(const WinogradMaps& maps, const float* turned, int64_t columns, int64_t c0, const float* bias, bool add,
                      float* y) {
   const int64_t channels = min(kLanes, maps.channels - c0), plane = maps.height * maps.width;
@@ -127,7 +127,7 @@ inline void turn_out(const WinogradMaps& maps, const float* turned, int64_t colu
   }
 }
 
-/** The tiles of a turned map to points. By value: stores might change what is reached by reference. */
+/** The tiles of a transposed map to points. Lambdas capture by value: stores might alias what is captured by reference. */
 template <class Transform>
 inline void tiles_to_points(const float* turned, int64_t rows, int64_t columns, float* to, int64_t row, int64_t point) {
   const int64_t width = (4 * columns + Transform::kFrom - 4) * kGroup;
@@ -146,7 +146,7 @@ inline void tiles_to_points(const float* turned, int64_t rows, int64_t columns, 
   }
 }
 
-/** Points to the tiles of a turned map, which gets the sum where they overlap. */
+/** Points to the tiles of a transposed map; where tiles overlap they are added up. */
 template <class Transform>
 inline void tiles_from_points(const float* from, int64_t row, int64_t point, int64_t rows, int64_t columns, float* turned) {
   constexpr int64_t kOverlap = Transform::kTo - 4;

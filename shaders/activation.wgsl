@@ -16,7 +16,7 @@ fn linear(id: vec3u, groups: vec3u) -> u32 {
   return id.y * (groups.x * 64u) + id.x;
 }
 
-// By its bits: value != value is folded to false.
+// By its bits: compilers fold value != value to false.
 fn is_nan(value: f32) -> bool {
   return (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u;
 }
@@ -47,8 +47,8 @@ fn normalTail(a: f32) -> f32 {
     t * (-0.1990428864955902 + t * 0.03447728604078293))))))));
 }
 
-// f(x), f'(x) and f''(x). Only exponentials of numbers from -400 to 0, where f32 has long ended: an infinity is not
-// guaranteed to behave.
+// f(x), f'(x) and f''(x). Exponentials are only taken of numbers from -400 to 0, far enough for f32: WGSL does not define
+// what becomes of infinities.
 fn values(x: f32) -> vec3f {
   let a = select(abs(x), 200.0, abs(x) > 200.0);
   let below = x < 0.0;

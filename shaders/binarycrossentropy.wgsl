@@ -22,7 +22,7 @@ fn linear(id: vec3u, groups: vec3u) -> u32 {
 }
 
 fn sigma(z: f32) -> f32 {
-  // exp of a number above 0 may overflow, and infinity is not guaranteed to behave; both branches are sigmoid(z).
+  // exp of a number above 0 may overflow, and WGSL does not define infinities; both branches are sigmoid(z).
   let e = exp(-abs(z));
   return select(1.0, e, z < 0.0) / (1.0 + e);
 }

@@ -40,7 +40,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let logp = at(2u, p) + n * K;
   var largest = forward_z[z];
   for (var k = 1u; k < K; k++) {
-    // A NaN is never larger; it comes through in the sum.
+    // A NaN is never larger; it propagates through the sum.
     let value = forward_z[z + k];
     largest = select(largest, value, value > largest);
   }

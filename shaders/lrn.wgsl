@@ -37,7 +37,7 @@ fn transposedWindowOf(c: u32) -> vec2u {
   return vec2u(c - min(c, (window - 1u) / 2u), min(C, c + window / 2u + 1u));
 }
 
-// d^-beta, by a division at the end: a power need not let a NaN through.
+// d^-beta, with a division at the end: pow need not propagate a NaN.
 fn power(d: f32) -> f32 {
   return pow(d, ONE_MINUS_beta) / d;
 }

@@ -25,7 +25,7 @@ fn linear(id: vec3u, groups: vec3u) -> u32 {
   return id.y * (groups.x * 64u) + id.x;
 }
 
-// By its bits: value != value is folded to false.
+// By its bits: compilers fold value != value to false.
 fn is_nan(value: f32) -> bool {
   return (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u;
 }

@@ -4,15 +4,37 @@ import type { Tensor } from '../src/engine/device.js';
 import type { OpCase } from '../src/engine/op.js';
 import { ops } from '../src/engine/ops/index.gen.js';
 import { Recorder } from '../src/engine/program.js';
-import { type Abilities, type AdapterAbilities, abilitiesOf } from '../src/engine/webgpu/abilities.js';
+import {
+  type Abilities,
+  type AdapterAbilities,
+  abilitiesOf,
+  type MatrixUnit,
+} from '../src/engine/webgpu/abilities.js';
 import { openDawnDevice } from '../src/engine/webgpu/dawn.js';
 import { WebgpuDevice } from '../src/engine/webgpu/device.js';
 import { moduleText } from '../src/engine/webgpu/modules.js';
 import { halfKernels } from '../src/engine/webgpu/ops/tiled.js';
 import { tiled } from '../src/engine/webgpu/passes/tiled.js';
 import { shaders } from '../src/engine/webgpu/shaders.gen.js';
-import { bytesOf, fitsMatrices, halfBytesOf, halfTiles, tilingOf } from '../src/engine/webgpu/tiles.js';
+import {
+  bytesOf,
+  fitsMatrices,
+  halfTiles,
+  lanesOf,
+  type Tile,
+  tilingOf,
+} from '../src/engine/webgpu/tiles.js';
 import { expectCaseAgrees, prepareCase, runCase } from './harness/cases.js';
+
+/**
+ * Bytes of workgroup memory that `shaders/with/matrices.wgsl` takes: for a tile in f16, or the sums of one row of blocks of its
+ * matrix unit, and for the largest number of each subgroup.
+ */
+function halfBytesOf(tile: Tile, unit: MatrixUnit, subgroup: number): number {
+  const { ROWS, LY, COLUMNS, LX, DEPTH } = tile;
+  const halves = DEPTH * (ROWS * LY + COLUMNS * LX + 4);
+  return 8 * (Math.max(halves, unit.ROWS * (2 * COLUMNS * LX + 2)) + lanesOf(tile) / subgroup);
+}
 
 const recorded = (opCase: OpCase) => {
   const recorder = new Recorder(opCase.name);
@@ -98,7 +120,7 @@ describe('sums over a workgroup', () => {
     const changed = Object.keys(shaders).filter(
       (op) => moduleText(op, { subgroup: 32 }) !== shaders[op].code,
     );
-    expect(changed).toEqual(['augment', 'bias', 'conv2d', 'norm', 'reduce']);
+    expect(changed).toEqual(['augment', 'bias', 'conv2d', 'norm', 'reduce', 'rowcosine']);
     for (const op of changed) {
       const lines = moduleText(op, { subgroup: 32 }).split('\n');
       expect(moduleText(op, { subgroup: 32 })).toMatch(/^enable subgroups;.*\n/);

@@ -94,7 +94,7 @@ describe('a result read much later', () => {
     expect(back(namesOf(shorter))).toEqual([
       'winograd.backwardInput',
       'avgpool2d.backward',
-      'normalise.again',
+      'normalise.recompute',
       'relu.forward',
       'relu.mask',
       'norm.backward',

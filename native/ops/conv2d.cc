@@ -12,7 +12,7 @@
  *   backwardWeight  few output channels: inner tiles, rows are output channels, columns taps, the reduction runs over
  *                   positions. Many: window tiles, rows are taps, columns output channels (weight_gradient.h).
  *
- * Both gradients look only at what is not zero where most of y_bar is (sparse.h). All go group by group and are cut by members
+ * Both gradients visit nonzeros alone where most of y_bar is zero (sparse.h). All go group by group and are cut by members
  * and images. The weight gradient of each piece of the batch goes to its own partial sum, and these are added in order.
  */
 namespace limbeck {

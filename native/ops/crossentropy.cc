@@ -13,7 +13,7 @@ namespace {
 template <class F>
 LIMBECK_INLINE void each_row(const Step& step, const Context& context, F&& body) {
   const int64_t P = step.sizes[0], N = step.sizes[1], K = step.sizes[2];
-  constexpr int64_t elements = 1024;  // exponentials are dear
+  constexpr int64_t elements = 1024;  // exponentials are expensive
   const bool alone = P * N * K <= 2 * elements;
   const int64_t pieces = alone ? 1 : min(N, max(1, N * K / elements));
   each_chunk(context, alone, P * pieces, [&](int64_t chunk, int) {

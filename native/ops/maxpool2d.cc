@@ -15,7 +15,7 @@ namespace {
 
 struct Geometry : Maps {
   int64_t K, stride, padding;
-  // Of one padded map, laid out in phase planes as for a convolution (convolution.h).
+  // One padded map, laid out in phase planes as for a convolution (convolution.h).
   int64_t C, width, height, plane;
   explicit Geometry(const Step& step)
       : Maps(step),

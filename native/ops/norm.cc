@@ -45,7 +45,7 @@ struct Geometry {
   LIMBECK_INLINE int64_t gammas() const { return 2 * total + channel; }
   LIMBECK_INLINE int64_t gamma_sum(int64_t map) const { return first + map; }
   LIMBECK_INLINE int64_t beta_sum(int64_t map) const { return total_maps + first + map; }
-  /** Whether it copies the gammas: the strips of the first image do, or whoever has all. */
+  /** Whether this call copies the gammas: the strips of the first image do, and a step that runs whole. */
   LIMBECK_INLINE bool copies(int64_t group) const { return group == 0 && first == channel; }
 
   /** Calls body(first element, map number, channel) for the maps of a group. */

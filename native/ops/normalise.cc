@@ -2,12 +2,12 @@
 
 #include "../chunks.h"
 
-/** What norm.forward wrote, made again of x and what it saved: once over memory, the same bits. */
+/** Recomputes the output of norm.forward from x and what it saved: once over memory, the same bits. */
 namespace limbeck {
 namespace LIMBECK_ISA {
 namespace {
 
-void again(const Step& step, const Context& context) {
+void recompute(const Step& step, const Context& context) {
   enum { X, Saved, Beta, Y };
   const int64_t P = step.sizes[0], planes = step.sizes[1], A = step.sizes[2], B = step.sizes[3];
   const int64_t C = step.sizes[4], map = step.sizes[5], groups = A * B;
@@ -25,7 +25,7 @@ void again(const Step& step, const Context& context) {
 }
 
 const Kernel kernels[] = {
-    {"normalise.again", {"x", "saved", "beta", "y"}, {"P", "planes", "A", "B", "C", "map"}, {"eps"}, again, nullptr},
+    {"normalise.recompute", {"x", "saved", "beta", "y"}, {"P", "planes", "A", "B", "C", "map"}, {"eps"}, recompute, nullptr},
 };
 
 }  // namespace

@@ -2,8 +2,8 @@
 #include "../sparse.h"
 
 /**
- * A convolution and max pooling of its output (pooled_forward.h), and gradients of a convolution behind max pooling, from the gradient y_bar of what the pooling gave and the places `index` of
- * its winners (sparse.h). Cut by members and images; the weight gradient of each piece goes to its own partial sum.
+ * A convolution with max pooling of its output (pooled_forward.h), and gradients of a convolution behind max pooling, from the
+ * gradient y_bar of the pooling's output and the places `index` of its winners (sparse.h). Cut by members and images; the weight gradient of each piece goes to its own partial sum.
  */
 namespace limbeck {
 namespace LIMBECK_ISA {

@@ -11,7 +11,7 @@ void forward(const Step& step, const Context& context) {
   each_range(context, P, M, [&](int64_t p, int64_t from, int64_t to) {
     const float* x = step.f32(X, p);
     float* y = step.f32(Y, p);
-    // Not a maximum instruction: a NaN must come through as NaN.
+    // Not a maximum instruction: a NaN must stay NaN.
     for (int64_t i = from; i < to; i++) y[i] = x[i] < 0 ? 0 : x[i];
   });
 }

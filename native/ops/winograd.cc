@@ -10,9 +10,9 @@
  *   backwardInput   V[t][c] = sum over oc of M[t][oc] U'[oc][c]        M of yBar, V to xBar
  *   backwardWeight  U[oc][c] = sum over t of M[t][oc] V[t][c]          M of yBar, V of x, U to wBar
  *
- * U is made for each member, in the order in which the products read it; backwardInput wants it turned. It is kept for no other
- * step: made again it takes no more time, and no memory between steps. Vectors run
- * along channels everywhere: maps are turned on the way to the transforms and back. Phases are cut for the pool by images
+ * U is computed for each member, in the order in which the products read it; backwardInput needs it transposed. It is not kept
+ * for other steps: recomputing it takes no more time, and no memory between steps. Vectors run along channels everywhere: maps are
+ * transposed on the way to the transforms and back. Phases are cut for the pool by images
  * and vectors of channels, by points and panels, and again by images and channels.
  */
 namespace limbeck {
@@ -77,7 +77,7 @@ LIMBECK_INLINE void load_taps(const float* w, int64_t stride, int64_t filters, V
   }
 }
 
-/** Weights `[OC, C, 3, 3]` at the points: columns are output channels and rows input channels, or the other way when turned. */
+/** Weights `[OC, C, 3, 3]` at the points: columns are output channels and rows input channels, or the other way round when turned. */
 struct WeightsAtPoints {
   int64_t depth, columns;
   int64_t depth_stride, column_stride;  // floats from one filter to the next

@@ -1,4 +1,4 @@
-// Stands in where the mask of a rectifier follows: the result where its y is positive, else 0. The mask has the last place of all.
+// Replaces `stored` where the mask of a ReLU follows: the result where its y is positive, else 0. The mask has the last binding.
 
 @group(0) @binding(8) var<storage, read> mask: array<f32>;
 

@@ -1,12 +1,12 @@
-// Products of tiles by matrix units: stands in for what has the same names in tiles.wgsl where a product is computed in
+// Products of tiles by matrix units: replaces declarations of the same names in tiles.wgsl where a product is computed in
 // half precision. Factors become f16 on their way into workgroup memory; their products are added up in f32.
 //
 // There are UNIT_ROWS x UNIT_COLUMNS elements in a block of sums, which lies in the registers of a subgroup, and UNIT_TERMS terms
 // in a step. A subgroup has a patch of neighbouring blocks. A vector's four rows (columns), A_SLOTS apart in the product, are
 // neighbours in the tile, so that a lane's 4 x 4 elements are a square of it. Lines begin at multiples of 16 bytes.
 //
-// f16 ends at 65,504 and begins to lose bits below 6e-5, so the factors of a tile are multiplied by a power of two each, which
-// brings the largest of them close to that end; the sums are those of the products times 2^exponent, which only ever falls.
+// f16 ends at 65,504 and loses bits below 6e-5, so each factor of a tile is multiplied by a power of two that brings its largest
+// number close to that end; the sums are those of the products times 2^exponent, which only ever falls.
 
 enable f16;
 enable chromium_experimental_subgroup_matrix;
@@ -42,7 +42,7 @@ var<private> exponent: i32 = 252; // of the sums; the largest there can be, unti
 
 const infinity = 0x7f800000u;
 
-// The bits of the largest finite number of a lane. Infinity and NaN stay what they are by any power, and must not set it.
+// The bits of the largest finite number of a lane. Infinity and NaN do not change by any power, and must not set it.
 fn largestOf(values: ptr<function, array<vec4f, 4>>) -> u32 {
   var most = vec4u();
   for (var l = 0u; l < 4u; l++) {
@@ -58,7 +58,7 @@ fn largestOf(values: ptr<function, array<vec4f, 4>>) -> u32 {
   return max(max(most.x, most.y), max(most.z, most.w));
 }
 
-// What brings a number below 2^15, from 2^14 on unless it is tiny or 0.
+// The exponent of the power of two that brings a number to between 2^14 and 2^15, unless it is tiny or 0.
 fn shiftOf(bits: u32) -> i32 {
   return min(141 - i32(bits >> 23u), 126);
 }
@@ -74,10 +74,10 @@ fn ready(lane: u32, sums: ptr<function, Sums>, a: ptr<function, array<vec4f, 4>>
     most = max(most, largest[i]);
   }
   var shifts = vec2i(shiftOf(most.x), shiftOf(most.y));
-  // A factor of nothing but zeros has no size.
+  // Factors that are all zero do not count.
   let fall = select(exponent - shifts.x - shifts.y, 0, any(most == vec2u()));
   if (fall > 0) {
-    // Larger than all before: what is there already is small beside it. No power of two that f32 has may be small enough.
+    // Larger than all before: scale down the sums so far, in several steps where one power of two of f32 is not small enough.
     for (var left = fall; left > 0; left -= 126) {
       let power = ldexp(1f, max(-left, -126));
       for (var i = 0u; i < PATCH_DOWN; i++) {
@@ -88,7 +88,7 @@ fn ready(lane: u32, sums: ptr<function, Sums>, a: ptr<function, array<vec4f, 4>>
     }
     exponent -= fall;
   } else {
-    // Smaller: both factors give way by half of it.
+    // Smaller: both factors are scaled down by half of the difference.
     shifts += vec2i(fall / 2, fall - fall / 2);
   }
   powers = select(ldexp(vec2f(1), max(shifts, vec2i(-126))), vec2f(), shifts < vec2i(-126));
@@ -127,7 +127,7 @@ fn multiply(lane: u32, sums: ptr<function, Sums>) {
   }
 }
 
-// Writes what a lane's subgroup has of the blocks of one row of them.
+// Writes the blocks of one row of blocks that a lane's subgroup holds.
 fn show(lane: u32, down: u32, sums: ptr<function, Sums>) {
   let corner = patchOf(lane);
   for (var i = 0u; i < PATCH_DOWN; i++) {

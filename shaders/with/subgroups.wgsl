@@ -1,5 +1,5 @@
-// Sums over a workgroup by subgroup operations: stands in for the functions of the same names. They take one barrier and
-// at most LANES / SUBGROUP numbers of workgroup memory, neither where a subgroup holds all lanes.
+// Sums over a workgroup by subgroup operations: replaces the functions of the same names. They take one barrier and
+// at most LANES / SUBGROUP numbers of workgroup memory, or neither where a subgroup holds all lanes.
 
 enable subgroups;
 

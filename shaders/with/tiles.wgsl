@@ -1,5 +1,5 @@
 // The tiles that the products of tiled*.wgsl are computed in: joined to each of them by scripts/generate.mjs. Where products are
-// computed in half precision, with/matrices.wgsl stands in for most of it.
+// computed in half precision, with/matrices.wgsl replaces most of it.
 //
 // A workgroup computes a tile of 4 A_SLOTS rows and 4 B_SLOTS columns. DEPTH terms of both factors at a time lie in workgroup
 // memory; each lane adds up ROWS x COLUMNS blocks of 4 x 4 in registers. With SLICES (of one block a lane) the terms are dealt out
@@ -35,7 +35,7 @@ fn tileOf(index: u32, rows: u32, columns: u32) -> vec3u {
   return vec3u(index % down * (4u * A_SLOTS), index / down % across * (4u * B_SLOTS), index / (down * across));
 }
 
-// The numbers of the next tile are in registers, and the present one may go once all lanes are here.
+// The numbers of the next tile are in registers; the present one may be overwritten once all lanes are here.
 fn ready(lane: u32, sums: ptr<function, Sums>, a: ptr<function, array<vec4f, 4>>, b: ptr<function, array<vec4f, 4>>) {
   workgroupBarrier();
 }

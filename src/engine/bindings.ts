@@ -41,15 +41,15 @@ export function bindExternals<T extends Tensor>(
 
 const largest = { u8: 0xff, u32: 0xffffffff } as const;
 
-/** Arrays that can hold nothing else than numbers of the type: no need to look at each. */
+/** Arrays whose elements all fit the type: no need to check each. */
 function holdsOnly(dtype: 'u8' | 'u32', values: ArrayLike<number>): boolean {
   if (values instanceof Uint8Array || values instanceof Uint8ClampedArray) return true;
   return dtype === 'u32' && (values instanceof Uint32Array || values instanceof Uint16Array);
 }
 
 /**
- * Checks a host write, every engine before it touches memory: that it fits, and that what goes into whole numbers
- * is whole and in range, where an array would round or wrap it silently.
+ * Checks a write from the host before an engine touches memory: it must fit, and values for integer types must be whole and
+ * in range, where a typed array would round or wrap them silently.
  */
 export function checkWrite(dtype: DType, length: number, values: ArrayLike<number>, offset: number): void {
   if (!Number.isSafeInteger(offset) || offset < 0 || offset + values.length > length)
@@ -74,7 +74,7 @@ export function checkTimes(times: number): void {
     throw new LimbeckError('ERR_OPTION', `times is ${times}, expected a whole number of runs`);
 }
 
-/** What using something after its end is answered with. */
+/** The error for using something after it was disposed. */
 export function disposedError(what: string): LimbeckError {
   return new LimbeckError('ERR_PROGRAM', `${what} was disposed`);
 }

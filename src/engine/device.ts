@@ -13,7 +13,7 @@ export interface Peak {
   readonly bytes: readonly [number, number];
 }
 
-/** The steps as the engine runs them, which may be others than the program's, and in another order. */
+/** The steps that the engine runs, which may differ from the recorded ones, also in order, and how long each took. */
 export interface StepTimes {
   /** In the order in which they ran. */
   readonly steps: readonly Step[];
@@ -29,7 +29,7 @@ export interface Tensor {
   readonly length: number;
   /**
    * Replaces elements from `offset` on; after every run asked for earlier. Throws ERR_SHAPE for what reaches beyond the end, ERR_DATA
-   * for numbers that its type has not.
+   * for values that its type cannot hold.
    */
   write(values: ArrayLike<number>, offset?: number): Promise<void>;
   /** A copy of all elements, after every run asked for earlier. */
@@ -64,13 +64,13 @@ export interface Executable {
  */
 export type EngineName = 'reference' | 'cpu' | 'webgpu';
 
-/** What of a device is alive. */
+/** What is alive on a device. */
 export interface DeviceMemory {
   /** Tensors that have not been disposed. */
   tensors: number;
   /** Loaded programs that have not been disposed. */
   executables: number;
-  /** Of all of them; not what the engine needs besides. */
+  /** Bytes of all of them, without what the engine itself needs. */
   bytes: number;
 }
 
@@ -87,7 +87,7 @@ export interface Device {
   tensor(dtype: DType, length: number, values?: ArrayLike<number>): Promise<Tensor>;
   /**
    * Binds every external slot of the program, by name, to a tensor of the same type and length. Throws ERR_PROGRAM where one is
-   * missing, of another device or disposed, ERR_SHAPE for another length, ERR_OUT_OF_MEMORY where there is no room for what lives inside a run.
+   * missing, of another device or disposed, ERR_SHAPE for another length, ERR_OUT_OF_MEMORY where temporaries do not fit.
    */
   load(program: Program, bindings: Readonly<Record<string, Tensor>>): Promise<Executable>;
   /** Measures what the processor can do at best, in less than a second; only where the engine can (`cpu`). */

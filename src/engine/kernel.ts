@@ -16,9 +16,8 @@ export type Elements = Float64Array | Uint32Array | Uint8Array;
 export type Members = (member: number) => Elements;
 
 /**
- * How a kernel can be called with a part of its work: some images of a batch, or some channels of an image (planes: the
- * maps of all images, one after the other). What it computes for them is, up to rounding, what it computes
- * for them with all.
+ * How a kernel can be called with a part of its work: some images of a batch, or some planes (the maps of all images, one after
+ * the other). Up to rounding, their results do not depend on which others are computed with them.
  * Operands not named here are cut: they begin with the axes `[images, ...]` or `[images, channels, ...map]`.
  */
 export interface Cut {
@@ -26,7 +25,7 @@ export interface Cut {
   readonly sizes?: readonly string[];
   /** Sizes that are channels; planes only. */
   readonly channels?: readonly string[];
-  /** Sizes that are images where channels of one image are taken; planes only. */
+  /** Sizes that count images and become 1 where the planes of one image are taken; planes only. */
   readonly images?: readonly string[];
   /** Operands that all parts share: weights. */
   readonly whole?: readonly string[];
@@ -34,7 +33,7 @@ export interface Cut {
   readonly sums?: readonly string[];
   /** Operands with one element per channel; planes only. */
   readonly perChannel?: readonly string[];
-  /** Operands in which the kernel finds the place of its planes itself; planes only. */
+  /** Operands that are passed whole and in which the kernel finds its planes itself; planes only. */
   readonly placed?: readonly string[];
 }
 
@@ -52,8 +51,8 @@ export interface Kernel {
   /** Left out where images, or planes, depend on each other or on their place in the batch. */
   readonly cuts?: { readonly images?: Cut; readonly planes?: Cut };
   /**
-   * For a result, the operand of the same shape whose memory it may have on `cpu` where nobody reads that afterwards: the
-   * native kernel has read an element of it, for the last time, when it writes that of the result.
+   * For a result, the operand of the same shape that it may overwrite on `cpu` if nothing reads that afterwards: the native
+   * kernel reads an element for the last time before it writes the same element of the result.
    */
   readonly inPlaceOf?: Readonly<Record<string, string>>;
   /**
@@ -65,7 +64,7 @@ export interface Kernel {
   /** Terms added up per output element: what the rounding error grows with. */
   reduction(sizes: Sizes, operands: Operands): number;
   flops(sizes: Sizes, operands: Operands): number;
-  /** How many elements are touched of operands of which only some are: rows of a table. */
+  /** Elements that are read of an operand, where these are not all: rows of a table. */
   parts?(sizes: Sizes): Readonly<Record<string, number>>;
   /** The definition, in float64: loops over `sizes.P` members itself. */
   reference(

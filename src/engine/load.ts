@@ -12,7 +12,7 @@ export interface Bound {
 
 /**
  * Loads a program with a tensor of zeros for every external slot that `given` has none for; `owned` gets what is made here,
- * whoever made `given` keeps it.
+ * `given` stays the caller's.
  */
 export async function loadWithTensors(
   device: Device,
@@ -20,7 +20,7 @@ export async function loadWithTensors(
   owned: Owned,
   given: Readonly<Record<string, Tensor>> = {},
 ): Promise<Bound> {
-  // Whoever calls has just recorded the program, and loading begins with planning it.
+  // The program has often just been recorded, and loading begins with planning it: let the event loop run in between.
   await breathe();
   const tensors: Record<string, Tensor> = { ...given };
   for (const { external, name, dtype, length } of program.slots)
@@ -28,7 +28,7 @@ export async function loadWithTensors(
   return { tensors, executable: owned.own(await device.load(program, tensors)) };
 }
 
-/** Says which tensor there was no room for. */
+/** Adds to an error which tensor it was about. */
 async function named<T>(program: Program, name: string, making: Promise<T>): Promise<T> {
   try {
     return await making;

@@ -1,7 +1,7 @@
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { elements, type View } from './view.js';
 
-/** Other views of the population axis: the same elements, nothing is moved. */
+/** Other views of the same elements along the population axis: nothing is moved. */
 
 /** The first axis of something shared as members: `[M, ...shape]` becomes M members of `shape`. */
 export function perMember(view: View): View {
@@ -25,7 +25,7 @@ export function together(view: View): View {
   return { ...view, members: 1, stride: 0, shape: [members, ...shape] };
 }
 
-/** Some of the members; something shared is everyone's. */
+/** Some of the members; a shared view stays as it is. */
 export function memberRange(view: View, first: number, count: number): View {
   if (view.members === 1) return view;
   if (first < 0 || first + count > view.members)

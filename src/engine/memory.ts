@@ -1,7 +1,7 @@
 import type { Step } from './step.js';
 import { type Slot, slotBytes } from './view.js';
 
-/** Something that needs memory from the first to the last moment that touches it, both included. */
+/** Something that needs memory from the first to the last step that touches it, both included. */
 export interface Life<T> {
   readonly of: T;
   readonly bytes: number;
@@ -9,7 +9,7 @@ export interface Life<T> {
   last: number;
 }
 
-/** When everything lives that the moments of a run touch; each moment names it with its bytes. */
+/** The lifetimes of everything that steps touch; each step lists what it touches, with its bytes. */
 export function livesOf<T>(moments: readonly Iterable<readonly [of: T, bytes: number]>[]): Life<T>[] {
   const lives = new Map<T, Life<T>>();
   moments.forEach((touched, index) => {
@@ -30,7 +30,7 @@ export const temporariesOf = (steps: readonly Step[]) =>
     ),
   );
 
-/** In whole cache lines, largest first. */
+/** Sizes rounded up to whole cache lines, largest first. */
 const largestFirst = <T>(lives: readonly Life<T>[]): Life<T>[] =>
   lives
     .map((life) => ({ ...life, bytes: Math.ceil(life.bytes / 64) * 64 }))
@@ -67,15 +67,15 @@ export function planMemory(steps: readonly Step[]): MemoryPlan {
   return { blockOf, blocks, bytes: blocks.reduce((sum, bytes) => sum + bytes, 0) };
 }
 
-/** The same where all memory is one piece: the first byte of each, on a cache line. */
+/** A plan for one piece of memory: the first byte of each, on a cache line. */
 export interface ArenaPlan<T> {
   readonly offsetOf: ReadonlyMap<T, number>;
   readonly bytes: number;
 }
 
 /**
- * Puts everything, largest first, into the lowest gap between what lives at the same time. Several small ones take the
- * place of a large one that is gone, so this comes down to what lives at once, a quarter less than blocks.
+ * Puts everything, largest first, into the lowest gap between what is alive at the same time. Several small ones can take
+ * the place of a large one, so the total comes down to what is alive at once, a quarter less than with blocks.
  */
 export function planArena<T>(lives: readonly Life<T>[]): ArenaPlan<T> {
   const placed: { life: Life<T>; from: number; to: number }[] = []; // by `from`

@@ -19,7 +19,7 @@ export function population(kernel: string, views: Operands): number {
   return members;
 }
 
-/** Throws a teaching error unless `view` has exactly `shape`. */
+/** Throws unless `view` has exactly `shape`; `why` ends the message. */
 export function expectShape(
   kernel: string,
   name: string,
@@ -34,7 +34,7 @@ export function expectShape(
     );
 }
 
-/** Throws unless the second pair of factors, where it is there, has the shapes of the first. */
+/** Throws unless the second pair of factors, if any, has the shapes of the first. */
 export function expectLike(kernel: string, first: Readonly<Record<string, View>>, second: Operands): void {
   for (const [name, view] of Object.entries(second))
     if (view) expectShape(kernel, `${name}2`, view, first[name].shape, `because ${name} has that shape`);
@@ -113,7 +113,7 @@ export interface OpCase {
   record(r: Recorder): void;
   /** How to fill external slots that may not be standard normal numbers, by name. */
   readonly fill?: Readonly<Record<string, Fill>>;
-  /** Part of the benchmark: a shape people run. */
+  /** Whether it is part of the benchmark: a shape that is common in practice. */
   readonly bench?: boolean;
 }
 

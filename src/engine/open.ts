@@ -11,7 +11,7 @@ export type DeviceChoice = 'auto' | EngineName;
 export interface OpenDeviceOptions {
   /** Threads of the `cpu` engine; default: all cores, at most 16. */
   readonly threads?: number;
-  /** What the `cpu` engine makes of programs before it loads them, by name; see `CpuOptions`. */
+  /** The passes that the `cpu` engine applies to programs, by name; see `CpuOptions`. */
   readonly passes?: readonly string[];
   /** Adapter of the `webgpu` engine, by number or by part of its name. */
   readonly adapter?: string | number;

@@ -2,10 +2,10 @@ import { LimbeckError } from '../util/errors.js';
 import type { EngineName } from './device.js';
 
 export const precisions = ['single', 'half'] as const;
-/** Of products: `half` rounds their factors to f16. */
+/** Precision of matrix products: `half` rounds their factors to f16. */
 export type Precision = (typeof precisions)[number];
 
-/** ERR_OPTION for a precision that there is not, or that the engine has not; `why` says why it is this engine. */
+/** ERR_OPTION for an unknown precision or one that the engine lacks; `why` says why it is this engine. */
 export function checkPrecision(
   engine: EngineName | 'auto',
   precision: string | undefined,

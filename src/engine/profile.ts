@@ -2,7 +2,7 @@ import type { Peak, StepTimes } from './device.js';
 import type { Step } from './step.js';
 import { bytesOf, elements, type View } from './view.js';
 
-/** The best of two measurements: what else the machine does only ever slows it down. */
+/** The better of two measurements: other load on the machine can only lower a peak. */
 export function betterOf(a: Peak, b: Peak): Peak {
   const best = (of: keyof Peak) => [Math.max(a[of][0], b[of][0]), Math.max(a[of][1], b[of][1])] as const;
   return { flops: best('flops'), bytes: best('bytes') };
@@ -25,13 +25,13 @@ export interface Cost {
   /** 10^9 bytes of operands per second. */
   readonly gigabytesPerSecond: number;
   /**
-   * Of the peak of all threads. Above 1 where fewer operations are done than the op is defined by (Winograd), and where the processor
-   * was busy when its peak was measured.
+   * Share of the peak of all threads. Above 1 where a kernel needs fewer operations than the op's definition (Winograd), or where the
+   * processor was busy when its peak was measured.
    */
   readonly ofPeak: number;
-  /** Of what all threads read from memory; above 1 where operands lie in a cache. */
+  /** Share of what all threads can read from memory; above 1 where operands come from a cache. */
   readonly ofMemory: number;
-  /** The nearer one; `neither` where both are further away than tenfold. */
+  /** The nearer of the two peaks; `neither` below a tenth of both. */
   readonly limit: 'compute' | 'memory' | 'neither';
 }
 
@@ -54,7 +54,7 @@ export interface Profile extends Cost {
   readonly shapes: readonly ShapeCost[];
 }
 
-/** Joins what steps are with how long each took in one run. */
+/** The costs of steps by kernel and shape, from how long each took in one run. */
 export function profileOf({ steps, nanoseconds }: StepTimes, peak: Peak): Profile {
   const measured = steps.map((step, i): Measured => {
     const { kernel, sizes } = step;
@@ -115,13 +115,13 @@ function cost(
   };
 }
 
-/** Costs together: what a table leaves out. */
+/** The sum of several costs: the rows that a table leaves out. */
 export function together(costs: readonly Cost[], whole: Cost, peak: Peak): Cost {
   const parts = costs.map((part) => ({ ...part, nanoseconds: part.milliseconds * 1e6 }));
   return cost(parts, whole.milliseconds * 1e6, peak);
 }
 
-/** Bytes a step reads and writes: a shared operand and one given twice once, a sum that is added to twice. */
+/** Bytes a step reads and writes: operands that are shared or given twice count once, a result that is added to twice. */
 export function bytesMoved({ kernel, operands, sizes, accumulate }: Step): number {
   const parts = kernel.parts?.(sizes) ?? {};
   const seen = new Set<string>();

@@ -12,7 +12,7 @@ import { type DType, elements, type Slot, slotBytes, type View } from './view.js
 export interface ProgramBytes {
   /** Tensors that the caller binds. */
   external: number;
-  /** What lives inside a run, as planned. */
+  /** Temporaries, as planned. */
   temporary: number;
   /** Both. */
   total: number;
@@ -36,8 +36,8 @@ export class Program {
   }
 
   /**
-   * Bytes the slots need on the `webgpu` engine at most: it may make fewer of them; on `cpu`, where they lie closer, less (see
-   * `planArena`).
+   * Bytes that the slots need at most. The `webgpu` engine may replace steps and need less; on `cpu` temporaries are packed more
+   * tightly (see `planArena`).
    */
   bytes(): ProgramBytes {
     const external = this.slots

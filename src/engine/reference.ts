@@ -47,7 +47,7 @@ class ReferenceTensor implements Tensor {
     if (!this.device.tensors.has(this)) throw disposedError(what);
   }
 
-  /** What was asked for earlier still has the values; the garbage collector takes them afterwards. */
+  /** Calls made earlier still see the values. */
   dispose(): void {
     this.device.tensors.delete(this);
   }
@@ -106,7 +106,7 @@ class ReferenceExecutable implements Executable {
         if (tensor) return tensor.values;
         let values = temporaries.get(slot);
         if (!values) {
-          // Fresh memory is poison: a step that reads what nobody wrote gives NaN, not a plausible zero.
+          // Fresh memory is poison: a step that reads what was never written gives NaN, not a plausible zero.
           values = new arrays[slot.dtype](slot.length).fill(slot.dtype === 'f32' ? Number.NaN : 255);
           temporaries.set(slot, values);
         }
@@ -130,7 +130,7 @@ class ReferenceExecutable implements Executable {
   }
 }
 
-/** How long this engine, which computes on the main thread, keeps everything else waiting; one step may take longer. */
+/** How long this engine, which computes on the main thread, blocks the event loop; one step may take longer. */
 const patienceMs = 50;
 
 export class ReferenceDevice implements Device {
@@ -141,7 +141,7 @@ export class ReferenceDevice implements Device {
   readonly turns = new Turns();
   #breathed = performance.now();
 
-  /** Lets timers, signals and progress through when they have waited long enough, over many short runs as well. */
+  /** Yields to the event loop when it was blocked for long enough, also over many short runs. */
   async breathe(): Promise<void> {
     if (performance.now() - this.#breathed < patienceMs) return;
     await new Promise((resolve) => setTimeout(resolve, 0));

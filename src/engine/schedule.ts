@@ -3,8 +3,9 @@ import { expectShape, expectShared } from './op.js';
 import type { View } from './view.js';
 
 /**
- * What steps of an optimiser in place read: `schedule` `[rows, 2]`, made once in float64, with a learning rate and a second
- * number for each step, and `state`, whose word 2 counts the steps (see `ops/random.ts`). Steps past the last row take the last row.
+ * Checks what an optimiser's step in place reads, and returns the number of rows: `schedule` `[rows, 2]`, computed once in float64,
+ * with a learning rate and a second number for each step, and `state`, whose word 2 counts the steps (see `ops/random.ts`).
+ * Steps past the last row take the last row.
  */
 export function expectSchedule(op: string, { schedule, state }: { schedule: View; state: View }): number {
   const rows = schedule.shape[0];

@@ -1,4 +1,4 @@
-/** Does things one after another, in the order they were asked for: what makes a device a queue. */
+/** A queue: does one thing after another, in the order they were asked for. */
 export class Turns {
   #last: Promise<unknown> = Promise.resolve();
 

@@ -39,9 +39,9 @@ const smallStep = 8;
 const mostKept = 2 ** 27;
 
 /**
- * The passes that the sweep need not record again, of step 0 to step T - 1. Small are the last steps that are, up to 128 MiB of them,
- * and step T - 1 whatever its size, where `last`: with it the sweep begins. So memory grows by the parameters of large steps
- * alone, and small ones, which cost a launch for each kernel whatever it computes, are computed once.
+ * The passes of step 0 to step T - 1 that the sweep keeps instead of recording them again. `small` keeps the last steps while they are
+ * small, up to 128 MiB in all; with `last` step T - 1 is kept whatever its size, since the sweep begins with it. So memory grows by
+ * the parameters of large steps alone, and small ones, whose cost is that of launching kernels, are computed once.
  */
 export function keptPasses(
   { thetas, passes }: Trajectory,

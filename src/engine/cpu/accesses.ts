@@ -2,7 +2,7 @@ import type { Cut } from '../kernel.js';
 import type { Step } from '../step.js';
 import { elements, type Slot, sameParts, type View } from '../view.js';
 
-/** Along what steps are cut: the images of a batch, or its planes, the channels of all images. */
+/** The axis along which steps are cut: the images of a batch, or its planes (the channels of all images). */
 export type Axis = 'images' | 'planes';
 
 /**
@@ -72,14 +72,14 @@ function overlaps(a: View, b: View): boolean {
 export const inAnyOrder = (a: Access, b: Access): boolean =>
   !(a.writes || b.writes) || !overlaps(a.view, b.view);
 
-/** Whether two steps do part by part what they do one behind the other, as far as these accesses go. */
+/** Whether two steps, run part by part, do what they do one after the other, as far as these accesses go. */
 export function partsAgree(before: Access, behind: Access): boolean {
   if (inAnyOrder(before, behind)) return true;
   if (!sameParts(before.view, behind.view) || before.role !== behind.role) return false;
   return before.role === 'cut' || (before.role === 'sum' && behind.adds);
 }
 
-/** What some steps touch, each access once, so that a step can be held against all of them at little cost. */
+/** What some steps touch, each access once, so that another step is cheap to check against all of them. */
 export class Touched {
   readonly #bySlot = new Map<Slot, Access[]>();
 

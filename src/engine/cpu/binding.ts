@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { LimbeckError } from '../../util/errors.js';
 import type { Peak } from '../device.js';
 
-/** What the addon (native/addon.cc) exports. Errors it throws carry a `code` of LimbeckError. */
+/** The exports of the addon (native/addon.cc). Its errors carry a `code` of LimbeckError. */
 export interface Binding {
   /** The kernels it was built with; a step names its kernel by the place in this list. */
   kernels(): KernelSignature[];
@@ -23,8 +23,8 @@ export interface Binding {
     sizes: MatrixSizes,
   ): Promise<void>;
   /**
-   * What the processor can do at best; reads about so many bytes, more than its caches hold. Off the main thread; nothing
-   * else on the device meanwhile.
+   * The processor's peak rates; reads about `bytes` bytes, which must be more than its caches hold. Off the main thread; nothing
+   * else may run on the device meanwhile.
    */
   measurePeak(device: NativeDevice, bytes: number): Promise<Peak>;
   readonly NativeDevice: new (isa: string, threads: number) => NativeDevice;
@@ -131,7 +131,7 @@ function packageRoot(): string {
   return folder;
 }
 
-/** Why it could not be loaded, in one line: node-gyp-build lists where it looked, the linker what it lacks. */
+/** Why the addon could not be loaded, in one line. */
 function reasonOf(cause: unknown): string {
   const [first] = (cause as Error).message.split('\n');
   return /No native build/.test(first) ? 'the package brings none for it' : first;

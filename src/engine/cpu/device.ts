@@ -27,7 +27,7 @@ export interface CpuOptions {
   readonly threads?: number;
   /** An instruction set out of `cpuInfo().isas`. Default: the environment variable LIMBECK_ISA, or else the best. */
   readonly isa?: string;
-  /** What to make of programs before they are loaded, by name, to measure what it gains: `winograd`. Default: all there is. */
+  /** The passes to apply to programs (`winograd` and so on), to measure what each gains. Default: all. */
   readonly passes?: readonly string[];
 }
 
@@ -130,7 +130,7 @@ class CpuExecutable implements Executable {
     device.executables.add(this);
   }
 
-  /** Planning takes a tenth of a second for a large program: in pieces, so that the event loop never waits for all of it. */
+  /** Planning takes a tenth of a second for a large program: it yields to the event loop in between. */
   static async load(
     device: CpuDevice,
     program: Program,
@@ -143,7 +143,7 @@ class CpuExecutable implements Executable {
     );
     for (const [slot, tensor] of bound) tensor.checkAlive(slot.name, program.name);
     const tensors = new Map([...bound].map(([slot, tensor]) => [slot, tensor.native]));
-    // Steps may change places, which only holds where slots are apart.
+    // Strips reorder steps, which is only right where slots do not share tensors.
     const shared = new Set(tensors.values()).size < tensors.size;
     const units = shared
       ? program.steps.map((step) => ({ steps: [step] }))
@@ -261,7 +261,7 @@ export class CpuDevice implements Device {
 
   async peak(): Promise<Peak> {
     this.checkOpen();
-    // More than any cache holds, unless there is little memory to be had.
+    // More than any cache holds, unless memory is short.
     const bytes = Math.min(2 ** 28, process.availableMemory() / 4);
     return this.turns.take(() => native(() => this.binding.measurePeak(this.native, bytes)));
   }

@@ -19,32 +19,32 @@ export interface Unit {
  */
 export const stripBytes: Record<Axis, number> = { images: 256 * 1024, planes: 48 * 1024 };
 
-/** A batch is cut into so many strips at least, unless they would have fewer images than weights are worth reading for. */
+/** The least number of strips of a batch; and of images in a strip, below which reading the weights costs too much. */
 const leastStrips = 16;
 const leastImages = 4;
 
-/** Strips of images are about this long; how long exactly is decided when the whole group is known. */
+/** The usual length of a strip of images; the exact one is decided when the whole group is known. */
 const usualStripImages = 8;
 
 /** Steps in a group at most: a run is stopped between two groups. */
 const mostSteps = 256;
 
-/** How many steps may be put off until behind a group. */
+/** How many steps may be put off until after a group. */
 const mostPutOff = 8;
 
-/** Bytes that could be read from the second-level cache while threads wait for each other between two steps. */
+/** The cost of a barrier between two steps, in bytes read from the second-level cache. */
 const barrierBytes = 512 * 1024;
 
-/** Into how many strips images are cut at least, so that threads have something to share. */
+/** The least number of strips that images are cut into, so that threads have something to share. */
 export const leastStripsOf = (images: number): number =>
   Math.max(1, Math.min(leastStrips, Math.floor(images / leastImages)));
 
 export const bytesOfView = (view: View): number => elements(view.shape) * bytesOf[view.slot.dtype];
 
 /**
- * Cuts a program into units, in an order that changes no result: the longest runs of steps that can go strip by strip, and between
- * them single steps. A step that cannot join a group is put off until behind it; the group ends before a step that
- * has to wait for one.
+ * Cuts a program into units, in an order that changes no result: the longest groups of steps that can go strip by strip, and
+ * single steps between them. A step that cannot join a group is put off until after it; the group ends before a step that depends
+ * on one that was put off.
  */
 export function groupSteps(program: Program): Unit[] {
   const units: Unit[] = [];
@@ -60,7 +60,7 @@ export function groupSteps(program: Program): Unit[] {
   return units;
 }
 
-/** Steps that are in no unit yet: those put off come before steps[next] and those behind it. */
+/** Steps that are in no unit yet: those put off, then those from steps[next] on. */
 interface Rest {
   readonly putOff: readonly Step[];
   readonly steps: readonly Step[];
@@ -70,20 +70,20 @@ interface Rest {
 const at = ({ putOff, steps, next }: Rest, i: number): Step | undefined =>
   i < putOff.length ? putOff[i] : steps[next + i - putOff.length];
 
-/** What is left behind the first `count` steps when these were put off. */
+/** What is left after the first `count` steps, of which some were put off. */
 const behind = ({ putOff, steps, next }: Rest, putOffNow: readonly Step[], count: number): Rest => ({
   putOff: [...putOffNow, ...putOff.slice(count)],
   steps,
   next: next + Math.max(0, count - putOff.length),
 });
 
-/** What a step touches along an axis, and with which others it can run part by part: steps of one `kind`, if it has one. */
+/** What a step touches along an axis; steps of the same `kind` can run part by part together, those without one cannot. */
 interface Cuttable {
   readonly accesses: readonly Access[];
   readonly kind?: string;
 }
 
-/** The same of steps that are looked at again and again. */
+/** A cache of that: a step is considered for many groups. */
 class Cuts {
   readonly #seen = new Map<Step, Cuttable>();
 
@@ -127,8 +127,8 @@ function firstGroup(rest: Rest, cuts: Cuts): { unit: Unit; after: Rest } {
 }
 
 /**
- * Whether a step gains in a group: its parts stay in cache and no thread waits for another, but what is not cut is gone
- * through again for every strip.
+ * Whether a step gains in a group: its parts stay in cache and threads need no barrier, but what is not cut is read again for
+ * every strip.
  */
 function pays(step: Step, axis: Axis): boolean {
   const parts = partsOf(step, axis);

@@ -4,9 +4,9 @@ import { type Access, accessesOf } from './accesses.js';
 import type { PlannedUnit } from './strips.js';
 
 /**
- * Results that are written where an operand was which nobody reads afterwards, each with the slot whose memory it has: where the
- * kernel allows it, and all of a group that touches the two takes the same parts. Memory that was just read need not be
- * fetched in order to be written.
+ * Results that overwrite an operand which nothing reads afterwards, each with the slot whose memory it takes: where the kernel
+ * allows it, and all steps of a group that touch the two take the same parts. Memory that was just read is in cache and need not
+ * be fetched to be written.
  */
 export function inPlace(
   units: readonly PlannedUnit[],

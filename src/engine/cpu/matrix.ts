@@ -33,7 +33,7 @@ export async function withMatrixProduct<T>(use: (product: MatrixProduct) => Prom
 /** Rows of products that TypeScript does in a minute or so. */
 const plainLimit = 1024;
 
-/** What the native product means. ERR_DEVICE for products that would take it hours. */
+/** The definition of the native product, in TypeScript. ERR_DEVICE for products that would take it hours. */
 export const plainProduct: MatrixProduct = async (a, b, c, { depth, m, n }) => {
   if (m > plainLimit)
     throw new LimbeckError(

@@ -7,10 +7,10 @@ import { winograd } from './passes/winograd.js';
 
 type Pass = (program: Program) => Program;
 
-/** What the cpu engine makes of a program before it loads it, in this order; results stay the same up to rounding. */
+/** What is applied to a program before it is loaded, in this order; results stay the same up to rounding. */
 const passes: Readonly<Record<string, Pass>> = { winograd, pooled, rematerialise };
 
-/** The passes of these names, all unless given, as one; ERR_OPTION for a name that there is none of. */
+/** The passes of these names, by default all, as one; ERR_OPTION for an unknown name. */
 export function optimiserOf(
   names: readonly string[] = Object.keys(passes),
 ): (program: Program) => Promise<Program> {

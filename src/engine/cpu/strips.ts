@@ -6,17 +6,17 @@ import { type Axis, accessesOf, partsOf } from './accesses.js';
 import type { StripSizes } from './binding.js';
 import { bytesOfView, groupSteps, leastStripsOf, stripBytes, type Unit } from './groups.js';
 
-/** Pieces of a group at most, so that threads end at nearly the same time; a quarter where adding up their sums would take long. */
+/** Most pieces of a group: enough for threads to end at nearly the same time; a quarter where adding up partial sums is expensive. */
 const mostPieces = 64;
 const fewSumFloats = 16 * 1024;
 
-/** Kernels that put images side by side in vectors have this many or half as many of them at a time: a strip has whole vectors. */
+/** Kernels with images side by side in the lanes take this many or half as many at a time: a strip has whole vectors. */
 const vectorImages = 16;
 
-/** Multiply-adds that are not worth waking a thread for. */
+/** Multiply-adds below which waking another thread does not pay. */
 const aloneMultiplyAdds = 256 * 1024;
 
-/** A result that is a sum over the batch: every piece has a partial sum, which are added up in order. */
+/** A result that is a sum over the batch: every piece has a partial sum, and these are added up in order. */
 export interface StripSum {
   readonly view: View;
   /** Floats from the beginning of a piece's partial sums. */
@@ -78,7 +78,7 @@ function innerLives({ steps, axis }: Unit, inner: ReadonlySet<Slot>): Life<strin
   );
 }
 
-/** Most bytes that the steps of a unit touch or keep at a time, with all parts together. */
+/** The most bytes that a step of a unit touches or has to keep, for all parts together. */
 function liveBytes(unit: Unit, inner: ReadonlySet<Slot>): number {
   const live = unit.steps.map(() => 0);
   for (const { bytes, first, last } of innerLives(unit, inner))

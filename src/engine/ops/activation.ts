@@ -41,7 +41,7 @@ const clamp = (x: number) => Math.min(Math.max(x, -50), 50);
 /** The same for exp(-|x|). */
 const bounded = (x: number) => Math.min(Math.max(x, -800), 800);
 
-/** By the number that the other engines know a curve by: its place. */
+/** Curves are numbered by their place in the table; the other engines know them by that number. */
 const definitions = {
   leakyRelu: {
     value: (x, slope) => (x < 0 ? slope * x : x),

@@ -52,7 +52,7 @@ function means(s: Sizes, term: (i: number) => number): Float64Array {
   for (let i = 0; i < s.A * s.S * s.B * s.L; i++) sums[groupOf(s, i)] += term(i);
   return sums.map((sum) => sum / (s.S * s.L));
 }
-/** Means that are there because the statistics depend on x. */
+/** Means that are zero where the statistics are given and so do not depend on x. */
 const meansOfDerivative = (s: Sizes, term: (i: number) => number) =>
   s.frozen ? new Float64Array(s.A * s.B) : means(s, term);
 
@@ -220,7 +220,7 @@ function sizesOf(op: string, x: View, { groups, eps }: NormGeometry, frozen: boo
 }
 
 /** Groups of x `[N, C, ...map]`: means and variances in `saved`. */
-export const groupsOf = (xShape: readonly number[], { groups }: NormGeometry): number =>
+const groupsOf = (xShape: readonly number[], { groups }: NormGeometry): number =>
   groups === 'batch' ? xShape[1] : xShape[0] * groups;
 
 /**
@@ -315,7 +315,7 @@ interface Example {
   /** x has one member, and no tangent comes with it. */
   readonly shared?: boolean;
   readonly bench?: boolean;
-  /** x where it is not random numbers. */
+  /** How x is filled, unless with random numbers. */
   readonly value?: (i: number) => number;
   readonly note?: string;
 }

@@ -18,15 +18,15 @@ export interface MatrixUnit {
 
 export const plain: Abilities = { subgroup: 0 };
 
-/** What Dawn must be told for half precision: the matrices are an experiment of its, and it mistrusts f16 on NVIDIA. */
+/** What Dawn needs for half precision: its subgroup matrices are experimental, and f16 is off by default on NVIDIA. */
 export const dawnFeatures = 'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia';
 
 const halfFeatures = ['subgroups', 'shader-f16', 'chromium-experimental-subgroup-matrix'];
 
-/** Bytes of workgroup memory that tiles of halves, and their sums on their way out, may take. */
-export const halfMemory = 32768;
+/** Bytes of workgroup memory for tiles in f16, and for their sums when these are handed out. */
+const halfMemory = 32768;
 
-/** Of a WebGPU adapter what is looked at here; its matrices are not in the standard yet. */
+/** The parts of a WebGPU adapter that are used here; subgroup matrices are not in the standard yet. */
 export interface AdapterAbilities {
   readonly features: { has(name: string): boolean };
   readonly limits: { readonly maxComputeWorkgroupStorageSize: number };
@@ -44,8 +44,8 @@ export interface AdapterAbilities {
 }
 
 /**
- * What to ask an adapter for, and what can be done with it then. Throws ERR_DEVICE where half precision is wanted and the
- * adapter cannot multiply f16 into f32, with subgroups of one size.
+ * The features to request of an adapter, and what the device can do with them. Throws ERR_DEVICE where half precision is wanted
+ * and the adapter cannot multiply f16 into f32, with subgroups of one size.
  */
 export function abilitiesOf(
   { features, info, limits }: AdapterAbilities,

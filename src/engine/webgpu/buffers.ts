@@ -28,7 +28,7 @@ export async function createBuffers(
   }
 }
 
-/** Reads of up to this many bytes keep what they were staged in: losses and counters are read again and again. */
+/** Reads of up to this many bytes keep their staging buffer: losses and counters are read again and again. */
 const keptBytes = 4096;
 
 /** Copies from buffers of a device to the host. */

@@ -6,10 +6,10 @@ export const usage = { mapRead: 0x1, copySrc: 0x4, copyDst: 0x8, uniform: 0x40, 
 export const mapRead = 0x1;
 export const computeStage = 0x4;
 
-/** Names of adapters that are no GPU but a program: SwiftShader says so itself, lavapipe does not. */
+/** Names of software adapters: SwiftShader says so itself, lavapipe does not. */
 export const softwareNames = /swiftshader|llvmpipe|lavapipe|basic render/i;
 
-/** Limits that are asked for as high as the adapter has them: a device gets the guaranteed minimum of what nobody asks for. */
+/** Limits that are requested as high as the adapter has them: of others a device gets the guaranteed minimum. */
 export const wantedLimits = [
   'maxBufferSize',
   'maxStorageBufferBindingSize',

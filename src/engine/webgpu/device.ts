@@ -14,7 +14,7 @@ import { paddedBytes, WebgpuTensor } from './tensor.js';
 export interface GpuOptions {
   /** Whether an adapter that computes on the processor will do (default). It is slower than the `cpu` engine. */
   readonly allowSoftware?: boolean;
-  /** What the adapter is called, where that is known; browsers tell its family at most. */
+  /** The name of the adapter, where that is known; browsers tell its family at most. */
   readonly name?: string;
   /**
    * `half` rounds the factors of products to f16 and multiplies them by matrix units, where the shapes of a step fill those;
@@ -25,8 +25,8 @@ export interface GpuOptions {
   readonly subgroups?: boolean;
 }
 
-/** Whether an adapter is no GPU but a program. */
-export function isSoftware(info: {
+/** Whether an adapter computes on the processor. */
+function isSoftware(info: {
   isFallbackAdapter?: boolean;
   vendor: string;
   architecture: string;

@@ -6,7 +6,7 @@ const declaration = /^(?:override|const|alias|var<\w+>|fn) (\w+)\b(?:[^\n{]*;[^\
 const directive = /^(?:enable|diagnostic)[^;\n]*;[^\n]*\n/gm;
 const ofDevice = /^const (\w+) = \d+u; \/\/ of the device$/gm;
 
-/** A module in which declarations of another one stand in for those of the same names; lines keep their numbers. */
+/** A module in which declarations of another one replace those of the same names; line numbers stay the same. */
 function exchange(code: string, standIn: string): string {
   const names = new Set(Array.from(standIn.matchAll(declaration), ([, name]) => name));
   const directives = (standIn.match(directive) ?? []).map((line) => line.replace(/;.*\n/, '; ')).join('');
@@ -16,7 +16,7 @@ function exchange(code: string, standIn: string): string {
   return `${directives}${rest}\n${standIn.replace(directive, '')}`;
 }
 
-/** The constants of a stand-in that are this device's. */
+/** Fills in the constants that are marked as of the device. */
 function withConstants(code: string, values: Readonly<Record<string, number>>): string {
   return code.replace(ofDevice, (_, name) => `const ${name} = ${values[name]}u;`);
 }
@@ -26,12 +26,12 @@ const sums = /^fn sum(?:Of|For)Lanes\(/m;
 const rectification = new RegExp(`^(${rectifications.join('|')})`);
 
 /**
- * Name of the module of an op: products in half precision are those in tiles, with other functions in the middle, and what
- * rectifies its results is what does not, with another one at the end.
+ * The file in `shaders/` that the module of an op comes from: products in half precision are the tiled ones with other functions
+ * for the tiles, and kernels that rectify their results are the plain ones with another `stored`.
  */
 export const moduleOf = (op: string): string => op.replace(rectification, '').replace(/^half/, 'tiled');
 
-/** The text of an op's module for a device: as in `shaders/`, or with what stands in for parts of it. */
+/** The text of an op's module for a device: as in `shaders/`, or with some functions replaced. */
 export function moduleText(op: string, abilities: Abilities): string {
   const own = rectification.exec(op)?.[0] as Rectification | undefined;
   if (own) return exchange(moduleText(op.slice(own.length), abilities), standIns[own]);

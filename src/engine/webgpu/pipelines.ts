@@ -25,7 +25,7 @@ export function entryOf(kernel: string): { op: string; entry: ShaderEntry } {
   return { op, entry };
 }
 
-/** The operands of a kernel in order, and where each has its view and, one further, its binding: a mask has the last place of all. */
+/** The operands of a kernel in order, each with the index of its view; its binding is one more. A mask always has the last index. */
 export const placesOf = ({ operands }: Kernel): { name: string; access: Access; place: number }[] =>
   Object.entries(operands).map(([name, access], index) => ({
     name,
@@ -49,7 +49,7 @@ function sideFor(terms: number, software: boolean): number {
 const sizesOf = ({ sizes }: Step): Sizes => ({ BIAS: 0, SETS: 1, ...sizes });
 
 /** The values of the overrides of a step's entry point. */
-export function overridesOf(step: Step, software: boolean): Record<string, number> {
+function overridesOf(step: Step, software: boolean): Record<string, number> {
   const { entry } = entryOf(step.kernel.name);
   const sizes = sizesOf(step);
   const values: Record<string, number> = {};

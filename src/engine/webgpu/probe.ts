@@ -6,7 +6,7 @@ import { prepareEnvironment } from './environment.js';
 
 /** One adapter as `limbeck devices` shows it. */
 export interface AdapterReport {
-  /** What to give as `adapter`, whole or in part. */
+  /** The name to give as `adapter`, whole or in part. */
   readonly name: string;
   /** `vulkan`, `metal`, `d3d12`. */
   readonly backend: string;
@@ -79,7 +79,7 @@ const report = (adapter, backend, name, order) => ({
 
 const timeoutMs = 10_000;
 
-/** Asks Dawn in a child process: a broken driver, a missing library or a hang is then an answer, not our end. */
+/** Asks Dawn in a child process, so that a broken driver, a missing library or a hang becomes an answer. */
 function ask(modulePath: string, environment: NodeJS.ProcessEnv): Promise<Probe> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, ['-e', childSource, modulePath], {

@@ -18,7 +18,7 @@ import type { DeviceQueue } from './queue.js';
 import { WebgpuTensor } from './tensor.js';
 import { tilingOf } from './tiles.js';
 
-/** What one step is at run time: nothing is left to decide. */
+/** A step at run time. */
 interface Dispatch {
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
@@ -58,7 +58,7 @@ function checkStep(step: Step, index: number, bufferOf: BufferOf): void {
   }
 }
 
-/** What of a buffer a step binds for an operand, in bytes. */
+/** The part of a buffer that a step binds for an operand, in bytes. */
 interface Binding {
   readonly buffer: GPUBuffer;
   readonly offset: number;
@@ -121,10 +121,10 @@ function viewTable(bindings: readonly Bound[][]): Uint32Array<ArrayBuffer> {
   return table;
 }
 
-/** What a dispatch costs at least, next to its arithmetic and its bytes. */
+/** The cost of a dispatch itself, beside its arithmetic and bytes. */
 const dispatchWork = 2 ** 14;
 
-/** How much work comes before each step, and all of it at the end: a rough measure, to cut a run by. */
+/** Work before each step, and in all: a rough measure by which runs are cut. */
 function workOf(program: Program): Sums {
   const sums = new Float64Array(program.steps.length + 1);
   program.steps.forEach((step, index) => {
@@ -134,7 +134,7 @@ function workOf(program: Program): Sums {
   return sums;
 }
 
-/** The temporary that a block of the plan is as large as. */
+/** The name of the largest temporary of a block. */
 function largestIn({ blockOf }: MemoryPlan, block: number): string {
   for (const [slot, its] of blockOf) if (its === block) return slot.name;
   return `block ${block}`;
@@ -150,7 +150,7 @@ export async function loadProgram(
   const { software, abilities } = device.pipelines;
   // Software pays for workgroup memory and barriers, in compilation and at every run.
   const plain = software && !abilities.matrices;
-  // A tile of halves has one power of two for all its numbers, so the ones of a bias would cost small ones their digits.
+  // A tile in f16 has one scale, so the ones that stand for a bias would cost small numbers their digits.
   const joined = biased(recorded, { ones: !abilities.matrices });
   const bound = bindExternals(
     recorded,

@@ -55,7 +55,7 @@ export class DeviceQueue {
 
   /** Waits for something of the device. After a loss promises may even resolve, so it is checked either way. */
   async guard<T>(waiting: Promise<T>): Promise<T> {
-    // Nobody waits for it when the check throws, and then its own failure is no news.
+    // When the check throws nothing awaits it any more: its own rejection must not be an unhandled one.
     waiting.catch(() => {});
     this.#health.check();
     try {

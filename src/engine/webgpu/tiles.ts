@@ -1,6 +1,6 @@
 import { pairCount, type Sizes } from '../kernel.js';
 import type { Step } from '../step.js';
-import { type Abilities, type MatrixUnit, plain } from './abilities.js';
+import { type Abilities, plain } from './abilities.js';
 
 /** How a workgroup computes its part of a matrix product; see `shaders/tiledconv2d.wgsl`. */
 export interface Tile {
@@ -97,16 +97,16 @@ const products: Readonly<Record<string, (s: Sizes) => Product>> = {
 
 /**
  * The device that tiles are chosen for: multiprocessors as of a large GPU, each with four times 32 lanes, two thousand
- * lanes at a time, and one request of 32 lanes to its memories a cycle. WebGPU tells none of it.
+ * lanes in flight, and one request of 32 lanes to its memories a cycle. WebGPU reveals none of it.
  */
 const device = { processors: 132, lanes: 2048, registers: 65536, memory: 65536 };
 
-/** Cycles of a load from far memory, and of what comes between two of them: barriers, stores to the tile. */
+/** Cycles of a load from global memory, and of what comes between two: barriers, stores to the tile. */
 const farLoad = 600;
 const between = 150;
-/** Instructions that find the place of a number that is loaded, with its border. */
+/** Instructions that compute the address of a number that is loaded, and check the border. */
 const placing = 12;
-/** Instructions that find the largest number, for the power of two that f16 needs, and multiply by it. */
+/** Instructions that find the largest number and scale by a power of two, as f16 needs. */
 const scaling = 4;
 /** Cycles that a dispatch takes beside its work. */
 const dispatch = 2500;
@@ -130,16 +130,6 @@ export const lanesOf = (tile: Tile): number => tile.LX * tile.LY * tile.SLICES;
 /** Bytes of workgroup memory. */
 export const bytesOf = ({ ROWS, LY, COLUMNS, LX, DEPTH }: Tile): number =>
   16 * DEPTH * (ROWS * LY + COLUMNS * LX + 2);
-
-/**
- * Bytes of workgroup memory of a tile of halves, or of the sums of one row of blocks of its matrix unit, and of the largest number
- * of each subgroup.
- */
-export function halfBytesOf(tile: Tile, unit: MatrixUnit, subgroup: number): number {
-  const { ROWS, LY, COLUMNS, LX, DEPTH } = tile;
-  const halves = DEPTH * (ROWS * LY + COLUMNS * LX + 4);
-  return 8 * (Math.max(halves, unit.ROWS * (2 * COLUMNS * LX + 2)) + lanesOf(tile) / subgroup);
-}
 
 /**
  * Whether matrix units can compute a tile: whole blocks, whole steps of terms, whole subgroups, in each the same patch of at most
@@ -166,7 +156,7 @@ export function fitsMatrices(tile: Tile, { subgroup, matrices: unit }: Abilities
 /** How many times as fast as multiply-adds in lanes the matrix units are, at a careful guess. */
 const matrixSpeed = 8;
 
-/** What a workgroup does between two barriers: cycles that it keeps a multiprocessor busy, and that pass at least. */
+/** The cycles of a workgroup between two barriers: those it keeps a multiprocessor busy, and those that pass at least. */
 function roundOf(tile: Tile, half: boolean): { busy: number; latency: number } {
   const warps = Math.ceil(lanesOf(tile) / 32);
   const terms = (warps * tile.DEPTH) / tile.SLICES;
@@ -200,9 +190,9 @@ function cyclesOf({ tile, split, half = false }: Tiling, product: Product, pairs
 }
 
 /**
- * The tiling of a step that should take least; undefined where the plain kernel should, which is so where tiles would be mostly
- * empty. Depends on the shapes alone: the same program is computed in the same way on every GPU, in half precision on every
- * one with the same matrix units.
+ * The tiling with the least estimated time; undefined where the plain kernel is estimated to take less, as where tiles would be
+ * mostly empty. Depends on shapes alone: a program is computed the same way on every GPU, in half precision on every one with
+ * the same matrix units.
  */
 export function tilingOf(step: Step, abilities: Abilities = plain): Tiling | undefined {
   const product = products[step.kernel.name]?.(step.sizes);

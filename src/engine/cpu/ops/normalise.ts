@@ -5,16 +5,16 @@ import type { Step } from '../../step.js';
 import { elements } from '../../view.js';
 
 /**
- * What a norm's forward pass made of x, once more from the statistics it saved (`engine/ops/norm.ts`): every plane for
- * itself, also where a norm's own passes cannot be cut, and to the same bits.
+ * Recomputes the output of a norm's forward pass from x and the statistics that it saved (`engine/ops/norm.ts`), to the same bits:
+ * plane by plane, also where a norm's own passes cannot be cut.
  *
  *     y = gamma (x - mean) / sqrt(variance + eps) + beta
  *
  * x, y `[N, C, ...map]`; saved `[2 groups + C]`: means, variances, gamma. There are A groups times B: a plane of image n and
  * channel c is in group `(n mod A, floor(c B / C))`. No layer records it, the pass `rematerialise` does.
  */
-export const againKernel: Kernel = {
-  name: 'normalise.again',
+export const recomputeKernel: Kernel = {
+  name: 'normalise.recompute',
   operands: { x: 'read', saved: 'read', beta: 'read', y: 'write' },
   sizes: ['P', 'planes', 'A', 'B', 'C', 'map'],
   constants: ['eps'],
@@ -36,14 +36,14 @@ export const againKernel: Kernel = {
   },
 };
 
-/** A step that makes y of a norm's forward pass again; undefined for other steps. */
-export function normaliseAgain({ kernel, operands, sizes, constants }: Step): Step | undefined {
+/** A step that recomputes y of a norm's forward pass; undefined for other steps. */
+export function recomputeNorm({ kernel, operands, sizes, constants }: Step): Step | undefined {
   if (kernel !== forwardKernel && kernel !== forwardFrozenKernel) return undefined;
   const { x, saved, beta, y } = operands;
   const { P, A, B, C, map } = sizes;
   const planes = elements(x!.shape) / map;
   return {
-    kernel: againKernel,
+    kernel: recomputeKernel,
     operands: { x, saved, beta, y },
     sizes: { P, planes, A, B, C, map },
     constants,
@@ -60,7 +60,7 @@ const examples = [
 ];
 
 export const cases: readonly OpCase[] = examples.map(({ P, shape, A, B, shared }) => ({
-  name: `normalise.again P=${P} ${shape.join('x')} in ${A} x ${B} groups${shared ? ', x shared' : ''}`,
+  name: `normalise.recompute P=${P} ${shape.join('x')} in ${A} x ${B} groups${shared ? ', x shared' : ''}`,
   fill: { saved: { kind: 'positive' } },
   record(r) {
     const [N, C, H, W] = shape;
@@ -71,6 +71,6 @@ export const cases: readonly OpCase[] = examples.map(({ P, shape, A, B, shared }
       y: r.external('y', P, shape),
     };
     const sizes = { P, planes: N * C, A, B, C, map: H * W };
-    r.push({ kernel: againKernel, operands, sizes, constants: { eps: 1e-5 }, accumulate: false });
+    r.push({ kernel: recomputeKernel, operands, sizes, constants: { eps: 1e-5 }, accumulate: false });
   },
 }));

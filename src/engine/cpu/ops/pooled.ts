@@ -5,25 +5,25 @@ import * as maxpool2d from '../../ops/maxpool2d.js';
 import type { Recorder } from '../../program.js';
 
 /**
- * A convolution whose output goes through max pooling by windows of 2 x 2 that do not overlap, and nowhere else; then it is not
+ * A convolution whose output is read by max pooling alone, in windows of 2 x 2 that do not overlap; the output itself is never
  * written:
  *
  *     y, index = forward(x, w, b) = maxpool2d(conv2d(x, w, b))
  *
- * And gradients of a convolution whose output y goes through max pooling and nowhere else: most of the gradient of y is
- * zero, and is not made. yBar is that of the pooling's output, and `index` where it goes:
+ * And gradients of a convolution whose output y is read by max pooling alone: most of the gradient of y is zero, and it is never
+ * written. yBar is the gradient of the pooling's output, and `index` where each element of it goes:
  *
  *     xBar = backwardInput(scatter(yBar, index), w);   wBar = backwardWeight(x, scatter(yBar, index))
  *
  * as in `conv2d`, for one pair of factors or two behind the same pooling. No layer records these ops, the pass `pooled` puts
  * them in. yBar and index `[N, OC, …]`, with `outputs` elements a map, of which index are places `oh * OW + ow`.
  */
-export const sizes = [
+const sizes = [
   ...['P', 'N', 'C', 'H', 'W', 'OC', 'KH', 'KW', 'OH', 'OW'],
   ...['stride', 'padding', 'G', 'dilation', 'outputs'],
 ] as const;
 
-/** Gradients of the convolution's output. */
+/** The gradient of the convolution's output. */
 function scatter(yBar: Members, index: Members, s: Sizes): Members {
   return (p) => {
     const [from, places] = [yBar(p), index(p)];
@@ -154,7 +154,7 @@ function casesOf(shape: CaseShape): OpCase[] {
 
 const windows = { kernel: 2, stride: 2, padding: 0 };
 
-/** Beside y, the convolution's output at the winners: of two that are nearly equal either may win. */
+/** Compares y and the convolution's output at the winners, not the winners: of two that are nearly equal either may win. */
 function forwardCase(shape: CaseShape & { bias?: boolean }): OpCase {
   const { P, N, C, H, W, OC, K, padding = 0, shared, bias = true, bench } = shape;
   const [OH, OW] = [H, W].map((size) => conv2d.outputSize('pooled case', 'map', size, K, 1, padding));

@@ -11,12 +11,12 @@ import type { View } from '../../view.js';
  *     y = Aᵀ [u . (Bᵀ d B)] A,   dBar = B [u . (A yBar Aᵀ)] Bᵀ,   gBar = Gᵀ [(Bᵀ d B) . (A yBar Aᵀ)] G
  *
  * where `.` is a product element by element, added up over input channels, output channels, or tiles: 36 matrix
- * products. These are the convolution and its two adjoints exactly, in numbers without rounding: they are defined by those of
- * `conv2d`, and held to the tolerance of plain sums. No layer records them, the pass `winograd` puts them in.
+ * products. In exact arithmetic these are the convolution and its two adjoints: the definitions are those of `conv2d`, and so are
+ * the tolerances. No layer records them, the pass `winograd` puts them in.
  */
 const sizes = ['P', 'N', 'C', 'H', 'W', 'OC', 'OH', 'OW', 'padding'] as const;
 
-/** The sizes of the convolution that is meant. */
+/** The sizes of the plain convolution. */
 const whole = (s: Sizes): Sizes => ({ ...s, KH: 3, KW: 3, stride: 1, G: 1, dilation: 1 });
 
 /** A kernel of conv2d by Winograd's algorithm: the same operands and sums, fewer products. */
@@ -99,8 +99,8 @@ function casesOf(shape: CaseShape): OpCase[] {
 }
 
 /**
- * With 16 channels at least, as the pass takes them: rounding errors of a tile are shared by its pixels, and with fewer may exceed
- * the bound of one at the border that has hardly a term.
+ * At least 16 channels, as in the pass: all pixels of a tile share its rounding errors, which with fewer channels may exceed the
+ * tolerance of a pixel at the border that is a sum of few terms.
  */
 export const cases: readonly OpCase[] = [
   { N: 2, C: 16, H: 8, W: 8, OC: 16, padding: 1 },

@@ -15,8 +15,8 @@ const replacements: Readonly<Record<string, Step['kernel']>> = {
 const outputsOf = ({ shape }: View): number => shape[2] * shape[3];
 
 /**
- * Values that are looked at one by one cost about twice as much, in vectors of the taps of one line (taken for eight lanes);
- * sums for a large image would not stay in cache.
+ * Whether visiting nonzeros one by one pays: each costs about twice as much, in vectors of the taps of one line (taken for eight
+ * lanes). Sums for a large image would not stay in cache.
  */
 function pays(s: Sizes, pooled: View): boolean {
   const taps = s.KW * s.C;
@@ -30,8 +30,8 @@ function pays(s: Sizes, pooled: View): boolean {
 }
 
 /**
- * Whether images go side by side in vectors of up to 16: few stay empty, and what a window reads stays in the first-level cache
- * (taken for eight).
+ * Whether images can lie side by side in vectors of up to 16: few lanes stay empty, and what a window reads stays in the
+ * first-level cache (taken for eight).
  */
 function paysForward(s: Sizes, pooling: Sizes): boolean {
   const windows = pooling.K === 2 && pooling.stride === 2 && pooling.padding === 0;
@@ -54,8 +54,9 @@ const same = (a: View, b: View): boolean =>
   a.slot === b.slot && a.offset === b.offset && a.members === b.members;
 
 /**
- * The same program where a convolution whose output is only pooled is one step with the pooling, and the gradients of convolutions behind max pooling are made of the pooling's own gradient and winners,
- * without its backward pass, where nothing else reads what that gives.
+ * The same program with two changes. A convolution and the max pooling that alone reads its output become one step. Gradients of
+ * convolutions behind max pooling are computed from the pooling's own gradient and winners, without its backward pass, where
+ * nothing else reads the result of that.
  */
 export function pooled(program: Program): Program {
   const touching = new Map<Slot, Step[]>();
@@ -96,7 +97,7 @@ export function pooled(program: Program): Program {
     return { ...step, kernel, operands, sizes: { ...step.sizes, outputs: outputsOf(to) } };
   };
 
-  // One that has to stay keeps those that are read together with it.
+  // One that has to stay keeps those that are read by the same step.
   for (let before = -1; before !== sources.size; ) {
     before = sources.size;
     for (const [slot, source] of sources)
@@ -104,7 +105,7 @@ export function pooled(program: Program): Program {
   }
   const left = new Set(sources.values());
 
-  /** The convolution before a pooling and that in one; undefined where something else touches what is between them. */
+  /** A convolution and its pooling as one step; undefined where another step touches what is between them. */
   const join = (convolution: Step | undefined, pooling: Step): Step | undefined => {
     if (convolution?.kernel.name !== 'conv2d.forward' || pooling.kernel.name !== 'maxpool2d.forward')
       return undefined;

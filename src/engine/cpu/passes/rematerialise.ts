@@ -3,23 +3,23 @@ import type { Step } from '../../step.js';
 import { elements, type Slot, slotBytes, type View } from '../../view.js';
 import { accessesOf } from '../accesses.js';
 import { groupSteps, kindOf, type Unit } from '../groups.js';
-import { normaliseAgain } from '../ops/normalise.js';
+import { recomputeNorm } from '../ops/normalise.js';
 
-/** What is smaller stays in the caches, and takes no memory worth a second computation. */
+/** Smaller results stay in the caches, and the memory they take is not worth computing them again. */
 const leastBytes = 2 ** 20;
 
-/** Operations an element at most, which take less time than the element does to memory and back. */
+/** Most operations an element: they take less time than its way to memory and back. */
 const mostFlops = 20;
 
 /**
- * The same program with cheap results made again where they are read much later by steps that run plane by plane: what
- * ReLU made of a norm, which the masks of the backward and tangent passes read. The second time it is part of the strip that
- * reads it, so that neither of the two ever becomes a tensor.
+ * The same program with cheap results recomputed where they are read much later by steps that run plane by plane: the output of
+ * ReLU after a norm, say, which the masks of the backward and tangent passes read. Each computation is then part of the strip
+ * that reads it, so that the result never becomes a tensor.
  *
- * A result is made again for its latest readers: an earlier one that needs the tensor keeps it alive for those before. What it is
- * made of has to be as it was, and be there anyway, or be made again in turn, or be kept longer where that takes at most half as
- * much memory. The same kernels on the same numbers give the same bits. Sums over strips of images would change
- * with what is in the strip, so groups of images stay as they are.
+ * A result is recomputed for its latest readers: an earlier one that needs the tensor keeps it alive for those before it. The
+ * operands must not have changed, and must be alive anyway, or be recomputed in turn, or be kept longer where that takes at most
+ * half as much memory. The same kernels on the same numbers give the same bits. The order of sums over images depends on
+ * which steps a strip holds, so groups of images stay as they are.
  */
 export function rematerialise(program: Program, least = leastBytes): Program {
   const work = new Rematerialisation(program);
@@ -27,14 +27,14 @@ export function rematerialise(program: Program, least = leastBytes): Program {
   return work.program();
 }
 
-/** Steps that make a slot again, by what each makes, in order; which slots live longer for that; all that they read. */
+/** How to recompute a slot: the steps by the slot that each writes, in order; slots that live longer for it; all that is read. */
 interface Recipe {
   readonly steps: Map<Slot, Step>;
   readonly longer: Set<Slot>;
   readonly read: Set<Slot>;
 }
 
-/** A slot that holds the same as another, from a step of a unit on. */
+/** A slot with the same contents as another, from a step of a unit on. */
 interface Copy {
   readonly slot: Slot;
   readonly at: number;
@@ -44,7 +44,7 @@ class Rematerialisation {
   readonly #name: string;
   readonly #slots: Slot[];
   readonly #steps: readonly Step[];
-  /** The same with copies in the place of what they read. */
+  /** The steps, reading copies instead of the originals. */
   readonly #changed: Step[];
   readonly #unitOf: readonly Unit[];
   /** What each step reads and writes. */
@@ -78,7 +78,7 @@ class Rematerialisation {
     return new Program(this.#name, this.#slots, steps);
   }
 
-  /** Makes a slot again for as many of its latest readers as can have it so. */
+  /** Recomputes a slot for as many of its latest readers as possible. */
   shorten(slot: Slot): void {
     const made = this.#madeBy(slot);
     if (made === undefined) return;
@@ -88,7 +88,7 @@ class Rematerialisation {
       readers.set(unit, [...(readers.get(unit) ?? []), index]);
     }
     const plans: { unit: Unit; indices: number[]; recipe: Recipe }[] = [];
-    // Whoever reads it first has it made: for that one alone nothing would be gained.
+    // The first reader comes right after it was written: nothing would be gained.
     for (const [unit, indices] of [...readers].slice(1).reverse()) {
       if (unit === this.#unitOf[made]) break;
       const recipe = this.#readsParts(unit, indices, slot) ? this.#recipe(slot, indices[0]) : undefined;
@@ -100,7 +100,7 @@ class Rematerialisation {
     for (const { unit, indices, recipe } of plans) this.#apply(slot, unit, indices, recipe);
   }
 
-  /** The one step that writes a slot, whole, unless its place in strips of images matters. */
+  /** The step that alone writes a slot, as a whole, unless it is in a group of images. */
   #madeBy(slot: Slot): number | undefined {
     const [index, ...others] = this.#writes.get(slot)!;
     if (slot.external || index === undefined || others.length) return undefined;
@@ -120,11 +120,11 @@ class Rematerialisation {
     );
   }
 
-  /** How to make a slot again right before a step; undefined where that cannot be or is not cheap. */
+  /** How to recompute a slot right before a step; undefined where that is impossible or not cheap. */
   #recipe(slot: Slot, at: number): Recipe | undefined {
     const made = this.#madeBy(slot);
     if (made === undefined) return undefined;
-    const step = again(this.#steps[made], slot);
+    const step = recomputation(this.#steps[made], slot);
     const kind = step && kindOf(step, 'planes');
     if (!kind || kind !== kindOf(this.#steps[at], 'planes')) return undefined;
     const recipe: Recipe = { steps: new Map(), longer: new Set(), read: new Set() };
@@ -146,20 +146,20 @@ class Rematerialisation {
     return recipe;
   }
 
-  /** Whether what a step read (or wrote beside its result) is still the same before another. */
+  /** Whether the contents that a step read (or wrote beside its result) are the same before step `at`. */
   #unchanged(slot: Slot, since: number, at: number): boolean {
     const first = this.#readBy[since].has(slot) ? since : since + 1;
     return !this.#writes.get(slot)!.some((index) => index >= first && index < at);
   }
 
-  /** What it takes that a slot lives until a step reads it. */
+  /** The memory it takes to keep a slot alive until a step. */
   #bytesToKeep(slot: Slot, at: number): number {
     if (slot.external || this.#reads.get(slot)!.some((index) => index >= at)) return 0;
     const inImages = this.#writes.get(slot)!.some((index) => this.#unitOf[index].axis === 'images');
     return inImages ? Number.POSITIVE_INFINITY : slotBytes(slot);
   }
 
-  /** What holds the same as a slot before a step of some unit, made for that unit. */
+  /** The copy of a slot that was recomputed earlier in the unit of a step. */
   #copyOf(slot: Slot, at: number): Slot | undefined {
     const copy = this.#copies.get(this.#unitOf[at])?.get(slot);
     return copy && copy.at <= at ? copy.slot : undefined;
@@ -170,7 +170,7 @@ class Rematerialisation {
     let copies = this.#copies.get(unit);
     if (!copies) this.#copies.set(unit, (copies = new Map()));
     const steps = [...recipe.steps].map(([of, step]) => {
-      const copy: Slot = { ...of, id: this.#slots.length, name: `${of.name}, again` };
+      const copy: Slot = { ...of, id: this.#slots.length, name: `${of.name}, recomputed` };
       this.#slots.push(copy);
       copies.set(of, { slot: copy, at });
       return inPlaceOf(step, (from) => this.#copyOf(from, at));
@@ -201,9 +201,9 @@ const readBy = (step: Step) =>
 
 const bytesOfAll = (slots: ReadonlySet<Slot>) => [...slots].reduce((sum, slot) => sum + slotBytes(slot), 0);
 
-/** The step that makes a slot once more, where that is cheap and gives nothing else. */
-function again(step: Step, slot: Slot): Step | undefined {
-  const result = normaliseAgain(step) ?? step;
+/** The step that recomputes a slot, where that is cheap and writes nothing else. */
+function recomputation(step: Step, slot: Slot): Step | undefined {
+  const result = recomputeNorm(step) ?? step;
   const [written, ...others] = writtenBy(result);
   const cheap = result.kernel.flops(result.sizes, result.operands) <= mostFlops * slot.length;
   return written.slot === slot && !others.length && cheap ? result : undefined;

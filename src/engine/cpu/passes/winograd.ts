@@ -3,7 +3,7 @@ import { Program } from '../../program.js';
 import type { Step } from '../../step.js';
 import { backwardInputKernel, backwardWeightKernel, forwardKernel } from '../ops/winograd.js';
 
-/** Kernels that take the place of those of conv2d. */
+/** The kernels that replace those of conv2d. */
 const replacements: Readonly<Record<string, Kernel>> = {
   'conv2d.forward': forwardKernel,
   'conv2d.backwardInput': backwardInputKernel,
@@ -11,9 +11,9 @@ const replacements: Readonly<Record<string, Kernel>> = {
 };
 
 /**
- * A tile does 36 products in the place of nine for each of its pixels, which pays where tiles are not mostly border. Below 16 channels
- * the transforms cost as much as they save; with too few tiles those of the weights do, the sooner where weights at the points (2.4 MB
- * for 128 to 128 channels) do not stay in a cache.
+ * A tile takes 36 products instead of nine for each of its pixels, which pays where tiles are not mostly border. Below 16 channels
+ * the transforms of maps cost as much as they save; with too few tiles the transform of the weights does, the more so where the
+ * transformed weights (2.4 MB for 128 to 128 channels) do not stay in a cache.
  */
 function pays(s: Sizes): boolean {
   const tiles = Math.ceil(s.OH / 4) * Math.ceil(s.OW / 4);

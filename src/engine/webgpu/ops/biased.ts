@@ -3,7 +3,7 @@ import { backwardKernel } from '../../ops/bias.js';
 import * as conv2d from '../../ops/conv2d.js';
 import * as linear from '../../ops/linear.js';
 
-/** Of the bias of a layer: channels, and elements of a map; its gradient adds up N * S for each channel. */
+/** Channels of a layer's bias, and elements of a map: its gradient is a sum of N * S terms for each channel. */
 interface BiasGeometry {
   readonly C: number;
   readonly S: number;
@@ -16,8 +16,8 @@ export interface BiasedKernel extends Kernel {
 const additionsOf = (s: Sizes, { C, S }: BiasGeometry): number => s.P * s.N * C * S;
 
 /**
- * A gradient of weights with that of the bias behind it, where BIAS is 1: wBar is `[weights + C]` then, the last C the sums of
- * yBar `[N, C, S]` that `bias.backward` gives. A second pair of factors has no part in them.
+ * A gradient of weights followed by that of the bias, where BIAS is 1: wBar is then `[weights + C]`, and its last C elements are the
+ * sums of yBar `[N, C, S]` that `bias.backward` computes. A second pair of factors does not enter them.
  */
 function withBias(kernel: Kernel, geometry: (s: Sizes) => BiasGeometry): BiasedKernel {
   return {

@@ -7,10 +7,10 @@ import type { Kernel } from '../../kernel.js';
 export const rectifications = ['rectified', 'masked'] as const;
 export type Rectification = (typeof rectifications)[number];
 
-/** The operand of a kernel that masks: it has the last place of all. No op has an operand of this name. */
+/** The mask of a kernel that masks its result: always its last binding. No op has an operand of this name. */
 export const maskOperand = 'maskOfRectifier';
 
-/** The results that a rectifier follows, or its mask, in some network. */
+/** The kernels whose result a ReLU, or the mask of one, follows in some network, and that result. */
 const results: Readonly<Record<string, string>> = {
   'avgpool2d.backward': 'xBar',
   'conv2d.backwardInput': 'xBar',
@@ -25,7 +25,7 @@ const results: Readonly<Record<string, string>> = {
   'norm.tangent': 'yDot',
 };
 
-/** The result that a kernel may rectify; undefined where it may not. In tiles and in half precision kernels are alike. */
+/** The result that a kernel may rectify, also in tiles and in half precision; undefined where it may not. */
 export const rectifiable = ({ name }: Kernel): string | undefined =>
   results[name.replace(/^(tiled|half)/, '')];
 

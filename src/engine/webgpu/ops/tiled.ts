@@ -4,10 +4,10 @@ import * as linear from '../../ops/linear.js';
 import { biasedKernels } from './biased.js';
 
 /**
- * The products of `conv2d` and `linear` computed in tiles: the same operands and the same results, by kernels that
- * are told the shape of their tiles. No layer records them, the pass `tiled` puts them in.
+ * The products of `conv2d` and `linear` computed in tiles: the same operands and results, with the shape of the tiles as further
+ * sizes. No layer records them, the pass `tiled` puts them in.
  */
-export const tileSizes = ['ROWS', 'COLUMNS', 'LX', 'LY', 'SLICES', 'DEPTH'] as const;
+const tileSizes = ['ROWS', 'COLUMNS', 'LX', 'LY', 'SLICES', 'DEPTH'] as const;
 
 const inTiles = (kernel: Kernel, name: string): Kernel => ({
   ...kernel,

@@ -4,19 +4,19 @@ import { elements, sameElements, type View } from '../../view.js';
 import { biasedKernels, setsKernel } from '../ops/biased.js';
 import { joinNeighbours } from './neighbours.js';
 
-/** The narrowest tile: a product with so many columns, or a multiple, would get one more tile for the bias. */
+/** Columns of the narrowest tile: a product whose columns are a multiple would get one more tile for the bias. */
 const narrowestTile = 32;
-/** Operations of that tile which take no longer than the dispatch it saves. */
+/** Operations of that tile that take no longer than the dispatch it saves. */
 const ofDispatch = 2 ** 26;
 
-/** What lies behind a view, of the shape of another one. */
+/** The elements that follow a view, in the shape of another one. */
 const behind = (view: View, { shape }: View): View => ({
   ...view,
   offset: view.offset + elements(view.shape),
   shape,
 });
 
-/** Two views, of which one lies behind the other, as one. */
+/** Two views that follow each other as one. */
 const both = (first: View, second: View): View => ({
   ...first,
   shape: [elements(first.shape) + elements(second.shape)],
@@ -42,7 +42,7 @@ function withWeights(weights: Step, bias: Step): Step | undefined {
   };
 }
 
-/** Gradients of biases of the same size that lie one behind the other, as gamma and beta of a norm do, as one step. */
+/** Gradients of biases of the same size that follow each other, as gamma and beta of a norm do, as one step. */
 function withOthers(before: Step, bias: Step): Step | undefined {
   if (before.kernel.name !== bias.kernel.name || before.accumulate !== bias.accumulate) return undefined;
   if ((['N', 'C', 'S'] as const).some((size) => before.sizes[size] !== bias.sizes[size])) return undefined;
@@ -61,8 +61,8 @@ function withOthers(before: Step, bias: Step): Step | undefined {
 }
 
 /**
- * The same program where gradients of biases are computed with what they lie behind in a parameter vector: that of the weights, or of
- * another bias. A launch less for each. Without `ones` no bias is taken for the weight of a 1.
+ * The same program where the gradient of a bias is computed together with the one before it in the parameter vector: of the weights,
+ * or of another bias. One dispatch less for each. Without `ones` no bias is computed as the weight of an input that is always 1.
  */
 export const biased = (program: Program, { ones = true } = {}): Program =>
   joinNeighbours(program, (before, step) =>

@@ -1,7 +1,7 @@
 import { Program } from '../../program.js';
 import type { Step } from '../../step.js';
 
-/** The same program with a step and the one before it as what `join` makes of them, wherever it makes something of them. */
+/** The same program with pairs of neighbouring steps replaced by the step that `join` returns, where it returns one. */
 export function joinNeighbours(
   program: Program,
   join: (before: Step, step: Step) => Step | undefined,

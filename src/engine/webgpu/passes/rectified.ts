@@ -4,7 +4,7 @@ import { type Slot, sameElements } from '../../view.js';
 import { maskOperand, type Rectification, rectifiable, rectifying } from '../ops/rectified.js';
 import { joinNeighbours } from './neighbours.js';
 
-/** Rectifiers: what a kernel before them does in their place, what they take of it and what they give. */
+/** Rectifiers: what the kernel before them does in their place, and their operand and result. */
 const rectifiers: Readonly<Record<string, { how: Rectification; takes: string; gives: string }>> = {
   'relu.forward': { how: 'rectified', takes: 'x', gives: 'y' },
   'relu.mask': { how: 'masked', takes: 'u', gives: 'out' },
@@ -20,8 +20,8 @@ function touchesOf(steps: readonly Step[]): Map<Slot, number> {
 }
 
 /**
- * The same program where a step does what a rectifier after it would do with its result, or the mask of one, which nobody else
- * reads: a launch and a trip through memory less. `memoryOf` is the same for slots that are bound to the same tensor.
+ * The same program where a step applies the rectifier, or mask, after it to its own result, if nothing else reads that: one
+ * dispatch and one trip through memory less. `memoryOf` is the same for slots that are bound to the same tensor.
  */
 export function rectified(program: Program, memoryOf: (slot: Slot) => unknown = (slot) => slot): Program {
   const touches = touchesOf(program.steps);
@@ -39,7 +39,7 @@ export function rectified(program: Program, memoryOf: (slot: Slot) => unknown = 
     const others = Object.entries(operands).flatMap(([name, view]) =>
       view && name !== result ? [view] : [],
     );
-    // What is between is written no more, and a step that writes to a tensor can use it only once.
+    // The slot between them is no longer written, and a step that writes to a tensor can use it only once.
     if (others.some(({ slot }) => slot === from.slot || memoryOf(slot) === memoryOf(to.slot)))
       return undefined;
     return { ...step, kernel: rectifying(step.kernel, how), operands };
