@@ -1,7 +1,7 @@
 import { memberRange } from '../engine/members.js';
+import * as elementwise from '../engine/ops/elementwise.js';
 import { Recorder } from '../engine/program.js';
 import type { View } from '../engine/view.js';
-import * as elementwise from '../engine/ops/elementwise.js';
 import type { Network, NetworkMode } from '../networks/network.js';
 
 /**

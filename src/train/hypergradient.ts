@@ -1,8 +1,8 @@
 import { expectShared } from '../engine/op.js';
-import type { Recorder } from '../engine/program.js';
-import { elements, slice, slotBytes, type View } from '../engine/view.js';
 import * as elementwise from '../engine/ops/elementwise.js';
 import * as reduce from '../engine/ops/reduce.js';
+import type { Recorder } from '../engine/program.js';
+import { elements, slice, slotBytes, type View } from '../engine/view.js';
 import {
   type InnerLoop,
   rateIndex,

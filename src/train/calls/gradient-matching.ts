@@ -1,7 +1,7 @@
 import type { Device, Numbers } from '../../engine/device.js';
 import { memberRange, perMember, together } from '../../engine/members.js';
-import { type Program, Recorder } from '../../engine/program.js';
 import * as reduce from '../../engine/ops/reduce.js';
+import { type Program, Recorder } from '../../engine/program.js';
 import { type Distance, distances, recordGradientMatching } from '../gradient-matching.js';
 import { answersTo, type Call, type CallGeometry, type CallOptions, meanOf } from './call.js';
 

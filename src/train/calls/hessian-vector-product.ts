@@ -1,6 +1,6 @@
 import type { Device, Numbers } from '../../engine/device.js';
-import { type Program, Recorder } from '../../engine/program.js';
 import * as reduce from '../../engine/ops/reduce.js';
+import { type Program, Recorder } from '../../engine/program.js';
 import { copyInto } from '../groups.js';
 import { type LossName, lossOf } from '../loss.js';
 import { answersTo, type Call, type CallGeometry, type CallOptions, meanOf } from './call.js';
