@@ -1,7 +1,7 @@
 // Rows for augment.wgsl: draws[R, 8] of every member. Image n of member p takes the block
 //   key (seed low, seed high, stream, firstMember + p)   counter (n, draw, 0, 0)
 // of Threefry-4x32 with 20 rounds; state[4] = (seed low, seed high, draw, 0). Word 0 chooses one of `families` (a bit
-// for each: color, crop, cutout, flip, scale, rotate), the block of image 0 for all images unless `mixed` is 1; words 1
+// for each: color, crop, cutout, flip, scale, rotate, shift, resize, turn), the block of image 0 for all images unless `mixed` is 1; words 1
 // to 3 are its parameters.
 
 override P: u32;
@@ -16,6 +16,9 @@ override shiftH: u32;
 override shiftW: u32;
 override cutH: u32;
 override cutW: u32;
+override sizeFrom: u32;
+override sizeSpan: u32;
+override degrees: u32;
 override brightness: f32;
 override saturation: f32;
 override contrast: f32;
@@ -87,7 +90,7 @@ fn signedOf(bits: u32) -> f32 {
 // Number `index` of the families whose bits are set.
 fn chosen(index: u32) -> u32 {
   var left = index;
-  for (var family = 0u; family < 6u; family++) {
+  for (var family = 0u; family < 9u; family++) {
     if (((families >> family) & 1u) == 1u) {
       if (left == 0u) {
         return family;
@@ -106,6 +109,22 @@ fn shift(word: u32, most: u32) -> f32 {
 // The first pixel of `size` whose middle is anywhere from 0 to `side`.
 fn cut(word: u32, size: u32, side: u32) -> f32 {
   return f32(i32(word % (side + 1u - size % 2u)) - i32(size / 2u));
+}
+
+// A whole number from -most to most - 1.
+fn below(word: u32, most: u32) -> f32 {
+  return f32(i32(word % (2u * most)) - i32(most));
+}
+
+// A side times a factor, in whole numbers.
+fn sized(word: u32, side: u32) -> u32 {
+  return max(1u, (side * (sizeFrom + (((word >> 16u) * sizeSpan) >> 16u))) >> 16u);
+}
+
+// How far the middle of the image is from that of a frame just large enough for it when it is turned.
+fn offMiddle(direction: vec2f, side: f32, other: f32) -> f32 {
+  let more = floor(abs(direction.x) * side + abs(direction.y) * other + 0.5) - side;
+  return floor(0.5 * more) - 0.5 * more;
 }
 
 fn factor(word: u32) -> f32 {
@@ -182,12 +201,42 @@ fn rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
       row[1] = factor(words.y);
       row[5] = factor(words.z);
     }
-    default: { // rotate
+    case 5u: { // rotate
       let direction = ofTurns(turn * signedOf(words.y));
       row[1] = direction.x;
+      row[2] = direction.y * f32(H) / f32(W);
+      row[4] = -direction.y * f32(W) / f32(H);
+      row[5] = direction.x;
+    }
+    case 6u: { // shift
+      row[1] = 1.0;
+      row[3] = below(words.y, shiftH);
+      row[5] = 1.0;
+      row[6] = below(words.z, shiftW);
+      row[7] = 1.0;
+    }
+    case 7u: { // resize
+      let height = sized(words.y, H);
+      let width = sized(words.z, W);
+      let canvas = max(max(height, width), max(H, W));
+      row[0] = 3.0;
+      row[1] = f32(height);
+      row[2] = f32(width);
+      row[3] = f32((canvas - H) / 2u) - f32((canvas - height) / 2u);
+      row[4] = f32((canvas - W) / 2u) - f32((canvas - width) / 2u);
+    }
+    default: { // turn
+      let direction = ofTurns(below(words.y, degrees) / 360.0);
+      let down = offMiddle(direction, f32(H), f32(W));
+      let right = offMiddle(direction, f32(W), f32(H));
+      row[0] = 4.0;
+      row[1] = direction.x;
       row[2] = direction.y;
+      row[3] = direction.x * down + direction.y * right;
       row[4] = -direction.y;
       row[5] = direction.x;
+      row[6] = direction.x * right - direction.y * down;
+      row[7] = 1.0;
     }
   }
   let draws = at(1u, p) + n * COLUMNS;

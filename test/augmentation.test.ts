@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import type { Numbers } from '../src/engine/device.js';
 import * as op from '../src/engine/ops/augment.js';
-import { COLOUR, COLUMNS, CUTOUT, WARP } from '../src/engine/ops/augment.js';
-import { families } from '../src/engine/ops/augmentdraw.js';
+import { COLOUR, COLUMNS, CUTOUT, RESIZE, TURN, WARP } from '../src/engine/ops/augment.js';
+import { families, type Strategy } from '../src/engine/ops/augmentdraw.js';
+import { add } from '../src/engine/ops/elementwise.js';
 import { Recorder } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
 import { augment, parseStrategy, strategies } from '../src/train/augmentation.js';
-import { apply, draw, normals, rowsOf, turn } from './harness/augment.js';
+import { apply, draw, normals, rowsOf, run, table, turn } from './harness/augment.js';
 import { expectClose } from './harness/close.js';
 
 describe('against definitions written for the test, 5 x 5', () => {
@@ -82,11 +83,115 @@ describe('against definitions written for the test, 5 x 5', () => {
   });
 });
 
+describe('what DC does, 5 x 5', () => {
+  const device = new ReferenceDevice();
+  const pixel = (h: number, w: number) => ((3 * h * h + 5 * w + h * w) % 7) - 2.5;
+  const image = (value: (h: number, w: number) => number) =>
+    Array.from({ length: 25 }, (_, i) => value(Math.floor(i / 5), i % 5));
+  const x = image(pixel);
+  const filled = async (row: readonly number[], fill: number) => {
+    const { y } = await run(
+      device,
+      (r) => {
+        const operands = {
+          x: r.external('x', 1, [1, 1, 5, 5]),
+          draws: r.external('draws', 1, [1, COLUMNS]),
+          fill: r.external('fill', 1, [1]),
+        };
+        op.forward(r, operands, { into: r.external('y', 1, [1, 1, 5, 5]) });
+      },
+      { x, draws: table([row]), fill: [fill] },
+    );
+    return y;
+  };
+
+  test('a shift is filled', async () => {
+    const inside = (h: number, w: number) => h >= 0 && h < 5 && w >= 0 && w < 5;
+    const y = await filled([WARP, 1, 0, -2, 0, 1, 1, 1], 0.25);
+    expect(Array.from(y)).toEqual(image((h, w) => (inside(h - 2, w + 1) ? pixel(h - 2, w + 1) : 0.25)));
+  });
+
+  test('another size takes the nearest pixels, and leaves zeros around it', async () => {
+    // 3 x 7 pixels in a canvas of 7 x 7: two lines above it are empty, of which one is seen; the first column is not.
+    const y = await filled([RESIZE, 3, 7, -1, 1], 9);
+    const lines = [0, 1, 3];
+    const columns = [0, 0, 1, 2, 2, 3, 4];
+    expect(Array.from(y)).toEqual(
+      image((h, w) => (h >= 1 && h < 4 ? pixel(lines[h - 1], columns[w + 1]) : 0)),
+    );
+  });
+
+  test('a turn is that of scipy.ndimage.rotate with cubic splines, cut to the middle', async () => {
+    // Its numbers, of scipy 1.10: by 17 degrees into a frame of 6 x 6, by -30 of 7 x 7.
+    const rotated: [number, number, number[][]][] = [
+      [
+        17,
+        -0.5,
+        [
+          [0.25, 0.25, 0.25, 0.25, 0.25],
+          [0.25, 2.377408899, -0.251545805, -3.012326578, 3.294093926],
+          [0.25, -0.02904945, 0.274731281, 1.150983148, 2.519711097],
+          [0.25, 2.519711097, 1.150983148, 0.274731281, -0.02904945],
+          [0.25, 3.294093926, -3.012326578, -0.251545805, 2.377408899],
+        ],
+      ],
+      [
+        -30,
+        0,
+        [
+          [0.25, -0.365892088, 1.957993773, 0.25, 0.25],
+          [0.25, 1.848694982, -0.622608389, -2.456945058, -0.416057687],
+          [2.666580794, 0.037826145, 2.5, 0.037826145, 2.666580794],
+          [-0.416057687, -2.456945058, -0.622608389, 1.848694982, 0.25],
+          [0.25, 0.25, 1.957993773, -0.365892088, 0.25],
+        ],
+      ],
+    ];
+    for (const [degrees, off, lines] of rotated) {
+      const angle = (degrees * Math.PI) / 180;
+      const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
+      const row = [TURN, cos, sin, off * (cos + sin), -sin, cos, off * (cos - sin), 1];
+      expectClose(`${degrees} degrees`, await filled(row, 0.25), lines.flat(), () => 2e-6);
+    }
+  });
+
+  test('they fill with the mean of the batch, and have no gradient', async () => {
+    const r = new Recorder('filled');
+    const images = r.external('x', 1, [3, 2, 6, 6]);
+    const strategy = { ...strategies['dc-mnist'], crop: 0.5 };
+    const state = r.external('state', 1, [4], 'u32');
+    const { y, tangent, backward } = augment(r, images, { strategy, state, stream: 1 });
+    add(r, { a: y, b: y }, 1, 0, r.external('y', 1, y.shape));
+    for (const pass of [tangent, backward])
+      expect(() => pass(images)).toThrow(expect.objectContaining({ code: 'ERR_PROGRAM' }));
+    // Of constant channels, in whatever way they are moved, nothing but that constant or zero can be seen.
+    const values = Float32Array.from({ length: 3 * 72 }, (_, i) => (Math.floor(i / 36) % 2 ? 7 : -3));
+    const out = await run(
+      device,
+      (again) => {
+        const batch = again.external('x', 1, [3, 2, 6, 6]);
+        const drawn = augment(again, batch, {
+          strategy,
+          state: again.external('state', 1, [4], 'u32'),
+          stream: 1,
+        });
+        add(again, { a: drawn.y, b: drawn.y }, 1, 0, again.external('y', 1, [3, 2, 6, 6]));
+      },
+      { x: values, state: [1, 0, 0, 0] },
+    );
+    for (const [i, value] of Array.from(out.y).entries())
+      expect(Math.min(Math.abs(value - values[i]), Math.abs(value))).toBeLessThan(1e-5);
+  });
+});
+
 describe('what is drawn', () => {
   const device = new ReferenceDevice();
   const R = 6000;
-  const drawn = async (text: string, seed?: number) =>
-    rowsOf(await draw(device, { ...parseStrategy(text), mixed: true }, R, seed));
+  /** Of families by name, or of DSA with changes; turns of at most 45 degrees are in float64. */
+  const drawn = async (what: string | Partial<Strategy>) => {
+    const strategy = typeof what === 'string' ? parseStrategy(what) : { ...strategies.dsa, ...what };
+    return rowsOf(await draw(device, { ...strategy, mixed: true }, R));
+  };
   const range = (values: number[]) => [Math.min(...values), Math.max(...values)];
   const count = <T>(values: T[], value: T) => values.filter((other) => other === value).length;
   /** Within five standard deviations of the mean of a binomial distribution. */
@@ -138,6 +243,57 @@ describe('what is drawn', () => {
     expect(rows.every(([, top, bottom, left, right]) => bottom - top === 16 && right - left === 16)).toBe(
       true,
     );
+  });
+
+  test('shifts: from -most to most - 1, equally often', async () => {
+    const rows = await drawn({ families: ['shift'] });
+    for (const column of [3, 6])
+      for (let shift = -4; shift <= 4; shift++) {
+        const counted = count(
+          rows.map((row) => row[column]),
+          shift,
+        );
+        if (shift === 4) expect(counted).toBe(0);
+        else expectShare(counted, R, 1 / 8);
+      }
+    expect(
+      rows.every(([kind, hh, hw, , wh, ww, , fill]) => `${[kind, hh, hw, wh, ww, fill]}` === '0,1,0,0,1,1'),
+    ).toBe(true);
+  });
+
+  test('sizes: whole numbers of pixels whose factor is uniform, seen from the middle', async () => {
+    const rows = await drawn({ families: ['resize'], scale: [0.8, 1.2] });
+    // Of 32 pixels 25.6 to 38.4: 26 to 37 for a whole pixel of 12.8 each, 25 and 38 for what is left.
+    for (const column of [1, 2])
+      for (let size = 24; size <= 39; size++) {
+        const part = size === 25 || size === 38 ? 0.4 : size > 25 && size < 38 ? 1 : 0;
+        const counted = count(
+          rows.map((row) => row[column]),
+          size,
+        );
+        if (part) expectShare(counted, R, part / 12.8);
+        else expect(counted).toBe(0);
+      }
+    for (const [kind, height, width, top, left] of rows) {
+      const canvas = Math.max(height, width, 32);
+      const half = (side: number) => Math.floor((canvas - side) / 2);
+      expect([kind, top, left]).toEqual([RESIZE, half(32) - half(height), half(32) - half(width)]);
+    }
+  });
+
+  test('turns: whole degrees, half a pixel off where the frame is an odd number larger', async () => {
+    const rows = await drawn({ families: ['turn'], rotate: 45 });
+    const degrees = rows.map((row) => (Math.atan2(row[2], row[1]) * 180) / Math.PI);
+    for (const angle of degrees) expect(Math.abs(angle - Math.round(angle))).toBeLessThan(1e-9);
+    expect(range(degrees.map(Math.round))).toEqual([-45, 44]);
+    for (let angle = -45; angle < 45; angle += 9)
+      expectShare(count(degrees.map(Math.round), angle), R, 1 / 90);
+    for (const [kind, cos, sin, down, minusSin, cosAgain, right, fill] of rows) {
+      expect([kind, -minusSin, cosAgain, fill]).toEqual([TURN, sin, cos, 1]);
+      const frame = Math.floor(32 * (Math.abs(sin) + cos) + 0.5);
+      const off = frame % 2 ? -0.5 : 0;
+      expectClose('offset', [down, right], [off * (cos + sin), off * (cos - sin)], () => 1e-12);
+    }
   });
 
   test('reflections: half of the time', async () => {
@@ -200,11 +356,11 @@ describe('strategies', () => {
     expect(parseStrategy('color_crop_cutout_flip_scale_rotate')).toEqual(strategies.dsa);
     expect(parseStrategy('rotate_scale_cutout_crop_color')).toEqual(strategies['dsa-digits']);
     expect(parseStrategy('dc-mnist')).toMatchObject({
-      families: ['crop', 'scale', 'rotate'],
+      families: ['shift', 'resize', 'turn'],
       mixed: true,
       rotate: 45,
     });
-    expect(strategies.dsa.families).toEqual(families);
+    expect([...strategies.dsa.families, ...strategies['dc-mnist'].families]).toEqual(families);
   });
 
   test.each(['', 'none', 'crop_', 'crop_crop', 'Crop', 'toString'])('"%s" is none', (text) => {
@@ -219,10 +375,12 @@ describe('strategies', () => {
     [{ scale: [1.2, 0.8] as const }, 'scale'],
     [{ scale: [0, 1] as const }, 'scale'],
     [{ rotate: 181 }, 'rotate'],
+    [{ families: ['turn'], rotate: 0.5 }, 'rotate'],
+    [{ families: ['shift'], crop: 0.1 }, 'crop'],
   ])('%o cannot be recorded', (change, named) => {
     const r = new Recorder('wrong');
     const x = r.external('x', 1, [2, 1, 4, 4]);
-    const strategy = { ...strategies.dsa, ...change };
+    const strategy = { ...strategies.dsa, ...(change as Partial<Strategy>) };
     const state = r.external('state', 1, [4], 'u32');
     expect(() => augment(r, x, { strategy, state, stream: 1 })).toThrow(
       expect.objectContaining({ code: 'ERR_OPTION', message: expect.stringContaining(named) }),

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Device, EngineName, Numbers } from '../src/engine/device.js';
 import { openDevice } from '../src/engine/open.js';
 import * as op from '../src/engine/ops/augment.js';
-import { COLOUR, COLUMNS, CUTOUT, WARP } from '../src/engine/ops/augment.js';
+import { COLOUR, COLUMNS, CUTOUT, RESIZE, TURN, WARP } from '../src/engine/ops/augment.js';
+import { families } from '../src/engine/ops/augmentdraw.js';
 import { add } from '../src/engine/ops/elementwise.js';
 import type { Recorder } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
@@ -41,9 +42,15 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('augmentation on %s', (en
         [WARP, 0.02, 0.01, 0, -0.01, 0.01, 0],
         [WARP, 1, 0, -2.5, 0, 1, 3.25],
       ],
+      ...[
+        [RESIZE, 11, 13, 1, -2],
+        [RESIZE, 16, 4, -3, 1],
+        [TURN, 0.81, 0.62, 0.117, -0.61, 0.79, -0.213, 1],
+        [TURN, 1, 0, 0, 0, 1, 0, 1],
+      ],
     ];
     const rows = [...rowsOf(drawn), ...strange];
-    expect(new Set(rows.map(([kind]) => kind))).toEqual(new Set([WARP, COLOUR, CUTOUT]));
+    expect(new Set(rows.map(([kind]) => kind))).toEqual(new Set([WARP, COLOUR, CUTOUT, RESIZE, TURN]));
     const shape = [rows.length, 3, 13, 10];
     const out = await run(
       device,
@@ -180,7 +187,7 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('augmentation on %s', (en
   });
 
   test('every engine draws the same families and whole numbers', async () => {
-    const strategy = { ...strategies.dsa, mixed: true };
+    const strategy = { ...strategies.dsa, families, mixed: true };
     const [here, reference] = [device, new ReferenceDevice()].map((on) => draw(on, strategy, 600));
     const whole = (draws: Numbers) =>
       rowsOf(draws).map((row) =>

@@ -4,7 +4,7 @@
 #include "../chunks.h"
 
 /**
- * One operation per image, chosen by its row of draws. An image belongs to one chunk, so the transpose of a warp adds
+ * One operation per image, chosen by its row of draws. An image belongs to one chunk, so the transpose of a movement adds
  * up in the order of the output pixels whatever the number of threads. Cut by images.
  */
 namespace limbeck {
@@ -12,7 +12,10 @@ namespace LIMBECK_ISA {
 namespace {
 
 constexpr int64_t kColumns = 8;
-enum { Warp, Colour, Cutout };
+enum { Warp, Colour, Cutout, Resize, Turn };
+/** As in augment.ts: how many pixels around a place a spline feels, and by what its weights fall. */
+constexpr int64_t kReach = 12;
+constexpr double kPole = -0.26794919243112270647;
 
 struct Geometry {
   int64_t P, N, C, H, W, R;
@@ -26,16 +29,16 @@ struct Geometry {
   LIMBECK_INLINE int64_t map() const { return H * W; }
 };
 
-/** Calls body(row, from, to) for every image of every member; the operands of a pass are (from, draws, to). */
+/** Calls body(member, row, from, to) for every image of every member; the operands of a pass are from, draws and, at `to`, to. */
 template <class F>
-LIMBECK_INLINE void each_image(const Step& step, const Context& context, const Geometry& g, F&& body) {
-  enum { From, Draws, To };
+LIMBECK_INLINE void each_image(const Step& step, const Context& context, const Geometry& g, int to, F&& body) {
+  enum { From, Draws };
   const int64_t image = g.C * g.map();
   const int64_t pieces = min(g.N, max(1, g.N * image * 4 / kElements));  // a warp takes four times as long as a copy
   const auto chunk = [&](int64_t chunk, int) {
     const int64_t p = chunk / pieces, piece = chunk % pieces;
     for (int64_t n = g.N * piece / pieces; n < g.N * (piece + 1) / pieces; n++)
-      body(step.f32(Draws, p) + (g.R == 1 ? 0 : n * kColumns), step.f32(From, p) + n * image, step.f32(To, p) + n * image);
+      body(p, step.f32(Draws, p) + (g.R == 1 ? 0 : n * kColumns), step.f32(From, p) + n * image, step.f32(to, p) + n * image);
   };
   if (g.P * pieces <= 2) {
     for (int64_t i = 0; i < g.P * pieces; i++) chunk(i, 0);
@@ -44,32 +47,85 @@ LIMBECK_INLINE void each_image(const Step& step, const Context& context, const G
   }
 }
 
-/** The pixels of x that a pixel of y is made of: at most four, none of weight 0. */
+/** Along one side of the image, the pixels of x that a pixel of y is made of. */
 struct Taps {
   int count;
-  int64_t at[4];
-  float weight[4];
+  int64_t at[2 * kReach + 2];
+  float weight[2 * kReach + 2];
+
+  LIMBECK_INLINE void add(int64_t pixel, float by) {
+    at[count] = pixel;
+    weight[count++] = by;
+  }
 };
 
-LIMBECK_INLINE Taps taps_of(const float* row, const Geometry& g, int64_t h, int64_t w) {
+/** The pixels beside a place, those of weight 0 and those outside left out. */
+LIMBECK_INLINE Taps linear_taps(float place, int64_t side) {
+  Taps taps{};
+  if (!(place > -1 && place < static_cast<float>(side))) return taps;
+  const float first = floorf(place), part = place - first;
+  const int64_t pixel = static_cast<int64_t>(first);
+  if (part != 1 && pixel >= 0) taps.add(pixel, 1 - part);
+  if (part != 0 && pixel + 1 < side) taps.add(pixel + 1, part);
+  return taps;
+}
+
+/** The mirror image of a pixel outside. */
+LIMBECK_INLINE int64_t folded(int64_t pixel, int64_t side) {
+  const int64_t period = max(2 * side - 2, 1);
+  const int64_t inside = ((pixel % period) + period) % period;
+  return min(inside, period - inside);
+}
+
+/** kPole to the power of 0, 1, 2 ... */
+struct Powers {
+  double of[kReach + 3]{};
+  constexpr Powers() {
+    of[0] = 1;
+    for (int64_t i = 1; i < kReach + 3; i++) of[i] = of[i - 1] * kPole;
+  }
+};
+constexpr Powers powers;
+
+LIMBECK_INLINE Taps spline_taps(float place, int64_t side) {
+  Taps taps{};
+  if (!(place >= 0 && place <= static_cast<float>(side - 1))) return taps;
+  const int64_t first = static_cast<int64_t>(place);
+  const double t = static_cast<double>(place) - static_cast<double>(first), rest = 1 - t;
+  const double bases[] = {rest * rest * rest, 4 - 6 * t * t + 3 * t * t * t, 1 + 3 * t + 3 * t * t - 3 * t * t * t,
+                          t * t * t};
+  for (int64_t by = -kReach; by < kReach + 2; by++) {
+    double weight = 0;
+    for (int64_t k = 0; k < 4; k++) weight += bases[k] * powers.of[by < k - 1 ? k - 1 - by : by - k + 1];
+    taps.add(folded(first + by, side), static_cast<float>(weight * 1.7320508075688772935 / 6));
+  }
+  return taps;
+}
+
+/** The nearest pixel, where the picture of `size` pixels is. */
+LIMBECK_INLINE Taps nearest_tap(int64_t pixel, int64_t size, int64_t side) {
+  Taps taps{};
+  if (pixel >= 0 && pixel < size) taps.add(pixel * side / size, 1);
+  return taps;
+}
+
+/** Of both sides, those of pixel (h, w) of y. */
+struct Sources {
+  Taps down, right;
+  bool outside() const { return down.count == 0 || right.count == 0; }
+};
+
+LIMBECK_INLINE Sources sources_of(const float* row, const Geometry& g, int64_t h, int64_t w) {
+  if (row[0] == Resize) {
+    const auto whole = [&](int i) { return static_cast<int64_t>(lrintf(row[i])); };
+    return {nearest_tap(h + whole(3), whole(1), g.H), nearest_tap(w + whole(4), whole(2), g.W)};
+  }
   const float middle_h = 0.5f * static_cast<float>(g.H - 1), middle_w = 0.5f * static_cast<float>(g.W - 1);
   const float down = static_cast<float>(h) - middle_h, right = static_cast<float>(w) - middle_w;
   const float from_h = row[1] * down + row[2] * right + (middle_h + row[3]);
   const float from_w = row[4] * down + row[5] * right + (middle_w + row[6]);
-  Taps taps{};
-  if (!(from_h > -1 && from_h < static_cast<float>(g.H) && from_w > -1 && from_w < static_cast<float>(g.W))) return taps;
-  const float first_h = floorf(from_h), first_w = floorf(from_w);
-  for (int i = 0; i < 2; i++) {
-    for (int j = 0; j < 2; j++) {
-      const int64_t y = static_cast<int64_t>(first_h) + i, x = static_cast<int64_t>(first_w) + j;
-      const float part_h = from_h - first_h, part_w = from_w - first_w;
-      const float weight = (i ? part_h : 1 - part_h) * (j ? part_w : 1 - part_w);
-      if (weight == 0 || y < 0 || y >= g.H || x < 0 || x >= g.W) continue;
-      taps.at[taps.count] = y * g.W + x;
-      taps.weight[taps.count++] = weight;
-    }
-  }
-  return taps;
+  if (row[0] == Turn) return {spline_taps(from_h, g.H), spline_taps(from_w, g.W)};
+  return {linear_taps(from_h, g.H), linear_taps(from_w, g.W)};
 }
 
 /** to[h, w] = from[h + down, w + right], zero outside. */
@@ -90,29 +146,48 @@ LIMBECK_INLINE bool is_shift(const float* row, const Geometry& g) {
   return row[1] == 1 && row[2] == 0 && row[4] == 0 && row[5] == 1 && whole(row[3], g.H) && whole(row[6], g.W);
 }
 
-LIMBECK_INLINE void warp(const Geometry& g, const float* row, const float* x, float* y) {
-  if (is_shift(row, g)) return shift(g, static_cast<int64_t>(row[3]), static_cast<int64_t>(row[6]), x, y);
+/** What stands where nothing of x is: a channel's fill times that of the row; null for zero. */
+LIMBECK_INLINE float filled(const float* fill, float by, int64_t c) { return fill ? by * fill[c] : 0; }
+
+void move(const Geometry& g, const float* row, const float* x, float* y, const float* fill, float offset) {
+  const float by = row[0] == Resize ? 0 : offset * row[7];
+  if (row[0] == Warp && is_shift(row, g) && !(fill && by != 0))
+    return shift(g, static_cast<int64_t>(row[3]), static_cast<int64_t>(row[6]), x, y);
   for (int64_t h = 0; h < g.H; h++) {
     for (int64_t w = 0; w < g.W; w++) {
-      const Taps taps = taps_of(row, g, h, w);
+      const Sources from = sources_of(row, g, h, w);
+      float missing = from.outside() ? 1 : 0;
+      if (row[0] == Warp) {
+        float down = 0, right = 0;
+        for (int i = 0; i < from.down.count; i++) down += from.down.weight[i];
+        for (int j = 0; j < from.right.count; j++) right += from.right.weight[j];
+        missing = 1 - down * right;
+      }
       for (int64_t c = 0; c < g.C; c++) {
         float sum = 0;
-        for (int i = 0; i < taps.count; i++) sum += taps.weight[i] * x[c * g.map() + taps.at[i]];
-        y[c * g.map() + h * g.W + w] = sum;
+        for (int i = 0; i < from.down.count; i++) {
+          const float* line = x + c * g.map() + from.down.at[i] * g.W;
+          for (int j = 0; j < from.right.count; j++)
+            sum += from.down.weight[i] * from.right.weight[j] * line[from.right.at[j]];
+        }
+        y[c * g.map() + h * g.W + w] = fill ? sum + missing * filled(fill, by, c) : sum;
       }
     }
   }
 }
 
-LIMBECK_INLINE void warp_transposed(const Geometry& g, const float* row, const float* y_bar, float* x_bar) {
-  if (is_shift(row, g)) return shift(g, -static_cast<int64_t>(row[3]), -static_cast<int64_t>(row[6]), y_bar, x_bar);
+void move_transposed(const Geometry& g, const float* row, const float* y_bar, float* x_bar) {
+  if (row[0] == Warp && is_shift(row, g))
+    return shift(g, -static_cast<int64_t>(row[3]), -static_cast<int64_t>(row[6]), y_bar, x_bar);
   memset(x_bar, 0, static_cast<size_t>(g.C * g.map()) * sizeof(float));
   for (int64_t h = 0; h < g.H; h++) {
     for (int64_t w = 0; w < g.W; w++) {
-      const Taps taps = taps_of(row, g, h, w);
+      const Sources from = sources_of(row, g, h, w);
       for (int64_t c = 0; c < g.C; c++)
-        for (int i = 0; i < taps.count; i++)
-          x_bar[c * g.map() + taps.at[i]] += taps.weight[i] * y_bar[c * g.map() + h * g.W + w];
+        for (int i = 0; i < from.down.count; i++)
+          for (int j = 0; j < from.right.count; j++)
+            x_bar[c * g.map() + from.down.at[i] * g.W + from.right.at[j]] +=
+                from.down.weight[i] * from.right.weight[j] * y_bar[c * g.map() + h * g.W + w];
     }
   }
 }
@@ -161,28 +236,30 @@ LIMBECK_INLINE void cutout(const Geometry& g, const float* row, const float* x, 
 }
 
 void forward(const Step& step, const Context& context) {
+  enum { X, Draws, Fill, Y };
   const Geometry g(step);
   const float offset = static_cast<float>(step.constants[0]);
-  each_image(step, context, g, [&](const float* row, const float* x, float* y) {
-    if (row[0] == Warp) {
-      warp(g, row, x, y);
-    } else if (row[0] == Colour) {
+  each_image(step, context, g, Y, [&](int64_t p, const float* row, const float* x, float* y) {
+    if (row[0] == Colour) {
       colour(g, row, x, y, offset);
-    } else {
+    } else if (row[0] == Cutout) {
       cutout(g, row, x, y);
+    } else {
+      move(g, row, x, y, step.has(Fill) ? step.f32(Fill, p) : nullptr, offset);
     }
   });
 }
 
 void backward(const Step& step, const Context& context) {
+  enum { YBar, Draws, XBar };
   const Geometry g(step);
-  each_image(step, context, g, [&](const float* row, const float* y_bar, float* x_bar) {
-    if (row[0] == Warp) {
-      warp_transposed(g, row, y_bar, x_bar);
-    } else if (row[0] == Colour) {
+  each_image(step, context, g, XBar, [&](int64_t, const float* row, const float* y_bar, float* x_bar) {
+    if (row[0] == Colour) {
       colour(g, row, y_bar, x_bar, 0);
-    } else {
+    } else if (row[0] == Cutout) {
       cutout(g, row, y_bar, x_bar);
+    } else {
+      move_transposed(g, row, y_bar, x_bar);
     }
   });
 }
@@ -190,7 +267,7 @@ void backward(const Step& step, const Context& context) {
 #define SIZES {"P", "N", "C", "H", "W", "R"}
 
 const Kernel kernels[] = {
-    {"augment.forward", {"x", "draws", "y"}, SIZES, {"offset"}, forward, nullptr},
+    {"augment.forward", {"x", "draws", "fill", "y"}, SIZES, {"offset"}, forward, nullptr},
     {"augment.backward", {"yBar", "draws", "xBar"}, SIZES, {}, backward, nullptr},
 };
 

@@ -9,9 +9,9 @@ namespace LIMBECK_ISA {
 namespace {
 
 constexpr int64_t kColumns = 8;
-enum Kind { Warp, Colour, Cutout };
+enum Kind { Warp, Colour, Cutout, Resized, Turned };
 /** In the order of `families` in augmentdraw.ts. */
-enum Family { Color, Crop, CutOut, Flip, Scale, Rotate, Families };
+enum Family { Color, Crop, CutOut, Flip, Scale, Rotate, Shift, Resize, Turn, Families };
 
 /** Number `index` of the families whose bits are set. */
 LIMBECK_INLINE int chosen(int64_t families, uint32_t index) {
@@ -30,16 +30,31 @@ LIMBECK_INLINE double cut(uint32_t word, int64_t size, int64_t side) {
   return static_cast<double>(word % (side + 1 - size % 2) - size / 2);
 }
 
+/** A whole number from -most to most - 1. */
+LIMBECK_INLINE double below(uint32_t word, int64_t most) { return static_cast<double>(word % (2 * most) - most); }
+
+/** How far the middle of the image is from that of a frame just large enough for it when it is turned. */
+LIMBECK_INLINE double off_middle(double cosine, double sine, double side, double other) {
+  const double more = floor(fabs(cosine) * side + fabs(sine) * other + 0.5) - side;
+  return floor(more / 2) - more / 2;
+}
+
 void rows(const Step& step, const Context&) {
   enum { State, Draws };
   const int64_t P = step.sizes[0], R = step.sizes[1], H = step.sizes[2], W = step.sizes[3];
   const int64_t stream = step.sizes[4], first_member = step.sizes[5], families = step.sizes[6];
   const bool mixed = step.sizes[7] != 0;
   const int64_t shift_h = step.sizes[8], shift_w = step.sizes[9], cut_h = step.sizes[10], cut_w = step.sizes[11];
+  const int64_t size_from = step.sizes[12], size_span = step.sizes[13], degrees = step.sizes[14];
   const double brightness = step.constants[0], saturation = step.constants[1], contrast = step.constants[2];
   const double scale_low = step.constants[3], scale_high = step.constants[4], turn = step.constants[5];
   const uint32_t* state = step.u32(State, 0);
   const auto factor = [&](uint32_t word) { return scale_low + unit(word) * (scale_high - scale_low); };
+  const auto sized = [&](uint32_t word, int64_t side) {
+    const int64_t by = size_from + (static_cast<int64_t>(word >> 16) * size_span >> 16);
+    return max(1, side * by >> 16);
+  };
+  constexpr double circle = 2 * 3.14159265358979323846;
   uint32_t count = 0;
   for (int family = 0; family < Families; family++) count += families >> family & 1;
   for (int64_t p = 0; p < P; p++) {
@@ -77,10 +92,40 @@ void rows(const Step& step, const Context&) {
           row[5] = factor(w[2]);
           break;
         case Rotate: {
-          const double angle = 2 * 3.14159265358979323846 * turn * (2 * unit(w[1]) - 1);
+          const double angle = circle * turn * (2 * unit(w[1]) - 1);
+          const double ratio = static_cast<double>(H) / static_cast<double>(W);
           row[1] = row[5] = cos(angle);
-          row[2] = sin(angle);
-          row[4] = -row[2];
+          row[2] = sin(angle) * ratio;
+          row[4] = -sin(angle) / ratio;
+          break;
+        }
+        case Shift:
+          row[1] = row[5] = row[7] = 1;
+          row[3] = below(w[1], shift_h);
+          row[6] = below(w[2], shift_w);
+          break;
+        case Resize: {
+          const int64_t height = sized(w[1], H), width = sized(w[2], W);
+          const int64_t canvas = max(max(height, width), max(H, W));
+          row[0] = Resized;
+          row[1] = static_cast<double>(height);
+          row[2] = static_cast<double>(width);
+          row[3] = static_cast<double>((canvas - H) / 2 - (canvas - height) / 2);
+          row[4] = static_cast<double>((canvas - W) / 2 - (canvas - width) / 2);
+          break;
+        }
+        case Turn: {
+          const double angle = circle * below(w[1], degrees) / 360;
+          const double cosine = cos(angle), sine = sin(angle);
+          const double height = static_cast<double>(H), width = static_cast<double>(W);
+          const double down = off_middle(cosine, sine, height, width), right = off_middle(cosine, sine, width, height);
+          row[0] = Turned;
+          row[1] = row[5] = cosine;
+          row[2] = sine;
+          row[3] = cosine * down + sine * right;
+          row[4] = -sine;
+          row[6] = cosine * right - sine * down;
+          row[7] = 1;
           break;
         }
       }
@@ -93,7 +138,8 @@ void rows(const Step& step, const Context&) {
 const Kernel kernels[] = {
     {"augmentdraw.rows",
      {"state", "draws"},
-     {"P", "R", "H", "W", "stream", "firstMember", "families", "mixed", "shiftH", "shiftW", "cutH", "cutW"},
+     {"P", "R", "H", "W", "stream", "firstMember", "families", "mixed", "shiftH", "shiftW", "cutH", "cutW", "sizeFrom",
+      "sizeSpan", "degrees"},
      {"brightness", "saturation", "contrast", "scaleLow", "scaleHigh", "turn"},
      rows,
      nullptr},

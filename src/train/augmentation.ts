@@ -1,7 +1,9 @@
 import { expectRank } from '../engine/op.js';
 import * as op from '../engine/ops/augment.js';
+import type { Strategy } from '../engine/ops/augmentdraw.js';
 import * as augmentdraw from '../engine/ops/augmentdraw.js';
-import { families, type Strategy } from '../engine/ops/augmentdraw.js';
+import * as bias from '../engine/ops/bias.js';
+import * as elementwise from '../engine/ops/elementwise.js';
 import type { Recorder } from '../engine/program.js';
 import type { View } from '../engine/view.js';
 import type { RandomSource } from '../layers/layer.js';
@@ -9,9 +11,12 @@ import { LimbeckError } from '../util/errors.js';
 
 export type { Strategy };
 
+/** The families of DSA. */
+const dsaFamilies = ['color', 'crop', 'cutout', 'flip', 'scale', 'rotate'] as const;
+
 /** The parameters of DSA (Zhao & Bilen 2021), which most later methods use as they are. */
 const dsa: Strategy = {
-  families,
+  families: dsaFamilies,
   mixed: false,
   brightness: 1,
   saturation: 2,
@@ -23,19 +28,19 @@ const dsa: Strategy = {
 };
 
 /**
- * Strategies with a name. `dc-mnist` is the augmentation with which DC (Zhao, Mopuri & Bilen 2021) evaluates on MNIST: crop
- * by 4 of 28 pixels, scale by 0.8 to 1.2, rotate by 45 degrees, one of them for each image. It differs from theirs where
- * an image ends and between its pixels: zeros rather than the mean of the batch, linear rather than nearest or cubic.
+ * Strategies with a name. `dc-mnist` is what DC (Zhao, Mopuri & Bilen 2021) does to images of digits when it evaluates: a shift
+ * by -4 to 3 of 28 pixels, another size of 0.8 to 1.2 times the sides, or a turn by -45 to 44 whole degrees, one of them for
+ * each image, filled with the mean of the batch.
  */
 export const strategies: Readonly<Record<string, Strategy>> = {
   dsa,
-  'dsa-digits': { ...dsa, families: families.filter((family) => family !== 'flip') },
+  'dsa-digits': { ...dsa, families: dsaFamilies.filter((family) => family !== 'flip') },
   'dc-mnist': {
     ...dsa,
-    families: ['crop', 'scale', 'rotate'],
+    families: ['shift', 'resize', 'turn'],
     mixed: true,
     crop: 4 / 28,
-    scale: [1 / 1.2, 1 / 0.8],
+    scale: [0.8, 1.2],
     rotate: 45,
   },
 };
@@ -47,12 +52,12 @@ export const strategies: Readonly<Record<string, Strategy>> = {
 export function parseStrategy(text: string): Strategy {
   if (Object.hasOwn(strategies, text)) return strategies[text];
   const names = text.split('_');
-  const chosen = families.filter((family) => names.includes(family));
+  const chosen = dsaFamilies.filter((family) => names.includes(family));
   if (chosen.length !== names.length)
     throw new LimbeckError(
       'ERR_OPTION',
       `augmentation is "${text}", expected ${Object.keys(strategies).join(', ')} or ` +
-        `different ones of ${families.join(', ')} joined by underscores, such as crop_rotate`,
+        `different ones of ${dsaFamilies.join(', ')} joined by underscores, such as crop_rotate`,
     );
   return { ...dsa, families: chosen };
 }
@@ -70,7 +75,10 @@ export interface AugmentOptions extends RandomSource {
   readonly firstMember?: number;
 }
 
-/** An augmented batch with its other passes, all with the same draws; shapes are those of x. */
+/**
+ * An augmented batch with its other passes, all with the same draws; shapes are those of x. A strategy that fills with the mean
+ * of the batch has no other passes: they would go through that mean as well, and the strategy is for training alone.
+ */
 export interface Augmented {
   /** A x + b. */
   readonly y: View;
@@ -80,6 +88,15 @@ export interface Augmented {
   backward(yBar: View): View;
 }
 
+const fills = ({ families }: Strategy) => families.includes('shift') || families.includes('turn');
+
+/** `[C]`: the mean of each channel over the batch. */
+function channelMeans(r: Recorder, x: View): View {
+  const [N, , H, W] = x.shape;
+  const sums = bias.backward(r, { yBar: x });
+  return elementwise.add(r, { a: sums, b: sums }, 1 / (N * H * W), 0);
+}
+
 /** Records what a strategy does to the images x `[N, C, H, W]`. A state that is left alone gives the same draws again. */
 export function augment(r: Recorder, x: View, options: AugmentOptions): Augmented {
   expectRank('augment', 'x', x, 'N C H W');
@@ -87,9 +104,23 @@ export function augment(r: Recorder, x: View, options: AugmentOptions): Augmente
   const [N, , height, width] = x.shape;
   const R = siamese ? 1 : N;
   const draws = augmentdraw.rows(r, { state }, { strategy, stream, firstMember, height, width, members, R });
+  const fill = fills(strategy) ? channelMeans(r, x) : undefined;
+  const alone = () => {
+    if (fill)
+      throw new LimbeckError(
+        'ERR_PROGRAM',
+        `augment: ${strategy.families.join(', ')} fill with the mean of the batch and are for training alone, expected no gradient through them`,
+      );
+  };
   return {
-    y: op.forward(r, { x, draws }),
-    tangent: (xDot) => op.tangent(r, { xDot, draws }),
-    backward: (yBar) => op.backward(r, { yBar, draws }),
+    y: op.forward(r, { x, draws, fill }),
+    tangent(xDot) {
+      alone();
+      return op.tangent(r, { xDot, draws });
+    },
+    backward(yBar) {
+      alone();
+      return op.backward(r, { yBar, draws });
+    },
   };
 }

@@ -4,11 +4,12 @@ import type { Kernel, Sizes } from '../kernel.js';
 import { destination, expectShape, expectShared, type OpCase } from '../op.js';
 import type { Recorder } from '../program.js';
 import type { View } from '../view.js';
-import { backward, COLOUR, COLUMNS, CUTOUT, forward, WARP } from './augment.js';
+import { backward, COLOUR, COLUMNS, CUTOUT, forward, RESIZE, TURN, WARP } from './augment.js';
 
 /**
- * What augmentation does to each image, drawn from counter-based random numbers: rows of `augment.ts`, with the ranges
- * of differentiable siamese augmentation (DSA, Zhao & Bilen 2021). Image n of member p takes one block of
+ * What augmentation does to each image, drawn from counter-based random numbers: rows of `augment.ts`. The first six families
+ * are those of differentiable siamese augmentation (DSA, Zhao & Bilen 2021), whose affine grids know nothing of pixels: their
+ * coordinates go from -1 to 1 along either side. The last three are those of DC (Zhao et al. 2020). Image n of member p takes one block of
  * Threefry-4x32-20 with
  *
  *     key = [seed low, seed high, stream, firstMember + p]      counter = [n, draw, 0, 0]
@@ -16,7 +17,10 @@ import { backward, COLOUR, COLUMNS, CUTOUT, forward, WARP } from './augment.js';
  * where `state` is seed low, seed high, draw, 0 as in random.ts: word 0 chooses the family, words 1 to 3 are its
  * parameters. The choices and whole numbers are the same on every engine; cosines and the like differ by rounding.
  */
-export const families = ['color', 'crop', 'cutout', 'flip', 'scale', 'rotate'] as const;
+export const families = [
+  ...['color', 'crop', 'cutout', 'flip', 'scale', 'rotate'],
+  ...['shift', 'resize', 'turn'],
+] as const;
 export type Family = (typeof families)[number];
 
 /** What may be drawn. With u uniform in (0, 1): */
@@ -31,13 +35,22 @@ export interface Strategy {
   readonly saturation: number;
   /** color: (contrast + u) (x - M) + M. */
   readonly contrast: number;
-  /** crop: a shift of at most this fraction of the side, in whole pixels. */
+  /**
+   * crop: a shift of at most this fraction of the side, in whole pixels. shift: the same, but not by the most in the
+   * direction in which pixels come from further down or right; filled with what `augment` is given.
+   */
   readonly crop: number;
   /** cutout: sides of the rectangle as a fraction of the image's; its middle is anywhere in the image. */
   readonly cutout: number;
-  /** scale: the factors between the pixels of y and those of x, from the first to the second, for each axis its own. */
+  /**
+   * scale: the factors between the pixels of y and those of x, from the first to the second, for each axis its own.
+   * resize: the factors of the sides, which become whole numbers of pixels.
+   */
   readonly scale: readonly [number, number];
-  /** rotate: by at most so many degrees in either direction, around the middle. */
+  /**
+   * rotate: by at most so many degrees in either direction, around the middle. turn: the same in whole degrees, but not by
+   * the most in the positive direction; filled as in a shift.
+   */
   readonly rotate: number;
 }
 
@@ -46,7 +59,7 @@ export const rowsKernel: Kernel = {
   operands: { state: 'read', draws: 'write' },
   sizes: [
     ...['P', 'R', 'H', 'W', 'stream', 'firstMember', 'families', 'mixed'],
-    ...['shiftH', 'shiftW', 'cutH', 'cutW'],
+    ...['shiftH', 'shiftW', 'cutH', 'cutW', 'sizeFrom', 'sizeSpan', 'degrees'],
   ],
   constants: ['brightness', 'saturation', 'contrast', 'scaleLow', 'scaleHigh', 'turn'],
   kind: 'nonlinear',
@@ -74,12 +87,17 @@ function rowOf(family: Family, words: Uint32Array, s: Sizes, c: Readonly<Record<
   const [, first, second, third] = words;
   const shift = (word: number, most: number) => (word % (2 * most + 1)) - most;
   const factor = (word: number) => c.scaleLow + uniform(word) * (c.scaleHigh - c.scaleLow);
+  const below = (word: number, most: number) => (word % (2 * most)) - most;
+  // In units of 2^-16, so that all engines come to the same whole number.
+  const sized = (word: number, side: number) => {
+    const by = s.sizeFrom + Math.floor(((word >>> 16) * s.sizeSpan) / 65536);
+    return Math.max(1, Math.floor((side * by) / 65536));
+  };
   const cut = (word: number, size: number, side: number) => {
     const start = (word % (side + 1 - (size % 2))) - Math.floor(size / 2);
     return [start, start + size];
   };
   const angle = 2 * Math.PI * c.turn * (2 * uniform(first) - 1);
-  const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
   switch (family) {
     case 'color': {
       const brightness = c.brightness * (uniform(first) - 0.5);
@@ -94,11 +112,42 @@ function rowOf(family: Family, words: Uint32Array, s: Sizes, c: Readonly<Record<
     case 'scale':
       return [WARP, factor(first), 0, 0, 0, factor(second), 0];
     case 'rotate':
-      return [WARP, cos, sin, 0, -sin, cos, 0];
+      return turned(angle, s.H / s.W);
+    case 'shift':
+      return [WARP, 1, 0, below(first, s.shiftH), 0, 1, below(second, s.shiftW), 1];
+    case 'resize': {
+      const sides = [sized(first, s.H), sized(second, s.W)];
+      const canvas = Math.max(...sides, s.H, s.W);
+      const corner = (side: number, size: number) =>
+        Math.floor((canvas - side) / 2) - Math.floor((canvas - size) / 2);
+      return [RESIZE, ...sides, corner(s.H, sides[0]), corner(s.W, sides[1])];
+    }
+    case 'turn':
+      return turnedInFrame((2 * Math.PI * below(first, s.degrees)) / 360, s);
   }
 }
 
-function checkStrategy(op: string, strategy: Strategy): void {
+/** A warp by an angle around the middle, where `ratio` is height over width: in coordinates from -1 to 1. */
+function turned(angle: number, ratio: number): number[] {
+  const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
+  return [WARP, cos, sin * ratio, 0, -sin / ratio, cos, 0];
+}
+
+/**
+ * A turn in a frame just large enough for all of the image, of which the middle is seen: half a pixel off where the frame is
+ * an odd number of pixels larger.
+ */
+function turnedInFrame(angle: number, { H, W }: Sizes): number[] {
+  const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
+  const off = (side: number, other: number) => {
+    const more = Math.floor(Math.abs(cos) * side + Math.abs(sin) * other + 0.5) - side;
+    return Math.floor(more / 2) - more / 2;
+  };
+  const [down, right] = [off(H, W), off(W, H)];
+  return [TURN, cos, sin, cos * down + sin * right, -sin, cos, cos * right - sin * down, 1];
+}
+
+function checkStrategy(op: string, { strategy, height, width }: DrawOptions): void {
   const fail = (what: string, expected: string): never => {
     throw new LimbeckError('ERR_OPTION', `${op}: ${what}, expected ${expected}`);
   };
@@ -116,6 +165,10 @@ function checkStrategy(op: string, strategy: Strategy): void {
     fail(`scale is from ${low} to ${high}`, 'two numbers above 0 in order');
   if (!(strategy.rotate >= 0 && strategy.rotate <= 180))
     fail(`rotate is ${strategy.rotate}`, 'degrees from 0 to 180');
+  if (strategy.families.includes('shift') && Math.min(height, width) * strategy.crop < 0.5)
+    fail(`crop is ${strategy.crop}`, 'at least half a pixel of either side, for shifts');
+  if (strategy.families.includes('turn') && !(Number.isInteger(strategy.rotate) && strategy.rotate > 0))
+    fail(`rotate is ${strategy.rotate}`, 'whole degrees above 0, for turns');
 }
 
 /** What `rows` needs besides the state. */
@@ -143,7 +196,7 @@ export function rows(
   const { strategy, stream, firstMember = 0, height: H, width: W, members, R } = options;
   expectShape(op, 'state', state, [4], '(seed low, seed high, draw, 0)');
   expectShared(op, 'state', state);
-  checkStrategy(op, strategy);
+  checkStrategy(op, options);
   const draws = destination(r, op, 'draws', members, [R, COLUMNS], { into });
   const pixels = (side: number, fraction: number) => Math.floor(side * fraction + 0.5);
   const { brightness, saturation, contrast, scale, rotate, crop, cutout } = strategy;
@@ -153,9 +206,19 @@ export function rows(
     ...{ P: members, R, H, W, stream, firstMember, families: mask, mixed: Number(strategy.mixed) },
     ...{ shiftH: pixels(H, crop), shiftW: pixels(W, crop), cutH: pixels(H, cutout), cutW: pixels(W, cutout) },
   };
+  const inSteps = (factor: number) => Math.round(65536 * factor);
+  const whole = {
+    ...{ sizeFrom: inSteps(scale[0]), sizeSpan: inSteps(scale[1] - scale[0]), degrees: Math.round(rotate) },
+  };
   const ranges = { scaleLow: scale[0], scaleHigh: scale[1], turn: rotate / 360 };
   const constants = { brightness, saturation, contrast, ...ranges };
-  r.push({ kernel: rowsKernel, operands: { state, draws }, sizes, constants, accumulate: false });
+  r.push({
+    kernel: rowsKernel,
+    operands: { state, draws },
+    sizes: { ...sizes, ...whole },
+    constants,
+    accumulate: false,
+  });
   return draws;
 }
 
@@ -163,6 +226,8 @@ const everything: Strategy = {
   ...{ families, mixed: true, brightness: 1, saturation: 2, contrast: 0.5 },
   ...{ crop: 0.25, cutout: 0.4, scale: [0.8, 1.2], rotate: 170 },
 };
+/** The rows of turns are numbers that rounding changes, and splines are steep: augment.ts has cases with rows that are given. */
+const withoutTurns = { ...everything, families: families.filter((family) => family !== 'turn') };
 const stateFill = { kind: 'values', values: [12345, 6, 7, 0] } as const;
 
 const drawCase = (P: number, R: number, mixed: boolean): OpCase => ({
@@ -184,7 +249,7 @@ const appliedCase = (pass: 'forward' | 'backward', N: number, size: number, benc
   record(r) {
     const state = r.external('state', 1, [4], 'u32');
     const options = { stream: 5, height: size, width: size, members: 1, R: N };
-    const draws = rows(r, { state }, { strategy: everything, ...options });
+    const draws = rows(r, { state }, { strategy: withoutTurns, ...options });
     const [x, into] = ['x', 'y'].map((name) => r.external(name, 1, [N, 3, size, size]));
     if (pass === 'forward') forward(r, { x, draws }, { into });
     else backward(r, { yBar: x, draws }, { into });
