@@ -1,7 +1,6 @@
 import { inflateSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import type { DistilledSet } from '../src/data/distilled-set.js';
-import type { DistillOptions } from '../src/methods/index.js';
 import { contactSheet } from '../src/report/contact-sheet.js';
 import { lineChart, ticks, tickText } from '../src/report/figure.js';
 import { reportHtml } from '../src/report/html.js';
@@ -10,7 +9,7 @@ import { resolveOptions } from '../src/runs/options.js';
 import { accuracyText, type RunRecord } from '../src/runs/record.js';
 import { encodePng } from '../src/util/png.js';
 import { count, duration } from '../src/util/words.js';
-import { learnedSet } from './harness/distilled-set.js';
+import { learnedSet, type UnrolledOptions } from './harness/distilled-set.js';
 
 const { iterations } = resolveOptions({});
 
@@ -19,10 +18,7 @@ interface Size {
   readonly channels?: number;
 }
 
-/** Options of the unrolled method, which is the usual one. */
-type Options = Extract<DistillOptions, { readonly method?: undefined }>;
-
-function makeSet(options: Options = {}, { classes = 10, channels = 1 }: Size = {}): DistilledSet {
+function makeSet(options: UnrolledOptions = {}, { classes = 10, channels = 1 }: Size = {}): DistilledSet {
   const { steps = 1, epochs = 3, init = 'fixed', ipc = steps } = options;
   const count = ipc * classes;
   return learnedSet({
@@ -38,7 +34,7 @@ function makeSet(options: Options = {}, { classes = 10, channels = 1 }: Size = {
 }
 
 function makeRecord(
-  given: Options = {},
+  given: UnrolledOptions = {},
   { classes = 10, channels = 1 }: Size = {},
   changes: Partial<RunRecord> = {},
 ): RunRecord {
@@ -78,7 +74,7 @@ function makeRecord(
 }
 
 describe('the page', () => {
-  const variants: [string, Options, Size][] = [
+  const variants: [string, UnrolledOptions, Size][] = [
     ['one step', {}, {}],
     ['several steps and images per class', { steps: 3, ipc: 6 }, {}],
     ['soft labels', { labels: 'soft', steps: 2 }, {}],
@@ -252,7 +248,7 @@ describe('charts', () => {
 });
 
 describe('images', () => {
-  test.each<[string, Options, Size]>([
+  test.each<[string, UnrolledOptions, Size]>([
     ['grey', {}, {}],
     ['several steps', { steps: 2, ipc: 4 }, {}],
     ['many classes in colour', {}, { classes: 45, channels: 3 }],

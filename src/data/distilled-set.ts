@@ -53,12 +53,23 @@ export interface MinibatchUse {
 
 /** Numbers that are stored, and how items are made of them. */
 export interface StoredItems {
-  /** Name and options of the parametrisation. */
-  readonly parametrisation: { readonly name: string; readonly [option: string]: unknown };
+  /** What decodes them. */
+  readonly parametrisation: {
+    /** Which parametrisation. */
+    readonly name: string;
+    /** Its options. */
+    readonly [option: string]: unknown;
+  };
   /** Pictures that are stored: what images per class counts. */
   readonly pictures: number;
   /** The stored variables by name; empty where the items are stored as they are. */
-  readonly variables: Readonly<
-    Record<string, { readonly shape: readonly number[]; readonly data: Float32Array }>
-  >;
+  readonly variables: Readonly<Record<string, StoredVariable>>;
+}
+
+/** A tensor that is stored. */
+export interface StoredVariable {
+  /** Its sizes, the last axis fastest. */
+  readonly shape: readonly number[];
+  /** Its numbers. */
+  readonly data: Float32Array;
 }

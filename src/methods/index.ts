@@ -26,5 +26,5 @@ export const defaultMethod = 'unrolled';
 export type DistillOptions = CommonGiven &
   (
     | MethodGiven
-    | ({ readonly method?: undefined } & GivenOf<Modules[typeof defaultMethod]['method']['options']>)
+    | ({ /** Left out: the default method. */ readonly method?: undefined } & GivenOf<Modules[typeof defaultMethod]['method']['options']>)
   );
