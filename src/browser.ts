@@ -12,7 +12,14 @@ import { LimbeckError } from './util/errors.js';
 export { type ArrayDataset, type ArraySplit, datasetFromArrays } from './data/arrays.js';
 export type { Dataset, Split } from './data/dataset.js';
 export { type DigitsOptions, generateDigits } from './data/digits.js';
-export type { DistilledSet, LearnedSteps, MinibatchUse, StoredItems, StoredVariable, Use } from './data/distilled-set.js';
+export type {
+  DistilledSet,
+  LearnedSteps,
+  MinibatchUse,
+  StoredItems,
+  StoredVariable,
+  Use,
+} from './data/distilled-set.js';
 export type {
   Device,
   DeviceMemory,

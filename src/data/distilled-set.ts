@@ -29,6 +29,7 @@ export type Use = LearnedSteps | MinibatchUse;
 
 /** The steps that were learned, in their order, at their rates. */
 export interface LearnedSteps {
+  /** Tells the uses apart. */
   readonly kind: 'learned-steps';
   /** Inner steps per epoch; step t trains on items `t mod steps` times n to the next. */
   readonly steps: number;
@@ -46,6 +47,7 @@ export interface LearnedSteps {
 
 /** Ordinary training in minibatches, as a protocol says. */
 export interface MinibatchUse {
+  /** Tells the uses apart. */
   readonly kind: 'minibatches';
   /** Name of the protocol that results are scored under unless another is asked for. */
   readonly protocol: string;

@@ -19,12 +19,14 @@ type MethodGiven = {
 /** The method that a run has unless it is told another. */
 export const defaultMethod = 'unrolled';
 
+/** A run that names no method. */
+interface Unnamed {
+  readonly method?: undefined;
+}
+
 /**
  * Everything that shapes a distillation run: the options that every run has and those of its method (`unrolled` unless
  * named), all in `docs/options.md`. What is left out takes the default. JSON-serialisable.
  */
 export type DistillOptions = CommonGiven &
-  (
-    | MethodGiven
-    | ({ /** Left out: the default method. */ readonly method?: undefined } & GivenOf<Modules[typeof defaultMethod]['method']['options']>)
-  );
+  (MethodGiven | (Unnamed & GivenOf<Modules[typeof defaultMethod]['method']['options']>));
