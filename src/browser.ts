@@ -12,7 +12,14 @@ import { LimbeckError } from './util/errors.js';
 export { type ArrayDataset, type ArraySplit, datasetFromArrays } from './data/arrays.js';
 export type { Dataset, Split } from './data/dataset.js';
 export { type DigitsOptions, generateDigits } from './data/digits.js';
-export type { DistilledSet, LearnedSteps, MinibatchUse, StoredItems, Use } from './data/distilled-set.js';
+export type {
+  DistilledSet,
+  LearnedSteps,
+  MinibatchUse,
+  StoredItems,
+  StoredVariable,
+  Use,
+} from './data/distilled-set.js';
 export type {
   Device,
   DeviceMemory,
@@ -54,7 +61,7 @@ export {
   distill,
   type Progress,
 } from './runs/distill.js';
-export { type ResolvedOptions, resolveOptions } from './runs/options.js';
+export { type ResolvedOptions, resolveOptions, type Taken } from './runs/options.js';
 export { type TrainedNetworks, type TrainOptions, trainNetworks } from './runs/train-networks.js';
 export type { CallOptions } from './train/calls/call.js';
 export {

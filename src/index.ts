@@ -23,7 +23,14 @@
 export { type ArrayDataset, type ArraySplit, datasetFromArrays } from './data/arrays.js';
 export type { Dataset, Split, Whitening } from './data/dataset.js';
 export { type DigitsOptions, generateDigits } from './data/digits.js';
-export type { DistilledSet, LearnedSteps, MinibatchUse, StoredItems, Use } from './data/distilled-set.js';
+export type {
+  DistilledSet,
+  LearnedSteps,
+  MinibatchUse,
+  StoredItems,
+  StoredVariable,
+  Use,
+} from './data/distilled-set.js';
 export { type IdxFolderOptions, loadIdxFolder, readIdx } from './data/idx.js';
 export type { IdxArray } from './data/idx-file.js';
 export { type LoadOptions, loadDataset, type Reading } from './data/load.js';
@@ -98,7 +105,7 @@ export type {
   StoredRun,
 } from './runs/folder-run.js';
 export { encodeNetworks } from './runs/networks-file.js';
-export { type ResolvedOptions, resolveOptions } from './runs/options.js';
+export { type ResolvedOptions, resolveOptions, type Taken } from './runs/options.js';
 export { profileStep, type StepProfile, type Times } from './runs/profile-step.js';
 export type {
   DatasetRecord,

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { cpuInfo } from '../src/engine/cpu/device.js';
+import { decodeArtefact } from '../src/eval/artefact.js';
 import { decodeCheckpoint, encodeCheckpoint } from '../src/runs/checkpoint.js';
 import { resolveOptions } from '../src/runs/options.js';
 import { buildWhereStale, commandLine } from './harness/command-line.js';
@@ -134,6 +135,23 @@ describe('distill', () => {
     expect(used.options).toMatchObject({ iterations: 2, batch: 8, seed: 7 });
   });
 
+  test('takes options in full from a configuration file, and those of other methods by their name', async () => {
+    const config = {
+      ...{ method: 'dm', network: { name: 'mlp', width: 8 }, parametrisation: { name: 'factor', factor: 2 } },
+      ...{ iterations: 2, batch: 4, networks: 1, validateEvery: 1, digitsSize: 100, device, out: 'full' },
+    };
+    writeFileSync(at('full.json'), JSON.stringify(config));
+    const { status, stderr } = await limbeck('distill', 'full.json', '--image-momentum', '0.25', '--json');
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const { config: used } = JSON.parse(readFileSync(at('full/run.json'), 'utf8'));
+    const { method, network, parametrisation } = config;
+    expect(used.options).toMatchObject({ method, network, parametrisation, imageMomentum: 0.25 });
+    const { set } = decodeArtefact(readFileSync(at('full/distilled.safetensors')));
+    expect(set.stored).toMatchObject({ parametrisation, pictures: 10 });
+    expect(set.classes.length).toBe(40);
+    expect(set.use).toMatchObject({ kind: 'minibatches' });
+  });
+
   test('stopped in the middle, goes on to the same bits', async () => {
     const iterations = device === 'cpu' ? '600' : '12';
     const every = device === 'cpu' ? '20' : '3';
@@ -224,6 +242,18 @@ describe('mistakes', () => {
       () => distilling('--label-lr', '-1'),
       'ERR_OPTION',
       /--label-lr is -1, expected a number above 0/,
+    ],
+    [
+      'an option of another method',
+      () => distilling('--method', 'dm', '--steps', '2'),
+      'ERR_OPTION',
+      /--steps is no option of method dm, which has: --batch/,
+    ],
+    [
+      'images that cannot be shared out',
+      () => distilling('--ipc', '3', '--steps', '2'),
+      'ERR_OPTION',
+      /ipc is 3 and steps is 2: .*expected a multiple of 2/,
     ],
     ['no value', () => distilling('--steps', '--json'), 'ERR_OPTION', /--steps has no value/],
     ['twice', () => distilling('--lr', '1', '--lr', '2'), 'ERR_OPTION', /given twice/],
@@ -343,6 +373,11 @@ test('help and version', async () => {
   const help = await limbeck('distill', '--help');
   expect(help.stdout).toMatch(new RegExp(`--validate-every N .*\\[${resolveOptions({}).validateEvery}\\]`));
   expect(help.stdout).toContain('Example: limbeck distill');
+  const sections = help.stdout.split(/\n\n/);
+  const section = (heading: string) => sections.find((one) => one.startsWith(heading));
+  expect(section('Options of every run:')).toMatch(/^ +--ipc N /m);
+  expect(section('Options of method unrolled')).toMatch(/^ +--inner-lr X,… /m);
+  expect(section('Options of method dm')).toMatch(/^ +--image-momentum X /m);
   expect((await limbeck('--help')).stdout).toContain('resume DIR');
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   expect((await limbeck('--version')).stdout).toBe(`${version}\n`);

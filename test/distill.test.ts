@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { generateDigits } from '../src/data/digits.js';
-import { SplitOnDevice } from '../src/data/on-device.js';
 import type { Device } from '../src/engine/device.js';
 import { openDevice } from '../src/engine/open.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
@@ -12,9 +11,9 @@ import type { Process } from '../src/methods/method.js';
 import { decodeCheckpoint, encodeCheckpoint } from '../src/runs/checkpoint.js';
 import { type Checkpoint, distill } from '../src/runs/distill.js';
 import { findMethod, resolveOptions } from '../src/runs/options.js';
-import { settingFor } from '../src/runs/setting.js';
+import { settingFor, uploadTraining } from '../src/runs/setting.js';
 import { LimbeckError } from '../src/util/errors.js';
-import { stepsOf } from './harness/distilled-set.js';
+import { stepsOf, type UnrolledOptions } from './harness/distilled-set.js';
 
 const dataset = generateDigits({ train: 600, validation: 200, test: 300 });
 
@@ -22,12 +21,12 @@ const dataset = generateDigits({ train: 600, validation: 200, test: 300 });
 async function beginProcess(given: DistillOptions): Promise<Process> {
   const device = new ReferenceDevice();
   const options = resolveOptions(given);
-  const split = await SplitOnDevice.upload(device, dataset, dataset.train);
-  return findMethod(options.method).begin(await settingFor(device, dataset, options, split));
+  const train = await uploadTraining(device, dataset, options);
+  return findMethod(options.method).begin(await settingFor(device, dataset, options, train));
 }
 
 /** Every way a run can differ in kind; small enough for seconds. */
-const runs: Record<string, DistillOptions> = {
+const runs: Record<string, UnrolledOptions> = {
   'fixed initialisation, hard labels': {
     network: 'mlp',
     iterations: 40,
@@ -115,7 +114,7 @@ describe('distillation on the cpu engine', () => {
       const back = decodeArtefact(encodeArtefact(file));
       expect(back.set).toEqual(whole.set);
       const evaluation = await evaluate(device, dataset, back.set, { networks: options.networks });
-      expect(evaluation.accuracy.networks).toBe(whole.options.init === 'random' ? 12 : 1);
+      expect(evaluation.accuracy.networks).toBe(options.init === 'random' ? 12 : 1);
       expect(Object.keys(evaluation.baselines)).toEqual(defaultBaselines(whole.options.ipc));
       // Three steps of AdamW on squared error leave class means at chance; random images are learned from by everyone.
       expect(evaluation.baselines.randomReal.mean).toBeGreaterThan(10);

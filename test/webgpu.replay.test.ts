@@ -1,7 +1,6 @@
 /** What an outer step costs the host on the WebGPU engine: one submit, and nothing made, written or read back. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { generateDigits } from '../src/data/digits.js';
-import { SplitOnDevice } from '../src/data/on-device.js';
 import * as elementwise from '../src/engine/ops/elementwise.js';
 import { Recorder } from '../src/engine/program.js';
 import { openDawnDevice } from '../src/engine/webgpu/dawn.js';
@@ -9,7 +8,7 @@ import type { WebgpuDevice } from '../src/engine/webgpu/device.js';
 import { leastWork, Pace } from '../src/engine/webgpu/pace.js';
 import type { Process } from '../src/methods/method.js';
 import { findMethod, resolveOptions } from '../src/runs/options.js';
-import { settingFor } from '../src/runs/setting.js';
+import { settingFor, uploadTraining } from '../src/runs/setting.js';
 import { Owned } from '../src/util/owned.js';
 
 /** The calls of WebGPU that a device gets while `action` runs, by name. */
@@ -53,7 +52,7 @@ describe('an outer step', () => {
     const network = { name: 'mlp', width: 8 };
     const given = { network, init: 'random', labels: 'soft', batch: 4, iterations: 100 } as const;
     const options = resolveOptions(given);
-    const train = owned.own(await SplitOnDevice.upload(device, digits, digits.train));
+    const train = owned.own(await uploadTraining(device, digits, options));
     const setting = await settingFor(device, digits, options, train);
     loop = owned.own(await findMethod(options.method).begin(setting));
   });

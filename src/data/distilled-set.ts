@@ -29,6 +29,7 @@ export type Use = LearnedSteps | MinibatchUse;
 
 /** The steps that were learned, in their order, at their rates. */
 export interface LearnedSteps {
+  /** Tells the uses apart. */
   readonly kind: 'learned-steps';
   /** Inner steps per epoch; step t trains on items `t mod steps` times n to the next. */
   readonly steps: number;
@@ -46,6 +47,7 @@ export interface LearnedSteps {
 
 /** Ordinary training in minibatches, as a protocol says. */
 export interface MinibatchUse {
+  /** Tells the uses apart. */
   readonly kind: 'minibatches';
   /** Name of the protocol that results are scored under unless another is asked for. */
   readonly protocol: string;
@@ -53,12 +55,23 @@ export interface MinibatchUse {
 
 /** Numbers that are stored, and how items are made of them. */
 export interface StoredItems {
-  /** Name and options of the parametrisation. */
-  readonly parametrisation: { readonly name: string; readonly [option: string]: unknown };
+  /** What decodes them. */
+  readonly parametrisation: {
+    /** Which parametrisation. */
+    readonly name: string;
+    /** Its options. */
+    readonly [option: string]: unknown;
+  };
   /** Pictures that are stored: what images per class counts. */
   readonly pictures: number;
   /** The stored variables by name; empty where the items are stored as they are. */
-  readonly variables: Readonly<
-    Record<string, { readonly shape: readonly number[]; readonly data: Float32Array }>
-  >;
+  readonly variables: Readonly<Record<string, StoredVariable>>;
+}
+
+/** A tensor that is stored. */
+export interface StoredVariable {
+  /** Its sizes, the last axis fastest. */
+  readonly shape: readonly number[];
+  /** Its numbers. */
+  readonly data: Float32Array;
 }

@@ -9,8 +9,9 @@ import { type OptionTable, resolveTable } from '../util/option.js';
 
 /** All options of a run with every value filled in. JSON-serialisable. */
 export type ResolvedOptions = CommonOptions & {
+  /** Name of the method. */
   readonly method: string;
-  /** The method's own. */
+  /** The method's own options. */
   readonly [name: string]: unknown;
 };
 
