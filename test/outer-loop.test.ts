@@ -1,23 +1,7 @@
 /** The outer optimiser, by what one step of it does to images, labels and inner learning rates. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  type Device,
-  type DistillOptions,
-  datasetFromArrays,
-  distill,
-  openDevice,
-  trainNetworks,
-} from '../src/index.js';
-import { imageShape, learnedOf, plainSgd, shortRun, twoClasses } from './harness/made-data.js';
-
-/** Whatever a network answers, half of these validation images are right: the first look is the best. */
-const halfRight = datasetFromArrays({
-  name: 'half right',
-  imageShape,
-  classes: 2,
-  train: twoClasses().train,
-  validation: { images: new Float32Array(12).fill(0.5), labels: [0, 1] },
-});
+import { type Device, type DistillOptions, distill, openDevice, trainNetworks } from '../src/index.js';
+import { halfRight, learnedOf, plainSgd, shortRun, twoClasses } from './harness/made-data.js';
 
 let device: Device;
 beforeAll(async () => {
@@ -36,9 +20,9 @@ const step: DistillOptions = {
 const variables = ['images', 'labels', 'learningRates'] as const;
 type Variables = Record<(typeof variables)[number], number[]>;
 
-/** What is learned after so many steps; the rates as the raw numbers whose softplus they are. */
+/** What is learned after so many steps, after which the validation split is looked at once; the rates as the raw numbers whose softplus they are. */
 async function learnedAfter(iterations: number, options: DistillOptions): Promise<Variables> {
-  const { set, best } = await distill(device, halfRight, {
+  const { set, best } = await distill(device, halfRight(), {
     ...options,
     ...{ iterations, validateEvery: iterations },
   });

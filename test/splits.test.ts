@@ -20,6 +20,7 @@ import {
   trainNetworks,
 } from '../src/index.js';
 import {
+  halfRight,
   learnedOf,
   networksOn,
   opposite,
@@ -48,7 +49,8 @@ const outcome = ({ set, curve, best, outerSteps, stopped }: Distillation) => ({
   ...{ learned: learnedOf(set), parameters: parametersOf(set) },
   ...{ curve, best, outerSteps, stopped },
 });
-const accuracies = ({ curve }: Distillation) => curve.map(({ validationAccuracy }) => validationAccuracy);
+const accuracies = ({ curve }: Pick<Distillation, 'curve'>) =>
+  curve.map(({ validationAccuracy }) => validationAccuracy);
 const turned = (percent: number) => 100 - percent;
 const disjoint = (a: ReadonlySet<string>, b: ReadonlySet<string>) => ![...a].some((one) => b.has(one));
 
@@ -80,7 +82,15 @@ describe.each<[string, DistillOptions]>([
     expect(outcome(other)).toEqual(outcome(one));
   });
 
-  test('gives the images of the first look that is the best, not of the last', async () => {
+  test('of equally good looks takes the first', async () => {
+    const { best, curve, set } = await distill(device, halfRight(), { ...options, iterations: 3 });
+    expect(accuracies({ curve })).toEqual([50, 50, 50]);
+    expect(best).toEqual({ iteration: 1, validationAccuracy: 50 });
+    const short = await distill(device, halfRight(), { ...options, iterations: 1 });
+    expect(learnedOf(set)).toEqual(learnedOf(short.set));
+  });
+
+  test('gives the images of the best look, not of the last', async () => {
     // Where the validation split says the opposite of the training split, more learning is worse.
     const contrary = opposite(data, 'validation');
     const result = await distill(device, contrary, options);

@@ -41,6 +41,16 @@ export const twoClasses = (): Dataset =>
     test: images(24, 2),
   });
 
+/** The same training images; of the validation images half are right, whatever a network answers. */
+export const halfRight = (): Dataset =>
+  datasetFromArrays({
+    name: 'half right',
+    imageShape,
+    classes: 2,
+    train: images(30, 0),
+    validation: { images: new Float32Array(12).fill(0.5), labels: [0, 1] },
+  });
+
 export type SplitName = 'train' | 'validation' | 'test';
 
 /** The same data with the labels of one split the other way round: whoever was right there is wrong now. */
