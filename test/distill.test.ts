@@ -13,7 +13,7 @@ import { type Checkpoint, distill } from '../src/runs/distill.js';
 import { findMethod, resolveOptions } from '../src/runs/options.js';
 import { settingFor, uploadTraining } from '../src/runs/setting.js';
 import { LimbeckError } from '../src/util/errors.js';
-import { stepsOf, type UnrolledOptions } from './harness/distilled-set.js';
+import { stepsOf } from './harness/distilled-set.js';
 
 const dataset = generateDigits({ train: 600, validation: 200, test: 300 });
 
@@ -26,7 +26,7 @@ async function beginProcess(given: DistillOptions): Promise<Process> {
 }
 
 /** Every way a run can differ in kind; small enough for seconds. */
-const runs: Record<string, UnrolledOptions> = {
+const runs: Record<string, DistillOptions> = {
   'fixed initialisation, hard labels': {
     network: 'mlp',
     iterations: 40,

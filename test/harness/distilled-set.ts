@@ -1,9 +1,6 @@
 import type { DistilledSet, LearnedSteps } from '../../src/data/distilled-set.js';
 import type { DistillOptions } from '../../src/methods/index.js';
 
-/** Options of the unrolled method, which is the usual one. */
-export type UnrolledOptions = Extract<DistillOptions, { readonly method?: undefined }>;
-
 /** What makes a set of learned steps: its numbers, and what is not as in most tests. */
 type Given = Pick<DistilledSet, 'network' | 'images' | 'labels'> &
   Pick<LearnedSteps, 'learningRates'> &
