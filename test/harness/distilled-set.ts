@@ -1,5 +1,4 @@
 import type { DistilledSet, LearnedSteps } from '../../src/data/distilled-set.js';
-import type { DistillOptions } from '../../src/methods/index.js';
 
 /** What makes a set of learned steps: its numbers, and what is not as in most tests. */
 type Given = Pick<DistilledSet, 'network' | 'images' | 'labels'> &

@@ -1,0 +1,197 @@
+/** Every method with every parametrisation on every engine; a method that is added is a row of `rows`. */
+
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { commandHelp } from '../src/cli/command.js';
+import { readConfig } from '../src/cli/config.js';
+import { command } from '../src/cli/distill.js';
+import { distillOptions, flagOf } from '../src/cli/options.js';
+import { datasetFromArrays } from '../src/data/arrays.js';
+import type { Dataset } from '../src/data/dataset.js';
+import type { Device, EngineName } from '../src/engine/device.js';
+import { openDevice } from '../src/engine/open.js';
+import { decodeArtefact, encodeArtefact } from '../src/eval/artefact.js';
+import { type DistillOptions, methods } from '../src/methods/index.js';
+import type { Process } from '../src/methods/method.js';
+import { parametrisations } from '../src/parametrisations/index.js';
+import { distillToFolder, resumeFolder } from '../src/report/run-folder.js';
+import { decodeCheckpoint, encodeCheckpoint } from '../src/runs/checkpoint.js';
+import { type Checkpoint, distill } from '../src/runs/distill.js';
+import { findMethod, resolveFor } from '../src/runs/options.js';
+import { settingFor, uploadTraining } from '../src/runs/setting.js';
+import { type Owned, owning } from '../src/util/owned.js';
+import { Stream } from '../src/util/random.js';
+import { dot, relativeError } from './harness/close.js';
+import { text } from './harness/repository.js';
+
+/** A smooth network: central differences of a rectifier's loss would meet its kinks. */
+const network = {
+  name: 'custom',
+  layers: [{ conv: 3, kernel: 3, padding: 1 }, { groupNorm: 3 }, 'tanh', { avgPool: 2 }, { linear: 3 }],
+};
+
+/** What makes each method small: two outer steps' worth of options, and how large a part of Adam's moment its first gradient is. */
+const rows: Readonly<Record<string, DistillOptions>> = {
+  unrolled: { steps: 2, epochs: 2, innerLr: 0.1, batch: 6, labels: 'soft', init: 'random', validateEvery: 2 },
+  dm: { batch: 4, augmentation: 'crop_scale', validateEvery: 2 },
+  dc: { batch: 4, ipc: 2, outerLoop: 3, innerLoop: 2, validateEvery: 2 },
+  dsa: { batch: 4, ipc: 2, outerLoop: 3, innerLoop: 1, augmentation: 'scale_rotate', validateEvery: 2 },
+};
+
+const common = { network, iterations: 6, imageScale: 1, validationNetworks: 1, networks: 2 } as const;
+
+/** Three classes of waves, 8 x 8. */
+function waves(): Dataset {
+  const split = (count: number, phase: number) => ({
+    images: Float32Array.from({ length: count * 64 }, (_, i) => {
+      const [image, pixel] = [Math.floor(i / 64), i % 64];
+      return 0.5 + 0.4 * Math.sin(phase + image * 0.7 + ((image % 3) + 1) * 0.4 * pixel);
+    }),
+    labels: Uint8Array.from({ length: count }, (_, i) => i % 3),
+  });
+  return datasetFromArrays({
+    name: 'waves',
+    imageShape: [1, 8, 8],
+    classes: 3,
+    train: split(24, 0),
+    validation: split(6, 1),
+    test: split(9, 2),
+  });
+}
+
+const dataset = waves();
+const engines: readonly EngineName[] = ['reference', 'cpu', 'webgpu'];
+const devices = {} as Record<EngineName, Device>;
+beforeAll(async () => {
+  for (const engine of engines) devices[engine] = await openDevice(engine);
+});
+afterAll(async () => {
+  for (const device of Object.values(devices)) await device.dispose();
+});
+
+/** A process before its first step. */
+async function begun(device: Device, given: DistillOptions, owned: Owned): Promise<Process> {
+  const { options } = resolveFor('test', given, dataset);
+  const train = owned.own(await uploadTraining(device, dataset, options));
+  return owned.own(await findMethod(options.method).begin(await settingFor(device, dataset, options, train)));
+}
+
+/** The gradient of the first outer step with respect to what is stored, as the state of the update rule holds it after it. */
+async function gradient(process: Process): Promise<Float64Array> {
+  const before = Float64Array.from(await process.tensors.pixels.read());
+  await process.goTo(0);
+  await process.advance(1);
+  const moment = process.tensors['pixels.v'] ?? process.tensors['pixels.m'];
+  const scale = process.tensors['pixels.v'] ? 1 : 1 / (1 - 0.5);
+  const g = Float64Array.from(await moment.read(), (value) => value * scale);
+  await process.tensors.pixels.write(before);
+  return g;
+}
+
+/** The loss of the first outer step at these stored numbers. */
+async function lossAt(process: Process, pixels: Float64Array): Promise<number> {
+  await process.tensors.pixels.write(pixels);
+  await process.goTo(0);
+  return (await process.advance(1)).loss;
+}
+
+it('there is a row for every method', () => {
+  expect(Object.keys(rows).sort()).toEqual(Object.keys(methods).sort());
+});
+
+const pairs = Object.keys(methods).flatMap((method) =>
+  Object.keys(parametrisations).map((parametrisation) => [method, parametrisation] as const),
+);
+
+describe.each(pairs)('%s with %s', (method, parametrisation) => {
+  const given = { ...common, ...rows[method], method, parametrisation } as DistillOptions;
+  let reference: Float64Array;
+
+  it('has the gradient of its loss: central differences in float64', async () => {
+    await owning(async (owned) => {
+      const process = await begun(devices.reference, given, owned);
+      const pixels = Float64Array.from(await process.tensors.pixels.read());
+      reference = await gradient(process);
+      const source = new Stream(1, 77);
+      const direction = Float64Array.from(pixels, (_, i) => source.normal(i));
+      const step = 1e-4;
+      const moved = (sign: number) => pixels.map((value, i) => value + sign * step * direction[i]);
+      const slope = ((await lossAt(process, moved(1))) - (await lossAt(process, moved(-1)))) / (2 * step);
+      const expected = dot(reference, direction);
+      expect(Math.abs(expected)).toBeGreaterThan(1e-6);
+      // The error of central differences: a third derivative times the step squared.
+      expect(Math.abs(slope - expected) / Math.abs(expected)).toBeLessThan(1e-5);
+      owned.dispose();
+    });
+  });
+
+  it.each(['cpu', 'webgpu'] as const)('has it on %s', async (engine) => {
+    await owning(async (owned) => {
+      const g = await gradient(await begun(devices[engine], given, owned));
+      expect(relativeError(g, reference)).toBeLessThan(1e-3);
+      owned.dispose();
+    });
+  });
+
+  it.each(engines)('gives the same bits twice, and when it is killed and resumed, on %s', async (engine) => {
+    const device = devices[engine];
+    const checkpoints: Checkpoint[] = [];
+    const whole = await distill(device, dataset, given, {
+      onCheckpoint: (checkpoint) => void checkpoints.push(checkpoint),
+    });
+    expect(whole.outerSteps).toBe(6);
+    const again = await distill(device, dataset, given);
+    expect(again.set).toEqual(whole.set);
+    const stored = decodeCheckpoint(encodeCheckpoint(checkpoints[0], {})).checkpoint;
+    expect(stored.iteration).toBe(2);
+    const resumed = await distill(device, dataset, {}, { resume: stored });
+    expect(resumed.set).toEqual(whole.set);
+    expect(resumed.curve).toEqual(whole.curve);
+  });
+
+  it('comes back from its file, is scored, and has a report', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'limbeck-methods-'));
+    try {
+      const { record, set } = await distillToFolder(devices.cpu, dataset, folder, given);
+      const back = decodeArtefact(await readFile(join(folder, 'distilled.safetensors')));
+      expect(back.set).toEqual(set);
+      expect(decodeArtefact(encodeArtefact(back)).set).toEqual(set);
+      expect(set.stored.pictures).toBe(record.config.options.ipc * 3);
+      expect(record.testAccuracy!.mean).toBeGreaterThanOrEqual(0);
+      expect((await resumeFolder(devices.cpu, dataset, folder)).record).toEqual(record);
+      const page = await readFile(join(folder, 'report.html'), 'utf8');
+      expect(page).toContain(`${method}: ${methods[method].source}`);
+      expect(page).not.toMatch(/undefined|NaN|\[object/);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});
+
+describe.each(Object.entries(methods))('the options of %s', (name, method) => {
+  const options = Object.keys(method.options);
+
+  it('are in the help, on the page of options and in configuration files alike', async () => {
+    const help = commandHelp(command);
+    const page = text('docs/options.md');
+    const folder = await mkdtemp(join(tmpdir(), 'limbeck-options-'));
+    const file = join(folder, 'config.json');
+    const usual = Object.fromEntries(
+      Object.entries(method.options).map(([option, { default: value }]) => [option, value]),
+    );
+    await writeFile(file, JSON.stringify({ method: name, ...usual }));
+    expect(await readConfig(file, distillOptions)).toEqual({ method: name, ...usual });
+    await rm(folder, { recursive: true });
+    expect(options.filter((option) => !help.includes(flagOf(option)))).toEqual([]);
+    expect(options.filter((option) => !page.includes(`\`${option}\``))).toEqual([]);
+  });
+
+  it('have defaults that do', () => {
+    const wrong = Object.entries(method.options).filter(
+      ([, { default: value, expected }]) => expected(value) !== undefined,
+    );
+    expect(wrong).toEqual([]);
+  });
+});
