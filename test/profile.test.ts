@@ -235,7 +235,9 @@ describe('limbeck profile', () => {
     const step = JSON.parse(stdout);
     expect(step).toMatchObject({
       engine: expect.stringMatching(/^cpu \(\w+, 1 thread\)$/),
-      plan: 'mlp:width=8, 10 distilled images, 1 step x 3 epochs of sgd, 16 real images',
+      plan:
+        '10 distilled images (1 per class) for mlp:width=8 by unrolled: hard labels, 1 step x 3 epochs of sgd, ' +
+        'fixed initialisation, 1 outer step of 16 real images',
       options: { batch: 16, epochs: 3 },
       runs: 2,
       memory: { temporary: expect.any(Number), external: expect.any(Number) },
@@ -254,7 +256,9 @@ describe('limbeck profile', () => {
 
   test('a table: the longest rows, the others in one, all in one; --all shows every row', async () => {
     const { stdout } = await limbeck(...small);
-    expect(stdout).toMatch(/^Engine: cpu .*\nPeak: +[\d.,]+ GFLOP\/s.*\nStep: +mlp:width=8/);
+    expect(stdout).toMatch(
+      /^Engine: cpu .*\nPeak: +[\d.,]+ GFLOP\/s.*\nStep: +10 distilled images .* for mlp:width=8 by unrolled/,
+    );
     const tables = stdout.split('\n\n').slice(1);
     expect(tables).toHaveLength(2);
     for (const [i, most] of [10, 20].entries()) {

@@ -108,13 +108,16 @@ export const command: Command = {
     };
     const { augmentation, epochs, batch, lr: learningRate } = values as ProtocolChanges & { lr?: number };
     const changes = { augmentation, epochs, batch, learningRate };
+    const asked = values.protocol as string | undefined;
+    // A wrong one is known before the file is read.
+    if (asked !== undefined) findProtocol(asked, changes);
     const baselines = baselinesOf(values.baselines as string | undefined, noBaselines);
     checkEngine(choice, { threads, precision });
     const out = values.out as string | undefined;
     if (out !== undefined) await checkWritable(out);
     const artefact = await readArtefact(path);
     const own = protocolOf(artefact.set);
-    const protocol = findProtocol((values.protocol as string | undefined) ?? own.name, changes);
+    const protocol = findProtocol(asked ?? own.name, changes);
     checkNetworks(artefact, protocol, networks);
     const architectures = architecturesOf(values.networksOf as string | undefined, artefact);
     const { mean, std, dataSha256 } = artefact.notes;
