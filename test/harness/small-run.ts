@@ -1,7 +1,6 @@
 /** A small piece of everything through the public interface, to be computed in two places and compared. */
 import type * as limbeck from '../../src/browser.js';
 import type { Device } from '../../src/engine/device.js';
-import { stepsOf } from './distilled-set.js';
 
 /** Plain arrays, so that JSON carries the result. */
 export async function work(
@@ -74,6 +73,7 @@ export async function work(
   const { set: stored } = decodeArtefact(encodeArtefact({ set, notes }));
   const { accuracy } = await evaluate(device, digits, stored, { baselines: ['randomReal'] });
 
+  const rates = stored.use.kind === 'learned-steps' ? stored.use.learningRates : [];
   const plain = (values: ArrayLike<number>) => Array.from(values);
   return {
     engine: device.engine,
@@ -92,7 +92,7 @@ export async function work(
     },
     run: {
       images: plain(stored.images),
-      learningRates: plain(stepsOf(stored).learningRates),
+      learningRates: plain(rates),
       loss: curve.map(({ loss }) => loss),
     },
     progress,
