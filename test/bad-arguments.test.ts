@@ -13,7 +13,11 @@ beforeAll(async () => {
 // biome-ignore lint/suspicious/noExplicitAny: that is the point
 const api = limbeck as any;
 
-const fitting = { network: { name: 'lenet', inputShape: [1, 16, 16], classes: 10 }, steps: 1, ipc: 1 };
+const fitting = {
+  network: { name: 'lenet', inputShape: [1, 16, 16], classes: 10 },
+  use: { kind: 'minibatches', protocol: 'dc' },
+  stored: { pictures: 10 },
+};
 
 const calls: [string, () => unknown, RegExp][] = [
   ['openDevice', () => api.openDevice('cpu', null), /openDevice: options is null, expected an object/],
@@ -78,7 +82,7 @@ const calls: [string, () => unknown, RegExp][] = [
   ['evaluate', () => api.evaluate(device, dataset), /evaluate: set is undefined, expected a distilled set/],
   [
     'evaluate',
-    () => api.evaluate(device, dataset, { network: {} }, { nets: 3 }),
+    () => api.evaluate(device, dataset, { network: {}, use: {} }, { nets: 3 }),
     /option nets is unknown; there are: networks/,
   ],
   ['trainNetworks', () => api.trainNetworks(device), /trainNetworks: dataset is undefined/],

@@ -76,7 +76,7 @@ describe('a folder of images, whitened', () => {
     const asked = { ...again, networks: 1, protocol: 'mtt', augmentation: 'crop_rotate' };
     expect(await evaluate.run({ values: asked, positionals: [path] })).toBe(0);
     expect(JSON.parse(lines.at(-1) ?? '').protocol).toMatch(
-      /^mlp on ZCA-whitened images, protocol mtt: .*augmentation crop_rotate \(.*\) in place of dsa/,
+      /^mlp on ZCA-whitened images, protocol mtt: .*augmentation crop_rotate \(.*\), .*augmentation crop_rotate in place of dsa$/,
     );
     const { evaluations } = JSON.parse(await readFile(join(out, 'run.json'), 'utf8'));
     expect(evaluations).toHaveLength(2);

@@ -229,7 +229,10 @@ test('every engine takes the same steps, to its precision, and repeats its own b
 test.each([
   [{ iterations: 0 }, /iterations is 0, expected a whole number of at least 1/],
   [{ lr: Number.NaN }, /lr is null|lr is NaN/],
-  [{ network: 'vgg' }, /network is "vgg", expected one of alexcifarnet, alexnet, convnet, custom, lenet, mlp/],
+  [
+    { network: 'vgg' },
+    /network is "vgg", expected one of alexcifarnet, alexnet, convnet, custom, lenet, mlp/,
+  ],
   [{ method: 'magic' }, /method is "magic", expected one of dc, dm, dsa, unrolled/],
   [{ first: '' }, /first is "", expected noise, real, means, k-means or a file/],
   [{ parametrisation: 'fractal' }, /parametrisation is "fractal", expected one of factor, pixels/],

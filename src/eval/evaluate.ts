@@ -121,7 +121,7 @@ export async function evaluate(
     'evaluate',
     'set',
     set,
-    'network',
+    'use',
     'a distilled set: `set` of what `distill` or `decodeArtefact` gives',
   );
   expectOptions('evaluate', options, optionNames);

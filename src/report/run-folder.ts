@@ -11,6 +11,7 @@ import {
   type StoredRun,
 } from '../runs/folder-run.js';
 import { RunFiles, type RunPages } from '../runs/run-files.js';
+import { expectDataset, expectDevice } from '../util/expect.js';
 import { encodePng } from '../util/png.js';
 import { contactSheet } from './contact-sheet.js';
 import { reportHtml } from './html.js';
@@ -46,7 +47,11 @@ export const distillToFolder = async (
   folder: string,
   given: DistillOptions = {},
   control: DistillToFolderControl = {},
-): Promise<FolderRun> => distillInto(new RunFolder(folder), device, dataset, given, control);
+): Promise<FolderRun> => {
+  expectDevice('distillToFolder', device);
+  expectDataset('distillToFolder', dataset);
+  return distillInto(new RunFolder(folder), device, dataset, given, control);
+};
 
 /**
  * Goes on with a run that was stopped or killed, from its checkpoint and to the same bits on the same engine and processor; one
@@ -60,7 +65,11 @@ export const resumeFolder = async (
   dataset: Dataset,
   folder: string,
   control: RunControl = {},
-): Promise<FolderRun> => resumeIn(new RunFolder(folder), device, dataset, control);
+): Promise<FolderRun> => {
+  expectDevice('resumeFolder', device);
+  expectDataset('resumeFolder', dataset);
+  return resumeIn(new RunFolder(folder), device, dataset, control);
+};
 
 /** What `resumeFolder` needs a data set and an engine for. @throws as `resumeFolder` */
 export const readRun = async (folder: string): Promise<StoredRun> => readRunIn(new RunFolder(folder));

@@ -13,7 +13,7 @@ import { protocolName } from '../eval/protocol-name.js';
 import type { DistillOptions } from '../methods/index.js';
 import { writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
-import { expectDataset, expectDevice, expectOptions } from '../util/expect.js';
+import { expectOptions } from '../util/expect.js';
 import { version } from '../util/version.js';
 import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.js';
 import { type CheckpointExtra, readExtra } from './checkpoint-extra.js';
@@ -86,8 +86,6 @@ export async function distillInto(
   given: DistillOptions = {},
   control: DistillToFolderControl = {},
 ): Promise<FolderRun> {
-  expectDevice('distillToFolder', device);
-  expectDataset('distillToFolder', dataset);
   expectOptions('distillToFolder', control, { ...controls, force: true, origin: true });
   const { force, origin, reason } = control;
   const { options, taken } = resolveFor('distillToFolder', given, dataset);
@@ -110,8 +108,6 @@ export async function resumeIn(
   dataset: Dataset,
   control: RunControl = {},
 ): Promise<FolderRun> {
-  expectDevice('resumeFolder', device);
-  expectDataset('resumeFolder', dataset);
   expectOptions('resumeFolder', control, controls);
   const finished = await run.readRecord();
   if (finished && isFinished(finished))

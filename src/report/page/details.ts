@@ -81,7 +81,11 @@ export function detailsSection(record: RunRecord): string {
     list(
       Object.entries(config.options).map(([name, value]) => [
         name,
-        typeof value === 'object' && value !== null ? Object.values(value).join(', ') : String(value),
+        typeof value === 'object' && value !== null
+          ? Object.values(value)
+              .map((part) => (typeof part === 'object' ? JSON.stringify(part) : part))
+              .join(', ')
+          : String(value),
       ]),
     ) +
     '</details></section>'
