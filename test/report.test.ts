@@ -4,6 +4,7 @@ import type { DistilledSet } from '../src/data/distilled-set.js';
 import type { DistillOptions } from '../src/methods/index.js';
 import { contactSheet } from '../src/report/contact-sheet.js';
 import { lineChart, ticks, tickText } from '../src/report/figure.js';
+import { gridOf } from '../src/report/grid.js';
 import { reportHtml } from '../src/report/html.js';
 import { displayWindow, imagePixels } from '../src/report/pixels.js';
 import { resolveOptions } from '../src/runs/options.js';
@@ -32,6 +33,18 @@ function makeSet(options: DistillOptions = {}, { classes = 10, channels = 1 }: S
     }),
     learningRates: Float32Array.from({ length: steps * epochs }, (_, t) => 0.3 / (t + 1)),
   });
+}
+
+/** Forty images for ordinary training, class by class, four decoded from each stored picture. */
+function minibatchSet(): DistilledSet {
+  const set = makeSet({ ipc: 4 });
+  return {
+    ...set,
+    method: 'dm',
+    classes: Uint16Array.from(set.classes, (_, i) => Math.floor(i / 4)),
+    use: { kind: 'minibatches', protocol: 'dm' },
+    stored: { parametrisation: { name: 'factor', factor: 2 }, pictures: 10, variables: {} },
+  };
 }
 
 function makeRecord(
@@ -89,6 +102,23 @@ describe('the page', () => {
     const { steps = 1, ipc = steps } = options;
     expect(sources).toHaveLength(ipc * (size.classes ?? 10));
     for (const source of sources) expect(source).toMatch(/^data:image\/png;base64,/);
+  });
+
+  test('of a set for ordinary training says so, where images come from, and speaks of no learned steps', () => {
+    const set = minibatchSet();
+    const curve = [{ iteration: 500, loss: 0.1, validationAccuracy: 91.7 }];
+    const record = makeRecord({}, {}, { curve });
+    const html = reportHtml(
+      { ...record, config: { ...record.config, options: resolveOptions({ method: 'dm' }) } },
+      set,
+    );
+    expect(html).toContain('Networks are trained on them in minibatches, as the protocol says.');
+    expect(html).toContain('decoded from 10 stored pictures');
+    expect(html).toContain('Distribution Matching');
+    expect(html).not.toMatch(/NaN|undefined|step by step|inner step 1|Inner learning rates/);
+    const alts = [...html.matchAll(/alt="distilled image, class (\d+)"/g)].map(([, own]) => Number(own));
+    // Row by row, a column for every class, whatever the order in the set.
+    expect(alts).toEqual(Array.from({ length: 40 }, (_, i) => i % 10));
   });
 
   test('says every number of the run', () => {
@@ -264,6 +294,27 @@ describe('images', () => {
     expect(sheet.channels).toBe(size.channels ?? 1);
     expect(sheet.width).toBeGreaterThan(28 * 10);
     expect(sheet.width).toBeLessThanOrEqual(4200);
+  });
+
+  test('stand in a column per class, step by step; a class that has fewer leaves its place empty', () => {
+    const rows = (set: DistilledSet) => gridOf(set).map(({ step, items }) => [step, ...items.slice(0, 2)]);
+    expect(rows(makeSet({ steps: 2, ipc: 4 }))).toEqual([
+      [0, 0, 1],
+      [0, 10, 11],
+      [1, 20, 21],
+      [1, 30, 31],
+    ]);
+    const set = minibatchSet();
+    expect(rows(set).map(([, ...items]) => items)).toEqual([0, 1, 2, 3].map((row) => [row, 4 + row]));
+    const classes = Uint16Array.from(set.classes, (own, i) => (i === 3 ? 1 : own));
+    const uneven = rows({ ...set, classes });
+    expect(uneven.map(([, ...items]) => items)).toEqual([
+      [0, 3],
+      [1, 4],
+      [2, 5],
+      [undefined, 6],
+      [undefined, 7],
+    ]);
   });
 
   test('share one window, which is their own range', () => {
