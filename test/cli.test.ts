@@ -250,6 +250,12 @@ describe('mistakes', () => {
       /--steps is no option of method dm, which has: --batch/,
     ],
     [
+      'steps that a method does not learn',
+      () => distilling('--method', 'dm', '--protocol', 'learned-steps', '--digits-size', '20'),
+      'ERR_OPTION',
+      /protocol is learned-steps, but method dm learns no steps, .* leave it out for dm/,
+    ],
+    [
       'images that cannot be shared out',
       () => distilling('--ipc', '3', '--steps', '2'),
       'ERR_OPTION',

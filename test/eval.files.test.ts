@@ -227,8 +227,11 @@ test('a set for training in minibatches comes back with its protocol and what it
   const back = decodeArtefact(bytes).set;
   expect(back).toEqual(minibatches);
   expect(protocolName(back, protocolOf(back), false)).toMatch(/^mlp, protocol dsa: /);
-  const unknown = withField(bytes, 'set.use.protocol', 'dsb');
-  expect(() => decodeArtefact(unknown)).toThrow(/set.use.protocol: protocol "dsb" is unknown/);
+  const under = (protocol: string) => decodeArtefact(withField(bytes, 'set.use.protocol', protocol));
+  expect(() => under('dsb')).toThrow(/set.use.protocol: protocol "dsb" is unknown/);
+  expect(() => under('learned-steps')).toThrow(
+    /set.use.protocol is learned-steps, expected one of training in/,
+  );
 });
 
 const best = (changes: Partial<DistilledSet>) => ({

@@ -4,7 +4,7 @@ import { lossNames } from '../train/loss.js';
 import { resolveOptimizer, type Training } from '../train/training.js';
 import type { StoredTensor, WritableData } from '../util/safetensors.js';
 import { checkFinite, damaged, type StoredFields } from '../util/stored-fields.js';
-import { findProtocol } from './protocol.js';
+import { findProtocol, type Protocol } from './protocol.js';
 
 /** A distilled set as the tensors and the header of a file: of its own, or of a checkpoint. */
 
@@ -115,11 +115,14 @@ function useOf(
   const kind = fields.word('kind', ['learned-steps', 'minibatches']);
   if (kind === 'minibatches') {
     const protocol = fields.text('protocol');
+    let training: Protocol['training'];
     try {
-      findProtocol(protocol);
+      ({ training } = findProtocol(protocol));
     } catch (cause) {
       throw damaged(file, `${fields.name}.protocol: ${(cause as Error).message}`, cause);
     }
+    if (training === 'learned-steps')
+      throw damaged(file, `${fields.name}.protocol is ${protocol}, expected one of training in minibatches`);
     return { kind, protocol };
   }
   const steps = fields.whole('steps', 1);

@@ -36,6 +36,18 @@ function networkFor(network: string | NetworkSpec, dataset: Dataset): Network {
   }
 }
 
+/** Whether what the run makes can be scored as it asks: known before it begins, not after it. */
+function checkProtocol({ method, protocol: asked }: ResolvedOptions, whitened: boolean): void {
+  const protocol = findProtocol(asked);
+  checkPreprocessing(protocol, whitened);
+  const { protocol: own } = findMethod(method);
+  if (protocol.training === 'learned-steps' && findProtocol(own).training !== 'learned-steps')
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `protocol is ${asked}, but method ${method} learns no steps, expected a protocol of ordinary training: leave it out for ${own}`,
+    );
+}
+
 /** What a run is made of that needs no device: the network, and the decoder of its items. */
 export function planFor(options: ResolvedOptions, dataset: Dataset) {
   if (dataset.validation.count < 1)
@@ -43,7 +55,7 @@ export function planFor(options: ResolvedOptions, dataset: Dataset) {
       'ERR_DATA',
       `${dataset.name} has no validation images; the result is chosen on them, so give at least one`,
     );
-  checkPreprocessing(findProtocol(options.protocol), Boolean(dataset.zca));
+  checkProtocol(options, Boolean(dataset.zca));
   const network = networkFor(options.network, dataset);
   const parametrisation = networkSpec(options.parametrisation);
   const { name, ...own } = parametrisation;
