@@ -9,8 +9,8 @@ namespace LIMBECK_ISA {
 
 /** Columns of a panel of U. */
 constexpr int64_t kPanel = 32;
-/** Tiles transformed at a time. */
-constexpr int64_t kTiles = 128;
+/** Tiles in a block: their points, of 128 channels before and after the products, take 1.3 MB. */
+constexpr int64_t kTiles = 32;
 constexpr int kVectors = kAccumulators / kOuterRows;
 /** Channels transformed together: those of a cache line, which is then read and written once. */
 constexpr int64_t kGroup = 16;
@@ -32,10 +32,14 @@ struct Points {
   int64_t point;  // and from one point to the next
 };
 
+/** What is handed to the workers of the pool one at a time. */
+enum class Sharing { kNothing, kMembers, kBlocks, kPoints };
+
 struct Winograd {
   int64_t P, N, C, H, W, OC, OH, OW, padding;
   int64_t rows, columns, tiles;  // of tiles in an image
   int64_t images;                // of a block
+  int64_t blocks;
 
   explicit Winograd(const Step& step)
       : P(step.sizes[0]),
@@ -50,8 +54,21 @@ struct Winograd {
         rows(ceil_div(OH, 4)),
         columns(ceil_div(OW, 4)),
         tiles(rows * columns) {
-    const int64_t blocks = ceil_div(N, max(1, kTiles / tiles));
+    blocks = ceil_div(N, max(1, kTiles / tiles));
     images = ceil_div(N, blocks);
+    blocks = ceil_div(N, images);
+  }
+
+  /**
+   * Blocks or members that one worker computes from maps to maps stay in its own cache; where there are too few of them for all
+   * threads, these share the points of one block after the other.
+   */
+  LIMBECK_INLINE Sharing sharing(int64_t threads, int64_t pieces) const {
+    if (threads == 1 || P * N * tiles * kPoints * C * OC < 2 * kGrain) return Sharing::kNothing;
+    const auto fits = [=](int64_t count) { return count > 1 && 4 * count >= 3 * threads * ceil_div(count, threads); };
+    if (pieces >= 4 * threads) return Sharing::kBlocks;
+    if (fits(P)) return Sharing::kMembers;
+    return fits(pieces) ? Sharing::kBlocks : Sharing::kPoints;
   }
 
   LIMBECK_INLINE WinogradMaps x() const { return {C, H, W, padding}; }

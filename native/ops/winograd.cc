@@ -19,15 +19,15 @@ namespace limbeck {
 namespace LIMBECK_ISA {
 namespace {
 
-/** each_chunk for a whole step. */
+/** Who does the chunks of a loop: the whole pool, or one worker alone. */
 struct Loop {
   const Context& context;
   bool alone;
-  Loop(const Context& context, const Winograd& g)
-      : context(context), alone(g.N * g.tiles * kPoints * g.C * g.OC < 2 * kGrain) {}
+  int worker;
   template <class F>
   LIMBECK_INLINE void each(int64_t chunks, F&& body) const {
-    each_chunk(context, alone, chunks, body);
+    if (!alone) return context.pool.each(chunks, body);
+    for (int64_t chunk = 0; chunk < chunks; chunk++) body(chunk, worker);
   }
 };
 
@@ -35,13 +35,13 @@ struct Loop {
 
 /** Every tile of some images from maps to points. */
 template <class Transform>
-inline void to_points(const Winograd& g, const Loop& loop, const Context& context, const WinogradMaps& maps, const float* x,
+inline void to_points(const Winograd& g, const Loop& loop, const WinogradMaps& maps, const float* x,
                       int64_t images, const Points& to) {
   constexpr int64_t kOverlap = Transform::kFrom - 4;
   const int64_t groups = maps.groups();
   loop.each(images * groups, [&](int64_t chunk, int worker) {
     const int64_t image = chunk / groups, c0 = chunk % groups * kGroup;
-    float* turned = context.worker_as<float>(worker);
+    float* turned = loop.context.worker_as<float>(worker);
     for (int64_t v = 0; v < kGroup; v += kLanes)
       turn_in(maps, x + image * maps.size(), c0 + v, 4 * g.rows + kOverlap, 4 * g.columns + kOverlap, turned + v);
     float* at = to.data + image * g.tiles * to.row + c0;
@@ -51,12 +51,12 @@ inline void to_points(const Winograd& g, const Loop& loop, const Context& contex
 
 /** Every tile of some images from points to maps, with a bias. */
 template <class Transform>
-inline void from_points(const Winograd& g, const Loop& loop, const Context& context, const Points& from, int64_t images,
+inline void from_points(const Winograd& g, const Loop& loop, const Points& from, int64_t images,
                         const WinogradMaps& maps, const float* bias, bool add, float* y) {
   const int64_t groups = maps.groups();
   loop.each(images * groups, [&](int64_t chunk, int worker) {
     const int64_t image = chunk / groups, c0 = chunk % groups * kGroup;
-    float* turned = context.worker_as<float>(worker);
+    float* turned = loop.context.worker_as<float>(worker);
     const float* at = from.data + image * g.tiles * from.row + c0;
     tiles_from_points<Transform>(at, from.row, from.point, g.rows, g.columns, turned);
     for (int64_t v = 0; v < kGroup; v += kLanes)
@@ -152,49 +152,81 @@ inline void multiply_weights(const Loop& loop, const Points& from, int64_t tiles
 
 /** to (+)= from * w (+ from2 * w2) (+ b): the operands are from, w, from2, w2 and what follows. */
 template <class In, class Out>
-inline void correlate(const Step& step, const Context& context, const Winograd& g, const WinogradMaps& from, const WinogradMaps& to,
-                      const WeightsAtPoints& weights, int bias, int result) {
-  const Loop loop(context, g);
-  float* scratch = context.shared_as<float>();
-  const Points in = g.points(from, scratch), out = g.points(to, scratch + g.block(from));
-  float* u[2];  // of each pair
-  u[0] = scratch + g.block(from) + g.block(to);
-  u[1] = u[0] + weights.size();
-  for (int64_t p = 0; p < g.P; p++) {
-    for (int pair = 0; pair < 2; pair++)
-      if (step.has(2 * pair) && (p == 0 || step.operands[2 * pair + 1].stride != 0))
-        weights.make(loop, step.f32(2 * pair + 1, p), u[pair]);
-    for (int64_t n = 0; n < g.N; n += g.images) {
-      const int64_t images = min(g.images, g.N - n);
-      for (int pair = 0; pair < 2; pair++) {
-        if (!step.has(2 * pair)) continue;
-        to_points<In>(g, loop, context, from, step.f32(2 * pair, p) + n * from.size(), images, in);
-        multiply_weights(loop, in, images * g.tiles, weights, u[pair], out, pair > 0);
+struct Correlate {
+  const Step& step;
+  const Winograd g;
+  WinogradMaps from, to;
+  WeightsAtPoints weights;
+  int bias, result;
+
+  LIMBECK_INLINE int64_t block_size() const { return g.block(from) + g.block(to); }
+  LIMBECK_INLINE int64_t weights_size() const { return (step.has(2) ? 2 : 1) * weights.size(); }
+
+  /** The weights of member p; those that members share are made for the first one. */
+  void make_weights(const Loop& loop, int64_t p, bool first, float* u) const {
+    for (int pair = 0; pair < 2; pair++, u += weights.size())
+      if (step.has(2 * pair) && (first || step.operands[2 * pair + 1].stride != 0))
+        weights.make(loop, step.f32(2 * pair + 1, p), u);
+  }
+
+  /** One block of the images of member p. */
+  void run_block(const Loop& loop, int64_t p, int64_t block, const float* u, float* scratch) const {
+    const Points in = g.points(from, scratch), out = g.points(to, scratch + g.block(from));
+    const int64_t n = block * g.images, images = min(g.images, g.N - n);
+    for (int pair = 0; pair < 2; pair++, u += weights.size()) {
+      if (!step.has(2 * pair)) continue;
+      to_points<In>(g, loop, from, step.f32(2 * pair, p) + n * from.size(), images, in);
+      multiply_weights(loop, in, images * g.tiles, weights, u, out, pair > 0);
+    }
+    const float* b = bias >= 0 && step.has(bias) ? step.f32(bias, p) : nullptr;
+    from_points<Out>(g, loop, out, images, to, b, step.accumulate, step.f32(result, p) + n * to.size());
+  }
+
+  void run(const Context& context) const {
+    const Sharing sharing = g.sharing(context.pool.threads(), g.blocks);
+    float* shared = context.shared_as<float>();
+    const auto own = [&](int worker) { return context.worker_as<float>(worker) + g.turned(); };
+    if (sharing == Sharing::kMembers) {
+      context.pool.each(g.P, [&](int64_t p, int worker) {
+        const Loop alone{context, true, worker};
+        float* u = own(worker) + block_size();
+        make_weights(alone, p, true, u);
+        for (int64_t block = 0; block < g.blocks; block++) run_block(alone, p, block, u, own(worker));
+      });
+      return;
+    }
+    const Loop loop{context, sharing == Sharing::kNothing, 0};
+    float* u = shared + block_size();
+    for (int64_t p = 0; p < g.P; p++) {
+      make_weights(loop, p, p == 0, u);
+      if (sharing == Sharing::kBlocks) {
+        context.pool.each(g.blocks, [&](int64_t block, int worker) {
+          run_block({context, true, worker}, p, block, u, own(worker));
+        });
+      } else {
+        for (int64_t block = 0; block < g.blocks; block++) run_block(loop, p, block, u, shared);
       }
-      const float* b = bias >= 0 && step.has(bias) ? step.f32(bias, p) : nullptr;
-      from_points<Out>(g, loop, context, out, images, to, b, step.accumulate, step.f32(result, p) + n * to.size());
     }
   }
+
+  Workspace workspace() const {
+    const int64_t size = block_size() + weights_size();
+    return {size * 4, (g.turned() + size) * 4};
+  }
+};
+
+Correlate<Input, Output> forward_of(const Step& step, const Winograd& g) {
+  return {step, g, g.x(), g.y(), {g, false}, 4, 5};
+}
+Correlate<OutputAdjoint, InputAdjoint> backward_input_of(const Step& step, const Winograd& g) {
+  return {step, g, g.y(), g.x(), {g, true}, -1, 4};
 }
 
-void forward(const Step& step, const Context& context) {
-  const Winograd g(step);
-  correlate<Input, Output>(step, context, g, g.x(), g.y(), {g, false}, 4, 5);
-}
+void forward(const Step& step, const Context& context) { forward_of(step, Winograd(step)).run(context); }
+Workspace forward_workspace(const Step& step) { return forward_of(step, Winograd(step)).workspace(); }
 
-void backward_input(const Step& step, const Context& context) {
-  const Winograd g(step);
-  correlate<OutputAdjoint, InputAdjoint>(step, context, g, g.y(), g.x(), {g, true}, -1, 4);
-}
-
-Workspace correlate_workspace(const Step& step, bool turned) {
-  const Winograd g(step);
-  const int64_t u = (step.has(2) ? 2 : 1) * WeightsAtPoints(g, turned).size();
-  return {(g.block(g.x()) + g.block(g.y()) + u) * 4, g.turned() * 4};
-}
-
-Workspace forward_workspace(const Step& step) { return correlate_workspace(step, false); }
-Workspace backward_input_workspace(const Step& step) { return correlate_workspace(step, true); }
+void backward_input(const Step& step, const Context& context) { backward_input_of(step, Winograd(step)).run(context); }
+Workspace backward_input_workspace(const Step& step) { return backward_input_of(step, Winograd(step)).workspace(); }
 
 // ---------------------------------------------------------------- backward to the weights
 
@@ -211,50 +243,97 @@ LIMBECK_INLINE void store_taps(const Vec* taps, float* w, int64_t stride, int64_
   }
 }
 
-void backward_weight(const Step& step, const Context& context) {
+/** wBar (+)= xᵀ yBar (+ x2ᵀ yBar2): the batch in parts, each with partial sums at the points. */
+struct BackwardWeight {
   enum { X, YBar, X2, YBar2, WBar };
-  const Winograd g(step);
-  const Loop loop(context, g);
-  const WinogradMaps x = g.x(), y = g.y();
-  float* scratch = context.shared_as<float>();
-  const Points v = g.points(x, scratch), m = g.points(y, scratch + g.block(x));
-  const int64_t row = v.row, size = odd_lines(g.OC * row), vectors = ceil_div(g.C, kLanes);
-  float* u = scratch + g.block(x) + g.block(y);
-  for (int64_t p = 0; p < g.P; p++) {
-    bool add = false;
-    for (int64_t n = 0; n < g.N; n += g.images) {
-      const int64_t images = min(g.images, g.N - n), tiles = images * g.tiles;
+  const Step& step;
+  const Winograd g;
+  WinogradMaps x = g.x(), y = g.y();
+  int64_t parts = g.blocks >= 2 * kParts ? kParts : 1;
+  int64_t row = g.row(x), point = odd_lines(g.OC * row);
+
+  explicit BackwardWeight(const Step& each) : step(each), g(each) {}
+
+  static constexpr int64_t kParts = 8;
+  LIMBECK_INLINE int64_t block_size() const { return g.block(x) + g.block(y); }
+  LIMBECK_INLINE int64_t sums_size() const { return kPoints * point; }
+
+  /** The sums of one part of the images of member p. */
+  void run_part(const Loop& loop, int64_t p, int64_t part, float* scratch, float* sums) const {
+    const Points v = g.points(x, scratch), m = g.points(y, scratch + g.block(x));
+    const int64_t first = part_start(g.blocks, parts, part), end = part_start(g.blocks, parts, part + 1);
+    const int64_t vectors = ceil_div(g.C, kLanes);
+    for (int64_t block = first; block < end; block++) {
+      const int64_t n = block * g.images, images = min(g.images, g.N - n), tiles = images * g.tiles;
       for (int pair = 0; pair < 4; pair += 2) {
         if (!step.has(pair)) continue;
-        to_points<Input>(g, loop, context, x, step.f32(pair, p) + n * x.size(), images, v);
-        to_points<OutputAdjoint>(g, loop, context, y, step.f32(pair + 1, p) + n * y.size(), images, m);
+        to_points<Input>(g, loop, x, step.f32(pair, p) + n * x.size(), images, v);
+        to_points<OutputAdjoint>(g, loop, y, step.f32(pair + 1, p) + n * y.size(), images, m);
+        const bool add = block > first || pair > 0;
         const int64_t pieces = chunks_of(tiles * g.C * g.OC, ceil_div(vectors, kVectors));
         loop.each(kPoints * pieces, [&](int64_t chunk, int) {
-          const int64_t point = chunk / pieces, piece = chunk % pieces;
+          const int64_t at = chunk / pieces, piece = chunk % pieces;
           const int64_t v0 = part_start(vectors, pieces, piece), v1 = part_start(vectors, pieces, piece + 1);
-          multiply(m.data + point * m.point, 1, m.row, g.OC, v.data + point * v.point + v0 * kLanes, v.row, tiles,
-                   (v1 - v0) * kLanes, u + point * size + v0 * kLanes, row, add);
+          multiply(m.data + at * m.point, 1, m.row, g.OC, v.data + at * v.point + v0 * kLanes, v.row, tiles,
+                   (v1 - v0) * kLanes, sums + at * point + v0 * kLanes, row, add);
         });
-        add = true;
       }
     }
+  }
+
+  /** All parts together, brought from the points to the weights. */
+  void finish(const Loop& loop, int64_t p, const float* sums) const {
     loop.each(g.OC, [&](int64_t oc, int) {
       for (int64_t c = 0; c < g.C; c += kLanes) {
-        const float* from = u + oc * row + c;
+        const float* from = sums + oc * row + c;
         Vec taps[9];
-        transform<WeightsAdjoint>([&](int i, int j) { return load(from + (i * 6 + j) * size); },
-                                  [&](int i, int j, Vec value) { taps[i * 3 + j] = value; });
+        transform<WeightsAdjoint>(
+            [&](int i, int j) {
+              Vec sum = load(from + (i * 6 + j) * point);
+              for (int64_t part = 1; part < parts; part++) sum += load(from + part * sums_size() + (i * 6 + j) * point);
+              return sum;
+            },
+            [&](int i, int j, Vec value) { taps[i * 3 + j] = value; });
         store_taps(taps, step.f32(WBar, p) + (oc * g.C + c) * 9, 9, min(kLanes, g.C - c), step.accumulate);
       }
     });
   }
-}
 
-Workspace backward_weight_workspace(const Step& step) {
-  const Winograd g(step);
-  const int64_t u = kPoints * odd_lines(g.OC * g.row(g.x()));
-  return {(g.block(g.x()) + g.block(g.y()) + u) * 4, g.turned() * 4};
-}
+  void run(const Context& context) const {
+    const Sharing sharing = g.sharing(context.pool.threads(), parts);
+    float* shared = context.shared_as<float>();
+    const auto own = [&](int worker) { return context.worker_as<float>(worker) + g.turned(); };
+    if (sharing == Sharing::kMembers) {
+      context.pool.each(g.P, [&](int64_t p, int worker) {
+        const Loop alone{context, true, worker};
+        float* sums = own(worker) + block_size();
+        for (int64_t part = 0; part < parts; part++) run_part(alone, p, part, own(worker), sums + part * sums_size());
+        finish(alone, p, sums);
+      });
+      return;
+    }
+    const Loop loop{context, sharing == Sharing::kNothing, 0};
+    float* sums = shared + block_size();
+    for (int64_t p = 0; p < g.P; p++) {
+      if (sharing == Sharing::kBlocks) {
+        context.pool.each(parts, [&](int64_t part, int worker) {
+          run_part({context, true, worker}, p, part, own(worker), sums + part * sums_size());
+        });
+      } else {
+        for (int64_t part = 0; part < parts; part++) run_part(loop, p, part, shared, sums + part * sums_size());
+      }
+      finish(loop, p, sums);
+    }
+  }
+
+  Workspace workspace() const {
+    const int64_t size = block_size() + parts * sums_size();
+    return {size * 4, (g.turned() + size) * 4};
+  }
+};
+
+void backward_weight(const Step& step, const Context& context) { BackwardWeight(step).run(context); }
+Workspace backward_weight_workspace(const Step& step) { return BackwardWeight(step).workspace(); }
 
 #define SIZES {"P", "N", "C", "H", "W", "OC", "OH", "OW", "padding"}
 
