@@ -252,3 +252,21 @@ describe('views of members', () => {
     );
   });
 });
+
+test('of groups that take turns every one has dropout masks of its own', () => {
+  const layers = [{ dropout: 0.5 }, { linear: 2 }];
+  const network = createNetwork({ name: 'custom', inputShape: [1, 64, 64], classes: 2, layers });
+  const r = new Recorder('turns');
+  const groups = 4;
+  recordGradients(r, {
+    network,
+    theta: r.external('theta', 1, [network.count]),
+    // One group takes more than half of what groups may take together.
+    images: r.external('images', groups, [40_000, 1, 64, 64]),
+    labels: r.external('labels', groups, [40_000, 2]),
+    mode: { random: { state: r.external('state', 1, [4], 'u32'), stream: 7 } },
+  });
+  const masks = r.program().steps.filter(({ kernel }) => kernel.name === 'random.dropout');
+  const states = new Set(masks.map(({ operands: { state } }) => `${state!.slot.name} ${state!.offset}`));
+  expect(states.size).toBe(groups);
+});

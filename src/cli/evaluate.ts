@@ -11,6 +11,7 @@ import { createNetwork } from '../networks/index.js';
 import { type NetworkSpec, networkTitle, parseNetworkSpec } from '../networks/spec.js';
 import { RunFolder } from '../report/run-folder.js';
 import { describeData } from '../runs/describe-data.js';
+import { storedText } from '../runs/record.js';
 import { strategies } from '../train/augmentation.js';
 import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
@@ -157,9 +158,9 @@ export const command: Command = {
       if (values.json) process.stdout.write(`${JSON.stringify(results)}\n`);
       else {
         const { set, notes } = artefact;
-        const images = set.stored.pictures;
+        const { pictures, parametrisation } = set.stored;
         const tables = [
-          accuracyTable(images, evaluation),
+          accuracyTable(storedText(pictures, parametrisation.name), pictures, evaluation),
           ...(evaluation.others.length ? [networksTable(networkTitle(set.network), evaluation)] : []),
           ...(perClass ? [perClassTable(notes.classNames, evaluation.perClass)] : []),
         ];

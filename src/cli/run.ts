@@ -5,7 +5,7 @@ import { RunFolder } from '../report/run-folder.js';
 import { type BegunRun, type FolderRun, isFinished, type RunControl } from '../runs/folder-run.js';
 import type { ResolvedOptions } from '../runs/options.js';
 import { findMethod, optionsText } from '../runs/options.js';
-import { pictureCount, type RunRecord } from '../runs/record.js';
+import { pictureCount, type RunRecord, storedByOptions } from '../runs/record.js';
 import { LimbeckError } from '../util/errors.js';
 import { count, counted, duration } from '../util/words.js';
 import { listenForStop } from './interrupt.js';
@@ -82,9 +82,8 @@ function announce(
 export function planText(options: ResolvedOptions, classes: number): string {
   const { ipc, iterations, network } = options;
   const method = findMethod(options.method);
-  const images = counted(pictureCount(options, classes), 'distilled image');
   return (
-    `${images} (${ipc} per class) for ${networkTitle(network)} by ${method.name}: ${method.describe(options as never)}, ` +
+    `${storedByOptions(options, classes)} (${ipc} per class) for ${networkTitle(network)} by ${method.name}: ${method.describe(options as never)}, ` +
     `${counted(iterations, 'outer step')} of ${counted(method.realImages(options as never, classes), 'real image')}`
   );
 }
@@ -93,8 +92,9 @@ export function planText(options: ResolvedOptions, classes: number): string {
 export function resultText(record: RunRecord): string | undefined {
   const { testAccuracy: accuracy, baselines, protocol, config, dataset } = record;
   if (!accuracy) return undefined;
+  const stored = storedByOptions(config.options, dataset.classNames.length);
   const images = pictureCount(config.options, dataset.classNames.length);
-  return `${protocol}\n${accuracyTable(images, { accuracy, baselines })}\n`;
+  return `${protocol}\n${accuracyTable(stored, images, { accuracy, baselines })}\n`;
 }
 
 function conclude(terminal: Terminal, folder: string, record: RunRecord): void {

@@ -2,8 +2,9 @@ import type { Evaluation } from '../eval/evaluate.js';
 import type { Accuracy } from '../eval/statistics.js';
 import { accuracyText } from '../runs/record.js';
 
-/** Test accuracies side by side, for a terminal. */
+/** Test accuracies side by side, for a terminal: of what is `stored`, and of as many real `images`. */
 export function accuracyTable(
+  stored: string,
   images: number,
   {
     accuracy,
@@ -13,7 +14,7 @@ export function accuracyTable(
 ): string {
   const rows = [
     ['trained on', 'test accuracy', 'runs', 'inner learning rate'],
-    [`${images} distilled images`, accuracyText(accuracy), String(accuracy.networks), String(learningRate)],
+    [stored, accuracyText(accuracy), String(accuracy.networks), String(learningRate)],
     ...Object.values(baselines).map((baseline) => [
       `${images} ${baseline.title}`,
       accuracyText(baseline),

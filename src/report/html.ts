@@ -1,6 +1,6 @@
 import type { DistilledSet } from '../data/distilled-set.js';
 import { networkTitle } from '../networks/index.js';
-import { accuracyText, pictureCount, type RunRecord } from '../runs/record.js';
+import { accuracyText, type RunRecord, storedByOptions } from '../runs/record.js';
 import { count, counted, timesText } from '../util/words.js';
 import { escapeHtml } from './figure.js';
 import { curvesSection } from './page/curves.js';
@@ -53,7 +53,7 @@ function headline(
   set: DistilledSet,
 ): { plain: string; marked: string } {
   const { network } = config.options;
-  const images = counted(pictureCount(config.options, dataset.classNames.length), 'image');
+  const images = storedByOptions(config.options, dataset.classNames.length).replace('distilled ', '');
   const name = titleOf(networkTitles, networkTitle(network));
   const learner =
     set.use.kind === 'learned-steps' && set.use.init === 'fixed' ? `this ${name}` : `a fresh ${name}`;

@@ -2,6 +2,7 @@ import type { Dataset } from '../data/dataset.js';
 import { type DistillOptions, defaultMethod, methods } from '../methods/index.js';
 import type { Method } from '../methods/method.js';
 import { type CommonOptions, commonOptions } from '../methods/options.js';
+import { type NetworkSpec, networkTitle } from '../networks/index.js';
 import { suggestion } from '../util/closest.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectObject, shown, written } from '../util/expect.js';
@@ -91,11 +92,15 @@ export function storedOptions(stored: Readonly<Record<string, unknown>>): Resolv
 export const expectedFor = (method: Method, name: string, value: unknown): string | undefined =>
   tableOf(method)[name]?.expected(value);
 
+/** The value of an option, for people: networks as on the command line, several values with commas between. */
+export function optionText(value: unknown): string {
+  if (Array.isArray(value)) return value.map(optionText).join(', ');
+  if (typeof value !== 'object' || value === null) return shown(value).replaceAll('"', '');
+  return 'name' in value ? networkTitle(value as NetworkSpec) : written(value);
+}
+
 /** The options that were not left as they are, for people: `lr 0.02, steps 10`. */
 export const optionsText = (options: Taken): string =>
   Object.entries(options)
-    .map(
-      ([name, value]) =>
-        `${name} ${typeof value === 'object' ? written(value) : shown(value).replaceAll('"', '')}`,
-    )
+    .map(([name, value]) => `${name} ${optionText(value)}`)
     .join(', ');

@@ -6,6 +6,8 @@ import type { Precision } from '../engine/precision.js';
 import type { BaselineAccuracy } from '../eval/comparison.js';
 import type { Evaluation } from '../eval/evaluate.js';
 import type { Accuracy } from '../eval/statistics.js';
+import { networkSpec } from '../networks/index.js';
+import { counted } from '../util/words.js';
 import type { BestLook, CurvePoint } from './distill.js';
 import type { ResolvedOptions, Taken } from './options.js';
 
@@ -141,3 +143,11 @@ export function accuracyText({ mean, std, networks }: Accuracy): string {
 
 /** Pictures in all that a set stores. */
 export const pictureCount = ({ ipc }: ResolvedOptions, classes: number): number => ipc * classes;
+
+/** What a set stores: `10 distilled images`, or `10 stored pictures` where these decode to more images. */
+export const storedText = (pictures: number, parametrisation: string): string =>
+  counted(pictures, parametrisation === 'pixels' ? 'distilled image' : 'stored picture');
+
+/** The same by the options of a run. */
+export const storedByOptions = (options: ResolvedOptions, classes: number): string =>
+  storedText(pictureCount(options, classes), networkSpec(options.parametrisation).name);

@@ -1,7 +1,8 @@
 import { memberRange } from '../engine/members.js';
 import * as elementwise from '../engine/ops/elementwise.js';
+import { fork } from '../engine/ops/random.js';
 import { Recorder } from '../engine/program.js';
-import type { View } from '../engine/view.js';
+import { slice, type View } from '../engine/view.js';
 import type { Network, NetworkMode } from '../networks/network.js';
 
 /**
@@ -40,6 +41,18 @@ function someGroups<T extends Groups>(groups: T, first: number, count: number): 
 /** What the temporaries of groups that are recorded together may take in bytes, if none shared memory. */
 const most = 2 ** 30;
 
+/** Every turn draws dropout masks of its own: which member it is says where a mask comes from, and turns begin at member 0. */
+function ofTurns<T extends Groups>(r: Recorder, groups: T, turns: number): (turn: number) => T {
+  const { mode } = groups;
+  if (!mode?.random || turns === 1) return () => groups;
+  const { state, stream } = mode.random;
+  const states = fork(r, { state }, { count: turns, stream });
+  return (turn) => ({
+    ...groups,
+    mode: { ...mode, random: { state: slice(states, 4 * turn, [4]), stream } },
+  });
+}
+
 /**
  * Records something for all groups, as many at once as memory allows: small ones together, so that a few images fill the
  * device, and large ones one after the other. `record` gets the groups whose turn it is, and takes their part of what
@@ -50,15 +63,16 @@ export function inTurns<T extends Groups>(
   groups: T,
   record: (r: Recorder, groups: T, partOf: (view: View) => View) => void,
 ): void {
-  const turn = (r: Recorder, first: number, count: number) =>
+  const turn = (r: Recorder, groups: T, first: number, count: number) =>
     record(r, someGroups(groups, first, count), (view) => memberRange(view, first, count));
   const one = new Recorder(r.name);
-  turn(one, 0, 1);
+  turn(one, groups, 0, 1);
   const all = groupCount(groups);
   let count = all;
   // Turns of one size, which are one geometry for the engines.
   while (count > 1 && (count * one.temporaryBytes > most || all % count)) count--;
-  for (let first = 0; first < all; first += count) turn(r, first, count);
+  const own = ofTurns(r, groups, all / count);
+  for (let first = 0; first < all; first += count) turn(r, own(first / count), first, count);
 }
 
 /** Records a copy. */

@@ -1,4 +1,4 @@
-import { findMethod, optionsText } from '../../runs/options.js';
+import { findMethod, optionsText, optionText } from '../../runs/options.js';
 import type { RunRecord } from '../../runs/record.js';
 import { count, duration, timesText } from '../../util/words.js';
 import { escapeHtml } from '../figure.js';
@@ -78,16 +78,7 @@ export function detailsSection(record: RunRecord): string {
       ['Data checksum', `${dataset.sha256.slice(0, 16)}…`],
     ]) +
     '</div><details open><summary>Settings</summary>' +
-    list(
-      Object.entries(config.options).map(([name, value]) => [
-        name,
-        typeof value === 'object' && value !== null
-          ? Object.values(value)
-              .map((part) => (typeof part === 'object' ? JSON.stringify(part) : part))
-              .join(', ')
-          : String(value),
-      ]),
-    ) +
+    list(Object.entries(config.options).map(([name, value]) => [name, optionText(value)])) +
     '</details></section>'
   );
 }

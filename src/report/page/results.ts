@@ -1,5 +1,5 @@
 import type { Accuracy } from '../../eval/statistics.js';
-import { accuracyText, pictureCount, type RunRecord } from '../../runs/record.js';
+import { accuracyText, pictureCount, type RunRecord, storedByOptions } from '../../runs/record.js';
 import { escapeHtml } from '../figure.js';
 
 /** Test accuracy beside real images of the same number, under the same protocol. */
@@ -8,7 +8,7 @@ export function resultsSection(record: RunRecord): string {
   if (!testAccuracy) return '';
   const images = pictureCount(config.options, dataset.classNames.length);
   const rows = [
-    row(`${images} distilled images`, testAccuracy, 'learned', true),
+    row(storedByOptions(config.options, dataset.classNames.length), testAccuracy, 'learned', true),
     ...Object.values(baselines).map((baseline) =>
       row(`${images} ${baseline.title}`, baseline, String(baseline.learningRate ?? '–'), false),
     ),
