@@ -40,8 +40,9 @@ async function webgpu(): Promise<EngineReport> {
 function cpu(): EngineReport {
   const engine = 'cpu';
   try {
-    const { isa, isas, threads } = cpuInfo();
-    const description = `${isa}, ${counted(threads, 'thread')} (instruction sets here: ${isas.join(', ')})`;
+    const { isa, isas, threads, threadsBecause } = cpuInfo();
+    const because = threadsBecause && `: ${threadsBecause}`;
+    const description = `${isa}, ${counted(threads, 'thread')}${because} (instruction sets here: ${isas.join(', ')})`;
     return { engine, available: true, description };
   } catch (error) {
     return { engine, available: false, description: (error as Error).message.split('\n')[0] };

@@ -92,7 +92,7 @@ export const threads: Option = {
   least: 1,
   value: 'N',
   help: 'threads of the cpu engine',
-  fallback: 'all cores, at most 16',
+  fallback: 'all physical cores within affinity and quota, at most 16',
 };
 export const precision: Option = {
   name: 'precision',

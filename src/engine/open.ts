@@ -9,7 +9,7 @@ export type DeviceChoice = 'auto' | EngineName;
 
 /** Options of the engines; each takes its own and leaves the others. */
 export interface OpenDeviceOptions {
-  /** Threads of the `cpu` engine; default: all cores, at most 16. */
+  /** Threads of the `cpu` engine; default: all physical cores within affinity and quota, at most 16. */
   readonly threads?: number;
   /** The passes that the `cpu` engine applies to programs, by name; see `CpuOptions`. */
   readonly passes?: readonly string[];

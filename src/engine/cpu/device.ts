@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { breathe } from '../../util/breathe.js';
 import { LimbeckError } from '../../util/errors.js';
 import { shown } from '../../util/expect.js';
@@ -17,6 +16,7 @@ import {
   type ProgramDescription,
 } from './binding.js';
 import { optimiserOf } from './optimise.js';
+import { findProcessors, processorsText, threadsFor } from './processors.js';
 import { describeProgram } from './serialise.js';
 import { type PlannedUnit, planStrips } from './strips.js';
 
@@ -311,10 +311,18 @@ export interface CpuInfo {
   isas: string[];
   /** How many threads. */
   threads: number;
+  /** What decided that, where it is not the number of processors: quota and cores; else empty. */
+  threadsBecause: string;
 }
 
 /** What the engine would use, and every instruction set it could; throws ERR_DEVICE when the addon is not there. */
 export function cpuInfo(): CpuInfo {
   const isas = loadBinding().isas();
-  return { isa: process.env.LIMBECK_ISA || isas[0], isas, threads: Math.min(availableParallelism(), 16) };
+  const processors = findProcessors();
+  return {
+    isa: process.env.LIMBECK_ISA || isas[0],
+    isas,
+    threads: threadsFor(processors),
+    threadsBecause: processorsText(processors),
+  };
 }

@@ -1,6 +1,6 @@
-import { availableParallelism } from 'node:os';
 import { LimbeckError } from '../../util/errors.js';
 import { loadBinding, type MatrixSizes } from './binding.js';
+import { findProcessors, threadsFor } from './processors.js';
 
 /** c += transpose(a) b in float64: a `[depth, m]`, b `[depth, n]`, c `[m, n]`. */
 export type MatrixProduct = (
@@ -22,7 +22,7 @@ export async function withMatrixProduct<T>(use: (product: MatrixProduct) => Prom
     return use(plainProduct);
   }
   const isa = process.env.LIMBECK_ISA || binding.isas()[0];
-  const device = new binding.NativeDevice(isa, Math.min(16, availableParallelism()));
+  const device = new binding.NativeDevice(isa, threadsFor(findProcessors()));
   try {
     return await use((a, b, c, sizes) => binding.matrixProduct(device, a, b, c, sizes));
   } finally {
