@@ -12,8 +12,8 @@
  *
  * U is computed for each member, in the order in which the products read it; backwardInput needs it transposed. It is not kept
  * for other steps: recomputing it takes no more time, and no memory between steps. Vectors run along channels everywhere: maps are
- * transposed on the way to the transforms and back. Phases are cut for the pool by images
- * and vectors of channels, by points and panels, and again by images and channels.
+ * transposed on the way to the transforms and back. A worker computes whole blocks where there are enough; where the pool shares a
+ * block, its phases are cut by images and vectors of channels, by points and panels, and again by images and channels.
  */
 namespace limbeck {
 namespace LIMBECK_ISA {
