@@ -51,17 +51,22 @@ def lenet(p, x):
     return F.linear(F.relu(F.linear(x, p[6], p[7])), p[8], p[9])
 
 
-def convnet_shapes(width):
-    blocks = [[(width, c, 3, 3), (width,), (width,), (width,)] for c in (3, width, width)]
+def convnet_shapes(width, channels):
+    blocks = [[(width, c, 3, 3), (width,), (width,), (width,)] for c in (channels, width, width)]
     return sum(blocks, []) + [(10, 16 * width), (10,)]
 
 
-def convnet(p, x):
+def convnet_features(p, x):
     for i in range(0, 12, 4):
-        x = F.conv2d(x, p[i], p[i + 1], padding=1)
+        # Images of one channel get a frame that makes 32 x 32 of 28 x 28.
+        x = F.conv2d(x, p[i], p[i + 1], padding=3 if x.shape[1] == 1 else 1)
         # Instance norm as the field writes it: as many groups as channels.
         x = F.avg_pool2d(F.relu(F.group_norm(x, x.shape[1], p[i + 2], p[i + 3])), 2)
-    return F.linear(x.flatten(1), p[12], p[13])
+    return x.flatten(1)
+
+
+def convnet(p, x):
+    return F.linear(convnet_features(p, x), p[12], p[13])
 
 
 def cross_entropy(z, y):
@@ -77,7 +82,7 @@ class Steps:
         self.format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
         is_lenet = task["kind"] == "meta-step"
         self.net = lenet if is_lenet else convnet
-        self.shapes = LENET if is_lenet else convnet_shapes(task["width"])
+        self.shapes = LENET if is_lenet else convnet_shapes(task["width"], task.get("inputShape", [3])[0])
 
     def lay_out(self, x):
         return x.clone(memory_format=self.format) if x.dim() == 4 else x.clone()
@@ -140,6 +145,45 @@ class Steps:
         (p,) = self.networks()
         x, y = self.lay_out(self.arrays["realImages"]), self.arrays["realLabels"]
         return lambda: {"parametersBar": self.flatten(grad(cross_entropy(self.net(p, x), y), p))}
+
+    def classes(self):
+        """Distilled and real images of every class, the distilled ones as leaves."""
+        real = [self.lay_out(x) for x in self.arrays["realImages"]]
+        return [self.lay_out(x).requires_grad_() for x in self.arrays["images"]], real
+
+    def gradient_matching(self):
+        (p,), (images, real) = self.networks(), self.classes()
+
+        def gradient(x, label, **options):
+            y = F.one_hot(torch.full((len(x),), label, device=x.device), 10).to(x.dtype)
+            return grad(cross_entropy(self.net(p, x), y), p, **options)
+
+        def distance(a, b):
+            a, b = a.flatten(1), b.flatten(1)
+            return (1 - (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1) + 1e-6)).sum()
+
+        def step():
+            total = 0
+            for label, (x, x_real) in enumerate(zip(images, real)):
+                target = [g.detach() for g in gradient(x_real, label)]
+                own = gradient(x, label, create_graph=True)
+                total = total + sum(distance(a, b) for a, b in zip(own, target) if a.dim() > 1)
+            return {"imagesBar": torch.cat([g.reshape(-1) for g in grad(total, images)])}
+
+        return step
+
+    def distribution_matching(self):
+        (p,), (images, real) = self.networks(), self.classes()
+        p = [v.detach() for v in p]
+
+        def step():
+            total = 0
+            for x, x_real in zip(images, real):
+                difference = convnet_features(p, x).mean(0) - convnet_features(p, x_real).mean(0)
+                total = total + (difference**2).sum()
+            return {"imagesBar": torch.cat([g.reshape(-1) for g in grad(total, images)])}
+
+        return step
 
     def train(self):
         first = self.arrays["parameters"]

@@ -26,14 +26,16 @@ export default {
     };
   },
 
-  async prepare(device, { width, n, T, networks: count }, { parameters, images, labels, rates }) {
+  async prepare(
+    device,
+    { width, n, T, networks: count, members: given },
+    { parameters, images, labels, rates },
+  ) {
     const network = convnet({ width });
     const geometry = { network, steps: 1, epochs: T, n };
     const record = (members) => recordTraining({ ...geometry, members });
-    const members = membersThatFit(
-      [10, 5, 2, 1].filter((m) => count % m === 0),
-      record,
-    );
+    const divisors = [10, 5, 2, 1].filter((m) => count % m === 0);
+    const members = given ?? membersThatFit(divisors, record);
     const program = record(members);
     const { tensors, executable } = await loadWithTensors(device, program, new Owned());
     await tensors.images.write(repeated(images.data, members));

@@ -5,6 +5,8 @@ import lenet from './lenet-1x3.mjs';
 import lenetMany from './lenet-1x3-p32.mjs';
 import lenetRun from './lenet-1x3-run.mjs';
 import lenetPopulation from './lenet-10x3-p4.mjs';
+import { dc, dm } from './matching.mjs';
+import { population } from './population.mjs';
 
 /**
  * By name. `sizes.full` is what is timed, `sizes.checked` what is compared with peers first where that is another one, and
@@ -20,5 +22,10 @@ export const workloads = {
   'convnet-trajectory': trajectory,
   'convnet-gradient-256': gradient,
   'convnet-train-20': train,
+  'dc-step': dc,
+  'dm-step': dm,
+  ...Object.fromEntries(
+    [64, 128].flatMap((width) => [1, 8, 16].map((P) => [`population-w${width}-p${P}`, population(width, P)])),
+  ),
   'lenet-1x3-run': lenetRun,
 };
