@@ -1,5 +1,5 @@
 import type { Dataset, Split } from '../data/dataset.js';
-import type { Device, Executable, Tensor } from '../engine/device.js';
+import type { Device, EngineName, Executable, Tensor } from '../engine/device.js';
 import { loadWithTensors } from '../engine/load.js';
 import { type Program, Recorder } from '../engine/program.js';
 import { elements, slice, type View } from '../engine/view.js';
@@ -142,12 +142,19 @@ function repeated(values: ArrayLike<number>, length: number): ArrayLike<number> 
     : Float32Array.from({ length }, (_, i) => values[i % values.length]);
 }
 
-/** Bytes that training a population may take, unless a single network takes more. */
-const trainingBytes = 2 ** 30;
+/**
+ * Bytes that training a population may take, unless a single network takes more. A GPU wants many networks at once; to a
+ * processor, where each thread trains one after the other, they are only memory.
+ */
+const trainingBytes: Record<EngineName, number> = { webgpu: 2 ** 30, cpu: 2 ** 26, reference: 2 ** 26 };
 
 /** The first of the given numbers of members whose training fits into memory; the last one where none does. */
-export function membersThatFit(choices: readonly number[], record: (members: number) => Program): number {
-  const fits = (members: number) => record(members).bytes().total <= trainingBytes;
+export function membersThatFit(
+  { engine }: Device,
+  choices: readonly number[],
+  record: (members: number) => Program,
+): number {
+  const fits = (members: number) => record(members).bytes().total <= trainingBytes[engine];
   return choices.find(fits) ?? choices[choices.length - 1];
 }
 

@@ -89,7 +89,9 @@ export class Trial {
     const { geometry, signal } = this.options;
     let evaluator = this.#evaluators.get(split);
     if (!evaluator) {
-      const members = membersThatFit(choices, (count) => recordTraining({ ...geometry, members: count }));
+      const members = membersThatFit(this.device, choices, (count) =>
+        recordTraining({ ...geometry, members: count }),
+      );
       const created = await Evaluator.create(this.device, this.dataset, split, { ...geometry, members });
       evaluator = this.#owned.own(created);
       this.#evaluators.set(split, evaluator);

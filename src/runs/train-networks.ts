@@ -121,6 +121,7 @@ export async function trainNetworks(
     const train = owned.own(await SplitOnDevice.upload(device, dataset, dataset.train));
     const record = (count: number) => recordTraining(network, training, count, train);
     const members = membersThatFit(
+      device,
       [10, 5, 2, 1].filter((count) => count === 1 || count <= networks),
       record,
     );
