@@ -1,8 +1,9 @@
 import * as elementwise from '../engine/ops/elementwise.js';
 import * as linear from '../engine/ops/linear.js';
+import * as norm from '../engine/ops/norm.js';
 import * as reduce from '../engine/ops/reduce.js';
 import type { Recorder } from '../engine/program.js';
-import { reshape, type View } from '../engine/view.js';
+import { reshape, slice, type View } from '../engine/view.js';
 import { leakyRelu } from '../layers/activation.js';
 import { conv } from '../layers/conv.js';
 import { localResponseNorm } from '../layers/local-response-norm.js';
@@ -23,29 +24,32 @@ const options = { ...dm.options, featureWeight: notNegative(0.01, 'weight of the
 /** Keeps powers of zero, and norms, away from zero. */
 const k = 1e-12;
 
-/** Records attention maps `[N, H W]` of maps x `[N, C, H, W]`: the sum over channels of x^4, divided by its norm. */
+/**
+ * Records attention maps, the sum over channels of x^4 divided by its norm, of maps x `[N, C, H, W]`. Each comes with its
+ * negative, `[N, 2 H W]`: the mean of both is 0, so that a norm op divides by the norm alone.
+ */
 function recordAttention(r: Recorder, x: View) {
   const [N, C, H, W] = x.shape;
-  const ones = elementwise.fill(r, 1, r.temporary('ones', 1, [1, C, 1, 1]));
+  const [signs, gamma, beta] = [[2, C, 1, 1], [2], [2]].map((shape) => r.temporary('attention', 1, shape));
+  for (const [i, sign] of [1, -1].entries()) elementwise.fill(r, sign, slice(signs, i * C, [C]));
+  elementwise.fill(r, 1 / Math.sqrt(2 * H * W), gamma);
+  elementwise.fill(r, 0, beta);
   const powers = localResponseNorm({ size: 1, alpha: 1, beta: -1.5, k });
-  const add = conv(1, 1, { stride: 1, padding: 0, bias: false });
-  const sum = sequence(leakyRelu(-1), powers, add).forward(r, x, [ones]);
-  // Positions in the place of channels, and a window that has all of them.
-  const size = 2 * H * W;
-  const byNorm = localResponseNorm({ size, alpha: size, beta: 0.5, k });
-  const unit = byNorm.forward(r, reshape(sum.y, [N, H * W]), []);
+  const add = conv(2, 1, { stride: 1, padding: 0, bias: false });
+  const sums = sequence(leakyRelu(-1), powers, add).forward(r, x, [signs]);
+  const { y, saved } = norm.forward(r, { x: sums.y, gamma, beta }, { groups: 1, eps: k });
   return {
-    y: unit.y,
+    y: reshape(y, [N, 2 * H * W]),
     backward(yBar: View): View {
-      const sumBar = unit.backward({ yBar, wantX: true })!;
-      return sum.backward({ yBar: reshape(sumBar, sum.y.shape), wantX: true })!;
+      const { xBar } = norm.backward(r, { x: sums.y, saved, yBar }, { groups: 1, eps: k, frozen: false });
+      return sums.backward({ yBar: xBar, wantX: true })!;
     },
   };
 }
 
-/** A column `[N, 1]` of one number: a mean over N rows is a product with it, and so is the way back. */
-const column = (r: Recorder, N: number, value: number): View =>
-  elementwise.fill(r, value, r.temporary('column', 1, [N, 1]));
+/** A column of one number: a mean, times `factor`, over images is a product with it, and so is the way back. */
+const column = (r: Recorder, { shape: [N] }: View, factor: number): View =>
+  elementwise.fill(r, factor / N, r.temporary('column', 1, [N, 1]));
 
 /** Records the features of every group and the attention maps of its blocks but the last, and the mean of each. */
 function recordMeans(r: Recorder, { network, theta, images, mode }: Groups) {
@@ -57,8 +61,7 @@ function recordMeans(r: Recorder, { network, theta, images, mode }: Groups) {
   if (!ends.length)
     throw new LimbeckError('ERR_OPTION', `network ${network.name} has too few blocks, expected two or more`);
   const attention = ends.map((i) => recordAttention(r, outputs[i]));
-  const [N] = images.shape;
-  const yBar = column(r, N, 1 / N);
+  const yBar = column(r, images, 1);
   return {
     means: [features, ...attention.map(({ y }) => y)].map((x) => linear.backwardWeight(r, { x, yBar })),
     backward([featuresBar, ...bars]: readonly View[]): View {
@@ -83,14 +86,12 @@ export const method = defineMethod<'datadam', typeof options>({
     return beginRecorded(setting, {
       name: 'attention matching',
       itemRule: { kind: 'momentum', rate: o.lr, momentum: o.imageMomentum },
-
       record(r, { state, loss, ...step }) {
         const theta = r.temporary('theta', 1, [network.count]);
         recordInitialise(r, network, state, theta, { firstStream: streams.trainingNetworks });
         const { images, real, backward } = recordClassBatches(r, setting, { state, ...step }, o);
         const distances = r.temporary('distances', items.classes, [1]);
         const imagesBar = r.temporary('imagesBar', items.classes, images.shape);
-        const [N] = images.shape;
         const mode = { random: { state, stream: streams.dropout } };
         inTurns(r, { network, theta, images, mode }, (r, some, partOf) => {
           const target = recordMeans(r, { ...some, images: partOf(real) }).means;
@@ -99,7 +100,7 @@ export const method = defineMethod<'datadam', typeof options>({
             const root = i === 0 ? Math.sqrt(o.featureWeight) : 1;
             const w = elementwise.add(r, { a: mean, b: target[i] }, root, -root);
             reduce.dot(r, { a: w, b: w }, { into: partOf(distances), accumulate: i > 0 });
-            return linear.backwardInput(r, { yBar: column(r, N, (2 * root) / N), w });
+            return linear.backwardInput(r, { yBar: column(r, images, 2 * root), w });
           });
           copyInto(r, mine.backward(bars), partOf(imagesBar));
         });
@@ -107,7 +108,6 @@ export const method = defineMethod<'datadam', typeof options>({
         reduce.members(r, { x: distances }, 1, { into: loss });
         return {};
       },
-
       result: (learner, tensors) =>
         learner.set(tensors, {
           method: 'datadam',
