@@ -32,10 +32,17 @@ const network = {
   layers: [{ conv: 3, kernel: 3, padding: 1 }, { groupNorm: 3 }, 'tanh', { avgPool: 2 }, { linear: 3 }],
 };
 
+/** Two such blocks, the first of which has an attention map. */
+const twoBlocks = {
+  name: 'custom',
+  layers: [...network.layers.slice(0, -1), { conv: 4, kernel: 3, padding: 1 }, 'tanh', { linear: 3 }],
+};
+
 /** What makes each method small: two outer steps' worth of options, and how large a part of Adam's moment its first gradient is. */
 const rows: Readonly<Record<string, DistillOptions>> = {
   unrolled: { steps: 2, epochs: 2, innerLr: 0.1, batch: 6, labels: 'soft', init: 'random', validateEvery: 2 },
   dm: { batch: 4, augmentation: 'crop_scale', validateEvery: 2 },
+  datadam: { batch: 4, augmentation: 'crop_scale', network: twoBlocks, validateEvery: 2 },
   dc: { batch: 4, ipc: 2, outerLoop: 3, innerLoop: 2, validateEvery: 2 },
   dsa: { batch: 4, ipc: 2, outerLoop: 3, innerLoop: 1, augmentation: 'scale_rotate', validateEvery: 2 },
 };

@@ -1,5 +1,19 @@
+import * as elementwise from '../engine/ops/elementwise.js';
 import type { View } from '../engine/view.js';
-import type { Layer, Mode, Passes } from './layer.js';
+import type { BackwardOperands, Layer, Mode, Passes } from './layer.js';
+
+/** Layers in a row, as one. */
+export interface Sequence extends Layer {
+  forward(...operands: Parameters<Layer['forward']>): SequencePasses;
+}
+
+/** Its passes, which show what is between its layers. */
+export interface SequencePasses extends Passes {
+  /** The output of every layer. */
+  readonly outputs: readonly View[];
+  /** `outputBars`: gradients of outputs, at their layer's index, that are added to what the layers behind give. */
+  backward(o: BackwardOperands & { readonly outputBars?: readonly (View | undefined)[] }): View | undefined;
+}
 
 /**
  * Layers one after the other: what a network is made of, and a branch of a residual block. Parameters and statistics
@@ -8,7 +22,7 @@ import type { Layer, Mode, Passes } from './layer.js';
  * Every pass walks the layers once, the backward ones from the last to the first; each remembers what the later passes
  * of its layers need (the cotangents from `backward`, the tangents from `tangentForward`).
  */
-export function sequence(...layers: readonly Layer[]): Layer {
+export function sequence(...layers: readonly Layer[]): Sequence {
   /** The input shape of every layer, and behind them the output shape. */
   const shapes = (inputShape: readonly number[]) => {
     const all = [inputShape];
@@ -54,10 +68,13 @@ export function sequence(...layers: readonly Layer[]): Layer {
       const xDots: (View | undefined)[] = [];
       return {
         y,
-        backward({ yBar, thetaBar, wantX }) {
+        outputs: passes.map((pass) => pass.y),
+        backward({ yBar, thetaBar, wantX, outputBars }) {
           const bars = divided(thetaBar);
           let bar: View | undefined = yBar;
           for (let index = passes.length - 1; index >= 0; index--) {
+            const own = outputBars?.[index];
+            if (own) bar = elementwise.add(r, { a: bar!, b: own });
             yBars[index] = bar!;
             bar = passes[index].backward({
               yBar: bar!,

@@ -1,7 +1,7 @@
 import type { Recorder } from '../engine/program.js';
 import { elements, reshape, slice, type View } from '../engine/view.js';
 import type { Layer, Mode, ParameterShape, RandomSource } from '../layers/layer.js';
-import { sequence } from '../layers/sequence.js';
+import { type Sequence, sequence } from '../layers/sequence.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 
 /** One parameter tensor inside the flat vector theta. */
@@ -41,7 +41,7 @@ export class Network {
   readonly #statistics: readonly Piece[];
   readonly #layers: Layer;
   /** All layers but the classifier; undefined where there is none. */
-  readonly #body: Layer | undefined;
+  readonly #body: Sequence | undefined;
 
   /** As in `networkNames`. */
   readonly name: string;
@@ -125,14 +125,15 @@ export class Network {
   featurePasses(r: Recorder, x: View, theta: View, mode: NetworkMode = {}): FeaturePasses {
     const body = this.#beforeClassifier();
     const pieces = cut(theta, this.parameters).slice(0, body.parameters(this.inputShape).length);
-    const { y, backward } = body.forward(r, x, pieces, this.#modeOf(mode));
+    const { y, outputs, backward } = body.forward(r, x, pieces, this.#modeOf(mode));
     return {
       features: reshape(y, [x.shape[0], this.features]),
-      backward: (bar) => backward({ yBar: reshape(bar, y.shape), wantX: true })!,
+      outputs,
+      backward: (bar, outputBars) => backward({ yBar: reshape(bar, y.shape), wantX: true, outputBars })!,
     };
   }
 
-  #beforeClassifier(): Layer {
+  #beforeClassifier(): Sequence {
     if (!this.#body)
       throw new LimbeckError(
         'ERR_OPTION',
@@ -196,8 +197,10 @@ export interface NetworkPasses {
 export interface FeaturePasses {
   /** `[N, features]` */
   readonly features: View;
-  /** xBar for a cotangent of the features. */
-  backward(featuresBar: View): View;
+  /** The output of every layer before the classifier. */
+  readonly outputs: readonly View[];
+  /** xBar for a cotangent of the features and, at their layer's index, of outputs. */
+  backward(featuresBar: View, outputBars?: readonly (View | undefined)[]): View;
 }
 
 /** What a user writes to name a network: `{ name: 'lenet', inputShape: [1, 28, 28], classes: 10 }`. */
