@@ -147,6 +147,32 @@ describe('distillation on the cpu engine', () => {
     expect(resumed.set).toEqual(whole.set);
   });
 
+  test('a signal stops a look at the validation split, which is made up for', async () => {
+    const options: DistillOptions = { network: 'mlp', iterations: 6, batch: 16, validateEvery: 2 };
+    const whole = await distill(device, dataset, options);
+    // Outer steps are done whole: whoever asks is the look, and finds that it was stopped.
+    const controller = new AbortController();
+    const { signal } = controller;
+    signal.throwIfAborted = () => {
+      controller.abort();
+      AbortSignal.prototype.throwIfAborted.call(signal);
+    };
+    const checkpoints: Checkpoint[] = [];
+    const part = await distill(device, dataset, options, {
+      signal,
+      onCheckpoint: (checkpoint) => void checkpoints.push(checkpoint),
+    });
+    expect(part).toMatchObject({ stopped: true, outerSteps: 4 });
+    expect(part.curve.map(({ iteration }) => iteration)).toEqual([2]);
+    const last = checkpoints.at(-1)!;
+    expect(last).toMatchObject({ iteration: 4, curve: part.curve });
+    const { checkpoint: resume } = decodeCheckpoint(encodeCheckpoint(last, {}));
+    const resumed = await distill(device, dataset, {}, { resume });
+    expect(resumed.curve).toEqual(whole.curve);
+    expect(resumed.best).toEqual(whole.best);
+    expect(resumed.set).toEqual(whole.set);
+  });
+
   const exploding: DistillOptions = { network: 'mlp', iterations: 50, batch: 32, lr: 1e30 };
 
   test('a diverging run ends with the best there was, and every checkpoint holds finite numbers', async () => {
@@ -233,7 +259,7 @@ test.each([
     { network: 'vgg' },
     /network is "vgg", expected one of alexcifarnet, alexnet, convnet, custom, lenet, mlp/,
   ],
-  [{ method: 'magic' }, /method is "magic", expected one of datadam, dc, dm, dsa, unrolled/],
+  [{ method: 'magic' }, /method is "magic", expected one of [a-z, ]*\bdm, dsa, unrolled/],
   [{ first: '' }, /first is "", expected noise, real, means, k-means or a file/],
   [{ parametrisation: 'fractal' }, /parametrisation is "fractal", expected one of factor, pixels/],
   [{ colour: 1 }, /option colour is unknown/],

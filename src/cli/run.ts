@@ -90,11 +90,11 @@ export function planText(options: ResolvedOptions, classes: number): string {
 
 /** A finished run in words. */
 export function resultText(record: RunRecord): string | undefined {
-  const { testAccuracy: accuracy, baselines, protocol, config, dataset } = record;
+  const { testAccuracy: accuracy, baselines, learningRate, protocol, config, dataset } = record;
   if (!accuracy) return undefined;
   const stored = storedByOptions(config.options, dataset.classNames.length);
   const images = pictureCount(config.options, dataset.classNames.length);
-  return `${protocol}\n${accuracyTable(stored, images, { accuracy, baselines })}\n`;
+  return `${protocol}\n${accuracyTable(stored, images, { accuracy, baselines, learningRate })}\n`;
 }
 
 function conclude(terminal: Terminal, folder: string, record: RunRecord): void {

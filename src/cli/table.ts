@@ -13,7 +13,7 @@ export function accuracyTable(
   }: Pick<Evaluation, 'accuracy' | 'baselines'> & Partial<Pick<Evaluation, 'learningRate'>>,
 ): string {
   const rows = [
-    ['trained on', 'test accuracy', 'runs', 'inner learning rate'],
+    ['trained on', 'test accuracy', 'runs', 'learning rate'],
     [stored, accuracyText(accuracy), String(accuracy.networks), String(learningRate)],
     ...Object.values(baselines).map((baseline) => [
       `${images} ${baseline.title}`,

@@ -17,13 +17,21 @@ export function encodeCheckpoint(
   checkpoint: Checkpoint,
   extra: Readonly<Record<string, unknown>>,
 ): Uint8Array {
-  const { options, iteration, curve, seconds, state, best } = checkpoint;
+  const { options, iteration, loss, curve, seconds, state, best } = checkpoint;
   const tensors: Record<string, { shape: readonly number[]; data: WritableData }> = setTensors(
     best.set,
     'best.',
   );
   for (const [name, data] of Object.entries(state)) tensors[`state.${name}`] = { shape: [data.length], data };
-  const run = { options, iteration, curve, seconds, best: { ...best, set: setHeader(best.set) }, extra };
+  const run = {
+    options,
+    iteration,
+    loss,
+    curve,
+    seconds,
+    best: { ...best, set: setHeader(best.set) },
+    extra,
+  };
   return encodeSafetensors(tensors, { format, run: JSON.stringify(run) });
 }
 
@@ -47,6 +55,7 @@ export function decodeCheckpoint(bytes: Uint8Array): StoredCheckpoint {
   const checkpoint: Checkpoint = {
     options: optionsOf(run.object('options')),
     iteration: run.whole('iteration', 0),
+    loss: run.optional('loss', (name) => run.number(name)),
     curve: run.objects('curve').map((point) => ({
       iteration: point.whole('iteration', 0),
       loss: point.number('loss'),

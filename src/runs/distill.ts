@@ -53,6 +53,8 @@ export interface Checkpoint {
   readonly options: ResolvedOptions;
   /** Outer steps done. */
   readonly iteration: number;
+  /** Outer loss of the last of them; undefined before the first. */
+  readonly loss?: number;
   /** One point for each look at the validation split. */
   readonly curve: readonly CurvePoint[];
   /** Seconds spent so far, over all pieces of the run. */
@@ -68,7 +70,10 @@ export interface Checkpoint {
 
 /** How to follow a run, stop it and go on with it. */
 export interface DistillControl {
-  /** Stops after the current piece of work; the result then holds what there is and says `stopped`. */
+  /**
+   * Stops after the current outer steps, or in the middle of a look at the validation split, which is made up for when the run
+   * goes on. The result then holds what there is and says `stopped`.
+   */
   readonly signal?: AbortSignal;
   /** Called while the run goes on. */
   readonly onProgress?: (event: Progress) => void;
@@ -192,11 +197,13 @@ class Run {
     const first = work.step;
     let pieceSteps = 1;
     try {
+      // A look that a stop left out.
+      if (this.#lookIsDue()) await this.#regularLook();
       while (work.step < options.iterations && !control.signal?.aborted) {
         pieceSteps = await this.#piece(pieceSteps);
         this.#report(first);
       }
-      return this.#result(work.step < options.iterations ? await this.#stop() : this.#best);
+      return this.#result(this.#isDone() ? this.#best : await this.#stop());
     } catch (error) {
       if (!(error instanceof LimbeckError) || error.code !== 'ERR_DIVERGED' || !this.#curve.length)
         throw error;
@@ -214,20 +221,51 @@ class Run {
     const milliseconds = (performance.now() - before) / count;
     this.#times.push(milliseconds);
     if (!Number.isFinite(this.#loss)) throw this.#diverged(`the loss is ${this.#loss}`);
-    const iteration = work.step;
-    if (iteration % options.validateEvery === 0 || iteration === options.iterations) {
-      const look = await this.#look();
-      const { validationAccuracy, set } = look;
-      const learningRates = set.use.kind === 'learned-steps' ? [...set.use.learningRates] : undefined;
-      this.#curve.push({ iteration, loss: this.#loss, validationAccuracy, learningRates });
-      if (validationAccuracy > this.#best.validationAccuracy) this.#best = look;
-      await this.#checkpoint();
-    }
+    if (this.#lookIsDue()) await this.#regularLook();
     return Math.max(1, Math.floor(pieceMilliseconds / milliseconds));
   }
 
+  /** Whether the curve lacks its point for where the run stands. */
+  #lookIsDue(): boolean {
+    const { validateEvery, iterations } = this.options;
+    const { step } = this.work;
+    return (
+      step > 0 &&
+      (step % validateEvery === 0 || step === iterations) &&
+      this.#curve.at(-1)?.iteration !== step
+    );
+  }
+
+  #isDone(): boolean {
+    return this.work.step === this.options.iterations && !this.#lookIsDue();
+  }
+
+  /** Adds a point to the curve; a signal stops it once there is a result without it. */
+  async #regularLook(): Promise<void> {
+    const signal = this.#curve.length ? this.control.signal : undefined;
+    let look: Checkpoint['best'];
+    try {
+      look = await this.#look(signal);
+    } catch (error) {
+      if (signal?.aborted && error === signal.reason) return;
+      throw error;
+    }
+    const { validationAccuracy, set } = look;
+    const learningRates = set.use.kind === 'learned-steps' ? [...set.use.learningRates] : undefined;
+    this.#curve.push({ iteration: this.work.step, loss: this.#loss, validationAccuracy, learningRates });
+    if (validationAccuracy > this.#best.validationAccuracy) this.#best = look;
+    await this.#checkpoint();
+  }
+
   /** The distilled data as they are now, and what the validation networks make of them. */
-  async #look(): Promise<Checkpoint['best']> {
+  async #look(signal?: AbortSignal): Promise<Checkpoint['best']> {
+    const set = await this.#set();
+    const validationAccuracy = await this.validation.accuracy(set, signal);
+    return { iteration: this.work.step, validationAccuracy, set };
+  }
+
+  /** The distilled data as they are now; ERR_DIVERGED where they are not finite. */
+  async #set(): Promise<DistilledSet> {
     const set = await this.work.result();
     const learned = [
       set.images,
@@ -236,11 +274,11 @@ class Run {
     ];
     if (!learned.every((values) => values.every(Number.isFinite)))
       throw this.#diverged('a distilled value is not a number');
-    return { iteration: this.work.step, validationAccuracy: await this.validation.accuracy(set), set };
+    return set;
   }
 
   /** ERR_DATA where the saved state is not one of a run with these options. */
-  async #restore({ iteration, state }: Checkpoint): Promise<void> {
+  async #restore({ iteration, loss = Number.NaN, state }: Checkpoint): Promise<void> {
     const { work, options } = this;
     for (const [name, { length }] of Object.entries(work.tensors))
       if (state[name]?.length !== length)
@@ -255,6 +293,7 @@ class Run {
       );
     for (const [name, tensor] of Object.entries(work.tensors)) await tensor.write(state[name]);
     await work.goTo(iteration);
+    this.#loss = loss;
   }
 
   /**
@@ -262,9 +301,15 @@ class Run {
    * that was never stopped. The result is the best so far, or the present state when nothing was looked at yet.
    */
   async #stop(): Promise<Checkpoint['best']> {
-    const look = await this.#look();
+    if (!this.#curve.length) {
+      const look = await this.#look();
+      await this.#checkpoint();
+      return look;
+    }
+    // Nothing that is not finite is kept.
+    await this.#set();
     await this.#checkpoint();
-    return this.#curve.length ? this.#best : look;
+    return this.#best;
   }
 
   async #checkpoint(): Promise<void> {
@@ -276,6 +321,7 @@ class Run {
     await control.onCheckpoint({
       options,
       iteration: work.step,
+      loss: Number.isFinite(this.#loss) ? this.#loss : undefined,
       curve: [...this.#curve],
       seconds: this.#seconds(),
       state: Object.fromEntries(await Promise.all(saved)),
@@ -324,7 +370,7 @@ class Run {
         median: median(times),
         min: times.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY),
       },
-      stopped: work.step < options.iterations,
+      stopped: !this.#isDone(),
       diverged,
     };
   }

@@ -295,7 +295,7 @@ function withTest(
   evaluationSeconds: number,
 ): RunRecord {
   if (!evaluation) return record;
-  const { accuracy: testAccuracy, baselines, perClass } = evaluation;
+  const { accuracy: testAccuracy, baselines, perClass, learningRate } = evaluation;
   const timings = { ...record.timings, evaluationSeconds };
-  return { ...record, stopped: false, testAccuracy, baselines, perClass, timings };
+  return { ...record, stopped: false, testAccuracy, baselines, perClass, learningRate, timings };
 }

@@ -108,6 +108,8 @@ export interface RunRecord {
   readonly baselines: Readonly<Record<string, BaselineAccuracy>>;
   /** Of the test images of each class, percent, mean over the networks; records of earlier versions have none. */
   readonly perClass?: readonly number[];
+  /** The rate at which networks learned from the set in that test: the set's own, or that of the protocol. */
+  readonly learningRate?: number | 'learned';
   /** What `limbeck evaluate` found later, under other protocols, with other networks or more of them. */
   readonly evaluations?: readonly EvaluationRecord[];
   /** Why it stopped before its end, when its numbers were no longer finite; what is here is the best from before. */

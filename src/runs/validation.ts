@@ -58,10 +58,10 @@ export class Validation {
     return new Validation(evaluator, networks, typeof rate === 'number' ? rate : rateOfRealImages);
   }
 
-  /** Percent, mean over the networks. */
-  async accuracy({ images, labels, use }: DistilledSet): Promise<number> {
+  /** Percent, mean over the networks; rejects with the reason of a `signal` that stops it. */
+  async accuracy({ images, labels, use }: DistilledSet, signal?: AbortSignal): Promise<number> {
     const learningRates = use.kind === 'learned-steps' ? use.learningRates : [this.learningRate];
-    const values = await this.evaluator.run({ images, labels, learningRates }, this.networks);
+    const values = await this.evaluator.run({ images, labels, learningRates }, this.networks, signal);
     return values.reduce((sum, value) => sum + value, 0) / values.length;
   }
 

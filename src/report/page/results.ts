@@ -4,11 +4,11 @@ import { escapeHtml } from '../figure.js';
 
 /** Test accuracy beside real images of the same number, under the same protocol. */
 export function resultsSection(record: RunRecord): string {
-  const { testAccuracy, baselines, protocol, dataset, config } = record;
+  const { testAccuracy, baselines, learningRate = 'learned', protocol, dataset, config } = record;
   if (!testAccuracy) return '';
   const images = pictureCount(config.options, dataset.classNames.length);
   const rows = [
-    row(storedByOptions(config.options, dataset.classNames.length), testAccuracy, 'learned', true),
+    row(storedByOptions(config.options, dataset.classNames.length), testAccuracy, String(learningRate), true),
     ...Object.values(baselines).map((baseline) =>
       row(`${images} ${baseline.title}`, baseline, String(baseline.learningRate ?? '–'), false),
     ),
@@ -16,11 +16,13 @@ export function resultsSection(record: RunRecord): string {
   return (
     '<section><h2>How well it works</h2>' +
     `<p class="about">Accuracy on the ${dataset.splits.test.toLocaleString('en-GB')} test images, beside the same ` +
-    'number of real ones under the same protocol: mean ± standard deviation over the runs. Real images get the ' +
-    'constant inner learning rate that does best on the validation images. ' +
+    'number of real ones under the same protocol: mean ± standard deviation over the runs. ' +
+    (learningRate === 'learned'
+      ? 'Real images get the constant inner learning rate that does best on the validation images. '
+      : '') +
     `Protocol: ${escapeHtml(protocol)}.</p>` +
     '<div class="card"><table class="results"><thead><tr><th>trained on</th><th>test accuracy</th><th class="meter"></th>' +
-    `<th class="networks">runs</th><th class="rate">inner learning rate</th></tr></thead><tbody>${rows.join('')}</tbody></table></div></section>`
+    `<th class="networks">runs</th><th class="rate">learning rate</th></tr></thead><tbody>${rows.join('')}</tbody></table></div></section>`
   );
 }
 
