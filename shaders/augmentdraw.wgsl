@@ -1,6 +1,6 @@
 // Rows for augment.wgsl: draws[R, 8] of every member. Image n of member p takes the block
-//   key (seed low, seed high, stream, firstMember + p)   counter (n, draw, 0, 0)
-// of Threefry-4x32 with 20 rounds; state[4] = (seed low, seed high, draw, 0). Word 0 chooses one of `families` (a bit
+//   key (seed low, seed high, stream, first + p)   counter (n, draw, 0, 0)
+// of Threefry-4x32 with 20 rounds; state[4] = (seed low, seed high, draw, first member), to which firstMember is added. Word 0 chooses one of `families` (a bit
 // for each: color, crop, cutout, flip, scale, rotate, shift, resize, turn), the block of image 0 for all images unless
 // `mixed` is 1; words 1
 // to 3 are its parameters.
@@ -169,7 +169,7 @@ fn rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let n = index % R;
   let p = index / R;
   let state = at(0u, 0u);
-  let key = vec4u(rows_state[state], rows_state[state + 1u], stream, firstMember + p);
+  let key = vec4u(rows_state[state], rows_state[state + 1u], stream, rows_state[state + 3u] + firstMember + p);
   let draw = rows_state[state + 2u];
   let choice = threefry(key, vec4u(select(0u, n, mixed == 1u), draw, 0u, 0u)).x;
   let words = threefry(key, vec4u(n, draw, 0u, 0u));

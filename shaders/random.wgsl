@@ -1,7 +1,7 @@
 // Counter-based random numbers: Threefry-4x32 with 20 rounds, the same bits as src/util/random.ts.
 //
-// state[4] = (seed low, seed high, draw, 0). Element i of member p is word i & 3 of the block with
-//   key (seed low, seed high, stream, firstMember + p)   counter (i >> 2, draw, 0, 0)
+// state[4] = (seed low, seed high, draw, first member), to which firstMember is added. Element i of member p is word i & 3 of the block with
+//   key (seed low, seed high, stream, first + p)   counter (i >> 2, draw, 0, 0)
 //
 // out[M] = gain * number + shift     y[M] = mask * scale * x     states[count, 4]
 // index[B] = the next B rows, every row once per epoch, of all or of one class: order[R], starts[K + 1]
@@ -139,7 +139,7 @@ fn normal(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
   let block = index % blocks;
   let p = index / blocks;
   let state = at(0u, 0u);
-  let key = vec4u(normal_state[state], normal_state[state + 1u], stream, firstMember + p);
+  let key = vec4u(normal_state[state], normal_state[state + 1u], stream, normal_state[state + 3u] + firstMember + p);
   let words = threefry(key, vec4u(block, normal_state[state + 2u], 0u, 0u));
   let values = vec4f(radius(words.x) * direction(words.y), radius(words.z) * direction(words.w));
   let out = at(1u, p);
@@ -163,7 +163,7 @@ fn uniform_(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   let block = index % blocks;
   let p = index / blocks;
   let state = at(0u, 0u);
-  let key = vec4u(uniform_state[state], uniform_state[state + 1u], stream, firstMember + p);
+  let key = vec4u(uniform_state[state], uniform_state[state + 1u], stream, uniform_state[state + 3u] + firstMember + p);
   let words = threefry(key, vec4u(block, uniform_state[state + 2u], 0u, 0u));
   let out = at(1u, p);
   for (var lane = 0u; lane < 4u && 4u * block + lane < M; lane++) {
@@ -187,7 +187,7 @@ fn dropout(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let block = index % blocks;
   let p = index / blocks;
   let state = at(0u, 0u);
-  let key = vec4u(dropout_state[state], dropout_state[state + 1u], stream, p % masks);
+  let key = vec4u(dropout_state[state], dropout_state[state + 1u], stream, dropout_state[state + 3u] + p % masks);
   let words = threefry(key, vec4u(block, dropout_state[state + 2u], 0u, 0u));
   let x = at(1u, p);
   let y = at(2u, p);
@@ -215,7 +215,7 @@ fn fork(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   fork_states[row] = words.x;
   fork_states[row + 1u] = words.y;
   fork_states[row + 2u] = 0u;
-  fork_states[row + 3u] = 0u;
+  fork_states[row + 3u] = fork_state[state + 3u];
 }
 
 // Fisher-Yates followed backwards, for n below 2^16: `shuffled` of src/util/random.ts.

@@ -51,8 +51,13 @@ describe('a step of training', () => {
   const start = normals(members * network.count, 2).map((value) => value / 4);
   const steps = sgd.epochs;
 
-  /** Trains on `x` `[rows, ...]`, gathered and augmented; or on batches `x` `[steps, rows, ...]` one after another as they are. */
-  async function train(device: Device, x: ArrayLike<number>, strategy?: Strategy, asTheyAre = false) {
+  /**
+   * Trains on `x` `[rows, ...]`, gathered and augmented; or one member on batches `x` `[steps, rows, ...]`, one after another as they
+   * are.
+   */
+  async function train(device: Device, x: ArrayLike<number>, strategy?: Strategy, alone?: number) {
+    const asTheyAre = alone !== undefined;
+    const [first, P] = asTheyAre ? [alone, 1] : [0, members];
     const r = new Recorder('steps');
     const data = r.external('images', 1, [rows, ...shape]);
     const y = r.external('labels', 1, [rows, 1, 1, K]);
@@ -67,8 +72,8 @@ describe('a step of training', () => {
       rows,
       state: r.external('state', 1, [4], 'u32'),
       rates: r.external('rates', 1, [steps]),
-      theta: r.external('theta', members, [network.count]),
-      moments: r.external('moments', members, [network.count]),
+      theta: r.external('theta', P, [network.count]),
+      moments: r.external('moments', P, [network.count]),
       gather: (r, index) => ({
         x: asTheyAre ? data : gather.images(r, { data, index, ...ofImages }),
         y: reshape(gather.images(r, { data: y, index, ...ofLabels }), [rows, K]),
@@ -81,7 +86,7 @@ describe('a step of training', () => {
       gain2: [1, 1],
       state: randomState(5, 0),
       rates: rateTable(sgd, rows, 0.1),
-      theta: start,
+      theta: start.slice(first * network.count, (first + P) * network.count),
     };
     const program = r.program();
     const tensors: Record<string, Tensor> = {};
@@ -100,8 +105,8 @@ describe('a step of training', () => {
     return theta;
   }
 
-  /** The batches in their order, augmented one by one. */
-  async function batches(device: Device, strategy: Strategy): Promise<number[]> {
+  /** The batches in their order, augmented one by one, as a member has them. */
+  async function batches(device: Device, strategy: Strategy, member: number): Promise<number[]> {
     const r = new Recorder('batch');
     const x = r.external('x', 1, [rows, ...shape]);
     const state = r.external('state', 1, [4], 'u32');
@@ -119,7 +124,7 @@ describe('a step of training', () => {
         keyedPermutation([5, 0, streams.minibatch, t], rows, b),
       );
       await tensors.x.write(order.flatMap((row) => [...images.subarray(row * pixels, (row + 1) * pixels)]));
-      await tensors.state.write(randomState(5, t));
+      await tensors.state.write(randomState(5, t, member));
       await executable.run();
       all.push(...Array.from(await tensors.y.read()));
     }
@@ -128,14 +133,21 @@ describe('a step of training', () => {
     return all;
   }
 
-  it.each(['dsa', 'dc-mnist'])('under %s is one on images that were augmented before', async (name) => {
-    const device = devices.reference!;
-    const strategy = strategies[name];
-    const augmented = await train(device, images, strategy);
-    const before = await train(device, await batches(device, strategy), undefined, true);
-    expect(augmented).toEqual(before);
-    expect(relativeError(augmented, await train(device, images))).toBeGreaterThan(1e-3);
-  });
+  it.each(['dsa', 'dc-mnist'])(
+    'under %s is one on images that were augmented for each network before',
+    async (name) => {
+      const device = devices.reference!;
+      const strategy = strategies[name];
+      const augmented = await train(device, images, strategy);
+      const [one, other] = [await batches(device, strategy, 0), await batches(device, strategy, 1)];
+      expect(relativeError(one, other)).toBeGreaterThan(1e-3);
+      for (const [member, own] of [one, other].entries()) {
+        const theta = augmented.slice(member * network.count, (member + 1) * network.count);
+        expect(theta).toEqual(await train(device, own, undefined, member));
+      }
+      expect(relativeError(augmented, await train(device, images))).toBeGreaterThan(1e-3);
+    },
+  );
 
   it.each(['dsa', 'dc-mnist'])('under %s is the same in float32', async (name) => {
     const [exact, native] = [
@@ -155,7 +167,13 @@ describe.each(['reference', 'cpu'] as const)('augmented minibatches on %s', (eng
     const device = devices[engine]!;
     const images = await randomReal(digits, 2, 0, 0);
     const theta = normals(3 * network.count, 4).map((value) => value / 5);
-    const run = async (seed: number, strategy: Strategy | undefined, members = 3, times = 1) => {
+    const run = async (
+      seed: number,
+      strategy: Strategy | undefined,
+      members = 3,
+      times = 1,
+      firstMember = 0,
+    ) => {
       const geometry = {
         ...{ network, members, steps: 2, epochs: 1, n: 10, seed },
         ...{
@@ -164,10 +182,10 @@ describe.each(['reference', 'cpu'] as const)('augmented minibatches on %s', (eng
         },
       };
       const evaluator = await Evaluator.create(device, digits, digits.test, geometry);
-      const set = { images, labels, learningRates: [0.05] };
+      const set = { images, labels, learningRates: [0.05], firstMember };
+      const parameters = theta.subarray(firstMember * network.count, (firstMember + members) * network.count);
       let right: number[][] = [];
-      for (let i = 0; i < times; i++)
-        right = await evaluator.rightAnswers(set, theta.subarray(0, members * network.count));
+      for (let i = 0; i < times; i++) right = await evaluator.rightAnswers(set, parameters);
       evaluator.dispose();
       return right;
     };
@@ -175,6 +193,7 @@ describe.each(['reference', 'cpu'] as const)('augmented minibatches on %s', (eng
     const one = await run(1, dsa);
     expect(await run(1, dsa, 3, 2)).toEqual(one);
     expect(await run(1, dsa, 1)).toEqual(one.slice(0, 1));
+    expect(await run(1, dsa, 2, 1, 1)).toEqual(one.slice(1));
     for (const other of [await run(2, dsa), await run(1, unflipped), await run(1, undefined)])
       expect(other).not.toEqual(one);
     expect(device.memory()).toMatchObject({ tensors: 0, executables: 0 });

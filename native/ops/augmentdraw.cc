@@ -58,7 +58,7 @@ void rows(const Step& step, const Context&) {
   uint32_t count = 0;
   for (int family = 0; family < Families; family++) count += families >> family & 1;
   for (int64_t p = 0; p < P; p++) {
-    const Words key = {{state[0], state[1], static_cast<uint32_t>(stream), static_cast<uint32_t>(first_member + p)}};
+    const Words key = {{state[0], state[1], static_cast<uint32_t>(stream), static_cast<uint32_t>(first_member + p) + state[3]}};
     const uint32_t first = threefry(key, {{0, state[2], 0, 0}}).w[0];
     for (int64_t n = 0; n < R; n++) {
       const Words words = threefry(key, {{static_cast<uint32_t>(n), state[2], 0, 0}});

@@ -36,7 +36,7 @@ LIMBECK_INLINE void fill(const Step& step, const Context& context) {
   const uint32_t* state = step.u32(State, 0);
   each_range(context, P, M, [&](int64_t p, int64_t from, int64_t to) {
     float* out = step.f32(Out, p);
-    const Words key = {{state[0], state[1], static_cast<uint32_t>(stream), static_cast<uint32_t>(first_member + p)}};
+    const Words key = {{state[0], state[1], static_cast<uint32_t>(stream), static_cast<uint32_t>(first_member + p) + state[3]}};
     for (int64_t i = from; i < to; i += 4) {  // pieces begin at whole blocks: kElements is a multiple of 4
       double values[4];
       Distribution::values(threefry(key, {{static_cast<uint32_t>(i >> 2), state[2], 0, 0}}), values);
@@ -58,7 +58,7 @@ void dropout(const Step& step, const Context& context) {
   each_range(context, P, M, [&](int64_t p, int64_t from, int64_t to) {
     const float* x = step.f32(X, p);
     float* y = step.f32(Y, p);
-    const Words key = {{state[0], state[1], static_cast<uint32_t>(stream), static_cast<uint32_t>(p % masks)}};
+    const Words key = {{state[0], state[1], static_cast<uint32_t>(stream), static_cast<uint32_t>(p % masks) + state[3]}};
     for (int64_t i = from; i < to; i += 4) {
       const Words words = threefry(key, {{static_cast<uint32_t>(i >> 2), state[2], 0, 0}});
       for (int64_t lane = 0; lane < min(4, to - i); lane++)
@@ -78,7 +78,8 @@ void fork(const Step& step, const Context&) {
       const Words words = threefry(key, {{static_cast<uint32_t>(t), state[2], 0, 0}});
       states[4 * t] = words.w[0];
       states[4 * t + 1] = words.w[1];
-      states[4 * t + 2] = states[4 * t + 3] = 0;
+      states[4 * t + 2] = 0;
+      states[4 * t + 3] = state[3];
     }
   }
 }

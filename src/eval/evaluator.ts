@@ -32,6 +32,8 @@ export interface TrainingSet {
    * minibatches.
    */
   readonly learningRates: ArrayLike<number>;
+  /** Number of the first member (default 0): each draws its augmentation and dropout masks by its number. */
+  readonly firstMember?: number;
 }
 
 export interface EvaluatorGeometry {
@@ -93,7 +95,7 @@ export class Evaluator {
 
   /** Right answers of each member by class, `[members][K]`. */
   async rightAnswers(
-    { images, labels, learningRates }: TrainingSet,
+    { images, labels, learningRates, firstMember }: TrainingSet,
     parameters: ArrayLike<number>,
     signal?: AbortSignal,
   ): Promise<number[][]> {
@@ -101,19 +103,25 @@ export class Evaluator {
     await tensors.theta.write(parameters);
     await tensors.images.write(repeated(images, tensors.images.length));
     await tensors.labels.write(labels);
-    if (geometry.minibatches) await this.#minibatches(geometry.minibatches, learningRates[0], signal);
+    const { minibatches, seed = 0 } = geometry;
+    if (minibatches) await this.#minibatches(minibatches, learningRates[0], firstMember, signal);
     else {
       await tensors.rates.write(repeated(learningRates, tensors.rates.length));
-      await tensors.state?.write(randomState(geometry.seed ?? 0, 0));
+      await tensors.state?.write(randomState(seed, 0, firstMember));
       await this.executable.run({ signal });
     }
     return this.scoring.run(geometry.members, signal);
   }
 
-  async #minibatches(training: MinibatchTraining, rate: number, signal?: AbortSignal): Promise<void> {
+  async #minibatches(
+    training: MinibatchTraining,
+    rate: number,
+    firstMember: number | undefined,
+    signal?: AbortSignal,
+  ): Promise<void> {
     const { tensors, geometry } = this;
     const rows = geometry.steps * geometry.n;
-    await startMinibatches(tensors, training, { rows, rate, seed: geometry.seed ?? 0 });
+    await startMinibatches(tensors, training, { rows, rate, seed: geometry.seed ?? 0, firstMember });
     await runMinibatches(this.executable, tensors, training, { rows, signal });
   }
 

@@ -108,7 +108,8 @@ export class Trial {
         group.map(({ network }) => network),
         firstDraw,
       );
-      const right = await evaluator.rightAnswers({ images, labels, learningRates }, parameters, signal);
+      const set = { images, labels, learningRates, firstMember: start };
+      const right = await evaluator.rightAnswers(set, parameters, signal);
       results.push(...right.slice(0, runs.length - start));
     }
     return results;

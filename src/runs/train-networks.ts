@@ -137,16 +137,22 @@ export async function trainNetworks(
       const start = { firstMember: first % 10 };
       await tensors.theta.write(await heldOutNetworks(device, network, members, seed, draw, start));
       const kept = Math.min(members, networks - first);
-      const values = await trainPopulation(executable, tensors, kept, validation, (epoch, accuracies) => {
-        const mean = summarise(accuracies.slice(0, kept)).mean;
-        options.onProgress?.({
-          network: first,
-          networks,
-          epoch,
-          epochs: training.epochs,
-          validationAccuracy: mean,
-        });
-      });
+      const values = await trainPopulation(
+        executable,
+        tensors,
+        { first, kept },
+        validation,
+        (epoch, accuracies) => {
+          const mean = summarise(accuracies.slice(0, kept)).mean;
+          options.onProgress?.({
+            network: first,
+            networks,
+            epoch,
+            epochs: training.epochs,
+            validationAccuracy: mean,
+          });
+        },
+      );
       validated.push(...values.slice(0, kept));
       const trained = (await tensors.theta.read()) as Float32Array;
       parameters.set(trained.subarray(0, kept * network.count), first * network.count);
@@ -190,12 +196,12 @@ export async function trainNetworks(
   async function trainPopulation(
     executable: Executable,
     tensors: Readonly<Record<string, Tensor>>,
-    kept: number,
+    { first, kept }: { first: number; kept: number },
     validation: Scoring,
     report: (epoch: number, accuracies: readonly number[]) => void,
   ): Promise<number[]> {
     const rows = dataset.train.count;
-    await startMinibatches(tensors, training, { rows, rate: learningRate, seed });
+    await startMinibatches(tensors, training, { rows, rate: learningRate, seed, firstMember: first });
     const { perEpoch } = batchesOf(training, rows);
     const members = tensors.theta.length / network.count;
     let accuracies: number[] = [];

@@ -90,16 +90,15 @@ function recordRate(r: Recorder, { rates, state }: MinibatchStep): View {
  * Records one step; the program is run as often as there are steps (`runMinibatches`). Which images, which rate: the device's
  * own counter says, so that runs move nothing between host and device.
  *
- * All members see the same batches with the same augmentation, drawn for (seed, `streams.augmentation`, member 0, step, place
- * in the batch): members that have the same images differ in where they start and in their dropout masks, and in nothing
- * else, and a network without dropout is trained alike in whichever population it stands.
+ * All members see the same batches, each with augmentation and dropout masks of its own, drawn for its number: the first member's
+ * is in `state`, so that a network is trained alike in whichever population it stands.
  */
 export function recordMinibatchStep(r: Recorder, step: MinibatchStep): void {
   const { network, training, rows, state, theta, moments, augmentation: strategy } = step;
   const { size: B } = batchesOf(training, rows);
   const index = random.batch(r, { state }, { B, rows, stream: streams.minibatch });
   const { x: gathered, y } = step.gather(r, index);
-  const draw = { state, stream: streams.augmentation, members: 1 };
+  const draw = { state, stream: streams.augmentation, members: theta.members };
   const x = strategy ? augment(r, gathered, { strategy, ...draw }).y : gathered;
   const passes = network.forward(r, x, theta, { random: { state, stream: streams.dropout } });
   const zBar = lossOf(training.loss)
@@ -141,10 +140,10 @@ const forget = async ({ moments }: Tensors) => moments?.write(new Float32Array(m
 export async function startMinibatches(
   tensors: Tensors,
   training: MinibatchTraining,
-  { rows, rate, seed }: { rows: number; rate: number; seed: number },
+  { rows, rate, seed, firstMember }: { rows: number; rate: number; seed: number; firstMember?: number },
 ): Promise<void> {
   await tensors.rates.write(rateTable(training, rows, rate));
-  await tensors.state.write(randomState(seed, 0));
+  await tensors.state.write(randomState(seed, 0, firstMember));
   await forget(tensors);
 }
 

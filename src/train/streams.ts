@@ -26,7 +26,7 @@ export const streams = {
   heldOutNetworks: 100_000,
 } as const;
 
-/** The u32 `[4]` state that random kernels read: seed (two words), draw, 0. */
-export function randomState(seed: number, draw: number): number[] {
-  return [seed >>> 0, Math.floor(seed / 2 ** 32), draw, 0];
+/** The u32 `[4]` state that random kernels read: seed (two words), draw, first member. */
+export function randomState(seed: number, draw: number, firstMember = 0): number[] {
+  return [seed >>> 0, Math.floor(seed / 2 ** 32), draw, firstMember];
 }

@@ -8,10 +8,11 @@ import { elements, type View } from '../view.js';
 /**
  * Counter-based random numbers: a draw is addressed, never consumed, so that it can be replayed anywhere.
  *
- * `state` is a u32 slot of four words: seed (low, high), draw, 0. Element i of member p of stream q is
+ * `state` is a u32 slot of four words: seed (low, high), draw, first member. With `first` that member and `firstMember` of the
+ * step together, element i of member p of stream q is
  * word `i & 3` of Threefry-4x32-20 with
  *
- *     key = [seed low, seed high, stream, firstMember + p]      counter = [i >> 2, draw, 0, 0]
+ *     key = [seed low, seed high, stream, first + p]      counter = [i >> 2, draw, 0, 0]
  *
  * `normal` turns words 0, 1 and words 2, 3 of a block into a Box-Muller pair each; `uniform` is
  * `(word >> 8) 2^-24 + 2^-25`. `advance` adds one to draw. The bits are the same on every engine; normals differ by the
@@ -25,7 +26,7 @@ import { elements, type View } from '../view.js';
  * `dropout` keeps element i where the upper 24 bits of its word are at least `drop = rate 2^24`. `fork` makes states of
  * their own, for the steps of an unrolled training: row t of its result is
  *
- *     [word 0, word 1, 0, 0] of Threefry with   key = [seed low, seed high, stream, 0]   counter = [t, draw, 0, 0]
+ *     [word 0, word 1, 0, first member] of Threefry with   key = [seed low, seed high, stream, 0]   counter = [t, draw, 0, 0]
  *
  * so that a step is told from the next by the offset of its state, which is no part of a pipeline, not by a stream.
  */
@@ -35,6 +36,10 @@ const key = (state: ArrayLike<number>, stream: number, member: number): [number,
   stream,
   member,
 ];
+
+/** That of a member whose numbers are its own. */
+const memberKey = (state: ArrayLike<number>, stream: number, member: number) =>
+  key(state, stream, (state[3] + member) >>> 0);
 
 function fillKernel(name: string, value: (words: Uint32Array, lane: number) => number): Kernel {
   return {
@@ -51,7 +56,11 @@ function fillKernel(name: string, value: (words: Uint32Array, lane: number) => n
         const op = out(p);
         for (let i = 0; i < s.M; i++) {
           if ((i & 3) === 0)
-            threefry4x32(key(state(0), s.stream, s.firstMember + p), [i >>> 2, state(0)[2], 0, 0], words);
+            threefry4x32(
+              memberKey(state(0), s.stream, s.firstMember + p),
+              [i >>> 2, state(0)[2], 0, 0],
+              words,
+            );
           op[i] = gain * value(words, i & 3) + shift;
         }
       }
@@ -80,7 +89,7 @@ export const dropoutKernel: Kernel = {
       const [xp, yp] = [x(p), y(p)];
       for (let i = 0; i < s.M; i++) {
         if ((i & 3) === 0)
-          threefry4x32(key(state(0), s.stream, p % s.masks), [i >>> 2, state(0)[2], 0, 0], words);
+          threefry4x32(memberKey(state(0), s.stream, p % s.masks), [i >>> 2, state(0)[2], 0, 0], words);
         yp[i] = words[i & 3] >>> 8 >= s.drop ? scale * xp[i] : 0;
       }
     }
@@ -100,7 +109,7 @@ export const forkKernel: Kernel = {
     for (let p = 0; p < s.P; p++)
       for (let t = 0; t < s.count; t++) {
         threefry4x32(key(state(0), s.stream, 0), [t, state(0)[2], 0, 0], words);
-        states(p).set([words[0], words[1], 0, 0], 4 * t);
+        states(p).set([words[0], words[1], 0, state(0)[3]], 4 * t);
       }
   },
 };
@@ -164,7 +173,7 @@ export interface Draw {
 }
 
 function expectState(op: string, state: View): void {
-  expectShape(op, 'state', state, [4], '(seed low, seed high, draw, 0)');
+  expectShape(op, 'state', state, [4], '(seed low, seed high, draw, first member)');
   expectShared(op, 'state', state);
 }
 
@@ -307,7 +316,7 @@ export function advance(r: Recorder, { state }: { state: View }): void {
 }
 
 const state = (r: Recorder) => r.external('state', 1, [4], 'u32');
-const stateFill = { state: { kind: 'values', values: [12345, 6, 7, 0] } as const };
+const stateFill = { state: { kind: 'values', values: [12345, 6, 7, 3] } as const };
 
 export const cases: readonly OpCase[] = [
   ...[1, 3].flatMap((P): OpCase[] => [
@@ -369,7 +378,7 @@ export const cases: readonly OpCase[] = [
     return {
       name: `random.batchByClass B=${B}, ${draws} a class`,
       fill: {
-        state: { kind: 'values', values: [12345, 6, 700, 0] },
+        state: { kind: 'values', values: [12345, 6, 700, 3] },
         starts: { kind: 'values', values: starts },
         order: { kind: 'values', values: Array.from({ length: R }, (_, i) => (i * 5) % R) },
       },
