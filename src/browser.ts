@@ -37,7 +37,8 @@ export { type Artefact, type ArtefactNotes, decodeArtefact, encodeArtefact } fro
 export { baselineNames } from './eval/baselines/index.js';
 export type { BaselineAccuracy, NetworkAccuracy } from './eval/comparison.js';
 export { type EvaluateOptions, type Evaluation, evaluate } from './eval/evaluate.js';
-export type { Protocol, ProtocolChanges } from './eval/protocol.js';
+export type { ProtocolChanges } from './eval/find-protocol.js';
+export type { Protocol } from './eval/protocol.js';
 export { protocols } from './eval/protocols.js';
 export type { Accuracy } from './eval/statistics.js';
 export type { DistillOptions } from './methods/index.js';

@@ -8,7 +8,8 @@ import { expectArgument, expectDataset, expectDevice, expectOptions, shown } fro
 import { baselines, checkBaselines, defaultBaselines, neighbourBaselines } from './baselines/index.js';
 import { nearestNeighbours } from './baselines/nearest-neighbours.js';
 import { type BaselineAccuracy, Comparison, type NetworkAccuracy } from './comparison.js';
-import { checkPreprocessing, findProtocol, type Protocol, type ProtocolChanges } from './protocol.js';
+import { findProtocol, type ProtocolChanges } from './find-protocol.js';
+import { checkPreprocessing, type Protocol } from './protocol.js';
 import { protocolName, protocolOf } from './protocol-name.js';
 import { checkScored } from './scoring.js';
 import { type Accuracy, percentRight, summarise } from './statistics.js';

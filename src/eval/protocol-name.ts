@@ -1,7 +1,8 @@
 import type { DistilledSet } from '../data/distilled-set.js';
 import { networkTitle } from '../networks/spec.js';
 import { trainingName } from '../train/training.js';
-import { describeProtocol, findProtocol, type Protocol } from './protocol.js';
+import { describeProtocol, findProtocol } from './find-protocol.js';
+import type { Protocol } from './protocol.js';
 
 /** The protocol a set is scored under unless asked otherwise: that of its use. */
 export const protocolOf = ({ use }: DistilledSet): Protocol =>

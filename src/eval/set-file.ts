@@ -4,7 +4,8 @@ import { lossNames } from '../train/loss.js';
 import { resolveOptimizer, type Training } from '../train/training.js';
 import type { StoredTensor, WritableData } from '../util/safetensors.js';
 import { checkFinite, damaged, type StoredFields } from '../util/stored-fields.js';
-import { findProtocol, type Protocol } from './protocol.js';
+import { findProtocol } from './find-protocol.js';
+import type { Protocol } from './protocol.js';
 
 /** A distilled set as the tensors and the header of a file: of its own, or of a checkpoint. */
 

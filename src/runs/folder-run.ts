@@ -8,7 +8,7 @@ import { firstNames } from '../data/first-images.js';
 import type { Device } from '../engine/device.js';
 import { decodeArtefact } from '../eval/artefact.js';
 import { type EvaluateOptions, type Evaluation, evaluate } from '../eval/evaluate.js';
-import { findProtocol } from '../eval/protocol.js';
+import { findProtocol } from '../eval/find-protocol.js';
 import { protocolName } from '../eval/protocol-name.js';
 import type { DistillOptions } from '../methods/index.js';
 import { writeFileAtomic } from '../util/atomic-file.js';

@@ -2,7 +2,8 @@ import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
 import { SplitOnDevice } from '../data/on-device.js';
 import type { Device } from '../engine/device.js';
-import { checkPreprocessing, findProtocol } from '../eval/protocol.js';
+import { findProtocol } from '../eval/find-protocol.js';
+import { checkPreprocessing } from '../eval/protocol.js';
 import type { Items } from '../methods/items.js';
 import type { Setting } from '../methods/method.js';
 import {

@@ -2,7 +2,8 @@ import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
 import type { Device } from '../engine/device.js';
 import { Evaluator, type EvaluatorGeometry, heldOutNetworks } from '../eval/evaluator.js';
-import { findProtocol, rateOfRealImages, strategyOf } from '../eval/protocol.js';
+import { findProtocol } from '../eval/find-protocol.js';
+import { rateOfRealImages, strategyOf } from '../eval/protocol.js';
 import { createNetwork } from '../networks/index.js';
 import type { ResolvedOptions } from './options.js';
 

@@ -1,0 +1,91 @@
+import { describeMinibatches, type MinibatchTraining } from '../train/minibatch.js';
+import { LimbeckError } from '../util/errors.js';
+import { shown } from '../util/expect.js';
+import { type Protocol, strategyOf } from './protocol.js';
+import { protocols } from './protocols.js';
+
+/** What may take the place of what a protocol says. */
+export interface ProtocolChanges {
+  /**
+   * `none`, a strategy by name or families joined by underscores. `dsa` mirrors images: where classes do not look the same in a
+   * mirror, as digits, `dsa-digits` is the literature's choice. Nothing is guessed from the data.
+   */
+  readonly augmentation?: string;
+  /** Passes over the images. */
+  readonly epochs?: number;
+  /** Images per step, at most. */
+  readonly batch?: number;
+  /** The first rate. */
+  readonly learningRate?: number;
+}
+
+const positive = (value: number) => Number.isFinite(value) && value > 0;
+const expectations: Readonly<
+  Record<string, { readonly test: (value: number) => boolean; readonly text: string }>
+> = {
+  epochs: { test: (value) => positive(value) && Number.isInteger(value), text: 'a whole number above 0' },
+  batch: { test: (value) => positive(value) && Number.isInteger(value), text: 'a whole number above 0' },
+  learningRate: { test: positive, text: 'a number above 0' },
+};
+
+/** The protocol of that name, with what is given in the place of its own; ERR_OPTION for what is unknown or out of range. */
+export function findProtocol(name: string, changes: ProtocolChanges = {}): Protocol {
+  const protocol = protocols.find((one) => one.name === name);
+  if (!protocol)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `protocol ${JSON.stringify(name)} is unknown; there are: ${protocols.map((one) => one.name).join(', ')}`,
+    );
+  const given = Object.entries(changes).filter(([, value]) => value !== undefined);
+  const { training } = protocol;
+  if (!given.length) return protocol;
+  if (training === 'learned-steps')
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${given[0][0]} is ${shown(given[0][1])}, but protocol ${name} takes the steps as they were learned: leave it out, or ` +
+        'choose a protocol of minibatches such as dsa',
+    );
+  for (const [option, value] of given)
+    if (option in expectations && !expectations[option].test(value))
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `${option} is ${shown(value)}, expected ${expectations[option].text}`,
+      );
+  const { augmentation, epochs = training.epochs, batch = training.batch, learningRate } = changes;
+  const changed = {
+    ...protocol,
+    training: { ...training, epochs, batch },
+    learningRate: learningRate ?? protocol.learningRate,
+    augmentation: augmentation ?? protocol.augmentation,
+  };
+  strategyOf(changed);
+  return changed;
+}
+
+/** A protocol of minibatches in words, with what took the place of what: printed beside every accuracy. */
+export function describeProtocol(protocol: Protocol & { training: MinibatchTraining }): string {
+  const { name, training, learningRate, labels, initialisation, augmentation } = protocol;
+  const usual = findProtocol(name) as typeof protocol;
+  const replaced = [
+    ['epochs', training.epochs, usual.training.epochs],
+    ['batch', training.batch, usual.training.batch],
+    ['rate', learningRate, usual.learningRate],
+    ['augmentation', augmentation, usual.augmentation],
+  ].filter(([, now, before]) => now !== before);
+  return [
+    `protocol ${name}: ${describeMinibatches(training, learningRate)}`,
+    `${labels} labels`,
+    `${initialisation ?? "the network's"} initialisation`,
+    ...describeAugmentation(protocol),
+    'accuracy after the last step',
+    ...replaced.map(([what, now, before]) => `${what} ${now} in place of ${before}`),
+  ].join(', ');
+}
+
+/** `augmentation dsa-digits (one of color, crop, … per batch)`; nothing where there is none. */
+function describeAugmentation(protocol: Protocol): string[] {
+  const strategy = strategyOf(protocol);
+  if (!strategy) return [];
+  const per = strategy.mixed ? 'image' : 'batch';
+  return [`augmentation ${protocol.augmentation} (one of ${strategy.families.join(', ')} per ${per})`];
+}
