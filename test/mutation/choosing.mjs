@@ -60,7 +60,7 @@ export const choosing = [
   },
   {
     id: 'baseline-of-test-images',
-    file: 'src/eval/baselines/random-real.ts',
+    file: 'src/data/selection/random-real.ts',
     find: 'return normalisedImages(dataset, dataset.train, chosen);',
     replace: 'return normalisedImages(dataset, dataset.test, chosen.map((row) => row % dataset.test.count));',
     what: 'random baselines are made of test images',

@@ -14,8 +14,8 @@ export const outerLoop = [
   {
     id: 'clip-not-applied',
     file: variable,
-    find: 'optimizer.adam(r, { g: bar, scale, schedule,',
-    replace: 'optimizer.adam(r, { g: bar, schedule,',
+    find: 'adam.inPlace(r, { g: bar, scale, schedule,',
+    replace: 'adam.inPlace(r, { g: bar, schedule,',
     what: 'the clipping factor is computed and not applied',
     tests,
   },
