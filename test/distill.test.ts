@@ -292,6 +292,33 @@ test('images per class are those of the whole set: one in every step unless said
   );
 });
 
+test.each([
+  [1, 1],
+  [10, 50],
+  [20, 25],
+  [30, 20],
+  [40, 15],
+  [50, 10],
+  [1000, 1],
+])(
+  'gradient matching with %i images per class: %i epochs between outer steps, a thousand networks',
+  (ipc, innerLoop) => {
+    for (const method of ['dc', 'dsa'] as const) {
+      const common = { outerLoop: ipc, innerLoop, iterations: 1000 * ipc, validateEvery: 100 * ipc };
+      expect(resolveOptions({ method, ipc })).toMatchObject(common);
+    }
+    const asked = { outerLoop: 3, innerLoop: 2 };
+    const options = { ...asked, iterations: 3000, validateEvery: 300 };
+    expect(resolveOptions({ method: 'dc', ipc, ...asked })).toMatchObject(options);
+  },
+);
+
+test('distribution matching takes ten times the rate from a hundred images per class on', () => {
+  const rate = (options: DistillOptions) => resolveOptions({ method: 'dm', ...options }).lr;
+  expect([1, 99, 100, 200].map((ipc) => rate({ ipc }))).toEqual([1, 1, 10, 10]);
+  expect(rate({ ipc: 100, lr: 2 })).toBe(2);
+});
+
 test('which inner steps are kept reaches the program', async () => {
   const steps = async (keep: 'none' | 'small' | 'all') => {
     const process = await beginProcess({ network: 'mlp', keep });
