@@ -263,6 +263,14 @@ test('first learning rates: three for the default run, else one that suits the o
   );
 });
 
+test('the validation split is looked at every so often, and after the last step', async () => {
+  const options = { network: 'mlp:width=4', batch: 8, iterations: 5, validateEvery: 2 };
+  const device = await openDevice('cpu');
+  const { curve } = await distill(device, dataset, options);
+  await device.dispose();
+  expect(curve.map(({ iteration }) => iteration)).toEqual([2, 4, 5]);
+});
+
 test('before the first step a run stands at its first rates and shared-out images', async () => {
   const shared = { rates: 'shared', steps: 2, epochs: 2, innerLr: 0.3 } as const;
   for (const [given, rates] of [
@@ -312,6 +320,65 @@ test.each([
     expect(resolveOptions({ method: 'dc', ipc, ...asked })).toMatchObject(options);
   },
 );
+
+test('gradient matching trains its networks on images augmented as those it matches, each by draws of its own', async () => {
+  const small = { network: 'mlp:width=4', ipc: 2, batch: 4, iterations: 6, outerLoop: 2, innerLoop: 3 };
+  const [plain, augmented] = await Promise.all(
+    (['dc', 'dsa'] as const).map((method) => beginProcess({ ...small, method })),
+  );
+  await plain.advance(1);
+  const state = await Promise.all(
+    Object.entries(plain.tensors).map(async ([name, tensor]) => [name, await tensor.read()] as const),
+  );
+  /** The network of outer step `step`, trained from the same one on the same images. */
+  const trainedFor = async (process: Process, step: number) => {
+    for (const [name, values] of state) await process.tensors[name].write(values);
+    await process.goTo(step);
+    await process.advance(1);
+    return process.tensors.theta.read();
+  };
+  const first = await trainedFor(augmented, 1);
+  expect(await trainedFor(plain, 1)).not.toEqual(first);
+  expect(await trainedFor(augmented, 3)).not.toEqual(first);
+  expect(await trainedFor(augmented, 1)).toEqual(first);
+  for (const process of [plain, augmented]) process.dispose();
+});
+
+test('gradient matching takes the statistics of batch norm from real images: its gradient is that of its loss', async () => {
+  const layers = [{ conv: 2, kernel: 3 }, 'batchNorm', 'tanh', { avgPool: 13 }, { linear: 10 }];
+  const options = { method: 'dc', ipc: 2, batch: 3, distance: 'squared', imageScale: 1 } as const;
+  const process = await beginProcess({ ...options, network: { name: 'custom', layers } });
+  const { pixels, 'pixels.v': velocity } = process.tensors;
+  const first = Float64Array.from(await pixels.read());
+  /** The loss of the first step on other images, whose gradient is then the velocity. */
+  const lossAt = async (images: Float64Array) => {
+    await pixels.write(images);
+    await velocity.write(new Float64Array(images.length));
+    await process.goTo(0);
+    return (await process.advance(1)).loss;
+  };
+  await lossAt(first);
+  const gradient = await velocity.read();
+  const direction = first.map((_, i) => Math.sin(i * i));
+  const moved = (by: number) => lossAt(first.map((value, i) => value + by * direction[i]));
+  const slope = ((await moved(1e-5)) - (await moved(-1e-5))) / 2e-5;
+  const expected = gradient.reduce((sum, value, i) => sum + value * direction[i], 0);
+  process.dispose();
+  expect(Math.abs(expected)).toBeGreaterThan(1e-6);
+  expect(Math.abs(slope / expected - 1)).toBeLessThan(1e-5);
+});
+
+test('the loss of an outer step is the mean over the population', async () => {
+  // Without training to speak of every network is near the loss of a guess, the logarithm of ten.
+  const lossOf = async (population: number) => {
+    const common = { network: 'mlp:width=4', init: 'random', batch: 64, innerLr: 1e-6 } as const;
+    const process = await beginProcess({ ...common, population });
+    const { loss } = await process.advance(1);
+    process.dispose();
+    return loss;
+  };
+  for (const population of [1, 3]) expect(await lossOf(population)).toBeCloseTo(Math.log(10), 0);
+});
 
 test('distribution matching takes ten times the rate from a hundred images per class on', () => {
   const rate = (options: DistillOptions) => resolveOptions({ method: 'dm', ...options }).lr;
