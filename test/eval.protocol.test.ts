@@ -243,6 +243,15 @@ describe('evaluation', () => {
     expect(await evaluate(device, digits, set, options)).toEqual(one);
   });
 
+  it('trains other architectures as often as the protocol says, whatever the set has initialisations', async () => {
+    const { count } = createNetwork(network);
+    const initialParameters = Float32Array.from({ length: count }, (_, i) => Math.sin(i) / 28);
+    const fixed = { ...set, use: { ...stepsOf(set), init: 'fixed', initialParameters } as const };
+    const options = { architectures: [{ name: 'mlp', width: 3 }], withBaselines: false };
+    const { accuracy, others } = await evaluate(device, digits, fixed, options);
+    expect([accuracy.networks, others[0].accuracy.networks]).toEqual([1, 20]);
+  });
+
   it('takes one rate for all steps as that rate in every step', async () => {
     const geometry = { network: createNetwork(network), steps: 2, epochs: 1, n: 10 };
     const trial = new Trial(device, digits, { geometry, networks: 3, seed: 3 });
@@ -277,11 +286,19 @@ describe('evaluation', () => {
     const geometry = { network: createNetwork(network), steps: 2, epochs: 1, n: 10 };
     const trial = new Trial(device, digits, { geometry, networks: 9, seed: 3 });
     const hard = labels.map((value) => (value > 0.5 ? 1 : 0));
-    const run = async (network: number, draw: number) => ({
+    const run = async (network: number, draw: number, rate = learningRate!) => ({
       network,
       images: await randomReal(digits, 2, 3, draw),
-      rates: [learningRate!, learningRate!],
+      rates: [rate, rate],
     });
+    // The rate that four networks do best with, the first of equals.
+    const grid = [0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 1];
+    const sums: number[] = [];
+    for (const rate of grid) {
+      const runs = await Promise.all([0, 1, 2, 3].map((i) => run(i, i, rate)));
+      sums.push((await trial.validate(runs, hard)).reduce((a, b) => a + b));
+    }
+    expect(learningRate).toBe(grid[sums.indexOf(Math.max(...sums))]);
     const score: number[] = [];
     for (let draw = 0; draw < 20; draw++) {
       const runs = await Promise.all([0, 1, 2, 3].map((i) => run(i, draw)));
@@ -312,6 +329,7 @@ describe('evaluation', () => {
     }
     expect(results[1].slice(0, 3)).toEqual(results[0]);
     expect(new Set(results[1].map(String)).size).toBeGreaterThan(6);
+    for (const later of [10, 11]) expect(results[1].slice(0, 10)).not.toContainEqual(results[1][later]);
     expect(device.memory()).toMatchObject({ tensors: 0, executables: 0 });
   });
 
@@ -354,6 +372,19 @@ describe('training on the whole training split', () => {
     const one = await trainNetworks(device, digits, { ...options, networks: 1 });
     expect(one.parameters).toEqual(result.parameters.subarray(0, count));
     expect(device.memory()).toMatchObject({ tensors: 0, executables: 0 });
+  });
+
+  it('trains more networks than go at once, no two of them the same', async () => {
+    const { network, parameters } = await trainNetworks(device, digits, {
+      ...{ network: { name: 'mlp', width: 3 }, networks: 12, epochs: 1, learningRate: 1e-6 },
+    });
+    const row = (p: number) => String(parameters.subarray(p * network.count, (p + 1) * network.count));
+    const rows = Array.from({ length: 12 }, (_, p) => row(p));
+    expect(new Set(rows).size).toBe(12);
+    const seven = await trainNetworks(device, digits, {
+      ...{ network: { name: 'mlp', width: 3 }, networks: 7, epochs: 1, learningRate: 1e-6 },
+    });
+    expect(seven.parameters).toEqual(parameters.subarray(0, 7 * network.count));
   });
 
   it('refuses what it cannot do', async () => {
