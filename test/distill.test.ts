@@ -15,6 +15,7 @@ import { findMethod, resolveOptions } from '../src/runs/options.js';
 import { settingFor, uploadTraining } from '../src/runs/setting.js';
 import { LimbeckError } from '../src/util/errors.js';
 import { stepsOf } from './harness/distilled-set.js';
+import { halfRight } from './harness/made-data.js';
 
 const dataset = generateDigits({ train: 600, validation: 200, test: 300 });
 
@@ -270,6 +271,24 @@ test('the validation split is looked at every so often, and after the last step'
   const { curve } = await distill(device, dataset, options);
   await device.dispose();
   expect(curve.map(({ iteration }) => iteration)).toEqual([2, 4, 5]);
+});
+
+test('a run that is stopped gives its best look, and goes on counting its seconds', async () => {
+  const device = await openDevice('cpu');
+  const options = { network: 'mlp:width=3', iterations: 5, validateEvery: 1, innerLr: 0.02 };
+  const checkpoints: Checkpoint[] = [];
+  const controller = new AbortController();
+  // Half of the validation images are right whatever is learned, so that no look is better than the first.
+  const one = await distill(device, halfRight(), options, {
+    signal: controller.signal,
+    onCheckpoint: (checkpoint) => void checkpoints.push(checkpoint),
+    onProgress: ({ iteration }) => iteration === 3 && controller.abort(),
+  });
+  expect(one).toMatchObject({ stopped: true, outerSteps: 3, best: { iteration: 1 } });
+  expect(one.set).toEqual(checkpoints[0].best.set);
+  const resume = { ...checkpoints[2], seconds: 1000 };
+  expect((await distill(device, halfRight(), {}, { resume })).seconds).toBeGreaterThan(1000);
+  await device.dispose();
 });
 
 test('before the first step a run stands at its first rates and shared-out images', async () => {
