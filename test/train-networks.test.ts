@@ -5,7 +5,9 @@ import { classCounts } from '../src/data/classes.js';
 import { generateDigits } from '../src/data/digits.js';
 import type { Device } from '../src/engine/device.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
+import { encodeNetworks } from '../src/runs/networks-file.js';
 import { trainNetworks } from '../src/runs/train-networks.js';
+import { decodeSafetensors } from '../src/util/safetensors.js';
 
 let device: Device;
 beforeAll(() => {
@@ -54,6 +56,21 @@ describe('training on the whole training split', () => {
       ...{ network: { name: 'mlp', width: 3 }, networks: 7, epochs: 1, learningRate: 1e-6 },
     });
     expect(seven.parameters).toEqual(parameters.subarray(0, 7 * network.count));
+  });
+
+  it('is written parameter by parameter, the networks one after the other', async () => {
+    const trained = await trainNetworks(device, digits, { ...options, epochs: 1 });
+    const { tensors } = decodeSafetensors(encodeNetworks(trained, digits));
+    const { parameters, network } = trained;
+    expect(Object.keys(tensors).sort()).toEqual(network.parameters.map(({ name }) => name).sort());
+    for (const { name, shape, offset } of network.parameters) {
+      const size = shape.reduce((a, b) => a * b, 1);
+      const rows = [0, 1, 2].map((p) => p * network.count + offset);
+      expect(tensors[name].shape).toEqual([3, ...shape]);
+      expect(Array.from(tensors[name].data as Float32Array)).toEqual(
+        rows.flatMap((from) => Array.from(parameters.subarray(from, from + size))),
+      );
+    }
   });
 
   it('scores batch norm with batches that hold every class, though the images are sorted by class', async () => {
