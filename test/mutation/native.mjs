@@ -20,4 +20,12 @@ export const native = [
     what: 'every thread adds up the pieces that it happens to take',
     tests: sums,
   },
+  {
+    id: 'epsilon-inside-correction',
+    file: 'native/ops/adam.cc',
+    find: 'theta[i] -= rate * mean / (sqrtf(square) * correction + k.epsilon);',
+    replace: 'theta[i] -= rate * mean / ((sqrtf(square) + k.epsilon) * correction);',
+    what: 'epsilon inside the correction',
+    tests: ['test/engine.cpu.test.ts'],
+  },
 ];
