@@ -37,6 +37,7 @@ describe('loadDataset reads', () => {
   test.each<[string, string, Uint8Array | Record<string, Uint8Array>]>([
     ['npz, deflated', 'set.npz', files.tinyNpz()],
     ['npz, stored', 'set.npz', files.tinyNpz(false)],
+    ['npz as NumPy writes it, with extra fields', 'set.npz', files.tinyNpz(false, 20)],
     ['safetensors', 'set.safetensors', files.tinySafetensors()],
     [
       'a folder of npy',
@@ -164,6 +165,15 @@ describe('loadDataset reads', () => {
           [0, 1, 2, 100, 101, 102],
         ]);
       }
+  });
+
+  test('a table without a header whose classes have names: its first row is an image', async () => {
+    const rows = Array.from({ length: 10 }, (_, i) => `${i % 2 ? 'cat' : 'dog'},${i},1,2,3\n`);
+    const data = await load({ 'train.csv': bytes(rows.join('')), 'test.csv': bytes(rows[1]) }, '', {
+      validationCount: 0,
+    });
+    expect(data).toMatchObject({ classNames: ['cat', 'dog'], train: { count: 10 }, test: { count: 1 } });
+    expect([data.train.labels[0], ...data.train.images.subarray(0, 4)]).toEqual([1, 0, 1, 2, 3]);
   });
 
   const folder = process.env.LIMBECK_DATA ?? resolve('../shared/data');

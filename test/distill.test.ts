@@ -10,10 +10,12 @@ import type { DistillOptions } from '../src/methods/index.js';
 import type { Process } from '../src/methods/method.js';
 import { decodeCheckpoint, encodeCheckpoint } from '../src/runs/checkpoint.js';
 import { type Checkpoint, distill } from '../src/runs/distill.js';
+import { engineRecord } from '../src/runs/engine-record.js';
 import { findMethod, resolveOptions } from '../src/runs/options.js';
 import { settingFor, uploadTraining } from '../src/runs/setting.js';
 import { LimbeckError } from '../src/util/errors.js';
 import { stepsOf } from './harness/distilled-set.js';
+import { halfRight } from './harness/made-data.js';
 
 const dataset = generateDigits({ train: 600, validation: 200, test: 300 });
 
@@ -289,6 +291,32 @@ test('first learning rates: three for the default run, else one that suits the o
   );
 });
 
+test('the validation split is looked at every so often, and after the last step', async () => {
+  const options = { network: 'mlp:width=4', batch: 8, iterations: 5, validateEvery: 2 };
+  const device = await openDevice('cpu');
+  const { curve } = await distill(device, dataset, options);
+  await device.dispose();
+  expect(curve.map(({ iteration }) => iteration)).toEqual([2, 4, 5]);
+});
+
+test('a run that is stopped gives its best look, and goes on counting its seconds', async () => {
+  const device = await openDevice('cpu');
+  const options = { network: 'mlp:width=3', iterations: 5, validateEvery: 1, innerLr: 0.02 };
+  const checkpoints: Checkpoint[] = [];
+  const controller = new AbortController();
+  // Half of the validation images are right whatever is learned, so that no look is better than the first.
+  const one = await distill(device, halfRight(), options, {
+    signal: controller.signal,
+    onCheckpoint: (checkpoint) => void checkpoints.push(checkpoint),
+    onProgress: ({ iteration }) => iteration === 3 && controller.abort(),
+  });
+  expect(one).toMatchObject({ stopped: true, outerSteps: 3, best: { iteration: 1 } });
+  expect(one.set).toEqual(checkpoints[0].best.set);
+  const resume = { ...checkpoints[2], seconds: 1000 };
+  expect((await distill(device, halfRight(), {}, { resume })).seconds).toBeGreaterThan(1000);
+  await device.dispose();
+});
+
 test('before the first step a run stands at its first rates and shared-out images', async () => {
   const shared = { rates: 'shared', steps: 2, epochs: 2, innerLr: 0.3 } as const;
   for (const [given, rates] of [
@@ -316,6 +344,31 @@ test('images per class are those of the whole set: one in every step unless said
       message: expect.stringMatching(/ipc is 12 and steps is 5: .* expected a multiple of 5/),
     }),
   );
+});
+
+test('the loss of an outer step is the mean over the population', async () => {
+  // Without training to speak of every network is near the loss of a guess, the logarithm of ten.
+  const lossOf = async (population: number) => {
+    const common = { network: 'mlp:width=4', init: 'random', batch: 64, innerLr: 1e-6 } as const;
+    const process = await beginProcess({ ...common, population });
+    const { loss } = await process.advance(1);
+    process.dispose();
+    return loss;
+  };
+  for (const population of [1, 3]) expect(await lossOf(population)).toBeCloseTo(Math.log(10), 0);
+});
+
+test('a run remembers every processor that a piece of it was made on', () => {
+  const on = (description: string) => ({ engine: 'webgpu', description }) as Device;
+  const first = engineRecord(on('one'), 'it is there');
+  const second = engineRecord(on('two'), undefined, first);
+  const third = engineRecord(on('three'), undefined, second);
+  expect(first.earlierProcessors).toBeUndefined();
+  expect([second, third].map(({ earlierProcessors }) => earlierProcessors)).toEqual([
+    ['one'],
+    ['one', 'two'],
+  ]);
+  expect(engineRecord(on('three'), undefined, third)).toEqual(third);
 });
 
 test('which inner steps are kept reaches the program', async () => {

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { classCounts } from '../src/data/classes.js';
+import type { Dataset } from '../src/data/dataset.js';
 import { generateDigits } from '../src/data/digits.js';
 import type { DistilledSet } from '../src/data/distilled-set.js';
+import { herding } from '../src/data/selection/herding.js';
 import { randomReal } from '../src/data/selection/random-real.js';
 import type { Device } from '../src/engine/device.js';
 import { loadWithTensors } from '../src/engine/load.js';
@@ -243,6 +245,15 @@ describe('evaluation', () => {
     expect(await evaluate(device, digits, set, options)).toEqual(one);
   });
 
+  it('trains other architectures as often as the protocol says, whatever the set has initialisations', async () => {
+    const { count } = createNetwork(network);
+    const initialParameters = Float32Array.from({ length: count }, (_, i) => Math.sin(i) / 28);
+    const fixed = { ...set, use: { ...stepsOf(set), init: 'fixed', initialParameters } as const };
+    const options = { architectures: [{ name: 'mlp', width: 3 }], withBaselines: false };
+    const { accuracy, others } = await evaluate(device, digits, fixed, options);
+    expect([accuracy.networks, others[0].accuracy.networks]).toEqual([1, 20]);
+  });
+
   it('takes one rate for all steps as that rate in every step', async () => {
     const geometry = { network: createNetwork(network), steps: 2, epochs: 1, n: 10 };
     const trial = new Trial(device, digits, { geometry, networks: 3, seed: 3 });
@@ -277,11 +288,19 @@ describe('evaluation', () => {
     const geometry = { network: createNetwork(network), steps: 2, epochs: 1, n: 10 };
     const trial = new Trial(device, digits, { geometry, networks: 9, seed: 3 });
     const hard = labels.map((value) => (value > 0.5 ? 1 : 0));
-    const run = async (network: number, draw: number) => ({
+    const run = async (network: number, draw: number, rate = learningRate!) => ({
       network,
       images: await randomReal(digits, 2, 3, draw),
-      rates: [learningRate!, learningRate!],
+      rates: [rate, rate],
     });
+    // The rate that four networks do best with, the first of equals.
+    const grid = [0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 1];
+    const sums: number[] = [];
+    for (const rate of grid) {
+      const runs = await Promise.all([0, 1, 2, 3].map((i) => run(i, i, rate)));
+      sums.push((await trial.validate(runs, hard)).reduce((a, b) => a + b));
+    }
+    expect(learningRate).toBe(grid[sums.indexOf(Math.max(...sums))]);
     const score: number[] = [];
     for (let draw = 0; draw < 20; draw++) {
       const runs = await Promise.all([0, 1, 2, 3].map((i) => run(i, draw)));
@@ -294,6 +313,25 @@ describe('evaluation', () => {
     const expected = summarise(right.map((byClass) => (100 * byClass.reduce((a, b) => a + b)) / 40));
     expect(Math.max(...score)).toBeGreaterThan(Math.min(...score));
     expect({ mean, std }).toEqual({ mean: expected.mean, std: expected.std });
+  });
+
+  it('chooses among rates a hundredth as large where Adam trains', async () => {
+    const training = { optimizer: { kind: 'adam' }, loss: 'cross-entropy' } as const;
+    const adam = { ...set, use: { ...stepsOf(set), training } };
+    const { baselines } = await evaluate(device, digits, adam, { networks: 1, baselines: ['herding'] });
+
+    const geometry = { network: createNetwork(network), steps: 2, epochs: 1, n: 10, training };
+    const trial = new Trial(device, digits, { geometry, networks: 1, seed: 3 });
+    const images = await herding(digits, 2, 3, 0);
+    const hard = labels.map((value) => (value > 0.5 ? 1 : 0));
+    const grid = [0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 1].map((rate) => rate / 100);
+    const sums: number[] = [];
+    for (const rate of grid) {
+      const runs = [0, 1, 2, 3].map((network) => ({ network, images, rates: [rate, rate] }));
+      sums.push((await trial.validate(runs, hard)).reduce((a, b) => a + b));
+    }
+    trial.dispose();
+    expect(baselines.herding.learningRate).toBe(grid[sums.indexOf(Math.max(...sums))]);
   });
 
   it('trains network i alike whatever the number of networks', async () => {
@@ -312,7 +350,26 @@ describe('evaluation', () => {
     }
     expect(results[1].slice(0, 3)).toEqual(results[0]);
     expect(new Set(results[1].map(String)).size).toBeGreaterThan(6);
+    for (const later of [10, 11]) expect(results[1].slice(0, 10)).not.toContainEqual(results[1][later]);
     expect(device.memory()).toMatchObject({ tensors: 0, executables: 0 });
+  });
+
+  it('takes the largest part of a label as its class where the protocol has hard labels', async () => {
+    const soft = Float32Array.from(labels, (value) => (value > 0.5 ? 0.12 : 0.1));
+    const hard = labels.map((value) => (value > 0.5 ? 1 : 0));
+    const options = { protocol: 'dc', networks: 2, epochs: 20, withBaselines: false };
+    const one = await evaluate(device, digits, { ...set, labels: soft }, options);
+    expect(one).toEqual(await evaluate(device, digits, { ...set, labels: hard }, options));
+  });
+
+  it('trains at the mean of the learned rates where a protocol takes them', async () => {
+    const whitened = { ...digits, zca: {} as NonNullable<Dataset['zca']> };
+    const common = { protocol: 'tesla', networks: 2, epochs: 20, withBaselines: false };
+    const { accuracy, perClass } = await evaluate(device, whitened, set, common);
+    // Of 0.1 and 0.05.
+    const learningRate = Math.fround(0.1) / 2 + Math.fround(0.05) / 2;
+    const same = await evaluate(device, whitened, set, { ...common, learningRate });
+    expect([accuracy, perClass]).toEqual([same.accuracy, same.perClass]);
   });
 
   it('trains under a protocol and says so', async () => {
@@ -326,49 +383,5 @@ describe('evaluation', () => {
     );
     expect(result.baselines.herding.learningRate).toBe(0.01);
     expect(result.accuracy.mean).toBeGreaterThan(20);
-  });
-});
-
-describe('training on the whole training split', () => {
-  const digits = generateDigits({ train: 300, validation: 30, test: 100 });
-  const options = {
-    network: { name: 'mlp', width: 12 },
-    networks: 3,
-    epochs: 6,
-    batch: 20,
-    optimizer: { kind: 'momentum', momentum: 0.5 },
-  } as const;
-
-  it('learns, tells every network apart, and keeps their parameters', async () => {
-    const epochs: number[] = [];
-    const result = await trainNetworks(device, digits, {
-      ...options,
-      onProgress: ({ epoch, network }) => network === 0 && epochs.push(epoch),
-    });
-    expect(epochs).toEqual([1, 2, 3, 4, 5, 6]);
-    expect(result.accuracy.mean).toBeGreaterThan(40);
-    expect(result.accuracy.networks).toBe(3);
-    const { count } = result.network;
-    expect(result.parameters.length).toBe(3 * count);
-    expect(result.parameters.subarray(0, count)).not.toEqual(result.parameters.subarray(count, 2 * count));
-    const one = await trainNetworks(device, digits, { ...options, networks: 1 });
-    expect(one.parameters).toEqual(result.parameters.subarray(0, count));
-    expect(device.memory()).toMatchObject({ tensors: 0, executables: 0 });
-  });
-
-  it('refuses what it cannot do', async () => {
-    for (const wrong of [
-      { epochs: 0 },
-      { optimizer: { kind: 'momentum', momentum: 1 } },
-      { optimizer: { kind: 'adam', weightDecay: -1 } },
-      { schedule: { kind: 'half' } },
-      { schedule: { kind: 'halfway', stages: 3 } },
-      { restart: 1 },
-      { networks: 1.5 },
-      { learningRate: 0 },
-    ])
-      await expect(trainNetworks(device, digits, { ...options, ...(wrong as object) })).rejects.toThrow(
-        /expected/,
-      );
   });
 });

@@ -12,6 +12,7 @@ import {
   networkNames,
   parseNetworkSpec,
   printNetworkSpec,
+  type WeightScheme,
 } from '../src/networks/index.js';
 import { metaGradient } from '../src/train/calls/meta-gradient.js';
 import { drawNetworks } from '../src/train/initialise.js';
@@ -143,6 +144,19 @@ describe('first weights', () => {
     // A uniform distribution ends at the root of three deviations, and comes close to it; a normal one goes on.
     if (most === Math.sqrt(3)) expect(Math.abs(largest - most)).toBeLessThan(1e-3);
     else expect(largest).toBeGreaterThan(most);
+  });
+
+  test('another scheme that is asked for has its usual gain, not that of the network', async () => {
+    const device = await openDevice('reference');
+    const drawn = async (weights: WeightScheme, gain?: number, initialisation?: WeightScheme) => {
+      const network = createNetwork({ name: 'mlp', ...grey, width: 3, weights, gain });
+      const theta = await device.tensor('f32', network.count);
+      await drawNetworks(device, network, theta, 1, 1, 0, { initialisation });
+      return theta.read();
+    };
+    expect(await drawn('xavier', 3, 'kaiming')).toEqual(await drawn('kaiming'));
+    expect(await drawn('xavier', 3)).not.toEqual(await drawn('xavier'));
+    await device.dispose();
   });
 
   test.each(['reference', 'cpu'] as const)(

@@ -98,6 +98,18 @@ test('the running average is of what is learned, step by step', async () => {
   }
 });
 
+test('the running average of what images are decoded from is stored beside them', async () => {
+  // One sub-picture in each picture: images are what they are decoded from.
+  const parametrisation = { name: 'factor', factor: 1 };
+  const options = { ...step, iterations: 3, validateEvery: 3, parametrisation };
+  const stored = async (average: number) => {
+    const { set } = await distill(device, halfRight(), { ...options, average });
+    expect(set.stored.variables.pixels.data).toEqual(set.images);
+    return set.images;
+  };
+  expect(await stored(0.75)).not.toEqual(await stored(0));
+});
+
 test('with memory the second step follows the means of both gradients and of their squares', async () => {
   // The first step is the same with and without memory, so the second one has the same gradient.
   const [from, one, alone] = [await begin(step), await learnedAfter(1, step), await learnedAfter(2, step)];

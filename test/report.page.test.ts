@@ -146,4 +146,20 @@ describe('how it was learned', () => {
     expect(heights.indexOf(Math.min(...heights))).toBe(1);
     expect(heights.indexOf(Math.max(...heights))).toBe(0);
   });
+
+  test('every inner step has the curve of its own rate', () => {
+    const curve = [10, 20].map((iteration, i) => ({
+      ...{ iteration, loss: 4 - i, validationAccuracy: 50 },
+      learningRates: [0.5, 0.1],
+    }));
+    const chart = all(pageOf({ curve }), 'svg').find(
+      ({ attributes }) => attributes['aria-label'] === 'Inner learning rates over outer steps',
+    )!;
+    const heights = all(chart, 'polyline').map(({ attributes }) =>
+      Number(attributes.points.split(' ')[0].split(',')[1]),
+    );
+    expect(heights).toHaveLength(2);
+    // The larger rate stands further up.
+    expect(heights[0]).toBeLessThan(heights[1]);
+  });
 });

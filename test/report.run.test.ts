@@ -1,5 +1,5 @@
 /** A whole run in a folder, as a program that uses the library has it. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -13,6 +13,8 @@ import {
   readRun,
   resumeFolder,
 } from '../src/index.js';
+import type { EvaluationRecord } from '../src/runs/record.js';
+import { RunFiles } from '../src/runs/run-files.js';
 import { buildWhereStale, commandLine } from './harness/command-line.js';
 import { stepsOf } from './harness/distilled-set.js';
 
@@ -137,10 +139,28 @@ describe('a run in a folder', () => {
   test('goes on with its own data only, and on the command line only where that can find them', async () => {
     await stopped('mine');
     const others = generateDigits({ train: 40, validation: 20, test: 20, size: 16, seed: 9 });
-    await expect(resumeFolder(device, others, at('mine'))).rejects.toMatchObject({ code: 'ERR_DATA' });
+    const labels = digits.test.labels.map((label) => (label + 1) % 10);
+    const relabelled = { ...digits, test: { ...digits.test, labels } };
+    for (const data of [others, relabelled])
+      await expect(resumeFolder(device, data, at('mine'))).rejects.toMatchObject({ code: 'ERR_DATA' });
     const { limbeck } = commandLine(folder);
     const { status, stderr } = await limbeck('resume', 'mine');
     expect(status).toBe(2);
     expect(stderr).toMatch(/begun by a program on data of its own.*resumeFolder \[ERR_OPTION\]\n$/);
+  });
+
+  test('keeps later evaluations apart by protocol and number of networks; one that is made again replaces the first', async () => {
+    const run = new RunFiles(at('evaluated'), { sheet: () => new Uint8Array(), report: () => '' });
+    await run.open();
+    writeFileSync(run.paths.record, JSON.stringify({ format: 'limbeck-run-1' }));
+    const evaluation = (mean: number, networks: number, protocol = 'dc'): EvaluationRecord => ({
+      ...{ protocol, accuracy: { mean, std: 0, networks }, learningRate: 0.01 },
+      ...{ perClass: [], baselines: {}, others: [] },
+    });
+    const all = [evaluation(1, 2), evaluation(2, 5), evaluation(3, 2, 'dsa'), evaluation(4, 2)];
+    for (const one of all) await run.addEvaluation(one, {} as DistilledSet);
+    await run.addEvaluation({ ...evaluation(5, 7), sameData: false }, {} as DistilledSet);
+    expect((await run.readRecord())!.evaluations!.map(({ accuracy }) => accuracy.mean)).toEqual([2, 3, 4]);
+    await run.close();
   });
 });

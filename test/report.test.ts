@@ -144,8 +144,27 @@ describe('the page', () => {
       'avx7, 3 threads',
       'abcdef0123456789',
     ];
-    for (const text of [...numbers, ...machine, 'cosine', `500 of ${count(iterations)}`, 'load_file'])
+    const places = [
+      'in place of 12,345 real ones; the number is its accuracy on 2,345 test images',
+      '<dt>Validation images</dt><dd>678</dd>',
+      // 500 steps of 1024 images in 83.2 s.
+      '<dt>Real images per second</dt><dd>6,154</dd>',
+    ];
+    for (const text of [
+      ...numbers,
+      ...machine,
+      ...places,
+      'cosine',
+      `500 of ${count(iterations)}`,
+      'load_file',
+    ])
       expect(html).toContain(text);
+  });
+
+  test('shows the two largest parts of a learned label', () => {
+    const set = makeSet();
+    set.labels.set([0.1, 0.7, -0.9, 0.2, 0, 0, 0, 0, 0, 0]);
+    expect(reportHtml(makeRecord(), set)).toContain('<div class="top2">1 0.70<br>3 0.20</div>');
   });
 
   test('shows names as text, whatever they are', () => {
@@ -329,6 +348,24 @@ describe('images', () => {
     const first = imagePixels(set, dataset, 0, { black: 0, white: 1 });
     const value = set.images[100] * 0.31 + 0.13;
     expect(first.data[100]).toBe(Math.max(0, Math.min(255, Math.round(255 * value))));
+    // All images count, not the first alone.
+    const images = set.images.map((value, i) => (i < 784 ? 0 : value));
+    const other = displayWindow({ ...set, images }, dataset);
+    expect(other.white - other.black).toBeGreaterThan(1.1);
+  });
+
+  test('have the name of their class above them, as much of it as there is room for', () => {
+    const { dataset } = makeRecord();
+    const sheetOf = (...names: string[]) =>
+      contactSheet(makeSet(), { ...dataset, classNames: [...names, ...dataset.classNames.slice(2)] });
+    const bare = sheetOf('', '');
+    const columnsOf = (sheet: typeof bare) =>
+      [...sheet.data.keys()]
+        .filter((i) => sheet.data[i] !== bare.data[i])
+        .map((i) => Math.floor(i / sheet.channels) % sheet.width);
+    const [first, second] = [columnsOf(sheetOf('M'.repeat(40), '')), columnsOf(sheetOf('', 'M'))];
+    expect(first.length).toBeGreaterThan(second.length);
+    expect(Math.max(...first)).toBeLessThan(Math.min(...second));
   });
 });
 

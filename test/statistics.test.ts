@@ -72,7 +72,8 @@ test('an evaluation says the mean and the sample deviation of its networks', asy
   // Ten draws that no network is trained on: the deviation of a sample of ten.
   const { mean, std, networks } = two.baselines.neighboursOfRandom;
   expect(networks).toBe(10);
-  expect(std).toBeGreaterThan(0);
+  // Of equal numbers it would be no more than rounding.
+  expect(std).toBeGreaterThan(0.1);
   expect(mean).toBeGreaterThan(0);
 });
 

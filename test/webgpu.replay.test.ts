@@ -178,6 +178,28 @@ describe('the length of command buffers', () => {
     expect(lengths).toEqual([10, 20, 40, 80, 80, 40, 20, 10, 10]);
   });
 
+  test('what waits for those before it has not taken long itself', async () => {
+    let clock = 0;
+    const pace = new Pace(() => clock);
+    const sums = Float64Array.from({ length: 1001 }, (_, i) => (i * leastWork) / 10);
+    const underWay: (() => void)[] = [];
+    const submit = () => {
+      const to = pace.end(sums, 0);
+      pace.submitted(sums[to], new Promise<void>((done) => underWay.push(done)));
+      return to;
+    };
+    const end = async (milliseconds: number) => {
+      clock += milliseconds;
+      underWay.shift()!();
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    expect(submit()).toBe(10);
+    await end(1);
+    expect([submit(), submit(), submit()]).toEqual([20, 20, 20]);
+    for (let i = 0; i < 3; i++) await end(30);
+    expect(submit()).toBe(20);
+  });
+
   test('one dispatch is not cut, and nobody encodes more than a few thousand at once', () => {
     const pace = new Pace(() => 0);
     expect(pace.end(Float64Array.of(0, 1e15, 2e15), 0)).toBe(1);

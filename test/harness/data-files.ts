@@ -36,7 +36,8 @@ export function npy(
   return bytes;
 }
 
-export function zip(files: Readonly<Record<string, Uint8Array>>, deflated = true): Uint8Array {
+/** `extra`: bytes of extra fields before each file, which the directory has none of; NumPy writes 20 of them. */
+export function zip(files: Readonly<Record<string, Uint8Array>>, deflated = true, extra = 0): Uint8Array {
   const parts: Uint8Array[] = [];
   const directory: Uint8Array[] = [];
   let at = 0;
@@ -49,7 +50,9 @@ export function zip(files: Readonly<Record<string, Uint8Array>>, deflated = true
     common.writeUInt32LE(data.length, 14);
     common.writeUInt32LE(content.length, 18);
     common.writeUInt16LE(name.length, 22);
-    const local = Buffer.concat([Buffer.from('PK\x03\x04'), common, Buffer.from(name)]);
+    const own = Buffer.from(common);
+    own.writeUInt16LE(extra, 24);
+    const local = Buffer.concat([Buffer.from('PK\x03\x04'), own, Buffer.from(name), Buffer.alloc(extra, 1)]);
     const tail = Buffer.alloc(14);
     tail.writeUInt32LE(at, 10);
     directory.push(Buffer.concat([Buffer.from('PK\x01\x02\x14\0'), common, tail, Buffer.from(name)]));
@@ -107,7 +110,7 @@ export const tiny = (count: number) => ({
   labels: Uint8Array.from({ length: count }, (_, i) => i % 2),
 });
 
-export function tinyNpz(deflated = true): Uint8Array {
+export function tinyNpz(deflated = true, extra = 0): Uint8Array {
   const [train, test] = [tiny(20), tiny(4)];
   return zip(
     {
@@ -117,6 +120,7 @@ export function tinyNpz(deflated = true): Uint8Array {
       'y_test.npy': npy([4, 1], test.labels, 'i4'),
     },
     deflated,
+    extra,
   );
 }
 

@@ -6,7 +6,8 @@ import { choosing } from './choosing.mjs';
 import { native } from './native.mjs';
 import { numbers } from './numbers.mjs';
 import { outerLoop } from './outer-loop.mjs';
+import { published } from './published.mjs';
 import { report } from './report.mjs';
 import { rest } from './rest.mjs';
 
-export const faults = [...choosing, ...outerLoop, ...numbers, ...report, ...rest, ...native];
+export const faults = [...choosing, ...outerLoop, ...numbers, ...published, ...report, ...rest, ...native];

@@ -14,10 +14,18 @@ export const native = [
   {
     id: 'sums-as-threads-come',
     file: 'native/ops/reduce.cc',
-    find: '  const auto one = [&](int64_t chunk, int) {\n    const int64_t from = chunk % pieces * kPiece;\n    partial[chunk] = piece(',
+    find: '  each_chunk(context, P * M <= 2 * kPiece, P * pieces, [&](int64_t chunk, int) {\n    const int64_t from = chunk % pieces * kPiece;\n    partial[chunk] = piece(',
     replace:
-      '  for (int64_t i = 0; i < P * pieces; i++) partial[i] = 0;\n  const auto one = [&](int64_t chunk, int worker) {\n    const int64_t from = chunk % pieces * kPiece;\n    partial[chunk / pieces * pieces + worker % pieces] += piece(',
+      '  for (int64_t i = 0; i < P * pieces; i++) partial[i] = 0;\n  each_chunk(context, P * M <= 2 * kPiece, P * pieces, [&](int64_t chunk, int worker) {\n    const int64_t from = chunk % pieces * kPiece;\n    partial[chunk / pieces * pieces + worker % pieces] += piece(',
     what: 'every thread adds up the pieces that it happens to take',
     tests: sums,
+  },
+  {
+    id: 'epsilon-inside-correction',
+    file: 'native/ops/adam.cc',
+    find: 'theta[i] -= rate * mean / (sqrtf(square) * correction + k.epsilon);',
+    replace: 'theta[i] -= rate * mean / ((sqrtf(square) + k.epsilon) * correction);',
+    what: 'epsilon inside the correction',
+    tests: ['test/engine.cpu.test.ts'],
   },
 ];
