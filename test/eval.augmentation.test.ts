@@ -15,6 +15,7 @@ import { findProtocol } from '../src/eval/find-protocol.js';
 import { checkPreprocessing } from '../src/eval/protocol.js';
 import { protocolName } from '../src/eval/protocol-name.js';
 import { protocols } from '../src/eval/protocols.js';
+import { Trial } from '../src/eval/trial.js';
 import { createNetwork, type NetworkSpec } from '../src/networks/index.js';
 import { augment, type Strategy, strategies } from '../src/train/augmentation.js';
 import { batchesOf, type MinibatchTraining, rateTable, recordMinibatchStep } from '../src/train/minibatch.js';
@@ -199,6 +200,22 @@ describe.each(['reference', 'cpu'] as const)('augmented minibatches on %s', (eng
       expect(other).not.toEqual(one);
     expect(device.memory()).toMatchObject({ tensors: 0, executables: 0 });
   });
+});
+
+it('runs of a trial that come one after the other are augmented differently', async () => {
+  const digits = generateDigits({ train: 40, validation: 10, test: 200, size: 12 });
+  const network = createNetwork({ name: 'mlp', inputShape: digits.imageShape, classes: 10, width: 8 });
+  const labels = Float32Array.from({ length: 100 }, (_, i) => (Math.floor(i / 10) === i % 10 ? 1 : 0));
+  const minibatches = { ...sgd, optimizer: { kind: 'momentum' }, epochs: 20 } as const;
+  const known = normals(network.count, 4).map((value) => value / 5);
+  const trial = new Trial(devices.cpu!, digits, {
+    geometry: { network, steps: 1, epochs: 1, n: 10, seed: 1, minibatches, augmentation: strategies.dsa },
+    ...{ networks: 1, seed: 1, known },
+  });
+  const run = { network: 0, images: await randomReal(digits, 1, 0, 0), rates: [0.05] };
+  const right = await trial.test([run, run, run], labels);
+  trial.dispose();
+  expect(new Set(right.map((byClass) => byClass.join())).size).toBe(3);
 });
 
 describe('an evaluation', () => {

@@ -215,3 +215,26 @@ describe('the lock file', () => {
     expect(missing).toEqual([]);
   });
 });
+
+describe('the faults of npm run test:mutation', () => {
+  it('have their place in the sources, and tests that exist', async () => {
+    const { faults } = (await import(join(root, 'test/mutation/faults.mjs'))) as {
+      faults: readonly {
+        id: string;
+        file: string;
+        find: string;
+        replace: string;
+        tests: readonly string[];
+      }[];
+    };
+    const wrong = faults.flatMap(({ id, file, find, replace, tests }) => {
+      const times = text(file).split(find).length - 1;
+      const missing = tests.filter((name) => !existsSync(join(root, name)));
+      return times === 1 && find !== replace && tests.length && !missing.length
+        ? []
+        : [`${id}: ${times} times in ${file} ${missing}`];
+    });
+    expect(wrong).toEqual([]);
+    expect(new Set(faults.map(({ id }) => id)).size).toBe(faults.length);
+  });
+});

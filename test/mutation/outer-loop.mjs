@@ -94,8 +94,8 @@ export const outerLoop = [
   {
     id: 'no-last-look',
     file: 'src/runs/distill.ts',
-    find: ' || iteration === options.iterations',
-    replace: '',
+    find: ' || step === iterations) &&',
+    replace: ') &&',
     what: 'no look after the last step where it is between two looks',
     tests: ['test/distill.test.ts'],
   },

@@ -39,10 +39,26 @@ export const rest = [
   {
     id: 'augmentation-drawn-as-batches',
     file: 'src/train/minibatch.ts',
-    find: 'const draw = { state, stream: streams.augmentation, members: 1 };',
-    replace: 'const draw = { state, stream: streams.minibatch, members: 1 };',
+    find: 'const draw = { state, stream: streams.augmentation,',
+    replace: 'const draw = { state, stream: streams.minibatch,',
     what: 'augmentation is drawn with the number of the minibatches',
     tests: ['test/streams.test.ts'],
+  },
+  {
+    id: 'networks-share-augmentation',
+    file: 'src/train/minibatch.ts',
+    find: 'stream: streams.augmentation, members: theta.members }',
+    replace: 'stream: streams.augmentation, members: 1 }',
+    what: 'all networks of a population see the same augmented images',
+    tests: ['test/eval.augmentation.test.ts'],
+  },
+  {
+    id: 'groups-share-augmentation',
+    file: 'src/eval/trial.ts',
+    find: 'firstMember: start }',
+    replace: 'firstMember: 0 }',
+    what: 'networks that are trained one group after the other see the same augmented images',
+    tests: ['test/eval.augmentation.test.ts'],
   },
   {
     id: 'own-fault-exits-2',
