@@ -64,14 +64,18 @@ describe('a folder of images', () => {
     expect([...data.validation.images]).toEqual(planes(60));
     expect([...data.test.images]).toEqual(planes(50));
     expect([...data.test.labels]).toEqual([1]);
-    expect(data.splitNote).toBeUndefined();
+    expect(data.notes).toEqual([
+      'classes that are not in every split: class 2 (no test), class 10 (no validation)',
+    ]);
   });
 
   test('without train and test: both splits are held out, the same every time, and it is said', async () => {
     const folder = await write(await set(40));
     const data = await loadDataset(folder, { name: 'mine' });
     expect([data.train.count, data.validation.count, data.test.count]).toEqual([29, 3, 8]);
-    expect(data.splitNote).toMatch(/8 test images were held out.*then 3 for validation/);
+    expect(data.notes).toEqual([
+      expect.stringMatching(/held out.*8 images for test, 3 images for validation/),
+    ]);
     expect(data).toMatchObject({ name: 'mine', imageShape: [1, 2, 3], classNames: ['a', 'b'] });
     const which = ['train', 'validation', 'test'] as const;
     const levels = which.flatMap((part) =>

@@ -1,23 +1,12 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { LimbeckError, shapeText } from '../util/errors.js';
-import { checkEveryClass, checkLabels, classCount, classCounts, numberNames } from './classes.js';
+import { assembleDataset, type SplitOptions } from './assemble.js';
+import { classCounts } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
-import { holdOut } from './hold-out.js';
 import { type IdxArray, readIdx } from './idx-file.js';
-import { channelStatistics } from './statistics.js';
 
 export { readIdx } from './idx-file.js';
-
-/** How to read a folder of IDX files. */
-export interface IdxFolderOptions {
-  /** 2 .. 256; the largest label + 1 when missing. */
-  readonly classes?: number;
-  /** Images taken from the training file for validation; 5000 or a tenth, whichever is smaller, when missing. */
-  readonly validationCount?: number;
-  /** The content decides for MNIST, the folder's name otherwise, when missing. */
-  readonly name?: string;
-}
 
 const PARTS = ['train-images', 'train-labels', 't10k-images', 't10k-labels'] as const;
 type Part = (typeof PARTS)[number];
@@ -34,7 +23,7 @@ export const isIdxName = (name: string): boolean => PART_NAME.test(name);
  * @throws ERR_FILE_MISSING naming the absent files; ERR_FILE_FORMAT; ERR_SHAPE or ERR_DATA when images and labels
  * do not fit together; ERR_OPTION
  */
-export async function loadIdxFolder(folder: string, options: IdxFolderOptions = {}): Promise<Dataset> {
+export async function loadIdxFolder(folder: string, options: SplitOptions = {}): Promise<Dataset> {
   const paths = await findParts(folder);
   const [trainImages, trainLabels, testImages, testLabels] = await Promise.all(
     PARTS.map((part) => readIdx(paths[part])),
@@ -50,24 +39,18 @@ export async function loadIdxFolder(folder: string, options: IdxFolderOptions = 
   }
   const all = splitOf(trainImages, trainLabels, paths['train-labels']);
   const test = splitOf(testImages, testLabels, paths['t10k-labels']);
-  const classes = classCount(options.classes, [all.labels]);
-  checkLabels(all.labels, classes, paths['train-labels']);
-  checkLabels(test.labels, classes, paths['t10k-labels']);
-
-  const { train, validation } = holdOut(all, options.validationCount);
-  if (options.classes === undefined) checkEveryClass(train.labels, classes, paths['train-labels']);
   const mnist = isMnist(imageShape, all, test);
-  const statistics = mnist ? { mean: [0.1307], std: [0.3081] } : channelStatistics(train, imageShape);
-  return {
-    name: options.name ?? (mnist ? 'mnist' : basename(resolve(folder))),
-    imageShape,
-    classes,
-    classNames: numberNames(classes),
-    ...statistics,
-    train,
-    validation,
-    test,
-  };
+  return assembleDataset(
+    {
+      name: mnist ? 'mnist' : basename(resolve(folder)),
+      path: folder,
+      imageShape,
+      train: all,
+      test,
+      statistics: mnist ? { mean: [0.1307], std: [0.3081] } : undefined,
+    },
+    options,
+  );
 }
 
 async function findParts(folder: string): Promise<Record<Part, string>> {

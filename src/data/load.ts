@@ -1,36 +1,23 @@
 import { readdir, stat } from 'node:fs/promises';
 import { LimbeckError } from '../util/errors.js';
 import { expectObject, shown } from '../util/expect.js';
+import { checkOption } from '../util/option.js';
 import { isArrayFolder, loadArrayFile } from './array-files.js';
+import type { SplitOptions } from './assemble.js';
 import { isCifar, loadCifar } from './cifar.js';
 import { isCsvFolder, loadCsv } from './csv.js';
 import type { Dataset } from './dataset.js';
 import { type DigitsOptions, generateDigits } from './digits.js';
-import { type IdxFolderOptions, isIdxName, loadIdxFolder } from './idx.js';
+import { isIdxName, loadIdxFolder } from './idx.js';
 import type { DecodeOptions } from './image-files.js';
 import { isImageFolder, loadImageFolder } from './image-folder.js';
 import { downloadNames } from './published.js';
+import { type Reading, readingTable } from './reading.js';
 import { isSvhn, loadSvhn } from './svhn.js';
 import { whiten } from './zca.js';
 
-/** How to read files that leave something open; which of these applies depends on the format. */
-export interface Reading {
-  /** `[H, W]`: what image files are resized to, or what flat rows of pixels are. */
-  readonly imageSize?: readonly [number, number];
-  /** Of image files 1 (grey) or 3 (RGB); of flat rows of pixels, how many there are. */
-  readonly channels?: number;
-  /** Whether the colours of arrays come last or first. */
-  readonly layout?: 'nhwc' | 'nchw';
-  /** The header's name of the labels in a CSV table. */
-  readonly labelColumn?: string;
-  /** Of CIFAR-100. */
-  readonly labelSet?: 'fine' | 'coarse';
-  /** Whether to whiten the images by regularised ZCA; any format. */
-  readonly zca?: boolean;
-}
-
 /** What `loadDataset` takes; an option that does not apply to the format is ERR_OPTION. */
-export interface LoadOptions extends IdxFolderOptions, Reading, Pick<DecodeOptions, 'onProgress'> {
+export interface LoadOptions extends SplitOptions, Reading, Pick<DecodeOptions, 'onProgress'> {
   /** For 'digits': how many images to generate, and from which seed. */
   readonly digits?: DigitsOptions;
 }
@@ -47,7 +34,7 @@ interface Format {
   load(path: string, options: LoadOptions): Promise<Dataset>;
 }
 
-const general = ['validationCount', 'name'] as const;
+const general = ['validation', 'test', 'splitSeed', 'name'] as const;
 const pixels = [...general, 'classes', 'imageSize', 'channels', 'layout'] as const;
 
 /** In the order in which they are tried. */
@@ -108,6 +95,10 @@ export async function loadDataset(nameOrPath: string, options: LoadOptions = {})
       `loadDataset: the data set is ${shown(nameOrPath)}, expected a name or the path of a file or folder`,
     );
   expectObject('loadDataset', options);
+  for (const [name, option] of Object.entries(readingTable)) {
+    const value = options[name as keyof Reading];
+    if (value !== undefined) checkOption(`loadDataset: ${name}`, option, value);
+  }
   const { zca, ...rest } = options;
   const dataset = await loadFormat(nameOrPath, rest);
   return zca ? whiten(dataset) : dataset;
@@ -166,6 +157,8 @@ function checkApplies(options: LoadOptions, applying: readonly OptionName[], dat
     if (value !== undefined && !applying.includes(name as OptionName))
       throw new LimbeckError(
         'ERR_OPTION',
-        `Option ${name} does not apply to data set ${dataset}; leave it out.`,
+        `Option ${name} does not apply to data set ${dataset}; leave it out (--${dashed(name)}).`,
       );
 }
+
+const dashed = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
