@@ -305,7 +305,7 @@ describe('loadDataset refuses', () => {
       bytes('1,2,3,4,5\n,2,3,4,5\n'),
       {},
       'ERR_DATA',
-      /row 1 has no label/,
+      /line 2 has no label/,
     ],
     ['an unknown column', 'x.csv', files.tinyCsv(), { labelColumn: 'z' }, 'ERR_OPTION', /columns label, p0/],
     [

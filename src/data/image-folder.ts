@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { LimbeckError } from '../util/errors.js';
 import { assembleDataset, type SplitOptions } from './assemble.js';
+import { byName } from './class-names.js';
 import { MAX_CLASSES } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
 import { type DecodeOptions, decodeImages } from './image-files.js';
@@ -172,24 +173,3 @@ async function list(folder: string): Promise<{ folders: string[]; files: string[
 }
 
 const isImage = (name: string): boolean => EXTENSIONS.includes(name.toLowerCase().split('.').at(-1) ?? '');
-
-/** By runs of digits as numbers and everything else by code units: the same on every machine, whatever its language. */
-export function byName(a: string, b: string): number {
-  const [partsA, partsB] = [a, b].map((name) => name.match(/\d+|\D+/g) ?? []);
-  for (let i = 0; i < Math.min(partsA.length, partsB.length); i++) {
-    const [one, other] = [partsA[i], partsB[i]];
-    if (one === other) continue;
-    const numbers = /^\d/.test(one) && /^\d/.test(other);
-    const order = numbers ? compareDigits(one, other) : 0;
-    if (order !== 0) return order;
-    return one < other ? -1 : 1;
-  }
-  return partsA.length - partsB.length;
-}
-
-/** Without `Number`: a name may have more digits than a number can hold. */
-function compareDigits(a: string, b: string): number {
-  const [one, other] = [a, b].map((digits) => digits.replace(/^0+/, ''));
-  if (one.length !== other.length) return one.length - other.length;
-  return one === other ? 0 : one < other ? -1 : 1;
-}

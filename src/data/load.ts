@@ -66,10 +66,10 @@ const FORMATS: readonly Format[] = [
     load: loadArrayFile,
   },
   {
-    what: 'a .csv table or a folder with train.csv and test.csv',
-    options: [...pixels, 'labelColumn'],
+    what: 'a .csv or .tsv table or a folder with train.csv and test.csv',
+    options: [...pixels, 'labelColumn', 'header', 'encoding'],
     isFolder: isCsvFolder,
-    isFile: (name) => /\.csv(\.gz)?$/.test(name),
+    isFile: (name) => /\.[ct]sv(\.gz)?$/.test(name),
     load: loadCsv,
   },
   {

@@ -14,6 +14,10 @@ export interface Reading extends Splitting {
   readonly classes?: number;
   /** The header's name of the labels in a table. */
   readonly labelColumn?: string;
+  /** Whether the first line of a table is a header; its cells decide when missing. */
+  readonly header?: 'yes' | 'no';
+  /** Of the text of a table; UTF-8, or what a byte order mark says, when missing. */
+  readonly encoding?: 'utf8' | 'latin1' | 'utf16';
   /** Of CIFAR-100. */
   readonly labelSet?: 'fine' | 'coarse';
   /** Whether to whiten the images by regularised ZCA; any format. */
@@ -68,6 +72,8 @@ export const readingTable: Readonly<Record<keyof Reading, Row>> = {
     'label, class, target or y, else the first',
     (given) => (typeof given === 'string' ? undefined : 'the name of a column'),
   ),
+  header: word(['yes', 'no'], 'whether the first line of a table is a header', 'what its cells say'),
+  encoding: word(['utf8', 'latin1', 'utf16'], 'of the text of a table', 'utf8, or as its first bytes say'),
   labelSet: word(['fine', 'coarse'], 'labels of CIFAR-100', 'fine'),
   validation: row(
     'number',
