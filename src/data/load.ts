@@ -10,7 +10,8 @@ import type { Dataset } from './dataset.js';
 import { type DigitsOptions, generateDigits } from './digits.js';
 import { isIdxName, loadIdxFolder } from './idx.js';
 import type { DecodeOptions } from './image-files.js';
-import { isImageFolder, loadImageFolder } from './image-folder.js';
+import { loadImageFolder } from './image-folder.js';
+import { isImageFolder } from './image-list.js';
 import { downloadNames } from './published.js';
 import { type Reading, readingTable } from './reading.js';
 import { isSvhn, loadSvhn } from './svhn.js';
@@ -36,6 +37,8 @@ interface Format {
 
 const general = ['validation', 'test', 'splitSeed', 'name'] as const;
 const pixels = [...general, 'classes', 'imageSize', 'channels', 'layout'] as const;
+
+const images = ['imageSize', 'channels', 'background', 'badImages'] as const;
 
 /** In the order in which they are tried. */
 const FORMATS: readonly Format[] = [
@@ -66,17 +69,17 @@ const FORMATS: readonly Format[] = [
     load: loadArrayFile,
   },
   {
+    what: 'a folder of images (train/CLASS/*.jpg and test/CLASS/*.jpg, or CLASS/*.jpg)',
+    options: [...general, ...images, 'labelColumn', 'encoding'],
+    isFolder: (_names, folder) => isImageFolder(folder),
+    load: loadImageFolder,
+  },
+  {
     what: 'a .csv or .tsv table or a folder with train.csv and test.csv',
     options: [...pixels, 'labelColumn', 'header', 'encoding'],
     isFolder: isCsvFolder,
     isFile: (name) => /\.[ct]sv(\.gz)?$/.test(name),
     load: loadCsv,
-  },
-  {
-    what: 'a folder of images (train/CLASS/*.jpg and test/CLASS/*.jpg, or CLASS/*.jpg)',
-    options: [...general, 'imageSize', 'channels'],
-    isFolder: (_names, folder) => isImageFolder(folder),
-    load: loadImageFolder,
   },
 ];
 

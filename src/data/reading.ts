@@ -18,6 +18,10 @@ export interface Reading extends Splitting {
   readonly header?: 'yes' | 'no';
   /** Of the text of a table; UTF-8, or what a byte order mark says, when missing. */
   readonly encoding?: 'utf8' | 'latin1' | 'utf16';
+  /** What transparent image files are laid on: `white`, `black` or `#rrggbb`; white when missing. */
+  readonly background?: string;
+  /** Whether image files that cannot be decoded are an error, or left out; left out if at most one in fifty when missing. */
+  readonly badImages?: 'refuse' | 'skip';
   /** Of CIFAR-100. */
   readonly labelSet?: 'fine' | 'coarse';
   /** Whether to whiten the images by regularised ZCA; any format. */
@@ -53,7 +57,7 @@ export const readingTable: Readonly<Record<keyof Reading, Row>> = {
     'text',
     'HxW',
     'size to bring image files to, or of flat rows of pixels',
-    'theirs, if all have the same; a square',
+    'theirs, if all have the same, else 32x32; a square',
     (given) => (isSize(given) ? undefined : 'a height and width such as 32 or 32x48'),
   ),
   channels: row(
@@ -74,6 +78,21 @@ export const readingTable: Readonly<Record<keyof Reading, Row>> = {
   ),
   header: word(['yes', 'no'], 'whether the first line of a table is a header', 'what its cells say'),
   encoding: word(['utf8', 'latin1', 'utf16'], 'of the text of a table', 'utf8, or as its first bytes say'),
+  background: row(
+    'text',
+    'COLOUR',
+    'what transparent images are laid on: white, black or #rrggbb',
+    'white',
+    (given) =>
+      typeof given === 'string' && /^(white|black|#[\da-f]{6})$/i.test(given)
+        ? undefined
+        : 'white, black or a colour such as #80ff00',
+  ),
+  badImages: word(
+    ['refuse', 'skip'],
+    'what becomes of image files that cannot be decoded',
+    'skip one in fifty, refuse more',
+  ),
   labelSet: word(['fine', 'coarse'], 'labels of CIFAR-100', 'fine'),
   validation: row(
     'number',
