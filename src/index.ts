@@ -33,7 +33,7 @@ export type {
   Use,
 } from './data/distilled-set.js';
 export type { Splitting } from './data/hold-out.js';
-export { loadIdxFolder, readIdx } from './data/idx.js';
+export { type IdxFolderOptions, loadIdxFolder, readIdx } from './data/idx.js';
 export type { IdxArray } from './data/idx-file.js';
 export { type LoadOptions, loadDataset } from './data/load.js';
 export {

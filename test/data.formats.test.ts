@@ -240,17 +240,6 @@ describe('loadDataset refuses', () => {
       /value 0 is NaN/,
     ],
     [
-      'Fortran order',
-      'x.npz',
-      npz({
-        'images.npy': files.npy([20, 2, 2], train.images, 'u1', { fortran: true }),
-        'labels.npy': labels,
-      }),
-      {},
-      'ERR_FILE_FORMAT',
-      /ascontiguousarray/,
-    ],
-    [
       'a missing batch',
       '',
       { 'data_batch_1.bin': files.cifar(1, 10) },

@@ -5,6 +5,7 @@ import { checkOption } from '../util/option.js';
 import { isArrayFolder, loadArrayFile } from './array-files.js';
 import type { SplitOptions } from './assemble.js';
 import { isCifar, loadCifar } from './cifar.js';
+import { isClassArrays, loadClassArrays } from './class-arrays.js';
 import { isCsvFolder, loadCsv } from './csv.js';
 import type { Dataset } from './dataset.js';
 import { type DigitsOptions, generateDigits } from './digits.js';
@@ -14,6 +15,7 @@ import { loadImageFolder } from './image-folder.js';
 import { isImageFolder } from './image-list.js';
 import { downloadNames } from './published.js';
 import { type Reading, readingTable } from './reading.js';
+import { isStl10, loadStl10 } from './stl10.js';
 import { isSvhn, loadSvhn } from './svhn.js';
 import { whiten } from './zca.js';
 
@@ -43,13 +45,13 @@ const images = ['imageSize', 'channels', 'background', 'badImages'] as const;
 /** In the order in which they are tried. */
 const FORMATS: readonly Format[] = [
   {
-    what: 'a folder with the four IDX files of MNIST form',
-    options: [...general, 'classes'],
+    what: 'a folder with the four IDX files of MNIST form (EMNIST and QMNIST, too)',
+    options: [...general, 'classes', 'labelSet'],
     isFolder: (names) => names.some(isIdxName),
     load: loadIdxFolder,
   },
   {
-    what: 'CIFAR-10 or CIFAR-100, binary version (folder or .tar.gz)',
+    what: 'CIFAR-10 or CIFAR-100, binary or Python version (folder or .tar.gz)',
     options: [...general, 'labelSet'],
     isFolder: isCifar,
     isFile: (name) => /\.(tar\.gz|tgz|tar)$/.test(name),
@@ -62,11 +64,23 @@ const FORMATS: readonly Format[] = [
     load: loadSvhn,
   },
   {
+    what: 'a folder with the binary files of STL-10',
+    options: general,
+    isFolder: isStl10,
+    load: loadStl10,
+  },
+  {
     what: 'a .npz or .safetensors file or a folder of .npy files (x_train, y_train, x_test, y_test)',
     options: pixels,
     isFolder: isArrayFolder,
     isFile: (name) => /\.(npz|safetensors)$/.test(name),
     load: loadArrayFile,
+  },
+  {
+    what: 'a folder of .npy files, one for each class (Quick, Draw!)',
+    options: pixels.filter((name) => name !== 'classes'),
+    isFolder: isClassArrays,
+    load: loadClassArrays,
   },
   {
     what: 'a folder of images (train/CLASS/*.jpg and test/CLASS/*.jpg, or CLASS/*.jpg)',

@@ -2,6 +2,17 @@ import type { Option } from '../util/option.js';
 import type { StoredFields } from '../util/stored-fields.js';
 import { expectedHoldOut, type Splitting } from './hold-out.js';
 
+const LABEL_SETS = [
+  'fine',
+  'coarse',
+  'balanced',
+  'byclass',
+  'bymerge',
+  'digits',
+  'letters',
+  'mnist',
+] as const;
+
 /** How to read files that leave something open; which of these applies depends on the format. */
 export interface Reading extends Splitting {
   /** `[H, W]`: what image files are resized to, or what flat rows of pixels are. */
@@ -22,8 +33,8 @@ export interface Reading extends Splitting {
   readonly background?: string;
   /** Whether image files that cannot be decoded are an error, or left out; left out if at most one in fifty when missing. */
   readonly badImages?: 'refuse' | 'skip';
-  /** Of CIFAR-100. */
-  readonly labelSet?: 'fine' | 'coarse';
+  /** Of CIFAR-100 'fine' or 'coarse'; of EMNIST, where several of its parts lie in a folder, which: 'letters', 'digits', … */
+  readonly labelSet?: (typeof LABEL_SETS)[number];
   /** Whether to whiten the images by regularised ZCA; any format. */
   readonly zca?: boolean;
 }
@@ -93,7 +104,7 @@ export const readingTable: Readonly<Record<keyof Reading, Row>> = {
     'what becomes of image files that cannot be decoded',
     'skip one in fifty, refuse more',
   ),
-  labelSet: word(['fine', 'coarse'], 'labels of CIFAR-100', 'fine'),
+  labelSet: word(LABEL_SETS, 'labels of CIFAR-100 (fine, coarse) or part of EMNIST', 'fine; the only part'),
   validation: row(
     'number',
     'X',
