@@ -13,6 +13,7 @@ import { isIdxName, loadIdxFolder } from './idx.js';
 import type { DecodeOptions } from './image-files.js';
 import { loadImageFolder } from './image-folder.js';
 import { isImageFolder } from './image-list.js';
+import { isParquetFolder, loadParquet } from './parquet.js';
 import { downloadNames } from './published.js';
 import { type Reading, readingTable } from './reading.js';
 import { isStl10, loadStl10 } from './stl10.js';
@@ -81,6 +82,13 @@ const FORMATS: readonly Format[] = [
     options: pixels.filter((name) => name !== 'classes'),
     isFolder: isClassArrays,
     load: loadClassArrays,
+  },
+  {
+    what: 'a .parquet file or a folder of them (train-*.parquet, test-*.parquet), as the Hugging Face hub has',
+    options: [...general, ...images, 'labelColumn'],
+    isFolder: (_names, folder) => isParquetFolder(folder),
+    isFile: (name) => /\.parquet$/.test(name),
+    load: loadParquet,
   },
   {
     what: 'a folder of images (train/CLASS/*.jpg and test/CLASS/*.jpg, or CLASS/*.jpg)',
