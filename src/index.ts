@@ -4,7 +4,7 @@
  * - Engines: {@link openDevice}, {@link chooseDevice}, {@link probeAdapters}, {@link cpuInfo}; a {@link Device} is what everything
  *   else computes on
  * - Data: {@link loadDataset}, {@link datasetFromArrays}, {@link generateDigits}, {@link downloadDataset}, {@link loadIdxFolder},
- *   {@link readIdx}, {@link whiten}, {@link unwhiten}
+ *   {@link readIdx}, {@link inspectDataset}, {@link whiten}, {@link unwhiten}
  * - Distilling: {@link distill} with {@link DistillOptions}; {@link resolveOptions} fills them in; {@link watch}
  * - Numbers: {@link evaluate} under one of the {@link protocols}, {@link trainNetworks}, {@link profileStep}
  * - Files: {@link encodeArtefact} and {@link decodeArtefact}, {@link encodeCheckpoint} and {@link decodeCheckpoint},
@@ -35,6 +35,7 @@ export type {
 export type { Splitting } from './data/hold-out.js';
 export { type IdxFolderOptions, loadIdxFolder, readIdx } from './data/idx.js';
 export type { IdxArray } from './data/idx-file.js';
+export { type ClassInspection, type Inspection, inspectDataset, type SplitCounts } from './data/inspect.js';
 export { type LoadOptions, loadDataset } from './data/load.js';
 export {
   type DownloadDatasetOptions,
