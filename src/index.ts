@@ -4,7 +4,7 @@
  * - Engines: {@link openDevice}, {@link chooseDevice}, {@link probeAdapters}, {@link cpuInfo}; a {@link Device} is what everything
  *   else computes on
  * - Data: {@link loadDataset}, {@link datasetFromArrays}, {@link generateDigits}, {@link downloadDataset}, {@link loadIdxFolder},
- *   {@link readIdx}, {@link whiten}, {@link unwhiten}
+ *   {@link readIdx}, {@link inspectDataset}, {@link whiten}, {@link unwhiten}
  * - Distilling: {@link distill} with {@link DistillOptions}; {@link resolveOptions} fills them in; {@link watch}
  * - Numbers: {@link evaluate} under one of the {@link protocols}, {@link trainNetworks}, {@link profileStep}
  * - Files: {@link encodeArtefact} and {@link decodeArtefact}, {@link encodeCheckpoint} and {@link decodeCheckpoint},
@@ -21,6 +21,7 @@
  * @module limbeck
  */
 export { type ArrayDataset, type ArraySplit, datasetFromArrays } from './data/arrays.js';
+export type { SplitOptions } from './data/assemble.js';
 export type { Dataset, Split, Whitening } from './data/dataset.js';
 export { type DigitsOptions, generateDigits } from './data/digits.js';
 export type {
@@ -31,9 +32,11 @@ export type {
   StoredVariable,
   Use,
 } from './data/distilled-set.js';
+export type { Splitting } from './data/hold-out.js';
 export { type IdxFolderOptions, loadIdxFolder, readIdx } from './data/idx.js';
 export type { IdxArray } from './data/idx-file.js';
-export { type LoadOptions, loadDataset, type Reading } from './data/load.js';
+export { type ClassInspection, type Inspection, inspectDataset, type SplitCounts } from './data/inspect.js';
+export { type LoadOptions, loadDataset } from './data/load.js';
 export {
   type DownloadDatasetOptions,
   type DownloadedDataset,
@@ -41,6 +44,7 @@ export {
   downloadDataset,
   downloadNames,
 } from './data/published.js';
+export type { Reading } from './data/reading.js';
 export { unwhiten, whiten } from './data/zca.js';
 export { type CpuInfo, type CpuOptions, cpuInfo } from './engine/cpu/device.js';
 export type {

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { decodeImages } from '../src/data/image-files.js';
-import { byName, loadImageFolder } from '../src/data/image-folder.js';
+import { byName } from '../src/data/class-names.js';
+import { decodeImages, imageFile } from '../src/data/image-files.js';
+import { loadImageFolder } from '../src/data/image-folder.js';
 import { loadDataset } from '../src/data/load.js';
 import { LimbeckError } from '../src/util/errors.js';
 import { Stream } from '../src/util/random.js';
@@ -64,14 +65,18 @@ describe('a folder of images', () => {
     expect([...data.validation.images]).toEqual(planes(60));
     expect([...data.test.images]).toEqual(planes(50));
     expect([...data.test.labels]).toEqual([1]);
-    expect(data.splitNote).toBeUndefined();
+    expect(data.notes).toEqual([
+      'classes that are not in every split: class 2 (no test), class 10 (no validation)',
+    ]);
   });
 
   test('without train and test: both splits are held out, the same every time, and it is said', async () => {
     const folder = await write(await set(40));
     const data = await loadDataset(folder, { name: 'mine' });
     expect([data.train.count, data.validation.count, data.test.count]).toEqual([29, 3, 8]);
-    expect(data.splitNote).toMatch(/8 test images were held out.*then 3 for validation/);
+    expect(data.notes).toEqual([
+      expect.stringMatching(/held out.*8 images for test, 3 images for validation/),
+    ]);
     expect(data).toMatchObject({ name: 'mine', imageShape: [1, 2, 3], classNames: ['a', 'b'] });
     const which = ['train', 'validation', 'test'] as const;
     const levels = which.flatMap((part) =>
@@ -104,7 +109,7 @@ describe('a folder of images', () => {
     expect(await shape(other)).toBe(3);
     expect(await shape(other, 1)).toBe(1);
     const path = join(await write(other), 'b/2.png');
-    expect([...(await decodeImages([path], { channels: 1 })).data]).toEqual([76, 0, 0, 0, 0, 0]);
+    expect([...(await decodeImages([imageFile(path)], { channels: 1 })).data]).toEqual([76, 0, 0, 0, 0, 0]);
   });
 
   test('sixteen bits, palettes, transparency and EXIF orientation', async () => {
@@ -115,29 +120,149 @@ describe('a folder of images', () => {
         .png()
         .toBuffer(),
     });
-    for (const name of ['sixteen.png', 'palette.png', 'alpha.png'])
-      expect([...(await decodeImages([join(folder, name)])).data], name).toEqual([10, 11, 12, 13, 14, 15]);
+    for (const name of ['sixteen.png', 'palette.png'])
+      expect([...(await decodeImages([imageFile(join(folder, name))])).data], name).toEqual([
+        10, 11, 12, 13, 14, 15,
+      ]);
+    const on = async (background?: string) =>
+      (await decodeImages([imageFile(join(folder, 'alpha.png'))], { background })).data;
+    const laid = (behind: number) =>
+      [10, 11, 12, 13, 14, 15].map((value) => Math.round((value * 128 + behind * 127) / 255));
+    expect([...(await on())]).toEqual(laid(255));
+    expect([...(await on('black'))]).toEqual(laid(0));
+    expect([...(await on('#ff0000'))]).toEqual([...laid(255), ...laid(0), ...laid(0)]);
     const turned = await write({
       'x.png': await grey(10).withMetadata({ orientation: 6 }).png().toBuffer(),
     });
-    const image = await decodeImages([join(turned, 'x.png')]);
+    const image = await decodeImages([imageFile(join(turned, 'x.png'))]);
     expect([image.imageShape, [...image.data]]).toEqual([
       [1, 3, 2],
       [13, 10, 14, 11, 15, 12],
     ]);
   });
 
-  test('other sizes: refused without a size to bring them to', async () => {
+  test('black drawings on transparent ground are seen, on white, and it is said once', async () => {
+    const files: Record<string, Uint8Array> = {};
+    for (let i = 0; i < 12; i++)
+      files[`${i % 2 ? 'l' : 'o'}/${i}.png`] = await picture(4, 4, 4, (at) =>
+        at % 4 === 3 && (at >> 2) % 4 === i % 3 ? 255 : 0,
+      )
+        .png()
+        .toBuffer();
+    const folder = await write(files);
+    const data = await loadDataset(folder);
+    expect([data.imageShape[0], new Set(data.train.images)]).toEqual([1, new Set([0, 255])]);
+    expect(data.notes).toContainEqual(
+      '12 images with transparent pixels, laid on white; --background says otherwise',
+    );
+    await expect(loadDataset(folder, { background: 'black' })).rejects.toThrow(
+      /every training image is the same in every pixel \(0\)/,
+    );
+    await expect(loadDataset(folder, { background: 'pink' })).rejects.toThrow(
+      /background is "pink", expected white, black or a colour such as #80ff00/,
+    );
+  });
+
+  test('sixteen bits are read in full depth, their range said, bytes beside them brought to it', async () => {
+    const deep = (values: number[]) =>
+      sharp(Uint16Array.from(values), { raw: { width: 3, height: 2, channels: 1, depth: 'ushort' } } as never)
+        .toColourspace('grey16')
+        .png({ compressionLevel: 0 })
+        .toBuffer();
+    const values = [0, 1, 2, 1000, 4000, 4095];
+    const folder = await write({
+      'a/1.png': await deep(values),
+      'b/1.png': await deep([...values].reverse()),
+    });
+    const data = await loadDataset(folder);
+    expect(data.imageShape).toEqual([1, 2, 3]);
+    expect(data.train.images).toEqual(
+      Float32Array.from([...values, ...[...values].reverse()], (value) => value / 4095),
+    );
+    expect(data.notes).toContainEqual(
+      '16-bit images: their values reach from 0 to 4095 and were divided by 4095, to 0..1',
+    );
+    const mixed = await write({ 'a/1.png': await deep(values), 'b/1.png': await grey(100).png().toBuffer() });
+    const both = [...values, ...[100, 101, 102, 103, 104, 105].map((value) => 257 * value)];
+    expect((await loadDataset(mixed)).train.images).toEqual(
+      Float32Array.from(both, (value) => value / 32_767),
+    );
+  });
+
+  test('of several sizes are brought to one, and it is said; or to the size that is given', async () => {
     const files = {
       'a/1.png': await grey(10).png().toBuffer(),
       'b/1.png': await grey(10, 8, 6).png().toBuffer(),
     };
-    await expect(loadDataset(await write(files))).rejects.toMatchObject({
-      code: 'ERR_DATA',
-      message: expect.stringMatching(/2x3.*6x8|6x8.*2x3/),
-    });
+    const usual = await loadDataset(await write(files));
+    expect(usual.imageShape).toEqual([1, 32, 32]);
+    expect(usual.notes).toContainEqual(
+      expect.stringMatching(/differ in size \(.*2x3.*6x8\) and are brought to 32x32; --image-size/),
+    );
     const data = await loadDataset(await write(files), { imageSize: [4, 5] });
     expect(data.imageShape).toEqual([1, 4, 5]);
+    expect(data.notes).not.toContainEqual(expect.stringMatching(/differ in size/));
+  });
+
+  test('one broken among many is left out, counted and named; more only when told', async () => {
+    const files = await set(60);
+    const one = await loadDataset(await write({ ...files, 'a/broken.png': 'no image' }));
+    expect(one.train.count + one.validation.count + one.test.count).toBe(60);
+    expect(one.notes).toContainEqual(
+      expect.stringMatching(/^1 image of 61 cannot be decoded and was left out: .*broken\.png: /),
+    );
+    await expect(
+      loadDataset(await write({ ...files, 'a/broken.png': 'no image' }), { badImages: 'refuse' }),
+    ).rejects.toThrow(/broken\.png.*--bad-images skip/);
+    const bad = Object.fromEntries([...'1234567'].map((i) => [`b/bad${i}.jpg`, '']));
+    const folder = await write({ ...files, ...bad });
+    await expect(loadDataset(folder)).rejects.toMatchObject({ code: 'ERR_DATA' });
+    const left = await loadDataset(folder, { badImages: 'skip' });
+    expect(left.train.count + left.validation.count + left.test.count).toBe(60);
+    expect(left.notes).toContainEqual(expect.stringMatching(/^7 images of 67 .*bad5\.jpg.*; and 2 more$/));
+    const levels = [left.train, left.validation, left.test].flatMap(({ images, labels }) =>
+      Array.from(labels, (label, i) => [images[6 * i] % 2, label]),
+    );
+    for (const [level, label] of levels) expect(level).toBe(label);
+  });
+
+  test('what archives, file managers and people leave beside images is no image', async () => {
+    const data = await loadDataset(
+      await write({
+        ...(await set(12)),
+        '__MACOSX/a/._1.png': 'x',
+        'a/._1.png': 'x',
+        'a/Thumbs.db': 'x',
+        'b/notes.txt': 'hello',
+        '.DS_Store': 'x',
+      }),
+    );
+    expect(data).toMatchObject({ classNames: ['a', 'b'] });
+    expect(data.train.count + data.validation.count + data.test.count).toBe(12);
+    expect(data.notes).toContainEqual(
+      expect.stringMatching(/^a file that is no image left out: .*notes\.txt$/),
+    );
+  });
+
+  test('folders of one class in two spellings', async () => {
+    const files: Record<string, Uint8Array> = {};
+    for (const [i, name] of [
+      'train/caf\u00e9',
+      'train/cafe\u0301',
+      'train/dog',
+      'test/Dog',
+      'test/dog',
+    ].entries())
+      files[`${name}/${i}.png`] = await grey(i).png().toBuffer();
+    const data = await loadDataset(await write(files), { validation: 0 });
+    expect(data.classNames).toEqual(['caf\u00e9', 'dog']);
+    expect([[...data.train.labels].sort(), [...data.test.labels]]).toEqual([
+      [0, 0, 1],
+      [1, 1],
+    ]);
+    expect(data.notes).toContainEqual(
+      expect.stringMatching(/spelt in several ways.*63 61 66 c3 a9.*Dog and dog/),
+    );
   });
 
   test('tells how far it is', async () => {
@@ -164,10 +289,10 @@ describe('a folder of images', () => {
     ],
     ['an empty file', async () => ({ ...(await set(4)), 'b/empty.png': '' }), 'ERR_DATA', /empty\.png/],
     [
-      'other files',
-      async () => ({ ...(await set(4)), 'b/notes.txt': 'hello' }),
+      'a folder in the folder of a class',
+      async () => ({ ...(await set(4)), 'b/more/x.png': 'x' }),
       'ERR_DATA',
-      /notes\.txt is no image file/,
+      /more is a folder, expected only images/,
     ],
     [
       'images beside the classes',
@@ -188,7 +313,7 @@ describe('a folder of images', () => {
         'test/c/1.png': await grey(1).png().toBuffer(),
       }),
       'ERR_DATA',
-      /class c has no training images; there are a, b/,
+      /class c has no training image; there are a, b/,
     ],
   ])('refuses %s', async (_what, files, code, message) => {
     await expect(loadDataset(await write(await files()))).rejects.toMatchObject({
@@ -224,7 +349,7 @@ describe('a folder of images', () => {
         length > bytes.length ? Buffer.concat([bytes, bytes.slice(0, 9)]) : bytes.subarray(0, length),
       );
       try {
-        const { imageShape, data } = await decodeImages([path], { imageSize: [16, 16] });
+        const { imageShape, data } = await decodeImages([imageFile(path)], { imageSize: [16, 16] });
         expect(data.length).toBe(imageShape[0] * 256);
       } catch (error) {
         expect(error).toBeInstanceOf(LimbeckError);

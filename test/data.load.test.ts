@@ -17,7 +17,7 @@ function labels(count: number): Uint8Array {
 }
 
 function images(count: number): Uint8Array {
-  return Uint8Array.from([0, 0, 8, 3, 0, 0, 0, count, 0, 0, 0, 1, 0, 0, 0, 1, ...new Array(count).fill(9)]);
+  return Uint8Array.from([0, 0, 8, 3, 0, 0, 0, count, 0, 0, 0, 1, 0, 0, 0, 1, ...Array(count).keys()]);
 }
 
 describe('loadDataset', () => {
@@ -33,7 +33,7 @@ describe('loadDataset', () => {
       await writeFile(join(folder, `${part}-images-idx3-ubyte`), images(count));
       await writeFile(join(folder, `${part}-labels-idx1-ubyte`), labels(count));
     }
-    const set = await loadDataset(folder, { validationCount: 5, name: 'tiny' });
+    const set = await loadDataset(folder, { validation: 5, name: 'tiny' });
     expect(set).toMatchObject({
       name: 'tiny',
       train: { count: 15 },

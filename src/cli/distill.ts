@@ -76,7 +76,7 @@ export const command: Command = {
         threads,
         precision,
       };
-      const run = { folder, splitNote: data.splitNote, engine: device.engine, json: Boolean(values.json) };
+      const run = { folder, engine: device.engine, json: Boolean(values.json) };
       return await carryOut(run, (control) =>
         distillToFolder(device, data, folder, options, { ...control, force, origin, reason }),
       );

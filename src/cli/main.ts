@@ -4,6 +4,7 @@ import { LimbeckError } from '../util/errors.js';
 import { version } from '../util/version.js';
 import { parseArguments } from './arguments.js';
 import { commandHelp, generalHelp } from './command.js';
+import { command as data } from './data.js';
 import { command as devices } from './devices.js';
 import { command as distill } from './distill.js';
 import { command as download } from './download.js';
@@ -12,7 +13,7 @@ import { command as profile } from './profile.js';
 import { command as resume } from './resume.js';
 import { command as train } from './train.js';
 
-const commands = [distill, resume, evaluate, train, download, devices, profile];
+const commands = [distill, resume, evaluate, train, data, download, devices, profile];
 
 /** Statuses: 0 done, 1 a fault of ours, 2 something the user can mend, 130 stopped by Ctrl-C, 143 by SIGTERM. */
 async function main(args: readonly string[]): Promise<number> {

@@ -1,3 +1,4 @@
+import { readingTable } from '../data/reading.js';
 import { precisions } from '../engine/precision.js';
 import { defaultMethod, methods } from '../methods/index.js';
 import { commonOptions } from '../methods/options.js';
@@ -21,8 +22,8 @@ export interface Option {
   readonly group?: string;
 }
 
-/** An option of a run, from the table that says what it is. */
-function fromTable([name, option]: readonly [string, TableOption], group: string): Option {
+/** An option of a run or of reading, from the table that says what it is. */
+function fromTable([name, option]: readonly [string, TableOption], group?: string): Option {
   const { kind, value, help, default: usual, fallback = usual === '' ? undefined : textOf(usual) } = option;
   return { name, kind, value, help, fallback, group, full: true };
 }
@@ -38,39 +39,9 @@ export const dataset: Option = {
   fallback: 'digits',
 };
 /** How to read a data set that leaves something open. */
-export const readingOptions: readonly Option[] = [
-  {
-    name: 'imageSize',
-    kind: 'text',
-    value: 'HxW',
-    help: 'size to bring image files to, or of flat rows of pixels',
-    fallback: 'theirs, if all have the same; a square',
-  },
-  {
-    name: 'channels',
-    kind: 'whole',
-    least: 1,
-    value: '1|3',
-    help: 'images in grey or in colour',
-    fallback: '3 if any image has a colour',
-  },
-  {
-    name: 'layout',
-    kind: 'text',
-    value: 'nhwc|nchw',
-    help: 'colours of arrays come last, or first',
-    fallback: 'what their shape says',
-  },
-  {
-    name: 'labelColumn',
-    kind: 'text',
-    value: 'NAME',
-    help: 'column of a CSV table that holds the classes',
-    fallback: 'label, class, target or y, else the first',
-  },
-  { name: 'labelSet', kind: 'text', value: 'fine|coarse', help: 'labels of CIFAR-100', fallback: 'fine' },
-  { name: 'zca', kind: 'switch', help: 'whiten the images by regularised ZCA (epsilon 0.1)' },
-];
+export const readingOptions: readonly Option[] = Object.entries(readingTable).map((entry) =>
+  fromTable(entry),
+);
 export const digitsSize: Option = {
   name: 'digitsSize',
   kind: 'whole',

@@ -71,7 +71,7 @@ async function goOn(
   const data = await openData({ ...config, dataset }, json);
   const { device, reason } = await openEngine(choice, { threads, precision });
   try {
-    const run = { folder, splitNote: data.splitNote, engine: device.engine, json };
+    const run = { folder, engine: device.engine, json };
     return await carryOut(run, (control) => resumeFolder(device, data, folder, { ...control, reason }));
   } finally {
     await device.dispose();

@@ -15,8 +15,6 @@ import { accuracyTable } from './table.js';
 
 export interface Run {
   readonly folder: string;
-  /** Why the data is split as it is, where that needs saying. */
-  readonly splitNote?: string;
   readonly engine: EngineName;
   readonly json: boolean;
 }
@@ -28,7 +26,7 @@ export async function carryOut(run: Run, work: (control: RunControl) => Promise<
   try {
     const { record } = await work({
       signal: stop.signal,
-      onBegin: (begun) => announce(terminal, begun, run.splitNote),
+      onBegin: (begun) => announce(terminal, begun),
       onProgress: (event) => terminal.progress(event),
       onTest: ({ stage, done, total }) => terminal.passing(`Testing ${stage} (${done}/${total})`),
     });
@@ -54,11 +52,7 @@ function withRemedy(error: unknown, { folder, engine }: Run): unknown {
   return new LimbeckError(error.code, `${error.message}; ${what}`, { cause: error });
 }
 
-function announce(
-  terminal: Terminal,
-  { engine, dataset, config, iteration }: BegunRun,
-  splitNote: string | undefined,
-): void {
+function announce(terminal: Terminal, { engine, dataset, config, iteration }: BegunRun): void {
   const { name, splits, imageShape, classNames } = dataset;
   const { description, reason, processor, earlierProcessors } = engine;
   if (earlierProcessors)
@@ -72,7 +66,6 @@ function announce(
     `Data: ${name} (${source}), ${count(splits.train)} training, ${count(splits.validation)} validation and ` +
       `${count(splits.test)} test images of ${imageShape.join(' x ')}`,
   );
-  if (splitNote) terminal.say(`      ${splitNote}`);
   terminal.say(`Plan: ${planText(config.options, classNames.length)}`);
   if (config.preset) terminal.say(`Published settings: ${optionsText(config.preset)}`);
   if (iteration > 0) terminal.say(`Going on after outer step ${count(iteration)}`);

@@ -1,12 +1,14 @@
 import { resolve } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import type { DigitsOptions } from '../data/digits.js';
-import { type LoadOptions, loadDataset, type Reading } from '../data/load.js';
+import { type LoadOptions, loadDataset } from '../data/load.js';
+import { type Reading, readingTable } from '../data/reading.js';
 import type { Device } from '../engine/device.js';
 import { chooseDevice, type DeviceChoice, openDevice } from '../engine/open.js';
 import { checkPrecision, type Precision } from '../engine/precision.js';
 import type { EngineChoice } from '../runs/record.js';
 import { LimbeckError } from '../util/errors.js';
+import { checkOption } from '../util/option.js';
 import { count } from '../util/words.js';
 import type { Values } from './arguments.js';
 import { device as deviceOption, flagOf } from './options.js';
@@ -33,48 +35,32 @@ export function dataSource({ dataset = 'digits', digitsSize, reading }: Partial<
 
 /** The options of `readingOptions` that were given, as the loader takes them; undefined when there are none. */
 export function readingGiven(given: Values): Reading | undefined {
-  const { imageSize, channels, layout, labelColumn, labelSet, zca } = given as {
-    [Name in keyof Reading]: Name extends 'imageSize' ? string : Reading[Name];
-  };
-  checkWord('layout', layout, ['nhwc', 'nchw']);
-  checkWord('labelSet', labelSet, ['fine', 'coarse']);
-  const reading = {
-    ...(imageSize !== undefined && { imageSize: imageSizeOf(imageSize) }),
-    ...(channels !== undefined && { channels }),
-    ...(layout !== undefined && { layout }),
-    ...(labelColumn !== undefined && { labelColumn }),
-    ...(labelSet !== undefined && { labelSet }),
-    ...(zca && { zca }),
-  };
+  const reading: Record<string, unknown> = {};
+  for (const [name, option] of Object.entries(readingTable)) {
+    const value = name === 'imageSize' ? imageSizeOf(given[name]) : given[name];
+    if (value === undefined || value === false) continue;
+    checkOption(flagOf(name), option, value);
+    reading[name] = value;
+  }
   return Object.keys(reading).length ? reading : undefined;
 }
 
-function checkWord(name: string, value: string | undefined, words: readonly string[]): void {
-  if (value !== undefined && !words.includes(value))
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `${flagOf(name)} is ${JSON.stringify(value)}, expected ${words.join(' or ')}`,
-    );
+/** `32` or `32x48` (height first); anything else as it is. */
+function imageSizeOf(given: unknown): unknown {
+  const sizes = typeof given === 'string' ? /^(\d+)(?:x(\d+))?$/.exec(given) : null;
+  return sizes ? [Number(sizes[1]), Number(sizes[2] ?? sizes[1])] : given;
 }
 
-/** `32` or `32x48` (height first). */
-function imageSizeOf(text: string): [number, number] {
-  const sizes = /^(\d+)(?:x(\d+))?$/.exec(text);
-  if (!sizes)
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `--image-size is ${text}, expected a height and width such as 32 or 32x48`,
-    );
-  return [Number(sizes[1]), Number(sizes[2] ?? sizes[1])];
-}
-
+/** Reads it, and says what was decided where the files leave something open. */
 export async function openData(source: DataSource, quiet = true): Promise<Dataset> {
   const { dataset, digitsSize, reading } = source;
   const terminal = new Terminal(quiet);
   const onProgress: LoadOptions['onProgress'] = ({ done, total }) =>
     terminal.passing(`Reading images (${count(done)}/${count(total)})`);
   try {
-    return await loadDataset(dataset, { ...reading, onProgress, digits: digitsOf(digitsSize) });
+    const data = await loadDataset(dataset, { ...reading, onProgress, digits: digitsOf(digitsSize) });
+    for (const note of data.notes ?? []) terminal.say(`Note on ${data.name}: ${note}`);
+    return data;
   } finally {
     terminal.clear();
   }

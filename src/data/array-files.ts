@@ -33,7 +33,7 @@ type Part = keyof typeof NAMES;
 type Arrays = ReadonlyMap<string, () => NumericArray>;
 
 /**
- * Loads named arrays: a `.npz`, a `.safetensors`, or a folder of `.npy` files, with `x_train` and `y_train` (or `images`
+ * Loads named arrays: a `.npz`, a `.safetensors`, or a folder of `.npy` files or of Kuzushiji-MNIST's `.npz` files, with `x_train` and `y_train` (or `images`
  * and `labels`, `train_images` and `train_labels`), and the same for `val` and `test` where there are such splits.
  *
  * @throws ERR_FILE_MISSING; ERR_FILE_FORMAT; ERR_DATA when arrays are missing or their values unusable; ERR_SHAPE;
@@ -75,8 +75,12 @@ export async function loadArrayFile(path: string, options: ArrayFileOptions = {}
   );
 }
 
+/** Kuzushiji-MNIST's and -49's own arrays, each the only one of a file. */
+const KUZUSHIJI = /^k(?:mnist|49)-(train|test)-(imgs|labels)\.npz$/i;
+
 /** Whether a folder holds arrays for `loadArrayFile`, by the names in it. */
 export const isArrayFolder = (names: readonly string[]): boolean =>
+  names.some((file) => KUZUSHIJI.test(file)) ||
   NAMES.train[0].some((name) => names.some((file) => file.toLowerCase() === `${name}.npy`));
 
 async function openArrays(path: string): Promise<Arrays> {
@@ -104,6 +108,15 @@ async function openArrays(path: string): Promise<Arrays> {
   const known = new Set<string>(Object.values(NAMES).flat(2));
   const arrays = new Map<string, () => NumericArray>();
   for (const file of await readdir(path)) {
+    const [, part, kind] = KUZUSHIJI.exec(file) ?? [];
+    if (part) {
+      const where = join(path, file);
+      const [[name, read]] = [...openZip(await readBytes(where), where)];
+      arrays.set(`${part}_${kind === 'imgs' ? 'images' : kind}`.toLowerCase(), () =>
+        parseNpy(read(), `${where}: ${name}`),
+      );
+      continue;
+    }
     const name = file.toLowerCase().replace(/\.npy$/, '');
     if (!/\.npy$/i.test(file) || !known.has(name)) continue;
     const bytes = await readBytes(join(path, file));

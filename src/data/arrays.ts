@@ -26,7 +26,7 @@ export interface ArrayDataset {
   readonly classes?: number;
   /** Training images; of them validation images are taken where there are none. */
   readonly train: ArraySplit;
-  /** When missing, 5000 images or a tenth of `train`, whichever is smaller, are split off. */
+  /** When missing, 5000 images or a tenth of `train`, whichever is smaller, are split off class by class. */
   readonly validation?: ArraySplit;
   /** When missing, the test split is empty. */
   readonly test?: ArraySplit;
@@ -44,7 +44,7 @@ const fieldNames = {
   mean: true,
   std: true,
   zca: true,
-  splitNote: true,
+  notes: true,
 } satisfies Record<keyof ArrayDataset | keyof Dataset, true>;
 
 /**
@@ -72,8 +72,9 @@ export function datasetFromArrays(given: ArrayDataset): Dataset {
   const classes = classCount(given.classes, [all.labels]);
   for (const [part, { labels }] of checked) checkLabels(labels, classes, `datasetFromArrays: ${part}`);
 
-  const parts = validation ? { train: all, validation } : holdOut(all);
-  if (given.classes === undefined) checkEveryClass(parts.train.labels, classes, 'datasetFromArrays: train');
+  if (given.classes === undefined)
+    checkEveryClass(all.labels, numberNames(classes), 'datasetFromArrays: train');
+  const parts = validation ? { train: all, validation } : withValidation(all);
   return {
     name: given.name ?? 'arrays',
     imageShape,
@@ -83,6 +84,11 @@ export function datasetFromArrays(given: ArrayDataset): Dataset {
     ...parts,
     test,
   };
+}
+
+function withValidation(all: Split): { train: Split; validation: Split } {
+  const { rest, held } = holdOut(all, 'validation');
+  return { train: rest, validation: held };
 }
 
 function checkImageShape(shape: readonly number[]): [number, number, number] {

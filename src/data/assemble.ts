@@ -1,18 +1,19 @@
 import { LimbeckError } from '../util/errors.js';
-import { checkEveryClass, checkLabels, classCount, numberNames } from './classes.js';
+import { counted } from '../util/words.js';
+import { checkEveryClass, checkLabels, classCount, classCounts, numberNames } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
-import { holdOut, holdOutTest } from './hold-out.js';
-import { channelStatistics } from './statistics.js';
+import { holdOut, type Splitting } from './hold-out.js';
+import { channelStatistics, constantChannels } from './statistics.js';
 
 /** What every loader of files takes. */
-export interface SplitOptions {
-  /** 2 .. 256; the class names or the largest label + 1 decide when missing. */
+export interface SplitOptions extends Splitting {
+  /** 2 .. 256; the class names or the largest label decide when missing. */
   readonly classes?: number;
-  /** Images taken from the training images for validation; 5000 or a tenth, whichever is smaller, when missing. */
-  readonly validationCount?: number;
   /** The file's or folder's name when missing. */
   readonly name?: string;
 }
+
+const parts = ['train', 'validation', 'test'] as const;
 
 /** What a loader found, before it is checked and split. */
 export interface Found {
@@ -20,24 +21,29 @@ export interface Found {
   /** For messages: the file or folder. */
   readonly path: string;
   readonly imageShape: readonly [number, number, number];
+  /** Missing where classes are numbers. */
   readonly classNames?: readonly string[];
   readonly train: Split;
   readonly validation?: Split;
   readonly test?: Split;
+  /** Published mean and deviation, instead of those of the training images. */
+  readonly statistics?: { readonly mean: readonly number[]; readonly std: readonly number[] };
+  /** What was decided where the files leave something open: for people. */
+  readonly notes?: readonly string[];
 }
 
 /**
  * A data set out of what a loader found: labels checked, missing splits held out of `train`, and statistics of what
- * is left to train on.
+ * is left to train on. Class numbers that begin with 1 become class names.
  *
- * @throws ERR_DATA for an empty split or a label out of range; ERR_OPTION
+ * @throws ERR_DATA for an empty split, a label out of range or images that are all one shade; ERR_OPTION
  */
 export function assembleDataset(found: Found, options: SplitOptions = {}): Dataset {
-  const { path, imageShape, classNames } = found;
-  const given = options.classes ?? classNames?.length;
-  const classes = classCount(given, [found.train.labels]);
-  for (const part of ['train', 'validation', 'test'] as const) {
-    const split = found[part];
+  const { path, imageShape } = found;
+  const { splits: all, classNames, notes } = fromZero(found, options.classes);
+  const classes = classCount(options.classes ?? classNames?.length, [all.train.labels]);
+  for (const part of parts) {
+    const split = all[part];
     if (split === undefined) continue;
     if (split.count === 0)
       throw new LimbeckError(
@@ -46,31 +52,97 @@ export function assembleDataset(found: Found, options: SplitOptions = {}): Datas
       );
     checkLabels(split.labels, classes, `${path} (${part})`);
   }
-  const notes: string[] = [];
-  let { train, validation, test } = found;
-  if (test === undefined) {
-    ({ rest: train, test } = holdOutTest(train));
-    notes.push(`${test.count} test images were held out of the training images`);
+  const names = classNames?.length === classes ? classNames : numberNames(classes);
+  if (options.classes === undefined) checkEveryClass(all.train.labels, names, path);
+  let { train, validation, test } = all;
+  const held: string[] = [];
+  for (const kind of ['test', 'validation'] as const) {
+    if (all[kind] !== undefined) {
+      if (options[kind] === undefined) continue;
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `${kind} is ${options[kind]}, but ${path} has ${kind} images of its own: leave it out (--${kind}).`,
+      );
+    }
+    const divided = holdOut(train, kind, options);
+    train = divided.rest;
+    if (kind === 'test') test = divided.held;
+    else validation = divided.held;
+    held.push(`${counted(divided.held.count, 'image')} for ${kind}`);
   }
-  if (validation === undefined) {
-    ({ train, validation } = holdOut(train, options.validationCount));
-    if (notes.length) notes.push(`then ${validation.count} for validation`);
-  } else if (options.validationCount !== undefined) {
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `validationCount is ${options.validationCount}, but ${path} has validation images of its own; leave it out.`,
-    );
-  }
-  if (options.classes === undefined) checkEveryClass(train.labels, classes, path);
+  const splits = { train, validation: validation!, test: test! };
   return {
     name: options.name ?? found.name,
     imageShape,
     classes,
-    classNames: classNames?.length === classes ? classNames : numberNames(classes),
+    classNames: names,
     ...channelStatistics(train, imageShape),
-    ...(notes.length && { splitNote: `${notes.join(', ')}, by a fixed random choice` }),
-    train,
-    validation,
-    test,
+    ...found.statistics,
+    ...withNotes([
+      ...notes,
+      // Usual where only validation is held out.
+      ...(held.length > 1 || options.splitSeed !== undefined
+        ? [`held out of the training images, class by class by a fixed random choice: ${held.join(', ')}`]
+        : []),
+      ...missingNotes(splits, names),
+      ...variationNotes(train, imageShape, path),
+    ]),
+    ...splits,
   };
+}
+
+const withNotes = (notes: readonly string[]): Pick<Dataset, 'notes'> => (notes.length ? { notes } : {});
+
+/** Where classes are numbered from 1 on, the same from 0 on. */
+function fromZero(
+  found: Found,
+  classes: number | undefined,
+): { splits: Pick<Found, (typeof parts)[number]>; classNames?: readonly string[]; notes: readonly string[] } {
+  const { classNames, notes = [], train, validation, test } = found;
+  const splits = { train, validation, test };
+  const given = parts.flatMap((part) => (splits[part] ? [splits[part].labels] : []));
+  const largest = given.reduce((most, labels) => labels.reduce((a, b) => Math.max(a, b), most), 0);
+  const counts = classCounts(train.labels, 256);
+  const fromOne =
+    classNames === undefined &&
+    largest > 1 &&
+    (classes === undefined || largest === classes) &&
+    !given.some((labels) => labels.includes(0)) &&
+    counts.slice(1, largest + 1).every((count) => count > 0);
+  if (!fromOne) return { splits, classNames, notes };
+  const shifted = (split: Split | undefined) =>
+    split && { ...split, labels: split.labels.map((label) => label - 1) };
+  return {
+    splits: { train: shifted(train)!, validation: shifted(validation), test: shifted(test) },
+    classNames: numberNames(largest + 1).slice(1),
+    notes: [...notes, `its labels begin with 1: the classes are called 1 to ${largest}`],
+  };
+}
+
+/** The classes that are not in every split, by name. */
+function missingNotes(splits: Pick<Dataset, (typeof parts)[number]>, names: readonly string[]): string[] {
+  const some = parts.filter((part) => splits[part].count > 0);
+  const counts = some.map((part) => classCounts(splits[part].labels, names.length));
+  const missing = names.flatMap((name, k) => {
+    const lacking = some.filter((_, i) => counts[i][k] === 0);
+    return lacking.length ? [`${name} (no ${lacking.join(', no ')})`] : [];
+  });
+  if (missing.length === 0) return [];
+  const more = missing.length > 10 ? `, and ${missing.length - 10} more` : '';
+  return [`classes that are not in every split: ${missing.slice(0, 10).join(', ')}${more}`];
+}
+
+/** Channels without variation; images without any are refused. */
+function variationNotes(train: Split, imageShape: Found['imageShape'], path: string): string[] {
+  const constant = constantChannels(train, imageShape);
+  const channels = imageShape[0];
+  if (constant.length === channels)
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${path}: every training image is the same in every pixel (${constant.map(({ value }) => value).join(', ')}), so there is ` +
+        'nothing to learn from; look at the files: were they exported blank, or from transparent pictures?',
+    );
+  return constant.map(
+    ({ channel, value }) => `channel ${channel + 1} of ${channels} is ${value} in every training image`,
+  );
 }

@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import { LimbeckError } from '../util/errors.js';
 import { assembleDataset, type SplitOptions } from './assemble.js';
 import { decompressed, readBytes, unreadable } from './bytes.js';
+import { pythonNames, readBatches } from './cifar-python.js';
+import { numberNames } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
 import { readTar } from './tar.js';
 
 export interface CifarOptions extends Omit<SplitOptions, 'classes'> {
   /** Of CIFAR-100: its 100 classes or its 20 superclasses; 'fine' when missing. */
-  readonly labelSet?: 'fine' | 'coarse';
+  readonly labelSet?: string;
 }
 
 interface Variant {
@@ -34,6 +36,19 @@ const TEN: Variant = {
   classes: 10,
   names: 'batches.meta.txt',
 };
+/** The same files without their endings; all names of classes in one. */
+const forPython = (variant: Variant): Variant => ({
+  ...variant,
+  train: variant.train.map((name) => name.replace('.bin', '')),
+  test: variant.test.replace('.bin', ''),
+  names: variant.classes === 10 ? 'batches.meta' : 'meta',
+});
+/** Under which the files for Python have the labels. */
+const LABELS: Readonly<Record<string, string>> = {
+  cifar10: 'labels',
+  cifar100: 'fine_labels',
+  cifar20: 'coarse_labels',
+};
 const HUNDRED = { train: ['train.bin'], test: 'test.bin', labelBytes: 2 } as const;
 const FINE: Variant = {
   ...HUNDRED,
@@ -50,25 +65,31 @@ const COARSE: Variant = {
   names: 'coarse_label_names.txt',
 };
 
-/** Whether file names are those of CIFAR-10 or CIFAR-100. */
-export const isCifar = (names: readonly string[]): boolean => isTen(names) || names.includes('train.bin');
-const isTen = (names: readonly string[]): boolean => names.some((name) => /^data_batch_\d\.bin$/.test(name));
+/** Whether file names are those of CIFAR-10 or CIFAR-100, in the binary version or that for Python. */
+export const isCifar = (names: readonly string[]): boolean =>
+  isTen(names) ||
+  names.includes('train.bin') ||
+  ['meta', 'train', 'test'].every((name) => names.includes(name));
+const isTen = (names: readonly string[]): boolean =>
+  names.some((name) => /^data_batch_\d(\.bin)?$/.test(name));
+const isPython = (names: readonly string[]): boolean =>
+  names.includes('meta') || names.includes('data_batch_1');
 
 /**
- * Loads the binary version of CIFAR-10 or CIFAR-100: a folder with its `.bin` files, or the `.tar.gz` they come in.
+ * Loads CIFAR-10 or CIFAR-100, the binary version or that for Python: a folder with its files, or the `.tar.gz` they come in.
  *
  * @throws ERR_FILE_MISSING naming the absent files; ERR_FILE_FORMAT; ERR_DATA for a label out of range; ERR_OPTION
  */
 export async function loadCifar(path: string, options: CifarOptions = {}): Promise<Dataset> {
   const { labelSet } = options;
   if (labelSet !== undefined && labelSet !== 'fine' && labelSet !== 'coarse')
-    throw new LimbeckError('ERR_OPTION', `labelSet is ${labelSet}, expected fine or coarse.`);
+    throw new LimbeckError('ERR_OPTION', `labelSet is ${labelSet}, expected fine or coarse (--label-set).`);
   const files = await openFiles(path);
   const names = [...files.keys()];
   if (!isCifar(names))
     throw new LimbeckError(
       'ERR_FILE_MISSING',
-      `${path} holds none of data_batch_1.bin (CIFAR-10) and train.bin (CIFAR-100); give the binary version.`,
+      `${path} holds none of data_batch_1 or data_batch_1.bin (CIFAR-10) and meta or train.bin (CIFAR-100); give the folder or archive with them.`,
     );
   const ten = isTen(names);
   if (ten && labelSet !== undefined)
@@ -76,7 +97,10 @@ export async function loadCifar(path: string, options: CifarOptions = {}): Promi
       'ERR_OPTION',
       `labelSet is ${labelSet}, but CIFAR-10 has one set of labels; leave it out.`,
     );
-  const variant = ten ? TEN : labelSet === 'coarse' ? COARSE : FINE;
+  const python = isPython(names);
+  const variant = (python ? forPython : (one: Variant) => one)(
+    ten ? TEN : labelSet === 'coarse' ? COARSE : FINE,
+  );
   const missing = [...variant.train, variant.test].filter((name) => !files.has(name));
   if (missing.length > 0)
     throw new LimbeckError(
@@ -86,14 +110,18 @@ export async function loadCifar(path: string, options: CifarOptions = {}): Promi
   const read = async (wanted: readonly string[]): Promise<Split> => {
     const parts: [string, Uint8Array][] = [];
     for (const name of wanted) parts.push([`${path}: ${name}`, await files.get(name)!()]);
-    return readRecords(parts, variant);
+    return python ? readBatches(parts, LABELS[variant.name]) : readRecords(parts, variant);
   };
+  const meta = files.get(variant.names);
   return assembleDataset(
     {
       name: variant.name,
       path,
       imageShape: IMAGE_SHAPE,
-      classNames: await readNames(files.get(variant.names), variant.classes),
+      classNames: namesOf(
+        meta && (python ? pythonNames(await meta(), path, LABELS[variant.name]) : lines(await meta())),
+        variant.classes,
+      ),
       train: await read(variant.train),
       test: await read([variant.test]),
     },
@@ -139,15 +167,13 @@ function readRecords(parts: readonly (readonly [string, Uint8Array])[], variant:
   return { images, labels, count };
 }
 
-/** Numbers where the names are missing or of another number. */
-async function readNames(
-  read: (() => Uint8Array | Promise<Uint8Array>) | undefined,
-  classes: number,
-): Promise<string[]> {
-  const text = read ? new TextDecoder().decode(await read()) : '';
-  const names = text
+const lines = (bytes: Uint8Array): string[] =>
+  new TextDecoder()
+    .decode(bytes)
     .split('\n')
     .map((line) => line.trim())
     .filter(Boolean);
-  return names.length === classes ? names : Array.from({ length: classes }, (_, label) => String(label));
-}
+
+/** Numbers where the names are missing or of another number. */
+const namesOf = (names: readonly string[] | undefined, classes: number): readonly string[] =>
+  names?.length === classes ? names : numberNames(classes);

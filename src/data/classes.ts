@@ -18,7 +18,7 @@ export function classCount(given: number | undefined, labels: readonly Uint8Arra
   if (!Number.isInteger(given) || given < 2 || given > MAX_CLASSES) {
     throw new LimbeckError(
       'ERR_OPTION',
-      `classes is ${given}, expected a whole number from 2 to ${MAX_CLASSES}; leave it out to count the labels.`,
+      `classes is ${given}, expected a whole number from 2 to ${MAX_CLASSES}; leave it out (--classes) to count the labels.`,
     );
   }
   return given;
@@ -41,7 +41,7 @@ export function checkLabels(labels: Uint8Array, classes: number, what: string): 
     throw new LimbeckError(
       'ERR_DATA',
       `${what}: label ${at} is ${labels[at]}, expected 0 to ${classes - 1}; correct the label, or give a larger ` +
-        'number of classes.',
+        'number of classes (--classes).',
     );
   }
 }
@@ -50,18 +50,22 @@ export function checkLabels(labels: Uint8Array, classes: number, what: string): 
  * Where the number of classes follows from the labels, every class must have a training image: a gap means a wrong
  * label far more often than a missing class.
  *
+ * @param names of the classes
  * @param what the labels' file or split, for the message
  * @throws ERR_DATA naming the first class without images
  */
-export function checkEveryClass(labels: Uint8Array, classes: number, what: string): void {
-  const empty = classCounts(labels, classes).indexOf(0);
-  if (empty >= 0) {
-    throw new LimbeckError(
-      'ERR_DATA',
-      `${what}: class ${empty} of 0 to ${classes - 1} has no training image; labels must run from 0 without gaps, ` +
-        `so label ${classes - 1} may be out of range: correct the labels, or give the number of classes.`,
-    );
-  }
+export function checkEveryClass(labels: Uint8Array, names: readonly string[], what: string): void {
+  const empty = classCounts(labels, names.length).indexOf(0);
+  if (empty < 0) return;
+  const numbered = names[empty] === String(empty);
+  const why = numbered
+    ? `labels must run from 0 or 1 without gaps, so label ${names.length - 1} may be out of range`
+    : `there are ${names.slice(0, 20).join(', ')}`;
+  throw new LimbeckError(
+    'ERR_DATA',
+    `${what}: class ${numbered ? `${empty} of 0 to ${names.length - 1}` : names[empty]} has no training image; ${why}: correct ` +
+      'the labels, or say how many classes there are (--classes).',
+  );
 }
 
 /** Rows class by class, and where in that list each class begins: `[classes + 1]`. */

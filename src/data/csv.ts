@@ -3,197 +3,202 @@ import { basename, join, resolve } from 'node:path';
 import { LimbeckError } from '../util/errors.js';
 import { assembleDataset, type SplitOptions } from './assemble.js';
 import { decompressed, readBytes, unreadable } from './bytes.js';
+import { type ClassNames, classNamesOf } from './class-names.js';
 import type { Dataset, Split } from './dataset.js';
-import { byName } from './image-folder.js';
 import { type PixelLayout, toImages } from './pixels.js';
+import { isNumber, layoutOf, type TableLayout, type TableOptions } from './table-layout.js';
+import { type Encoding, eachRow, openTable, type TableText } from './table-text.js';
 
-export interface CsvOptions extends SplitOptions, PixelLayout {
-  /** The header's name of the column of labels; 'label', 'class', 'target' or 'y', else the first, when missing. */
-  readonly labelColumn?: string;
+export interface CsvOptions extends SplitOptions, PixelLayout, TableOptions {
+  /** Of the text; UTF-8, or what a byte order mark says, when missing. */
+  readonly encoding?: Encoding;
 }
 
 interface Table {
+  readonly path: string;
+  readonly layout: TableLayout;
   readonly rows: number;
-  /** Values of all columns but the labels'. */
+  /** Values of all columns but the labels' and the row numbers. */
   readonly values: Uint8Array | Float32Array;
   readonly labels: readonly string[];
 }
 
-const LABEL_NAMES = ['label', 'class', 'target', 'y'];
-const NEWLINE = 10;
-const COMMA = 44;
+const PARTS = {
+  train: /(^|[_-])train\.[ct]sv(\.gz)?$|^zip\.train(\.gz)?$/i,
+  validation: /(^|[_-])(val|valid|validation)\.[ct]sv(\.gz)?$/i,
+  test: /(^|[_-])test\.[ct]sv(\.gz)?$|^zip\.test(\.gz)?$/i,
+} as const;
+/** Rows that are looked at to tell a header. */
+const HEAD = 20;
 
 /**
- * Loads a CSV table, or a folder with `train.csv` and possibly `test.csv` (and `.gz`): one image per row, its class and
- * its pixels, separated by commas or blanks. A header is optional; USPS comes as `zip.train.gz` and `zip.test.gz`; classes are numbers, or names. Pixels that are all bytes are taken as such.
+ * Loads a table, or a folder with `train.csv` and possibly `test.csv` and `val.csv` (`.tsv` and `.gz`, too): one image per row, its
+ * class and its pixels, separated by commas, semicolons, tabs or blanks. A header is optional; USPS comes as
+ * `zip.train.gz` and `zip.test.gz`; classes are numbers, or names. Pixels that are all bytes are taken as such. A table to
+ * test on that has no classes is left out.
  *
  * @throws ERR_FILE_MISSING; ERR_FILE_FORMAT naming the line of a cell that is no number or a row of another length;
  * ERR_DATA; ERR_SHAPE; ERR_OPTION
  */
 export async function loadCsv(path: string, options: CsvOptions = {}): Promise<Dataset> {
-  const files = /\.csv(\.gz)?$/i.test(path) ? { train: path, test: undefined } : await findFiles(path);
-  const train = await readTable(files.train, options.labelColumn);
-  const test = files.test === undefined ? undefined : await readTable(files.test, options.labelColumn);
-  const classNames = namesOf([...train.labels, ...(test?.labels ?? [])], path);
-  const all = splitOf(train, classNames, options, files.train);
-  const other = test && splitOf(test, classNames, options, files.test!);
-  if (other && other.imageShape.join() !== all.imageShape.join())
-    throw new LimbeckError(
-      'ERR_SHAPE',
-      `${files.test} has images of another size than ${files.train}; both must come from one data set.`,
-    );
+  const files = /\.[ct]sv(\.gz)?$/i.test(path) ? { train: path } : await findFiles(path);
+  const notes: string[] = [];
+  const train = await readTable(files.train, options);
+  const others: Partial<Record<'validation' | 'test', Table>> = {};
+  for (const part of ['validation', 'test'] as const) {
+    const file = files[part];
+    if (file === undefined) continue;
+    const table = await readTable(file, options, train.layout);
+    if (table.layout.label !== undefined) others[part] = table;
+    else notes.push(`${file} names no classes and is left out`);
+  }
+  const tables = { train, ...others };
+  const all = Object.values(tables);
+  for (const { layout } of all) notes.push(...layout.notes);
+  const classes = classesOf(all);
+  const splits = Object.fromEntries(
+    Object.entries(tables).map(([part, table]) => [part, splitOf(table, classes, options)]),
+  );
+  for (const { imageShape } of Object.values(splits))
+    if (imageShape.join() !== splits.train.imageShape.join())
+      throw new LimbeckError(
+        'ERR_SHAPE',
+        `${path}: its tables have images of ${splits.train.imageShape.join('x')} and ${imageShape.join('x')} pixels; all must come from one data set.`,
+      );
   return assembleDataset(
     {
-      name: basename(resolve(path)).replace(/\.csv(\.gz)?$/i, ''),
+      name: basename(resolve(path)).replace(/\.[ct]sv(\.gz)?$/i, ''),
       path,
-      imageShape: all.imageShape,
-      classNames,
-      train: all.split,
-      test: other?.split,
+      imageShape: splits.train.imageShape,
+      classNames: classes?.names,
+      train: splits.train.split,
+      validation: splits.validation?.split,
+      test: splits.test?.split,
+      notes: [...notes, ...(classes?.notes ?? [])],
     },
     options,
   );
 }
 
-const isTrain = (name: string): boolean => /(^|[_-])train\.csv(\.gz)?$|^zip\.train(\.gz)?$/i.test(name);
-const isTest = (name: string): boolean => /(^|[_-])test\.csv(\.gz)?$|^zip\.test(\.gz)?$/i.test(name);
-
 /** Whether a folder holds a table to train on. */
-export const isCsvFolder = (names: readonly string[]): boolean => names.some(isTrain);
+export const isCsvFolder = (names: readonly string[]): boolean =>
+  names.some((name) => PARTS.train.test(name));
 
-async function findFiles(folder: string): Promise<{ train: string; test?: string }> {
-  const names = (await readdir(folder)).sort();
-  const [train, test] = [names.find(isTrain)!, names.find(isTest)];
-  return { train: join(folder, train), test: test && join(folder, test) };
+type Files = { readonly train: string } & { readonly [Part in 'validation' | 'test']?: string };
+
+async function findFiles(folder: string): Promise<Files> {
+  const names = (await readdir(folder)).filter((name) => !name.startsWith('.')).sort();
+  const found = Object.entries(PARTS).flatMap(([part, pattern]) => {
+    const name = names.find((one) => pattern.test(one));
+    return name === undefined ? [] : [[part, join(folder, name)]];
+  });
+  return Object.fromEntries(found);
 }
 
-async function readTable(path: string, labelColumn: string | undefined): Promise<Table> {
-  return parseCsv(await decompressed(await readBytes(path), path), path, labelColumn);
+async function readTable(path: string, options: CsvOptions, train?: TableLayout): Promise<Table> {
+  const bytes = await decompressed(await readBytes(path), path);
+  const text = openTable(bytes, path, options.encoding);
+  const head: string[][] = [];
+  eachRow(text, (cells) => head.push(cells), HEAD);
+  const layout = layoutOf(path, head, options, train);
+  if (layout.label === undefined) return { path, layout, rows: 0, values: new Uint8Array(0), labels: [] };
+  return readRows(text, layout);
 }
 
-/** @param path for messages */
-export function parseCsv(bytes: Uint8Array, path: string, labelColumn?: string): Table {
-  const lines = linesOf(bytes);
-  const text = new TextDecoder();
-  if (lines.length === 0) throw unreadable(path, 'CSV table', 'it is empty');
-  // Without commas, blanks separate: the form of the USPS digits.
-  const separator = bytes.subarray(...lines[0]).includes(COMMA) ? ',' : /\s+/;
-  const cells = ([begin, end]: readonly [number, number]) =>
-    text.decode(bytes.subarray(begin, end)).trim().split(separator).map(unquoted);
-  const first = cells(lines[0]);
-  const hasHeader =
-    first.slice(1).some((cell) => !isNumber(cell)) ||
-    (labelColumn !== undefined && first.includes(labelColumn));
-  const labelAt = labelIndex(first, hasHeader, path, labelColumn);
-  const columns = first.length;
-  const begin = hasHeader ? 1 : 0;
-  const rows = lines.length - begin;
-  if (rows < 1 || columns < 2)
-    throw unreadable(
-      path,
-      'CSV table',
-      `it has ${rows} rows of ${columns} columns, expected a label and pixels`,
-    );
-  // Not more than the file has characters: every line is checked to have all its columns before the next.
-  if (rows * (columns - 1) > bytes.length)
-    throw unreadable(path, 'CSV table', `its rows are shorter than the first, which has ${columns} columns`);
-
-  const values = new Float32Array(rows * (columns - 1));
+function readRows(text: TableText, layout: TableLayout): Table {
+  const { path } = text;
+  const { columns, header, label } = layout;
+  const pixels = [...Array(columns).keys()].filter((i) => i !== label && !layout.skipped.includes(i));
+  if (pixels.length === 0)
+    throw unreadable(path, 'table', `it has ${columns} columns, expected a class and pixels`);
   const labels: string[] = [];
+  let values = new Float32Array(1024);
+  let length = 0;
   let areBytes = true;
   let areWhole = true;
   /** The first whole number that is no byte: an error where all are whole. */
   let beyond: string | undefined;
-  for (let row = 0; row < rows; row++) {
-    const line = cells(lines[begin + row]);
-    const where = () => `line ${begin + row + 1}`;
-    if (line.length !== columns)
-      throw unreadable(path, 'CSV table', `${where()} has ${line.length} columns, expected ${columns}`);
-    labels.push(line[labelAt]);
-    let at = row * (columns - 1);
-    for (let column = 0; column < columns; column++) {
-      if (column === labelAt) continue;
-      const value = Number(line[column]);
-      if (!isNumber(line[column]) || !Number.isFinite(Math.fround(value)))
-        throw unreadable(
-          path,
-          'CSV table',
-          `${where()}, column ${column + 1} is ${JSON.stringify(line[column].slice(0, 40))}, expected a number`,
-        );
+  let isHeader = header !== undefined;
+  eachRow(text, (cells, line) => {
+    if (isHeader) {
+      isHeader = false;
+      return;
+    }
+    if (cells.length !== columns)
+      throw unreadable(path, 'table', `line ${line} has ${cells.length} columns, expected ${columns}`);
+    if (cells[label!] === '')
+      throw new LimbeckError(
+        'ERR_DATA',
+        `${path}: line ${line} has no label, expected a class in every row: fill it in or remove the row.`,
+      );
+    labels.push(cells[label!]);
+    if (length + pixels.length > values.length) {
+      const more = new Float32Array(2 * (length + pixels.length));
+      more.set(values);
+      values = more;
+    }
+    for (const column of pixels) {
+      const value = Number(cells[column]);
+      if (!isNumber(cells[column]) || !Number.isFinite(Math.fround(value)))
+        throw noNumber(path, line, column, cells[column], header);
       areWhole &&= Number.isInteger(value);
       const isByte = Number.isInteger(value) && value >= 0 && value <= 255;
       areBytes &&= isByte;
-      if (areWhole && !isByte) beyond ??= `${where()}, column ${column + 1} is ${value}`;
-      values[at++] = value;
+      if (areWhole && !isByte) beyond ??= `line ${line}, column ${column + 1} is ${value}`;
+      values[length++] = value;
     }
-  }
+  });
+  if (labels.length === 0)
+    throw unreadable(path, 'table', 'it has a header and no rows (or say --header no)');
   if (areWhole && beyond)
     throw new LimbeckError(
       'ERR_DATA',
       `${path}: ${beyond}, expected bytes from 0 to 255 where all pixels are whole numbers; correct it, or give floats.`,
     );
-  return { rows, labels, values: areBytes ? Uint8Array.from(values) : values };
+  const all = values.subarray(0, length);
+  return { path, layout, rows: labels.length, labels, values: areBytes ? Uint8Array.from(all) : all.slice() };
 }
 
-/** Begin and end of each line that is not blank, without its line break. */
-function linesOf(bytes: Uint8Array): [number, number][] {
-  const lines: [number, number][] = [];
-  let begin = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
-  while (begin < bytes.length) {
-    const found = bytes.indexOf(NEWLINE, begin);
-    const end = found < 0 ? bytes.length : found;
-    const trimmed = end > begin && bytes[end - 1] === 13 ? end - 1 : end;
-    if (trimmed > begin) lines.push([begin, trimmed]);
-    begin = end + 1;
-  }
-  return lines;
-}
-
-const unquoted = (cell: string): string => cell.trim().replace(/^"(.*)"$/, '$1');
-const isNumber = (cell: string): boolean => cell !== '' && Number.isFinite(Number(cell));
-
-function labelIndex(header: readonly string[], hasHeader: boolean, path: string, wanted?: string): number {
-  if (wanted === undefined) {
-    const at = hasHeader ? header.findIndex((name) => LABEL_NAMES.includes(name.toLowerCase())) : 0;
-    return Math.max(at, 0);
-  }
-  const at = hasHeader ? header.indexOf(wanted) : -1;
-  if (at >= 0) return at;
-  throw new LimbeckError(
-    'ERR_OPTION',
-    `labelColumn is ${JSON.stringify(wanted)}, but ${path} ${hasHeader ? `has the columns ${header.slice(0, 10).join(', ').slice(0, 200)}` : 'has no header'}; ` +
-      'name one of them, or leave it out for the first column.',
+function noNumber(
+  path: string,
+  line: number,
+  column: number,
+  cell: string,
+  header: readonly string[] | undefined,
+): LimbeckError {
+  const name = header === undefined ? '' : ` (${header[column].slice(0, 40)})`;
+  const option = header === undefined ? column + 1 : JSON.stringify(header[column].slice(0, 40));
+  return new LimbeckError(
+    'ERR_FILE_FORMAT',
+    `${path}: line ${line}, column ${column + 1}${name} is ${JSON.stringify(cell.slice(0, 40))}, expected a number; if this column ` +
+      `holds the classes, say --label-column ${option}, if line 1 is a header, --header yes.`,
   );
 }
 
-/** In order; undefined where the labels are class numbers. */
-function namesOf(labels: readonly string[], path: string): string[] | undefined {
-  const names = [...new Set(labels)];
-  if (names.includes(''))
-    throw new LimbeckError(
-      'ERR_DATA',
-      `${path}: row ${labels.indexOf('')} has no label, expected a class in every row: fill it in or remove the row.`,
-    );
-  if (names.every((name) => /^\d+(\.0*)?$/.test(name))) return undefined;
-  return names.sort(byName);
+/** Undefined where the labels are class numbers. */
+function classesOf(tables: readonly Table[]): ClassNames | undefined {
+  const labels = tables.flatMap((table) => table.labels);
+  return labels.every((label) => /^\d+(\.0*)?$/.test(label)) ? undefined : classNamesOf(labels);
 }
 
 function splitOf(
-  { rows, values, labels }: Table,
-  classNames: readonly string[] | undefined,
+  { path, rows, values, labels }: Table,
+  classes: ClassNames | undefined,
   options: CsvOptions,
-  path: string,
 ): { imageShape: [number, number, number]; split: Split } {
   const { imageShape, images } = toImages(
     { shape: [rows, values.length / rows], data: values },
     options,
     path,
   );
-  const numbers = classNames && new Map(classNames.map((name, number) => [name, number]));
   const bytes = Uint8Array.from(labels, (label, row) => {
-    const number = numbers ? numbers.get(label)! : Number(label);
+    const number = classes ? classes.numbers.get(label)! : Number(label);
     if (number <= 255) return number;
-    throw new LimbeckError('ERR_DATA', `${path}: row ${row} has class ${number}, expected 0 to 255.`);
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${path}: row ${row + 1} has class ${label}, expected at most 256 classes, numbered from 0; if another column holds the ` +
+        'classes, say --label-column.',
+    );
   });
   return { imageShape, split: { images, labels: bytes, count: rows } };
 }

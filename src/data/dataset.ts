@@ -39,8 +39,8 @@ export interface Dataset {
   readonly std: readonly number[];
   /** Present where the images are ZCA-whitened; `mean` and `std` are then 0 and 1. */
   readonly zca?: Whitening;
-  /** How it was split, where the files did not say: for people. */
-  readonly splitNote?: string;
+  /** What was decided where the files leave something open, and what looks wrong: for people. */
+  readonly notes?: readonly string[];
   /** What is distilled. */
   readonly train: Split;
   /** What results are chosen on. */

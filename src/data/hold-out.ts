@@ -1,64 +1,101 @@
 import { LimbeckError } from '../util/errors.js';
 import { permutation, Stream } from '../util/random.js';
+import { classCounts } from './classes.js';
 import type { Split } from './dataset.js';
 
-// Constants of the package, not of a run: every run on a data set must be judged on the same validation images,
-// and none of them may ever be trained on.
-const HOLD_OUT_SEED = 1;
-const HOLD_OUT_STREAM = 0x686f6c64; // 'hold' in ASCII
-const TEST_STREAM = 0x74657374; // 'test'
-
-/** 5000 images or a tenth of the training file, whichever is smaller. */
-export function defaultValidationCount(trainCount: number): number {
-  return Math.min(5000, Math.floor(trainCount / 10));
+/** What is held out of the training images where a data set has none for validation or for testing. */
+export interface Splitting {
+  /** Of the images to train on: a fraction below 1, or how many; a tenth, at most 5000, when missing. */
+  readonly validation?: number;
+  /** Of all images: a fraction below 1, or how many; a fifth, at most 10,000, when missing. */
+  readonly test?: number;
+  /** Which images: of the random choice; 1 when missing. */
+  readonly splitSeed?: number;
 }
 
+// Constants of the package, not of a run: every run on a data set must be judged on the same images, and none of them
+// may ever be trained on.
+const USUAL_SEED = 1;
+const KINDS = {
+  validation: { fraction: 1 / 10, most: 5000, stream: 0x686f6c64 }, // 'hold' in ASCII
+  test: { fraction: 1 / 5, most: 10_000, stream: 0x74657374 }, // 'test'
+} as const;
+
+/** What is wrong with a number of images to hold out; undefined when nothing is. */
+export const expectedHoldOut = (value: unknown): string | undefined =>
+  typeof value === 'number' && value >= 0 && (value < 1 || Number.isSafeInteger(value))
+    ? undefined
+    : 'a fraction below 1 or a whole number of images';
+
 /**
- * Splits validation images off a training split by a fixed random choice; both parts keep the file's order.
+ * Splits images for validation or testing off a training split by a random choice that depends on seed and kind alone.
+ * Every class gives in proportion to its images and keeps one at least; of a fraction, every class that has two gives one
+ * at least. Both parts keep the order of the images.
  *
- * @param validationCount `0 .. count - 1`; `defaultValidationCount` when missing
- * @throws ERR_OPTION when the count leaves nothing to train on
+ * @throws ERR_OPTION when the number is impossible
  */
 export function holdOut(
   all: Split,
-  validationCount: number = defaultValidationCount(all.count),
-): { train: Split; validation: Split } {
-  if (!Number.isInteger(validationCount) || validationCount < 0 || validationCount >= all.count) {
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `validationCount is ${validationCount}, expected a whole number from 0 to ${all.count - 1}, ` +
-        `because the training set has ${all.count} images and some must be left to train on.`,
-    );
+  kind: keyof typeof KINDS,
+  { [kind]: given, splitSeed = USUAL_SEED }: Splitting = {},
+): { rest: Split; held: Split } {
+  const { fraction, most, stream } = KINDS[kind];
+  const counts = classCounts(all.labels, 256);
+  const spare = counts.reduce((sum, count) => sum + Math.max(count - 1, 0), 0);
+  const expected =
+    expectedHoldOut(given ?? 0) ??
+    (given !== undefined && given > spare
+      ? `at most ${spare}, for there are ${all.count} images and every class needs one to train on`
+      : undefined);
+  if (expected !== undefined)
+    throw new LimbeckError('ERR_OPTION', `${kind} is ${given}, expected ${expected} (--${kind}).`);
+  const wanted =
+    given === undefined
+      ? Math.min(most, Math.floor(all.count * fraction))
+      : given < 1
+        ? Math.floor(all.count * given)
+        : given;
+  const everyClass = given === undefined || (given > 0 && given < 1);
+  const left = quotas(counts, wanted, everyClass);
+  const held: number[] = [];
+  const rest: number[] = [];
+  for (const row of permutation(new Stream(splitSeed, stream), all.count))
+    (left[all.labels[row]]-- > 0 ? held : rest).push(row);
+  return { rest: select(all, rest), held: select(all, held) };
+}
+
+/** How many images each class gives, by largest remainders. */
+function quotas(counts: readonly number[], wanted: number, everyClass: boolean): number[] {
+  const all = counts.reduce((sum, count) => sum + count, 0);
+  const share = (k: number) => (wanted * counts[k]) / all;
+  const least = everyClass ? 1 : 0;
+  const given = counts.map((count, k) =>
+    Math.min(Math.max(Math.floor(share(k)), least), Math.max(count - 1, 0)),
+  );
+  let missing = wanted - given.reduce((sum, count) => sum + count, 0);
+  const remainder = (k: number) => share(k) - Math.floor(share(k));
+  const order = [...counts.keys()].sort((a, b) => remainder(b) - remainder(a) || a - b);
+  for (let before = -1; missing > 0 && missing !== before; ) {
+    before = missing;
+    for (const k of order)
+      if (missing > 0 && given[k] < counts[k] - 1) {
+        given[k]++;
+        missing--;
+      }
   }
-  const [validation, train] = divide(all, validationCount, HOLD_OUT_STREAM);
-  return { train, validation };
+  return given;
 }
 
-/**
- * Splits test images off data that come without any: a fifth, at most 10,000, by a fixed random choice that has
- * nothing to do with the one for validation.
- */
-export function holdOutTest(all: Split): { rest: Split; test: Split } {
-  const [test, rest] = divide(all, Math.min(10_000, Math.floor(all.count / 5)), TEST_STREAM);
-  return { rest, test };
-}
-
-function divide(all: Split, count: number, stream: number): [Split, Split] {
-  const order = permutation(new Stream(HOLD_OUT_SEED, stream), all.count);
-  return [select(all, order.slice(0, count).sort()), select(all, order.slice(count).sort())];
-}
-
-function select(all: Split, indices: Uint32Array): Split {
-  const imageLength = all.images.length / all.count;
-  const images = emptyLike(all.images, indices.length * imageLength);
-  const labels = new Uint8Array(indices.length);
-  indices.forEach((from, to) => {
-    images.set(all.images.subarray(from * imageLength, (from + 1) * imageLength), to * imageLength);
+function select(all: Split, rows: readonly number[]): Split {
+  const length = all.images.length / all.count;
+  const images =
+    all.images instanceof Uint8Array
+      ? new Uint8Array(rows.length * length)
+      : new Float32Array(rows.length * length);
+  const labels = new Uint8Array(rows.length);
+  for (const [to, from] of Uint32Array.from(rows).sort().entries()) {
+    images.set(all.images.subarray(from * length, (from + 1) * length), to * length);
     labels[to] = all.labels[from];
-  });
-  return { images, labels, count: indices.length };
-}
-
-function emptyLike(images: Split['images'], length: number): Split['images'] {
-  return images instanceof Uint8Array ? new Uint8Array(length) : new Float32Array(length);
+  }
+  return { images, labels, count: rows.length };
 }

@@ -1,16 +1,17 @@
 import { createGunzip } from 'node:zlib';
 import { LimbeckError, shapeText } from '../util/errors.js';
-import { MAX_BYTES, messageOf, readBytes, unreadable } from './bytes.js';
+import { MAX_BYTES, messageOf, readBytes, unreadable, viewOf } from './bytes.js';
 
-/** An IDX file's content: `data` has one byte per element of `shape`, last axis fastest. */
+/** An IDX file's content: `data` has the elements of `shape`, last axis fastest. */
 export interface IdxArray {
   /** Sizes of its axes, one to four. */
   readonly shape: number[];
-  /** Its elements. */
-  readonly data: Uint8Array;
+  /** Its elements: bytes, or 32-bit integers where the file has such. */
+  readonly data: Uint8Array | Int32Array;
 }
 
 const UNSIGNED_BYTE = 0x08;
+const INTEGER = 0x0c;
 const ELEMENT_TYPES: Readonly<Record<number, string>> = {
   8: 'unsigned byte',
   9: 'signed byte',
@@ -22,6 +23,7 @@ const ELEMENT_TYPES: Readonly<Record<number, string>> = {
 const MAX_DIMENSIONS = 4;
 
 interface Header {
+  readonly type: number;
   readonly shape: number[];
   /** Where the data begin, bytes. */
   readonly dataStart: number;
@@ -29,7 +31,7 @@ interface Header {
 }
 
 /**
- * Reads an IDX file of unsigned bytes (the format of MNIST) with one to four dimensions, gzipped or not: the
+ * Reads an IDX file of unsigned bytes (the format of MNIST) or 32-bit integers (QMNIST's labels) with one to four dimensions, gzipped or not: the
  * content decides, not the name.
  *
  * @throws ERR_FILE_MISSING when it cannot be read; ERR_FILE_FORMAT when it is truncated, too long, or something else
@@ -51,7 +53,7 @@ export function parseIdx(bytes: Uint8Array, path: string): IdxArray {
   if (header === undefined) {
     throw broken(path, `it ends after ${bytes.length} bytes, inside its header`);
   }
-  const { shape, dataStart, dataBytes } = header;
+  const { type, shape, dataStart, dataBytes } = header;
   const given = bytes.length - dataStart;
   if (given !== dataBytes) {
     const what = given < dataBytes ? 'truncated' : 'followed by something else';
@@ -59,6 +61,10 @@ export function parseIdx(bytes: Uint8Array, path: string): IdxArray {
       path,
       `it is ${what}: ${shapeText(shape)} promises ${dataBytes} bytes of data, there are ${given}`,
     );
+  }
+  if (type === INTEGER) {
+    const view = viewOf(bytes.subarray(dataStart));
+    return { shape, data: Int32Array.from({ length: dataBytes / 4 }, (_, i) => view.getInt32(4 * i)) };
   }
   // Plain bytes: the slice() of a Buffer, which is what files are read into, would not copy.
   return { shape, data: new Uint8Array(bytes.buffer, bytes.byteOffset + dataStart, dataBytes) };
@@ -74,9 +80,12 @@ function parseHeader(bytes: Uint8Array, path: string): Header | undefined {
   if (zero0 !== 0 || zero1 !== 0) {
     throw broken(path, `it begins with bytes ${zero0}, ${zero1} where an IDX file has 0, 0`);
   }
-  if (type !== UNSIGNED_BYTE) {
+  if (type !== UNSIGNED_BYTE && type !== INTEGER) {
     const name = ELEMENT_TYPES[type] ?? 'unknown';
-    throw broken(path, `its element type is ${type} (${name}); only 8 (unsigned byte) can be read`);
+    throw broken(
+      path,
+      `its element type is ${type} (${name}); 8 (unsigned byte) and 12 (32-bit integer) can be read`,
+    );
   }
   if (dimensions < 1 || dimensions > MAX_DIMENSIONS) {
     throw broken(path, `it has ${dimensions} dimensions; 1 to ${MAX_DIMENSIONS} can be read`);
@@ -86,9 +95,10 @@ function parseHeader(bytes: Uint8Array, path: string): Header | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const shape = Array.from({ length: dimensions }, (_, axis) => view.getUint32(4 + 4 * axis));
   // Four u32 sizes can exceed exact numbers, but not be rounded to below the limit; zero sizes are no way around.
-  const volume = shape.reduce((product, size) => product * Math.max(size, 1), 1);
+  const width = type === INTEGER ? 4 : 1;
+  const volume = shape.reduce((product, size) => product * Math.max(size, 1), width);
   if (volume > MAX_BYTES) throw broken(path, `its sizes ${shapeText(shape)} are beyond 2 GiB`);
-  return { shape, dataStart, dataBytes: shape.includes(0) ? 0 : volume };
+  return { type, shape, dataStart, dataBytes: shape.includes(0) ? 0 : volume };
 }
 
 /** Decompresses, but no further than the header promises: a small file cannot fill the memory. */

@@ -1,41 +1,39 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { LimbeckError, shapeText } from '../util/errors.js';
-import { checkEveryClass, checkLabels, classCount, classCounts, numberNames } from './classes.js';
+import { assembleDataset, type SplitOptions } from './assemble.js';
+import { classCounts } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
-import { holdOut } from './hold-out.js';
 import { type IdxArray, readIdx } from './idx-file.js';
-import { channelStatistics } from './statistics.js';
 
 export { readIdx } from './idx-file.js';
 
 /** How to read a folder of IDX files. */
-export interface IdxFolderOptions {
-  /** 2 .. 256; the largest label + 1 when missing. */
-  readonly classes?: number;
-  /** Images taken from the training file for validation; 5000 or a tenth, whichever is smaller, when missing. */
-  readonly validationCount?: number;
-  /** The content decides for MNIST, the folder's name otherwise, when missing. */
-  readonly name?: string;
+export interface IdxFolderOptions extends SplitOptions {
+  /** Where several parts of EMNIST lie in the folder, which: 'letters', 'digits', 'balanced', … */
+  readonly labelSet?: string;
 }
 
 const PARTS = ['train-images', 'train-labels', 't10k-images', 't10k-labels'] as const;
 type Part = (typeof PARTS)[number];
-const PART_NAME = /^(train-images|train-labels|t10k-images|t10k-labels)[-.]idx\d-ubyte(\.gz)?$/;
+/** MNIST's names, and those of EMNIST and QMNIST, which say their own before. */
+const PART_NAME =
+  /^(?:(emnist-[a-z]+|qmnist)-)?(train|t10k|test)-(images|labels)[-.]idx\d-(?:ubyte|int)(?:\.gz)?$/;
 
 /** Whether a file's name is that of a part of such a folder. */
 export const isIdxName = (name: string): boolean => PART_NAME.test(name);
 
 /**
  * Loads a folder with the four files of MNIST and its kin: `train-images`, `train-labels`, `t10k-images` and
- * `t10k-labels`, each followed by `-idx3-ubyte` or `.idx3-ubyte` (the digit does not matter) and possibly `.gz`.
+ * `t10k-labels`, each followed by `-idx3-ubyte` or `.idx3-ubyte` (the digit does not matter) and possibly `.gz`; or those of
+ * EMNIST (`emnist-letters-train-images-idx3-ubyte`, …), whose images are stored transposed and are turned, or of QMNIST.
  * Images are `[N, H, W]` or `[N, C, H, W]`.
  *
  * @throws ERR_FILE_MISSING naming the absent files; ERR_FILE_FORMAT; ERR_SHAPE or ERR_DATA when images and labels
  * do not fit together; ERR_OPTION
  */
 export async function loadIdxFolder(folder: string, options: IdxFolderOptions = {}): Promise<Dataset> {
-  const paths = await findParts(folder);
+  const { set, paths } = await findParts(folder, options.labelSet);
   const [trainImages, trainLabels, testImages, testLabels] = await Promise.all(
     PARTS.map((part) => readIdx(paths[part])),
   );
@@ -48,29 +46,39 @@ export async function loadIdxFolder(folder: string, options: IdxFolderOptions = 
         'both files must come from one data set.',
     );
   }
-  const all = splitOf(trainImages, trainLabels, paths['train-labels']);
-  const test = splitOf(testImages, testLabels, paths['t10k-labels']);
-  const classes = classCount(options.classes, [all.labels]);
-  checkLabels(all.labels, classes, paths['train-labels']);
-  checkLabels(test.labels, classes, paths['t10k-labels']);
-
-  const { train, validation } = holdOut(all, options.validationCount);
-  if (options.classes === undefined) checkEveryClass(train.labels, classes, paths['train-labels']);
-  const mnist = isMnist(imageShape, all, test);
-  const statistics = mnist ? { mean: [0.1307], std: [0.3081] } : channelStatistics(train, imageShape);
-  return {
-    name: options.name ?? (mnist ? 'mnist' : basename(resolve(folder))),
-    imageShape,
-    classes,
-    classNames: numberNames(classes),
-    ...statistics,
-    train,
-    validation,
-    test,
-  };
+  let train = splitOf(trainImages, trainLabels, paths['train-labels']);
+  let test = splitOf(testImages, testLabels, paths['t10k-labels']);
+  let classNames: string[] | undefined;
+  if (set.startsWith('emnist-')) {
+    const names = await emnistNames(join(folder, `${set}-mapping.txt`));
+    const turned = (split: Split): Split => ({
+      ...split,
+      images: transposed(split.images, imageShape),
+      labels: names.size ? split.labels.map((label) => [...names.keys()].indexOf(label)) : split.labels,
+    });
+    [train, test] = [turned(train), turned(test)];
+    if (names.size) classNames = [...names.values()];
+  }
+  const mnist = isMnist(imageShape, train, test);
+  return assembleDataset(
+    {
+      name: mnist ? 'mnist' : set || basename(resolve(folder)),
+      path: folder,
+      imageShape,
+      classNames,
+      train,
+      test,
+      statistics: mnist ? { mean: [0.1307], std: [0.3081] } : undefined,
+    },
+    options,
+  );
 }
 
-async function findParts(folder: string): Promise<Record<Part, string>> {
+/** The files of one data set, and what it is called if their names say. */
+async function findParts(
+  folder: string,
+  labelSet: string | undefined,
+): Promise<{ set: string; paths: Record<Part, string> }> {
   let names: string[];
   try {
     names = await readdir(folder);
@@ -82,26 +90,68 @@ async function findParts(folder: string): Promise<Record<Part, string>> {
       { cause },
     );
   }
-  const found = new Map<Part, string>();
+  const sets = new Map<string, Map<Part, string>>();
   // Sorted, so that an unpacked file is preferred to the .gz beside it.
   for (const name of names.sort()) {
-    const part = PART_NAME.exec(name)?.[1];
-    if (part !== undefined && !found.has(part as Part)) found.set(part as Part, join(folder, name));
+    const [, set = '', split, kind] = PART_NAME.exec(name) ?? [];
+    if (split === undefined) continue;
+    const part = `${split === 'train' ? 'train' : 't10k'}-${kind}` as Part;
+    const found = sets.get(set) ?? new Map<Part, string>();
+    if (!found.has(part)) found.set(part, join(folder, name));
+    sets.set(set, found);
   }
+  const set = chosen(folder, [...sets.keys()], labelSet);
+  const found = sets.get(set) ?? new Map<Part, string>();
   const missing = PARTS.filter((part) => !found.has(part));
   if (missing.length > 0) {
+    const before = set && `${set}-`;
     throw new LimbeckError(
       'ERR_FILE_MISSING',
-      `${folder} has no ${missing.map((part) => `${part}-idx${part.endsWith('images') ? 3 : 1}-ubyte`).join(', ')} ` +
+      `${folder} has no ${missing.map((part) => `${before}${part}-idx${part.endsWith('images') ? 3 : 1}-ubyte`).join(', ')} ` +
         '(with or without .gz). All four files of MNIST form are needed: ' +
-        `${PARTS.join(', ')}.`,
+        `${PARTS.map((part) => `${before}${part}`).join(', ')}.`,
     );
   }
-  return Object.fromEntries(found) as Record<Part, string>;
+  return { set, paths: Object.fromEntries(found) as Record<Part, string> };
+}
+
+function chosen(folder: string, sets: readonly string[], labelSet: string | undefined): string {
+  if (labelSet === undefined && sets.length < 2) return sets[0] ?? '';
+  const set = `emnist-${labelSet}`;
+  if (sets.includes(set)) return set;
+  const known = sets.filter((name) => name.startsWith('emnist-')).map((name) => name.slice(7));
+  throw new LimbeckError(
+    'ERR_OPTION',
+    `labelSet is ${labelSet ?? 'missing'}, but ${folder} holds ${sets.map((name) => name || 'files of MNIST form').join(', ')}; ` +
+      (known.length
+        ? `say which: --label-set ${known.join(', ')}.`
+        : 'leave it out, and one data set in a folder.'),
+  );
+}
+
+/** Lines of a label and the codes of its characters. */
+async function emnistNames(path: string): Promise<Map<number, string>> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  const rows = text.split('\n').map((line) => line.trim().split(/\s+/).map(Number));
+  return new Map(
+    rows
+      .filter(([label, code]) => Number.isInteger(label) && code > 32 && code < 127)
+      .map(([label, code]) => [label, String.fromCharCode(code)]),
+  );
+}
+
+/** Images with rows and columns exchanged. */
+export function transposed(images: Split['images'], [, H, W]: readonly number[]): Split['images'] {
+  const out = images.slice();
+  for (let plane = 0; plane < images.length; plane += H * W)
+    for (let row = 0; row < H; row++)
+      for (let column = 0; column < W; column++)
+        out[plane + row * W + column] = images[plane + column * H + row];
+  return out;
 }
 
 /** `[C, H, W]`; a file without a channel axis has one channel. */
-function imageShapeOf({ shape }: IdxArray, path: string): [number, number, number] {
+function imageShapeOf({ shape, data }: IdxArray, path: string): [number, number, number] {
   const [, ...image] = shape;
   if (shape.includes(0)) {
     throw new LimbeckError(
@@ -109,23 +159,36 @@ function imageShapeOf({ shape }: IdxArray, path: string): [number, number, numbe
       `${path} is empty: its shape is ${shapeText(shape)}. Name another file.`,
     );
   }
-  if (image.length === 2) return [1, image[0], image[1]];
-  if (image.length === 3) return [image[0], image[1], image[2]];
+  if (data instanceof Uint8Array) {
+    if (image.length === 2) return [1, image[0], image[1]];
+    if (image.length === 3) return [image[0], image[1], image[2]];
+  }
   throw new LimbeckError(
     'ERR_SHAPE',
-    `${path} has shape ${shapeText(shape)}, expected images as [N, H, W] or [N, C, H, W]; are these the labels?`,
+    `${path} has shape ${shapeText(shape)}, expected images in bytes as [N, H, W] or [N, C, H, W]; are these the labels?`,
   );
 }
 
-function splitOf(images: IdxArray, labels: IdxArray, labelPath: string): Split {
-  if (labels.shape.length !== 1 || labels.shape[0] !== images.shape[0]) {
+/** QMNIST has eight numbers for each image, of which the first is its class. */
+function splitOf(images: IdxArray, { shape, data }: IdxArray, labelPath: string): Split {
+  const count = images.shape[0];
+  const width = data instanceof Int32Array && shape.length === 2 ? shape[1] : 1;
+  if (shape[0] !== count || data.length !== count * width || (width === 1 && shape.length !== 1)) {
     throw new LimbeckError(
       'ERR_SHAPE',
-      `${labelPath} has shape ${shapeText(labels.shape)}, expected [${images.shape[0]}]: one label for each of ` +
+      `${labelPath} has shape ${shapeText(shape)}, expected [${count}]: one label for each of ` +
         'the images beside it. Both files must come from one data set.',
     );
   }
-  return { images: images.data, labels: labels.data, count: images.shape[0] };
+  const labels = Uint8Array.from({ length: count }, (_, i) => {
+    const label = data[i * width];
+    if (label >= 0 && label <= 255) return label;
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${labelPath}: label ${i} is ${label}, expected 0 to 255; correct it.`,
+    );
+  });
+  return { images: images.data as Uint8Array, labels, count };
 }
 
 /** Images per class of MNIST's training file; Fashion-MNIST and Kuzushiji-MNIST have 6000 of each. */

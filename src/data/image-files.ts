@@ -1,90 +1,135 @@
 import { readFile } from 'node:fs/promises';
 import type { Sharp, SharpOptions } from 'sharp';
 import { LimbeckError } from '../util/errors.js';
+import { count, counted } from '../util/words.js';
 import { MAX_BYTES } from './bytes.js';
+import { composed, type Pixels, PlaneBuffer } from './planes.js';
 
 /** Height and width in pixels. */
 export type ImageSize = readonly [number, number];
 
 export interface DecodeOptions {
-  /** Images are resized so that they cover it, and cut at the middle; they must all have one size when missing. */
+  /** Images are resized so that they cover it, and cut at the middle; 32x32 when missing, unless all have one size. */
   readonly imageSize?: ImageSize;
   /** 1 (grey) or 3 (RGB); when missing, 1 if no pixel of any image has a colour. */
   readonly channels?: number;
+  /** What transparent images are laid on: `white`, `black` or `#rrggbb`; white when missing. */
+  readonly background?: string;
+  /** Whether images that cannot be decoded are an error or left out; when missing, left out if they are one in fifty at most. */
+  readonly badImages?: 'refuse' | 'skip';
   /** Images decoded so far, and how many there are. */
   readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
 }
 
-/** `data` is `[count, C, H, W]`. */
-export interface DecodedImages {
-  readonly imageShape: [number, number, number];
-  readonly data: Uint8Array;
+/** An image that has yet to be decoded. */
+export interface ImageSource {
+  /** What it is called in messages. */
+  readonly what: string;
+  read(): Promise<Uint8Array>;
 }
 
-/** Red, green and blue of each pixel in turn. */
-interface Rgb {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Uint8Array;
+export interface DecodedImages {
+  readonly imageShape: [number, number, number];
+  /** `[kept, C, H, W]`: bytes, or floats in 0..1 of images with more than 8 bits per channel. */
+  readonly data: Uint8Array | Float32Array;
+  /** The places in the list of those that were decoded. */
+  readonly kept: readonly number[];
+  /** What was decided, and what was left out: for people. */
+  readonly notes: readonly string[];
 }
 
 /** More than the decoder's threads, so that the next file is there when one is free. */
 const IN_FLIGHT = 16;
 const MAX_COMPLAINTS = 5;
+/** The part of images that may be left out unasked. */
+const FEW = 1 / 50;
 /** Of one image; a header of a few bytes may claim any size. */
 const MAX_PIXELS = 2 ** 26;
 const PROGRESS_EVERY = 256;
+const USUAL_SIZE: ImageSize = [32, 32];
+
+export const imageFile = (path: string): ImageSource => ({ what: path, read: () => readFile(path) });
 
 /**
- * Decodes image files to bytes: turned as their EXIF data say, in sRGB, transparency dropped, only the first picture of
- * an animation. Decoding happens on the threads of the library; the event loop stays free.
+ * Decodes images: turned as their EXIF data say, in sRGB, laid on the background where they are transparent, only the
+ * first picture of an animation. Decoding happens on the threads of the library; the event loop stays free.
  *
- * @throws ERR_DATA naming up to five files that cannot be decoded, or two whose sizes differ; ERR_OPTION without the
- * optional package `sharp`
+ * @throws ERR_DATA naming up to five images that cannot be decoded; ERR_OPTION without the optional package `sharp`
  */
 export async function decodeImages(
-  paths: readonly string[],
+  sources: readonly ImageSource[],
   options: DecodeOptions = {},
 ): Promise<DecodedImages> {
-  const { imageSize, onProgress } = options;
   checkOptions(options);
   const sharp = await loadSharp();
-  const complaints: { readonly index: number; readonly text: string }[] = [];
-  let firstPath = '';
-  let all: { readonly height: number; readonly width: number; readonly data: Uint8Array } | undefined;
-  let coloured = false;
+  const found = await decodeAll(sharp, sources, options);
+  if (found.differ === undefined) return finish(sources, options, found);
+  const again = await decodeAll(sharp, sources, { ...options, imageSize: USUAL_SIZE });
+  const { notes, ...rest } = finish(sources, options, again);
+  const note = `the images differ in size (${found.differ}) and are brought to ${USUAL_SIZE.join('x')}; --image-size HxW says otherwise`;
+  return { ...rest, notes: [note, ...notes] };
+}
+
+interface Found {
+  readonly buffer?: PlaneBuffer;
+  readonly complaints: readonly Complaint[];
+  readonly transparent: number;
+  /** Two images of different sizes. */
+  readonly differ?: string;
+}
+
+interface Complaint {
+  readonly index: number;
+  readonly text: string;
+}
+
+async function decodeAll(
+  sharp: SharpFunction,
+  sources: readonly ImageSource[],
+  { imageSize, background, badImages, onProgress }: DecodeOptions,
+): Promise<Found> {
+  const total = sources.length;
+  const most =
+    badImages === 'skip' ? total : Math.max(MAX_COMPLAINTS, badImages ? 0 : Math.floor(FEW * total) + 1);
+  const colour = colourOf(background);
+  const complaints: Complaint[] = [];
+  let buffer: PlaneBuffer | undefined;
+  let first = '';
+  let differ: string | undefined;
+  let transparent = 0;
   let next = 0;
   let done = 0;
 
   const decodeNext = async (): Promise<void> => {
     const index = next++;
-    const path = paths[index];
-    let image: Rgb;
+    const { what } = sources[index];
+    let pixels: Pixels;
     try {
-      image = await decode(sharp, path, imageSize);
+      const image = await decode(sharp, await sources[index].read(), imageSize);
+      const laid = composed(image, colour);
+      pixels = laid.pixels;
+      if (laid.wasTransparent) transparent++;
     } catch (error) {
-      complaints.push({ index, text: `${path}: ${firstLine(error)}` });
+      complaints.push({ index, text: `${what}: ${firstLine(error)}` });
       return;
     }
-    const { width, height, data } = image;
-    if (all === undefined) {
-      firstPath = path;
-      all = { height, width, data: allocate(paths.length, height, width) };
+    const { width, height } = pixels;
+    if (buffer === undefined) {
+      first = `${what} has ${height}x${width} pixels`;
+      checkRoom(total, height, width);
+      buffer = new PlaneBuffer(total, height, width);
     }
-    if (width !== all.width || height !== all.height) {
-      next = paths.length;
-      throw new LimbeckError(
-        'ERR_DATA',
-        `The images differ in size: ${firstPath} has ${all.height}x${all.width} pixels, ${path} ${height}x${width}. ` +
-          'Give the size to bring them to: imageSize: [H, W], or --image-size HxW.',
-      );
+    if (width !== buffer.width || height !== buffer.height) {
+      next = total;
+      differ ??= `${first}, ${what} ${height}x${width}`;
+      return;
     }
-    coloured = planesOf(data, all.data, index * data.length) || coloured;
+    buffer.put(index, pixels);
     done++;
-    if (done % PROGRESS_EVERY === 0 || done === paths.length) onProgress?.({ done, total: paths.length });
+    if (done % PROGRESS_EVERY === 0 || done === total) onProgress?.({ done, total });
   };
   const worker = async () => {
-    while (next < paths.length && complaints.length < MAX_COMPLAINTS) await decodeNext();
+    while (next < total && complaints.length < most) await decodeNext();
   };
   // One thread per image: images of data sets are too small to share one, and there are many. The setting is the whole
   // process's, so it is put back.
@@ -93,17 +138,41 @@ export async function decodeImages(
   const ends = await Promise.allSettled(Array.from({ length: IN_FLIGHT }, worker));
   sharp.concurrency(threads);
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
+  // Files are begun in order and none is left in flight: these are the first ones, whichever was decoded first.
+  complaints.sort((a, b) => a.index - b.index);
+  return { buffer, complaints, transparent, differ };
+}
 
-  if (complaints.length || all === undefined) {
-    // Files are begun in order and none is left in flight: these are the first ones, whichever was decoded first.
-    complaints.sort((a, b) => a.index - b.index);
-    throw broken(complaints.slice(0, MAX_COMPLAINTS).map(({ text }) => text));
-  }
-  const channels = options.channels ?? (coloured ? 3 : 1);
-  const { height, width, data } = all;
+function finish(
+  sources: readonly ImageSource[],
+  { channels, background, badImages }: DecodeOptions,
+  { buffer, complaints, transparent }: Found,
+): DecodedImages {
+  const few = complaints.length <= FEW * sources.length;
+  const texts = complaints.slice(0, MAX_COMPLAINTS).map(({ text }) => text);
+  if (buffer === undefined || (complaints.length > 0 && badImages !== 'skip' && !(few && !badImages)))
+    throw broken(texts, complaints.length > texts.length || complaints.length === MAX_COMPLAINTS);
+  const bad = new Set(complaints.map(({ index }) => index));
+  const kept = [...sources.keys()].filter((index) => !bad.has(index));
+  const { data, depth, note } = buffer.images(kept, channels);
+  const more = complaints.length > texts.length ? `; and ${complaints.length - texts.length} more` : '';
   return {
-    imageShape: [channels, height, width],
-    data: channels === 3 ? data : toGrey(data, height * width),
+    imageShape: [depth, buffer.height, buffer.width],
+    data,
+    kept,
+    notes: [
+      ...(note ? [note] : []),
+      ...(transparent
+        ? [
+            `${counted(transparent, 'image')} with transparent pixels, laid on ${background ?? 'white'}; --background says otherwise`,
+          ]
+        : []),
+      ...(complaints.length
+        ? [
+            `${counted(complaints.length, 'image')} of ${count(sources.length)} cannot be decoded and ${complaints.length === 1 ? 'was' : 'were'} left out: ${texts.join('; ')}${more}`,
+          ]
+        : []),
+    ],
   };
 }
 
@@ -115,6 +184,14 @@ function checkOptions({ imageSize, channels }: DecodeOptions): void {
     );
   if (channels !== undefined && channels !== 1 && channels !== 3)
     throw new LimbeckError('ERR_OPTION', `channels is ${channels}, expected 1 (grey) or 3 (RGB).`);
+}
+
+/** Red, green and blue in 0..255. */
+function colourOf(background = 'white'): readonly [number, number, number] {
+  if (background === 'white') return [255, 255, 255];
+  if (background === 'black') return [0, 0, 0];
+  const [red, green, blue] = [1, 3, 5].map((at) => Number.parseInt(background.slice(at, at + 2), 16));
+  return [red, green, blue];
 }
 
 interface SharpFunction {
@@ -136,61 +213,53 @@ async function loadSharp(): Promise<SharpFunction> {
   }
 }
 
-async function decode(sharp: SharpFunction, path: string, imageSize: ImageSize | undefined): Promise<Rgb> {
-  const file = await readFile(path);
-  let picture = sharp(file, { failOn: 'warning', limitInputPixels: MAX_PIXELS }).autoOrient();
+async function decode(
+  sharp: SharpFunction,
+  file: Uint8Array,
+  imageSize: ImageSize | undefined,
+): Promise<Pixels> {
+  const options = { failOn: 'warning', limitInputPixels: MAX_PIXELS } as const;
+  const deep = await hasManyLevels(sharp, file, options);
+  let picture = sharp(file, options).autoOrient();
   if (imageSize) picture = picture.resize(imageSize[1], imageSize[0], { fit: 'cover', kernel: 'lanczos3' });
   const { data, info } = await picture
-    .toColourspace('srgb')
-    .removeAlpha()
-    .raw()
+    .toColourspace(deep ? 'rgb16' : 'srgb')
+    .raw({ depth: deep ? 'ushort' : 'uchar' })
     .toBuffer({ resolveWithObject: true });
-  if (info.channels !== 3) throw new Error(`it decodes to ${info.channels} channels, expected 3`);
-  return { width: info.width, height: info.height, data };
+  const { width, height, channels } = info;
+  if (channels !== 3 && channels !== 4)
+    throw new Error(`it decodes to ${channels} channels, expected 3, or 4 with transparency`);
+  const values = deep ? new Uint16Array(data.buffer, data.byteOffset, data.length / 2) : data;
+  return { width, height, channels, values };
 }
 
-function allocate(count: number, height: number, width: number): Uint8Array {
-  const bytes = count * 3 * height * width;
-  if (bytes <= MAX_BYTES) return new Uint8Array(bytes);
-  throw new LimbeckError(
-    'ERR_DATA',
-    `${count} images of ${height}x${width} pixels take ${Math.ceil(bytes / 2 ** 30)} GiB, expected less than 2 GiB; ` +
-      'give a smaller size: imageSize: [H, W], or --image-size HxW.',
-  );
+/** Whether an image has 16 bits per channel; only some formats can. */
+async function hasManyLevels(
+  sharp: SharpFunction,
+  file: Uint8Array,
+  options: SharpOptions,
+): Promise<boolean> {
+  const magic = String.fromCharCode(...file.subarray(0, 4));
+  if (magic === '\x89PNG') return file[24] === 16;
+  if (magic !== 'II*\0' && magic !== 'MM\0*') return false;
+  return (await sharp(file, options).metadata()).depth === 'ushort';
 }
 
-/** Writes interleaved pixels as three planes; true where one has a colour. */
-function planesOf(rgb: Uint8Array, out: Uint8Array, at: number): boolean {
-  const pixels = rgb.length / 3;
-  let difference = 0;
-  for (let i = 0; i < pixels; i++) {
-    const red = rgb[3 * i];
-    const green = rgb[3 * i + 1];
-    const blue = rgb[3 * i + 2];
-    out[at + i] = red;
-    out[at + pixels + i] = green;
-    out[at + 2 * pixels + i] = blue;
-    difference |= (red ^ green) | (green ^ blue);
-  }
-  return difference !== 0;
+function checkRoom(total: number, height: number, width: number): void {
+  const bytes = total * 3 * height * width;
+  if (bytes > MAX_BYTES)
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${total} images of ${height}x${width} pixels take ${Math.ceil(bytes / 2 ** 30)} GiB, expected less than 2 GiB; ` +
+        'give a smaller size: imageSize: [H, W], or --image-size HxW.',
+    );
 }
 
-/** Luma of ITU-R BT.601, as every common tool has it: .299 R + .587 G + .114 B; grey stays what it is. */
-function toGrey(data: Uint8Array, pixels: number): Uint8Array {
-  const grey = new Uint8Array(data.length / 3);
-  for (let i = 0; i < grey.length; i++) {
-    const at = 3 * pixels * Math.floor(i / pixels) + (i % pixels);
-    const sum = 19_595 * data[at] + 38_470 * data[at + pixels] + 7471 * data[at + 2 * pixels];
-    grey[i] = (sum + 0x8000) >> 16;
-  }
-  return grey;
-}
-
-function broken(complaints: readonly string[]): LimbeckError {
-  const more = complaints.length === MAX_COMPLAINTS ? '; there may be more' : '';
+function broken(complaints: readonly string[], mayBeMore: boolean): LimbeckError {
   return new LimbeckError(
     'ERR_DATA',
-    `Images that cannot be decoded: ${complaints.join('; ')}${more}. Repair or remove them: none is left out silently.`,
+    `Images that cannot be decoded: ${complaints.join('; ')}${mayBeMore ? '; there may be more' : ''}. Repair or remove ` +
+      'them, or leave them out by --bad-images skip.',
   );
 }
 

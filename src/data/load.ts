@@ -1,36 +1,27 @@
 import { readdir, stat } from 'node:fs/promises';
 import { LimbeckError } from '../util/errors.js';
 import { expectObject, shown } from '../util/expect.js';
+import { checkOption } from '../util/option.js';
 import { isArrayFolder, loadArrayFile } from './array-files.js';
+import type { SplitOptions } from './assemble.js';
 import { isCifar, loadCifar } from './cifar.js';
+import { isClassArrays, loadClassArrays } from './class-arrays.js';
 import { isCsvFolder, loadCsv } from './csv.js';
 import type { Dataset } from './dataset.js';
 import { type DigitsOptions, generateDigits } from './digits.js';
-import { type IdxFolderOptions, isIdxName, loadIdxFolder } from './idx.js';
+import { isIdxName, loadIdxFolder } from './idx.js';
 import type { DecodeOptions } from './image-files.js';
-import { isImageFolder, loadImageFolder } from './image-folder.js';
+import { loadImageFolder } from './image-folder.js';
+import { isImageFolder } from './image-list.js';
+import { isParquetFolder, loadParquet } from './parquet.js';
 import { downloadNames } from './published.js';
+import { type Reading, readingTable } from './reading.js';
+import { isStl10, loadStl10 } from './stl10.js';
 import { isSvhn, loadSvhn } from './svhn.js';
 import { whiten } from './zca.js';
 
-/** How to read files that leave something open; which of these applies depends on the format. */
-export interface Reading {
-  /** `[H, W]`: what image files are resized to, or what flat rows of pixels are. */
-  readonly imageSize?: readonly [number, number];
-  /** Of image files 1 (grey) or 3 (RGB); of flat rows of pixels, how many there are. */
-  readonly channels?: number;
-  /** Whether the colours of arrays come last or first. */
-  readonly layout?: 'nhwc' | 'nchw';
-  /** The header's name of the labels in a CSV table. */
-  readonly labelColumn?: string;
-  /** Of CIFAR-100. */
-  readonly labelSet?: 'fine' | 'coarse';
-  /** Whether to whiten the images by regularised ZCA; any format. */
-  readonly zca?: boolean;
-}
-
 /** What `loadDataset` takes; an option that does not apply to the format is ERR_OPTION. */
-export interface LoadOptions extends IdxFolderOptions, Reading, Pick<DecodeOptions, 'onProgress'> {
+export interface LoadOptions extends SplitOptions, Reading, Pick<DecodeOptions, 'onProgress'> {
   /** For 'digits': how many images to generate, and from which seed. */
   readonly digits?: DigitsOptions;
 }
@@ -47,19 +38,21 @@ interface Format {
   load(path: string, options: LoadOptions): Promise<Dataset>;
 }
 
-const general = ['validationCount', 'name'] as const;
+const general = ['validation', 'test', 'splitSeed', 'name'] as const;
 const pixels = [...general, 'classes', 'imageSize', 'channels', 'layout'] as const;
+
+const images = ['imageSize', 'channels', 'background', 'badImages'] as const;
 
 /** In the order in which they are tried. */
 const FORMATS: readonly Format[] = [
   {
-    what: 'a folder with the four IDX files of MNIST form',
-    options: [...general, 'classes'],
+    what: 'a folder with the four IDX files of MNIST form (EMNIST and QMNIST, too)',
+    options: [...general, 'classes', 'labelSet'],
     isFolder: (names) => names.some(isIdxName),
     load: loadIdxFolder,
   },
   {
-    what: 'CIFAR-10 or CIFAR-100, binary version (folder or .tar.gz)',
+    what: 'CIFAR-10 or CIFAR-100, binary or Python version (folder or .tar.gz)',
     options: [...general, 'labelSet'],
     isFolder: isCifar,
     isFile: (name) => /\.(tar\.gz|tgz|tar)$/.test(name),
@@ -72,6 +65,12 @@ const FORMATS: readonly Format[] = [
     load: loadSvhn,
   },
   {
+    what: 'a folder with the binary files of STL-10',
+    options: general,
+    isFolder: isStl10,
+    load: loadStl10,
+  },
+  {
     what: 'a .npz or .safetensors file or a folder of .npy files (x_train, y_train, x_test, y_test)',
     options: pixels,
     isFolder: isArrayFolder,
@@ -79,17 +78,30 @@ const FORMATS: readonly Format[] = [
     load: loadArrayFile,
   },
   {
-    what: 'a .csv table or a folder with train.csv and test.csv',
-    options: [...pixels, 'labelColumn'],
-    isFolder: isCsvFolder,
-    isFile: (name) => /\.csv(\.gz)?$/.test(name),
-    load: loadCsv,
+    what: 'a folder of .npy files, one for each class (Quick, Draw!)',
+    options: pixels.filter((name) => name !== 'classes'),
+    isFolder: isClassArrays,
+    load: loadClassArrays,
+  },
+  {
+    what: 'a .parquet file or a folder of them (train-*.parquet, test-*.parquet), as the Hugging Face hub has',
+    options: [...general, ...images, 'labelColumn'],
+    isFolder: (_names, folder) => isParquetFolder(folder),
+    isFile: (name) => /\.parquet$/.test(name),
+    load: loadParquet,
   },
   {
     what: 'a folder of images (train/CLASS/*.jpg and test/CLASS/*.jpg, or CLASS/*.jpg)',
-    options: [...general, 'imageSize', 'channels'],
+    options: [...general, ...images, 'labelColumn', 'encoding'],
     isFolder: (_names, folder) => isImageFolder(folder),
     load: loadImageFolder,
+  },
+  {
+    what: 'a .csv or .tsv table or a folder with train.csv and test.csv',
+    options: [...pixels, 'labelColumn', 'header', 'encoding'],
+    isFolder: isCsvFolder,
+    isFile: (name) => /\.[ct]sv(\.gz)?$/.test(name),
+    load: loadCsv,
   },
 ];
 
@@ -108,6 +120,10 @@ export async function loadDataset(nameOrPath: string, options: LoadOptions = {})
       `loadDataset: the data set is ${shown(nameOrPath)}, expected a name or the path of a file or folder`,
     );
   expectObject('loadDataset', options);
+  for (const [name, option] of Object.entries(readingTable)) {
+    const value = options[name as keyof Reading];
+    if (value !== undefined) checkOption(`loadDataset: ${name}`, option, value);
+  }
   const { zca, ...rest } = options;
   const dataset = await loadFormat(nameOrPath, rest);
   return zca ? whiten(dataset) : dataset;
@@ -166,6 +182,8 @@ function checkApplies(options: LoadOptions, applying: readonly OptionName[], dat
     if (value !== undefined && !applying.includes(name as OptionName))
       throw new LimbeckError(
         'ERR_OPTION',
-        `Option ${name} does not apply to data set ${dataset}; leave it out.`,
+        `Option ${name} does not apply to data set ${dataset}; leave it out (--${dashed(name)}).`,
       );
 }
+
+const dashed = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

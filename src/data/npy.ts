@@ -1,4 +1,5 @@
 import { type LimbeckError, shapeText } from '../util/errors.js';
+import { halfToFloat } from '../util/half.js';
 import { unreadable, viewOf } from './bytes.js';
 
 export type NumberArray =
@@ -50,12 +51,13 @@ const TYPES: Readonly<Record<string, Type>> = {
     whole: true,
     read: (view, at, little) => Number(view.getBigInt64(at, little)),
   },
+  f2: { bytes: 2, array: Float32Array, read: (view, at, little) => halfToFloat(view.getUint16(at, little)) },
   f4: { bytes: 4, array: Float32Array, read: (view, at, little) => view.getFloat32(at, little) },
   f8: { bytes: 8, array: Float64Array, read: (view, at, little) => view.getFloat64(at, little) },
 };
 
 /**
- * A NumPy array file (versions 1 to 3): integers, booleans and floats of either byte order, in C order.
+ * A NumPy array file (versions 1 to 3): integers, booleans and floats of either byte order, in C or Fortran order.
  *
  * @param what the file, for messages
  * @throws ERR_FILE_FORMAT
@@ -70,46 +72,85 @@ export function parseNpy(bytes: Uint8Array, what: string): NumericArray {
   const start = (wide ? 12 : 10) + length;
   if (length > MAX_HEADER || start > bytes.length)
     throw broken(what, `its header should have ${length} bytes, but the file has ${bytes.length}`);
-  const { type, little, shape } = parseHeader(
+  const { dtype, fortran, shape } = parseHeader(
     String.fromCharCode(...bytes.subarray(start - length, start)),
     what,
   );
+  return numericArray(bytes.subarray(start), { dtype, fortran, shape }, what);
+}
 
-  const count = shape.reduce((product, size) => product * size, 1);
-  if (bytes.length - start !== count * type.bytes)
+/** How the bytes of an array are to be read. */
+export interface ArrayForm {
+  /** As NumPy writes it: `<f4`, `|u1`. */
+  readonly dtype: string;
+  /** Whether the first axis is the fastest. */
+  readonly fortran: boolean;
+  readonly shape: readonly number[];
+}
+
+/**
+ * @param what the file, for messages
+ * @throws ERR_FILE_FORMAT where the bytes are not those of such an array
+ */
+export function numericArray(
+  bytes: Uint8Array,
+  { dtype, fortran, shape }: ArrayForm,
+  what: string,
+): NumericArray {
+  const [, order, name] = /^([<>|=]?)(\w\d+)$/.exec(dtype) ?? [];
+  if (!name || !Object.hasOwn(TYPES, name))
     throw broken(
       what,
-      `${shapeText(shape)} promises ${count * type.bytes} bytes of data, there are ${bytes.length - start}`,
+      `its element type is ${dtype.slice(0, 40)}, expected one of ${Object.keys(TYPES).join(', ')}; convert it with astype`,
     );
-  if (type.array === Uint8Array)
-    return { shape, data: new Uint8Array(bytes.buffer, bytes.byteOffset + start, count) };
+  const type = TYPES[name];
+  // A size of zero times a huge one must not pass either.
+  if (!Number.isSafeInteger(8 * shape.reduce((product, size) => product * Math.max(size, 1), 1)))
+    throw broken(what, `its shape is ${shapeText(shape)}, which no file can hold`);
+  const count = shape.reduce((product, size) => product * size, 1);
+  if (bytes.length !== count * type.bytes)
+    throw broken(
+      what,
+      `${shapeText(shape)} promises ${count * type.bytes} bytes of data, there are ${bytes.length}`,
+    );
+  if (type.array === Uint8Array && !fortran)
+    return { shape, data: new Uint8Array(bytes.buffer, bytes.byteOffset, count) };
+  const view = viewOf(bytes);
   const data = new type.array(count);
-  for (let i = 0; i < count; i++) data[i] = type.read(view, start + i * type.bytes, little);
+  const place = fortran ? transposed(shape) : (i: number) => i;
+  for (let i = 0; i < count; i++) data[place(i)] = type.read(view, i * type.bytes, order !== '>');
   return { shape, data, whole: type.whole };
 }
 
+/** Where the i-th element in Fortran order stands in C order; to be called for 0, 1, 2, … */
+function transposed(shape: readonly number[]): () => number {
+  const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
+  const index = shape.map(() => 0);
+  let at = 0;
+  return () => {
+    const here = at;
+    for (let axis = 0; axis < shape.length; axis++) {
+      at += strides[axis];
+      if (++index[axis] < shape[axis]) break;
+      at -= strides[axis] * shape[axis];
+      index[axis] = 0;
+    }
+    return here;
+  };
+}
+
 /** `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }` */
-function parseHeader(text: string, what: string): { type: Type; little: boolean; shape: number[] } {
-  const dtype = /'descr':\s*'([<>|=])(\w\d+)'/.exec(text);
+function parseHeader(text: string, what: string): ArrayForm {
+  const dtype = /'descr':\s*'([^']{0,40})'/.exec(text)?.[1];
   const order = /'fortran_order':\s*(True|False)/.exec(text)?.[1];
   const sizes = /'shape':\s*\(([\d,\s]*)\)/.exec(text)?.[1];
-  if (!dtype || !Object.hasOwn(TYPES, dtype[2])) {
-    const given = /'descr':\s*([^,]{0,40})/.exec(text)?.[1] ?? 'missing';
-    throw broken(
-      what,
-      `its element type is ${given}, expected one of ${Object.keys(TYPES).join(', ')}; convert it with astype`,
-    );
-  }
-  if (order === 'True') throw broken(what, 'it is in Fortran order; convert it with np.ascontiguousarray');
-  if (order === undefined || sizes === undefined) throw broken(what, 'its header has no order or no shape');
+  if (dtype === undefined || order === undefined || sizes === undefined)
+    throw broken(what, 'its header has no simple element type, no order or no shape');
   const shape = sizes
     .split(',')
     .filter((size) => size.trim())
     .map(Number);
-  // A size of zero times a huge one must not pass either.
-  if (!Number.isSafeInteger(8 * shape.reduce((product, size) => product * Math.max(size, 1), 1)))
-    throw broken(what, `its shape is ${shapeText(shape)}, which no file can hold`);
-  return { type: TYPES[dtype[2]], little: dtype[1] !== '>', shape };
+  return { dtype, fortran: order === 'True', shape };
 }
 
 const broken = (path: string, what: string): LimbeckError => unreadable(path, 'NumPy array', what);

@@ -121,18 +121,35 @@ function colourFirst(values: Split['images'], [C, H, W]: ImageShape): Split['ima
   return out;
 }
 
-/** Labels `[N]` or `[N, 1]` as bytes. */
-export function toLabels({ shape, data }: NumericArray, count: number, what: string): Uint8Array {
+/** Labels `[N]`, `[N, 1]`, or one-hot `[N, K]`, as bytes. */
+export function toLabels(array: NumericArray, count: number, what: string): Uint8Array {
+  const { shape, data } = array;
+  if (shape.length === 2 && shape[0] === count && shape[1] > 1) return fromOneHot(array, what);
   if (shape[0] !== count || data.length !== count)
     throw new LimbeckError(
       'ERR_SHAPE',
-      `${what} has shape ${shapeText(shape)}, expected [${count}]: one class number for each image.`,
+      `${what} has shape ${shapeText(shape)}, expected [${count}], one class number for each image, or one-hot [${count}, K].`,
     );
   return Uint8Array.from(data, (label, i) => {
     if (Number.isInteger(label) && label >= 0 && label <= 255) return label;
     throw new LimbeckError(
       'ERR_DATA',
       `${what}: label ${i} is ${label}, expected a whole number from 0 to 255.`,
+    );
+  });
+}
+
+function fromOneHot({ shape: [count, classes], data }: NumericArray, what: string): Uint8Array {
+  if (classes > 256)
+    throw new LimbeckError('ERR_SHAPE', `${what} has ${classes} columns, expected at most 256 classes.`);
+  return Uint8Array.from({ length: count }, (_, i) => {
+    const row = data.subarray(i * classes, (i + 1) * classes);
+    const label = row.indexOf(1);
+    if (label >= 0 && row.every((value, k) => value === (k === label ? 1 : 0))) return label;
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${what}: row ${i} is not one-hot, expected a single 1 and zeros in each of ${count} rows of ${classes}; give class numbers ` +
+        'instead.',
     );
   });
 }

@@ -1,14 +1,135 @@
+import type { Option } from '../util/option.js';
 import type { StoredFields } from '../util/stored-fields.js';
-import type { Reading } from './load.js';
+import { expectedHoldOut, type Splitting } from './hold-out.js';
+
+const LABEL_SETS = [
+  'fine',
+  'coarse',
+  'balanced',
+  'byclass',
+  'bymerge',
+  'digits',
+  'letters',
+  'mnist',
+] as const;
+
+/** How to read files that leave something open; which of these applies depends on the format. */
+export interface Reading extends Splitting {
+  /** `[H, W]`: what image files are resized to, or what flat rows of pixels are. */
+  readonly imageSize?: readonly [number, number];
+  /** Of image files 1 (grey) or 3 (RGB); of flat rows of pixels, how many there are. */
+  readonly channels?: number;
+  /** Whether the colours of arrays come last or first. */
+  readonly layout?: 'nhwc' | 'nchw';
+  /** How many classes there are, 2 .. 256; the class names or the largest label decide when missing. */
+  readonly classes?: number;
+  /** The header's name of the labels in a table. */
+  readonly labelColumn?: string;
+  /** Whether the first line of a table is a header; its cells decide when missing. */
+  readonly header?: 'yes' | 'no';
+  /** Of the text of a table; UTF-8, or what a byte order mark says, when missing. */
+  readonly encoding?: 'utf8' | 'latin1' | 'utf16';
+  /** What transparent image files are laid on: `white`, `black` or `#rrggbb`; white when missing. */
+  readonly background?: string;
+  /** Whether image files that cannot be decoded are an error, or left out; left out if at most one in fifty when missing. */
+  readonly badImages?: 'refuse' | 'skip';
+  /** Of CIFAR-100 'fine' or 'coarse'; of EMNIST, where several of its parts lie in a folder, which: 'letters', 'digits', … */
+  readonly labelSet?: (typeof LABEL_SETS)[number];
+  /** Whether to whiten the images by regularised ZCA; any format. */
+  readonly zca?: boolean;
+}
+
+type Row = Option<unknown>;
+
+const row = (
+  kind: Row['kind'],
+  value: string,
+  help: string,
+  fallback: string,
+  expected: Row['expected'],
+): Row => ({ kind, value, help, fallback, expected, default: undefined, since: '0.1.0' });
+
+const word = (words: readonly string[], help: string, fallback: string): Row =>
+  row('text', words.join('|'), help, fallback, (given) =>
+    words.includes(given as string) ? undefined : words.join(' or '),
+  );
+
+const wholeOf = (least: number, most: number) => (given: unknown) =>
+  Number.isSafeInteger(given) && (given as number) >= least && (given as number) <= most
+    ? undefined
+    : `a whole number from ${least} to ${most}`;
+
+const isSize = (given: unknown): boolean =>
+  Array.isArray(given) && given.length === 2 && given.every((size) => Number.isSafeInteger(size) && size > 0);
+
+/** The options of reading, as the command line and stored files have them. */
+export const readingTable: Readonly<Record<keyof Reading, Row>> = {
+  imageSize: row(
+    'text',
+    'HxW',
+    'size to bring image files to, or of flat rows of pixels',
+    'theirs, if all have the same, else 32x32; a square',
+    (given) => (isSize(given) ? undefined : 'a height and width such as 32 or 32x48'),
+  ),
+  channels: row(
+    'whole',
+    '1|3',
+    'images in grey or in colour',
+    '3 if any image has a colour',
+    wholeOf(1, 4096),
+  ),
+  layout: word(['nhwc', 'nchw'], 'colours of arrays come last, or first', 'what their shape says'),
+  classes: row('whole', 'N', 'how many classes there are', 'as many as the labels name', wholeOf(2, 256)),
+  labelColumn: row(
+    'text',
+    'NAME',
+    'column of a table that holds the classes',
+    'label, class, target or y, else the first',
+    (given) => (typeof given === 'string' ? undefined : 'the name of a column'),
+  ),
+  header: word(['yes', 'no'], 'whether the first line of a table is a header', 'what its cells say'),
+  encoding: word(['utf8', 'latin1', 'utf16'], 'of the text of a table', 'utf8, or as its first bytes say'),
+  background: row(
+    'text',
+    'COLOUR',
+    'what transparent images are laid on: white, black or #rrggbb',
+    'white',
+    (given) =>
+      typeof given === 'string' && /^(white|black|#[\da-f]{6})$/i.test(given)
+        ? undefined
+        : 'white, black or a colour such as #80ff00',
+  ),
+  badImages: word(
+    ['refuse', 'skip'],
+    'what becomes of image files that cannot be decoded',
+    'skip one in fifty, refuse more',
+  ),
+  labelSet: word(LABEL_SETS, 'labels of CIFAR-100 (fine, coarse) or part of EMNIST', 'fine; the only part'),
+  validation: row(
+    'number',
+    'X',
+    'part or number of the training images that is held out to choose on',
+    '0.1, at most 5000 images; none where there are such images',
+    expectedHoldOut,
+  ),
+  test: row(
+    'number',
+    'X',
+    'part or number of the images that is held out to test on',
+    '0.2, at most 10,000 images; none where there are such images',
+    expectedHoldOut,
+  ),
+  splitSeed: row('whole', 'N', 'which images are held out', '1', wholeOf(0, Number.MAX_SAFE_INTEGER)),
+  zca: row('switch', '', 'whiten the images by regularised ZCA (epsilon 0.1)', 'false', (given) =>
+    typeof given === 'boolean' ? undefined : 'true or false',
+  ),
+};
 
 /** How files were read, from what a file says of it. */
 export function readingOf(fields: StoredFields): Reading {
-  return {
-    imageSize: fields.optional('imageSize', (name) => fields.numbers(name, 2) as [number, number]),
-    channels: fields.optional('channels', (name) => fields.whole(name, 1)),
-    layout: fields.optional('layout', (name) => fields.word(name, ['nhwc', 'nchw'])),
-    labelColumn: fields.optional('labelColumn', (name) => fields.text(name)),
-    labelSet: fields.optional('labelSet', (name) => fields.word(name, ['fine', 'coarse'])),
-    zca: fields.optional('zca', (name) => fields.flag(name)),
-  };
+  const given = Object.entries(readingTable).map(([name, option]) => [
+    name,
+    fields.optional(name, () => fields.option(name, option)),
+  ]);
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
 }

@@ -40,3 +40,27 @@ function sumOverChannel(
   }
   return sum;
 }
+
+/**
+ * The channels that have one value in all pixels of a split, and which.
+ *
+ * @param imageShape `[C, H, W]`
+ */
+export function constantChannels(
+  { images, count }: Split,
+  [channels, height, width]: readonly [number, number, number],
+): { readonly channel: number; readonly value: number }[] {
+  const pixels = height * width;
+  const varies = (channel: number): boolean => {
+    const value = images[channel * pixels];
+    for (let image = 0; image < count; image++) {
+      const begin = (image * channels + channel) * pixels;
+      for (let i = begin; i < begin + pixels; i++) if (images[i] !== value) return true;
+    }
+    return false;
+  };
+  return Array.from({ length: channels }, (_, channel) => ({
+    channel,
+    value: images[channel * pixels],
+  })).filter(({ channel }) => !varies(channel));
+}

@@ -1,6 +1,5 @@
 import type { DistilledSet } from '../data/distilled-set.js';
-import type { Reading } from '../data/load.js';
-import { readingOf } from '../data/reading.js';
+import { type Reading, readingOf } from '../data/reading.js';
 import { LimbeckError } from '../util/errors.js';
 import { decodeSafetensors, encodeSafetensors } from '../util/safetensors.js';
 import { StoredFields } from '../util/stored-fields.js';

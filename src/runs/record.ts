@@ -1,5 +1,5 @@
 import type { Whitening } from '../data/dataset.js';
-import type { Reading } from '../data/load.js';
+import type { Reading } from '../data/reading.js';
 import type { EngineName } from '../engine/device.js';
 import type { DeviceChoice } from '../engine/open.js';
 import type { Precision } from '../engine/precision.js';

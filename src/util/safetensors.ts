@@ -1,6 +1,7 @@
 import { crc32 } from './crc32.js';
 import { LimbeckError, shapeText } from './errors.js';
 import { shown } from './expect.js';
+import { halfToFloat } from './half.js';
 
 /*
  * The safetensors format: an 8-byte little-endian header length, a JSON header
@@ -9,8 +10,17 @@ import { shown } from './expect.js';
  * machine Node supports prebuilt is little-endian, as the format is.
  */
 
-/** Beyond what limbeck writes, a file may hold I64; it is read as big integers. */
-export type TensorData = Float32Array | Float64Array | Uint8Array | Int32Array | Uint32Array | BigInt64Array;
+/** Of what limbeck does not write, F16 and BF16 are read as floats, BOOL as bytes, I64 as big integers. */
+export type TensorData =
+  | Float32Array
+  | Float64Array
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array;
 
 export interface StoredTensor<Data extends TensorData = TensorData> {
   /** `[]` is a scalar. */
@@ -18,7 +28,7 @@ export interface StoredTensor<Data extends TensorData = TensorData> {
   readonly data: Data;
 }
 
-export type WritableData = Exclude<TensorData, BigInt64Array>;
+export type WritableData = Exclude<TensorData, BigInt64Array | Int8Array | Uint16Array | Int16Array>;
 
 export interface SafetensorsContent {
   /** By name, in the order of the file's header; an object without prototype. */
@@ -26,9 +36,21 @@ export interface SafetensorsContent {
   readonly metadata: Record<string, string>;
 }
 
-type Dtype = 'F32' | 'F64' | 'U8' | 'I32' | 'U32' | 'I64';
-
-const BYTES: Readonly<Record<Dtype, number>> = { F32: 4, F64: 8, U8: 1, I32: 4, U32: 4, I64: 8 };
+const BYTES = {
+  F32: 4,
+  F64: 8,
+  U8: 1,
+  I32: 4,
+  U32: 4,
+  I64: 8,
+  F16: 2,
+  BF16: 2,
+  U16: 2,
+  I16: 2,
+  I8: 1,
+  BOOL: 1,
+} as const;
+type Dtype = keyof typeof BYTES;
 const PREFIX_BYTES = 8;
 /** The reference reader's own limit. */
 const MAX_HEADER_BYTES = 100_000_000;
@@ -155,7 +177,7 @@ function headerText(entries: readonly Entry[], metadata: Readonly<Record<string,
 }
 
 /**
- * Reads a safetensors file of F32, F64, U8, I32, U32 and I64 tensors; the tensors are copies. Where the metadata has the checksum
+ * Reads a safetensors file of floats of 16, 32 and 64 bits, integers up to 64 bits and booleans; the tensors are copies. Where the metadata has the checksum
  * that `encodeSafetensors` writes, the file is held to it.
  *
  * @throws ERR_FILE_FORMAT for every other content, naming what is wrong with it
@@ -322,6 +344,18 @@ function viewOf(dtype: Dtype, buffer: ArrayBuffer): TensorData {
       return new Uint32Array(buffer);
     case 'I64':
       return new BigInt64Array(buffer);
+    case 'F16':
+      return Float32Array.from(new Uint16Array(buffer), halfToFloat);
+    case 'BF16':
+      return new Float32Array(Uint32Array.from(new Uint16Array(buffer), (bits) => bits << 16).buffer);
+    case 'U16':
+      return new Uint16Array(buffer);
+    case 'I16':
+      return new Int16Array(buffer);
+    case 'I8':
+      return new Int8Array(buffer);
+    case 'BOOL':
+      return new Uint8Array(buffer);
   }
 }
 

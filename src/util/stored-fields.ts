@@ -1,4 +1,5 @@
 import { LimbeckError } from './errors.js';
+import type { Option } from './option.js';
 
 /**
  * What a file says about itself, read field by field: the file may be damaged or of another program, and nothing in
@@ -37,13 +38,14 @@ export class StoredFields {
     return this.#take(name, 'text', (value) => typeof value === 'string');
   }
 
+  /** What an option takes. */
+  option(name: string, { expected }: Pick<Option, 'expected'>): unknown {
+    return this.#take(name, expected(this.#fields[name]) ?? '', (value) => expected(value) === undefined);
+  }
+
   /** Text out of a few words. */
   word<Word extends string>(name: string, words: readonly Word[]): Word {
     return this.#take(name, `one of ${words.join(', ')}`, (value) => words.includes(value as Word));
-  }
-
-  flag(name: string): boolean {
-    return this.#take(name, 'true or false', (value) => typeof value === 'boolean');
   }
 
   number(name: string): number {

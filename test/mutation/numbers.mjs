@@ -27,14 +27,6 @@ export const numbers = [
     tests: normalisation,
   },
   {
-    id: 'idx-statistics-of-all',
-    file: 'src/data/idx.ts',
-    find: 'channelStatistics(train, imageShape);',
-    replace: 'channelStatistics(all, imageShape);',
-    what: 'mean and deviation of IDX files are taken over held-out images as well',
-    tests: normalisation,
-  },
-  {
     id: 'device-shifts-by-first-deviation',
     file: 'src/data/on-device.ts',
     find: 'mean.map((value, c) => -value / std[c]),',

@@ -1,0 +1,72 @@
+import { type Inspection, inspectDataset } from '../data/inspect.js';
+import { sampleSheet } from '../report/sample-sheet.js';
+import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
+import { LimbeckError } from '../util/errors.js';
+import { encodePng } from '../util/png.js';
+import { count } from '../util/words.js';
+import type { Command } from './command.js';
+import * as shared from './options.js';
+import { dataSource, openData, readingGiven } from './sources.js';
+import { aligned } from './table.js';
+
+export const command: Command = {
+  name: 'data',
+  summary: 'shows what is read from a data set, and what looks wrong with it, before anything is trained',
+  positionals: ['PATH'],
+  options: [
+    { name: 'png', kind: 'text', value: 'FILE', help: 'write sixteen training images as a picture' },
+    shared.digitsSize,
+    ...shared.readingOptions,
+    shared.json,
+    shared.debug,
+    shared.help,
+  ],
+  example: 'limbeck data pictures --png pictures.png',
+
+  async run({ values, positionals }) {
+    const [path] = positionals;
+    if (path === undefined)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        'data needs a data set: limbeck data pictures, or limbeck data digits',
+      );
+    const { png, digitsSize } = values as { png?: string; digitsSize?: number };
+    if (png !== undefined) await checkWritable(png);
+    const source = dataSource({ dataset: path, digitsSize, reading: readingGiven(values) });
+    // What is said while it is read stands in the table below.
+    const data = await openData(source, true);
+    const found = inspectDataset(data);
+    if (png !== undefined) await writeFileAtomic(png, encodePng(sampleSheet(data)));
+    process.stdout.write(
+      values.json
+        ? `${JSON.stringify({ name: data.name, ...found, png })}\n`
+        : inspectionText(data.name, found, png),
+    );
+    return 0;
+  },
+};
+
+function inspectionText(name: string, found: Inspection, png: string | undefined): string {
+  const { imageShape, values, range, mean, std, splits, classes, notes, warnings } = found;
+  const rounded = (numbers: readonly number[]) => numbers.map((value) => value.toFixed(4)).join(', ');
+  const row = (title: string, of: Inspection['splits']) => [
+    title,
+    ...[of.train, of.validation, of.test].map(count),
+  ];
+  return `${[
+    `${name}: ${classes.length} classes, images of ${imageShape.join(' x ')} (channels, rows, columns)`,
+    `${values === 'bytes' ? 'Bytes' : 'Floats'} from ${range.join(' to ')}; mean ${rounded(mean)}, deviation ${rounded(std)}${values === 'bytes' ? ' of 0 to 1' : ''}`,
+    '',
+    aligned(
+      [
+        ['class', 'train', 'validation', 'test'],
+        ...classes.map((one) => row(one.name, one)),
+        row('all', splits),
+      ],
+      [1, 2, 3],
+    ),
+    ...(notes.length ? ['', ...notes.map((note) => `Note: ${note}`)] : []),
+    ...(warnings.length ? ['', ...warnings.map((warning) => `Warning: ${warning}`)] : []),
+    ...(png === undefined ? [] : ['', `Sixteen training images: ${png}`]),
+  ].join('\n')}\n`;
+}

@@ -1,0 +1,153 @@
+import { count } from '../util/words.js';
+import { classCounts } from './classes.js';
+import type { Dataset, Split } from './dataset.js';
+
+const PARTS = ['train', 'validation', 'test'] as const;
+
+/** How many images are in each split. */
+export interface SplitCounts {
+  /** Images to train on. */
+  readonly train: number;
+  /** Images to choose on. */
+  readonly validation: number;
+  /** Images to test on. */
+  readonly test: number;
+}
+
+/** One class, and how many images of it are in each split. */
+export interface ClassInspection extends SplitCounts {
+  /** What it is called. */
+  readonly name: string;
+}
+
+/** What a data set holds, and what looks wrong with it. */
+export interface Inspection {
+  /** `[C, H, W]` of one image. */
+  readonly imageShape: readonly [number, number, number];
+  /** Whether pixels are bytes, or floats. */
+  readonly values: 'bytes' | 'floats';
+  /** The least and the largest value of the training images, as they are stored. */
+  readonly range: readonly [number, number];
+  /** Per channel, of values scaled to 0..1. */
+  readonly mean: readonly number[];
+  /** As `mean`. */
+  readonly std: readonly number[];
+  /** How many images each split has. */
+  readonly splits: SplitCounts;
+  /** Every class. */
+  readonly classes: readonly ClassInspection[];
+  /** What was decided where the files leave something open. */
+  readonly notes: readonly string[];
+  /** What looks wrong. */
+  readonly warnings: readonly string[];
+}
+
+/** Below this, one image more or less is more than a percent. */
+const FEW = 100;
+/** Times as many images as another class has. */
+const UNBALANCED = 10;
+
+/** Looks through a data set before anything is trained on it. */
+export function inspectDataset(data: Dataset): Inspection {
+  const { imageShape, classNames, mean, std, train, notes = [] } = data;
+  const counts = PARTS.map((part) => classCounts(data[part].labels, data.classes));
+  const classes = classNames.map((name, k) => ({
+    name,
+    ...perPart((_, i) => counts[i][k]),
+  }));
+  let range: [number, number] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of train.images) {
+    if (value < range[0]) range = [value, range[1]];
+    if (value > range[1]) range = [range[0], value];
+  }
+  return {
+    imageShape,
+    values: train.images instanceof Uint8Array ? 'bytes' : 'floats',
+    range,
+    mean,
+    std,
+    splits: perPart((part) => data[part].count),
+    classes,
+    notes,
+    warnings: [
+      ...smallSplits(data),
+      ...unbalanced(classNames, counts[0]),
+      ...constantClasses(data),
+      ...duplicates(data),
+    ],
+  };
+}
+
+function perPart(of: (part: (typeof PARTS)[number], i: number) => number): SplitCounts {
+  const [train, validation, test] = PARTS.map(of);
+  return { train, validation, test };
+}
+
+const smallSplits = (data: Dataset): string[] =>
+  (['validation', 'test'] as const)
+    .filter((part) => data[part].count < FEW)
+    .map(
+      (part) =>
+        `the ${part} split has ${data[part].count} images: ${data[part].count ? `one of them is ${(100 / data[part].count).toFixed(1)} % of accuracy` : 'nothing can be measured on it'}; ` +
+        `--${part} holds out more`,
+    );
+
+function unbalanced(names: readonly string[], counts: readonly number[]): string[] {
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  if (most < UNBALANCED * least) return [];
+  const name = (value: number) => names[counts.indexOf(value)];
+  return [
+    `the classes are unbalanced: ${name(most)} has ${count(most)} training images, ${name(least)} has ${count(least)}`,
+  ];
+}
+
+/** Classes all of whose training images are the same. */
+function constantClasses({ train, classNames }: Dataset): string[] {
+  const length = train.images.length / train.count;
+  const first = new Map<number, number>();
+  const varies = new Set<number>();
+  for (const [i, label] of train.labels.entries()) {
+    const other = first.get(label);
+    if (other === undefined) first.set(label, i);
+    else if (!varies.has(label) && differ(train, i, other, length)) varies.add(label);
+  }
+  const counts = classCounts(train.labels, classNames.length);
+  const constant = classNames.filter((_, k) => counts[k] > 1 && !varies.has(k));
+  return constant.length
+    ? [
+        `all training images are the same in: ${constant.slice(0, 10).join(', ')}${constant.length > 10 ? ', …' : ''}`,
+      ]
+    : [];
+}
+
+function differ({ images }: Split, a: number, b: number, length: number): boolean {
+  for (let i = 0; i < length; i++) if (images[a * length + i] !== images[b * length + i]) return true;
+  return false;
+}
+
+/** Images that are in the training split and in another. */
+function duplicates(data: Dataset): string[] {
+  const known = new Set(keysOf(data.train));
+  return (['validation', 'test'] as const).flatMap((part) => {
+    const twice = keysOf(data[part]).filter((key) => known.has(key)).length;
+    return twice
+      ? [
+          `${count(twice)} of ${count(data[part].count)} ${part} images are training images, too: remove one of each`,
+        ]
+      : [];
+  });
+}
+
+/** Two different images of a data set hardly ever have the same: 53 bits of two hashes. */
+function keysOf({ images, count: total }: Split): number[] {
+  const bytes = new Uint8Array(images.buffer, images.byteOffset, images.byteLength);
+  const length = total ? bytes.length / total : 0;
+  return Array.from({ length: total }, (_, i) => {
+    let [a, b] = [0x811c9dc5, 0x9e3779b9];
+    for (let at = i * length; at < (i + 1) * length; at++) {
+      a = Math.imul(a ^ bytes[at], 0x01000193);
+      b = Math.imul(b + bytes[at], 0x85ebca6b) ^ (b >>> 13);
+    }
+    return (a >>> 0) * 2 ** 21 + (b >>> 11);
+  });
+}

@@ -1,0 +1,323 @@
+import type { LimbeckError } from '../util/errors.js';
+import { unreadable, viewOf } from './bytes.js';
+import { type NumericArray, numericArray } from './npy.js';
+
+/** What a pickle of arrays holds; a dictionary's keys are texts. */
+export type Pickled =
+  | null
+  | boolean
+  | number
+  | string
+  | Uint8Array
+  | PickledArray
+  | Pickled[]
+  | Map<string, Pickled>;
+
+/** A NumPy array. */
+export class PickledArray {
+  array?: NumericArray;
+}
+
+/** A type of elements: `u1`, and its byte order. */
+class Dtype {
+  order = '|';
+  constructor(readonly name: string) {}
+}
+/** A function or class that the pickle names. */
+class Global {
+  constructor(readonly name: string) {}
+}
+const MARK = Symbol('mark');
+type Item = Pickled | Dtype | Global | typeof MARK | undefined;
+
+const ARRAY = /^numpy\._?core\.multiarray\._reconstruct$/;
+const BUFFER = /^numpy\._?core\.numeric\._frombuffer$/;
+const KNOWN = /^numpy\.(dtype|ndarray)$|^_codecs\.encode$/;
+
+/**
+ * The content of a pickle (protocols 2 to 5) of numbers, texts, lists, dictionaries and NumPy arrays. It is read as data: the four
+ * functions that pickles of arrays name are known here, any other is refused, and nothing is executed.
+ *
+ * @param path for messages
+ * @throws ERR_FILE_FORMAT
+ */
+export function parsePickle(bytes: Uint8Array, path: string): Pickled {
+  return new Reader(bytes, path).read();
+}
+
+/** A text, of Python 2 or 3. */
+export const textOf = (value: Pickled | undefined): string | undefined =>
+  typeof value === 'string' ? value : value instanceof Uint8Array ? latin1(value) : undefined;
+
+const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
+
+class Reader {
+  readonly #view: DataView;
+  readonly #stack: Item[] = [];
+  readonly #memo = new Map<number, Item>();
+  #at = 0;
+
+  constructor(
+    readonly bytes: Uint8Array,
+    readonly path: string,
+  ) {
+    this.#view = viewOf(bytes);
+  }
+
+  read(): Pickled {
+    for (;;) {
+      const code = this.#take(1)[0];
+      if (code === 0x2e) return this.#value(this.#pop());
+      this.#step(code);
+    }
+  }
+
+  #step(code: number): void {
+    const stack = this.#stack;
+    switch (String.fromCharCode(code)) {
+      case '\x80': // PROTO
+        this.#take(1);
+        return;
+      case '\x95': // FRAME
+        this.#take(8);
+        return;
+      case '(':
+        stack.push(MARK);
+        return;
+      case 'N':
+        stack.push(null);
+        return;
+      case '\x88':
+        stack.push(true);
+        return;
+      case '\x89':
+        stack.push(false);
+        return;
+      case 'K':
+        stack.push(this.#take(1)[0]);
+        return;
+      case 'M':
+        stack.push(this.#number('getUint16', 2));
+        return;
+      case 'J':
+        stack.push(this.#number('getInt32', 4));
+        return;
+      case 'G':
+        stack.push(this.#view.getFloat64(this.#skip(8)));
+        return;
+      case '\x8a': // LONG1
+        stack.push(this.#long(this.#take(this.#take(1)[0])));
+        return;
+      case 'U': // texts of Python 2, and bytes
+      case 'C':
+        stack.push(this.#take(this.#take(1)[0]));
+        return;
+      case 'T':
+      case 'B':
+        stack.push(this.#take(this.#number('getUint32', 4)));
+        return;
+      case '\x8e':
+      case '\x96':
+        stack.push(this.#take(this.#size()));
+        return;
+      case '\x8c':
+        stack.push(this.#text(this.#take(1)[0]));
+        return;
+      case 'X':
+        stack.push(this.#text(this.#number('getUint32', 4)));
+        return;
+      case '\x8d':
+        stack.push(this.#text(this.#size()));
+        return;
+      case '}':
+        stack.push(new Map());
+        return;
+      case ']':
+      case ')':
+        stack.push([]);
+        return;
+      case '\x85':
+      case '\x86':
+      case '\x87': {
+        const items = Array.from({ length: code - 0x84 }, () => this.#value(this.#pop())).reverse();
+        stack.push(items);
+        return;
+      }
+      case 't':
+        stack.push(this.#toMark());
+        return;
+      case 'a':
+        this.#append([this.#value(this.#pop())]);
+        return;
+      case 'e':
+        this.#append(this.#toMark());
+        return;
+      case 's': {
+        const value = this.#value(this.#pop());
+        this.#set([this.#value(this.#pop()), value]);
+        return;
+      }
+      case 'u':
+        this.#set(this.#toMark());
+        return;
+      case 'q':
+        this.#memo.set(this.#take(1)[0], this.#top());
+        return;
+      case 'r':
+        this.#memo.set(this.#number('getUint32', 4), this.#top());
+        return;
+      case '\x94':
+        this.#memo.set(this.#memo.size, this.#top());
+        return;
+      case 'h':
+        stack.push(this.#memo.get(this.#take(1)[0]));
+        return;
+      case 'j':
+        stack.push(this.#memo.get(this.#number('getUint32', 4)));
+        return;
+      case 'c':
+        stack.push(this.#global(this.#line(), this.#line()));
+        return;
+      case '\x93': {
+        const name = textOf(this.#value(this.#pop()));
+        stack.push(this.#global(textOf(this.#value(this.#pop())), name));
+        return;
+      }
+      case 'R': {
+        const args = this.#value(this.#pop());
+        stack.push(this.#call(this.#pop(), args));
+        return;
+      }
+      case 'b':
+        this.#build(this.#pop());
+        return;
+      default:
+        throw this.#broken(
+          `it has instruction ${code} at byte ${this.#at - 1}, which pickles of arrays do not need; nothing of it is executed`,
+        );
+    }
+  }
+
+  #global(module: string | undefined, name: string | undefined): Global {
+    const full = `${module}.${name}`;
+    if (ARRAY.test(full) || BUFFER.test(full) || KNOWN.test(full)) return new Global(full);
+    throw this.#broken(`it names ${full.slice(0, 80)}, which arrays do not need; nothing of it is executed`);
+  }
+
+  #call(called: Item, args: Pickled): Item {
+    const name = called instanceof Global ? called.name : '';
+    const list = Array.isArray(args) ? args : [];
+    if (ARRAY.test(name)) return new PickledArray();
+    if (name === 'numpy.dtype') return new Dtype(textOf(list[0]) ?? '');
+    if (name === '_codecs.encode' && typeof list[0] === 'string') return Buffer.from(list[0], 'latin1');
+    if (BUFFER.test(name)) {
+      const [data, dtype, shape, order] = list as unknown[];
+      return this.#array(new PickledArray(), shape, dtype, textOf(order as Pickled) === 'F', data);
+    }
+    throw this.#broken('it calls what is no function of arrays; nothing of it is executed');
+  }
+
+  /** The state of an array is (version, shape, type, Fortran order, bytes), that of a type (version, byte order, …). */
+  #build(state: Item): void {
+    const target = this.#top();
+    const list = Array.isArray(state) ? (state as unknown[]) : [];
+    if (target instanceof Dtype) target.order = textOf(list[1] as Pickled) ?? '|';
+    else if (target instanceof PickledArray) this.#array(target, list[1], list[2], list[3] === true, list[4]);
+    else throw this.#broken('it changes what is no array; nothing of it is executed');
+  }
+
+  #array(
+    target: PickledArray,
+    shape: unknown,
+    dtype: unknown,
+    fortran: boolean,
+    data: unknown,
+  ): PickledArray {
+    const sizes = Array.isArray(shape) && shape.every((size) => Number.isSafeInteger(size) && size >= 0);
+    if (!sizes || !(dtype instanceof Dtype) || !(data instanceof Uint8Array))
+      throw this.#broken('an array in it lacks its shape, its type or its bytes');
+    const form = { dtype: `${dtype.order}${dtype.name}`, fortran, shape };
+    target.array = numericArray(data, form, this.path);
+    return target;
+  }
+
+  #append(items: Pickled[]): void {
+    const list = this.#top();
+    if (!Array.isArray(list)) throw this.#broken('it appends to what is no list');
+    for (const item of items) list.push(item);
+  }
+
+  #set(pairs: Pickled[]): void {
+    const map = this.#top();
+    if (!(map instanceof Map)) throw this.#broken('it sets what is no dictionary');
+    for (let i = 0; i + 1 < pairs.length; i += 2) {
+      const key = textOf(pairs[i]) ?? String(typeof pairs[i] === 'number' ? pairs[i] : i);
+      map.set(key, pairs[i + 1]);
+    }
+  }
+
+  #toMark(): Pickled[] {
+    const at = this.#stack.lastIndexOf(MARK);
+    if (at < 0) throw this.#broken('its lists do not begin');
+    const items = this.#stack.splice(at).slice(1);
+    return items.map((item) => this.#value(item));
+  }
+
+  #pop(): Item {
+    if (this.#stack.length === 0) throw this.#broken('it takes what is not there');
+    return this.#stack.pop();
+  }
+
+  #top(): Item {
+    return this.#stack.at(-1);
+  }
+
+  /** Types of elements and functions stand in lists of arguments only; whoever looks for a value finds none there. */
+  #value(item: Item): Pickled {
+    if (item === undefined || item === MARK) throw this.#broken('it takes what is not there');
+    return item as Pickled;
+  }
+
+  #skip(count: number): number {
+    const at = this.#at;
+    if (at + count > this.bytes.length) throw this.#broken(`it ends after ${this.bytes.length} bytes`);
+    this.#at += count;
+    return at;
+  }
+
+  #take(count: number): Uint8Array {
+    const at = this.#skip(count);
+    return this.bytes.subarray(at, at + count);
+  }
+
+  #number(read: 'getUint16' | 'getUint32' | 'getInt32', width: number): number {
+    return this.#view[read](this.#skip(width), true);
+  }
+
+  #size(): number {
+    return Number(this.#view.getBigUint64(this.#skip(8), true));
+  }
+
+  #text(length: number): string {
+    return new TextDecoder().decode(this.#take(length));
+  }
+
+  #line(): string {
+    const end = this.bytes.indexOf(10, this.#at);
+    if (end < 0) throw this.#broken('a name in it does not end');
+    const line = latin1(this.bytes.subarray(this.#at, end));
+    this.#at = end + 1;
+    return line;
+  }
+
+  /** Little-endian, in two's complement. */
+  #long(bytes: Uint8Array): number {
+    let value = 0;
+    for (let i = bytes.length - 1; i >= 0; i--) value = 256 * value + bytes[i];
+    return bytes.length && bytes[bytes.length - 1] > 127 ? value - 256 ** bytes.length : value;
+  }
+
+  #broken(what: string): LimbeckError {
+    return unreadable(this.path, 'pickle of arrays', what);
+  }
+}

@@ -1,0 +1,114 @@
+/** Interleaved pixels of one image as it was decoded: bytes, or 16 bits per channel. */
+export interface Pixels {
+  readonly width: number;
+  readonly height: number;
+  /** Red, green, blue, and possibly how opaque. */
+  readonly channels: 3 | 4;
+  readonly values: Uint8Array | Uint16Array;
+}
+
+/** From 0..255 to 0..65535. */
+const WIDEN = 257;
+
+/** An image laid on a colour (in 0..255), and whether any of that shows. */
+export function composed(
+  image: Pixels,
+  colour: readonly [number, number, number],
+): { pixels: Pixels; wasTransparent: boolean } {
+  const { channels, values } = image;
+  if (channels === 3) return { pixels: image, wasTransparent: false };
+  const deep = values instanceof Uint16Array;
+  const opaque = deep ? 65_535 : 255;
+  const count = values.length / 4;
+  const laid = deep ? new Uint16Array(3 * count) : new Uint8Array(3 * count);
+  let wasTransparent = false;
+  for (let i = 0; i < count; i++) {
+    const alpha = values[4 * i + 3];
+    if (alpha < opaque) wasTransparent = true;
+    for (let c = 0; c < 3; c++) {
+      const behind = deep ? colour[c] * WIDEN : colour[c];
+      laid[3 * i + c] = Math.round((values[4 * i + c] * alpha + behind * (opaque - alpha)) / opaque);
+    }
+  }
+  return { pixels: { ...image, channels: 3, values: laid }, wasTransparent };
+}
+
+/** Planes of red, green and blue of many images of one size; bytes until an image has more. */
+export class PlaneBuffer {
+  #data: Uint8Array | Uint16Array;
+  #coloured = false;
+
+  constructor(
+    count: number,
+    readonly height: number,
+    readonly width: number,
+  ) {
+    this.#data = new Uint8Array(count * 3 * height * width);
+  }
+
+  /** Puts an image without transparency in its place. */
+  put(index: number, { values }: Pixels): void {
+    if (values instanceof Uint16Array && this.#data instanceof Uint8Array)
+      this.#data = Uint16Array.from(this.#data, (value) => value * WIDEN);
+    const scale = this.#data instanceof Uint16Array && values instanceof Uint8Array ? WIDEN : 1;
+    const data = this.#data;
+    const pixels = values.length / 3;
+    const at = index * values.length;
+    let difference = 0;
+    for (let i = 0; i < pixels; i++) {
+      const red = values[3 * i];
+      const green = values[3 * i + 1];
+      const blue = values[3 * i + 2];
+      data[at + i] = red * scale;
+      data[at + pixels + i] = green * scale;
+      data[at + 2 * pixels + i] = blue * scale;
+      difference |= (red ^ green) | (green ^ blue);
+    }
+    if (difference !== 0) this.#coloured = true;
+  }
+
+  /**
+   * Some of the images, in one channel where none has a colour, unless `channels` says; `depth` is how many. 16-bit values that hold
+   * more than bytes become floats in 0..1, of the range they use.
+   */
+  images(
+    kept: readonly number[],
+    channels?: number,
+  ): { depth: 1 | 3; data: Uint8Array | Float32Array; note?: string } {
+    const depth = (channels ?? (this.#coloured ? 3 : 1)) === 3 ? 3 : 1;
+    const data = this.#of(kept, depth);
+    if (data instanceof Uint8Array) return { depth, data };
+    if (data.every((value) => value % WIDEN === 0))
+      return { depth, data: Uint8Array.from(data, (value) => value / WIDEN) };
+    let [least, most] = [65_535, 0];
+    for (const value of data) {
+      if (value < least) least = value;
+      if (value > most) most = value;
+    }
+    const full = 2 ** Math.ceil(Math.log2(most + 1)) - 1;
+    return {
+      depth,
+      data: Float32Array.from(data, (value) => value / full),
+      note: `16-bit images: their values reach from ${least} to ${most} and were divided by ${full}, to 0..1`,
+    };
+  }
+
+  #of(kept: readonly number[], depth: 1 | 3): Uint8Array | Uint16Array {
+    const pixels = this.height * this.width;
+    const data = this.#data;
+    const length = kept.length * depth * pixels;
+    const out = data instanceof Uint16Array ? new Uint16Array(length) : new Uint8Array(length);
+    for (const [to, from] of kept.entries()) {
+      const image = data.subarray(from * 3 * pixels, (from + 1) * 3 * pixels);
+      if (depth === 3) out.set(image, to * 3 * pixels);
+      else for (let i = 0; i < pixels; i++) out[to * pixels + i] = luma(image, i, pixels);
+    }
+    return out;
+  }
+}
+
+/** Of ITU-R BT.601, as every common tool has it: .299 R + .587 G + .114 B; grey stays what it is. */
+const luma = (image: Uint8Array | Uint16Array, i: number, pixels: number): number =>
+  Math.floor(
+    (19_595 * image[i] + 38_470 * image[i + pixels] + 7471 * image[i + 2 * pixels] + 0x8000) / 65_536,
+  );

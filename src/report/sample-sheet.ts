@@ -1,0 +1,62 @@
+import type { Dataset } from '../data/dataset.js';
+import type { PngImage } from '../util/png.js';
+import { Canvas } from './canvas.js';
+import { glyphHeight } from './pixel-font.js';
+
+const perRow = 4;
+const shown = 16;
+const comfortable = 112;
+
+/**
+ * Sixteen training images on one sheet, four in a row, the name of its class above each; classes take turns. Floats are shown from
+ * the least to the largest value.
+ */
+export function sampleSheet({ train, imageShape, classNames, classes }: Dataset): PngImage {
+  const [C, H, W] = imageShape;
+  const picked = pick(train.labels, classes);
+  const scale = Math.max(1, Math.ceil(comfortable / Math.max(H, W)));
+  const [gap, letters] = [8, 2];
+  const head = glyphHeight * letters + 4;
+  const cell = { width: W * scale + gap, height: H * scale + gap + head };
+  const channels = C === 3 ? 3 : 1;
+  const sheet = new Canvas(
+    gap + perRow * cell.width,
+    gap + Math.ceil(picked.length / perRow) * cell.height,
+    channels,
+  );
+  const [black, white] = windowOf(train.images);
+  picked.forEach((row, place) => {
+    const x = gap + (place % perRow) * cell.width;
+    const y = gap + Math.floor(place / perRow) * cell.height;
+    sheet.text(x, y, classNames[train.labels[row]], letters, cell.width - gap);
+    const data = new Uint8Array(H * W * channels);
+    for (let c = 0; c < channels; c++)
+      for (let i = 0; i < H * W; i++) {
+        const value = train.images[(row * C + c) * H * W + i];
+        data[i * channels + c] = Math.round((255 * (value - black)) / (white - black || 1));
+      }
+    sheet.image(x, y + head, { width: W, height: H, channels, data }, scale);
+  });
+  return sheet;
+}
+
+/** The first images of each class, classes in turn. */
+function pick(labels: Uint8Array, classes: number): number[] {
+  const rows = Array.from({ length: classes }, () => [] as number[]);
+  for (const [row, label] of labels.entries()) if (rows[label].length < shown) rows[label].push(row);
+  const picked: number[] = [];
+  for (let turn = 0; turn < shown; turn++)
+    for (const ofClass of rows)
+      if (turn < ofClass.length && picked.length < shown) picked.push(ofClass[turn]);
+  return picked;
+}
+
+function windowOf(images: Uint8Array | Float32Array): [number, number] {
+  if (images instanceof Uint8Array) return [0, 255];
+  let [least, most] = [images[0], images[0]];
+  for (const value of images) {
+    if (value < least) least = value;
+    if (value > most) most = value;
+  }
+  return [least, most];
+}

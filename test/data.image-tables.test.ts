@@ -1,0 +1,124 @@
+/** Images that lie together, with a table of their classes. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Split } from '../src/data/dataset.js';
+import { loadDataset } from '../src/data/load.js';
+
+let root: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'limbeck-image-tables-'));
+});
+afterAll(async () => {
+  await rm(root, { recursive: true });
+});
+
+const grey = (level: number) =>
+  sharp(
+    Uint8Array.from({ length: 6 }, (_, i) => level + i),
+    { raw: { width: 3, height: 2, channels: 1 } },
+  );
+
+let folders = 0;
+async function write(files: Record<string, Uint8Array | string>): Promise<string> {
+  const folder = join(root, `set-${folders++}`);
+  for (const [name, content] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFile(join(folder, name), content);
+  }
+  return folder;
+}
+
+describe('images that lie together', () => {
+  /** `count` images of two classes, `level` telling which, and the classes by file name. */
+  async function flat(prefix: string, count: number, extension = 'png') {
+    const files: Record<string, Uint8Array | string> = {};
+    const rows: string[][] = [];
+    for (let i = 0; i < count; i++) {
+      files[`${prefix}${i}.${extension}`] = await grey(i).png().toBuffer();
+      rows.push([`${i}.${extension}`, i % 2 ? 'n00000002' : 'n00000001']);
+    }
+    return { files, rows };
+  }
+  const table = (rows: string[][], separator = ',') => rows.map((row) => row.join(separator)).join('\n');
+  const check = ({ images, labels }: Split) => {
+    for (const [i, label] of labels.entries()) expect(images[6 * i] % 2).toBe(label);
+    return labels.length;
+  };
+
+  test.each<[string, (rows: string[][]) => Record<string, string>]>([
+    ['labels.csv', (rows) => ({ 'train/labels.csv': `filename,label\n${table(rows)}` })],
+    [
+      'train.csv beside it, names without extension',
+      (rows) => ({
+        'train.csv': `label,id\n${table(rows.map(([name, label]) => [label, name.replace('.png', '')]))}`,
+      }),
+    ],
+    ['trainLabels.csv', (rows) => ({ 'trainLabels.csv': `image,level\n${table(rows)}` })],
+  ])('have their classes in %s', async (_what, labels) => {
+    const { files, rows } = await flat('train/', 20);
+    const data = await loadDataset(
+      await write({ ...files, ...labels(rows), 'test/1.png': files['train/1.png'] }),
+    );
+    expect(check(data.train) + check(data.validation) + check(data.test)).toBe(20);
+    expect(data.notes).toContainEqual(
+      expect.stringMatching(/test: nothing names the classes of its images; they are left out/),
+    );
+  });
+
+  test('column of classes: named, or asked for', async () => {
+    const { files, rows } = await flat('images/', 12);
+    const wide = (name: string) =>
+      `file,sex,${name}\n${table(rows.map(([file, label]) => [file, 'f', label]))}`;
+    const named = await write({ ...files, 'labels.csv': wide('category') });
+    const data = await loadDataset(named);
+    expect(data.classNames).toEqual(['n00000001', 'n00000002']);
+    expect(data.notes).toContainEqual(expect.stringMatching(/those of column "category"; --label-column/));
+    const open = await write({ ...files, 'labels.csv': wide('breed') });
+    await expect(loadDataset(open)).rejects.toThrow(/--label-column: file, sex, breed/);
+    expect(check((await loadDataset(open, { labelColumn: 'breed' })).train)).toBeGreaterThan(0);
+    await expect(loadDataset(open, { labelColumn: 'x' })).rejects.toThrow(
+      /columns file, sex, breed; name one/,
+    );
+  });
+
+  test('an image without a class, or all of them, is an error that says what to do', async () => {
+    const { files, rows } = await flat('train/', 12);
+    const short = await write({ ...files, 'labels.csv': table(rows.slice(1)) });
+    await expect(loadDataset(short)).rejects.toThrow(/labels\.csv has no class for 0\.png; add a row/);
+    await expect(loadDataset(await write(files))).rejects.toThrow(/nothing names their classes.*labels\.csv/);
+  });
+
+  test('Tiny ImageNet', async () => {
+    const train: Record<string, Uint8Array | string> = {};
+    for (const label of ['n00000001', 'n00000002']) {
+      const { files } = await flat(`train/${label}/images/${label}_`, 10, 'JPEG');
+      for (const [path, bytes] of Object.entries(files))
+        if (Number(/_(\d+)/.exec(path)![1]) % 2 === Number(label.at(-1)) - 1) train[path] = bytes;
+      train[`train/${label}/${label}_boxes.txt`] = `${label}_0.JPEG\t0\t0\t62\t63\n`;
+    }
+    const { files: val, rows } = await flat('val/images/', 6, 'JPEG');
+    const { files: unlabelled } = await flat('test/images/', 3, 'JPEG');
+    const data = await loadDataset(
+      await write({
+        ...train,
+        ...val,
+        ...unlabelled,
+        'val/val_annotations.txt': table(
+          rows.map((row) => [...row, '0', '32', '44', '62']),
+          '\t',
+        ),
+        'wnids.txt': 'n00000002\nn00000001\n',
+        'words.txt': 'n00000001\tgoldfish, Carassius auratus\nn00000002\tbullfrog\n',
+      }),
+    );
+    expect(data.classNames).toEqual(['goldfish', 'bullfrog']);
+    expect(check(data.validation)).toBe(6);
+    expect(check(data.train) + check(data.test)).toBe(10);
+    expect(data.notes).toContainEqual(
+      expect.stringMatching(/2 files that are no image left out: .*_boxes\.txt/),
+    );
+  });
+});

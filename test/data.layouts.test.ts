@@ -1,0 +1,222 @@
+/** Data sets as their publishers' own tools write them: pixels and labels are what these tools say. */
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { loadDataset } from '../src/data/load.js';
+import { parseNpy } from '../src/data/npy.js';
+import { parsePickle } from '../src/data/pickle.js';
+import { LimbeckError } from '../src/util/errors.js';
+import { halfToFloat } from '../src/util/half.js';
+import { Stream } from '../src/util/random.js';
+import { npy, tiny, zip } from './harness/data-files.js';
+import { root as repository } from './harness/repository.js';
+
+interface Expected {
+  shape: number[];
+  train: number[];
+  labels: number[];
+  test: number[];
+  testLabels: number[];
+  names: string[] | null;
+}
+
+let root: string;
+let expected: Record<string, Expected>;
+const python = ['python3', '/usr/bin/python3'].find((command) => {
+  try {
+    execFileSync(command, ['-c', 'import numpy, PIL'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+});
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'limbeck-layouts-'));
+  if (python === undefined) return;
+  execFileSync(python, [join(repository, 'test/harness/layouts.py'), root]);
+  expected = JSON.parse(await readFile(join(root, 'expected.json'), 'utf8'));
+});
+afterAll(async () => {
+  await rm(root, { recursive: true });
+});
+
+describe('numpy and PIL', () => {
+  test.for(
+    'fortran float16/set.npz from-one/set.npz kmnist emnist qmnist cifar10-protocol-2 cifar10-protocol-4 cifar10-protocol-5 cifar100 stl10 table grey16 rgba la plain'.split(
+      ' ',
+    ),
+  )('%s', async (name, context) => {
+    if (python === undefined)
+      return context.skip('no python3 here imports numpy and PIL (Debian: python3-numpy, python3-pil)');
+    const want = expected[name];
+    const data = await loadDataset(join(root, name), { validation: 0 });
+    expect(data.imageShape).toEqual(want.shape);
+    const close = (images: ArrayLike<number>, values: number[]) => {
+      expect(images.length).toBe(values.length);
+      // Rounding of transparency may go either way.
+      const tolerance = /^(rgba|la)$/.test(name) ? 1 : 1e-7;
+      const wrong = values.findIndex((value, i) => Math.abs(value - images[i]) > tolerance);
+      expect(wrong === -1 ? undefined : [wrong, images[wrong], values[wrong]]).toBeUndefined();
+    };
+    close(data.train.images, want.train);
+    close(data.test.images, want.test);
+    expect([...data.train.labels]).toEqual(want.labels);
+    expect([...data.test.labels]).toEqual(want.testLabels);
+    if (want.names) expect(data.classNames).toEqual(want.names);
+  });
+
+  test('Quick, Draw!: an array for each class', async (context) => {
+    if (python === undefined)
+      return context.skip('no python3 here imports numpy and PIL (Debian: python3-numpy, python3-pil)');
+    const want = expected.quickdraw;
+    const data = await loadDataset(join(root, 'quickdraw'), { validation: 0, test: 0 });
+    expect(data).toMatchObject({ imageShape: [1, 28, 28], classNames: want.names });
+    expect([...data.train.images]).toEqual(want.train);
+    expect([...data.train.labels]).toEqual(want.labels);
+  });
+});
+
+describe('a pickle', () => {
+  const bytes = (...parts: (string | number[])[]) =>
+    Buffer.concat(
+      parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : Buffer.from(part))),
+    );
+
+  test('of lists, numbers and texts is read', () => {
+    const pickled = bytes(
+      [0x80, 2],
+      '}q\x00(',
+      'U\x01aK\x07',
+      'X\x02\0\0\0\xc3\xa4',
+      ']q\x01(M\x01\x01J\xff\xff\xff\xffNe',
+      'u.',
+    );
+    expect(parsePickle(pickled, 'x')).toEqual(
+      new Map<string, unknown>([
+        ['a', 7],
+        ['ä', [257, -1, null]],
+      ]),
+    );
+  });
+
+  test.each<[string, Uint8Array, RegExp]>([
+    [
+      'a command',
+      bytes([0x80, 2], 'cposix\nsystem\n', 'U\x02ls', [0x85], 'R.'),
+      /names posix\.system.*nothing of it is executed/,
+    ],
+    [
+      'a command of protocol 4',
+      bytes([0x80, 4, 0x8c, 5], 'posix', [0x8c, 6], 'system', [0x93], ')R.'),
+      /names posix\.system/,
+    ],
+    [
+      'an object of a class',
+      bytes([0x80, 2], 'cnumpy\nndarray\n', ')', [0x81], '.'),
+      /instruction 129 at byte/,
+    ],
+    ['a call of what is no function', bytes([0x80, 2], 'K\x01)R.'), /calls what is no function/],
+    ['an instance', bytes('(ios\nsystem\n.'), /instruction 105/],
+    ['nothing', bytes([0x80, 2]), /ends after 2 bytes/],
+    ['a list without a beginning', bytes('t.'), /lists do not begin/],
+    ['a text longer than the file', bytes('X\xff\xff\xff\x7fab.'), /ends after/],
+  ])('with %s is refused', (_what, pickled, message) => {
+    expect(() => parsePickle(pickled, 'x')).toThrow(
+      expect.objectContaining({ code: 'ERR_FILE_FORMAT', message: expect.stringMatching(message) }),
+    );
+  });
+
+  test('that is damaged is read or refused', async (context) => {
+    if (python === undefined)
+      return context.skip('no python3 here imports numpy and PIL (Debian: python3-numpy, python3-pil)');
+    const random = new Stream(4, 21);
+    const whole = await readFile(join(root, 'cifar10-protocol-2/data_batch_1'));
+    let refused = 0;
+    for (let draw = 0; draw < 2000; draw++) {
+      const copy = Buffer.from(whole);
+      for (let flip = 0; flip < 3; flip++) {
+        const near = random.u32(8 * draw + flip) % 400;
+        copy[flip === 2 ? copy.length - 1 - near : near] ^= 1 << (random.u32(8 * draw + 4 + flip) & 7);
+      }
+      try {
+        parsePickle(copy, 'x');
+      } catch (error) {
+        expect(error, String((error as Error).stack)).toBeInstanceOf(LimbeckError);
+        refused++;
+      }
+    }
+    expect(refused).toBeGreaterThan(500);
+  });
+});
+
+describe('arrays', () => {
+  test('of half precision', () => {
+    const bits = [0, 0x8000, 0x3c00, 0xc000, 0x3555, 1, 0x7bff, 0x7c00, 0xfc00];
+    const want = [
+      0,
+      -0,
+      1,
+      -2,
+      0.333251953125,
+      2 ** -24,
+      65_504,
+      Number.POSITIVE_INFINITY,
+      Number.NEGATIVE_INFINITY,
+    ];
+    expect(bits.map(halfToFloat)).toEqual(want);
+    expect(halfToFloat(0x7e00)).toBeNaN();
+  });
+
+  test('in Fortran order', () => {
+    const array = parseNpy(
+      npy([2, 3, 2], [0, 6, 2, 8, 4, 10, 1, 7, 3, 9, 5, 11], 'i2', { fortran: true }),
+      'x',
+    );
+    expect([...array.data]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+  });
+
+  test('of labels that are not one-hot are refused', async () => {
+    await mkdir(join(root, 'hot'));
+    const labels = [1, 0, 0, 1, 0, 1, 0.5, 0.5, ...Array(32).fill(0)];
+    await writeFile(
+      join(root, 'hot/x.npz'),
+      zip({ 'images.npy': npy([20, 2, 2], tiny(20).images), 'labels.npy': npy([20, 2], labels, 'f4') }),
+    );
+    await expect(loadDataset(join(root, 'hot/x.npz'))).rejects.toMatchObject({
+      code: 'ERR_DATA',
+      message: expect.stringMatching(/row 3 is not one-hot/),
+    });
+  });
+
+  test('of every type that safetensors has', async () => {
+    await mkdir(join(root, 'types'));
+    const types: [string, number[], number[]][] = [
+      ['F16', [0x3c00, 0x4000], [1, 2]],
+      ['BF16', [0x3f80, 0xc000], [1, -2]],
+      ['U16', [7, 200], [7, 200]],
+      ['I16', [7, 200], [7, 200]],
+      ['I8', [7, 100], [7, 100]],
+      ['BOOL', [0, 1], [0, 1]],
+    ];
+    for (const [dtype, [a, b], want] of types) {
+      const wide = !/8|BOOL/.test(dtype);
+      const pixels = Array.from({ length: 80 }, (_, i) => (i % 2 ? b : a));
+      const data = wide ? new Uint8Array(Uint16Array.from(pixels).buffer) : Uint8Array.from(pixels);
+      const header = Buffer.from(
+        JSON.stringify({
+          images: { dtype, shape: [20, 2, 2], data_offsets: [0, data.length] },
+          labels: { dtype: 'I8', shape: [20], data_offsets: [data.length, data.length + 20] },
+        }),
+      );
+      const length = Buffer.alloc(8);
+      length.writeBigUInt64LE(BigInt(header.length));
+      const path = join(root, 'types', `${dtype}.safetensors`);
+      await writeFile(path, Buffer.concat([length, header, data, tiny(20).labels]));
+      const { train } = await loadDataset(path, { test: 0, validation: 0 });
+      expect([...train.images.subarray(0, 2)], dtype).toEqual(want);
+      expect(train.images, dtype).toBeInstanceOf(dtype.includes('F') ? Float32Array : Uint8Array);
+    }
+  });
+});

@@ -1,0 +1,177 @@
+/** Parquet as the Hugging Face hub stores image sets. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { parquetWriteBuffer } from 'hyparquet-writer';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Split } from '../src/data/dataset.js';
+import { type LoadOptions, loadDataset } from '../src/data/load.js';
+import { LimbeckError } from '../src/util/errors.js';
+
+let root: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'limbeck-parquet-'));
+});
+afterAll(async () => {
+  await rm(root, { recursive: true });
+});
+
+let folders = 0;
+async function load(files: Record<string, Uint8Array>, options: LoadOptions = {}, below = '') {
+  const folder = join(root, String(folders++));
+  for (const [name, bytes] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFile(join(folder, name), bytes);
+  }
+  return loadDataset(join(folder, below), { validation: 0, test: 0, ...options });
+}
+
+const info = (names: readonly string[], label = 'label') =>
+  JSON.stringify({
+    info: { features: { image: { _type: 'Image' }, [label]: { names, _type: 'ClassLabel' } } },
+  });
+
+/** Images `from`, `from` + 1, …, full of their number; even ones of class 0. */
+async function shard(
+  from: number,
+  count: number,
+  {
+    names = ['cat', 'dog'] as readonly string[] | undefined,
+    label = (i: number): unknown => BigInt(i % 2),
+    labelType = 'INT64',
+    codec = 'SNAPPY',
+    content = (i: number): Promise<Uint8Array | null> =>
+      sharp(new Uint8Array(6).fill(i), { raw: { width: 3, height: 2, channels: 1 } })
+        .png()
+        .toBuffer(),
+  } = {},
+): Promise<Uint8Array> {
+  const numbers = Array.from({ length: count }, (_, i) => from + i);
+  const pictures = await Promise.all(
+    numbers.map(async (i) => ({ bytes: (await content(i)) as Uint8Array, path: `${i}.png` })),
+  );
+  const buffer = parquetWriteBuffer({
+    columnData: [
+      { name: 'image', data: pictures },
+      { name: 'label', data: numbers.map(label) },
+    ],
+    schema: [
+      { name: 'root', num_children: 2 },
+      { name: 'image', num_children: 2, repetition_type: 'OPTIONAL' },
+      { name: 'bytes', type: 'BYTE_ARRAY', repetition_type: 'OPTIONAL' },
+      { name: 'path', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'OPTIONAL' },
+      {
+        name: 'label',
+        type: labelType === 'INT64' ? 'INT64' : 'BYTE_ARRAY',
+        ...(labelType === 'INT64' ? {} : { converted_type: 'UTF8' as const }),
+        repetition_type: 'OPTIONAL',
+      },
+    ],
+    codec: codec as 'SNAPPY',
+    compressors: { GZIP: (bytes: Uint8Array) => gzipSync(bytes) },
+    rowGroupSize: 4,
+    ...(names && { kvMetadata: [{ key: 'huggingface', value: info(names) }] }),
+  });
+  return new Uint8Array(buffer);
+}
+const check = ({ images, labels }: Split) => {
+  for (const [i, label] of labels.entries()) expect(images[6 * i] % 2).toBe(label);
+  return Array.from(labels, (_, i) => images[6 * i]);
+};
+const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
+
+describe('image sets of the hub', () => {
+  test.each([
+    ['', ''],
+    ['data/', ''],
+  ])('shards in %s', async (folder) => {
+    const data = await load(
+      {
+        [`${folder}train-00001-of-00002.parquet`]: await shard(10, 4),
+        [`${folder}train-00000-of-00002.parquet`]: await shard(0, 10, { codec: 'GZIP' }),
+        [`${folder}validation-00000-of-00001.parquet`]: await shard(40, 3),
+        [`${folder}test-00000-of-00001.parquet`]: await shard(20, 5, { codec: 'UNCOMPRESSED' }),
+        'README.md': new Uint8Array(0),
+      },
+      { validation: undefined, test: undefined },
+    );
+    expect(data).toMatchObject({ imageShape: [1, 2, 3], classNames: ['cat', 'dog'] });
+    expect(check(data.train)).toEqual(upTo(14));
+    expect(check(data.validation)).toEqual([40, 41, 42]);
+    expect(check(data.test)).toEqual([20, 21, 22, 23, 24]);
+    expect(data.notes).toBeUndefined();
+  });
+
+  test('a folder for each split, classes in words, one file', async () => {
+    const words = { label: (i: number) => ['ant', 'bee'][i % 2], labelType: 'STRING', names: undefined };
+    const split = await load({ 'train/0000.parquet': await shard(0, 6, words) });
+    expect([split.classNames, check(split.train)]).toEqual([['ant', 'bee'], upTo(6)]);
+    const one = await load({ 'some.parquet': await shard(0, 6, words) }, {}, 'some.parquet');
+    expect([one.name, check(one.train)]).toEqual(['some', upTo(6)]);
+  });
+
+  test('a split without classes is left out, and it is said', async () => {
+    const data = await load({
+      'train-0.parquet': await shard(0, 6),
+      'test-0.parquet': await shard(0, 6, { label: () => -1n }),
+    });
+    expect(check(data.train)).toEqual(upTo(6));
+    expect(data.notes).toContainEqual(
+      expect.stringMatching(/the test split names no classes and is left out/),
+    );
+  });
+
+  test.each<[string, () => Promise<Uint8Array>, LoadOptions, string, RegExp]>([
+    [
+      'a missing column',
+      () => shard(0, 6),
+      { labelColumn: 'breed' },
+      'ERR_OPTION',
+      /columns image, label, and none is called breed/,
+    ],
+    [
+      'rows without a class',
+      () => shard(0, 6, { label: (i) => (i === 3 ? null : 1n) }),
+      {},
+      'ERR_DATA',
+      /row 4 has no class/,
+    ],
+    [
+      'paths instead of pictures',
+      () => shard(0, 6, { content: async () => null }),
+      {},
+      'ERR_DATA',
+      /row 1: it has the path of a picture/,
+    ],
+    [
+      'too many classes',
+      () => shard(0, 6, { label: (i) => BigInt(300 * i) }),
+      {},
+      'ERR_DATA',
+      /number 300, expected 0 to 255/,
+    ],
+    [
+      'what is no Parquet file',
+      async () => new Uint8Array(100),
+      {},
+      'ERR_FILE_FORMAT',
+      /not a readable Parquet file/,
+    ],
+  ])('%s is refused', async (_what, make, options, code, message) => {
+    await expect(load({ 'train.parquet': await make() }, options)).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(message),
+    });
+  });
+
+  test('cut files are refused', async () => {
+    const whole = await shard(0, 6);
+    const path = join(root, 'cut.parquet');
+    for (let length = 0; length < whole.length; length += 17) {
+      await writeFile(path, whole.subarray(0, length));
+      await expect(loadDataset(path), `${length} bytes`).rejects.toBeInstanceOf(LimbeckError);
+    }
+  });
+});

@@ -1,0 +1,230 @@
+/** Tables as people have them: headers, separators, encodings, columns, class names. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { classNamesOf } from '../src/data/class-names.js';
+import type { Split } from '../src/data/dataset.js';
+import { type LoadOptions, loadDataset } from '../src/data/load.js';
+
+let root: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'limbeck-tables-'));
+});
+afterAll(async () => {
+  await rm(root, { recursive: true });
+});
+
+let folders = 0;
+async function load(content: Record<string, string | Uint8Array>, options: LoadOptions = {}) {
+  const folder = join(root, String(folders++));
+  await mkdir(folder);
+  for (const [name, text] of Object.entries(content)) await writeFile(join(folder, name), text);
+  const names = Object.keys(content);
+  return loadDataset(names[0] === 'x.csv' ? join(folder, 'x.csv') : folder, {
+    validation: 0,
+    test: 0,
+    ...options,
+  });
+}
+
+/** `count` rows of four pixels that tell which row it is, written by `row`. */
+const rows = (count: number, row: (pixels: number[], i: number) => string, separator = '\n') =>
+  `${Array.from({ length: count }, (_, i) => row([i, 2 * i, 0, 255 - i], i)).join(separator)}\n`;
+const plain = rows(6, (pixels, i) => [i % 2, ...pixels].join());
+const images = (count: number) => Array.from({ length: count }, (_, i) => [i, 2 * i, 0, 255 - i]).flat();
+const read = ({ train }: { train: Split }) => [[...train.images], [...train.labels]];
+const usual = [images(6), [0, 1, 0, 1, 0, 1]];
+
+describe('a header', () => {
+  test('of numbers behind a name is one', async () => {
+    const names = ['label', ...Array.from({ length: 64 }, (_, i) => i)].join();
+    const body = rows(20, (_, i) => [i % 10, ...Array.from({ length: 64 }, (_, p) => (i * p) % 17)].join());
+    const data = await load({ 'x.csv': `${names}\n${body}` });
+    expect(data).toMatchObject({ imageShape: [1, 8, 8], classes: 10, train: { count: 20 } });
+    expect(data.classNames).not.toContain('label');
+  });
+
+  test.each<[string, string, LoadOptions, number, RegExp | undefined]>([
+    [
+      'of numbers alone, from 0 on',
+      `0,1,2,3,4\n${plain}`,
+      {},
+      6,
+      /taken as a header of numbers; --header no/,
+    ],
+    ['the same, told that it is none', `0,1,2,3,4\n${plain}`, { header: 'no' }, 7, undefined],
+    ['of another name above numbers', `digit,5,7,9,11\n${plain}`, {}, 6, /taken as a header; --header no/],
+    ['none', plain, {}, 6, undefined],
+    ['none, told that it is one', plain, { header: 'yes' }, 5, undefined],
+  ])('%s', async (_what, text, options, count, note) => {
+    const data = await load({ 'x.csv': text }, options);
+    expect(data.train.count).toBe(count);
+    const notes = (data.notes ?? []).filter((one) => one.includes('--header'));
+    expect(notes).toEqual(note ? [expect.stringMatching(note)] : []);
+  });
+
+  test('is not what looks like an image of a class that others have', async () => {
+    const text = rows(6, (pixels, i) => ['cat', 'dog'][i % 2].concat(',', pixels.join()));
+    expect(read(await load({ 'x.csv': text }))).toEqual(usual);
+    const once = await load({ 'x.csv': `emu,9,9,9,7\n${text}` });
+    expect(once.classNames).toEqual(['cat', 'dog', 'emu']);
+    expect(once.notes).toContainEqual(
+      expect.stringMatching(/taken as an image of class "emu"; --header yes/),
+    );
+  });
+});
+
+describe('cells', () => {
+  const header = 'label,a,b,c,d\n';
+  test.each<[string, string]>([
+    ['semicolons', (header + plain).replaceAll(',', ';')],
+    ['tabs', (header + plain).replaceAll(',', '\t')],
+    ['carriage returns', (header + plain).replaceAll('\n', '\r\n')],
+    ['blanks', plain.replaceAll(',', '  ')],
+    ['quotes around everything', (header + plain).replace(/[^,\n]+/g, '"$&"')],
+    ['a byte order mark', `\ufeff${header}${plain}`],
+  ])('with %s', async (_what, text) => {
+    expect(read(await load({ 'x.csv': text }))).toEqual(usual);
+  });
+
+  test('with quoted separators, newlines and quotes in class names', async () => {
+    const names = ['"big, ""old"" dog"', '"cat\nor kitten"'];
+    const text = rows(6, (pixels, i) => [names[i % 2], ...pixels].join());
+    const data = await load({ 'x.csv': `class,a,b,c,d\n${text}` });
+    expect(data.classNames).toEqual(['big, "old" dog', 'cat\nor kitten']);
+    expect(read(data)).toEqual(usual);
+  });
+
+  test('a quote that does not end is named by its line', async () => {
+    await expect(load({ 'x.csv': `${plain}0,"1,2,3,4\n` })).rejects.toMatchObject({
+      code: 'ERR_FILE_FORMAT',
+      message: expect.stringMatching(/x\.csv is not a readable table: Quote Not Closed.*line/),
+    });
+  });
+});
+
+describe('encodings', () => {
+  const text = rows(6, (pixels, i) => ['Bär', 'Bör'][i % 2].concat(',', pixels.join()));
+  const latin1 = Buffer.from(`label,a,b,c,d\n${text}`, 'latin1');
+
+  test('Latin-1 is refused by line, and read when told', async () => {
+    await expect(load({ 'x.csv': latin1 })).rejects.toMatchObject({
+      code: 'ERR_FILE_FORMAT',
+      message: expect.stringMatching(/x\.csv: line 2 holds bytes that are no UTF-8.*--encoding latin1/),
+    });
+    const data = await load({ 'x.csv': latin1 }, { encoding: 'latin1' });
+    expect(data.classNames).toEqual(['Bär', 'Bör']);
+    expect(read(data)).toEqual(usual);
+  });
+
+  test('UTF-16 is told by its mark, or refused with what to say', async () => {
+    const marked = Buffer.from(`\ufeffclass\ta\tb\tc\td\n${text.replaceAll(',', '\t')}`, 'utf16le');
+    expect((await load({ 'x.csv': marked })).classNames).toEqual(['Bär', 'Bör']);
+    const bare = Buffer.from(plain, 'utf16le');
+    await expect(load({ 'x.csv': bare })).rejects.toThrow(/say --encoding utf16/);
+    expect(read(await load({ 'x.csv': bare }, { encoding: 'utf16' }))).toEqual(usual);
+    await expect(load({ 'x.csv': Buffer.from([0, 0xd8, 65, 0]) }, { encoding: 'utf16' })).rejects.toThrow(
+      /it is no text in utf-16le/,
+    );
+  });
+});
+
+describe('columns', () => {
+  test('that number the rows are left out, and it is said', async () => {
+    for (const [name, what] of [
+      ['', 'a column without a name'],
+      ['Unnamed: 0', 'Unnamed: 0'],
+      ['id', 'id'],
+    ]) {
+      const text = rows(6, (pixels, i) => [100 + i, i % 2, ...pixels].join());
+      const data = await load({ 'x.csv': `${name},label,a,b,c,d\n${text}` });
+      expect(read(data)).toEqual(usual);
+      expect(data.notes).toContainEqual(expect.stringContaining(`left out as numbers of rows: ${what}`));
+    }
+  });
+
+  test('of classes are found by name or number, or the message says how', async () => {
+    const text = rows(6, (pixels, i) => [...pixels, ['cat', 'dog'][i % 2]].join());
+    const named = `a,b,c,d,species\n${text}`;
+    await expect(load({ 'x.csv': named })).rejects.toThrow(
+      /line 2, column 5 \(species\) is "cat", expected a number; .*--label-column "species"/,
+    );
+    const data = await load({ 'x.csv': named }, { labelColumn: 'species' });
+    expect([data.classNames, ...read(data)]).toEqual([['cat', 'dog'], ...usual]);
+    await expect(load({ 'x.csv': text })).rejects.toThrow(/--label-column 5/);
+    expect(read(await load({ 'x.csv': text }, { labelColumn: '5' }))).toEqual(usual);
+    await expect(load({ 'x.csv': text }, { labelColumn: 'kind' })).rejects.toThrow(
+      /has 5 columns and no header; .*\(--label-column\), by its number/,
+    );
+  });
+
+  test('of another name: the first is taken, and it is said', async () => {
+    const data = await load({ 'x.csv': `digit,a,b,c,d\n${plain}` });
+    expect(read(data)).toEqual(usual);
+    expect(data.notes).toContainEqual(expect.stringMatching(/the first, "digit", was taken.*--label-column/));
+  });
+});
+
+describe('a table to test on', () => {
+  const train = `label,a,b,c,d\n${plain}`;
+  const unlabelled = rows(3, (pixels) => pixels.join());
+
+  test.each<[string, Record<string, string>]>([
+    ['with a header', { 'train.csv': train, 'test.csv': `a,b,c,d\n${unlabelled}` }],
+    [
+      'with row numbers',
+      { 'train.csv': train, 'test.csv': `id,a,b,c,d\n${rows(3, (p, i) => [i, ...p].join())}` },
+    ],
+    ['without a header', { 'train.csv': plain, 'test.csv': unlabelled }],
+  ])('that has no classes is left out: %s', async (_what, content) => {
+    const data = await load(content, { test: 2 });
+    expect([data.train.count, data.test.count]).toEqual([4, 2]);
+    expect(data.notes).toContainEqual(expect.stringMatching(/test\.csv names no classes and is left out/));
+  });
+
+  test('and one to choose on, with columns in another order', async () => {
+    const other = `a,b,c,d,Label\n${rows(6, (pixels, i) => [...pixels, i % 2].join())}`;
+    const data = await load(
+      { 'train.tsv': train, 'val.csv': other, 'x_test.csv': train },
+      {
+        validation: undefined,
+        test: undefined,
+      },
+    );
+    for (const part of [data.train, data.validation, data.test]) expect(read({ train: part })).toEqual(usual);
+    expect(data.notes).toBeUndefined();
+  });
+});
+
+describe('class names', () => {
+  const cafe = ['caf\u00e9', 'cafe\u0301'];
+
+  test('in two forms of Unicode or in capitals are one class, and it is said', async () => {
+    expect(classNamesOf(['dog', cafe[1], 'Dog', 'dog', cafe[0]])).toEqual({
+      names: ['caf\u00e9', 'dog'],
+      numbers: new Map([
+        ['dog', 1],
+        ['Dog', 1],
+        [cafe[0], 0],
+        [cafe[1], 0],
+      ]),
+      notes: [
+        'classes spelt in several ways, each taken for one: "cafe\u0301" (bytes 63 61 66 65 cc 81) and ' +
+          '"caf\u00e9" (bytes 63 61 66 c3 a9); Dog and dog',
+      ],
+    });
+    const text = rows(6, (pixels, i) => [['dog', 'Dog', ...cafe][i % 4], ...pixels].join());
+    const data = await load({ 'x.csv': `label,a,b,c,d\n${text}` });
+    expect([...data.train.labels]).toEqual([0, 0, 1, 1, 0, 0]);
+    expect(data.notes).toContainEqual(expect.stringMatching(/spelt in several ways/));
+  });
+
+  test('that look alike and stay apart are named by their bytes', () => {
+    const { names, notes } = classNamesOf(['a', 'A', 'one', 'o\u200bne', '10', '9']);
+    expect(names).toEqual(['9', '10', 'A', 'a', 'one', 'o\u200bne']);
+    expect(notes).toEqual([
+      'classes that look alike and stay apart: A and a; one and "o\u200bne" (bytes 6f e2 80 8b 6e 65)',
+    ]);
+  });
+});
