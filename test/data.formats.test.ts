@@ -170,7 +170,7 @@ describe('loadDataset reads', () => {
   test('a table without a header whose classes have names: its first row is an image', async () => {
     const rows = Array.from({ length: 10 }, (_, i) => `${i % 2 ? 'cat' : 'dog'},${i},1,2,3\n`);
     const data = await load({ 'train.csv': bytes(rows.join('')), 'test.csv': bytes(rows[1]) }, '', {
-      validationCount: 0,
+      validation: 0,
     });
     expect(data).toMatchObject({ classNames: ['cat', 'dog'], train: { count: 10 }, test: { count: 1 } });
     expect([data.train.labels[0], ...data.train.images.subarray(0, 4)]).toEqual([1, 0, 1, 2, 3]);

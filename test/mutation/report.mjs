@@ -46,7 +46,7 @@ export const report = [
   },
   {
     id: 'names-run-on',
-    file: 'src/report/contact-sheet.ts',
+    file: 'src/report/canvas.ts',
     find: 'Math.floor(room / scale)',
     replace: 'Math.floor(room)',
     what: 'names run into the next column',

@@ -86,9 +86,9 @@ export const rest = [
   },
   {
     id: 'named-class-taken-for-header',
-    file: 'src/data/csv.ts',
-    find: 'first.slice(1).some((cell) => !isNumber(cell))',
-    replace: 'first.some((cell) => !isNumber(cell))',
+    file: 'src/data/table-layout.ts',
+    find: 'if (words.length > 1) return true;',
+    replace: 'if (words.length > 0) return true;',
     what: 'a first row whose class has a name is taken for a header',
     tests: ['test/data.formats.test.ts'],
   },
