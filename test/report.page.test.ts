@@ -126,6 +126,26 @@ describe('names are text, whatever is in them', () => {
   });
 });
 
+test('measured later: each network beside real images under that network', () => {
+  const accuracy = (mean: number) => ({ mean, std: mean / 16, networks: mean });
+  const one = (network: string, mean: number) => ({
+    ...{ network, accuracy: accuracy(mean), perClass: [1, 2], learningRate: mean / 1000 },
+    baselines: {
+      randomReal: { title: 'random', ...accuracy(mean + 1) },
+      kMeans: { title: 'centroids', ...accuracy(mean + 2) },
+    },
+  });
+  const evaluation = { ...one('', 20), protocol: 'dc', others: [one('lenet', 40), one('convnet', 60)] };
+  const rows = rowsIn(pageOf({ evaluations: [evaluation] }), 'Measured later').map(cells);
+  const row = (mean: number) =>
+    [mean, mean + 1, mean + 2].map((value) => `${spread(value, value / 16)} (${value})`);
+  expect(rows).toEqual([
+    ['mlp:width=3', ...row(20), ''],
+    ['lenet', ...row(40), '0.04'],
+    ['convnet', ...row(60), '0.06'],
+  ]);
+});
+
 describe('how it was learned', () => {
   test('the best look is pointed out where it is', () => {
     const curve = [10, 20, 30, 40].map((iteration, i) => ({
@@ -161,5 +181,18 @@ describe('how it was learned', () => {
     expect(heights).toHaveLength(2);
     // The larger rate stands further up.
     expect(heights[0]).toBeLessThan(heights[1]);
+  });
+
+  test('inner steps are counted from 1', () => {
+    const chart = all(pageOf(), 'svg').find(
+      ({ attributes }) => attributes['aria-label'] === 'Inner learning rate of each inner step',
+    )!;
+    const points = all(chart, 'polyline')[0].attributes.points.split(' ');
+    const ticks = all(chart, 'text').filter(
+      ({ attributes }) => attributes.class === 'tick' && attributes['text-anchor'] === 'middle',
+    );
+    expect(ticks.map((tick) => [textOf(tick), tick.attributes.x])).toEqual(
+      points.map((point, t) => [String(t + 1), point.split(',')[0]]),
+    );
   });
 });

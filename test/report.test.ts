@@ -12,6 +12,7 @@ import { accuracyText, type RunRecord } from '../src/runs/record.js';
 import { encodePng } from '../src/util/png.js';
 import { count, duration } from '../src/util/words.js';
 import { learnedSet } from './harness/distilled-set.js';
+import { all, readPage } from './harness/page.js';
 
 const { iterations } = resolveOptions({});
 
@@ -167,6 +168,19 @@ describe('the page', () => {
     expect(reportHtml(makeRecord(), set)).toContain('<div class="top2">1 0.70<br>3 0.20</div>');
   });
 
+  test('draws the parts of a label from a line at zero: up what is above it, down what is below', () => {
+    const set = makeSet();
+    set.labels.set([0.1, 0.7, -0.9, 0.2, 0, 0, 0, 0, 0, 0]);
+    const page = readPage(reportHtml(makeRecord(), set));
+    const chart = all(page, 'svg').find(({ attributes }) => attributes.class === 'soft')!;
+    const zero = Number(all(chart, 'line')[0].attributes.y1);
+    const bars = all(chart, 'rect').map(({ attributes: { y, height } }) => [Number(y), Number(height)]);
+    expect(zero).toBeCloseTo((24 * 0.7) / 1.6, 1);
+    expect(bars[1]).toEqual([0, zero]);
+    expect(bars[2]).toEqual([zero, 24 - zero]);
+    expect(bars[3][0] + bars[3][1]).toBeCloseTo(zero, 6);
+  });
+
   test('shows names as text, whatever they are', () => {
     const record = makeRecord();
     const name = '<img src=x onerror="alert(1)">&\'';
@@ -313,6 +327,23 @@ describe('images', () => {
     expect(sheet.channels).toBe(size.channels ?? 1);
     expect(sheet.width).toBeGreaterThan(28 * 10);
     expect(sheet.width).toBeLessThanOrEqual(4200);
+  });
+
+  test.each<[string, DistillOptions, Size]>([
+    ['several steps', { steps: 2, ipc: 4 }, {}],
+    ['classes that wrap onto further lines', { ipc: 2 }, { classes: 45 }],
+  ])('hide no part of each other on a sheet: %s', (_, options, size) => {
+    const set = makeSet(options, size);
+    const count = set.images.length / 784;
+    // Each of one grey, and none of that of the sheet.
+    const images = set.images.map((_, i) => Math.floor(i / 784));
+    const { dataset } = makeRecord(options, size);
+    const classNames = dataset.classNames.map(() => '');
+    const sheet = contactSheet({ ...set, images }, { ...dataset, classNames });
+    const seen = new Array<number>(256).fill(0);
+    for (const grey of sheet.data) seen[grey]++;
+    const greys = Array.from({ length: count }, (_, i) => Math.round((255 * i) / (count - 1)));
+    expect(greys.map((grey) => seen[grey])).toEqual(greys.map(() => 112 ** 2));
   });
 
   test('stand in a column per class, step by step; a class that has fewer leaves its place empty', () => {
