@@ -4,6 +4,7 @@
  */
 import { choosing } from './choosing.mjs';
 import { data } from './data.mjs';
+import { engine } from './engine.mjs';
 import { native } from './native.mjs';
 import { numbers } from './numbers.mjs';
 import { outerLoop } from './outer-loop.mjs';
@@ -19,5 +20,6 @@ export const faults = [
   ...published,
   ...report,
   ...rest,
+  ...engine,
   ...native,
 ];
