@@ -148,4 +148,28 @@ export const rest = [
     what: 'all networks are written over the first',
     tests: ['test/train-networks.test.ts'],
   },
+  {
+    id: 'surplus-networks-validated',
+    file: 'src/runs/train-networks.ts',
+    find: 'validated.push(...values.slice(0, kept));',
+    replace: 'validated.push(...values);',
+    what: 'networks that only fill the last group count in the validation accuracy',
+    tests: ['test/train-networks.test.ts'],
+  },
+  {
+    id: 'groups-share-dropout',
+    file: 'src/runs/train-networks.ts',
+    find: 'seed, firstMember: first }',
+    replace: 'seed, firstMember: first * 0 }',
+    what: 'networks that are trained one group after the other have the same dropout masks',
+    tests: ['test/train-networks.test.ts'],
+  },
+  {
+    id: 'program-of-other-networks',
+    file: 'src/train/calls/call.ts',
+    find: '[options.network, members, sizes]',
+    replace: '[options.network, sizes]',
+    what: 'a call takes the program of the one before though that had more networks',
+    tests: ['test/calls.test.ts'],
+  },
 ];
