@@ -109,6 +109,22 @@ export const rest = [
     tests: ['test/distill.test.ts'],
   },
   {
+    id: 'done-without-its-last-look',
+    file: 'src/runs/distill.ts',
+    find: 'this.work.step === this.options.iterations && !this.#lookIsDue();',
+    replace: 'this.work.step === this.options.iterations;',
+    what: 'a run that is stopped in its last look counts as one that is over',
+    tests: ['test/distill.test.ts'],
+  },
+  {
+    id: 'evaluated-shown-whitened',
+    file: 'src/runs/run-files.ts',
+    find: 'this.pages.report(changed, asPictures(set, zca))',
+    replace: 'this.pages.report(changed, asPictures(set, zca && undefined))',
+    what: 'after a later evaluation the page shows whitened images as they are',
+    tests: ['test/cli.data.test.ts'],
+  },
+  {
     id: 'processors-forgotten',
     file: 'src/runs/engine-record.ts',
     find: '[...(begun?.earlierProcessors ?? []), ...others]',
