@@ -245,33 +245,6 @@ describe('what is drawn', () => {
     );
   });
 
-  test('of images that are no squares, each side goes by its own length', async () => {
-    const size = { height: 16, width: 48 };
-    const rowsFor = async (family: Strategy['families'][number]) =>
-      rowsOf(await draw(device, { ...strategies.dsa, families: [family], mixed: true }, R, 5, 1, size));
-    const column = (rows: number[][], k: number) => range(rows.map((row) => row[k]));
-    const [crops, shifts] = [await rowsFor('crop'), await rowsFor('shift')];
-    expect([column(crops, 3), column(crops, 6)]).toEqual([
-      [-2, 2],
-      [-6, 6],
-    ]);
-    expect([column(shifts, 3), column(shifts, 6)]).toEqual([
-      [-2, 1],
-      [-6, 5],
-    ]);
-    const cutouts = await rowsFor('cutout');
-    expect([column(cutouts, 1), column(cutouts, 3)]).toEqual([
-      [-4, 12],
-      [-12, 36],
-    ]);
-    for (const [, top, bottom, left, right] of cutouts) expect([bottom - top, right - left]).toEqual([8, 24]);
-    const sizes = await rowsFor('resize');
-    expect([column(sizes, 1), column(sizes, 2)]).toEqual([
-      [13, 19],
-      [40, 57],
-    ]);
-  });
-
   test('shifts: from -most to most - 1, equally often', async () => {
     const rows = await drawn({ families: ['shift'] });
     for (const column of [3, 6])

@@ -266,18 +266,6 @@ describe('evaluation', () => {
     expect(await of(set)).not.toEqual(expected);
   });
 
-  it('draws real images by the seed', async () => {
-    const { count } = createNetwork(network);
-    const initialParameters = Float32Array.from({ length: count }, (_, i) => Math.sin(i) / 4);
-    // Networks that are known do not follow the seed themselves.
-    const use = { ...stepsOf(set), init: 'fixed', initialParameters } as const;
-    const drawn = async (seed: number) =>
-      (await evaluate(device, digits, { ...set, use, seed }, { baselines: ['randomReal'] })).baselines;
-    const one = await drawn(3);
-    expect(await drawn(3)).toEqual(one);
-    expect(await drawn(4)).not.toEqual(one);
-  });
-
   it('takes one rate for all steps as that rate in every step', async () => {
     const geometry = { network: createNetwork(network), steps: 2, epochs: 1, n: 10 };
     const trial = new Trial(device, digits, { geometry, networks: 3, seed: 3 });

@@ -126,6 +126,19 @@ describe('names are text, whatever is in them', () => {
   });
 });
 
+test('the parts of a learned label stand on a line at zero: up where they are above it, down where below', () => {
+  const labels = Float32Array.of(0.7, -0.9, -0.1, 0.2);
+  const page = readPage(reportHtml(record, { ...set, labels }));
+  const [chart] = all(page, 'svg').filter(({ attributes }) => attributes.class === 'soft');
+  const zero = Number(all(chart, 'line')[0].attributes.y1);
+  expect(zero).toBeCloseTo((24 * 0.7) / 1.6, 1);
+  const bars = all(chart, 'rect').map(({ attributes: { y, height } }) => [Number(y), Number(height)]);
+  expect(bars).toEqual([
+    [0, zero],
+    [zero, 24 - zero],
+  ]);
+});
+
 test('measured later: each network beside real images under that network', () => {
   const accuracy = (mean: number) => ({ mean, std: mean / 16, networks: mean });
   const one = (network: string, mean: number) => ({

@@ -12,7 +12,6 @@ import { accuracyText, type RunRecord } from '../src/runs/record.js';
 import { encodePng } from '../src/util/png.js';
 import { count, duration } from '../src/util/words.js';
 import { learnedSet } from './harness/distilled-set.js';
-import { all, readPage } from './harness/page.js';
 
 const { iterations } = resolveOptions({});
 
@@ -166,19 +165,6 @@ describe('the page', () => {
     const set = makeSet();
     set.labels.set([0.1, 0.7, -0.9, 0.2, 0, 0, 0, 0, 0, 0]);
     expect(reportHtml(makeRecord(), set)).toContain('<div class="top2">1 0.70<br>3 0.20</div>');
-  });
-
-  test('draws the parts of a label from a line at zero: up what is above it, down what is below', () => {
-    const set = makeSet();
-    set.labels.set([0.1, 0.7, -0.9, 0.2, 0, 0, 0, 0, 0, 0]);
-    const page = readPage(reportHtml(makeRecord(), set));
-    const chart = all(page, 'svg').find(({ attributes }) => attributes.class === 'soft')!;
-    const zero = Number(all(chart, 'line')[0].attributes.y1);
-    const bars = all(chart, 'rect').map(({ attributes: { y, height } }) => [Number(y), Number(height)]);
-    expect(zero).toBeCloseTo((24 * 0.7) / 1.6, 1);
-    expect(bars[1]).toEqual([0, zero]);
-    expect(bars[2]).toEqual([zero, 24 - zero]);
-    expect(bars[3][0] + bars[3][1]).toBeCloseTo(zero, 6);
   });
 
   test('shows names as text, whatever they are', () => {

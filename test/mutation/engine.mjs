@@ -32,6 +32,6 @@ export const engine = [
     find: 'cutW: pixels(W, cutout)',
     replace: 'cutW: pixels(H, cutout)',
     what: 'cutouts are as wide as they are high, whatever the image',
-    tests: ['test/augmentation.test.ts'],
+    tests: ['test/engine.augment.test.ts'],
   },
 ];

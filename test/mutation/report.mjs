@@ -98,7 +98,7 @@ export const report = [
     find: '(height * (high - value)) / (high - low)',
     replace: '(height * (value - low)) / (high - low)',
     what: 'the bars of a learned label go down where a part is above zero',
-    tests: ['test/report.test.ts'],
+    tests,
   },
   {
     id: 'steps-counted-from-0',
