@@ -223,8 +223,11 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('calls on %s', (engine) =
       ]);
     };
     const first = await run(cases[5]);
-    await run(cases[2]);
-    expect(await run(cases[5])).toEqual(first);
+    // Another network, and the same one in other numbers.
+    for (const other of [cases[2], { ...cases[5], P: 1 }, { ...cases[5], n: 3 }]) {
+      for (const { losses } of await run(other)) expect(losses).toHaveLength(other.P);
+      expect(await run(cases[5])).toEqual(first);
+    }
   });
 });
 

@@ -61,6 +61,10 @@ describe('a folder of images, whitened', () => {
     expect(shown.shape).toEqual(images.shape);
     expect(shown.data).not.toEqual(images.data);
 
+    const pictures = async () => (await readFile(join(out, 'report.html'), 'utf8')).match(/data:image[^"]*/g);
+    const before = await pictures();
+    expect(before).toHaveLength(2);
+
     // No size and no whitening are asked for: the file knows.
     const again = { dataset: values.dataset, device: 'reference', json: true, noBaselines: true };
     expect(await evaluate.run({ values: again, positionals: [path] })).toBe(0);
@@ -68,11 +72,7 @@ describe('a folder of images, whitened', () => {
     expect(sameData).toBe(true);
     expect(testAccuracy).toEqual(record.testAccuracy);
 
-    // Under a protocol for whitened images; the page goes on showing pictures.
-    const pictures = async () =>
-      (await readFile(join(out, 'report.html'), 'utf8')).match(/data:image[^"]*/g)?.slice(0, 1);
-    const before = await pictures();
-    expect(before).toHaveLength(1);
+    // Under a protocol for whitened images; the page goes on showing the pictures of the run.
     const asked = { ...again, networks: 1, protocol: 'mtt', augmentation: 'crop_rotate' };
     expect(await evaluate.run({ values: asked, positionals: [path] })).toBe(0);
     expect(JSON.parse(lines.at(-1) ?? '').protocol).toMatch(

@@ -87,6 +87,12 @@ describe('generateDigits', () => {
       difference += Math.abs(average - set.train.images[at]) / 7840;
     }
     expect(difference).toBeLessThan(3);
+    // Edges are as soft for their size: as large a part of the ink is grey.
+    const greys = [set.train.images.subarray(0, 7840), large.train.images].map((images) => {
+      const inked = images.filter((value) => value > 0);
+      return inked.filter((value) => value > 25 && value < 190).length / inked.length;
+    });
+    expect(greys[1] / greys[0]).toBeCloseTo(1, 1);
   });
 
   test.each([

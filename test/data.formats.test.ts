@@ -73,10 +73,11 @@ describe('loadDataset reads', () => {
   });
 
   test.each([
-    ['folder', ''],
-    ['archive', 'cifar-10-binary.tar.gz'],
-  ])('CIFAR-10, %s', async (_what, name) => {
-    const content = name ? gzipSync(files.tar(files.cifar10Files())) : files.cifar10Files();
+    ['folder', '', ''],
+    ['archive', 'cifar-10-binary.tar.gz', '0'],
+    ['archive of an old tar', 'cifar-10-binary.tar.gz', '\0'],
+  ])('CIFAR-10, %s', async (_what, name, kind) => {
+    const content = name ? gzipSync(files.tar(files.cifar10Files(), kind)) : files.cifar10Files();
     const data = await load(content, name, { validation: 0 });
     expect(data).toMatchObject({ name: 'cifar10', imageShape: [3, 32, 32], classes: 10 });
     expect(data.classNames[9]).toBe('truck');
@@ -137,6 +138,7 @@ describe('loadDataset reads', () => {
     expect((await set([2, 2, 2, 3], last)).train.images).toEqual(first.train.images);
     const flat = await set([2, 12], last, { layout: 'nhwc' });
     expect(flat.train.images).toEqual(first.train.images);
+    expect((await set([2, 12], values, { layout: 'nchw' })).train.images).toEqual(first.train.images);
     await expect(set([2, 12], last)).rejects.toMatchObject({ code: 'ERR_OPTION', message: /--layout/ });
     await expect(set([2, 3, 1, 4], values)).resolves.toMatchObject({ imageShape: [3, 1, 4] });
     const either = await set([2, 3, 4, 1], values).catch((error) => error);

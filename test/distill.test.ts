@@ -149,8 +149,11 @@ describe('distillation on the cpu engine', () => {
     expect(resumed.set).toEqual(whole.set);
   });
 
-  test('a signal stops a look at the validation split, which is made up for', async () => {
-    const options: DistillOptions = { network: 'mlp', iterations: 6, batch: 16, validateEvery: 2 };
+  test.each([
+    ['in the middle of a run', 6],
+    ['behind its last step', 4],
+  ])('a signal stops a look at the validation split, which is made up for: %s', async (_, iterations) => {
+    const options: DistillOptions = { network: 'mlp', iterations, batch: 16, validateEvery: 2 };
     const whole = await distill(device, dataset, options);
     // Outer steps are done whole: whoever asks is the look, and finds that it was stopped.
     const controller = new AbortController();

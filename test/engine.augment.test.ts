@@ -3,7 +3,7 @@ import type { Device, EngineName, Numbers } from '../src/engine/device.js';
 import { openDevice } from '../src/engine/open.js';
 import * as op from '../src/engine/ops/augment.js';
 import { COLOUR, COLUMNS, CUTOUT, RESIZE, TURN, WARP } from '../src/engine/ops/augment.js';
-import { families } from '../src/engine/ops/augmentdraw.js';
+import { type Family, families } from '../src/engine/ops/augmentdraw.js';
 import { add } from '../src/engine/ops/elementwise.js';
 import type { Recorder } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
@@ -195,4 +195,31 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('augmentation on %s', (en
       );
     expect(whole(await here)).toEqual(whole(await reference));
   });
+});
+
+test('what is drawn for images that are no squares goes by the length of each side', async () => {
+  const size = { height: 16, width: 48 };
+  await using device = await openDevice('reference');
+  const rowsFor = async (family: Family) =>
+    rowsOf(await draw(device, { ...strategies.dsa, families: [family], mixed: true }, 6000, 5, 1, size));
+  const ranges = (rows: number[][], ...columns: number[]) =>
+    columns.map((k) => [Math.min(...rows.map((row) => row[k])), Math.max(...rows.map((row) => row[k]))]);
+  expect(ranges(await rowsFor('crop'), 3, 6)).toEqual([
+    [-2, 2],
+    [-6, 6],
+  ]);
+  expect(ranges(await rowsFor('shift'), 3, 6)).toEqual([
+    [-2, 1],
+    [-6, 5],
+  ]);
+  const cutouts = await rowsFor('cutout');
+  expect(ranges(cutouts, 1, 3)).toEqual([
+    [-4, 12],
+    [-12, 36],
+  ]);
+  for (const [, top, bottom, left, right] of cutouts) expect([bottom - top, right - left]).toEqual([8, 24]);
+  expect(ranges(await rowsFor('resize'), 1, 2)).toEqual([
+    [13, 19],
+    [40, 57],
+  ]);
 });

@@ -202,6 +202,25 @@ describe.each(['reference', 'cpu'] as const)('augmented minibatches on %s', (eng
   });
 });
 
+it('learned steps drop out by the seed, the same again for the same', async () => {
+  const digits = generateDigits({ train: 40, validation: 10, test: 200, size: 12 });
+  const layers = [{ linear: 12 }, 'relu', { dropout: 0.5 }, { linear: 10 }] as const;
+  const network = createNetwork({ name: 'custom', inputShape: digits.imageShape, classes: 10, layers });
+  const labels = Float32Array.from({ length: 100 }, (_, i) => (Math.floor(i / 10) === i % 10 ? 1 : 0));
+  const images = await randomReal(digits, 1, 0, 0);
+  const theta = normals(network.count, 4).map((value) => value / 5);
+  const run = async (seed: number) => {
+    const geometry = { network, members: 1, steps: 1, epochs: 10, n: 10, seed };
+    const evaluator = await Evaluator.create(devices.cpu!, digits, digits.test, geometry);
+    const right = await evaluator.rightAnswers({ images, labels, learningRates: [0.1] }, theta);
+    evaluator.dispose();
+    return right;
+  };
+  const one = await run(1);
+  expect(await run(1)).toEqual(one);
+  expect(await run(2)).not.toEqual(one);
+});
+
 it('runs of a trial that come one after the other are augmented differently', async () => {
   const digits = generateDigits({ train: 40, validation: 10, test: 200, size: 12 });
   const network = createNetwork({ name: 'mlp', inputShape: digits.imageShape, classes: 10, width: 8 });

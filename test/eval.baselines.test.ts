@@ -7,7 +7,8 @@ import { baselines, checkBaselines, defaultBaselines } from '../src/eval/baselin
 import { nearestNeighbours } from '../src/eval/baselines/nearest-neighbours.js';
 import { LimbeckError } from '../src/util/errors.js';
 
-const digits = generateDigits({ train: 400, validation: 20, test: 60 });
+// More test images than nearest neighbours are looked up for in one piece.
+const digits = generateDigits({ train: 400, validation: 20, test: 300 });
 const pixels = 28 * 28;
 
 describe('every baseline', () => {

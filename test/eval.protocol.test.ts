@@ -254,6 +254,18 @@ describe('evaluation', () => {
     expect([accuracy.networks, others[0].accuracy.networks]).toEqual([1, 20]);
   });
 
+  it('compares with as many real images as there are stored pictures, whatever they decode to', async () => {
+    const options = { protocol: 'dc', epochs: 5, networks: 2, baselines: ['randomReal', 'classMeans'] };
+    const packed = { ...set, stored: { ...set.stored, pictures: 10 } };
+    const [images, classes] = [set.images.subarray(0, set.images.length / 2), set.classes.subarray(0, 10)];
+    const half = { ...set, images, classes, labels: labels.subarray(0, 100) };
+    const small = { ...half, stored: { ...set.stored, pictures: 10 }, use: { ...stepsOf(set), steps: 1 } };
+    const of = async (one: DistilledSet) => (await evaluate(device, digits, one, options)).baselines;
+    const expected = await of(small);
+    expect(await of(packed)).toEqual(expected);
+    expect(await of(set)).not.toEqual(expected);
+  });
+
   it('takes one rate for all steps as that rate in every step', async () => {
     const geometry = { network: createNetwork(network), steps: 2, epochs: 1, n: 10 };
     const trial = new Trial(device, digits, { geometry, networks: 3, seed: 3 });

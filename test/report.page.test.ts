@@ -126,6 +126,39 @@ describe('names are text, whatever is in them', () => {
   });
 });
 
+test('the parts of a learned label stand on a line at zero: up where they are above it, down where below', () => {
+  const labels = Float32Array.of(0.7, -0.9, -0.1, 0.2);
+  const page = readPage(reportHtml(record, { ...set, labels }));
+  const [chart] = all(page, 'svg').filter(({ attributes }) => attributes.class === 'soft');
+  const zero = Number(all(chart, 'line')[0].attributes.y1);
+  expect(zero).toBeCloseTo((24 * 0.7) / 1.6, 1);
+  const bars = all(chart, 'rect').map(({ attributes: { y, height } }) => [Number(y), Number(height)]);
+  expect(bars).toEqual([
+    [0, zero],
+    [zero, 24 - zero],
+  ]);
+});
+
+test('measured later: each network beside real images under that network', () => {
+  const accuracy = (mean: number) => ({ mean, std: mean / 16, networks: mean });
+  const one = (network: string, mean: number) => ({
+    ...{ network, accuracy: accuracy(mean), perClass: [1, 2], learningRate: mean / 1000 },
+    baselines: {
+      randomReal: { title: 'random', ...accuracy(mean + 1) },
+      kMeans: { title: 'centroids', ...accuracy(mean + 2) },
+    },
+  });
+  const evaluation = { ...one('', 20), protocol: 'dc', others: [one('lenet', 40), one('convnet', 60)] };
+  const rows = rowsIn(pageOf({ evaluations: [evaluation] }), 'Measured later').map(cells);
+  const row = (mean: number) =>
+    [mean, mean + 1, mean + 2].map((value) => `${spread(value, value / 16)} (${value})`);
+  expect(rows).toEqual([
+    ['mlp:width=3', ...row(20), ''],
+    ['lenet', ...row(40), '0.04'],
+    ['convnet', ...row(60), '0.06'],
+  ]);
+});
+
 describe('how it was learned', () => {
   test('the best look is pointed out where it is', () => {
     const curve = [10, 20, 30, 40].map((iteration, i) => ({
@@ -161,5 +194,18 @@ describe('how it was learned', () => {
     expect(heights).toHaveLength(2);
     // The larger rate stands further up.
     expect(heights[0]).toBeLessThan(heights[1]);
+  });
+
+  test('inner steps are counted from 1', () => {
+    const chart = all(pageOf(), 'svg').find(
+      ({ attributes }) => attributes['aria-label'] === 'Inner learning rate of each inner step',
+    )!;
+    const points = all(chart, 'polyline')[0].attributes.points.split(' ');
+    const ticks = all(chart, 'text').filter(
+      ({ attributes }) => attributes.class === 'tick' && attributes['text-anchor'] === 'middle',
+    );
+    expect(ticks.map((tick) => [textOf(tick), tick.attributes.x])).toEqual(
+      points.map((point, t) => [String(t + 1), point.split(',')[0]]),
+    );
   });
 });

@@ -315,6 +315,23 @@ describe('images', () => {
     expect(sheet.width).toBeLessThanOrEqual(4200);
   });
 
+  test.each<[string, DistillOptions, Size]>([
+    ['several steps', { steps: 2, ipc: 4 }, {}],
+    ['classes that wrap onto further lines', { ipc: 2 }, { classes: 45 }],
+  ])('hide no part of each other on a sheet: %s', (_, options, size) => {
+    const set = makeSet(options, size);
+    const count = set.images.length / 784;
+    // Each of one grey, and none of that of the sheet.
+    const images = set.images.map((_, i) => Math.floor(i / 784));
+    const { dataset } = makeRecord(options, size);
+    const classNames = dataset.classNames.map(() => '');
+    const sheet = contactSheet({ ...set, images }, { ...dataset, classNames });
+    const seen = new Array<number>(256).fill(0);
+    for (const grey of sheet.data) seen[grey]++;
+    const greys = Array.from({ length: count }, (_, i) => Math.round((255 * i) / (count - 1)));
+    expect(greys.map((grey) => seen[grey])).toEqual(greys.map(() => 112 ** 2));
+  });
+
   test('stand in a column per class, step by step; a class that has fewer leaves its place empty', () => {
     const rows = (set: DistilledSet) => gridOf(set).map(({ step, items }) => [step, ...items.slice(0, 2)]);
     expect(rows(makeSet({ steps: 2, ipc: 4 }))).toEqual([

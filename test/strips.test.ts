@@ -1,13 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { loadBinding } from '../src/engine/cpu/binding.js';
 import { planStrips } from '../src/engine/cpu/strips.js';
+import { memberRange } from '../src/engine/members.js';
 import * as bias from '../src/engine/ops/bias.js';
 import * as conv2d from '../src/engine/ops/conv2d.js';
 import * as elementwise from '../src/engine/ops/elementwise.js';
+import * as linear from '../src/engine/ops/linear.js';
 import * as reduce from '../src/engine/ops/reduce.js';
 import * as relu from '../src/engine/ops/relu.js';
 import { type Program, Recorder } from '../src/engine/program.js';
-import { slice } from '../src/engine/view.js';
+import { elements, slice, type View } from '../src/engine/view.js';
 import { openDevice } from '../src/index.js';
 import { Stream } from '../src/util/random.js';
 
@@ -46,7 +48,12 @@ function network(P: number, accumulate = false): Program {
   return r.program();
 }
 
-async function results(engine: 'cpu' | 'reference', program: Program, threads?: number) {
+async function results(
+  engine: 'cpu' | 'reference',
+  program: Program,
+  threads?: number,
+  names = ['y', 'total', 'thetaBar'],
+) {
   await using device = await openDevice(engine, { threads });
   const tensors: Record<string, Awaited<ReturnType<typeof device.tensor>>> = {};
   for (const { external, name, length, id } of program.slots) {
@@ -60,7 +67,7 @@ async function results(engine: 'cpu' | 'reference', program: Program, threads?: 
   }
   const executable = await device.load(program, tensors);
   await executable.run({ times: 2 });
-  const read = ['y', 'total', 'thetaBar'].map((name) => tensors[name].read());
+  const read = names.map((name) => tensors[name].read());
   return (await Promise.all(read)).map((values) => Array.from(values));
 }
 
@@ -99,6 +106,32 @@ describe('strips', () => {
       values.forEach((value, j) => {
         expect(Math.abs(actual[i][j] - value)).toBeLessThanOrEqual(scale * N * 63 * 2 ** -24);
       });
+    });
+  });
+
+  it.each<[string, (r: Recorder) => View]>([
+    [
+      'a product whose weights are too large to be read for every strip',
+      (r) => linear.forward(r, { x: r.external('x', 1, [64, 256]), w: r.external('w', 1, [256, 256]) }),
+    ],
+    [
+      'the second of two members',
+      (r) => memberRange(relu.forward(r, { x: r.external('x', 2, [64, 256]) }), 1, 1),
+    ],
+  ])('keep a step that joins behind one that it reads and that does not: %s', async (_, other) => {
+    const r = new Recorder('in order');
+    relu.forward(r, { x: r.external('a', 1, [64, 256]) }, { into: r.external('b', 1, [64, 256]) });
+    const x = other(r);
+    relu.forward(r, { x }, { into: r.external('y', 1, [64, 256]) });
+    const program = r.program();
+    expect(planStrips(program).flatMap(({ steps }) => steps)).toEqual(program.steps);
+    const [[expected], [actual]] = [
+      await results('reference', program, undefined, ['y']),
+      await results('cpu', program, 2, ['y']),
+    ];
+    expect(actual.length).toBe(elements(x.shape));
+    actual.forEach((value, i) => {
+      expect(Math.abs(value - expected[i])).toBeLessThan(1e-3);
     });
   });
 

@@ -56,6 +56,19 @@ describe('training on the whole training split', () => {
       ...{ network: { name: 'mlp', width: 3 }, networks: 7, epochs: 1, learningRate: 1e-6 },
     });
     expect(seven.parameters).toEqual(parameters.subarray(0, 7 * network.count));
+    // Some are trained only to fill the last group: nothing counts them.
+    expect([seven.accuracy.networks, seven.validation.networks]).toEqual([7, 7]);
+  });
+
+  it('gives every network dropout masks of its own, however many go at once', async () => {
+    const layers = [{ linear: 4 }, { dropout: 0.5 }, 'relu', { linear: 10 }];
+    const train = async (networks: number) =>
+      trainNetworks(device, digits, {
+        ...{ network: { name: 'custom', layers }, networks, epochs: 1, batch: 100, learningRate: 0.1 },
+      });
+    // Five and then two of them, or all at once.
+    const [seven, ten] = [await train(7), await train(10)];
+    expect(seven.parameters).toEqual(ten.parameters.subarray(0, 7 * ten.network.count));
   });
 
   it('is written parameter by parameter, the networks one after the other', async () => {

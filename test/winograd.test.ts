@@ -86,19 +86,24 @@ describe('Winograd', () => {
     );
   });
 
-  test('is left alone where it would not pay', () => {
-    const names = (shape: Partial<Shape>, stride = 1) =>
+  test('is left alone where it would not pay, or would be of another convolution', () => {
+    const names = (shape: Partial<Shape>, other: Partial<conv2d.ConvGeometry> & { kernel?: number } = {}) =>
       chosen({
         name: 'a convolution',
         record(r) {
           const { N, C, H, W, OC } = { N: 4, C: 16, H: 8, W: 8, OC: 16, ...shape };
-          const views = { x: r.external('x', 1, [N, C, H, W]), w: r.external('w', 1, [OC, C, 3, 3]) };
-          conv2d.forward(r, views, { stride, padding: 1 });
+          const { kernel: K = 3, ...geometry } = { stride: 1, padding: 1, ...other };
+          const w = r.external('w', 1, [OC, C / (geometry.groups ?? 1), K, K]);
+          conv2d.forward(r, { x: r.external('x', 1, [N, C, H, W]), w }, geometry);
         },
       });
     expect(names({})).toEqual(['winograd.forward']);
-    for (const plain of [names({ C: 3 }), names({ OC: 8 }), names({ H: 2, W: 2 }), names({}, 2)])
-      expect(plain).toEqual(['conv2d.forward']);
+    const plain = [
+      ...[names({ C: 3 }), names({ OC: 8 }), names({ H: 2, W: 2 }), names({}, { stride: 2 })],
+      ...[names({}, { dilation: 2, padding: 2 }), names({ C: 32, OC: 32 }, { groups: 2 })],
+      ...[names({}, { kernel: 5, padding: 2 })],
+    ];
+    for (const one of plain) expect(one).toEqual(['conv2d.forward']);
   });
 });
 

@@ -58,18 +58,19 @@ export async function apply(
   return y;
 }
 
-/** The draws of a strategy for images of 32 x 32. */
+/** The draws of a strategy for images of `height` x `width`. */
 export async function draw(
   device: Device,
   strategy: Strategy,
   R: number,
   seed = 5,
   members = 1,
+  { height, width } = { height: 32, width: 32 },
 ): Promise<Numbers> {
   const { draws } = await run(
     device,
     (r) => {
-      const options = { strategy, stream: 3, height: 32, width: 32, members, R };
+      const options = { strategy, stream: 3, height, width, members, R };
       const into = r.external('draws', members, [R, COLUMNS]);
       augmentdraw.rows(r, { state: r.external('state', 1, [4], 'u32') }, options, { into });
     },

@@ -69,14 +69,15 @@ export function zip(files: Readonly<Record<string, Uint8Array>>, deflated = true
   return Buffer.concat([...parts, entries, end]);
 }
 
-export function tar(files: Readonly<Record<string, Uint8Array>>): Uint8Array {
+/** `kind` says that they are regular files: a zero byte in archives of before POSIX. */
+export function tar(files: Readonly<Record<string, Uint8Array>>, kind = '0'): Uint8Array {
   const blocks: Uint8Array[] = [];
   for (const [name, content] of Object.entries(files)) {
     const header = Buffer.alloc(512);
     header.write(`cifar-10-batches-bin/${name}`);
     header.write('0000644\0', 100);
     header.write(`${content.length.toString(8).padStart(11, '0')}\0`, 124);
-    header.write('        0', 148);
+    header.write(`        ${kind}`, 148);
     const sum = header.reduce((total, byte) => total + byte, 0);
     header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
     blocks.push(header, content, Buffer.alloc((512 - (content.length % 512)) % 512));

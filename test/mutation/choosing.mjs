@@ -170,4 +170,37 @@ export const choosing = [
     what: 'a stopped run gives its present state, not its best',
     tests: ['test/distill.test.ts'],
   },
+  {
+    id: 'budget-of-items',
+    file: 'src/eval/evaluate.ts',
+    find: 'const budgetOf = ({ stored, network }: DistilledSet): number =>\n  Math.max(1, Math.round(stored.pictures / network.classes));',
+    replace:
+      'const budgetOf = ({ classes, network }: DistilledSet): number =>\n  Math.max(1, Math.round(classes.length / network.classes));',
+    what: 'as many real images as a set decodes to, not as many as it stores, stand beside it',
+    tests: ['test/eval.protocol.test.ts'],
+  },
+  {
+    id: 'draws-without-seed',
+    file: 'src/eval/comparison.ts',
+    find: 'if (baseline.random) return baseline.images(dataset, perClass, set.seed, draw);',
+    replace: 'if (baseline.random) return baseline.images(dataset, perClass, 0, draw);',
+    what: 'real images are drawn without the seed',
+    tests: ['test/eval.protocol.test.ts'],
+  },
+  {
+    id: 'masks-without-seed',
+    file: 'src/eval/evaluator.ts',
+    find: 'randomState(seed, 0, firstMember)',
+    replace: 'randomState(seed * 0, 0, firstMember)',
+    what: 'dropout masks of the learned steps do not follow the seed',
+    tests: ['test/eval.augmentation.test.ts'],
+  },
+  {
+    id: 'neighbours-by-labels-of-the-first',
+    file: 'src/eval/baselines/nearest-neighbours.ts',
+    find: '=== split.labels[row]) right',
+    replace: '=== split.labels[i]) right',
+    what: 'from the second piece of a split on, nearest neighbours are held to the labels of the first',
+    tests: ['test/eval.baselines.test.ts'],
+  },
 ];

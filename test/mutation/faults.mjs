@@ -3,6 +3,8 @@
  * are the files that should notice. One that changes nothing says why as `equivalent`.
  */
 import { choosing } from './choosing.mjs';
+import { data } from './data.mjs';
+import { engine } from './engine.mjs';
 import { native } from './native.mjs';
 import { numbers } from './numbers.mjs';
 import { outerLoop } from './outer-loop.mjs';
@@ -10,4 +12,14 @@ import { published } from './published.mjs';
 import { report } from './report.mjs';
 import { rest } from './rest.mjs';
 
-export const faults = [...choosing, ...outerLoop, ...numbers, ...published, ...report, ...rest, ...native];
+export const faults = [
+  ...choosing,
+  ...outerLoop,
+  ...numbers,
+  ...data,
+  ...published,
+  ...report,
+  ...rest,
+  ...engine,
+  ...native,
+];

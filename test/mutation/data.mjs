@@ -1,0 +1,29 @@
+const formats = ['test/data.formats.test.ts'];
+
+/** What files and generated data become. */
+export const data = [
+  {
+    id: 'flat-colours-first-as-last',
+    file: 'src/data/pixels.ts',
+    find: "colourLast: sizes[0] > 1 && layout === 'nhwc' }",
+    replace: 'colourLast: sizes[0] > 1 && layout !== undefined }',
+    what: 'flat images whose colours come first are read as if they came last',
+    tests: formats,
+  },
+  {
+    id: 'old-archives-without-files',
+    file: 'src/data/tar.ts',
+    find: ' || header[156] === 0;',
+    replace: ';',
+    what: 'the files of an archive of before POSIX are left out',
+    tests: formats,
+  },
+  {
+    id: 'edges-of-one-softness',
+    file: 'src/data/handwriting/pen.ts',
+    find: 'draws.uniform(1.1, 1.9) * pixel;',
+    replace: 'draws.uniform(1.1, 1.9);',
+    what: 'edges of generated digits are as many pixels soft whatever the size of the image',
+    tests: ['test/data.digits.test.ts'],
+  },
+];
