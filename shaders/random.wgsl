@@ -1,6 +1,7 @@
 // Counter-based random numbers: Threefry-4x32 with 20 rounds, the same bits as src/util/random.ts.
 //
-// state[4] = (seed low, seed high, draw, first member), to which firstMember is added. Element i of member p is word i & 3 of the block with
+// state[4] = (seed low, seed high, draw, first member), to which firstMember is added. Element i of member p is
+// word i & 3 of the block with
 //   key (seed low, seed high, stream, first + p)   counter (i >> 2, draw, 0, 0)
 //
 // out[M] = gain * number + shift     y[M] = mask * scale * x     states[count, 4]

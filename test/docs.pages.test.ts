@@ -13,7 +13,7 @@ afterAll(() => project[Symbol.dispose]());
 it('docs/data.md: arrays of a program become a data set', async () => {
   const [{ name, code }] = blocksOf('docs/data.md');
   project.save(name, code);
-  expect(await project.run(process.execPath, name)).toBe('2 3 0\n');
+  expect(await project.run(process.execPath, name)).toBe('2 2 1\n');
 });
 
 it('docs/networks.md: a network of one’s own in a configuration file', async () => {

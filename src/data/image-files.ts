@@ -63,10 +63,10 @@ export async function decodeImages(
   checkOptions(options);
   const sharp = await loadSharp();
   const found = await decodeAll(sharp, sources, options);
-  if (found.differ === undefined) return finish(sources, options, found);
+  if (!found.differ) return finish(sources, options, found);
   const again = await decodeAll(sharp, sources, { ...options, imageSize: USUAL_SIZE });
   const { notes, ...rest } = finish(sources, options, again);
-  const note = `the images differ in size (${found.differ}) and are brought to ${USUAL_SIZE.join('x')}; --image-size HxW says otherwise`;
+  const note = `the images differ in size and are brought to ${USUAL_SIZE.join('x')}; --image-size HxW says otherwise`;
   return { ...rest, notes: [note, ...notes] };
 }
 
@@ -74,8 +74,8 @@ interface Found {
   readonly buffer?: PlaneBuffer;
   readonly complaints: readonly Complaint[];
   readonly transparent: number;
-  /** Two images of different sizes. */
-  readonly differ?: string;
+  /** Whether two images have different sizes; not all were decoded then. */
+  readonly differ: boolean;
 }
 
 interface Complaint {
@@ -94,8 +94,7 @@ async function decodeAll(
   const colour = colourOf(background);
   const complaints: Complaint[] = [];
   let buffer: PlaneBuffer | undefined;
-  let first = '';
-  let differ: string | undefined;
+  let differ = false;
   let transparent = 0;
   let next = 0;
   let done = 0;
@@ -115,13 +114,12 @@ async function decodeAll(
     }
     const { width, height } = pixels;
     if (buffer === undefined) {
-      first = `${what} has ${height}x${width} pixels`;
       checkRoom(total, height, width);
       buffer = new PlaneBuffer(total, height, width);
     }
     if (width !== buffer.width || height !== buffer.height) {
       next = total;
-      differ ??= `${first}, ${what} ${height}x${width}`;
+      differ = true;
       return;
     }
     buffer.put(index, pixels);
