@@ -31,6 +31,40 @@ struct Loop {
   }
 };
 
+/**
+ * Calls begin(loop, member, whether it is the first in this memory, kept), run(loop, member, piece, kept, scratch) for all pieces, then
+ * end(loop, member, kept), for every member; `scratch` has `block` floats, and what is kept of a member lies behind them.
+ */
+template <class Begin, class Run, class End>
+inline void each_member(const Winograd& g, const Context& context, int64_t pieces, int64_t block, Begin&& begin, Run&& run,
+                        End&& end) {
+  const Sharing sharing = g.sharing(context.pool.threads(), pieces);
+  const auto own = [&](int worker) { return context.worker_as<float>(worker) + g.turned(); };
+  if (sharing == Sharing::kMembers) {
+    context.pool.each(g.P, [&](int64_t p, int worker) {
+      const Loop alone{context, true, worker};
+      float *scratch = own(worker), *kept = scratch + block;
+      begin(alone, p, true, kept);
+      for (int64_t piece = 0; piece < pieces; piece++) run(alone, p, piece, kept, scratch);
+      end(alone, p, kept);
+    });
+    return;
+  }
+  const Loop loop{context, sharing == Sharing::kNothing, 0};
+  float *shared = context.shared_as<float>(), *kept = shared + block;
+  for (int64_t p = 0; p < g.P; p++) {
+    begin(loop, p, p == 0, kept);
+    if (sharing == Sharing::kBlocks) {
+      context.pool.each(pieces, [&](int64_t piece, int worker) {
+        run({context, true, worker}, p, piece, kept, own(worker));
+      });
+    } else {
+      for (int64_t piece = 0; piece < pieces; piece++) run(loop, p, piece, kept, shared);
+    }
+    end(loop, p, kept);
+  }
+}
+
 // ---------------------------------------------------------------- maps and points
 
 /** Every tile of some images from maps to points. */
@@ -183,30 +217,11 @@ struct Correlate {
   }
 
   void run(const Context& context) const {
-    const Sharing sharing = g.sharing(context.pool.threads(), g.blocks);
-    float* shared = context.shared_as<float>();
-    const auto own = [&](int worker) { return context.worker_as<float>(worker) + g.turned(); };
-    if (sharing == Sharing::kMembers) {
-      context.pool.each(g.P, [&](int64_t p, int worker) {
-        const Loop alone{context, true, worker};
-        float* u = own(worker) + block_size();
-        make_weights(alone, p, true, u);
-        for (int64_t block = 0; block < g.blocks; block++) run_block(alone, p, block, u, own(worker));
-      });
-      return;
-    }
-    const Loop loop{context, sharing == Sharing::kNothing, 0};
-    float* u = shared + block_size();
-    for (int64_t p = 0; p < g.P; p++) {
-      make_weights(loop, p, p == 0, u);
-      if (sharing == Sharing::kBlocks) {
-        context.pool.each(g.blocks, [&](int64_t block, int worker) {
-          run_block({context, true, worker}, p, block, u, own(worker));
-        });
-      } else {
-        for (int64_t block = 0; block < g.blocks; block++) run_block(loop, p, block, u, shared);
-      }
-    }
+    each_member(
+        g, context, g.blocks, block_size(),
+        [&](const Loop& loop, int64_t p, bool first, float* u) { make_weights(loop, p, first, u); },
+        [&](const Loop& loop, int64_t p, int64_t block, float* u, float* scratch) { run_block(loop, p, block, u, scratch); },
+        [](const Loop&, int64_t, float*) {});
   }
 
   Workspace workspace() const {
@@ -300,30 +315,12 @@ struct BackwardWeight {
   }
 
   void run(const Context& context) const {
-    const Sharing sharing = g.sharing(context.pool.threads(), parts);
-    float* shared = context.shared_as<float>();
-    const auto own = [&](int worker) { return context.worker_as<float>(worker) + g.turned(); };
-    if (sharing == Sharing::kMembers) {
-      context.pool.each(g.P, [&](int64_t p, int worker) {
-        const Loop alone{context, true, worker};
-        float* sums = own(worker) + block_size();
-        for (int64_t part = 0; part < parts; part++) run_part(alone, p, part, own(worker), sums + part * sums_size());
-        finish(alone, p, sums);
-      });
-      return;
-    }
-    const Loop loop{context, sharing == Sharing::kNothing, 0};
-    float* sums = shared + block_size();
-    for (int64_t p = 0; p < g.P; p++) {
-      if (sharing == Sharing::kBlocks) {
-        context.pool.each(parts, [&](int64_t part, int worker) {
-          run_part({context, true, worker}, p, part, own(worker), sums + part * sums_size());
-        });
-      } else {
-        for (int64_t part = 0; part < parts; part++) run_part(loop, p, part, shared, sums + part * sums_size());
-      }
-      finish(loop, p, sums);
-    }
+    each_member(
+        g, context, parts, block_size(), [](const Loop&, int64_t, bool, float*) {},
+        [&](const Loop& loop, int64_t p, int64_t part, float* sums, float* scratch) {
+          run_part(loop, p, part, scratch, sums + part * sums_size());
+        },
+        [&](const Loop& loop, int64_t p, float* sums) { finish(loop, p, sums); });
   }
 
   Workspace workspace() const {
