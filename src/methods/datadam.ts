@@ -8,6 +8,7 @@ import { leakyRelu } from '../layers/activation.js';
 import { conv } from '../layers/conv.js';
 import { localResponseNorm } from '../layers/local-response-norm.js';
 import { sequence } from '../layers/sequence.js';
+import { column } from '../train/distribution-matching.js';
 import { copyInto, type Groups, inTurns } from '../train/groups.js';
 import { recordInitialise } from '../train/initialise.js';
 import { streams } from '../train/streams.js';
@@ -15,7 +16,6 @@ import { LimbeckError } from '../util/errors.js';
 import { notNegative } from '../util/option.js';
 import { recordClassBatches } from './by-class.js';
 import { method as dm } from './dm.js';
-import { oneHotLabels } from './items.js';
 import { defineMethod } from './method.js';
 import { beginRecorded } from './recorded.js';
 
@@ -47,10 +47,6 @@ function recordAttention(r: Recorder, x: View) {
   };
 }
 
-/** A column of one number: a mean, times `factor`, over images is a product with it, and so is the way back. */
-const column = (r: Recorder, { shape: [N] }: View, factor: number): View =>
-  elementwise.fill(r, factor / N, r.temporary('column', 1, [N, 1]));
-
 /** Records the features of every group and the attention maps of its blocks but the last, and the mean of each. */
 function recordMeans(r: Recorder, { network, theta, images, mode }: Groups) {
   const { features, outputs, backward } = network.featurePasses(r, images, theta, mode);
@@ -61,7 +57,8 @@ function recordMeans(r: Recorder, { network, theta, images, mode }: Groups) {
   if (!ends.length)
     throw new LimbeckError('ERR_OPTION', `network ${network.name} has too few blocks, expected two or more`);
   const attention = ends.map((i) => recordAttention(r, outputs[i]));
-  const yBar = column(r, images, 1);
+  const [N] = images.shape;
+  const yBar = column(r, N, 1 / N);
   return {
     means: [features, ...attention.map(({ y }) => y)].map((x) => linear.backwardWeight(r, { x, yBar })),
     backward([featuresBar, ...bars]: readonly View[]): View {
@@ -90,6 +87,7 @@ export const method = defineMethod<'datadam', typeof options>({
         const theta = r.temporary('theta', 1, [network.count]);
         recordInitialise(r, network, state, theta, { firstStream: streams.trainingNetworks });
         const { images, real, backward } = recordClassBatches(r, setting, { state, ...step }, o);
+        const [N] = images.shape;
         const distances = r.temporary('distances', items.classes, [1]);
         const imagesBar = r.temporary('imagesBar', items.classes, images.shape);
         const mode = { random: { state, stream: streams.dropout } };
@@ -100,7 +98,7 @@ export const method = defineMethod<'datadam', typeof options>({
             const root = i === 0 ? Math.sqrt(o.featureWeight) : 1;
             const w = elementwise.add(r, { a: mean, b: target[i] }, root, -root);
             reduce.dot(r, { a: w, b: w }, { into: partOf(distances), accumulate: i > 0 });
-            return linear.backwardInput(r, { yBar: column(r, images, 2 * root), w });
+            return linear.backwardInput(r, { yBar: column(r, N, (2 * root) / N), w });
           });
           copyInto(r, mine.backward(bars), partOf(imagesBar));
         });
@@ -108,12 +106,7 @@ export const method = defineMethod<'datadam', typeof options>({
         reduce.members(r, { x: distances }, 1, { into: loss });
         return {};
       },
-      result: (learner, tensors) =>
-        learner.set(tensors, {
-          method: 'datadam',
-          labels: oneHotLabels(items),
-          use: { kind: 'minibatches', protocol: o.protocol },
-        }),
+      result: (learner, tensors) => learner.trainingSet(tensors, 'datadam', o.protocol),
     });
   },
 });

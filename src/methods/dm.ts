@@ -5,7 +5,6 @@ import { streams } from '../train/streams.js';
 import { fraction, positive, whole } from '../util/option.js';
 import { augmentationOption, recordClassBatches } from './by-class.js';
 import { digitSets } from './datasets.js';
-import { oneHotLabels } from './items.js';
 import { defineMethod } from './method.js';
 import { beginRecorded } from './recorded.js';
 
@@ -41,7 +40,7 @@ export const method = defineMethod({
   realImages: ({ batch }, classes) => batch * classes,
 
   begin(setting) {
-    const { network, items, options: o } = setting;
+    const { network, options: o } = setting;
     return beginRecorded(setting, {
       name: 'distribution matching',
       itemRule: { kind: 'momentum', rate: o.lr, momentum: o.imageMomentum },
@@ -64,12 +63,7 @@ export const method = defineMethod({
         return {};
       },
 
-      result: (learner, tensors) =>
-        learner.set(tensors, {
-          method: 'dm',
-          labels: oneHotLabels(items),
-          use: { kind: 'minibatches', protocol: o.protocol },
-        }),
+      result: (learner, tensors) => learner.trainingSet(tensors, 'dm', o.protocol),
     });
   },
 });

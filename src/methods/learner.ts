@@ -6,7 +6,7 @@ import { type Program, Recorder } from '../engine/program.js';
 import type { View } from '../engine/view.js';
 import { copyInto } from '../train/groups.js';
 import type { Owned } from '../util/owned.js';
-import { itemClasses } from './items.js';
+import { itemClasses, oneHotLabels } from './items.js';
 import type { Setting } from './method.js';
 import { recordUpdate, startVariable, stateNames, type UpdateRule, type Variable } from './variable.js';
 
@@ -122,6 +122,12 @@ export class Learner {
       stored: { parametrisation: items.parametrisation, pictures: items.ipc * items.classes, variables },
       seed: options.seed,
     };
+  }
+
+  /** The set as it is now: hard labels, for ordinary training under a protocol. */
+  trainingSet(tensors: Tensors, method: string, protocol: string): Promise<DistilledSet> {
+    const labels = oneHotLabels(this.setting.items);
+    return this.set(tensors, { method, labels, use: { kind: 'minibatches', protocol } });
   }
 
   #current(tensors: Tensors, name: string): Tensor {

@@ -114,11 +114,7 @@ class MatchingProcess implements Process {
   }
 
   result(): Promise<DistilledSet> {
-    return this.learner.set(this.all, {
-      method: this.name,
-      labels: oneHotLabels(this.learner.setting.items),
-      use: { kind: 'minibatches', protocol: this.protocol },
-    });
+    return this.learner.trainingSet(this.all, this.name, this.protocol);
   }
 
   dispose(): void {

@@ -19,7 +19,7 @@ export interface MatchedDistributions {
 }
 
 /** A column `[N, 1]` of one number: a mean over N rows is a product with it, and so is the way back. */
-const column = (r: Recorder, N: number, value: number): View =>
+export const column = (r: Recorder, N: number, value: number): View =>
   elementwise.fill(r, value, r.temporary('column', 1, [N, 1]));
 
 /** The features of every group, and their mean `[1, features]`, which goes `into` where that is given. */
