@@ -4,7 +4,7 @@ import { LimbeckError, shapeText } from '../util/errors.js';
 import { decodeSafetensors } from '../util/safetensors.js';
 import { assembleDataset, type SplitOptions } from './assemble.js';
 import { readBytes } from './bytes.js';
-import type { Dataset, Split } from './dataset.js';
+import { type Dataset, type Split, type SplitName, splitNames } from './dataset.js';
 import { type NumericArray, parseNpy } from './npy.js';
 import { type PixelLayout, toImages, toLabels } from './pixels.js';
 import { openZip } from './zip.js';
@@ -27,8 +27,6 @@ const NAMES = {
   ],
 } as const;
 
-type Part = keyof typeof NAMES;
-
 /** Arrays by name, each read when it is asked for. */
 type Arrays = ReadonlyMap<string, () => NumericArray>;
 
@@ -41,9 +39,9 @@ type Arrays = ReadonlyMap<string, () => NumericArray>;
  */
 export async function loadArrayFile(path: string, options: ArrayFileOptions = {}): Promise<Dataset> {
   const arrays = await openArrays(path);
-  const found: Partial<Record<Part, Split>> = {};
+  const found: Partial<Record<SplitName, Split>> = {};
   let imageShape: readonly [number, number, number] | undefined;
-  for (const part of ['train', 'validation', 'test'] as const) {
+  for (const part of splitNames) {
     const names = pairOf(path, arrays, part);
     if (names === undefined) continue;
     const [imageName, labelName] = names;
@@ -135,7 +133,7 @@ function decodeNamed(path: string, bytes: Uint8Array): ReturnType<typeof decodeS
 }
 
 /** The names of a split's images and labels; undefined without such a split. */
-function pairOf(path: string, arrays: Arrays, part: Part): [string, string] | undefined {
+function pairOf(path: string, arrays: Arrays, part: SplitName): [string, string] | undefined {
   const [images, labels] = NAMES[part].map((names) => names.find((name) => arrays.has(name)));
   if (images !== undefined && labels !== undefined) return [images, labels];
   if ((images ?? labels) === undefined) return undefined;

@@ -1,7 +1,7 @@
 import { LimbeckError } from '../util/errors.js';
 import { counted } from '../util/words.js';
 import { checkEveryClass, checkLabels, classCount, classCounts, numberNames } from './classes.js';
-import type { Dataset, Split } from './dataset.js';
+import { type Dataset, type Split, type SplitName, splitNames } from './dataset.js';
 import { holdOut, type Splitting } from './hold-out.js';
 import { channelStatistics, constantChannels } from './statistics.js';
 
@@ -12,8 +12,6 @@ export interface SplitOptions extends Splitting {
   /** The file's or folder's name when missing. */
   readonly name?: string;
 }
-
-const parts = ['train', 'validation', 'test'] as const;
 
 /** What a loader found, before it is checked and split. */
 export interface Found {
@@ -42,7 +40,7 @@ export function assembleDataset(found: Found, options: SplitOptions = {}): Datas
   const { path, imageShape } = found;
   const { splits: all, classNames, notes } = fromZero(found, options.classes);
   const classes = classCount(options.classes ?? classNames?.length, [all.train.labels]);
-  for (const part of parts) {
+  for (const part of splitNames) {
     const split = all[part];
     if (split === undefined) continue;
     if (split.count === 0)
@@ -97,10 +95,10 @@ const withNotes = (notes: readonly string[]): Pick<Dataset, 'notes'> => (notes.l
 function fromZero(
   found: Found,
   classes: number | undefined,
-): { splits: Pick<Found, (typeof parts)[number]>; classNames?: readonly string[]; notes: readonly string[] } {
+): { splits: Pick<Found, SplitName>; classNames?: readonly string[]; notes: readonly string[] } {
   const { classNames, notes = [], train, validation, test } = found;
   const splits = { train, validation, test };
-  const given = parts.flatMap((part) => (splits[part] ? [splits[part].labels] : []));
+  const given = splitNames.flatMap((part) => (splits[part] ? [splits[part].labels] : []));
   const largest = given.reduce((most, labels) => labels.reduce((a, b) => Math.max(a, b), most), 0);
   const counts = classCounts(train.labels, 256);
   const fromOne =
@@ -120,8 +118,8 @@ function fromZero(
 }
 
 /** The classes that are not in every split, by name. */
-function missingNotes(splits: Pick<Dataset, (typeof parts)[number]>, names: readonly string[]): string[] {
-  const some = parts.filter((part) => splits[part].count > 0);
+function missingNotes(splits: Pick<Dataset, SplitName>, names: readonly string[]): string[] {
+  const some = splitNames.filter((part) => splits[part].count > 0);
   const counts = some.map((part) => classCounts(splits[part].labels, names.length));
   const missing = names.flatMap((name, k) => {
     const lacking = some.filter((_, i) => counts[i][k] === 0);

@@ -20,6 +20,11 @@ export interface Whitening {
   readonly source: Readonly<Record<'train' | 'validation' | 'test', Split>>;
 }
 
+/** The splits of a data set. */
+export const splitNames = ['train', 'validation', 'test'] as const;
+/** One of them. */
+export type SplitName = (typeof splitNames)[number];
+
 /**
  * A labelled image set with its splits kept apart: methods see `train` and `validation` only; `test` is
  * opened by `eval` alone.

@@ -4,14 +4,12 @@ import { LimbeckError } from '../util/errors.js';
 import { assembleDataset, type SplitOptions } from './assemble.js';
 import { classNamesOf } from './class-names.js';
 import { MAX_CLASSES } from './classes.js';
-import type { Dataset, Split } from './dataset.js';
+import { type Dataset, type Split, type SplitName, splitNames } from './dataset.js';
 import { type DecodeOptions, decodeImages, imageFile } from './image-files.js';
-import { listImages, type Part } from './image-list.js';
+import { listImages } from './image-list.js';
 import type { LabelTableOptions } from './label-table.js';
 
 export type ImageFolderOptions = DecodeOptions & LabelTableOptions & Omit<SplitOptions, 'classes'>;
-
-const PARTS = ['train', 'validation', 'test'] as const;
 
 /**
  * Loads a folder of images, one folder per class: `train/CLASS/*.jpg`, `test/CLASS/*.jpg` and possibly
@@ -24,7 +22,7 @@ const PARTS = ['train', 'validation', 'test'] as const;
  */
 export async function loadImageFolder(folder: string, options: ImageFolderOptions = {}): Promise<Dataset> {
   const files = await listImages(folder, options);
-  const all = PARTS.flatMap((part) => files[part].map((file) => ({ part, ...file })));
+  const all = splitNames.flatMap((part) => files[part].map((file) => ({ part, ...file })));
   const { names, numbers, notes } = classNamesOf(all.map(({ className }) => className));
   if (names.length < 2 || names.length > MAX_CLASSES)
     throw new LimbeckError(
@@ -60,12 +58,12 @@ export async function loadImageFolder(folder: string, options: ImageFolderOption
 /** Decoded images, those of a split together, as splits. */
 export function splitsOf(
   { imageShape, data }: { imageShape: readonly number[]; data: Split['images'] },
-  images: readonly { readonly part: Part; readonly label: number }[],
-): Partial<Record<Part, Split>> {
+  images: readonly { readonly part: SplitName; readonly label: number }[],
+): Partial<Record<SplitName, Split>> {
   const length = imageShape.reduce((a, b) => a * b, 1);
-  const splits: Partial<Record<Part, Split>> = {};
+  const splits: Partial<Record<SplitName, Split>> = {};
   let at = 0;
-  for (const part of PARTS) {
+  for (const part of splitNames) {
     const own = images.filter((image) => image.part === part);
     if (own.length === 0) continue;
     const pixels = data.subarray(at, (at += own.length * length));

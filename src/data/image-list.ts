@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LimbeckError } from '../util/errors.js';
 import { byName } from './class-names.js';
+import { type SplitName, splitNames } from './dataset.js';
 import { findLabels, type LabelTableOptions } from './label-table.js';
 
 export interface ImageFile {
@@ -15,9 +16,7 @@ const PARTS = {
   validation: ['validation', 'valid', 'val'],
   test: ['test', 'testing'],
 } as const;
-export type Part = keyof typeof PARTS;
-
-export interface ImageList extends Record<Part, readonly ImageFile[]> {
+export interface ImageList extends Record<SplitName, readonly ImageFile[]> {
   readonly notes: readonly string[];
 }
 
@@ -57,7 +56,7 @@ export async function listFolder(folder: string): Promise<Listing> {
 const isImage = (name: string): boolean =>
   EXTENSIONS.includes(name.toLowerCase().split('.').slice(1).at(-1) ?? '');
 
-const nameOf = (part: Part, folders: readonly string[]): string | undefined =>
+const nameOf = (part: SplitName, folders: readonly string[]): string | undefined =>
   PARTS[part].map((name) => folders.find((folder) => folder.toLowerCase() === name)).find(Boolean);
 
 /** Whether a folder, or its `train`, holds images: in folders of classes, or beside a table that names their classes. */
@@ -105,8 +104,8 @@ export async function listImages(folder: string, options: LabelTableOptions): Pr
     if (train === undefined) throw unlabelled(join(folder, folders[0]));
     return { train, validation: [], test: [], notes: [...notes, ...litterNote(litter)] };
   }
-  const files: Record<Part, readonly ImageFile[]> = { train: [], validation: [], test: [] };
-  for (const part of ['train', 'validation', 'test'] as const) {
+  const files: Record<SplitName, readonly ImageFile[]> = { train: [], validation: [], test: [] };
+  for (const part of splitNames) {
     const name = names[part];
     if (name === undefined) continue;
     const path = join(folder, name);

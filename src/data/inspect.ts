@@ -1,8 +1,6 @@
 import { count } from '../util/words.js';
 import { classCounts } from './classes.js';
-import type { Dataset, Split } from './dataset.js';
-
-const PARTS = ['train', 'validation', 'test'] as const;
+import { type Dataset, type Split, type SplitName, splitNames } from './dataset.js';
 
 /** How many images are in each split. */
 export interface SplitCounts {
@@ -50,7 +48,7 @@ const UNBALANCED = 10;
 /** Looks through a data set before anything is trained on it. */
 export function inspectDataset(data: Dataset): Inspection {
   const { imageShape, classNames, mean, std, train, notes = [] } = data;
-  const counts = PARTS.map((part) => classCounts(data[part].labels, data.classes));
+  const counts = splitNames.map((part) => classCounts(data[part].labels, data.classes));
   const classes = classNames.map((name, k) => ({
     name,
     ...perPart((_, i) => counts[i][k]),
@@ -78,8 +76,8 @@ export function inspectDataset(data: Dataset): Inspection {
   };
 }
 
-function perPart(of: (part: (typeof PARTS)[number], i: number) => number): SplitCounts {
-  const [train, validation, test] = PARTS.map(of);
+function perPart(of: (part: SplitName, i: number) => number): SplitCounts {
+  const [train, validation, test] = splitNames.map(of);
   return { train, validation, test };
 }
 

@@ -5,17 +5,16 @@ import { LimbeckError } from '../util/errors.js';
 import { assembleDataset, type SplitOptions } from './assemble.js';
 import { MAX_BYTES, messageOf, readBytes, unreadable } from './bytes.js';
 import { byName, classNamesOf } from './class-names.js';
-import type { Dataset } from './dataset.js';
+import { type Dataset, type SplitName, splitNames } from './dataset.js';
 import { type DecodeOptions, decodeImages, type ImageSource } from './image-files.js';
 import { splitsOf } from './image-folder.js';
-import type { Part } from './image-list.js';
 
 export interface ParquetOptions extends DecodeOptions, Omit<SplitOptions, 'classes'> {
   /** The column of classes; the one that the file says, or 'label', when missing. */
   readonly labelColumn?: string;
 }
 
-const SPLITS: readonly (readonly [Part, RegExp])[] = [
+const SPLITS: readonly (readonly [SplitName, RegExp])[] = [
   ['train', /^train/i],
   ['validation', /^val/i],
   ['test', /^test/i],
@@ -28,25 +27,25 @@ export async function isParquetFolder(folder: string): Promise<boolean> {
 }
 
 interface Row {
-  readonly part: Part;
+  readonly part: SplitName;
   readonly source: ImageSource;
   readonly label: string;
 }
 
 /**
  * Loads image sets as the Hugging Face hub stores them: a `.parquet` file, or a folder with `train-00000-of-00001.parquet` and the
- * like (in itself, in `data/`, or in a folder for each split), with a column of pictures `{bytes, path}` and one of classes, whose
- * names the metadata may have. A split without classes is left out.
+ * like, in itself, in `data/` or in a folder for each split. One column has pictures `{bytes, path}`, one has classes; their
+ * names may be in the metadata. A split without classes is left out.
  *
  * @throws ERR_FILE_MISSING; ERR_FILE_FORMAT; ERR_DATA; ERR_OPTION
  */
 export async function loadParquet(path: string, options: ParquetOptions = {}): Promise<Dataset> {
   const isFile = (await stat(path)).isFile();
-  const shards = isFile ? [{ part: 'train' as Part, file: path }] : await listShards(path);
+  const shards = isFile ? [{ part: 'train' as SplitName, file: path }] : await listShards(path);
   const notes: string[] = [];
   const rows: Row[] = [];
   let features: Features | undefined;
-  for (const part of ['train', 'validation', 'test'] as const) {
+  for (const part of splitNames) {
     const own: Row[] = [];
     for (const { file } of shards.filter((shard) => shard.part === part)) {
       const shard = await readShard(file, part, options);
@@ -120,10 +119,10 @@ function classesOf(
   return { names, labels: numbers, more: [] };
 }
 
-async function listShards(folder: string): Promise<{ part: Part; file: string }[]> {
-  const found: { part: Part; file: string }[] = [];
+async function listShards(folder: string): Promise<{ part: SplitName; file: string }[]> {
+  const found: { part: SplitName; file: string }[] = [];
   const partOf = (name: string) => SPLITS.find(([, pattern]) => pattern.test(name))?.[0];
-  const add = async (path: string, depth: number, within?: Part): Promise<void> => {
+  const add = async (path: string, depth: number, within?: SplitName): Promise<void> => {
     const entries = await readdir(path, { withFileTypes: true });
     for (const entry of entries.sort((a, b) => byName(a.name, b.name))) {
       if (entry.name.startsWith('.')) continue;
@@ -148,7 +147,7 @@ interface Features {
 
 async function readShard(
   path: string,
-  part: Part,
+  part: SplitName,
   options: ParquetOptions,
 ): Promise<{ features: Features; rows: Row[] }> {
   const { parquetMetadata, parquetReadObjects } = await import('hyparquet');

@@ -53,7 +53,7 @@ function headline(
   set: DistilledSet,
 ): { plain: string; marked: string } {
   const { network } = config.options;
-  const images = storedByOptions(config.options, dataset.classNames.length).replace('distilled ', '');
+  const images = storedByOptions(config.options, dataset.classNames.length, 'image');
   const name = titleOf(networkTitles, networkTitle(network));
   const learner =
     set.use.kind === 'learned-steps' && set.use.init === 'fixed' ? `this ${name}` : `a fresh ${name}`;

@@ -147,9 +147,9 @@ export function accuracyText({ mean, std, networks }: Accuracy): string {
 export const pictureCount = ({ ipc }: ResolvedOptions, classes: number): number => ipc * classes;
 
 /** What a set stores: `10 distilled images`, or `10 stored pictures` where these decode to more images. */
-export const storedText = (pictures: number, parametrisation: string): string =>
-  counted(pictures, parametrisation === 'pixels' ? 'distilled image' : 'stored picture');
+export const storedText = (pictures: number, parametrisation: string, usual = 'distilled image'): string =>
+  counted(pictures, parametrisation === 'pixels' ? usual : 'stored picture');
 
 /** The same by the options of a run. */
-export const storedByOptions = (options: ResolvedOptions, classes: number): string =>
-  storedText(pictureCount(options, classes), networkSpec(options.parametrisation).name);
+export const storedByOptions = (options: ResolvedOptions, classes: number, usual?: string): string =>
+  storedText(pictureCount(options, classes), networkSpec(options.parametrisation).name, usual);
