@@ -1,30 +1,20 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type LoadOptions, loadDataset } from '../src/data/load.js';
 import { parseNpy } from '../src/data/npy.js';
 import { LimbeckError } from '../src/util/errors.js';
 import { Stream } from '../src/util/random.js';
 import * as files from './harness/data-files.js';
+import { madeFolders } from './harness/folders.js';
 
-let root: string;
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'limbeck-formats-'));
-});
-afterAll(async () => {
-  await rm(root, { recursive: true });
-});
+const folders = madeFolders('formats');
 
-let count = 0;
 /** One file, or a folder of files. */
 async function write(content: Uint8Array | Record<string, Uint8Array>, name = ''): Promise<string> {
-  const folder = join(root, String(count++));
-  await mkdir(folder);
-  const all = content instanceof Uint8Array ? { [name]: content } : content;
-  for (const [file, bytes] of Object.entries(all)) await writeFile(join(folder, file), bytes);
+  const folder = await folders.write(content instanceof Uint8Array ? { [name]: content } : content);
   return join(folder, name);
 }
 const load = async (content: Uint8Array | Record<string, Uint8Array>, name = '', options: LoadOptions = {}) =>

@@ -1,35 +1,17 @@
 /** Images that lie together, with a table of their classes. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Split } from '../src/data/dataset.js';
 import { loadDataset } from '../src/data/load.js';
+import { madeFolders } from './harness/folders.js';
 
-let root: string;
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'limbeck-image-tables-'));
-});
-afterAll(async () => {
-  await rm(root, { recursive: true });
-});
+const { write } = madeFolders('image-tables');
 
 const grey = (level: number) =>
   sharp(
     Uint8Array.from({ length: 6 }, (_, i) => level + i),
     { raw: { width: 3, height: 2, channels: 1 } },
   );
-
-let folders = 0;
-async function write(files: Record<string, Uint8Array | string>): Promise<string> {
-  const folder = join(root, `set-${folders++}`);
-  for (const [name, content] of Object.entries(files)) {
-    await mkdir(dirname(join(folder, name)), { recursive: true });
-    await writeFile(join(folder, name), content);
-  }
-  return folder;
-}
 
 describe('images that lie together', () => {
   /** `count` images of two classes, `level` telling which, and the classes by file name. */

@@ -1,22 +1,16 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { byName } from '../src/data/class-names.js';
 import { decodeImages, imageFile } from '../src/data/image-files.js';
 import { loadImageFolder } from '../src/data/image-folder.js';
 import { loadDataset } from '../src/data/load.js';
 import { LimbeckError } from '../src/util/errors.js';
 import { Stream } from '../src/util/random.js';
+import { madeFolders } from './harness/folders.js';
 
-let root: string;
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'limbeck-images-'));
-});
-afterAll(async () => {
-  await rm(root, { recursive: true });
-});
+const { write } = madeFolders('images');
 
 /** Interleaved pixels of one image. */
 const picture = (width: number, height: number, channels: 1 | 3 | 4, value: (i: number) => number) =>
@@ -26,16 +20,6 @@ const picture = (width: number, height: number, channels: 1 | 3 | 4, value: (i: 
   );
 const grey = (level: number, width = 3, height = 2) => picture(width, height, 1, (i) => level + i);
 const colour = (level: number, width = 3, height = 2) => picture(width, height, 3, (i) => level + i);
-
-let folders = 0;
-async function write(files: Record<string, Uint8Array | string>): Promise<string> {
-  const folder = join(root, `set-${folders++}`);
-  for (const [name, content] of Object.entries(files)) {
-    await mkdir(dirname(join(folder, name)), { recursive: true });
-    await writeFile(join(folder, name), content);
-  }
-  return folder;
-}
 
 /** `count` grey images of classes a and b, `level` telling which is which. */
 async function set(count: number, prefix = ''): Promise<Record<string, Uint8Array>> {

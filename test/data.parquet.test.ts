@@ -1,31 +1,19 @@
 /** Parquet as the Hugging Face hub stores image sets. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Split } from '../src/data/dataset.js';
 import { type LoadOptions, loadDataset } from '../src/data/load.js';
 import { LimbeckError } from '../src/util/errors.js';
+import { madeFolders } from './harness/folders.js';
 
-let root: string;
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'limbeck-parquet-'));
-});
-afterAll(async () => {
-  await rm(root, { recursive: true });
-});
+const { write } = madeFolders('parquet');
 
-let folders = 0;
 async function load(files: Record<string, Uint8Array>, options: LoadOptions = {}, below = '') {
-  const folder = join(root, String(folders++));
-  for (const [name, bytes] of Object.entries(files)) {
-    await mkdir(dirname(join(folder, name)), { recursive: true });
-    await writeFile(join(folder, name), bytes);
-  }
-  return loadDataset(join(folder, below), { validation: 0, test: 0, ...options });
+  return loadDataset(join(await write(files), below), { validation: 0, test: 0, ...options });
 }
 
 const info = (names: readonly string[], label = 'label') =>
@@ -168,7 +156,7 @@ describe('image sets of the hub', () => {
 
   test('cut files are refused', async () => {
     const whole = await shard(0, 6);
-    const path = join(root, 'cut.parquet');
+    const path = join(await write({ 'cut.parquet': whole }), 'cut.parquet');
     for (let length = 0; length < whole.length; length += 17) {
       await writeFile(path, whole.subarray(0, length));
       await expect(loadDataset(path), `${length} bytes`).rejects.toBeInstanceOf(LimbeckError);

@@ -1,31 +1,17 @@
 /** Tables as people have them: headers, separators, encodings, columns, class names. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { classNamesOf } from '../src/data/class-names.js';
 import type { Split } from '../src/data/dataset.js';
 import { type LoadOptions, loadDataset } from '../src/data/load.js';
+import { madeFolders } from './harness/folders.js';
 
-let root: string;
-beforeAll(async () => {
-  root = await mkdtemp(join(tmpdir(), 'limbeck-tables-'));
-});
-afterAll(async () => {
-  await rm(root, { recursive: true });
-});
+const { write } = madeFolders('tables');
 
-let folders = 0;
 async function load(content: Record<string, string | Uint8Array>, options: LoadOptions = {}) {
-  const folder = join(root, String(folders++));
-  await mkdir(folder);
-  for (const [name, text] of Object.entries(content)) await writeFile(join(folder, name), text);
-  const names = Object.keys(content);
-  return loadDataset(names[0] === 'x.csv' ? join(folder, 'x.csv') : folder, {
-    validation: 0,
-    test: 0,
-    ...options,
-  });
+  const folder = await write(content);
+  const path = Object.keys(content)[0] === 'x.csv' ? join(folder, 'x.csv') : folder;
+  return loadDataset(path, { validation: 0, test: 0, ...options });
 }
 
 /** `count` rows of four pixels that tell which row it is, written by `row`. */
