@@ -52,6 +52,23 @@ fn add(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups
   add_out[at(2u, p) + i] = stored(p, i, alpha * add_a[at(0u, p) + i] + beta * add_b[at(1u, p) + i]);
 }
 
+@group(0) @binding(1) var<storage, read> divide_x: array<f32>;
+@group(0) @binding(2) var<storage, read> divide_by: array<f32>;
+@group(0) @binding(3) var<storage, read_write> divide_out: array<f32>;
+
+// out = alpha x / by[0]
+// invocations: P * M
+@compute @workgroup_size(64)
+fn divide(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = linear(id, groups);
+  if (index >= P * M) {
+    return;
+  }
+  let i = index % M;
+  let p = index / M;
+  divide_out[at(2u, p) + i] = alpha / divide_by[at(1u, p)] * divide_x[at(0u, p) + i];
+}
+
 @group(0) @binding(1) var<storage, read> sign_x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> sign_out: array<f32>;
 

@@ -12,7 +12,7 @@
  * - Whole runs in a folder: {@link distillToFolder}, {@link resumeFolder}, {@link readRun}, {@link RunFolder}
  * - Networks: {@link createNetwork}, {@link networkNames}, {@link networkSpec}
  * - An outer loop of your own: {@link metaGradient}, {@link recordMetaGradient}, {@link hessianVectorProduct}, {@link gradientMatching},
- *   {@link distributionMatching}
+ *   {@link distributionMatching}, {@link trajectoryMatching}
  * - Errors: {@link LimbeckError} with an {@link ErrorCode}
  *
  * Arrays are flat; shapes stand in brackets, the last axis fastest. P is networks, N images, `C H W` channels and map, K classes. What
@@ -144,11 +144,17 @@ export {
   metaGradient,
   recordMetaGradient,
 } from './train/calls/meta-gradient.js';
+export {
+  type TrajectoryMatching,
+  type TrajectoryMatchingOptions,
+  trajectoryMatching,
+} from './train/calls/trajectory-matching.js';
 export type { Distance } from './train/gradient-matching.js';
 export type { LossName } from './train/loss.js';
 export type { MinibatchTraining } from './train/minibatch.js';
 export type { Schedule } from './train/schedule.js';
 export type { OptimizerOptions, Training } from './train/training.js';
+export type { TrajectoryGradient } from './train/trajectory-matching.js';
 export { type ErrorCode, LimbeckError } from './util/errors.js';
 export { encodePng, type PngImage } from './util/png.js';
 export { version } from './util/version.js';

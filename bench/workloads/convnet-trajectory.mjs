@@ -1,7 +1,5 @@
-import * as elementwise from '../../dist/engine/ops/elementwise.js';
 import { Recorder } from '../../dist/engine/program.js';
-import { recordHypergradient } from '../../dist/train/hypergradient.js';
-import { recordInnerLoop } from '../../dist/train/inner-loop.js';
+import { recordTrajectoryMatching } from '../../dist/train/trajectory-matching.js';
 import { convnet } from './convnets.mjs';
 import { constant, networks, normals, oneHot } from './inputs.mjs';
 import { prepareProgram } from './program.mjs';
@@ -31,14 +29,8 @@ export default {
     const [images, labels, rates] = ['images', 'labels', 'rates'].map(external);
     const [theta, target] = ['parameters', 'target'].map((name) => r.external(name, 1, [network.count]));
     const loop = { network, theta, images, labels, rates, steps: 1, epochs: T };
-    const trajectory = recordInnerLoop(r, 1, loop);
-    // Where training starts and should have ended is known beforehand, and so is their distance.
-    const first = arrays.parameters.data;
-    const distance = arrays.target.data.reduce((sum, value, i) => sum + (first[i] - value) ** 2, 0);
-    const lambda = r.temporary('lambda', 1, [network.count]);
-    const scale = 2 / distance;
-    elementwise.add(r, { a: trajectory.thetas[T], b: target }, scale, -scale, lambda);
-    recordHypergradient(r, loop, trajectory, lambda, {
+    recordTrajectoryMatching(r, 1, loop, target, {
+      losses: r.external('losses', 1, [1]),
       images: r.external('imagesBar', 1, images.shape),
       rates: r.external('ratesBar', 1, rates.shape),
     });

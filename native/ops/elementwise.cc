@@ -26,6 +26,18 @@ void add(const Step& step, const Context& context) {
   });
 }
 
+void divide(const Step& step, const Context& context) {
+  enum { X, By, Out };
+  const int64_t P = step.sizes[0], M = step.sizes[1];
+  const float alpha = static_cast<float>(step.constants[0]);
+  each_range(context, P, M, [&](int64_t p, int64_t from, int64_t to) {
+    const float* x = step.f32(X, p);
+    const float factor = alpha / step.f32(By, p)[0];
+    float* out = step.f32(Out, p);
+    for (int64_t i = from; i < to; i++) out[i] = factor * x[i];
+  });
+}
+
 void sign(const Step& step, const Context& context) {
   enum { X, Out };
   const int64_t P = step.sizes[0], M = step.sizes[1];
@@ -50,6 +62,7 @@ void average(const Step& step, const Context& context) {
 const Kernel kernels[] = {
     {"elementwise.fill", {"out"}, {"P", "M"}, {"value"}, fill, nullptr},
     {"elementwise.add", {"a", "b", "out"}, {"P", "M"}, {"alpha", "beta"}, add, nullptr},
+    {"elementwise.divide", {"x", "by", "out"}, {"P", "M"}, {"alpha"}, divide, nullptr},
     {"elementwise.sign", {"x", "out"}, {"P", "M"}, {}, sign, nullptr},
     {"elementwise.average", {"x", "average"}, {"P", "M"}, {"decay"}, average, nullptr},
 };

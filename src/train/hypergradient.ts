@@ -80,6 +80,9 @@ export function keptPasses(
  *
  * Images, labels and rates must be shared by the population, since their gradients are summed over it.
  *
+ * Without the `chain`, lambda stays dL/dtheta[T]: what a step does to the gradients of later ones is left out, and the result is exact
+ * for the last step alone. That is TESLA (Cui et al. 2023), of plain SGD.
+ *
  * With a `window` only the last so many steps are swept: theta and the optimiser's state before them are constants, and
  * gradients of what only earlier steps read are 0.
  */
@@ -92,7 +95,8 @@ export function recordHypergradient(
   {
     kept = keptPasses(trajectory),
     window,
-  }: { kept?: readonly (StepPasses | undefined)[]; window?: number } = {},
+    chain = true,
+  }: { kept?: readonly (StepPasses | undefined)[]; window?: number; chain?: boolean } = {},
 ): void {
   const { thetas, states, sources } = trajectory;
   const { network, steps, epochs, training = plainTraining } = loop;
@@ -115,7 +119,7 @@ export function recordHypergradient(
     const { zBarDot, yBarDot } = loss.tangentBackward(zDot, 1 / n);
     // Unless somebody reads dL/dtheta[0], the last step swept needs no H_ww v.
     const hv =
-      t > first || (t === 0 && results.theta)
+      chain && (t > first || (t === 0 && results.theta))
         ? r.temporary('hv', lambda.members, [network.count])
         : undefined;
     const xBarDot = passes.tangentBackward(zBarDot, {

@@ -111,7 +111,7 @@ function trainer(o: OracleOptimizer): Trainer {
   };
 }
 
-export interface OracleOptions {
+interface TrainingOptions {
   readonly network: OracleNetwork;
   /** One array per member. */
   readonly parameters: readonly ArrayLike<number>[];
@@ -120,31 +120,24 @@ export interface OracleOptions {
   readonly learningRates: ArrayLike<number>;
   readonly steps: number;
   readonly epochs: number;
-  readonly realImages: ArrayLike<number>;
-  readonly realLabels: ArrayLike<number>;
   readonly optimizer?: OracleOptimizer;
   readonly loss?: keyof typeof losses;
-  readonly outerLoss?: keyof typeof losses;
   /** Steps before the last so many are no part of the derivative. */
   readonly window?: number;
+  /** TESLA: the gradient of a step depends on its images, labels and rate, and not on the parameters it is taken at. */
+  readonly parametersConstant?: boolean;
 }
 
-/** The same results as `metaGradient`, by reverse over reverse. */
-export function oracle(o: OracleOptions) {
+/** Trains every member on the distilled data; `loss` of each gives what is averaged and differentiated. */
+function throughTraining(o: TrainingOptions, lossOf: (theta: Node, member: number) => Node) {
   const { network, steps, epochs, optimizer = { kind: 'sgd' } } = o;
-  const [innerLoss, outerLoss] = [losses[o.loss ?? 'cross-entropy'], losses[o.outerLoss ?? 'cross-entropy']];
+  const innerLoss = losses[o.loss ?? 'cross-entropy'];
   const K = network.classes;
   const pixels = network.inputShape.reduce((a, b) => a * b, 1);
   const n = o.images.length / steps / pixels;
-  const B = o.realImages.length / pixels;
-  const images = constant(o.images);
-  const labels = constant(o.labels);
-  const rates = constant(o.learningRates);
-  let loss = constant([0]);
-  const memberLosses: number[] = [];
-  const trained: Float64Array[] = [];
+  const [images, labels, rates] = [o.images, o.labels, o.learningRates].map(constant);
   const initial = o.parameters.map(constant);
-  for (const first of initial) {
+  const trained: Node[] = initial.map((first) => {
     const { step, detach } = trainer(optimizer);
     let theta = first;
     for (let t = 0; t < steps * epochs; t++) {
@@ -161,33 +154,56 @@ export function oracle(o: OracleOptions) {
         labels,
         range(n * K, (i) => batch * n * K + i),
       );
-      const [g] = gradients(innerLoss(logits(network, theta, x, n), y, n, K), [theta]);
+      const at = o.parametersConstant ? constant(theta.value) : theta;
+      const [g] = gradients(innerLoss(logits(network, at, x, n), y, n, K), [at]);
       const shared = rates.value.length === 1;
       theta = step(theta, g, gather(rates, new Int32Array(theta.value.length).fill(shared ? 0 : t)));
     }
-    const memberLoss = outerLoss(
-      logits(network, theta, constant(o.realImages), B),
-      constant(o.realLabels),
-      B,
-      K,
-    );
-    memberLosses.push(memberLoss.value[0]);
-    trained.push(theta.value);
-    loss = add(loss, scale(memberLoss, 1 / o.parameters.length));
-  }
-  const [imagesBar, labelsBar, ratesBar, ...initialBars] = gradients(loss, [
-    images,
-    labels,
-    rates,
-    ...initial,
-  ]);
+    return theta;
+  });
+  const memberLosses = trained.map(lossOf);
+  const loss = memberLosses.map((own) => scale(own, 1 / trained.length)).reduce(add);
+  const inputs = [images, labels, rates, ...initial];
+  const [imagesBar, labelsBar, ratesBar, ...initialBars] = gradients(loss, inputs);
   return {
     loss: loss.value[0],
-    losses: memberLosses,
+    losses: memberLosses.map(({ value }) => value[0]),
     images: imagesBar.value,
     labels: labelsBar.value,
     learningRates: ratesBar.value,
-    parameters: trained.flatMap((theta) => [...theta]),
+    parameters: trained.flatMap(({ value }) => [...value]),
     parametersGradient: initialBars.flatMap(({ value }) => [...value]),
   };
+}
+
+export interface OracleOptions extends TrainingOptions {
+  readonly realImages: ArrayLike<number>;
+  readonly realLabels: ArrayLike<number>;
+  readonly outerLoss?: keyof typeof losses;
+}
+
+/** The same results as `metaGradient`, by reverse over reverse. */
+export function oracle(o: OracleOptions) {
+  const { network } = o;
+  const K = network.classes;
+  const [x, y] = [o.realImages, o.realLabels].map(constant);
+  const B = y.value.length / K;
+  const outerLoss = losses[o.outerLoss ?? 'cross-entropy'];
+  return throughTraining(o, (theta) => outerLoss(logits(network, theta, x, B), y, B, K));
+}
+
+/** The same results as `trajectoryMatching`, by reverse over reverse; `targets` has one array per member. */
+export function trajectoryOracle({
+  targets,
+  ...o
+}: TrainingOptions & { readonly targets: readonly ArrayLike<number>[] }) {
+  const { parametersGradient: _, ...results } = throughTraining(o, (theta, member) => {
+    const target = constant(targets[member]);
+    const squaredDistance = (a: Node) => {
+      const difference = add(a, scale(target, -1));
+      return scatter(multiply(difference, difference), new Int32Array(target.value.length), 1);
+    };
+    return multiply(squaredDistance(theta), reciprocal(squaredDistance(constant(o.parameters[member]))));
+  });
+  return results;
 }

@@ -1,5 +1,5 @@
 import type { Kernel } from '../kernel.js';
-import { destination, expectSameLength, type OpCase, population } from '../op.js';
+import { destination, expectSameLength, expectShape, type Into, type OpCase, population } from '../op.js';
 import type { Recorder } from '../program.js';
 import { elements, type View } from '../view.js';
 
@@ -33,6 +33,23 @@ export const addKernel: Kernel = {
     for (let p = 0; p < s.P; p++) {
       const [ap, bp, op] = [a(p), b(p), out(p)];
       for (let i = 0; i < s.M; i++) op[i] = alpha * ap[i] + beta * bp[i];
+    }
+  },
+};
+
+export const divideKernel: Kernel = {
+  name: 'elementwise.divide',
+  operands: { x: 'read', by: 'read', out: 'write' },
+  sizes,
+  constants: ['alpha'],
+  kind: 'nonlinear',
+  reduction: () => 2,
+  flops: perElement(2),
+  reference({ x, by, out }, s, { alpha }) {
+    for (let p = 0; p < s.P; p++) {
+      const [xp, op] = [x(p), out(p)];
+      const factor = alpha / by(p)[0];
+      for (let i = 0; i < s.M; i++) op[i] = factor * xp[i];
     }
   },
 };
@@ -94,6 +111,23 @@ export function add(r: Recorder, { a, b }: { a: View; b: View }, alpha = 1, beta
   return out;
 }
 
+/** out = alpha x / by[0]: `by` is `[1]`, and may be per member. */
+export function divide(r: Recorder, { x, by }: { x: View; by: View }, alpha = 1, to: Into = {}): View {
+  const op = divideKernel.name;
+  expectShape(op, 'by', by, [1], 'because all of x is divided by one number');
+  const P = population(op, { x, by });
+  const out = destination(r, op, 'out', P, x.shape, to);
+  const sizes = { P, M: elements(x.shape) };
+  r.push({
+    kernel: divideKernel,
+    operands: { x, by, out },
+    sizes,
+    constants: { alpha },
+    accumulate: false,
+  });
+  return out;
+}
+
 /** out = -1, 0 or 1, as x is negative, zero or positive. */
 export function sign(r: Recorder, { x }: { x: View }, into?: View): View {
   const out = destination(r, signKernel.name, 'out', x.members, x.shape, { into });
@@ -118,6 +152,14 @@ export const cases: readonly OpCase[] = [1, 3].flatMap((P): OpCase[] => {
       name: `elementwise.add P=${P}, a shared`,
       record(r: Recorder) {
         add(r, { a: r.external('a', 1, shape), b: r.external('b', P, shape) }, 2, -0.5, out(r));
+      },
+    },
+    {
+      name: `elementwise.divide P=${P}, x shared`,
+      // Far from zero, near which one rounding of the divisor is as large as the result.
+      fill: { by: { kind: 'values', values: [-3, 0.7, 5].slice(0, P) } },
+      record(r: Recorder) {
+        divide(r, { x: r.external('x', 1, shape), by: r.external('by', P, [1]) }, 2.5, { into: out(r) });
       },
     },
     {

@@ -7,14 +7,18 @@ import { LimbeckError } from '../../util/errors.js';
 import { expectArgument, expectDevice, expectOptions, shown } from '../../util/expect.js';
 import { type Owned, owning } from '../../util/owned.js';
 
-/** What all calls on flat arrays are given. */
-export interface CallOptions {
+/** What all calls are given. */
+export interface NetworkCallOptions {
   /** The network that is trained or looked at. */
   readonly network: NetworkOptions;
-  /** `[P, count]`: networks, in PyTorch's parameter order. */
-  readonly parameters: ArrayLike<number>;
   /** Stops the run; the promise then rejects with `signal.reason`. */
   readonly signal?: AbortSignal;
+}
+
+/** What calls on networks as they are are given. */
+export interface CallOptions extends NetworkCallOptions {
+  /** `[P, count]`: networks, in PyTorch's parameter order. */
+  readonly parameters: ArrayLike<number>;
 }
 
 /** What programs of all calls depend on. */
@@ -28,11 +32,12 @@ export interface CallGeometry {
  * A function on flat arrays is a program that is recorded once for each geometry: `inputs` are options and external slots of
  * the same names, all other external slots are answers.
  */
-export interface Call<O extends CallOptions, G extends CallGeometry> {
+export interface Call<O extends NetworkCallOptions, G extends CallGeometry> {
   /** As it is exported, for messages. */
   readonly name: string;
   /** Every option there is. */
   readonly known: Readonly<Record<keyof O, true>>;
+  /** The first of them is `[P, count]`: as many networks as it has rows. */
   readonly inputs: readonly (keyof O & string)[];
   /** Checks all but the network and its parameters, and finds the sizes. */
   sizesOf(options: O, given: Given<O>): Omit<G, keyof CallGeometry>;
@@ -75,7 +80,7 @@ function cacheOf(device: Device, call: string): Cache {
 }
 
 /** Checks the options, runs the program for their sizes on them, and reads every answer. */
-export async function answersTo<O extends CallOptions, G extends CallGeometry>(
+export async function answersTo<O extends NetworkCallOptions, G extends CallGeometry>(
   call: Call<O, G>,
   device: Device,
   options: O,
@@ -86,7 +91,7 @@ export async function answersTo<O extends CallOptions, G extends CallGeometry>(
   expectArgument(name, 'network', options.network, 'name', 'an object with name, inputShape and classes');
   const network = createNetwork(options.network);
   const given = new Given(name, options, network);
-  const members = given.rows('parameters', network.count, `parameters of ${network.name}`);
+  const members = given.rows(inputs[0], network.count, `parameters of ${network.name}`);
   const sizes = call.sizesOf(options, given);
   const key = JSON.stringify([options.network, members, sizes]);
   const cache = cacheOf(device, name);
@@ -110,7 +115,7 @@ export function meanOf(losses: Numbers): number {
 }
 
 /** The options of a call, checked one by one: ERR_SHAPE for arrays, ERR_OPTION for everything else. */
-export class Given<O extends CallOptions> {
+export class Given<O extends NetworkCallOptions> {
   constructor(
     readonly call: string,
     readonly options: O,
