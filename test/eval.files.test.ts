@@ -214,7 +214,7 @@ test('a set says how it is trained on, and takes one rate for all steps', () => 
 const minibatches: DistilledSet = {
   ...set,
   method: 'matching',
-  use: { kind: 'minibatches', protocol: 'dsa' },
+  use: { kind: 'minibatches', protocol: 'mtt', learningRate: 0.0125 },
   stored: {
     parametrisation: { name: 'halves', factor: 2 },
     pictures: 3,
@@ -226,7 +226,10 @@ test('a set for training in minibatches comes back with its protocol and what it
   const bytes = encodeArtefact({ ...artefact, set: minibatches });
   const back = decodeArtefact(bytes).set;
   expect(back).toEqual(minibatches);
-  expect(protocolName(back, protocolOf(back), false)).toMatch(/^mlp, protocol dsa: /);
+  expect(protocolName(back, protocolOf(back), false)).toMatch(/^mlp, protocol mtt: /);
+  expect(() => decodeArtefact(withField(bytes, 'set.use.learningRate', -0.01))).toThrow(
+    /set.use.learningRate is -0.01, expected a number above 0/,
+  );
   const under = (protocol: string) => decodeArtefact(withField(bytes, 'set.use.protocol', protocol));
   expect(() => under('dsb')).toThrow(/set.use.protocol: protocol "dsb" is unknown/);
   expect(() => under('learned-steps')).toThrow(

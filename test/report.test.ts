@@ -42,7 +42,7 @@ function minibatchSet(): DistilledSet {
     ...set,
     method: 'dm',
     classes: Uint16Array.from(set.classes, (_, i) => Math.floor(i / 4)),
-    use: { kind: 'minibatches', protocol: 'dm' },
+    use: { kind: 'minibatches', protocol: 'dm', learningRate: 0.0123456 },
     stored: { parametrisation: { name: 'factor', factor: 2 }, pictures: 10, variables: {} },
   };
 }
@@ -112,7 +112,9 @@ describe('the page', () => {
       { ...record, config: { ...record.config, options: resolveOptions({ method: 'dm' }) } },
       set,
     );
-    expect(html).toContain('Networks are trained on them in minibatches, as the protocol says.');
+    expect(html).toContain(
+      'Networks are trained on them in minibatches, as the protocol says. A rate was learned with them: 0.01235.',
+    );
     expect(html).toContain('decoded from 10 stored pictures');
     expect(html).toContain('Distribution Matching');
     expect(html).not.toMatch(/NaN|undefined|step by step|inner step 1|Inner learning rates/);

@@ -51,6 +51,8 @@ export interface MinibatchUse {
   readonly kind: 'minibatches';
   /** Name of the protocol that results are scored under unless another is asked for. */
   readonly protocol: string;
+  /** Learned with the items: the first rate under protocols that take the learned one. */
+  readonly learningRate?: number;
 }
 
 /** Numbers that are stored, and how items are made of them. */

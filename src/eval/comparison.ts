@@ -4,7 +4,7 @@ import type { DistilledSet, LearnedSteps } from '../data/distilled-set.js';
 import type { Device } from '../engine/device.js';
 import type { Network } from '../networks/network.js';
 import type { Baseline } from './baselines/index.js';
-import { type Protocol, rateOfRealImages, strategyOf } from './protocol.js';
+import { learnedRateOf, type Protocol, rateOfRealImages, strategyOf } from './protocol.js';
 import { type Accuracy, percentByClass, percentRight, summarise } from './statistics.js';
 import { Trial, type TrialRun } from './trial.js';
 
@@ -172,14 +172,7 @@ export class Comparison {
   #rates(rate: Rate): ArrayLike<number> {
     const { steps } = this.options;
     if (steps) return rate === 'learned' ? steps.learningRates : steps.learningRates.map(() => rate);
-    return [rate === 'learned' ? this.#learnedRate() : rate];
-  }
-
-  /** The mean of the rates a set was made with, for training in minibatches; real images' where it has none. */
-  #learnedRate(): number {
-    const { use } = this.options.set;
-    if (use.kind !== 'learned-steps') return rateOfRealImages;
-    return use.learningRates.reduce((a, b) => a + b, 0) / use.learningRates.length;
+    return [rate === 'learned' ? learnedRateOf(this.options.set.use) : rate];
   }
 
   /**

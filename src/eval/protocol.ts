@@ -1,3 +1,4 @@
+import type { Use } from '../data/distilled-set.js';
 import type { WeightScheme } from '../networks/network.js';
 import { parseStrategy, type Strategy } from '../train/augmentation.js';
 import type { MinibatchTraining } from '../train/minibatch.js';
@@ -35,6 +36,12 @@ export interface Protocol {
 
 /** What real images, which have no learned rate, are trained with under a protocol that says `learned`. */
 export const rateOfRealImages = 0.01;
+
+/** The rate a set was made with, for training in minibatches: the mean of several; that of real images where it has none. */
+export function learnedRateOf(use: Use): number {
+  if (use.kind === 'minibatches') return use.learningRate ?? rateOfRealImages;
+  return use.learningRates.reduce((a, b) => a + b, 0) / use.learningRates.length;
+}
 
 /** What is done to the images of a batch; undefined for nothing. */
 export const strategyOf = ({ augmentation }: Protocol): Strategy | undefined =>

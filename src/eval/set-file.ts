@@ -124,7 +124,8 @@ function useOf(
     }
     if (training === 'learned-steps')
       throw damaged(file, `${fields.name}.protocol is ${protocol}, expected one of training in minibatches`);
-    return { kind, protocol };
+    const learningRate = fields.optional('learningRate', (name) => fields.positive(name));
+    return { kind, protocol, learningRate };
   }
   const steps = fields.whole('steps', 1);
   const epochs = fields.whole('epochs', 1);

@@ -3,7 +3,7 @@ import type { DistilledSet } from '../data/distilled-set.js';
 import type { Device } from '../engine/device.js';
 import { Evaluator, type EvaluatorGeometry, heldOutNetworks } from '../eval/evaluator.js';
 import { findProtocol } from '../eval/find-protocol.js';
-import { rateOfRealImages, strategyOf } from '../eval/protocol.js';
+import { learnedRateOf, strategyOf } from '../eval/protocol.js';
 import { createNetwork } from '../networks/index.js';
 import type { ResolvedOptions } from './options.js';
 
@@ -22,7 +22,7 @@ export class Validation {
     private readonly evaluator: Evaluator,
     /** What is trained. */
     private readonly networks: Float32Array,
-    private readonly learningRate: number,
+    private readonly learningRate: number | 'learned',
   ) {}
 
   /** For sets of the sizes and the use of `set`. */
@@ -55,13 +55,13 @@ export class Validation {
       geometry = { ...common, steps: 1, epochs: 1, n: count, minibatches, augmentation };
     }
     const evaluator = await Evaluator.create(device, dataset, dataset.validation, geometry);
-    const rate = protocol?.learningRate;
-    return new Validation(evaluator, networks, typeof rate === 'number' ? rate : rateOfRealImages);
+    return new Validation(evaluator, networks, protocol?.learningRate ?? 'learned');
   }
 
   /** Percent, mean over the networks; rejects with the reason of a `signal` that stops it. */
   async accuracy({ images, labels, use }: DistilledSet, signal?: AbortSignal): Promise<number> {
-    const learningRates = use.kind === 'learned-steps' ? use.learningRates : [this.learningRate];
+    const rate = this.learningRate === 'learned' ? learnedRateOf(use) : this.learningRate;
+    const learningRates = use.kind === 'learned-steps' ? use.learningRates : [rate];
     const values = await this.evaluator.run({ images, labels, learningRates }, this.networks, signal);
     return values.reduce((sum, value) => sum + value, 0) / values.length;
   }

@@ -52,6 +52,11 @@ export class StoredFields {
     return this.#take(name, 'a finite number', Number.isFinite);
   }
 
+  /** A finite number above 0. */
+  positive(name: string): number {
+    return this.#take(name, 'a number above 0', (value) => Number.isFinite(value) && (value as number) > 0);
+  }
+
   whole(name: string, least: number): number {
     return this.#take(
       name,

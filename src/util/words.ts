@@ -3,6 +3,9 @@
 /** `12,345` */
 export const count = (value: number): string => Math.round(value).toLocaleString('en-GB');
 
+/** Four figures. */
+export const short = (value: number): string => String(Number(value.toPrecision(4)));
+
 /** `1 image`, `10 images` */
 export const counted = (value: number, noun: string): string =>
   `${count(value)} ${noun}${value === 1 ? '' : 's'}`;

@@ -99,8 +99,16 @@ export const choosing = [
     tests: ['test/eval.protocol.test.ts'],
   },
   {
+    id: 'learned-rate-unread',
+    file: 'src/eval/protocol.ts',
+    find: 'return use.learningRate ?? rateOfRealImages;',
+    replace: 'return rateOfRealImages;',
+    what: 'a rate that was learned with a set for ordinary training is not the one it is trained with',
+    tests: ['test/eval.protocol.test.ts'],
+  },
+  {
     id: 'rates-not-averaged',
-    file: 'src/eval/comparison.ts',
+    file: 'src/eval/protocol.ts',
     find: 'use.learningRates.reduce((a, b) => a + b, 0) / use.learningRates.length',
     replace: 'use.learningRates.reduce((a, b) => a + b, 0)',
     what: 'sum of the learned rates in the place of their mean',

@@ -1,4 +1,5 @@
 const tests = ['test/outer-loop.test.ts'];
+const trajectories = ['test/trajectory-matching.test.ts'];
 const variable = 'src/methods/variable.ts';
 
 /** How what is learned moves. */
@@ -10,6 +11,22 @@ export const outerLoop = [
     replace: "return { kind: 'adam', rate: o.lr, beta1",
     what: 'every variable moves at the rate of the images',
     tests,
+  },
+  {
+    id: 'always-tesla',
+    file: 'src/train/trajectory-matching.ts',
+    find: "chain: gradient === 'exact'",
+    replace: 'chain: false',
+    what: 'trajectory matching drops what a step does to the gradients of later ones',
+    tests: trajectories,
+  },
+  {
+    id: 'trajectory-of-all-networks',
+    file: 'src/train/trajectory-matching.ts',
+    find: '{ x: difference, by }, 2 / members,',
+    replace: '{ x: difference, by }, 2,',
+    what: 'gradients of trajectory matching are summed over the networks',
+    tests: trajectories,
   },
   {
     id: 'clip-not-applied',

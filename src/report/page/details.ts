@@ -1,6 +1,6 @@
 import { findMethod, optionsText, optionText } from '../../runs/options.js';
 import type { RunRecord } from '../../runs/record.js';
-import { count, duration, timesText } from '../../util/words.js';
+import { count, duration, short, timesText } from '../../util/words.js';
 import { escapeHtml } from '../figure.js';
 
 const list = (rows: readonly (readonly [string, string])[]): string =>
@@ -82,6 +82,3 @@ export function detailsSection(record: RunRecord): string {
     '</details></section>'
   );
 }
-
-/** Four figures. */
-const short = (value: number): string => String(Number(value.toPrecision(4)));

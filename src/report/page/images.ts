@@ -1,7 +1,7 @@
-import type { DistilledSet, LearnedSteps } from '../../data/distilled-set.js';
+import type { DistilledSet, LearnedSteps, MinibatchUse } from '../../data/distilled-set.js';
 import type { RunRecord } from '../../runs/record.js';
 import { encodePng } from '../../util/png.js';
-import { count } from '../../util/words.js';
+import { count, short } from '../../util/words.js';
 import { escapeHtml } from '../figure.js';
 import { gridOf, stepsOf } from '../grid.js';
 import { displayWindow, imagePixels, type Window } from '../pixels.js';
@@ -65,10 +65,15 @@ function about(set: DistilledSet, { black, white }: Window): string {
       ? ` They are decoded from ${count(set.stored.pictures)} stored pictures of the same size.`
       : '';
   return (
-    `${use.kind === 'learned-steps' ? order(use, set.classes.length) : 'Networks are trained on them in minibatches, as the protocol says.'}` +
+    `${use.kind === 'learned-steps' ? order(use, set.classes.length) : inMinibatches(use)}` +
     `${stored}${labels} In a picture 0 is black and 1 is white; learned pixels have a range of their own: here ${level(black)} is shown ` +
     `as black and ${level(white)} as white, the same for all images.`
   );
+}
+
+function inMinibatches({ learningRate }: MinibatchUse): string {
+  const rate = learningRate === undefined ? '' : ` A rate was learned with them: ${short(learningRate)}.`;
+  return `Networks are trained on them in minibatches, as the protocol says.${rate}`;
 }
 
 function order({ steps, epochs }: LearnedSteps, images: number): string {
