@@ -22,8 +22,23 @@ export interface Recording {
   record(r: Recorder, step: OuterStep): Bars;
   /** Fills tensors that the program declares and nothing learns. */
   prepare?(tensors: Readonly<Record<string, Tensor>>): Promise<void>;
+  /** Begins what is done between outer steps; `tensors` are those of the program. */
+  beside?(tensors: Readonly<Record<string, Tensor>>, owned: Owned): Promise<Beside>;
   /** The set as it is now. */
   result(learner: Learner, tensors: Readonly<Record<string, Tensor>>): Promise<DistilledSet>;
+}
+
+/** What a method does on the host, or by programs of its own, between recorded outer steps. */
+export interface Beside {
+  /** For plans, profiles and FLOP counts. */
+  readonly programs: readonly Program[];
+  readonly executables: readonly Executable[];
+  /** What of it is state of the run, by name. */
+  readonly tensors: Readonly<Record<string, Tensor>>;
+  /** Brings everything to where outer step `step` finds it, from where the step before left it. */
+  before(step: number, signal?: AbortSignal): Promise<void>;
+  /** The state has been written from elsewhere. */
+  forget(): void;
 }
 
 /** A process that repeats one program: what most methods are. */
@@ -39,7 +54,8 @@ export const beginRecorded = (setting: Setting, recording: Recording): Promise<P
     await learner.start(tensors, owned);
     await tensors.state.write(randomState(options.seed, 0));
     await recording.prepare?.(tensors);
-    return new RecordedProcess(learner, recording, program, executable, tensors, owned);
+    const beside = await recording.beside?.(tensors, owned);
+    return new RecordedProcess(learner, recording, program, executable, tensors, beside, owned);
   });
 
 class RecordedProcess implements Process {
@@ -54,22 +70,32 @@ class RecordedProcess implements Process {
     program: Program,
     private readonly executable: Executable,
     private readonly all: Readonly<Record<string, Tensor>>,
+    private readonly beside: Beside | undefined,
     private readonly owned: Owned,
   ) {
-    this.programs = [program];
-    this.executables = [executable];
-    this.tensors = learner.state(all);
+    this.programs = [program, ...(beside?.programs ?? [])];
+    this.executables = [executable, ...(beside?.executables ?? [])];
+    this.tensors = { ...learner.state(all), ...beside?.tensors };
   }
 
   async goTo(step: number): Promise<void> {
     await this.all.state.write(randomState(this.learner.setting.options.seed, step));
+    this.beside?.forget();
     this.step = step;
   }
 
   async advance(steps: number, signal?: AbortSignal): Promise<Measures> {
+    const { beside } = this;
+    let left = steps;
+    for (; beside && left > 1; left--) {
+      await beside.before(this.step, signal);
+      await this.executable.run({ signal });
+      this.step++;
+    }
+    await beside?.before(this.step, signal);
     // Asked for together: the device need not wait for the host to ask.
-    const [, loss] = await Promise.all([this.executable.run({ times: steps, signal }), this.all.loss.read()]);
-    this.step += steps;
+    const [, loss] = await Promise.all([this.executable.run({ times: left, signal }), this.all.loss.read()]);
+    this.step += left;
     return { loss: loss[0] };
   }
 

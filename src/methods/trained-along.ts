@@ -15,6 +15,7 @@ import { Stream } from '../util/random.js';
 import { strategyOf } from './by-class.js';
 import { itemCount } from './items.js';
 import type { Setting } from './method.js';
+import type { Beside } from './recorded.js';
 
 /** How a network is trained on the distilled set between outer steps. */
 export interface TrainingAlong {
@@ -37,7 +38,7 @@ type Tensors = Readonly<Record<string, Tensor>>;
  * A network beside a run that is drawn afresh every `outerLoop` outer steps and trained on the current set in between (the
  * source of networks of gradient matching).
  */
-export class TrainedAlong {
+export class TrainedAlong implements Beside {
   private constructor(
     private readonly setting: Setting,
     private readonly options: TrainingAlong,
@@ -46,6 +47,7 @@ export class TrainedAlong {
     readonly executables: readonly Executable[],
     private readonly fresh: Tensors,
     private readonly along: Tensors,
+    readonly tensors: Tensors,
   ) {}
 
   /** `tensors` are those of the outer step: its `theta` and the variables that items are decoded from. */
@@ -92,9 +94,8 @@ export class TrainedAlong {
     const along = await loadWithTensors(device, programs[1], owned, { ...given, theta });
     await along.tensors.labels.write(labels);
     const executables = [fresh.executable, along.executable];
-    return new TrainedAlong(
-      ...([setting, options, training, programs, executables, fresh.tensors, along.tensors] as const),
-    );
+    const own = [fresh.tensors, along.tensors, { theta }] as const;
+    return new TrainedAlong(setting, options, training, programs, executables, ...own);
   }
 
   /** Brings the network to where outer step `step` finds it, from where the step before left it. */
