@@ -146,7 +146,11 @@ describe('two steps by hand', () => {
     let state = shape && r.external('state', 1, shape);
     gradients.forEach((_, t) => {
       const [g, rate] = [r.external(`g${t}`, 1, [2]), r.external(`rate${t}`, 1, [1])];
-      const next = optimizer.step(r, { theta, g, rate, state }, r.external(`theta${t + 1}`, 1, [2]));
+      const next = optimizer.step(
+        r,
+        { theta, g, rate, state },
+        { theta: r.external(`theta${t + 1}`, 1, [2]) },
+      );
       ({ theta, state } = next);
     });
     const values: Record<string, number[]> = { theta: start };
@@ -290,7 +294,7 @@ describe('parameters whose gradient is always 0, under Adam', () => {
     const rate = r.external('rate', 1, [1]);
     const state = r.external('state', 1, [2, 2]);
     const optimizer = optimizerOf({ kind: 'adam', epsilon: 0.5 });
-    const next = optimizer.step(r, { theta, g, rate, state }, r.external('out', 1, [1]));
+    const next = optimizer.step(r, { theta, g, rate, state }, { theta: r.external('out', 1, [1]) });
     const { v } = optimizer.sweep(r)({ lambda, theta, rate, g, before: state, after: next.state });
     elementwise.add(r, { a: v, b: v }, 1, 0, r.external('v', 1, [1]));
     const [slope] = await run(r, { lambda: [3], rate: [0.25] }, 'v');

@@ -181,11 +181,11 @@ function recordLearnedSteps({ network, members, steps, epochs, n, training }: Ev
     labels: r.external('labels', 1, [steps, n, network.classes]),
     rates: r.external('rates', members, [steps * epochs]),
   };
-  const trained = r.external('trained', members, [network.count]);
+  const last = { theta: r.external('trained', members, [network.count]) };
   const random = network.draws
     ? { state: r.external('state', 1, [4], 'u32'), stream: streams.dropout }
     : undefined;
-  recordInnerLoop(r, members, { network, steps, epochs, training, random, ...inputs }, trained);
+  recordInnerLoop(r, members, { network, steps, epochs, training, random, ...inputs }, last);
   return r.program();
 }
 

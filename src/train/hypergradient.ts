@@ -1,14 +1,16 @@
-import { expectShared } from '../engine/op.js';
+import { expectShared, type Into } from '../engine/op.js';
 import * as elementwise from '../engine/ops/elementwise.js';
+import * as linear from '../engine/ops/linear.js';
 import * as reduce from '../engine/ops/reduce.js';
 import type { Recorder } from '../engine/program.js';
-import { elements, slice, slotBytes, type View } from '../engine/view.js';
+import { elements, reshape, slice, slotBytes, type View } from '../engine/view.js';
 import {
   type InnerLoop,
+  partOf,
   rateIndex,
+  rateOf,
   recordStep,
   type StepPasses,
-  stepOperands,
   type Trajectory,
 } from './inner-loop.js';
 import { optimizerOf } from './inner-optimizer.js';
@@ -98,7 +100,7 @@ export function recordHypergradient(
     chain = true,
   }: { kept?: readonly (StepPasses | undefined)[]; window?: number; chain?: boolean } = {},
 ): void {
-  const { thetas, states, sources } = trajectory;
+  const { thetas, states, sources, batches } = trajectory;
   const { network, steps, epochs, training = plainTraining } = loop;
   for (const name of ['images', 'labels', 'rates'] as const) expectShared('hypergradient', name, loop[name]);
   const optimizer = optimizerOf(training.optimizer);
@@ -109,14 +111,14 @@ export function recordHypergradient(
   const touched = new Set<number>();
   let lambda = lambdaLast;
   for (let t = T - 1; t >= first; t--) {
-    const { n, rate } = stepOperands(loop, t);
+    const [rate, batch] = [rateOf(loop, t), batches[t]];
     const [theta, before, after] = [thetas[t], states[t], states[t + 1]];
     const { passes, loss, zBar, g } =
-      kept[t] ?? recordStep(r, loop, t, { theta, random: sources[t], wantG: optimizer.readsGradient });
+      kept[t] ?? recordStep(r, loop, batch, { theta, random: sources[t], wantG: optimizer.readsGradient });
     const adjoint = backThrough({ lambda, theta, rate, g, before, after });
 
     const zDot = passes.tangentForward(adjoint.v);
-    const { zBarDot, yBarDot } = loss.tangentBackward(zDot, 1 / n);
+    const { zBarDot, yBarDot } = loss.tangentBackward(zDot, 1 / batch.x.shape[0]);
     // Unless somebody reads dL/dtheta[0], the last step swept needs no H_ww v.
     const hv =
       chain && (t > first || (t === 0 && results.theta))
@@ -128,15 +130,15 @@ export function recordHypergradient(
       wantX: results.images !== undefined,
     });
 
-    const batch = t % steps;
-    const accumulate = touched.has(batch);
-    touched.add(batch);
-    const add = (tangent: View, total: View) =>
-      reduce.members(r, { x: tangent, scale: adjoint.scale }, adjoint.factor, {
-        into: slice(total, batch * elements(tangent.shape), tangent.shape),
-        accumulate,
-      });
-    if (results.images) add(xBarDot!, results.images);
+    const accumulate = touched.has(t % steps);
+    touched.add(t % steps);
+    const add = (tangent: View, all: View) => {
+      const to = { into: partOf(all, loop, t), accumulate };
+      const sum = (to: Into) => reduce.members(r, { x: tangent, scale: adjoint.scale }, adjoint.factor, to);
+      if (batch.rows) putRows(r, batch.rows, sum({}), to);
+      else sum(to);
+    };
+    if (results.images) add(batch.backward?.(xBarDot!) ?? xBarDot!, results.images);
     if (results.labels) add(yBarDot, results.labels);
     if (results.rates) {
       const rateBar = adjoint.rateBar(() => reduce.dot(r, { a: zBar, b: zDot }));
@@ -146,6 +148,12 @@ export function recordHypergradient(
     if (hv) lambda = adjoint.lambda(hv, t === 0 ? results.theta : undefined);
   }
   if (first > 0) recordZeros(r, loop, first, touched, results);
+}
+
+/** The transpose of choosing rows: puts `part` `[n, ...]` where its rows came from, zeros elsewhere; a product with zeros and ones is exact. */
+function putRows(r: Recorder, rows: View, part: View, { into, accumulate }: Required<Into>): void {
+  const flat = (view: View) => reshape(view, [view.shape[0], elements(view.shape) / view.shape[0]]);
+  linear.backwardWeight(r, { x: flat(part), yBar: rows }, { into: flat(into), accumulate });
 }
 
 /** Where the sweep ends before step 0: the gradients of what no swept step has read. */

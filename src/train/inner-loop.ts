@@ -5,7 +5,7 @@ import { elements, slice, type View } from '../engine/view.js';
 import type { RandomSource } from '../layers/layer.js';
 import type { Network, NetworkPasses } from '../networks/network.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
-import { optimizerOf } from './inner-optimizer.js';
+import { optimizerOf, type StepResult } from './inner-optimizer.js';
 import { type LossPasses, lossOf } from './loss.js';
 import { plainTraining, type Training } from './training.js';
 
@@ -27,8 +27,27 @@ export interface InnerLoop {
   readonly epochs: number;
   /** Optimiser and loss; left out, plain SGD on cross-entropy. */
   readonly training?: Training;
-  /** For dropout; left out, nothing is dropped. Its state must not change before the sweep is over. */
+  /** For dropout; left out, nothing is dropped. Its state must not change before the steps are recorded. */
   readonly random?: RandomSource;
+  /**
+   * The optimiser's state before the first step, per member; left out, that of a fresh one. How many steps Adam has taken is in it (its
+   * bias corrections, see `engine/ops/adam.ts`), so one program serves networks of any age. It is a constant of the gradient.
+   */
+  readonly state?: View;
+  /** Records what step t makes of its batch; left out, nothing: all images of it, as they are. Called once a step, in order. */
+  readonly change?: (r: Recorder, t: number, batch: StepBatch) => StepBatch;
+}
+
+/** What a step trains on. */
+export interface StepBatch {
+  /** `[n, C, H, W]`, shared or per member. */
+  readonly x: View;
+  /** `[n, K]`, likewise. */
+  readonly y: View;
+  /** Where it is a choice of rows: `[n, R]`, shared, 1 where image i is row j of the batch that it was chosen from, else 0. */
+  readonly rows?: View;
+  /** Records the way back from the gradient of x to that of the same images before they were changed; left out, they were not. */
+  readonly backward?: (xBar: View) => View;
 }
 
 /** What a recorded training leaves for the sweep back through it; what nobody reads takes no memory. */
@@ -39,6 +58,8 @@ export interface Trajectory {
   readonly thetas: readonly View[];
   /** The optimiser's state before step 0 to behind step T - 1; empty where it has none. */
   readonly states: readonly View[];
+  /** The batches of step 0 to step T - 1. */
+  readonly batches: readonly StepBatch[];
   /** The passes of step 0 to step T - 1. */
   readonly passes: readonly StepPasses[];
 }
@@ -65,28 +86,29 @@ function recordSources(r: Recorder, { network, steps, epochs, random: source }: 
 /** Which of `rates` step t uses. */
 export const rateIndex = (rates: View, t: number): number => (elements(rates.shape) === 1 ? 0 : t);
 
-/** The batch and learning rate of step t. */
-export function stepOperands({ network, images, labels, rates, steps }: InnerLoop, t: number) {
-  const n = images.shape[1];
-  const imageShape = [n, ...network.inputShape];
-  const labelShape = [n, network.classes];
-  return {
-    n,
-    x: slice(images, (t % steps) * elements(imageShape), imageShape),
-    y: slice(labels, (t % steps) * elements(labelShape), labelShape),
-    rate: slice(rates, rateIndex(rates, t), [1]),
-  };
+/** The part of `[steps, n, ...]` that step t reads. */
+export const partOf = (all: View, { steps }: InnerLoop, t: number): View => {
+  const shape = all.shape.slice(1);
+  return slice(all, (t % steps) * elements(shape), shape);
+};
+
+/** The learning rate `[1]` of step t. */
+export const rateOf = ({ rates }: InnerLoop, t: number): View => slice(rates, rateIndex(rates, t), [1]);
+
+/** Records the batch of step t. */
+function recordBatch(r: Recorder, loop: InnerLoop, t: number): StepBatch {
+  const batch = { x: partOf(loop.images, loop, t), y: partOf(loop.labels, loop, t) };
+  return loop.change?.(r, t, batch) ?? batch;
 }
 
-/** Records the forward and backward pass of step t at `theta`, on the random numbers of `random`. */
+/** Records the forward and backward pass of a step at `theta`, on the random numbers of `random`. */
 export function recordStep(
   r: Recorder,
-  loop: InnerLoop,
-  t: number,
+  { network, training = plainTraining }: InnerLoop,
+  { x, y }: StepBatch,
   { theta, random, wantG }: { theta: View; random?: RandomSource; wantG: boolean },
 ): StepPasses {
-  const { network, training = plainTraining } = loop;
-  const { n, x, y } = stepOperands(loop, t);
+  const n = x.shape[0];
   const before = r.temporaryBytes;
   const passes = network.forward(r, x, theta, { random });
   const loss = lossOf(training.loss).forward(r, passes.z, y);
@@ -120,33 +142,56 @@ function checkLoop(
     );
 }
 
+/** Throws where a state of the optimiser, before the first step or behind the last, is not what it keeps. */
+function checkState(name: string, state: View | undefined, members: number, shape?: readonly number[]): void {
+  if (!state) return;
+  const expected = shape ? `${shapeText(shape)} of ${members} members` : 'none: the optimiser has no state';
+  if (!shape || shapeText(state.shape) !== shapeText(shape) || state.members !== members)
+    throw new LimbeckError(
+      'ERR_SHAPE',
+      `inner loop: ${name} is ${shapeText(state.shape)} of ${state.members} members, expected ${expected}`,
+    );
+}
+
 /**
  * Records `T = steps * epochs` steps of training on the mean loss of each batch; for plain SGD
  * `theta[t+1] = theta[t] - rates[t] grad l(theta[t]; x, y)`.
  *
  * The trajectory is all that an exact gradient through the training needs to keep: per step one parameter vector, with
- * momentum one velocity beside it, with Adam two moments. `last`, where given, is the slot that receives theta[T].
+ * momentum one velocity beside it, with Adam two moments. `last`, where given, has the slots that receive theta[T] and the
+ * optimiser's state beside it: theta and state of a loop that goes on from there. They are not those of this one.
  */
-export function recordInnerLoop(r: Recorder, members: number, loop: InnerLoop, last?: View): Trajectory {
+export function recordInnerLoop(
+  r: Recorder,
+  members: number,
+  loop: InnerLoop,
+  last: Partial<StepResult> = {},
+): Trajectory {
   checkLoop(members, loop);
   const { network, steps, epochs, training = plainTraining } = loop;
   const optimizer = optimizerOf(training.optimizer);
   const T = steps * epochs;
   const sources = recordSources(r, loop);
   const thetas = [loop.theta];
+  const shape = optimizer.stateShape?.(network.count);
+  checkState('state', loop.state, members, shape);
+  checkState('last state', last.state, members, shape);
   const states: View[] = [];
-  if (optimizer.stateShape)
-    states.push(elementwise.fill(r, 0, r.temporary('state0', members, optimizer.stateShape(network.count))));
+  if (shape) states.push(loop.state ?? elementwise.fill(r, 0, r.temporary('state0', members, shape)));
+  const batches: StepBatch[] = [];
   const passes: StepPasses[] = [];
   for (let t = 0; t < T; t++) {
     const theta = thetas[t];
-    const step = recordStep(r, loop, t, { theta, random: sources[t], wantG: true });
-    const into = t === T - 1 && last ? last : r.temporary(`theta${t + 1}`, members, [network.count]);
-    const { rate } = stepOperands(loop, t);
-    const next = optimizer.step(r, { theta, g: step.g!, rate, state: states[t] }, into);
+    const batch = recordBatch(r, loop, t);
+    const step = recordStep(r, loop, batch, { theta, random: sources[t], wantG: true });
+    const own = t === T - 1 ? last : {};
+    const into = { ...own, theta: own.theta ?? r.temporary(`theta${t + 1}`, members, [network.count]) };
+    const operands = { theta, g: step.g!, rate: rateOf(loop, t), state: states[t] };
+    const next = optimizer.step(r, operands, into);
     thetas.push(next.theta);
     if (next.state) states.push(next.state);
+    batches.push(batch);
     passes.push(step);
   }
-  return { thetas, states, sources, passes };
+  return { thetas, states, sources, batches, passes };
 }

@@ -14,8 +14,8 @@ import { type OptimizerOptions, resolveOptimizer } from './training.js';
 export interface InnerOptimizer {
   /** Shape of the state of `count` parameters; left out by those that have none. */
   stateShape?(count: number): readonly number[];
-  /** Records a step; `into` receives theta[t+1]. */
-  step(r: Recorder, o: StepOperands, into: View): { theta: View; state?: View };
+  /** Records a step; `into` receives theta[t+1], and the state behind it where a slot for it is given. */
+  step(r: Recorder, o: StepOperands, into: StepResult): StepResult;
   /** Whether the adjoint reads the gradient of the step, which is then computed again. */
   readonly readsGradient: boolean;
   /** Begins the sweep back through a recorded training. */
@@ -29,6 +29,13 @@ export interface StepOperands {
   /** `[1]` */
   readonly rate: View;
   /** The state before the step. */
+  readonly state?: View;
+}
+
+/** What a step leaves. */
+export interface StepResult {
+  /** theta[t+1] `[count]`. */
+  readonly theta: View;
   readonly state?: View;
 }
 
@@ -76,7 +83,9 @@ const into = (view?: View) => ({ into: view });
 function sgd(decay: number): InnerOptimizer {
   return {
     readsGradient: false,
-    step: (r, { theta, g, rate }, to) => ({ theta: optimizer.sgd(r, { theta, g, rate }, into(to), decay) }),
+    step: (r, { theta, g, rate }, to) => ({
+      theta: optimizer.sgd(r, { theta, g, rate }, into(to.theta), decay),
+    }),
     sweep:
       (r) =>
       ({ lambda, theta, rate }) => ({
@@ -108,8 +117,9 @@ function withMomentum(constants: momentum.MomentumConstants & { decay: number })
   return {
     readsGradient: false,
     stateShape: (count) => [count],
-    step(r, { theta, g, rate, state }, out) {
-      const after = momentum.step(r, { theta, g, rate, u: state! }, constants, { out });
+    step(r, { theta, g, rate, state }, to) {
+      const into = { out: to.theta, uNext: to.state };
+      const after = momentum.step(r, { theta, g, rate, u: state! }, constants, into);
       return { theta: after.out, state: after.uNext };
     },
     sweep(r) {
@@ -140,8 +150,9 @@ function withMoments(constants: adam.AdamOptions): InnerOptimizer {
   return {
     readsGradient: true,
     stateShape: adam.momentsShape,
-    step(r, { theta, g, rate, state }, out) {
-      const after = adam.step(r, { theta, g, rate, moments: state! }, constants, { out });
+    step(r, { theta, g, rate, state }, to) {
+      const into = { out: to.theta, next: to.state };
+      const after = adam.step(r, { theta, g, rate, moments: state! }, constants, into);
       return { theta: after.out, state: after.next };
     },
     sweep(r) {

@@ -79,6 +79,39 @@ export function gatherRows(
   };
 }
 
+/** One minibatch and what was done to it. */
+export interface Minibatch {
+  /** u32 `[B]`: row numbers. */
+  readonly index: View;
+  /** `[B, C, H, W]`, per member where it is augmented. */
+  readonly x: View;
+  /** `[B, K]` */
+  readonly y: View;
+  /** Records the way back from the gradient of x to that of the images as they were; left out, they are as they were. */
+  readonly backward?: (xBar: View) => View;
+}
+
+/**
+ * Records the B images of the step that `state` counts: drawn without replacement within an epoch, every image with an augmentation of
+ * its own, for every member another.
+ */
+export function recordMinibatch(
+  r: Recorder,
+  {
+    state,
+    rows,
+    gather,
+    augmentation: strategy,
+  }: Pick<MinibatchStep, 'state' | 'rows' | 'gather' | 'augmentation'>,
+  { B, members }: { B: number; members: number },
+): Minibatch {
+  const index = random.batch(r, { state }, { B, rows, stream: streams.minibatch });
+  const { x, y } = gather(r, index);
+  if (!strategy) return { index, x, y };
+  const augmented = augment(r, x, { strategy, state, stream: streams.augmentation, members });
+  return { index, x: augmented.y, y, backward: augmented.backward };
+}
+
 /** The rate `[1]` of the step that `state` counts. */
 function recordRate(r: Recorder, { rates, state }: MinibatchStep): View {
   const [gain, shift] = [1, 0].map((value) => elementwise.fill(r, value, r.temporary('same', 1, [1])));
@@ -94,12 +127,9 @@ function recordRate(r: Recorder, { rates, state }: MinibatchStep): View {
  * is in `state`, so that a network is trained alike in whichever population it stands.
  */
 export function recordMinibatchStep(r: Recorder, step: MinibatchStep): void {
-  const { network, training, rows, state, theta, moments, augmentation: strategy } = step;
+  const { network, training, rows, state, theta, moments } = step;
   const { size: B } = batchesOf(training, rows);
-  const index = random.batch(r, { state }, { B, rows, stream: streams.minibatch });
-  const { x: gathered, y } = step.gather(r, index);
-  const draw = { state, stream: streams.augmentation, members: theta.members };
-  const x = strategy ? augment(r, gathered, { strategy, ...draw }).y : gathered;
+  const { x, y } = recordMinibatch(r, step, { B, members: theta.members });
   const passes = network.forward(r, x, theta, { random: { state, stream: streams.dropout } });
   const zBar = lossOf(training.loss)
     .forward(r, passes.z, y)
@@ -108,7 +138,7 @@ export function recordMinibatchStep(r: Recorder, step: MinibatchStep): void {
   passes.backward(zBar, { thetaBar: g });
   const operands = { theta, g, rate: recordRate(r, step), state: moments };
   const next = r.temporary('next theta', theta.members, theta.shape);
-  const after = optimizerOf(training.optimizer).step(r, operands, next);
+  const after = optimizerOf(training.optimizer).step(r, operands, { theta: next });
   const copy = (from: View, to: View) => elementwise.add(r, { a: from, b: from }, 1, 0, to);
   copy(after.theta, theta);
   if (moments) copy(after.state!, moments);

@@ -3,13 +3,14 @@ import type { Recorder } from '../engine/program.js';
 import type { View } from '../engine/view.js';
 import { type HypergradientResults, type Keep, keptPasses, recordHypergradient } from './hypergradient.js';
 import { type InnerLoop, recordInnerLoop } from './inner-loop.js';
+import type { StepResult } from './inner-optimizer.js';
 import { type LossName, lossOf } from './loss.js';
 
 export interface UnrolledResults extends HypergradientResults {
   /** `[1]` per member: mean loss on the real batch after training. */
   readonly losses: View;
-  /** `[count]` per member: theta[T], where wanted. */
-  readonly trained?: View;
+  /** Per member: theta[T] `[count]` and the optimiser's state beside it, where wanted. */
+  readonly trained?: Partial<StepResult>;
 }
 
 /**

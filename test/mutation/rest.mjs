@@ -39,15 +39,15 @@ export const rest = [
   {
     id: 'augmentation-drawn-as-batches',
     file: 'src/train/minibatch.ts',
-    find: 'const draw = { state, stream: streams.augmentation,',
-    replace: 'const draw = { state, stream: streams.minibatch,',
+    find: 'strategy, state, stream: streams.augmentation, members',
+    replace: 'strategy, state, stream: streams.minibatch, members',
     what: 'augmentation is drawn with the number of the minibatches',
     tests: ['test/streams.test.ts'],
   },
   {
     id: 'networks-share-augmentation',
     file: 'src/train/minibatch.ts',
-    find: 'stream: streams.augmentation, members: theta.members }',
+    find: 'stream: streams.augmentation, members }',
     replace: 'stream: streams.augmentation, members: 1 }',
     what: 'all networks of a population see the same augmented images',
     tests: ['test/eval.augmentation.test.ts'],

@@ -108,7 +108,7 @@ export function recordMetaGradient(geometry: MetaGradientGeometry): Program {
     images: r.external('imagesBar', 1, images.shape),
     labels: r.external('labelsBar', 1, labels.shape),
     rates: r.external('learningRatesBar', 1, rates.shape),
-    trained: r.external('trained', members, [network.count]),
+    trained: { theta: r.external('trained', members, [network.count]) },
     theta: geometry.parametersGradient ? r.external('parametersBar', members, [network.count]) : undefined,
   };
   recordUnrolled(r, members, loop, real, results, { outerLoss, keep, window });
