@@ -42,7 +42,7 @@ export function recordTrajectoryMatching(
   const squared = (a: View) => reduce.dot(r, { a, b: a });
 
   const by = squared(away(loop.theta));
-  const trajectory = recordInnerLoop(r, members, loop, results.trained);
+  const trajectory = recordInnerLoop(r, members, loop, { theta: results.trained });
   const difference = away(trajectory.thetas[trajectory.thetas.length - 1]);
   elementwise.divide(r, { x: squared(difference), by }, 1, { into: results.losses });
 
