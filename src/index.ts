@@ -9,6 +9,7 @@
  * - Numbers: {@link evaluate} under one of the {@link protocols}, {@link trainNetworks}, {@link profileStep}
  * - Files: {@link encodeArtefact} and {@link decodeArtefact}, {@link encodeCheckpoint} and {@link decodeCheckpoint},
  *   {@link encodeNetworks}; pictures by {@link contactSheet}, {@link encodePng}, {@link reportHtml}
+ * - Expert trajectories: {@link openExperts}
  * - Whole runs in a folder: {@link distillToFolder}, {@link resumeFolder}, {@link readRun}, {@link RunFolder}
  * - Networks: {@link createNetwork}, {@link networkNames}, {@link networkSpec}
  * - An outer loop of your own: {@link metaGradient}, {@link recordMetaGradient}, {@link hessianVectorProduct}, {@link gradientMatching},
@@ -32,6 +33,8 @@ export type {
   StoredVariable,
   Use,
 } from './data/distilled-set.js';
+export type { ExpertData, Experts, ExpertsDescription, ExpertTraining } from './data/experts/experts.js';
+export { openExperts } from './data/experts/open.js';
 export type { Splitting } from './data/hold-out.js';
 export { type IdxFolderOptions, loadIdxFolder, readIdx } from './data/idx.js';
 export type { IdxArray } from './data/idx-file.js';

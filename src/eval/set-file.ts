@@ -1,7 +1,7 @@
 import type { DistilledSet, Use } from '../data/distilled-set.js';
-import { createNetwork, type Network, type NetworkOptions } from '../networks/index.js';
-import { lossNames } from '../train/loss.js';
-import { resolveOptimizer, type Training } from '../train/training.js';
+import { createNetwork, type Network } from '../networks/index.js';
+import { storedNetwork } from '../networks/stored.js';
+import { storedTraining } from '../train/stored.js';
 import type { StoredTensor, WritableData } from '../util/safetensors.js';
 import { checkFinite, damaged, type StoredFields } from '../util/stored-fields.js';
 import { findProtocol } from './find-protocol.js';
@@ -53,8 +53,7 @@ export function readSet(
   tensors: Readonly<Record<string, StoredTensor>>,
   prefix = '',
 ): DistilledSet {
-  const options = networkOptionsOf(fields.object('network'));
-  const network = networkOf(file, options, fields);
+  const { network, options } = storedNetwork(fields);
   const take = (name: string, length?: number): Float32Array => {
     const tensor = tensors[prefix + name];
     if (!(tensor?.data instanceof Float32Array) || (length !== undefined && tensor.data.length !== length))
@@ -144,33 +143,8 @@ function useOf(
     epochs,
     // One for every inner step, or one that they share.
     learningRates: take('learning_rates', rates?.data.length === 1 ? 1 : steps * epochs),
-    training: trainingOf(file, fields.object('training')),
+    training: storedTraining(fields.object('training')),
     init,
     initialParameters,
   };
-}
-
-function trainingOf(file: string, fields: StoredFields): Training {
-  const optimizer = fields.object('optimizer').all() as unknown as Training['optimizer'];
-  try {
-    resolveOptimizer(optimizer);
-  } catch (cause) {
-    throw damaged(file, `${fields.name}: ${(cause as Error).message}`, cause);
-  }
-  return { optimizer, loss: fields.word('loss', lossNames) };
-}
-
-const networkOptionsOf = (fields: StoredFields): NetworkOptions => ({
-  ...fields.all(),
-  name: fields.text('name'),
-  inputShape: fields.numbers('inputShape', 3) as [number, number, number],
-  classes: fields.whole('classes', 2),
-});
-
-function networkOf(file: string, options: NetworkOptions, { name }: StoredFields): Network {
-  try {
-    return createNetwork(options);
-  } catch (cause) {
-    throw damaged(file, `${name}.network: ${(cause as Error).message}`, cause);
-  }
 }

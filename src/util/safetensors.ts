@@ -2,6 +2,23 @@ import { crc32 } from './crc32.js';
 import { LimbeckError, shapeText } from './errors.js';
 import { shown } from './expect.js';
 import { halfToFloat } from './half.js';
+import {
+  BYTES,
+  brief,
+  checkedBy,
+  checkLayout,
+  checksumText,
+  type Dtype,
+  type Entry,
+  elementCount,
+  encodeHeader,
+  METADATA,
+  NONE,
+  readEntry,
+  readHeader,
+  readMetadata,
+  setChecksum,
+} from './safetensors-header.js';
 
 /*
  * The safetensors format: an 8-byte little-endian header length, a JSON header
@@ -36,40 +53,11 @@ export interface SafetensorsContent {
   readonly metadata: Record<string, string>;
 }
 
-const BYTES = {
-  F32: 4,
-  F64: 8,
-  U8: 1,
-  I32: 4,
-  U32: 4,
-  I64: 8,
-  F16: 2,
-  BF16: 2,
-  U16: 2,
-  I16: 2,
-  I8: 1,
-  BOOL: 1,
-} as const;
-type Dtype = keyof typeof BYTES;
-const PREFIX_BYTES = 8;
-/** The reference reader's own limit. */
-const MAX_HEADER_BYTES = 100_000_000;
-const METADATA = '__metadata__';
 /**
  * The first of the metadata: the checksum of the file in hexadecimal, computed with zeros in its own place. The format has none;
  * other readers take it for a remark, and what they write has it elsewhere, where it says nothing.
  */
 const CHECKSUM = 'limbeck.crc32';
-const CHECKED = `{"${METADATA}":{"${CHECKSUM}":"`;
-const NONE = '00000000';
-
-interface Entry {
-  readonly name: string;
-  readonly dtype: Dtype;
-  readonly shape: readonly number[];
-  readonly begin: number;
-  readonly end: number;
-}
 
 /**
  * A safetensors file; the same input gives the same bytes. The header lists the tensors in the order given; their
@@ -83,23 +71,16 @@ export function encodeSafetensors(
   tensors: Readonly<Record<string, StoredTensor<WritableData>>>,
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array {
-  if (Object.hasOwn(metadata, CHECKSUM))
-    throw new LimbeckError('ERR_OPTION', `Metadata has ${CHECKSUM}, which is computed; leave it out.`);
   const entries = placeTensors(tensors);
   const dataBytes = entries.reduce((sum, entry) => Math.max(sum, entry.end), 0);
-  const header = new TextEncoder().encode(headerText(entries, metadata));
-  const headerBytes = Math.ceil(header.length / 8) * 8;
-
-  const file = new Uint8Array(PREFIX_BYTES + headerBytes + dataBytes);
-  new DataView(file.buffer).setBigUint64(0, BigInt(headerBytes), true);
-  file.set(header, PREFIX_BYTES);
-  file.fill(0x20, PREFIX_BYTES + header.length, PREFIX_BYTES + headerBytes);
+  const header = encodeHeader(entries, metadata, CHECKSUM);
+  const file = new Uint8Array(header.length + dataBytes);
+  file.set(header);
   for (const { name, begin } of entries) {
     const { buffer, byteOffset, byteLength } = tensors[name].data;
-    file.set(new Uint8Array(buffer, byteOffset, byteLength), PREFIX_BYTES + headerBytes + begin);
+    file.set(new Uint8Array(buffer, byteOffset, byteLength), header.length + begin);
   }
-  const checksum = checksumOf(file, PREFIX_BYTES + headerBytes);
-  file.set(new TextEncoder().encode(checksum), PREFIX_BYTES + CHECKED.length);
+  setChecksum(file, CHECKSUM, checksumOf(file, header.length));
   return file;
 }
 
@@ -107,9 +88,8 @@ export function encodeSafetensors(
 function checksumOf(bytes: Uint8Array, dataStart: number): string {
   // A copy; slice() of a Buffer of Node would be a view.
   const header = new Uint8Array(bytes.subarray(0, dataStart));
-  header.set(new TextEncoder().encode(NONE), PREFIX_BYTES + CHECKED.length);
-  const computed = crc32(bytes.subarray(dataStart), crc32(header));
-  return computed.toString(16).padStart(NONE.length, '0');
+  setChecksum(header, CHECKSUM, NONE);
+  return checksumText(crc32(bytes.subarray(dataStart), crc32(header)));
 }
 
 /** Checks each tensor and gives it its place; in the order given. */
@@ -159,23 +139,6 @@ function dtypeOf(name: string, data: WritableData): Dtype {
   );
 }
 
-function headerText(entries: readonly Entry[], metadata: Readonly<Record<string, string>>): string {
-  for (const [key, value] of Object.entries(metadata)) {
-    if (typeof value !== 'string') {
-      throw new LimbeckError(
-        'ERR_OPTION',
-        `Metadata ${brief(key)} is a ${typeof value}, expected a string; use JSON.stringify for others.`,
-      );
-    }
-  }
-  // Entry by entry: a plain object would drop a tensor named __proto__.
-  const fields = entries.map(({ name, dtype, shape, begin, end }) => {
-    return `${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [begin, end] })}`;
-  });
-  const others = JSON.stringify(metadata).slice(1, -1);
-  return `${CHECKED}${NONE}"${others && `,${others}`}}${fields.map((field) => `,${field}`).join('')}}`;
-}
-
 /**
  * Reads a safetensors file of floats of 16, 32 and 64 bits, integers up to 64 bits and booleans; the tensors are copies. Where the metadata has the checksum
  * that `encodeSafetensors` writes, the file is held to it.
@@ -219,116 +182,7 @@ export function decodeSafetensors(bytes: Uint8Array): SafetensorsContent {
 
 /** Whether a header begins with a checksum. */
 const isChecked = (text: string): boolean =>
-  text.startsWith(CHECKED) && text[CHECKED.length + NONE.length] === '"';
-
-interface Header {
-  readonly text: string;
-  readonly header: Record<string, unknown>;
-  readonly dataStart: number;
-}
-
-function readHeader(bytes: Uint8Array): Header {
-  if (bytes.length < PREFIX_BYTES) {
-    throw broken(`it has ${bytes.length} bytes, but the header length alone takes ${PREFIX_BYTES}`);
-  }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const length = Number(view.getBigUint64(0, true));
-  if (length > MAX_HEADER_BYTES) {
-    throw broken(`its first 8 bytes announce a header of ${length} bytes, and 100 MB is the limit`);
-  }
-  if (length > bytes.length - PREFIX_BYTES) {
-    throw broken(`its header should have ${length} bytes, but only ${bytes.length - PREFIX_BYTES} follow`);
-  }
-  const dataStart = PREFIX_BYTES + length;
-  let text: string;
-  let header: unknown;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(
-      bytes.subarray(PREFIX_BYTES, dataStart),
-    );
-    header = JSON.parse(text);
-  } catch (cause) {
-    throw broken('its header is not JSON in UTF-8', cause);
-  }
-  if (!isObject(header)) throw broken('its header is not a JSON object');
-  const twice = repeatedKey(text);
-  if (twice !== undefined) throw broken(`its header names ${brief(twice)} twice`);
-  return { text, header, dataStart };
-}
-
-/**
- * The first key that occurs twice at the top level of a valid JSON object; `JSON.parse` keeps only the last. A
- * scanner rather than a regular expression, whose backtracking a long string could exhaust.
- */
-function repeatedKey(json: string): string | undefined {
-  const seen = new Set<string>();
-  let depth = 0;
-  let latest = ''; // the string token just passed: a key if a colon comes next
-  for (let at = 0; at < json.length; at++) {
-    const character = json[at];
-    if (character === '{' || character === '[') depth++;
-    else if (character === '}' || character === ']') depth--;
-    else if (character === '"') {
-      const begin = at++;
-      while (json[at] !== '"') at += json[at] === '\\' ? 2 : 1;
-      if (depth === 1) latest = json.slice(begin, at + 1);
-    } else if (character === ':' && depth === 1) {
-      const key: string = JSON.parse(latest);
-      if (seen.has(key)) return key;
-      seen.add(key);
-    }
-  }
-  return undefined;
-}
-
-function readMetadata(value: unknown): Record<string, string> {
-  if (!isObject(value)) throw broken(`its ${METADATA} is not a JSON object`);
-  const metadata: Record<string, string> = Object.create(null);
-  for (const [key, text] of Object.entries(value)) {
-    if (typeof text !== 'string') throw broken(`its ${METADATA} ${brief(key)} is not a string`);
-    metadata[key] = text;
-  }
-  return metadata;
-}
-
-function readEntry(name: string, value: unknown): Entry {
-  const label = `tensor ${brief(name)}`;
-  if (!isObject(value)) throw broken(`${label} is not described by a JSON object`);
-  const { dtype, shape, data_offsets: offsets } = value;
-  if (typeof dtype !== 'string' || !Object.hasOwn(BYTES, dtype)) {
-    throw broken(`${label} has dtype ${brief(dtype)}; known are ${Object.keys(BYTES).join(', ')}`);
-  }
-  const count = isNumberList(shape) ? elementCount(shape) : undefined;
-  if (count === undefined) {
-    throw broken(`${label} has shape ${brief(shape)}, which is not a list of sizes`);
-  }
-  if (!isNumberList(offsets) || offsets.length !== 2 || !offsets.every(isSize)) {
-    throw broken(`${label} has data_offsets ${brief(offsets)}, expected [begin, end]`);
-  }
-  const [begin, end] = offsets;
-  const expected = count * BYTES[dtype as Dtype];
-  if (end - begin !== expected) {
-    throw broken(
-      `${label} occupies ${end - begin} bytes, but ${dtype} ${shapeText(shape as number[])} has ${expected}`,
-    );
-  }
-  return { name, dtype: dtype as Dtype, shape: shape as number[], begin, end };
-}
-
-/** The tensors must tile the data section: no holes, no overlaps, nothing left over. */
-function checkLayout(entries: readonly Entry[], dataBytes: number): void {
-  let at = 0;
-  for (const { name, begin, end } of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
-    if (begin !== at) {
-      const what = begin > at ? 'leaves a hole before it' : 'overlaps another tensor';
-      throw broken(`tensor ${brief(name)} begins at byte ${begin} and ${what} (expected ${at})`);
-    }
-    at = end;
-  }
-  if (at !== dataBytes) {
-    throw broken(`its tensors take ${at} bytes, but ${dataBytes} bytes of data follow the header`);
-  }
-}
+  text.startsWith(checkedBy(CHECKSUM)) && text[checkedBy(CHECKSUM).length + NONE.length] === '"';
 
 function viewOf(dtype: Dtype, buffer: ArrayBuffer): TensorData {
   switch (dtype) {
@@ -357,42 +211,4 @@ function viewOf(dtype: Dtype, buffer: ArrayBuffer): TensorData {
     case 'BOOL':
       return new Uint8Array(buffer);
   }
-}
-
-/** The product of a shape, or `undefined` when a size is not a whole number or the product is not exact. */
-function elementCount(shape: readonly number[]): number | undefined {
-  let count = 1;
-  for (const size of shape) {
-    if (!isSize(size)) return undefined;
-    count *= size;
-    if (!Number.isSafeInteger(count * 8)) return undefined;
-  }
-  return count;
-}
-
-function isSize(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 0;
-}
-
-function isNumberList(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((element) => typeof element === 'number');
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** A value from a file for a message: short, and without recursion into what may be nested very deep. */
-function brief(value: unknown): string {
-  if (isNumberList(value)) return `[${value.slice(0, 8).join(', ')}${value.length > 8 ? ', …' : ''}]`;
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
-  return typeof value === 'string' ? JSON.stringify(value.slice(0, 80)) : String(value);
-}
-
-function broken(what: string, cause?: unknown): LimbeckError {
-  return new LimbeckError(
-    'ERR_FILE_FORMAT',
-    `Not a valid safetensors file: ${what}. Was it copied completely, and is it a safetensors file?`,
-    { cause },
-  );
 }
