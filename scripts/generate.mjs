@@ -25,14 +25,17 @@ const registries = {
   'src/methods': [
     'by-class',
     'datasets',
+    'expert-choice',
     'items',
     'learner',
     'matching',
     'method',
     'options',
+    'rates',
     'recorded',
     'schedule-option',
     'trained-along',
+    'trajectories',
     'variable',
   ],
 };

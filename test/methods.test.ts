@@ -1,5 +1,6 @@
 /** Every method with every parametrisation on every engine; a method that is added is a row of `rows`. */
 
+import { mkdtempSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,6 +25,7 @@ import { settingFor, uploadTraining } from '../src/runs/setting.js';
 import { type Owned, owning } from '../src/util/owned.js';
 import { Stream } from '../src/util/random.js';
 import { dot, relativeError } from './harness/close.js';
+import { smallExperts, writeExperts } from './harness/experts.js';
 import { text } from './harness/repository.js';
 
 /** A smooth network: central differences of a rectifier's loss would meet its kinks. */
@@ -38,6 +40,13 @@ const twoBlocks = {
   layers: [...network.layers.slice(0, -1), { conv: 4, kernel: 3, padding: 1 }, 'tanh', { linear: 3 }],
 };
 
+/** Where the experts of trajectory matching lie. */
+const experts = mkdtempSync(join(tmpdir(), 'limbeck-experts-'));
+const trajectories: DistillOptions = {
+  ...{ experts, ipc: 3, innerBatch: 5, expertEpochs: 1, maxStart: 3, validateEvery: 2 },
+  ...{ lr: 1, rateLr: 1e-3, augmentation: 'crop_scale', protocol: 'mtt-no-zca' },
+};
+
 /** What makes each method small: two outer steps' worth of options, and how large a part of Adam's moment its first gradient is. */
 const rows: Readonly<Record<string, DistillOptions>> = {
   unrolled: { steps: 2, epochs: 2, innerLr: 0.1, batch: 6, labels: 'soft', init: 'random', validateEvery: 2 },
@@ -45,6 +54,9 @@ const rows: Readonly<Record<string, DistillOptions>> = {
   datadam: { batch: 4, augmentation: 'crop_scale', network: twoBlocks, validateEvery: 2 },
   dc: { batch: 4, ipc: 2, outerLoop: 3, innerLoop: 2, validateEvery: 2 },
   dsa: { batch: 4, ipc: 2, outerLoop: 3, innerLoop: 1, augmentation: 'scale_rotate', validateEvery: 2 },
+  mtt: { ...trajectories, population: 2, innerSteps: 3, minStart: 1, masked: 0.3, trajectory: 'line' },
+  // Of one step it is the gradient of its loss.
+  tesla: { ...trajectories, innerSteps: 1 },
 };
 
 const common = { network, iterations: 6, imageScale: 1, validationNetworks: 1, networks: 2 } as const;
@@ -69,6 +81,11 @@ function waves(): Dataset {
 }
 
 const dataset = waves();
+writeExperts(experts, 3, {
+  ...smallExperts,
+  networkOptions: { ...network, inputShape: dataset.imageShape, classes: 3 },
+  dataset: { ...smallExperts.dataset, mean: Array.from(dataset.mean), std: Array.from(dataset.std) },
+});
 const engines: readonly EngineName[] = ['reference', 'cpu', 'webgpu'];
 const devices = {} as Record<EngineName, Device>;
 beforeAll(async () => {
@@ -76,6 +93,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   for (const device of Object.values(devices)) await device.dispose();
+  await rm(experts, { recursive: true });
 });
 
 /** A process before its first step. */

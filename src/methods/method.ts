@@ -1,3 +1,4 @@
+import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
 import type { SplitOnDevice } from '../data/on-device.js';
 import type { Device, Executable, Tensor } from '../engine/device.js';
@@ -59,7 +60,9 @@ export interface Setting<Table extends OptionTable = OptionTable> {
   readonly network: Network;
   /** As a user writes it, for the set. */
   readonly networkOptions: NetworkOptions;
-  /** The training split. */
+  /** Where it comes from, on the host. */
+  readonly dataset: Dataset;
+  /** Its training split on the device. */
   readonly real: SplitOnDevice;
   /** What is distilled. */
   readonly items: Items;

@@ -47,8 +47,11 @@ export const beginRecorded = (setting: Setting, recording: Recording): Promise<P
     const { device, real, options } = setting;
     const learner = new Learner(setting, recording.itemRule, recording.variables);
     const program = learner.record(recording.name, recording.record);
+    // Not every method looks at real images once it has begun.
+    const declared = new Set(program.slots.filter(({ external }) => external).map(({ name }) => name));
+    const given = Object.entries(real.tensors).filter(([name]) => declared.has(name));
     const { tensors, executable } = await loadWithTensors(device, program, owned, {
-      ...real.tensors,
+      ...Object.fromEntries(given),
       ...recording.tensors,
     });
     await learner.start(tensors, owned);

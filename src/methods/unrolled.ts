@@ -1,4 +1,3 @@
-import * as activation from '../engine/ops/activation.js';
 import * as random from '../engine/ops/random.js';
 import * as reduce from '../engine/ops/reduce.js';
 import { reshape } from '../engine/view.js';
@@ -13,6 +12,7 @@ import { fraction, notNegative, oneOf, positive, positives, whole } from '../uti
 import { counted } from '../util/words.js';
 import { itemCount, oneHotLabels } from './items.js';
 import { defineMethod, type Options } from './method.js';
+import { ratesOf, rateVariable, recordRates } from './rates.js';
 import { beginRecorded } from './recorded.js';
 import { schedule } from './schedule-option.js';
 import type { Variable } from './variable.js';
@@ -51,11 +51,6 @@ const options = {
 };
 
 type UnrolledOptions = Options<typeof options>;
-
-/** What makes learning rates of raw numbers, so that they stay above 0 (Wang et al. 2018). */
-const softplusCurve = { curve: 'softplus' } as const;
-const softplusInverse = (y: number) => y + Math.log(-Math.expm1(-y));
-const softplus = (x: number) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 
 /** How many inner learning rates there are. */
 const rateCount = ({ steps, epochs, rates }: UnrolledOptions): number =>
@@ -141,12 +136,8 @@ export const method = defineMethod({
     };
     const first = [o.innerLr].flat();
     const labels: Variable = { name: 'labels', shape: [count, K], first: oneHot, update: rule(o.labelLr) };
-    const raw: Variable = {
-      name: 'rawRates',
-      shape: [T],
-      first: Float32Array.from({ length: T }, (_, t) => softplusInverse(first[first.length > 1 ? t : 0])),
-      update: rule(o.rateLr),
-    };
+    const firstRates = Array.from({ length: T }, (_, t) => first[first.length > 1 ? t : 0]);
+    const raw = rateVariable(firstRates, rule(o.rateLr));
 
     return beginRecorded(setting, {
       name: 'unrolled outer step',
@@ -163,7 +154,7 @@ export const method = defineMethod({
         if (init === 'random')
           recordInitialise(r, network, state, theta, { firstStream: streams.trainingNetworks });
         const y = variables.labels ?? r.external('labels', 1, [count, K]);
-        const rates = activation.forward(r, { x: variables.rawRates }, softplusCurve);
+        const { rates, backward } = recordRates(r, variables);
         const ratesBar = r.temporary('ratesBar', 1, [T]);
         const labelsBar = soft ? r.temporary('labelsBar', 1, [count, K]) : undefined;
         const losses = r.temporary('losses', P, [1]);
@@ -192,8 +183,7 @@ export const method = defineMethod({
           { keep: o.keep },
         );
         reduce.members(r, { x: losses }, 1 / P, { into: loss });
-        const rawRates = activation.derivative(r, { x: variables.rawRates, u: ratesBar }, softplusCurve);
-        return { ...(labelsBar && { labels: labelsBar }), rawRates };
+        return { ...(labelsBar && { labels: labelsBar }), ...backward(ratesBar) };
       },
 
       async prepare(tensors) {
@@ -203,7 +193,6 @@ export const method = defineMethod({
       },
 
       async result(learner, tensors) {
-        const rawRates = await learner.values(tensors, 'rawRates');
         return learner.set(tensors, {
           method: 'unrolled',
           labels: soft ? await learner.values(tensors, 'labels') : oneHot,
@@ -211,7 +200,7 @@ export const method = defineMethod({
             kind: 'learned-steps',
             steps,
             epochs,
-            learningRates: rawRates.map(softplus),
+            learningRates: await ratesOf(learner, tensors),
             training,
             init,
             initialParameters: init === 'fixed' ? Float32Array.from(await tensors.theta.read()) : undefined,

@@ -102,6 +102,7 @@ export async function settingFor(
     options: options as Setting['options'],
     network,
     networkOptions: networkOptionsFor(options.network, dataset),
+    dataset,
     real,
     items: { ...items, first: decoder.encode(await firstItems(dataset, items, options, from)) },
   };

@@ -1,0 +1,133 @@
+import type { Dataset } from '../data/dataset.js';
+import type { Experts } from '../data/experts/experts.js';
+import { openExperts } from '../data/experts/open.js';
+import type { Tensor } from '../engine/device.js';
+import { networkTitle } from '../networks/spec.js';
+import { streams } from '../train/streams.js';
+import { LimbeckError } from '../util/errors.js';
+import type { Owned } from '../util/owned.js';
+import { Stream } from '../util/random.js';
+import type { Setting } from './method.js';
+import type { Beside } from './recorded.js';
+
+/** Which stretches of which experts are matched. */
+export interface ExpertStretches {
+  /** Folder of experts. */
+  readonly experts: string;
+  /** Experts per outer step. */
+  readonly population: number;
+  /** Inner steps of an outer step. */
+  readonly innerSteps: number;
+  /** Epochs of the expert from start to target. */
+  readonly expertEpochs: number;
+  /** Start epochs are drawn from the first of these up to, not including, the second. */
+  readonly minStart: number;
+  readonly maxStart: number;
+  /** `expert`: its own snapshots; `line`: points on the straight line from its first to its last one. */
+  readonly trajectory: 'expert' | 'line';
+}
+
+/** Chooses an expert and a start for every network of an outer step, and brings start and target to the device. */
+export class ExpertChoice implements Beside {
+  readonly programs = [];
+  readonly executables = [];
+  readonly tensors = {};
+  readonly #draws: Stream;
+
+  private constructor(
+    private readonly options: ExpertStretches,
+    private readonly experts: Experts,
+    private readonly on: Readonly<Record<'start' | 'target' | 'batches', Tensor>>,
+    seed: number,
+  ) {
+    this.#draws = new Stream(seed, streams.trajectories);
+  }
+
+  /** `on` are the tensors of the outer step: `start`, `target`, and the random numbers of its minibatches, `batches`. */
+  static async open(
+    { dataset, networkOptions, options: { seed } }: Setting,
+    options: ExpertStretches,
+    on: Readonly<Record<string, Tensor>>,
+    owned: Owned,
+  ): Promise<ExpertChoice> {
+    const experts = await openExperts(options.experts);
+    owned.own({ dispose: () => void experts.close() });
+    checkNetwork(experts, networkOptions);
+    checkData(experts, dataset);
+    checkEpochs(experts, options);
+    return new ExpertChoice(options, experts, on as ExpertChoice['on'], seed);
+  }
+
+  async before(step: number): Promise<void> {
+    const { population, innerSteps, minStart, maxStart, expertEpochs } = this.options;
+    const { count } = this.experts.network;
+    const [start, target] = [new Float32Array(population * count), new Float32Array(population * count)];
+    for (let p = 0; p < population; p++) {
+      // Places 0 and 1 are the seed below.
+      const draw = (i: number, end: number) => this.#draws.u32(2 + 2 * (step * population + p) + i) % end;
+      const expert = draw(0, this.experts.count);
+      const epoch = minStart + draw(1, maxStart - minStart);
+      start.set(await this.#at(expert, epoch), p * count);
+      target.set(await this.#at(expert, epoch + expertEpochs), p * count);
+    }
+    await this.on.start.write(start);
+    await this.on.target.write(target);
+    const seed = [this.#draws.u32(0), this.#draws.u32(1)];
+    await this.on.batches.write([...seed, step * innerSteps, 0]);
+  }
+
+  /** Nothing is remembered. */
+  forget(): void {}
+
+  async #at(expert: number, epoch: number): Promise<Float32Array> {
+    const { experts, options } = this;
+    if (options.trajectory === 'expert') return experts.parametersOf(expert, epoch);
+    const [first, last] = [
+      await experts.parametersOf(expert, 0),
+      await experts.parametersOf(expert, experts.epochs),
+    ];
+    const part = epoch / experts.epochs;
+    return first.map((value, i) => value + part * (last[i] - value));
+  }
+}
+
+function checkNetwork({ folder, networkOptions: theirs }: Experts, ours: Setting['networkOptions']): void {
+  const same = (a: object, b: object) => JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
+  if (!same(theirs, ours))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `network is ${networkTitle(ours)} for ${described(ours)}, but the experts in ${folder} are ${networkTitle(theirs)} for ` +
+        `${described(theirs)}: expected the network that they are, or experts of this one`,
+    );
+}
+
+const sorted = (options: object) => Object.entries(options).sort(([a], [b]) => (a < b ? -1 : 1));
+const described = ({ inputShape, classes }: Setting['networkOptions']) =>
+  `${inputShape.join(' x ')} images of ${classes} classes`;
+
+/** Experts of pixels in another scale would teach nonsense. */
+function checkData({ folder, dataset: theirs }: Experts, { name, mean, std, zca }: Dataset): void {
+  const seen = (data: { mean: ArrayLike<number>; std: ArrayLike<number>; zca?: { epsilon: number } }) =>
+    data.zca
+      ? `whitened images (epsilon ${data.zca.epsilon})`
+      : `images of mean ${shortly(data.mean)} and deviation ${shortly(data.std)}`;
+  const ours = seen({ mean, std, zca });
+  if (seen(theirs) !== ours)
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${name} gives ${ours}, but the experts in ${folder} were trained on ${theirs.name}, ${seen(theirs)}: expected the same data, ` +
+        'whitened or not as theirs, and split as theirs',
+    );
+}
+
+const shortly = (values: ArrayLike<number>) =>
+  Array.from(values, (value) => String(Number(value.toPrecision(6)))).join(' ');
+
+function checkEpochs({ folder, epochs }: Experts, { maxStart, expertEpochs }: ExpertStretches): void {
+  if (maxStart - 1 + expertEpochs > epochs)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `maxStart is ${maxStart} and expertEpochs ${expertEpochs}, but the experts in ${folder} have ${epochs} epochs: the last target is ` +
+        `epoch ${maxStart - 1 + expertEpochs}, expected at most ${epochs}`,
+    );
+}

@@ -1,0 +1,100 @@
+import { keeps } from '../train/hypergradient.js';
+import { trajectoryGradients } from '../train/trajectory-matching.js';
+import { LimbeckError } from '../util/errors.js';
+import { fraction, notNegative, oneOf, positive, text, whole } from '../util/option.js';
+import { counted } from '../util/words.js';
+import { augmentationOption } from './by-class.js';
+import { digitSets } from './datasets.js';
+import { defineMethod } from './method.js';
+import { beginTrajectories } from './trajectories.js';
+
+export const options = {
+  experts: text<string>(
+    '',
+    'folder of experts that limbeck experts trained; needed',
+    (given) => (typeof given === 'string' ? undefined : 'the path of a folder'),
+    { value: 'DIR' },
+  ),
+  population: whole(1, 'experts per outer step'),
+  innerSteps: whole(30, 'steps of training on the distilled images'),
+  expertEpochs: whole(2, 'epochs of an expert that they should come up to'),
+  minStart: whole(0, 'first epoch of an expert to start at', { least: 0 }),
+  maxStart: whole(20, 'end of the epochs to start at; itself not one of them'),
+  trajectory: oneOf(
+    ['expert', 'line'],
+    'expert',
+    'snapshots of an expert, or points between its first and its last',
+  ),
+  masked: fraction(0, 'part of the parameters, counted from the first layer, that is not matched'),
+  innerBatch: whole(256, 'distilled images per inner step, at most'),
+  augmentation: augmentationOption('dsa', 'of distilled images in inner steps, every image by its own draw'),
+  gradient: oneOf(
+    trajectoryGradients,
+    'exact',
+    'tesla takes the gradients of later inner steps for constants',
+  ),
+  lr: positive(100, 'rate of the images, by SGD with momentum'),
+  imageMomentum: fraction(0.5, 'its momentum, and that of the inner rate'),
+  networkLr: positive(0.01, 'first inner rate'),
+  rateLr: notNegative(1e-5, 'rate of the inner rate, where it begins; 0 keeps it'),
+  keep: oneOf(keeps, 'small', 'inner steps kept for the way back: all is fastest and takes most memory'),
+};
+
+const cifar10 = ['cifar10', 'cifar-10'];
+
+/**
+ * Matching training trajectories: networks start at a snapshot of an expert, train on the distilled images, and should end where the
+ * expert was some epochs of real data later. Exact gradients through all inner steps; one learned inner rate, which stays above 0.
+ */
+export const method = defineMethod({
+  name: 'mtt',
+  source: 'Cazenavette et al.: Dataset Distillation by Matching Training Trajectories, 2022',
+  summary: 'training on distilled images ends where experts of real data do',
+  options,
+  defaults: { network: 'convnet', first: 'real', iterations: 5000, validationNetworks: 2 },
+  presets: [
+    { datasets: digitSets, options: { augmentation: 'dsa-digits', protocol: 'mtt-digits' } },
+    { datasets: cifar10, ipc: 1, options: { innerSteps: 50, maxStart: 2, rateLr: 1e-7 } },
+    { datasets: cifar10, ipc: 10, options: { networkLr: 0.001 } },
+    {
+      datasets: cifar10,
+      ipc: 50,
+      options: { maxStart: 40, lr: 1000, networkLr: 0.001, protocol: 'mtt-no-zca' },
+    },
+  ],
+  protocol: 'mtt',
+  order: 'by-class',
+
+  complete: ({ iterations }, given) =>
+    given('validateEvery') ? {} : { validateEvery: Math.ceil(iterations / 10) },
+
+  check({ experts, minStart, maxStart, iterations, innerSteps }) {
+    if (!experts)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        'experts is missing, expected the folder of experts that limbeck experts --out made for this data and network',
+      );
+    if (minStart >= maxStart)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `minStart is ${minStart} and maxStart is ${maxStart}, expected a start below the end`,
+      );
+    if (iterations * innerSteps >= 2 ** 32)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `iterations x innerSteps is ${iterations * innerSteps}, expected below 2^32 (minibatches are counted in 32 bits)`,
+      );
+  },
+
+  describe({ innerSteps, expertEpochs, minStart, maxStart, gradient, population, augmentation }) {
+    const several = population > 1 ? `${counted(population, 'expert')} at once, ` : '';
+    return (
+      `${several}${gradient} gradients through ${counted(innerSteps, 'step')} to match ${counted(expertEpochs, 'epoch')} from epoch ` +
+      `${minStart} to ${maxStart - 1} on, augmentation ${augmentation}`
+    );
+  },
+
+  realImages: () => 0,
+
+  begin: (setting) => beginTrajectories('mtt', setting, setting.options),
+});
