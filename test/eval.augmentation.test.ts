@@ -307,7 +307,7 @@ describe('an evaluation', () => {
     const options = { protocol: 'mtt', networks: 1, withBaselines: false };
     await expect(evaluate(devices.cpu!, plain, await setOf(plain), options)).rejects.toMatchObject({
       code: 'ERR_OPTION',
-      message: expect.stringMatching(/protocol mtt .*distil with --zca .*or use protocol dsa/),
+      message: expect.stringMatching(/protocol mtt .*distil with --zca .*or use protocol mtt-no-zca/),
     });
     const set = await setOf(white);
     for (const [protocol, said] of [

@@ -11,6 +11,7 @@ import { command } from '../src/cli/distill.js';
 import { distillOptions, flagOf } from '../src/cli/options.js';
 import { datasetFromArrays } from '../src/data/arrays.js';
 import type { Dataset } from '../src/data/dataset.js';
+import { openExperts } from '../src/data/experts/open.js';
 import type { Device, EngineName } from '../src/engine/device.js';
 import { openDevice } from '../src/engine/open.js';
 import { decodeArtefact, encodeArtefact } from '../src/eval/artefact.js';
@@ -86,6 +87,7 @@ writeExperts(experts, 3, {
   networkOptions: { ...network, inputShape: dataset.imageShape, classes: 3 },
   dataset: { ...smallExperts.dataset, mean: Array.from(dataset.mean), std: Array.from(dataset.std) },
 });
+const opened = await openExperts(experts);
 const engines: readonly EngineName[] = ['reference', 'cpu', 'webgpu'];
 const devices = {} as Record<EngineName, Device>;
 beforeAll(async () => {
@@ -93,6 +95,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   for (const device of Object.values(devices)) await device.dispose();
+  await opened.close();
   await rm(experts, { recursive: true });
 });
 
@@ -100,7 +103,11 @@ afterAll(async () => {
 async function begun(device: Device, given: DistillOptions, owned: Owned): Promise<Process> {
   const { options } = resolveFor('test', given, dataset);
   const train = owned.own(await uploadTraining(device, dataset, options));
-  return owned.own(await findMethod(options.method).begin(await settingFor(device, dataset, options, train)));
+  return owned.own(
+    await findMethod(options.method).begin(
+      await settingFor(device, dataset, options, train, { experts: opened }),
+    ),
+  );
 }
 
 type State = Readonly<Record<string, Float64Array>>;
@@ -193,12 +200,13 @@ describe.each(pairs)('%s with %s', (method, parametrisation) => {
   it('is the same run when it is killed and resumed', async () => {
     const checkpoints: Checkpoint[] = [];
     const whole = await distill(devices.cpu, dataset, given, {
+      experts: opened,
       onCheckpoint: (checkpoint) => void checkpoints.push(checkpoint),
     });
     expect(whole.outerSteps).toBe(6);
     const stored = decodeCheckpoint(encodeCheckpoint(checkpoints[0], {})).checkpoint;
     expect(stored.iteration).toBe(2);
-    const resumed = await distill(devices.cpu, dataset, {}, { resume: stored });
+    const resumed = await distill(devices.cpu, dataset, {}, { resume: stored, experts: opened });
     expect(resumed.set).toEqual(whole.set);
     expect(resumed.curve).toEqual(whole.curve);
   });

@@ -1,3 +1,4 @@
+import { openNamed } from '../runs/named.js';
 import { resolveFor } from '../runs/options.js';
 import { profileStep } from '../runs/profile-step.js';
 import { LimbeckError } from '../util/errors.js';
@@ -74,7 +75,9 @@ export const command: Command = {
       const data = await openData(source, Boolean(values.json));
       terminal.say(`Measuring ${counted(repeats, 'run')} with every op timed, and as many without.`);
       const { options: resolved } = resolveFor('', options, data);
-      const measured = await profileStep(device, data, options, { repeats, signal: stop.signal });
+      await using named = await openNamed(resolved);
+      const control = { repeats, signal: stop.signal, first: named.first, experts: named.experts };
+      const measured = await profileStep(device, data, options, control);
       const step = { engine: device.description, plan: planText(resolved, data.classes), ...measured };
       terminal.clear();
       process.stdout.write(

@@ -1,11 +1,9 @@
 import type { Dataset } from '../data/dataset.js';
 import type { Experts } from '../data/experts/experts.js';
-import { openExperts } from '../data/experts/open.js';
 import type { Tensor } from '../engine/device.js';
 import { networkTitle } from '../networks/spec.js';
 import { streams } from '../train/streams.js';
 import { LimbeckError } from '../util/errors.js';
-import type { Owned } from '../util/owned.js';
 import { Stream } from '../util/random.js';
 import type { Setting } from './method.js';
 import type { Beside } from './recorded.js';
@@ -44,14 +42,17 @@ export class ExpertChoice implements Beside {
   }
 
   /** `on` are the tensors of the outer step: `start`, `target`, and the random numbers of its minibatches, `batches`. */
-  static async open(
-    { dataset, networkOptions, options: { seed } }: Setting,
+  static create(
+    { dataset, experts, networkOptions, options: { seed } }: Setting,
     options: ExpertStretches,
     on: Readonly<Record<string, Tensor>>,
-    owned: Owned,
-  ): Promise<ExpertChoice> {
-    const experts = await openExperts(options.experts);
-    owned.own({ dispose: () => void experts.close() });
+  ): ExpertChoice {
+    if (!experts)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `option experts is ${JSON.stringify(options.experts)}, expected those experts to be given with it: distill(device, dataset, ` +
+          'options, { experts: await openExperts(folder) })',
+      );
     checkNetwork(experts, networkOptions);
     checkData(experts, dataset);
     checkEpochs(experts, options);

@@ -1,5 +1,6 @@
 import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
+import type { Experts } from '../data/experts/experts.js';
 import type { SplitOnDevice } from '../data/on-device.js';
 import type { Device, Executable, Tensor } from '../engine/device.js';
 import type { Program } from '../engine/program.js';
@@ -62,7 +63,9 @@ export interface Setting<Table extends OptionTable = OptionTable> {
   readonly networkOptions: NetworkOptions;
   /** Where it comes from, on the host. */
   readonly dataset: Dataset;
-  /** Its training split on the device. */
+  /** Whose folder an option names, for methods that match trajectories. */
+  readonly experts?: Experts;
+  /** The training split on the device. */
   readonly real: SplitOnDevice;
   /** What is distilled. */
   readonly items: Items;

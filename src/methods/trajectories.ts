@@ -79,7 +79,7 @@ export function beginTrajectories(name: string, setting: Setting, o: TrajectoryO
       await numbers?.write(Uint32Array.from({ length: count }, (_, i) => i));
     },
 
-    beside: (tensors, owned) => ExpertChoice.open(setting, o, tensors, owned),
+    beside: async (tensors) => ExpertChoice.create(setting, o, tensors),
 
     async result(learner, tensors) {
       const [learningRate] = await ratesOf(learner, tensors);

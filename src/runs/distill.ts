@@ -1,5 +1,6 @@
 import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
+import type { Experts } from '../data/experts/experts.js';
 import type { Device, Numbers } from '../engine/device.js';
 import { median } from '../eval/statistics.js';
 import type { DistillOptions } from '../methods/index.js';
@@ -83,6 +84,8 @@ export interface DistillControl {
   readonly resume?: Checkpoint;
   /** The set to begin with, where the option `first` names its file. */
   readonly first?: DistilledSet;
+  /** The experts whose folder the option `experts` names, for methods that match trajectories; they stay open. */
+  readonly experts?: Experts;
 }
 
 const controls = {
@@ -91,6 +94,7 @@ const controls = {
   onCheckpoint: true,
   resume: true,
   first: true,
+  experts: true,
 } satisfies Record<keyof DistillControl, true>;
 
 /** What a run came to. */
@@ -148,13 +152,9 @@ export async function distill(
   planFor(options, dataset);
   const run = await owning(async (owned) => {
     const train = owned.own(await uploadTraining(device, dataset, options));
-    const setting = await settingFor(
-      device,
-      dataset,
-      options,
-      train,
-      control.resume?.best.set ?? control.first,
-    );
+    const { experts, first, resume } = control;
+    const given = { first: resume?.best.set ?? first, experts };
+    const setting = await settingFor(device, dataset, options, train, given);
     const work = owned.own(await findMethod(options.method).begin(setting));
     const begun = await work.result();
     const validation = owned.own(await Validation.create(device, dataset, begun, options));

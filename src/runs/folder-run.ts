@@ -4,7 +4,6 @@ import { platform, release } from 'node:os';
 import { join } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
-import { firstNames } from '../data/first-images.js';
 import type { Device } from '../engine/device.js';
 import { decodeArtefact } from '../eval/artefact.js';
 import { type EvaluateOptions, type Evaluation, evaluate } from '../eval/evaluate.js';
@@ -20,6 +19,7 @@ import { type CheckpointExtra, readExtra } from './checkpoint-extra.js';
 import { describeData } from './describe-data.js';
 import { type Checkpoint, type Distillation, type DistillControl, distill } from './distill.js';
 import { engineRecord } from './engine-record.js';
+import { openNamed } from './named.js';
 import { resolveFor } from './options.js';
 import type { DatasetRecord, RunConfig, RunOrigin, RunRecord } from './record.js';
 import type { RunFiles } from './run-files.js';
@@ -207,9 +207,10 @@ async function distillAndTest(
   const { config, engine } = extra;
   const { options } = config;
   control.onBegin?.({ config, engine, dataset: piece.dataset, iteration: resume?.iteration ?? 0 });
-  const first = resume ? undefined : await firstSet(options.first);
+  await using named = await openNamed(options, { goesOn: Boolean(resume) });
   const result = await distill(device, data, options as DistillOptions, {
-    ...{ signal, resume, onProgress, first },
+    ...{ signal, resume, onProgress },
+    ...{ first: named.first, experts: named.experts },
     onCheckpoint: (checkpoint) =>
       writeFileAtomic(run.paths.checkpoint, encodeCheckpoint(checkpoint, { ...extra })),
   });
@@ -230,23 +231,6 @@ async function distillAndTest(
   }
   await run.write(record, set, data.zca);
   return { record, set };
-}
-
-/** The set to begin with, where the option names a file. */
-async function firstSet(first: string): Promise<DistilledSet | undefined> {
-  if ((firstNames as readonly string[]).includes(first)) return undefined;
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(first);
-  } catch (cause) {
-    throw new LimbeckError(
-      'ERR_FILE_MISSING',
-      `option first is ${JSON.stringify(first)}, which cannot be read: ${(cause as Error).message}; expected one of ` +
-        `${firstNames.join(', ')}, or a file such as runs/first/distilled.safetensors`,
-      { cause },
-    );
-  }
-  return decodeArtefact(bytes).set;
 }
 
 /** Undefined when it was interrupted. */

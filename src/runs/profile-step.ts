@@ -6,7 +6,7 @@ import { LimbeckError } from '../util/errors.js';
 import { expectDataset, expectDevice, expectOptions } from '../util/expect.js';
 import { owning } from '../util/owned.js';
 import { findMethod, resolveFor } from './options.js';
-import { settingFor, uploadTraining } from './setting.js';
+import { type Named, settingFor, uploadTraining } from './setting.js';
 
 /** Milliseconds. */
 export interface Times {
@@ -45,11 +45,11 @@ export async function profileStep(
   device: Device,
   dataset: Dataset,
   given: DistillOptions = {},
-  control: { readonly repeats?: number; readonly signal?: AbortSignal } = {},
+  control: Named & { readonly repeats?: number; readonly signal?: AbortSignal } = {},
 ): Promise<StepProfile> {
   expectDevice('profileStep', device);
   expectDataset('profileStep', dataset);
-  expectOptions('profileStep', control, { repeats: true, signal: true });
+  expectOptions('profileStep', control, { repeats: true, signal: true, first: true, experts: true });
   const { repeats = 20, signal } = control;
   if (!device.peak)
     throw new LimbeckError('ERR_DEVICE', `the device is ${device.description}, and only cpu times each step`);
@@ -60,7 +60,7 @@ export async function profileStep(
   const options = { ...asked, iterations };
   const work = await owning(async (owned) => {
     const split = owned.own(await uploadTraining(device, dataset, options));
-    const setting = await settingFor(device, dataset, options, split);
+    const setting = await settingFor(device, dataset, options, split, control);
     return { process: owned.own(await findMethod(options.method).begin(setting)), owned };
   });
   try {

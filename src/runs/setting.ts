@@ -1,5 +1,6 @@
 import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
+import type { Experts } from '../data/experts/experts.js';
 import { SplitOnDevice } from '../data/on-device.js';
 import type { Device } from '../engine/device.js';
 import { findProtocol } from '../eval/find-protocol.js';
@@ -80,13 +81,21 @@ export const uploadTraining = (
     byClass: findMethod(options.method).order === 'by-class',
   });
 
-/** The setting in which a method begins; `from` is the set in the file that the option `first` names. */
+/** What options name and somebody else has opened. */
+export interface Named {
+  /** The set in the file that `first` names. */
+  readonly first?: DistilledSet;
+  /** Those in the folder that `experts` names. */
+  readonly experts?: Experts;
+}
+
+/** The setting in which a method begins. */
 export async function settingFor(
   device: Device,
   dataset: Dataset,
   options: ResolvedOptions,
   real: SplitOnDevice,
-  from?: DistilledSet,
+  { first, experts }: Named = {},
 ): Promise<Setting> {
   const { network, parametrisation, decoder } = planFor(options, dataset);
   const items: Omit<Items, 'first'> = {
@@ -103,7 +112,8 @@ export async function settingFor(
     network,
     networkOptions: networkOptionsFor(options.network, dataset),
     dataset,
+    experts,
     real,
-    items: { ...items, first: decoder.encode(await firstItems(dataset, items, options, from)) },
+    items: { ...items, first: decoder.encode(await firstItems(dataset, items, options, first)) },
   };
 }

@@ -9,8 +9,8 @@ import { type InnerLoop, recordInnerLoop } from './inner-loop.js';
  * `exact`; or `tesla` (Cui et al. 2023), which takes the gradients of later steps for constants. It costs no H_ww v, and its result
  * is exact for the last step alone.
  */
-export const trajectoryGradients = ['exact', 'tesla'] as const;
-export type TrajectoryGradient = (typeof trajectoryGradients)[number];
+export type TrajectoryGradient = 'exact' | 'tesla';
+export const trajectoryGradients: readonly TrajectoryGradient[] = ['exact', 'tesla'];
 
 export interface TrajectoryMatchingResults extends Omit<HypergradientResults, 'theta'> {
   /** `[1]` per member. */

@@ -1,0 +1,41 @@
+import { readFile } from 'node:fs/promises';
+import type { DistilledSet } from '../data/distilled-set.js';
+import { openExperts } from '../data/experts/open.js';
+import { firstNames } from '../data/first-images.js';
+import { decodeArtefact } from '../eval/artefact.js';
+import { LimbeckError } from '../util/errors.js';
+import type { ResolvedOptions } from './options.js';
+import type { Named } from './setting.js';
+
+/** Reads and opens what the options of a run name; one that goes on has no use for the set it began with. */
+export async function openNamed(
+  { first, experts: folder }: ResolvedOptions,
+  { goesOn = false }: { goesOn?: boolean } = {},
+): Promise<Named & AsyncDisposable> {
+  const set = goesOn ? undefined : await firstSet(first);
+  const experts = folder ? await openExperts(folder as string) : undefined;
+  return {
+    first: set,
+    experts,
+    async [Symbol.asyncDispose]() {
+      await experts?.close();
+    },
+  };
+}
+
+/** The set to begin with, where the option names a file. */
+async function firstSet(first: string): Promise<DistilledSet | undefined> {
+  if ((firstNames as readonly string[]).includes(first)) return undefined;
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(first);
+  } catch (cause) {
+    throw new LimbeckError(
+      'ERR_FILE_MISSING',
+      `option first is ${JSON.stringify(first)}, which cannot be read: ${(cause as Error).message}; expected one of ` +
+        `${firstNames.join(', ')}, or a file such as runs/first/distilled.safetensors`,
+      { cause },
+    );
+  }
+  return decodeArtefact(bytes).set;
+}
