@@ -58,6 +58,8 @@ export interface MinibatchStep {
   readonly moments?: View;
   /** Records the gathering of a batch x `[B, C, H, W]`, y `[B, K]` by its row numbers `[B]`. */
   readonly gather: (r: Recorder, index: View) => { x: View; y: View };
+  /** Records the row numbers `[B]` of the next batch, of each member its own; left out, all members have the same. */
+  readonly draw?: (r: Recorder, state: View, B: number) => View;
   /** What is done to the images of each batch, every image with its own draw; nothing unless there is one. */
   readonly augmentation?: Strategy;
 }
@@ -90,13 +92,14 @@ function recordRate(r: Recorder, { rates, state }: MinibatchStep): View {
  * Records one step; the program is run as often as there are steps (`runMinibatches`). Which images, which rate: the device's
  * own counter says, so that runs move nothing between host and device.
  *
- * All members see the same batches, each with augmentation and dropout masks of its own, drawn for its number: the first member's
- * is in `state`, so that a network is trained alike in whichever population it stands.
+ * All members see the same batches unless `draw` gives each its own. Augmentation and dropout masks are drawn for a member's number:
+ * the first member's is in `state`, so that a network is trained alike in whichever population it stands.
  */
 export function recordMinibatchStep(r: Recorder, step: MinibatchStep): void {
   const { network, training, rows, state, theta, moments, augmentation: strategy } = step;
   const { size: B } = batchesOf(training, rows);
-  const index = random.batch(r, { state }, { B, rows, stream: streams.minibatch });
+  const { draw: own } = step;
+  const index = own?.(r, state, B) ?? random.batch(r, { state }, { B, rows, stream: streams.minibatch });
   const { x: gathered, y } = step.gather(r, index);
   const draw = { state, stream: streams.augmentation, members: theta.members };
   const x = strategy ? augment(r, gathered, { strategy, ...draw }).y : gathered;

@@ -1,0 +1,178 @@
+import type { ExpertsDescription } from '../../data/experts/experts.js';
+import { encodeExpertHeader, newHeader } from '../../data/experts/format.js';
+import type { SplitOnDevice } from '../../data/on-device.js';
+import type { Device, Executable, Tensor } from '../../engine/device.js';
+import { loadWithTensors } from '../../engine/load.js';
+import type { Network } from '../../networks/network.js';
+import { drawNetworks } from '../../train/initialise.js';
+import { batchesOf, runMinibatches, startMinibatches } from '../../train/minibatch.js';
+import { randomState, streams } from '../../train/streams.js';
+import { type Owned, owning } from '../../util/owned.js';
+import { processorOf } from '../engine-record.js';
+import { checkFinite } from '../training-options.js';
+import type { ExpertFolder, Found } from './folder.js';
+import type { Group } from './groups.js';
+import { PartFile, readSnapshot } from './part-file.js';
+import { orderOf, recordExperts } from './program.js';
+import { readState, writeState } from './state-file.js';
+
+/** What all groups share. */
+export interface Work {
+  readonly device: Device;
+  readonly split: SplitOnDevice;
+  readonly network: Network;
+  readonly description: ExpertsDescription;
+  readonly seed: number;
+  readonly folder: ExpertFolder;
+}
+
+/** Experts that are trained at once, on the device and in their files. */
+export class GroupTraining {
+  #epoch: number;
+  /** One for each member, between `begin` and the last epoch. */
+  readonly #files: PartFile[] = [];
+
+  private constructor(
+    private readonly work: Work,
+    private readonly group: Group,
+    private readonly executable: Executable,
+    private readonly tensors: Readonly<Record<string, Tensor>>,
+    private readonly owned: Owned,
+  ) {
+    this.#epoch = group.epoch;
+  }
+
+  /** Loads the program; nothing is written yet. */
+  static load(work: Work, group: Group): Promise<GroupTraining> {
+    const { device, split, network, description } = work;
+    const program = recordExperts(network, description.training, split, group);
+    return owning(async (owned) => {
+      const { executable, tensors } = await loadWithTensors(device, program, owned, split.tensors);
+      const { order, starts } = orderOf(split.count, group.members);
+      await tensors.order.write(order);
+      await tensors.starts.write(starts);
+      return new GroupTraining(work, group, executable, tensors, owned);
+    });
+  }
+
+  /** Epochs that all members have behind them. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Seconds of a step, by a few of them whose result is thrown away. */
+  async measure(): Promise<number> {
+    const { steps } = batchesOf(this.work.description.training, this.work.split.count);
+    const time = async (wanted: number) => {
+      // There are rates for so many steps.
+      const times = Math.min(wanted, steps);
+      await this.#start(0);
+      const before = performance.now();
+      await this.executable.run({ times });
+      return (performance.now() - before) / 1000 / times;
+    };
+    await time(1);
+    const one = await time(1);
+    // A step of a small network is shorter than what surrounds a run.
+    return one > 0.05 ? one : time(Math.min(100, Math.ceil(0.1 / one)));
+  }
+
+  /** Brings device and files to where the epoch of the group ends; the files are then open. */
+  async begin(found: readonly Found[]): Promise<void> {
+    const { device, network, seed } = this.work;
+    const { first, epoch } = this.group;
+    const { theta, moments } = this.tensors;
+    await this.#start(epoch);
+    if (found.some(({ part }) => !part))
+      await drawNetworks(device, network, theta, seed, streams.experts, 0, { firstMember: first });
+    for (const { number, part } of found) {
+      const at = number - first;
+      const { folder } = this.work;
+      if (part) await theta.write(await readSnapshot(folder.part(number), part, epoch), at * network.count);
+      if (!moments || epoch === 0) continue;
+      const length = moments.length / this.group.members;
+      const state = await readState(folder.state(number, epoch), { moments: length });
+      await moments.write(state.moments, at * length);
+    }
+    const drawn = await this.#members(theta);
+    for (const { number, part } of found)
+      this.#files.push(await this.#open(number, part, drawn[number - first]));
+  }
+
+  /** The optimiser as before its first step, and random numbers as before the first step of an epoch. */
+  async #start(epoch: number): Promise<void> {
+    const { split, description, seed } = this.work;
+    const { training } = description;
+    const rows = split.count;
+    const { learningRate: rate } = training;
+    const { first } = this.group;
+    await startMinibatches(this.tensors, training, { rows, rate, seed, firstMember: first });
+    await this.tensors.state.write(randomState(seed, epoch * batchesOf(training, rows).perEpoch, first));
+  }
+
+  #open(number: number, part: Found['part'], theta: Float32Array): Promise<PartFile> {
+    const { folder, description, seed, device } = this.work;
+    const path = folder.part(number);
+    if (part) return PartFile.goOn(path, part, this.group.epoch + 1);
+    const header = newHeader(description, { number, seed, processor: processorOf(device) });
+    return PartFile.create(path, encodeExpertHeader(header), theta);
+  }
+
+  /** Trains for an epoch, in pieces of `piece()` steps, and writes a snapshot of every member. */
+  async trainEpoch(piece: () => number, onPiece: (steps: number) => void): Promise<void> {
+    const { split, description } = this.work;
+    const { training, dataset } = description;
+    const rows = split.count;
+    const { perEpoch } = batchesOf(training, rows);
+    const end = (this.#epoch + 1) * perEpoch;
+    for (let step = this.#epoch * perEpoch; step < end; ) {
+      const next = Math.min(end, step + piece());
+      await runMinibatches(this.executable, this.tensors, training, { rows, first: step, end: next });
+      onPiece(next - step);
+      step = next;
+    }
+    this.#epoch++;
+    const theta = await this.#members(this.tensors.theta);
+    for (const one of theta) checkFinite(one, dataset.name, this.#epoch, training.learningRate);
+    await this.#save(theta);
+    if (this.#epoch === training.epochs) await this.#finish();
+  }
+
+  async #save(theta: readonly Float32Array[]): Promise<void> {
+    const { folder } = this.work;
+    const { first } = this.group;
+    const { moments } = this.tensors;
+    const last = this.#epoch === this.work.description.training.epochs;
+    if (moments && !last) {
+      const states = await this.#members(moments);
+      for (const [p, own] of states.entries())
+        await writeState(folder.state(first + p, this.#epoch), { moments: own });
+    }
+    for (const [p, file] of this.#files.entries()) await file.append(theta[p]);
+    if (moments && !last) for (const p of theta.keys()) await folder.dropStates(first + p, this.#epoch);
+  }
+
+  async #finish(): Promise<void> {
+    const { folder } = this.work;
+    for (const [p, file] of this.#files.splice(0).entries()) {
+      const number = this.group.first + p;
+      await file.finish(folder.finished(number));
+      if (this.tensors.moments) await folder.dropStates(number);
+    }
+  }
+
+  /** A tensor of the device, member by member, as it is stored: training goes on from what a killed one would go on from. */
+  async #members(tensor: Tensor): Promise<Float32Array[]> {
+    const values = await tensor.read();
+    const all = values instanceof Float32Array ? values : Float32Array.from(values);
+    if (all !== values) await tensor.write(all);
+    const length = all.length / this.group.members;
+    return Array.from({ length: this.group.members }, (_, p) => all.subarray(p * length, (p + 1) * length));
+  }
+
+  /** Gives back what is on the device, and closes the files. */
+  async dispose(): Promise<void> {
+    this.owned.dispose();
+    for (const file of this.#files.splice(0)) await file.close();
+  }
+}
