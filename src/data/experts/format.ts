@@ -156,7 +156,7 @@ function metadataOf(file: string, bytes: Uint8Array): Record<string, string> {
     return readStreamMetadata(bytes);
   } catch (cause) {
     if (!(cause instanceof LimbeckError)) throw cause;
-    throw damaged(file, cause.message, cause);
+    throw new LimbeckError(cause.code, `${file}: ${cause.message}`, { cause });
   }
 }
 

@@ -47,7 +47,8 @@ export class ExpertsRun {
   }
 
   #thatFit(left: number): number {
-    const choices = [Math.min(left, 10), 5, 2, 1].filter((members) => members === 1 || members <= left);
+    const most = Math.max(1, Math.min(10, left));
+    const choices = [most, 5, 2, 1].filter((members) => members <= most);
     return membersThatFit(this.work.device, choices, (members) => this.#program(members));
   }
 

@@ -50,6 +50,6 @@ async function decoded(path: string) {
     return decodeSafetensors(await readFile(path));
   } catch (cause) {
     if (!(cause instanceof LimbeckError)) throw cause;
-    throw damaged(path, cause.message, cause);
+    throw new LimbeckError(cause.code, `${path}: ${cause.message}`, { cause });
   }
 }
