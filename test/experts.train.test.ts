@@ -26,13 +26,12 @@ import {
   type ExpertControl,
   type ExpertOptions,
   hessianVectorProduct,
+  type Numbers,
   openDevice,
   openExperts,
   trainExperts,
 } from '../src/index.js';
-import { ExpertFolder } from '../src/runs/experts/folder.js';
 import { keyedPermutation } from '../src/util/random.js';
-import { twoClasses } from './harness/made-data.js';
 
 const root = mkdtempSync(join(tmpdir(), 'limbeck-trained-experts-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -108,6 +107,8 @@ describe.each(['reference', 'cpu'] as const)('experts trained on %s', (engine) =
         restart: true,
       },
     ],
+    ['means of each epoch, of gradients uphill', { mean: true, flat: 0.1 }],
+    ['means of each epoch, with momentum', { ...momentum, mean: true }],
   ] as [string, ExpertOptions][])(
     'go on to the same bytes wherever they were stopped: %s',
     async (_, options) => {
@@ -186,10 +187,38 @@ describe.each(['reference', 'cpu'] as const)('experts trained on %s', (engine) =
         for (const epoch of [0, 1]) {
           const before = await experts.parametersOf(expert, epoch);
           const after = await experts.parametersOf(expert, epoch + 1);
-          const expected = await epochOf(data, experts.networkOptions, expert, epoch, before, options.seed);
-          for (let i = 0; i < after.length; i++) expect(Math.abs(after[i] - expected[i])).toBeLessThan(2e-6);
+          const path = await epochOf(data, experts.networkOptions, expert, epoch, before, options.seed);
+          expectNear(after, path[path.length - 1]);
           expect(Math.max(...after.map((value, i) => Math.abs(value - before[i])))).toBeGreaterThan(1e-3);
         }
+    }
+  });
+
+  it('take gradients uphill, and write means of an epoch, as asked for', async () => {
+    const folders = [fresh(), fresh()];
+    const options = { ...small, count: 1, epochs: 2, augmentation: 'none', flat: 0.3 };
+    await trainExperts(device, digits, folders[0], options);
+    await trainExperts(device, digits, folders[1], { ...options, mean: true });
+    await using flat = await openExperts(folders[0]);
+    await using mean = await openExperts(folders[1]);
+    for (const experts of [flat, mean])
+      expect(experts.training).toMatchObject({ flat: 0.3, mean: experts === mean });
+    expect(flat.protocol).toMatch(/no augmentation, gradients taken 0.3 uphill, pytorch weights$/);
+    expect(await mean.parametersOf(0, 0)).toEqual(await flat.parametersOf(0, 0));
+    for (const epoch of [0, 1]) {
+      const path = await epochOf(
+        digits,
+        flat.networkOptions,
+        0,
+        epoch,
+        await flat.parametersOf(0, epoch),
+        0,
+        0.3,
+      );
+      const [last, average] = [flat, mean].map((experts) => experts.parametersOf(0, epoch + 1));
+      const means = path[0].map((_, i) => path.reduce((sum, theta) => sum + theta[i], 0) / path.length);
+      expectNear(await last, path[path.length - 1]);
+      expectNear(await average, means);
     }
   });
 
@@ -220,7 +249,12 @@ describe.each(['reference', 'cpu'] as const)('experts trained on %s', (engine) =
   });
 });
 
-/** Parameters after one more epoch of plain SGD in float64, by a gradient and the definition of the order alone. */
+const expectNear = (given: Float32Array, expected: Float64Array) => {
+  expect(given.length).toBe(expected.length);
+  for (let i = 0; i < given.length; i++) expect(Math.abs(given[i] - expected[i])).toBeLessThan(2e-6);
+};
+
+/** Parameters after each step of one more epoch of SGD in float64, by a gradient and the definition of the order alone. */
 async function epochOf(
   data: Dataset,
   networkOptions: Parameters<typeof createNetwork>[0],
@@ -228,12 +262,14 @@ async function epochOf(
   epoch: number,
   from: Float32Array,
   seed: number,
-): Promise<Float64Array> {
+  flat = 0,
+): Promise<Float64Array[]> {
   await using reference = await openDevice('reference');
   const { images, labels, count } = data.train;
   const pixels = images.length / count;
   const scale = images instanceof Uint8Array ? 255 : 1;
   const theta = Float64Array.from(from);
+  const path: Float64Array[] = [];
   // 90 images in batches of at most 20: five batches of 18.
   for (let step = 5 * epoch; step < 5 * epoch + 5; step++) {
     const rows = Array.from({ length: 18 }, (_, b) => {
@@ -242,9 +278,8 @@ async function epochOf(
       return keyedPermutation([...key], count, position % count, expert + 1);
     });
     expect(new Set(rows).size).toBe(18);
-    const { gradient } = await hessianVectorProduct(reference, {
+    const batch = {
       network: networkOptions,
-      parameters: theta,
       images: rows.flatMap((row) =>
         Array.from(
           images.subarray(row * pixels, (row + 1) * pixels),
@@ -253,193 +288,18 @@ async function epochOf(
       ),
       labels: rows.flatMap((row) => Array.from({ length: 10 }, (_, k) => Number(k === labels[row]))),
       vector: new Float64Array(theta.length),
-    });
-    for (let i = 0; i < theta.length; i++) theta[i] -= 0.1 * gradient[i];
-  }
-  return theta;
-}
-
-describe('training experts', () => {
-  let device: Device;
-  beforeAll(async () => {
-    device = await openDevice('reference');
-  });
-  afterAll(() => device.dispose());
-  const tiny: ExpertOptions = {
-    network: 'mlp:width=3',
-    count: 2,
-    epochs: 2,
-    batch: 15,
-    augmentation: 'none',
-  };
-
-  it('says before it begins what it takes, and tells how far it is', async () => {
-    const [begun, steps]: [BegunExperts[], number[]] = [[], []];
-    const control: ExpertControl = {
-      onBegin: (event) => {
-        expect(steps).toEqual([]);
-        begun.push(event);
-      },
-      onProgress: ({ steps: done, allSteps, members, count, epochs }) => {
-        expect({ allSteps, members, count, epochs }).toEqual({
-          allSteps: 8,
-          members: 2,
-          count: 2,
-          epochs: 2,
-        });
-        steps.push(done);
-      },
     };
-    const folder = fresh();
-    const result = await trainExperts(device, twoClasses(), folder, tiny, control);
-    expect(result).toMatchObject({ finished: 2, stopped: false, folder });
-    expect(begun).toHaveLength(1);
-    expect(begun[0]).toMatchObject({
-      count: 2,
-      finished: 0,
-      begun: [],
-      population: 2,
-      earlierProcessors: [],
+    let { gradient }: { gradient: Numbers } = await hessianVectorProduct(reference, {
+      ...batch,
+      parameters: theta,
     });
-    expect(begun[0].protocol).toBe(
-      'mlp:width=3 on all 30 training images: plain SGD at rate 0.01, 2 epochs in batches of 15, no augmentation, pytorch weights',
-    );
-    // Two experts, three snapshots, 41 parameters and a checksum.
-    expect(begun[0].bytesOnDisk).toBe(2 * 3 * 42 * 4);
-    for (const value of [begun[0].bytesFree, begun[0].bytesOnDevice, begun[0].flops, begun[0].seconds])
-      expect(value).toBeGreaterThan(0);
-    expect(steps.at(-1)).toBe(8);
-    await trainExperts(device, twoClasses(), folder, tiny, { onBegin: (event) => begun.push(event) });
-    expect(begun[1]).toMatchObject({ finished: 2, bytesOnDisk: 0, flops: 0, seconds: 0 });
-  });
-
-  it('refuses a disk that is too full, and leaves no folder there', async () => {
-    const free = vi.spyOn(ExpertFolder.prototype, 'free').mockResolvedValue(1007);
-    const folder = fresh();
-    await expect(trainExperts(device, twoClasses(), folder, tiny)).rejects.toMatchObject({
-      code: 'ERR_FILE_WRITE',
-      message: expect.stringMatching(
-        /^6 snapshots of 41 parameters take 1.0 kB, but .* has 1.0 kB left: make room/,
-      ),
-    });
-    free.mockRestore();
-    expect(existsSync(folder)).toBe(false);
-  });
-
-  it('refuses a folder that another process works in', async () => {
-    const folder = fresh();
-    const other = new ExpertFolder(folder);
-    await other.open();
-    writeFileSync(join(folder, '.limbeck-lock'), `${process.ppid}\n`);
-    await expect(trainExperts(device, twoClasses(), folder, tiny)).rejects.toThrow(/is at work in/);
-    await other.close();
-  });
-
-  const different: [string, ExpertOptions, RegExp][] = [
-    ['network', { network: 'mlp:width=4' }, /has another network: .*"width":3.*, expected .*"width":4/],
-    [
-      'rate',
-      { learningRate: 0.02 },
-      /has another training: .*0.01.*, expected .*0.02.*: go on with the options/,
-    ],
-    ['seed', { seed: 1 }, /has another seed: 0, expected 1/],
-  ];
-  it.each(different)('refuses to go on with another %s, finished or not', async (_, options, message) => {
-    const finished = fresh();
-    await trainExperts(device, twoClasses(), finished, tiny);
-    const underWay = fresh();
-    cpSync(finished, underWay, { recursive: true });
-    renameSync(join(underWay, file(0)), join(underWay, `${file(0)}.part`));
-    for (const folder of [finished, underWay])
-      await expect(trainExperts(device, twoClasses(), folder, { ...tiny, ...options })).rejects.toMatchObject(
-        {
-          code: 'ERR_OPTION',
-          message: expect.stringMatching(message),
-        },
-      );
-  });
-
-  it('refuses other data, another number in the name and what was damaged', async () => {
-    const folder = fresh();
-    await trainExperts(device, twoClasses(), folder, tiny);
-    const data = twoClasses();
-    const changed = { ...data, test: { ...data.test, labels: data.test.labels.map((label) => 1 - label) } };
-    await expect(trainExperts(device, changed, folder, tiny)).rejects.toThrow(
-      /has another data set: .*sha256/,
-    );
-    const again = () => trainExperts(device, twoClasses(), folder, tiny);
-    const bytes = readFileSync(join(folder, file(1)));
-    writeFileSync(join(folder, file(1)), readFileSync(join(folder, file(0))));
-    await expect(again()).rejects.toThrow(/expert-0001.safetensors has another number: 0, expected 1/);
-    writeFileSync(join(folder, file(1)), bytes.subarray(0, bytes.length - 1));
-    await expect(again()).rejects.toThrow(
-      /expert-0001.safetensors: it has .*; remove .* to train this expert again/,
-    );
-    // Of a file under way, what cannot have come from a killed process.
-    rmSync(join(folder, file(1)));
-    const spoilt = Buffer.from(bytes);
-    spoilt[spoilt.length - 3 * recordBytes(41)] ^= 1;
-    writeFileSync(join(folder, `${file(1)}.part`), spoilt);
-    await expect(again()).rejects.toThrow(
-      /expert-0001.safetensors.part: its first snapshot is not what.*; remove/,
-    );
-    writeFileSync(join(folder, `${file(1)}.part`), '');
-    await expect(again()).rejects.toMatchObject({ code: 'ERR_FILE_FORMAT' });
-    // One that is damaged later is trained again from there.
-    const later = Buffer.from(bytes);
-    later[later.length - recordBytes(41)] ^= 1;
-    writeFileSync(join(folder, `${file(1)}.part`), later);
-    await again();
-    expect(readFileSync(join(folder, file(1))).equals(bytes)).toBe(true);
-  });
-
-  it('says where experts were begun on another processor', async () => {
-    const folder = fresh();
-    await trainExperts(device, twoClasses(), folder, tiny);
-    await using cpu = await openDevice('cpu');
-    renameSync(join(folder, file(0)), join(folder, `${file(0)}.part`));
-    truncateSync(join(folder, `${file(0)}.part`), statSync(join(folder, file(1))).size - 1);
-    const begun: BegunExperts[] = [];
-    await trainExperts(cpu, twoClasses(), folder, tiny, { onBegin: (event) => begun.push(event) });
-    expect(begun[0]).toMatchObject({
-      begun: [{ expert: 0, epoch: 1 }],
-      earlierProcessors: [device.description],
-    });
-  });
-
-  it('stops where parameters are not finite, and writes none of them', async () => {
-    const folder = fresh();
-    await expect(
-      trainExperts(device, twoClasses(), folder, {
-        ...tiny,
-        loss: 'squared-error',
-        learningRate: 1e30,
-        epochs: 40,
-      }),
-    ).rejects.toMatchObject({
-      code: 'ERR_DIVERGED',
-      message: expect.stringMatching(/diverged in epoch \d+/),
-    });
-    expect(readdirSync(folder)).toEqual([`${file(0)}.part`, `${file(1)}.part`]);
-    await expect(openExperts(folder)).rejects.toThrow(/holds no finished expert/);
-  });
-
-  it.each([
-    [{ count: 0 }, /count is 0, expected a whole number above 0/],
-    [{ population: 1.5 }, /population is 1.5/],
-    [{ seed: -1 }, /seed is -1/],
-    [{ epochs: 0 }, /epochs is 0/],
-    [{ learningRate: 0 }, /learningRate is 0/],
-    [{ augmentation: 'mirror' }, /augmentation is "mirror", expected/],
-    [{ optimizer: { kind: 'momentum', momentum: 1 } }, /momentum is 1/],
-    [{ networks: 3 }, /trainExperts: option networks is unknown/],
-    [{ network: 'convnet' }, /cannot take the \[1, 2, 3\] images of two classes/],
-    [{ network: 'none' }, /network "none" is unknown/],
-  ] as [object, RegExp][])('refuses %j', async (options, message) => {
-    const folder = fresh();
-    await expect(trainExperts(device, twoClasses(), folder, { ...tiny, ...options })).rejects.toThrow(
-      message,
-    );
-    expect(existsSync(folder)).toBe(false);
-  });
-});
+    if (flat) {
+      const norm = Math.hypot(...gradient);
+      const parameters = theta.map((value, i) => value + (flat * gradient[i]) / norm);
+      ({ gradient } = await hessianVectorProduct(reference, { ...batch, parameters }));
+    }
+    for (let i = 0; i < theta.length; i++) theta[i] -= 0.1 * gradient[i];
+    path.push(Float64Array.from(theta));
+  }
+  return path;
+}

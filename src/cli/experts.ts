@@ -68,7 +68,7 @@ export const command: Command = {
       threads?: number;
       precision?: Precision;
     };
-    const { count, augmentation, population } = values as ExpertOptions;
+    const { count, augmentation, flat, mean, population } = values as ExpertOptions;
     if (out === undefined)
       throw new LimbeckError(
         'ERR_OPTION',
@@ -76,7 +76,7 @@ export const command: Command = {
       );
     const given: ExpertOptions = {
       ...trainingGiven(values, { kind: 'sgd' }),
-      ...{ count, augmentation, population, network: parseNetworkSpec(network ?? 'convnet') },
+      ...{ count, augmentation, flat, mean, population, network: parseNetworkSpec(network ?? 'convnet') },
     };
     checkEngine(choice, { threads, precision });
     resolveExpertOptions('', given);

@@ -1,7 +1,9 @@
 import type { Executable, Tensor } from '../engine/device.js';
 import * as elementwise from '../engine/ops/elementwise.js';
 import * as gather from '../engine/ops/gather.js';
+import * as optimizer from '../engine/ops/optimizer.js';
 import * as random from '../engine/ops/random.js';
+import * as reduce from '../engine/ops/reduce.js';
 import type { Recorder } from '../engine/program.js';
 import { elements, reshape, slice, type View } from '../engine/view.js';
 import type { Network } from '../networks/network.js';
@@ -60,6 +62,8 @@ export interface MinibatchStep {
   readonly gather: (r: Recorder, index: View) => { x: View; y: View };
   /** Records the row numbers `[B]` of the next batch, of each member its own; left out, all members have the same. */
   readonly draw?: (r: Recorder, state: View, B: number) => View;
+  /** How far uphill the gradient is taken: see `uphill`. 0, or left out: where the parameters are. */
+  readonly flat?: number;
   /** What is done to the images of each batch, every image with its own draw; nothing unless there is one. */
   readonly augmentation?: Strategy;
 }
@@ -88,6 +92,22 @@ function recordRate(r: Recorder, { rates, state }: MinibatchStep): View {
   return reshape(gather.images(r, { data, index: slice(state, 2, [1]), gain, shift }), [1]);
 }
 
+/** Gradients whose norm is at least its inverse are brought to length one: a power of two, which rounds nothing. */
+const steepest = 2 ** 20;
+
+/**
+ * Records theta + radius g / |g| `[count]`, where sharpness-aware training takes its gradient (Foret et al. 2021). A gradient
+ * shorter than 2^-20 is lengthened by 2^20 alone, so that none of length 0 divides anything.
+ */
+function uphill(r: Recorder, theta: View, g: View, radius: number): View {
+  const dot = reduce.dot(r, { a: g, b: g });
+  const squaredNorm = elementwise.add(r, { a: dot, b: dot }, steepest ** 2, 0);
+  // 1 / (steepest |g|), at most 1
+  const scale = optimizer.clip(r, { squaredNorm }, 1);
+  const rate = elementwise.add(r, { a: scale, b: scale }, -radius * steepest, 0);
+  return optimizer.sgd(r, { theta, g, rate });
+}
+
 /**
  * Records one step; the program is run as often as there are steps (`runMinibatches`). Which images, which rate: the device's
  * own counter says, so that runs move nothing between host and device.
@@ -103,12 +123,17 @@ export function recordMinibatchStep(r: Recorder, step: MinibatchStep): void {
   const { x: gathered, y } = step.gather(r, index);
   const draw = { state, stream: streams.augmentation, members: theta.members };
   const x = strategy ? augment(r, gathered, { strategy, ...draw }).y : gathered;
-  const passes = network.forward(r, x, theta, { random: { state, stream: streams.dropout } });
-  const zBar = lossOf(training.loss)
-    .forward(r, passes.z, y)
-    .backward(1 / B);
-  const g = r.temporary('g', theta.members, [elements(theta.shape)]);
-  passes.backward(zBar, { thetaBar: g });
+  const gradientAt = (place: View) => {
+    const passes = network.forward(r, x, place, { random: { state, stream: streams.dropout } });
+    const zBar = lossOf(training.loss)
+      .forward(r, passes.z, y)
+      .backward(1 / B);
+    const gradient = r.temporary('g', theta.members, [elements(theta.shape)]);
+    passes.backward(zBar, { thetaBar: gradient });
+    return gradient;
+  };
+  const here = gradientAt(theta);
+  const g = step.flat ? gradientAt(uphill(r, theta, here, step.flat)) : here;
   const operands = { theta, g, rate: recordRate(r, step), state: moments };
   const next = r.temporary('next theta', theta.members, theta.shape);
   const after = optimizerOf(training.optimizer).step(r, operands, next);
@@ -118,21 +143,26 @@ export function recordMinibatchStep(r: Recorder, step: MinibatchStep): void {
   random.advance(r, { state });
 }
 
-/** Records one step on external tensors of its own: `state`, `rates`, `theta` and, where the optimiser has any, `moments`. */
+/**
+ * Records one step on external tensors of its own: `state`, `rates`, `theta` and, where the optimiser has any, `moments`. Returns
+ * theta.
+ */
 export function declareMinibatches(
   r: Recorder,
   members: number,
   step: Omit<MinibatchStep, 'state' | 'rates' | 'theta' | 'moments'>,
-): void {
+): View {
   const { network, training, rows } = step;
   const shape = optimizerOf(training.optimizer).stateShape?.(network.count);
+  const theta = r.external('theta', members, [network.count]);
   recordMinibatchStep(r, {
     ...step,
     state: r.external('state', 1, [4], 'u32'),
     rates: r.external('rates', 1, [batchesOf(training, rows).steps]),
-    theta: r.external('theta', members, [network.count]),
+    theta,
     moments: shape && r.external('moments', members, shape),
   });
+  return theta;
 }
 
 type Tensors = Readonly<Record<string, Tensor>>;

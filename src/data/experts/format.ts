@@ -19,7 +19,7 @@ import type { ExpertData, ExpertsDescription, ExpertTraining } from './experts.j
  *
  *     epoch.0        F32 [count]   theta before training, in forward order, weight then bias, in PyTorch's layouts
  *     epoch.0.crc32  I32 [1]       the checksum of those bytes
- *     epoch.1        F32 [count]   theta after the first epoch
+ *     epoch.1        F32 [count]   theta after the first epoch, or its mean over that
  *     …
  *
  * A snapshot and its checksum, together a record, are so read by one call, and a file that is being written only grows. The
@@ -184,6 +184,8 @@ function trainingOf(file: string, fields: StoredFields): ExpertTraining {
     restart: fields.all().restart === true,
     learningRate: fields.number('learningRate'),
     augmentation: fields.text('augmentation'),
+    flat: fields.number('flat'),
+    mean: fields.all().mean === true,
   };
 }
 

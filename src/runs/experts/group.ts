@@ -81,7 +81,7 @@ export class GroupTraining {
   async begin(found: readonly Found[]): Promise<void> {
     const { device, network, seed } = this.work;
     const { first, epoch } = this.group;
-    const { theta, moments } = this.tensors;
+    const { theta } = this.tensors;
     await this.#start(epoch);
     if (found.some(({ part }) => !part))
       await drawNetworks(device, network, theta, seed, streams.experts, 0, { firstMember: first });
@@ -89,14 +89,27 @@ export class GroupTraining {
       const at = number - first;
       const { folder } = this.work;
       if (part) await theta.write(await readSnapshot(folder.part(number), part, epoch), at * network.count);
-      if (!moments || epoch === 0) continue;
-      const length = moments.length / this.group.members;
-      const state = await readState(folder.state(number, epoch), { moments: length });
-      await moments.write(state.moments, at * length);
+      if (!this.#isStateful || epoch === 0) continue;
+      const lengths = Object.entries(this.#kept).map(([name, { length }]) => [
+        name,
+        length / this.group.members,
+      ]);
+      const state = await readState(folder.state(number, epoch), Object.fromEntries(lengths));
+      for (const [name, own] of Object.entries(state)) await this.#kept[name].write(own, at * own.length);
     }
     const drawn = await this.#members(theta);
     for (const { number, part } of found)
       this.#files.push(await this.#open(number, part, drawn[number - first]));
+  }
+
+  /** What is kept beside snapshots to go on from them. */
+  get #kept(): Readonly<Record<string, Tensor>> {
+    const { theta, moments } = this.tensors;
+    return { ...(moments && { moments }), ...(this.work.description.training.mean && { theta }) };
+  }
+
+  get #isStateful(): boolean {
+    return Object.keys(this.#kept).length > 0;
   }
 
   /** The optimiser as before its first step, and random numbers as before the first step of an epoch. */
@@ -125,6 +138,8 @@ export class GroupTraining {
     const rows = split.count;
     const { perEpoch } = batchesOf(training, rows);
     const end = (this.#epoch + 1) * perEpoch;
+    const { theta, mean } = this.tensors;
+    await mean?.write(new Float32Array(mean.length));
     for (let step = this.#epoch * perEpoch; step < end; ) {
       const next = Math.min(end, step + piece());
       await runMinibatches(this.executable, this.tensors, training, { rows, first: step, end: next });
@@ -132,24 +147,27 @@ export class GroupTraining {
       step = next;
     }
     this.#epoch++;
-    const theta = await this.#members(this.tensors.theta);
-    for (const one of theta) checkFinite(one, dataset.name, this.#epoch, training.learningRate);
-    await this.#save(theta);
+    const parameters = await this.#members(theta);
+    for (const one of parameters) checkFinite(one, dataset.name, this.#epoch, training.learningRate);
+    await this.#save(mean ? await this.#members(mean) : parameters);
     if (this.#epoch === training.epochs) await this.#finish();
   }
 
-  async #save(theta: readonly Float32Array[]): Promise<void> {
-    const { folder } = this.work;
+  /** The states before the snapshots, and the states of the epoch before away after them: see `state-file.ts`. */
+  async #save(snapshots: readonly Float32Array[]): Promise<void> {
+    const { folder, description } = this.work;
     const { first } = this.group;
-    const { moments } = this.tensors;
-    const last = this.#epoch === this.work.description.training.epochs;
-    if (moments && !last) {
-      const states = await this.#members(moments);
-      for (const [p, own] of states.entries())
-        await writeState(folder.state(first + p, this.#epoch), { moments: own });
+    const keeps = this.#isStateful && this.#epoch < description.training.epochs;
+    if (keeps) {
+      const kept: Record<string, readonly Float32Array[]> = {};
+      for (const [name, tensor] of Object.entries(this.#kept)) kept[name] = await this.#members(tensor);
+      for (const p of snapshots.keys()) {
+        const state = Object.entries(kept).map(([name, members]) => [name, members[p]]);
+        await writeState(folder.state(first + p, this.#epoch), Object.fromEntries(state));
+      }
     }
-    for (const [p, file] of this.#files.entries()) await file.append(theta[p]);
-    if (moments && !last) for (const p of theta.keys()) await folder.dropStates(first + p, this.#epoch);
+    for (const [p, file] of this.#files.entries()) await file.append(snapshots[p]);
+    if (keeps) for (const p of snapshots.keys()) await folder.dropStates(first + p, this.#epoch);
   }
 
   async #finish(): Promise<void> {
@@ -157,7 +175,7 @@ export class GroupTraining {
     for (const [p, file] of this.#files.splice(0).entries()) {
       const number = this.group.first + p;
       await file.finish(folder.finished(number));
-      if (this.tensors.moments) await folder.dropStates(number);
+      if (this.#isStateful) await folder.dropStates(number);
     }
   }
 

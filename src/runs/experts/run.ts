@@ -37,7 +37,7 @@ export class ExpertsRun {
     const { training } = description;
     const left = found.filter(({ finished }) => !finished).length;
     this.#population = population ?? this.#thatFit(left);
-    const stateful = optimizerOf(training.optimizer).stateShape !== undefined;
+    const stateful = training.mean || optimizerOf(training.optimizer).stateShape !== undefined;
     this.#groups = groupsOf(found, this.#population, stateful);
     this.#perEpoch = batchesOf(training, split.count).perEpoch;
     this.#allSteps = this.#groups.reduce(
