@@ -105,7 +105,13 @@ export {
   distill,
   type Progress,
 } from './runs/distill.js';
-export type { BegunExperts, ExpertControl, ExpertProgress, TrainedExperts } from './runs/experts/control.js';
+export type {
+  BegunExperts,
+  ExpertControl,
+  ExpertProgress,
+  TrainedExpert,
+  TrainedExperts,
+} from './runs/experts/control.js';
 export type { ExpertOptions } from './runs/experts/options.js';
 export { trainExperts } from './runs/experts/train.js';
 export type {

@@ -47,9 +47,13 @@ describe('experts', () => {
       /^Needs: 2.4 MB on disk \([\d.]+ .B are free\), [\d.]+ .B on the device, [\d.]+ .FLOP, about .* hours\)$/,
     );
     expect(stderr).toMatch(/epoch 40\/40 .* left\n/);
+    expect(stderr).toMatch(/^Expert 2 is trained, validation accuracy [\d.]+ %\.$/m);
     expect(stderr).toMatch(/\n3 experts in said, .*s\.\n$/);
     await using experts = await openExperts(at('said'));
     expect(experts).toMatchObject({ count: 3, epochs: 40, networkOptions: { name: 'mlp', width: 6 } });
+    const wrong = await limbeck('resume', 'said');
+    expect(wrong).toMatchObject({ status: 2, stdout: '' });
+    expect(wrong.stderr).toMatch(/said holds experts, .*the same limbeck experts command goes on with them/);
     const before = contents('said');
     const again = await limbeck('experts', ...tiny, '--out', 'said', '--json');
     expect(again).toMatchObject({ status: 0, stderr: '' });

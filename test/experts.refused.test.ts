@@ -17,16 +17,18 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { recordBytes } from '../src/data/experts/format.js';
 import {
   type BegunExperts,
+  type Dataset,
   type Device,
   type ExpertControl,
   type ExpertOptions,
   openDevice,
   openExperts,
+  type TrainedExpert,
   trainExperts,
 } from '../src/index.js';
 import { ExpertFolder } from '../src/runs/experts/folder.js';
 import { encodeSafetensors } from '../src/util/safetensors.js';
-import { twoClasses } from './harness/made-data.js';
+import { opposite, twoClasses } from './harness/made-data.js';
 
 const root = mkdtempSync(join(tmpdir(), 'limbeck-refused-experts-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -85,6 +87,30 @@ it('says before it begins what it takes, and tells how far it is', async () => {
   expect(steps.at(-1)).toBe(8);
   await trainExperts(device, twoClasses(), folder, tiny, { onBegin: (event) => begun.push(event) });
   expect(begun[1]).toMatchObject({ finished: 2, bytesOnDisk: 0, flops: 0, seconds: 0 });
+});
+
+it('tells what part of the validation images each of them gets right, where there are any', async () => {
+  const data = twoClasses();
+  const none = { images: new Float32Array(), labels: new Uint8Array(), count: 0 };
+  const trained = async (dataset: Dataset, options: ExpertOptions = {}) => {
+    const events: TrainedExpert[] = [];
+    const onTrained = (event: TrainedExpert) => events.push(event);
+    await trainExperts(device, dataset, fresh(), { ...tiny, count: 3, ...options }, { onTrained });
+    expect(device.memory()).toMatchObject({ tensors: 0, executables: 0 });
+    return events;
+  };
+  const right = await trained(data, { population: 2 });
+  expect(right.map(({ expert }) => expert)).toEqual([0, 1, 2]);
+  expect(await trained(data)).toEqual(right);
+  const wrong = await trained(opposite(data, 'validation'));
+  for (const [i, { validationAccuracy }] of right.entries())
+    expect(validationAccuracy! + wrong[i].validationAccuracy!).toBeCloseTo(100, 9);
+  // Twelve epochs at a higher rate are enough for most of them.
+  const [more] = await trained(data, { epochs: 12, learningRate: 0.5 });
+  expect(more.validationAccuracy).toBeGreaterThan(70);
+  expect(await trained({ ...data, validation: none })).toEqual([0, 1, 2].map((expert) => ({ expert })));
+  const layers = [{ linear: 3 }, 'batchNorm', 'relu', { linear: 2 }];
+  expect(await trained(data, { network: { name: 'custom', layers } })).toHaveLength(3);
 });
 
 it('refuses a disk that is too full, and leaves no folder there', async () => {

@@ -1,6 +1,6 @@
 import type { Precision } from '../engine/precision.js';
 import { parseNetworkSpec } from '../networks/index.js';
-import type { BegunExperts, ExpertProgress, TrainedExperts } from '../runs/experts/control.js';
+import type { BegunExperts, ExpertProgress, TrainedExpert, TrainedExperts } from '../runs/experts/control.js';
 import { type ExpertOptions, resolveExpertOptions } from '../runs/experts/options.js';
 import { trainExperts } from '../runs/experts/train.js';
 import { strategies } from '../train/augmentation.js';
@@ -92,6 +92,7 @@ export const command: Command = {
       const result = await trainExperts(device, data, out, given, {
         signal: stop.signal,
         onBegin: (begun) => announce(terminal, begun),
+        onTrained: (event) => terminal.say(trainedText(event)),
         onProgress: (event) => terminal.working(event.steps, event.allSteps, () => progressText(event)),
       });
       terminal.clear();
@@ -129,6 +130,9 @@ function announce(terminal: Terminal, begun: BegunExperts): void {
 function progressText({ expert, members, count: all, epoch, epochs, secondsLeft }: ExpertProgress): string {
   return `${numbers(expert, members)} of ${count(all)}  epoch ${epoch + 1}/${epochs}  ${duration(secondsLeft)} left`;
 }
+
+const trainedText = ({ expert, validationAccuracy }: TrainedExpert): string =>
+  `Expert ${expert} is trained${validationAccuracy === undefined ? '' : `, validation accuracy ${validationAccuracy.toFixed(1)} %`}.`;
 
 function conclude(terminal: Terminal, result: TrainedExperts, json: boolean): void {
   const { folder, finished, stopped, seconds, protocol } = result;

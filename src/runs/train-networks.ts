@@ -1,13 +1,13 @@
 import { classCounts } from '../data/classes.js';
 import type { Dataset } from '../data/dataset.js';
-import { normalisedImages, SplitOnDevice } from '../data/on-device.js';
+import { SplitOnDevice } from '../data/on-device.js';
 import type { Device, Executable, Tensor } from '../engine/device.js';
 import { loadWithTensors } from '../engine/load.js';
 import { type Program, Recorder } from '../engine/program.js';
-import { elements, slice } from '../engine/view.js';
 import { heldOutNetworks, membersThatFit } from '../eval/evaluator.js';
-import { checkScored, Scoring, type TrainingBatches } from '../eval/scoring.js';
+import { checkScored, Scoring } from '../eval/scoring.js';
 import { type Accuracy, percentByClass, percentRight, summarise } from '../eval/statistics.js';
+import { trainingBatches } from '../eval/training-batches.js';
 import { createNetwork, type Network } from '../networks/index.js';
 import { type NetworkSpec, networkSpec, printNetworkSpec } from '../networks/spec.js';
 import {
@@ -19,7 +19,7 @@ import {
   startMinibatches,
 } from '../train/minibatch.js';
 import { expectDataset, expectDevice, expectOptions } from '../util/expect.js';
-import { type Owned, owning } from '../util/owned.js';
+import { owning } from '../util/owned.js';
 import {
   checkFinite,
   checkPositive,
@@ -206,32 +206,6 @@ export async function trainNetworks(
     }
     return accuracies;
   }
-}
-
-/** Batches of training images that batch norm is scored with: enough for steady statistics, evenly spread. */
-async function trainingBatches(
-  device: Device,
-  dataset: Dataset,
-  network: Network,
-  batch: number,
-  owned: Owned,
-): Promise<TrainingBatches> {
-  if (!network.statisticsCount) return { tensors: {}, record: () => [] };
-  const { count } = dataset.train;
-  const n = Math.min(batch, count);
-  const T = Math.min(Math.ceil(2048 / n), Math.floor(count / n));
-  // Batch t takes places t, t + T, t + 2T …: files are often sorted by class, and a batch should hold all of them.
-  const place = (i: number) => (i % n) * T + Math.floor(i / n);
-  const rows = Array.from({ length: n * T }, (_, i) => Math.floor((place(i) * count) / (n * T)));
-  const images = normalisedImages(dataset, dataset.train, rows);
-  const shape = [n, ...network.inputShape];
-  return {
-    tensors: { images: owned.own(await device.tensor('f32', images.length, images)) },
-    record(r) {
-      const all = r.external('images', 1, [rows.length, ...network.inputShape]);
-      return Array.from({ length: rows.length / n }, (_, t) => slice(all, t * elements(shape), shape));
-    },
-  };
 }
 
 function recordTraining(

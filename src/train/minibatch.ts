@@ -169,14 +169,20 @@ type Tensors = Readonly<Record<string, Tensor>>;
 
 const forget = async ({ moments }: Tensors) => moments?.write(new Float32Array(moments.length));
 
-/** Brings those tensors, all but `theta`, to where they are before the first step. */
+/** Brings those tensors, all but `theta`, to where they are before step `first`, the optimiser's as if it began there. */
 export async function startMinibatches(
   tensors: Tensors,
   training: MinibatchTraining,
-  { rows, rate, seed, firstMember }: { rows: number; rate: number; seed: number; firstMember?: number },
+  {
+    rows,
+    rate,
+    seed,
+    firstMember,
+    first = 0,
+  }: { rows: number; rate: number; seed: number; firstMember?: number; first?: number },
 ): Promise<void> {
   await tensors.rates.write(rateTable(training, rows, rate));
-  await tensors.state.write(randomState(seed, 0, firstMember));
+  await tensors.state.write(randomState(seed, first, firstMember));
   await forget(tensors);
 }
 

@@ -44,6 +44,14 @@ export interface ExpertProgress {
   readonly secondsLeft: number;
 }
 
+/** What `onTrained` hears of an expert. */
+export interface TrainedExpert {
+  /** Its number. */
+  readonly expert: number;
+  /** Percent of the validation images, after its last epoch; left out where there are none. */
+  readonly validationAccuracy?: number;
+}
+
 /** How to follow the training of experts, and stop it. */
 export interface ExpertControl {
   /** Stops after the epoch under way; the same call goes on from there. */
@@ -52,9 +60,11 @@ export interface ExpertControl {
   readonly onBegin?: (begun: BegunExperts) => void;
   /** While they are trained. */
   readonly onProgress?: (event: ExpertProgress) => void;
+  /** When an expert has its last snapshot. */
+  readonly onTrained?: (event: TrainedExpert) => void;
 }
 
-export const controls = { signal: true, onBegin: true, onProgress: true } satisfies Record<
+export const controls = { signal: true, onBegin: true, onProgress: true, onTrained: true } satisfies Record<
   keyof ExpertControl,
   true
 >;

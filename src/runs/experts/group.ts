@@ -3,10 +3,13 @@ import { encodeExpertHeader, newHeader } from '../../data/experts/format.js';
 import type { SplitOnDevice } from '../../data/on-device.js';
 import type { Device, Executable, Tensor } from '../../engine/device.js';
 import { loadWithTensors } from '../../engine/load.js';
+import { Scoring } from '../../eval/scoring.js';
+import { percentRight } from '../../eval/statistics.js';
+import { trainingBatches } from '../../eval/training-batches.js';
 import type { Network } from '../../networks/network.js';
 import { drawNetworks } from '../../train/initialise.js';
 import { batchesOf, runMinibatches, startMinibatches } from '../../train/minibatch.js';
-import { randomState, streams } from '../../train/streams.js';
+import { streams } from '../../train/streams.js';
 import { type Owned, owning } from '../../util/owned.js';
 import { processorOf } from '../engine-record.js';
 import { checkFinite } from '../training-options.js';
@@ -113,14 +116,14 @@ export class GroupTraining {
   }
 
   /** The optimiser as before its first step, and random numbers as before the first step of an epoch. */
-  async #start(epoch: number): Promise<void> {
+  #start(epoch: number): Promise<void> {
     const { split, description, seed } = this.work;
     const { training } = description;
     const rows = split.count;
+    const first = epoch * batchesOf(training, rows).perEpoch;
     const { learningRate: rate } = training;
-    const { first } = this.group;
-    await startMinibatches(this.tensors, training, { rows, rate, seed, firstMember: first });
-    await this.tensors.state.write(randomState(seed, epoch * batchesOf(training, rows).perEpoch, first));
+    const { first: firstMember } = this.group;
+    return startMinibatches(this.tensors, training, { rows, rate, seed, firstMember, first });
   }
 
   #open(number: number, part: Found['part'], theta: Float32Array): Promise<PartFile> {
@@ -177,6 +180,23 @@ export class GroupTraining {
       await file.finish(folder.finished(number));
       if (this.#isStateful) await folder.dropStates(number);
     }
+  }
+
+  /** Percent of the validation images that each member gets right; none where there are no such images. */
+  async validate(): Promise<number[]> {
+    const { device, split, network, description } = this.work;
+    const { dataset } = split;
+    const { validation } = dataset;
+    if (validation.count < 1) return [];
+    return owning(async (owned) => {
+      const { batch } = description.training;
+      const batches = await trainingBatches(device, dataset, network, batch, owned);
+      const { theta } = this.tensors;
+      const scoring = owned.own(await Scoring.create(device, dataset, validation, network, theta, batches));
+      const right = await scoring.run(this.group.members);
+      owned.dispose();
+      return right.map((byClass) => percentRight(byClass, validation.count));
+    });
   }
 
   /** A tensor of the device, member by member, as it is stored: training goes on from what a killed one would go on from. */

@@ -91,10 +91,19 @@ export class ExpertsRun {
         if (this.control.signal?.aborted) return false;
         await training.trainEpoch(piece, (steps) => this.#report(group, training.epoch, steps));
       }
+      await this.#tell(group, training);
       return true;
     } finally {
       await training.dispose();
     }
+  }
+
+  async #tell({ first, members }: Group, training: GroupTraining): Promise<void> {
+    const { onTrained } = this.control;
+    if (!onTrained) return;
+    const accuracies = await training.validate();
+    for (let p = 0; p < members; p++)
+      onTrained({ expert: first + p, ...(accuracies.length && { validationAccuracy: accuracies[p] }) });
   }
 
   #announce(space: Space): void {
