@@ -9,7 +9,7 @@
  * - Numbers: {@link evaluate} under one of the {@link protocols}, {@link trainNetworks}, {@link profileStep}
  * - Files: {@link encodeArtefact} and {@link decodeArtefact}, {@link encodeCheckpoint} and {@link decodeCheckpoint},
  *   {@link encodeNetworks}; pictures by {@link contactSheet}, {@link encodePng}, {@link reportHtml}
- * - Expert trajectories: {@link openExperts}
+ * - Expert trajectories: {@link trainExperts}, {@link openExperts}
  * - Whole runs in a folder: {@link distillToFolder}, {@link resumeFolder}, {@link readRun}, {@link RunFolder}
  * - Networks: {@link createNetwork}, {@link networkNames}, {@link networkSpec}
  * - An outer loop of your own: {@link metaGradient}, {@link recordMetaGradient}, {@link hessianVectorProduct}, {@link gradientMatching},
@@ -105,6 +105,15 @@ export {
   distill,
   type Progress,
 } from './runs/distill.js';
+export type {
+  BegunExperts,
+  ExpertControl,
+  ExpertProgress,
+  TrainedExpert,
+  TrainedExperts,
+} from './runs/experts/control.js';
+export type { ExpertOptions } from './runs/experts/options.js';
+export { trainExperts } from './runs/experts/train.js';
 export type {
   BegunRun,
   DistillToFolderControl,

@@ -25,6 +25,12 @@ it('docs/networks.md: a network of one’s own in a configuration file', async (
   expect(record.config.options.network).toEqual(JSON.parse(code).network);
 });
 
+it('docs/experts.md: experts are trained and read by a program', async () => {
+  const { name, code } = blocksOf('docs/experts.md').find(({ language }) => language === 'js')!;
+  project.save(name, code);
+  expect(await project.run(process.execPath, name)).toBe('2 3 true\n');
+});
+
 /** As GitHub makes them of headings. */
 const anchorsOf = (page: string) =>
   [...page.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>

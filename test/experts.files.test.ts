@@ -149,7 +149,7 @@ describe('what is refused', () => {
         writeFileSync(join(folder, second), expertBytes(1, { ...smallExperts, networkOptions }));
       },
       'ERR_DATA',
-      /expert-0001.safetensors has another network than .*expert-0000.safetensors: .*"width":4.*, expected .*"width":3/,
+      /expert-0001.safetensors has another network: .*"width":4.*, expected .*"width":3.* as .*expert-0000.safetensors has it/,
     ],
     [
       'another data set',
@@ -158,7 +158,7 @@ describe('what is refused', () => {
         writeFileSync(join(folder, second), expertBytes(1, { ...smallExperts, dataset }));
       },
       'ERR_DATA',
-      /another data set than/,
+      /has another data set: .*, expected /,
     ],
     [
       'another training',
@@ -167,7 +167,7 @@ describe('what is refused', () => {
         writeFileSync(join(folder, second), expertBytes(1, { ...smallExperts, training }));
       },
       'ERR_DATA',
-      /another training than .*"epochs":4.*keep experts that were trained differently in folders of their own/,
+      /another training: .*"epochs":4.*keep experts that were trained differently in folders of their own/,
     ],
   ];
   it.each(table)('%s', async (_, spoil, code, message) => {

@@ -33,10 +33,11 @@ test('every use has a number of its own, and room behind it where it takes more 
   const numbers = Object.values(streams);
   expect(new Set(numbers).size).toBe(numbers.length);
   // Dropout has one for each layer that draws, weights one for each tensor of parameters.
-  const { dropout, trainingNetworks, heldOutNetworks, ...single } = streams;
+  const { dropout, trainingNetworks, heldOutNetworks, experts, ...single } = streams;
   expect(Math.max(...Object.values(single))).toBeLessThan(dropout);
   expect(trainingNetworks - dropout).toBeGreaterThan(500);
   expect(heldOutNetworks - trainingNetworks).toBeGreaterThan(10_000);
+  expect(experts - heldOutNetworks).toBeGreaterThan(10_000);
 });
 
 test('no stream serves two kernels: batches, augmentation, dropout and weights', async () => {

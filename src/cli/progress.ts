@@ -23,8 +23,8 @@ function progressText({
   ].join('  ');
 }
 
-function bar({ iteration, iterations }: Progress): string {
-  const filled = Math.round((barCells * iteration) / iterations);
+function bar(done: number, all: number): string {
+  const filled = Math.round((barCells * done) / all);
   return '█'.repeat(filled) + '░'.repeat(barCells - filled);
 }
 
@@ -44,10 +44,14 @@ export class Terminal {
   }
 
   progress(event: Progress): void {
-    const finished = event.iteration === event.iterations;
-    if (!this.#due(finished)) return;
-    const text = progressText(event);
-    const withBar = `${bar(event)}  ${text}`;
+    this.working(event.iteration, event.iterations, () => progressText(event));
+  }
+
+  /** How far work is, `done` of `all` of it, and a text on it. */
+  working(done: number, all: number, textOf: () => string): void {
+    if (!this.#due(done === all)) return;
+    const text = textOf();
+    const withBar = `${bar(done, all)}  ${text}`;
     this.#show(this.#redraws && withBar.length <= this.#width ? withBar : text);
   }
 

@@ -5,9 +5,6 @@ import { createNetwork, parseNetworkSpec } from '../networks/index.js';
 import { encodeNetworks } from '../runs/networks-file.js';
 import { accuracyText } from '../runs/record.js';
 import { resolveTraining, type TrainOptions, trainNetworks } from '../runs/train-networks.js';
-import { lossNames } from '../train/loss.js';
-import { type Schedule, scheduleKinds } from '../train/schedule.js';
-import { type OptimizerOptions, optimizerKinds } from '../train/training.js';
 import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Command } from './command.js';
@@ -15,29 +12,7 @@ import { listenForStop } from './interrupt.js';
 import * as shared from './options.js';
 import { Terminal } from './progress.js';
 import { checkEngine, dataSource, openData, openEngine, readingGiven } from './sources.js';
-
-const text = (name: string, value: string, help: string, fallback: string): shared.Option => ({
-  name,
-  kind: 'text',
-  value,
-  help,
-  fallback,
-});
-const number = (name: string, help: string, fallback: string): shared.Option => ({
-  name,
-  kind: 'number',
-  value: 'X',
-  help,
-  fallback,
-});
-const whole = (name: string, least: number, help: string, fallback: string): shared.Option => ({
-  name,
-  kind: 'whole',
-  least,
-  value: 'N',
-  help,
-  fallback,
-});
+import { text, trainingGiven, trainingOptions, whole } from './training-options.js';
 
 export const command: Command = {
   name: 'train',
@@ -49,15 +24,10 @@ export const command: Command = {
     ...shared.readingOptions,
     text('network', 'NAME', 'network to train, with its options: mlp:width=64', 'lenet'),
     whole('networks', 1, 'networks to train', '1'),
-    whole('epochs', 1, 'passes over the training images', '3'),
-    whole('batch', 1, 'images per step', '128'),
-    text('optimizer', optimizerKinds.join('|'), 'optimiser', 'momentum'),
-    number('lr', 'first learning rate', '0.05, 0.001 for adam and adamw'),
-    number('momentum', 'of momentum and nesterov', '0.9'),
-    number('weightDecay', 'added to the gradient, times the weights; decoupled for adamw', '0.0005'),
-    text('schedule', scheduleKinds.join('|'), 'course of the learning rate', 'cosine'),
-    text('loss', lossNames.join('|'), 'loss', 'cross-entropy'),
-    whole('seed', 0, 'of everything random', '0'),
+    ...trainingOptions({
+      ...{ epochs: '3', batch: '128', optimizer: 'momentum', lr: '0.05, 0.001 for adam and adamw' },
+      ...{ weightDecay: '0.0005', schedule: 'cosine' },
+    }),
     {
       name: 'out',
       kind: 'text',
@@ -80,7 +50,7 @@ export const command: Command = {
       digitsSize,
       device: choice = 'auto',
       network,
-      lr,
+      networks,
       out,
       threads,
       precision,
@@ -89,27 +59,14 @@ export const command: Command = {
       digitsSize?: number;
       device?: string;
       network?: string;
-      lr?: number;
+      networks?: number;
       out?: string;
       threads?: number;
       precision?: Precision;
     };
-    const { networks, epochs, batch, loss, seed } = values as TrainOptions;
-    const {
-      optimizer: kind = 'momentum',
-      momentum,
-      weightDecay = 5e-4,
-      schedule,
-    } = values as {
-      optimizer?: OptimizerOptions['kind'];
-      momentum?: number;
-      weightDecay?: number;
-      schedule?: Schedule['kind'];
-    };
     const given: TrainOptions = {
-      ...{ networks, epochs, batch, loss, seed },
-      optimizer: { kind, momentum, weightDecay },
-      schedule: schedule && { kind: schedule },
+      networks,
+      ...trainingGiven(values, { kind: 'momentum', weightDecay: 5e-4 }),
     };
     const json = Boolean(values.json);
     checkEngine(choice, { threads, precision });
@@ -127,7 +84,6 @@ export const command: Command = {
       const result = await trainNetworks(device, data, {
         ...given,
         network: spec,
-        learningRate: lr,
         signal: stop.signal,
         onProgress: ({ network, networks, epoch, epochs, validationAccuracy }) =>
           terminal.passing(

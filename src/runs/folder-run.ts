@@ -4,6 +4,7 @@ import { platform, release } from 'node:os';
 import { join } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
+import { expertFileName } from '../data/experts/format.js';
 import type { Device } from '../engine/device.js';
 import { decodeArtefact } from '../eval/artefact.js';
 import { type EvaluateOptions, type Evaluation, evaluate } from '../eval/evaluate.js';
@@ -154,6 +155,12 @@ async function inside<T>(run: RunFiles, options: { force?: boolean }, work: () =
 
 function checkHoldsCheckpoint({ folder, paths }: RunFiles): void {
   if (existsSync(paths.checkpoint)) return;
+  const expert = join(folder, expertFileName(0));
+  if (existsSync(expert) || existsSync(`${expert}.part`))
+    throw new LimbeckError(
+      'ERR_FILE_MISSING',
+      `${folder} holds experts, expected a run: the same limbeck experts command goes on with them`,
+    );
   const what = existsSync(folder) ? `${folder} holds no checkpoint` : `the folder ${folder} does not exist`;
   throw new LimbeckError(
     'ERR_FILE_MISSING',

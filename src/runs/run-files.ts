@@ -1,14 +1,14 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { readFile, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import type { Whitening } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
 import { unwhiten } from '../data/zca.js';
 import { type ArtefactNotes, encodeArtefact } from '../eval/artefact.js';
-import { checkWritable, sweepTemporaryFiles, writeFileAtomic } from '../util/atomic-file.js';
+import { writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 import type { DatasetRecord, EvaluationRecord, RunRecord } from './record.js';
-import { RunLock } from './run-lock.js';
+import { WorkFolder } from './work-folder.js';
 
 /** What makes the pictures and the page of a run. */
 export interface RunPages {
@@ -31,9 +31,7 @@ const names = {
 export class RunFiles {
   /** Where each file lies, or will. */
   readonly paths: Readonly<Record<'checkpoint' | 'artefact' | 'sheet' | 'record' | 'report', string>>;
-  /** Folders that `open` made, outermost first. */
-  #created: string[] = [];
-  #lock: RunLock | undefined;
+  readonly #work: WorkFolder;
 
   /** Touches nothing yet. */
   constructor(
@@ -46,6 +44,7 @@ export class RunFiles {
     this.paths = Object.fromEntries(
       Object.entries(names).map(([key, name]) => [key, join(folder, name)]),
     ) as RunFiles['paths'];
+    this.#work = new WorkFolder(folder);
   }
 
   /** Whether a run lies in the folder, finished or not. */
@@ -67,45 +66,15 @@ export class RunFiles {
    * Makes the folder, keeps other processes out until `close`, and clears it of what killed processes and, with
    * `force`, an older run left there. After a failure it is as it was.
    */
-  async open(options: { force?: boolean } = {}): Promise<void> {
-    try {
-      await this.#open(options);
-    } catch (error) {
-      await this.close();
-      throw error;
-    }
-  }
-
-  async #open({ force = false }: { force?: boolean }): Promise<void> {
-    try {
-      await makeFolders(resolve(this.folder), this.#created);
-      this.#lock = await RunLock.take(this.folder);
+  open({ force = false }: { force?: boolean } = {}): Promise<void> {
+    return this.#work.open(this.paths.checkpoint, async () => {
       if (force) for (const path of Object.values(this.paths)) await rm(path, { force: true });
-    } catch (cause) {
-      if (cause instanceof LimbeckError) throw cause;
-      throw new LimbeckError(
-        'ERR_FILE_WRITE',
-        `the folder ${this.folder} cannot be made or changed: ${(cause as Error).message}; choose another with --out`,
-        { cause },
-      );
-    }
-    await sweepTemporaryFiles(this.folder);
-    // Found out now rather than at the first checkpoint.
-    await checkWritable(this.paths.checkpoint);
+    });
   }
 
   /** Lets others in again, and takes back the folders that `open` made when nothing was written into them. */
-  async close(): Promise<void> {
-    await this.#lock?.release();
-    this.#lock = undefined;
-    for (const folder of this.#created.splice(0).reverse()) {
-      try {
-        if ((await readdir(folder)).length > 0) return;
-        await rmdir(folder);
-      } catch {
-        return; // someone else uses it, or has removed it
-      }
-    }
+  close(): Promise<void> {
+    return this.#work.close();
   }
 
   /** `run.json`; undefined where there is none, ERR_FILE_FORMAT where it is something else. */
@@ -204,17 +173,3 @@ export class RunFiles {
 /** A set as pictures. */
 const asPictures = (set: DistilledSet, zca?: Whitening): DistilledSet =>
   zca ? { ...set, images: unwhiten(zca, set.images) } : set;
-
-/**
- * Makes a folder and those above it, and notes which. Not `mkdir` with `recursive`: where a parent exists but takes
- * no folders (`/proc`), Node's loops until memory is gone.
- */
-async function makeFolders(path: string, made: string[]): Promise<void> {
-  try {
-    if ((await stat(path)).isDirectory()) return;
-  } catch {
-    if (dirname(path) !== path) await makeFolders(dirname(path), made);
-  }
-  await mkdir(path);
-  made.push(path);
-}

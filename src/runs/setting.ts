@@ -27,7 +27,8 @@ export const networkOptionsFor = (
   { imageShape, classes }: Dataset,
 ): NetworkOptions => ({ ...networkSpec(network), inputShape: imageShape, classes });
 
-function networkFor(network: string | NetworkSpec, dataset: Dataset): Network {
+/** The network of a run; ERR_SHAPE where the images of its data are none for it. */
+export function networkFor(network: string | NetworkSpec, dataset: Dataset): Network {
   const { name: set, imageShape } = dataset;
   try {
     return createNetwork(networkOptionsFor(network, dataset));

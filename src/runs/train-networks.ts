@@ -1,16 +1,15 @@
 import { classCounts } from '../data/classes.js';
 import type { Dataset } from '../data/dataset.js';
-import { normalisedImages, SplitOnDevice } from '../data/on-device.js';
+import { SplitOnDevice } from '../data/on-device.js';
 import type { Device, Executable, Tensor } from '../engine/device.js';
 import { loadWithTensors } from '../engine/load.js';
 import { type Program, Recorder } from '../engine/program.js';
-import { elements, slice } from '../engine/view.js';
 import { heldOutNetworks, membersThatFit } from '../eval/evaluator.js';
-import { checkScored, Scoring, type TrainingBatches } from '../eval/scoring.js';
+import { checkScored, Scoring } from '../eval/scoring.js';
 import { type Accuracy, percentByClass, percentRight, summarise } from '../eval/statistics.js';
+import { trainingBatches } from '../eval/training-batches.js';
 import { createNetwork, type Network } from '../networks/index.js';
 import { type NetworkSpec, networkSpec, printNetworkSpec } from '../networks/spec.js';
-import { lossOf } from '../train/loss.js';
 import {
   batchesOf,
   declareMinibatches,
@@ -19,11 +18,15 @@ import {
   runMinibatches,
   startMinibatches,
 } from '../train/minibatch.js';
-import { expectedSchedule } from '../train/schedule.js';
-import { type OptimizerOptions, resolveOptimizer } from '../train/training.js';
-import { LimbeckError } from '../util/errors.js';
-import { expectDataset, expectDevice, expectOptions, shown, written } from '../util/expect.js';
-import { type Owned, owning } from '../util/owned.js';
+import { expectDataset, expectDevice, expectOptions } from '../util/expect.js';
+import { owning } from '../util/owned.js';
+import {
+  checkFinite,
+  checkPositive,
+  checkSeed,
+  resolveMinibatches,
+  resolveRate,
+} from './training-options.js';
 
 /** How to train on the whole training split; each has a default. */
 export interface TrainOptions extends Partial<MinibatchTraining> {
@@ -89,8 +92,6 @@ const defaults: Required<MinibatchTraining> = {
   restart: false,
 };
 
-const adaptive = ({ kind }: OptimizerOptions) => kind === 'adam' || kind === 'adamw';
-
 /**
  * Ordinary training on the whole training split: what a distilled set is measured against. By default SGD with momentum 0.9 at rate
  * 0.05, weight decay 0.0005, batches of 128, three epochs, half a cosine to 0.
@@ -111,11 +112,9 @@ export async function trainNetworks(
   const { imageShape: inputShape, classes } = dataset;
   const spec = networkSpec(options.network ?? 'lenet');
   const network = createNetwork({ ...spec, inputShape, classes });
-  const learningRate = options.learningRate ?? (adaptive(training.optimizer) ? 0.001 : 0.05);
+  const learningRate = resolveRate(options.learningRate, training, 0.05);
   checkPositive('networks', networks, true);
-  checkPositive('learningRate', learningRate);
-  if (!Number.isSafeInteger(seed) || seed < 0)
-    throw new LimbeckError('ERR_OPTION', `seed is ${seed}, expected a whole number of at least 0`);
+  checkSeed(seed);
   checkScored(dataset);
   return owning(async (owned) => {
     const train = owned.own(await SplitOnDevice.upload(device, dataset, dataset.train));
@@ -182,16 +181,6 @@ export async function trainNetworks(
     };
   });
 
-  /** ERR_DIVERGED where parameters are not: training only goes on from there. */
-  async function checkFinite(theta: Tensor, kept: number, epoch: number): Promise<void> {
-    const all = (await theta.read()) as Float32Array;
-    if (all.subarray(0, kept * network.count).every(Number.isFinite)) return;
-    throw new LimbeckError(
-      'ERR_DIVERGED',
-      `training on ${dataset.name} diverged in epoch ${epoch}: parameters are not finite; a learning rate below ${learningRate} may help`,
-    );
-  }
-
   /** Returns the validation accuracies after the last epoch. */
   async function trainPopulation(
     executable: Executable,
@@ -208,39 +197,15 @@ export async function trainNetworks(
     for (let epoch = 1; epoch <= training.epochs; epoch++) {
       const steps = { first: (epoch - 1) * perEpoch, end: epoch * perEpoch };
       await runMinibatches(executable, tensors, training, { rows, ...steps, signal });
-      await checkFinite(tensors.theta, kept, epoch);
+      // Training only goes on from there.
+      const theta = (await tensors.theta.read()) as Float32Array;
+      checkFinite(theta.subarray(0, kept * network.count), dataset.name, epoch, learningRate);
       const right = await validation.run(members, signal);
       accuracies = right.map((byClass) => percentRight(byClass, dataset.validation.count));
       report(epoch, accuracies);
     }
     return accuracies;
   }
-}
-
-/** Batches of training images that batch norm is scored with: enough for steady statistics, evenly spread. */
-async function trainingBatches(
-  device: Device,
-  dataset: Dataset,
-  network: Network,
-  batch: number,
-  owned: Owned,
-): Promise<TrainingBatches> {
-  if (!network.statisticsCount) return { tensors: {}, record: () => [] };
-  const { count } = dataset.train;
-  const n = Math.min(batch, count);
-  const T = Math.min(Math.ceil(2048 / n), Math.floor(count / n));
-  // Batch t takes places t, t + T, t + 2T …: files are often sorted by class, and a batch should hold all of them.
-  const place = (i: number) => (i % n) * T + Math.floor(i / n);
-  const rows = Array.from({ length: n * T }, (_, i) => Math.floor((place(i) * count) / (n * T)));
-  const images = normalisedImages(dataset, dataset.train, rows);
-  const shape = [n, ...network.inputShape];
-  return {
-    tensors: { images: owned.own(await device.tensor('f32', images.length, images)) },
-    record(r) {
-      const all = r.external('images', 1, [rows.length, ...network.inputShape]);
-      return Array.from({ length: rows.length / n }, (_, t) => slice(all, t * elements(shape), shape));
-    },
-  };
 }
 
 function recordTraining(
@@ -261,31 +226,5 @@ function recordTraining(
 }
 
 /** Training with every option filled in; ERR_OPTION for what is unknown or out of range. */
-export function resolveTraining(options: TrainOptions): MinibatchTraining {
-  const training: MinibatchTraining = {
-    optimizer: options.optimizer ?? defaults.optimizer,
-    loss: options.loss ?? defaults.loss,
-    batch: options.batch ?? defaults.batch,
-    epochs: options.epochs ?? defaults.epochs,
-    schedule: options.schedule ?? defaults.schedule,
-    restart: options.restart ?? defaults.restart,
-  };
-  resolveOptimizer(training.optimizer);
-  lossOf(training.loss);
-  checkPositive('batch', training.batch, true);
-  checkPositive('epochs', training.epochs, true);
-  const expected = expectedSchedule(training.schedule);
-  if (expected)
-    throw new LimbeckError('ERR_OPTION', `schedule is ${written(training.schedule)}, expected ${expected}`);
-  if (typeof training.restart !== 'boolean')
-    throw new LimbeckError('ERR_OPTION', `restart is ${shown(training.restart)}, expected true or false`);
-  return training;
-}
-
-function checkPositive(name: string, value: number, whole = false): void {
-  if (!(value > 0 && Number.isFinite(value)) || (whole && !Number.isInteger(value)))
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `${name} is ${shown(value)}, expected a ${whole ? 'whole ' : ''}number above 0`,
-    );
-}
+export const resolveTraining = (options: TrainOptions): MinibatchTraining =>
+  resolveMinibatches(options, defaults);

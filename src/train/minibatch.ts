@@ -1,7 +1,9 @@
 import type { Executable, Tensor } from '../engine/device.js';
 import * as elementwise from '../engine/ops/elementwise.js';
 import * as gather from '../engine/ops/gather.js';
+import * as optimizer from '../engine/ops/optimizer.js';
 import * as random from '../engine/ops/random.js';
+import * as reduce from '../engine/ops/reduce.js';
 import type { Recorder } from '../engine/program.js';
 import { elements, reshape, slice, type View } from '../engine/view.js';
 import type { Network } from '../networks/network.js';
@@ -58,6 +60,10 @@ export interface MinibatchStep {
   readonly moments?: View;
   /** Records the gathering of a batch x `[B, C, H, W]`, y `[B, K]` by its row numbers `[B]`. */
   readonly gather: (r: Recorder, index: View) => { x: View; y: View };
+  /** Records the row numbers `[B]` of the next batch, of each member its own; left out, all members have the same. */
+  readonly draw?: (r: Recorder, state: View, B: number) => View;
+  /** How far uphill the gradient is taken: see `uphill`. 0, or left out: where the parameters are. */
+  readonly flat?: number;
   /** What is done to the images of each batch, every image with its own draw; nothing unless there is one. */
   readonly augmentation?: Strategy;
 }
@@ -101,11 +107,12 @@ export function recordMinibatch(
     state,
     rows,
     gather,
+    draw,
     augmentation: strategy,
-  }: Pick<MinibatchStep, 'state' | 'rows' | 'gather' | 'augmentation'>,
+  }: Pick<MinibatchStep, 'state' | 'rows' | 'gather' | 'draw' | 'augmentation'>,
   { B, members }: { B: number; members: number },
 ): Minibatch {
-  const index = random.batch(r, { state }, { B, rows, stream: streams.minibatch });
+  const index = draw?.(r, state, B) ?? random.batch(r, { state }, { B, rows, stream: streams.minibatch });
   const { x, y } = gather(r, index);
   if (!strategy) return { index, x, y };
   const augmented = augment(r, x, { strategy, state, stream: streams.augmentation, members });
@@ -119,23 +126,44 @@ function recordRate(r: Recorder, { rates, state }: MinibatchStep): View {
   return reshape(gather.images(r, { data, index: slice(state, 2, [1]), gain, shift }), [1]);
 }
 
+/** Gradients whose norm is at least its inverse are brought to length one: a power of two, which rounds nothing. */
+const steepest = 2 ** 20;
+
+/**
+ * Records theta + radius g / |g| `[count]`, where sharpness-aware training takes its gradient (Foret et al. 2021). A gradient
+ * shorter than 2^-20 is lengthened by 2^20 alone, so that none of length 0 divides anything.
+ */
+function uphill(r: Recorder, theta: View, g: View, radius: number): View {
+  const dot = reduce.dot(r, { a: g, b: g });
+  const squaredNorm = elementwise.add(r, { a: dot, b: dot }, steepest ** 2, 0);
+  // 1 / (steepest |g|), at most 1
+  const scale = optimizer.clip(r, { squaredNorm }, 1);
+  const rate = elementwise.add(r, { a: scale, b: scale }, -radius * steepest, 0);
+  return optimizer.sgd(r, { theta, g, rate });
+}
+
 /**
  * Records one step; the program is run as often as there are steps (`runMinibatches`). Which images, which rate: the device's
  * own counter says, so that runs move nothing between host and device.
  *
- * All members see the same batches, each with augmentation and dropout masks of its own, drawn for its number: the first member's
- * is in `state`, so that a network is trained alike in whichever population it stands.
+ * All members see the same batches unless `draw` gives each its own. Augmentation and dropout masks are drawn for a member's number:
+ * the first member's is in `state`, so that a network is trained alike in whichever population it stands.
  */
 export function recordMinibatchStep(r: Recorder, step: MinibatchStep): void {
   const { network, training, rows, state, theta, moments } = step;
   const { size: B } = batchesOf(training, rows);
   const { x, y } = recordMinibatch(r, step, { B, members: theta.members });
-  const passes = network.forward(r, x, theta, { random: { state, stream: streams.dropout } });
-  const zBar = lossOf(training.loss)
-    .forward(r, passes.z, y)
-    .backward(1 / B);
-  const g = r.temporary('g', theta.members, [elements(theta.shape)]);
-  passes.backward(zBar, { thetaBar: g });
+  const gradientAt = (place: View) => {
+    const passes = network.forward(r, x, place, { random: { state, stream: streams.dropout } });
+    const zBar = lossOf(training.loss)
+      .forward(r, passes.z, y)
+      .backward(1 / B);
+    const gradient = r.temporary('g', theta.members, [elements(theta.shape)]);
+    passes.backward(zBar, { thetaBar: gradient });
+    return gradient;
+  };
+  const here = gradientAt(theta);
+  const g = step.flat ? gradientAt(uphill(r, theta, here, step.flat)) : here;
   const operands = { theta, g, rate: recordRate(r, step), state: moments };
   const next = r.temporary('next theta', theta.members, theta.shape);
   const after = optimizerOf(training.optimizer).step(r, operands, { theta: next });
@@ -145,35 +173,46 @@ export function recordMinibatchStep(r: Recorder, step: MinibatchStep): void {
   random.advance(r, { state });
 }
 
-/** Records one step on external tensors of its own: `state`, `rates`, `theta` and, where the optimiser has any, `moments`. */
+/**
+ * Records one step on external tensors of its own: `state`, `rates`, `theta` and, where the optimiser has any, `moments`. Returns
+ * theta.
+ */
 export function declareMinibatches(
   r: Recorder,
   members: number,
   step: Omit<MinibatchStep, 'state' | 'rates' | 'theta' | 'moments'>,
-): void {
+): View {
   const { network, training, rows } = step;
   const shape = optimizerOf(training.optimizer).stateShape?.(network.count);
+  const theta = r.external('theta', members, [network.count]);
   recordMinibatchStep(r, {
     ...step,
     state: r.external('state', 1, [4], 'u32'),
     rates: r.external('rates', 1, [batchesOf(training, rows).steps]),
-    theta: r.external('theta', members, [network.count]),
+    theta,
     moments: shape && r.external('moments', members, shape),
   });
+  return theta;
 }
 
 type Tensors = Readonly<Record<string, Tensor>>;
 
 const forget = async ({ moments }: Tensors) => moments?.write(new Float32Array(moments.length));
 
-/** Brings those tensors, all but `theta`, to where they are before the first step. */
+/** Brings those tensors, all but `theta`, to where they are before step `first`, the optimiser's as if it began there. */
 export async function startMinibatches(
   tensors: Tensors,
   training: MinibatchTraining,
-  { rows, rate, seed, firstMember }: { rows: number; rate: number; seed: number; firstMember?: number },
+  {
+    rows,
+    rate,
+    seed,
+    firstMember,
+    first = 0,
+  }: { rows: number; rate: number; seed: number; firstMember?: number; first?: number },
 ): Promise<void> {
   await tensors.rates.write(rateTable(training, rows, rate));
-  await tensors.state.write(randomState(seed, 0, firstMember));
+  await tensors.state.write(randomState(seed, first, firstMember));
   await forget(tensors);
 }
 

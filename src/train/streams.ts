@@ -20,12 +20,16 @@ export const streams = {
   minibatch: 21,
   /** What augmentation does to the images of those batches. */
   augmentation: 22,
+  /** Batches of the training split, of each expert in an order of its own. */
+  expertBatch: 23,
   /** Dropout masks: one stream per layer that draws from here on. */
   dropout: 100,
   /** Weights of networks during distillation: one stream per parameter tensor from here on. */
   trainingNetworks: 1_000,
   /** Weights of networks that are only ever evaluated. */
   heldOutNetworks: 100_000,
+  /** Weights of experts before their training. */
+  experts: 200_000,
 } as const;
 
 /** The u32 `[4]` state that random kernels read: seed (two words), draw, first member. */

@@ -35,6 +35,24 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string):
 }
 
 /**
+ * Gives a file that is whole and synchronised its name, durably.
+ *
+ * @throws ERR_FILE_WRITE with the cause
+ */
+export async function moveIntoPlace(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+    await syncFolder(dirname(resolve(to)));
+  } catch (cause) {
+    throw new LimbeckError(
+      'ERR_FILE_WRITE',
+      `${from} could not be renamed to ${to}: ${messageOf(cause)}. Check that its folder may be written to.`,
+      { cause },
+    );
+  }
+}
+
+/**
  * Finds out whether a file could be written, before the work that is to fill it.
  *
  * @throws ERR_FILE_WRITE with the cause

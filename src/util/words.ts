@@ -23,3 +23,15 @@ export function duration(seconds: number): string {
   const minutes = Math.round(whole / 60);
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
+
+/** `512 B`, `1.3 GB`: powers of a thousand. */
+export const bytesText = (bytes: number): string => scaled(bytes, ['B', 'kB', 'MB', 'GB', 'TB', 'PB']);
+
+/** `78.0 GFLOP`, `45.2 PFLOP` */
+export const flopText = (flops: number): string =>
+  scaled(flops, ['FLOP', 'kFLOP', 'MFLOP', 'GFLOP', 'TFLOP', 'PFLOP', 'EFLOP']);
+
+function scaled(value: number, units: readonly string[]): string {
+  const power = Math.min(units.length - 1, value < 1000 ? 0 : Math.floor(Math.log10(value) / 3 + 1e-9));
+  return `${power === 0 ? Math.round(value) : (value / 1000 ** power).toFixed(1)} ${units[power]}`;
+}

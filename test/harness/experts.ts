@@ -24,6 +24,8 @@ export const smallExperts: ExpertsDescription = {
     restart: false,
     learningRate: 0.01,
     augmentation: 'none',
+    flat: 0,
+    mean: false,
   },
   protocol: 'made numbers',
 };

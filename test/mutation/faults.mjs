@@ -5,6 +5,7 @@
 import { choosing } from './choosing.mjs';
 import { data } from './data.mjs';
 import { engine } from './engine.mjs';
+import { experts } from './experts.mjs';
 import { native } from './native.mjs';
 import { numbers } from './numbers.mjs';
 import { outerLoop } from './outer-loop.mjs';
@@ -21,5 +22,6 @@ export const faults = [
   ...report,
   ...rest,
   ...engine,
+  ...experts,
   ...native,
 ];

@@ -22,6 +22,10 @@ export interface ExpertTraining extends Required<MinibatchTraining> {
   readonly learningRate: number;
   /** Of every training image, by a draw of its own: `none`, a strategy, or families joined by underscores. */
   readonly augmentation: string;
+  /** Each gradient is taken so far uphill, along itself (sharpness-aware; Foret et al. 2021); 0 where the parameters are. */
+  readonly flat: number;
+  /** Whether a snapshot is the mean of the parameters after every step of its epoch, instead of those after the last. */
+  readonly mean: boolean;
 }
 
 /** What all experts of a folder have in common. */

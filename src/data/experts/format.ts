@@ -19,7 +19,7 @@ import type { ExpertData, ExpertsDescription, ExpertTraining } from './experts.j
  *
  *     epoch.0        F32 [count]   theta before training, in forward order, weight then bias, in PyTorch's layouts
  *     epoch.0.crc32  I32 [1]       the checksum of those bytes
- *     epoch.1        F32 [count]   theta after the first epoch
+ *     epoch.1        F32 [count]   theta after the first epoch, or its mean over that
  *     …
  *
  * A snapshot and its checksum, together a record, are so read by one call, and a file that is being written only grows. The
@@ -55,8 +55,6 @@ export interface ExpertHeader {
 /** The same as read, with what was made of it. */
 export interface ReadHeader extends ExpertHeader {
   readonly network: Network;
-  /** As stored: that of experts which belong together is the same text. */
-  readonly common: string;
 }
 
 /** `expert-0007.safetensors` */
@@ -84,6 +82,22 @@ export function encodeExpertHeader({ description, identity, version }: ExpertHea
     expert: JSON.stringify(identity),
     experts: JSON.stringify({ network: networkOptions, parameters, dataset, training }),
   });
+}
+
+/** The same text for the same value, in whatever order somebody wrote its fields. */
+const inOrder = (_: string, value: unknown): unknown =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+    : value;
+
+/** What one description has that another has not, for people; undefined where they are the same. */
+export function differenceOf(given: ExpertsDescription, expected: ExpertsDescription): string | undefined {
+  const parts = { network: 'networkOptions', 'data set': 'dataset', training: 'training' } as const;
+  for (const [what, part] of Object.entries(parts)) {
+    const texts = [given, expected].map((one) => JSON.stringify(one[part], inOrder));
+    if (texts[0] !== texts[1]) return `another ${what}: ${texts[0]}, expected ${texts[1]}`;
+  }
+  return undefined;
 }
 
 /** The tensors of a file. */
@@ -134,7 +148,6 @@ export function decodeExpertHeader(file: string, bytes: Uint8Array): ReadHeader 
     },
     version: texts.text('version'),
     network,
-    common: metadata.experts,
   };
 }
 
@@ -143,7 +156,7 @@ function metadataOf(file: string, bytes: Uint8Array): Record<string, string> {
     return readStreamMetadata(bytes);
   } catch (cause) {
     if (!(cause instanceof LimbeckError)) throw cause;
-    throw damaged(file, cause.message, cause);
+    throw new LimbeckError(cause.code, `${file}: ${cause.message}`, { cause });
   }
 }
 
@@ -171,6 +184,8 @@ function trainingOf(file: string, fields: StoredFields): ExpertTraining {
     restart: fields.all().restart === true,
     learningRate: fields.number('learningRate'),
     augmentation: fields.text('augmentation'),
+    flat: fields.number('flat'),
+    mean: fields.all().mean === true,
   };
 }
 

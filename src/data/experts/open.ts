@@ -4,15 +4,12 @@ import { LimbeckError } from '../../util/errors.js';
 import { shown } from '../../util/expect.js';
 import { damaged } from '../../util/stored-fields.js';
 import type { Experts } from './experts.js';
-import { decodeRecord, expertFileName, expertNumber, type ReadHeader, recordBytes } from './format.js';
-import { readBytes, readExpertHeader } from './read.js';
+import { decodeRecord, differenceOf, expertFileName, expertNumber, recordBytes } from './format.js';
+import { type ExpertStart, readBytes, readFinishedHeader } from './read.js';
 
-interface ExpertFile {
+interface ExpertFile extends ExpertStart {
   readonly path: string;
   readonly handle: FileHandle;
-  readonly header: ReadHeader;
-  /** Bytes before the first snapshot. */
-  readonly dataStart: number;
 }
 
 /**
@@ -71,11 +68,7 @@ async function openExpert(path: string): Promise<ExpertFile> {
     throw unreadable(path, cause);
   }
   try {
-    const { header, dataStart } = await readExpertHeader(path, handle);
-    const expected = dataStart + (header.description.training.epochs + 1) * recordBytes(header.network.count);
-    const { size } = await handle.stat();
-    if (size !== expected) throw damaged(path, `it has ${size} bytes, expected ${expected}`);
-    return { path, handle, header, dataStart };
+    return { path, handle, ...(await readFinishedHeader(path, handle)) };
   } catch (error) {
     await handle.close();
     throw error instanceof LimbeckError ? error : unreadable(path, error);
@@ -89,23 +82,15 @@ const unreadable = (path: string, cause: unknown) =>
     { cause },
   );
 
-/** What differs is named: a user sees two folders in one. */
+/** Two folders in one are told apart. */
 function checkTogether([first, ...others]: readonly ExpertFile[]): void {
-  const says = ({ header }: ExpertFile) => {
-    const { networkOptions, dataset, training } = header.description;
-    return { network: networkOptions, 'data set': dataset, training };
-  };
-  const expected = Object.entries(says(first)).map(([what, value]) => [what, JSON.stringify(value)] as const);
-  for (const other of others) {
-    if (other.header.common === first.header.common) continue;
-    const given: Record<string, unknown> = says(other);
-    const [what, wanted] =
-      expected.find(([what, value]) => JSON.stringify(given[what]) !== value) ?? expected[0];
-    throw new LimbeckError(
-      'ERR_DATA',
-      `${other.path} has another ${what} than ${first.path}: ${JSON.stringify(given[what])}, expected ${wanted}: keep experts ` +
-        'that were trained differently in folders of their own',
-    );
+  for (const { path, header } of others) {
+    const difference = differenceOf(header.description, first.header.description);
+    if (difference)
+      throw new LimbeckError(
+        'ERR_DATA',
+        `${path} has ${difference} as ${first.path} has it: keep experts that were trained differently in folders of their own`,
+      );
   }
 }
 
