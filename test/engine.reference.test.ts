@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Numbers } from '../src/engine/device.js';
 import type { OpCase } from '../src/engine/op.js';
 import * as avgpool2d from '../src/engine/ops/avgpool2d.js';
+import * as cholesky from '../src/engine/ops/cholesky.js';
 import * as conv2d from '../src/engine/ops/conv2d.js';
 import * as linear from '../src/engine/ops/linear.js';
 import * as maxpool2d from '../src/engine/ops/maxpool2d.js';
@@ -99,6 +100,58 @@ describe('adjoint identities of the float64 definitions', () => {
     const yDot = (await runCase(device, t)).values().next().value!;
     const xBar = (await runCase(device, { ...bw, inputs: same })).values().next().value!;
     expect(Math.abs(dot(input(bw, 'yBar'), yDot) - dot(xBar, input(t, 'xDot')))).toBeLessThan(1e-12);
+  });
+});
+
+describe('Cholesky', () => {
+  const [n, K, ridge] = [33, 10, 0.1];
+  const system = (withRidge: number) => {
+    const { fill } = find(cholesky.cases, 'cholesky.solve').find(({ name }) => name.includes(`n=${n}`))!;
+    const { values } = fill!.a as { values: readonly number[] };
+    return run({
+      name: 'a system and its adjoint',
+      fill: { a: { kind: 'values', values: values.slice(0, n * n) } },
+      record(r) {
+        const into = { into: r.external('l', 1, [n, n]) };
+        const l = cholesky.factor(r, { a: r.external('a', 1, [n, n]) }, withRidge, into);
+        const external = (name: string) => r.external(name, 1, [n, K]);
+        cholesky.solve(r, { l, b: external('b') }, { into: external('x') });
+        cholesky.solve(r, { l, b: external('xBar') }, { into: external('bBar') });
+      },
+    });
+  };
+  /** Rows of a times b, a `[n, n]`, b `[n, K]`. */
+  const product = (a: Numbers, b: Numbers, columns: number) =>
+    Float64Array.from({ length: n * columns }, (_, at) => {
+      const [i, k] = [Math.floor(at / columns), at % columns];
+      let sum = 0;
+      for (let j = 0; j < n; j++) sum += a[i * n + j] * b[j * columns + k];
+      return sum;
+    });
+
+  test('the factor times its transpose is the matrix, and a solution solves its system', async () => {
+    const { a, l, b, x } = await system(ridge);
+    const mean = Array.from({ length: n }, (_, i) => a[i * n + i] / n).reduce((sum, d) => sum + d);
+    const whole = Float64Array.from(a, (value, at) => value + (at % (n + 1) === 0 ? ridge * mean : 0));
+    const [lower, upper] = [0, 1].map((above) =>
+      Float64Array.from(l, (value, at) => {
+        const [i, j] = [Math.floor(at / n), at % n];
+        return (above ? j >= i : j <= i) ? value : 0;
+      }),
+    );
+    expectClose('L Lᵀ', product(lower, upper, n), whole, () => 1e-13 * mean);
+    expectClose('A x', product(whole, x, K), b, () => 1e-12);
+  });
+
+  test('the adjoint of a solution is another one, and what a change of the matrix does to it', async () => {
+    const { b, x, xBar, bBar } = await system(ridge);
+    expect(Math.abs(dot(xBar, x) - dot(bBar, b))).toBeLessThan(
+      1e-12 * Math.hypot(...x) * Math.hypot(...xBar),
+    );
+    // Without a ridge A⁻¹ of degree -1: the derivative in direction A is -x, and -<bBar xᵀ, A> is that against xBar.
+    const plain = await system(0);
+    const along = -dot(plain.bBar, product(plain.a, plain.x, K));
+    expect(Math.abs(along + dot(plain.xBar, plain.x))).toBeLessThan(1e-11 * Math.abs(along));
   });
 });
 

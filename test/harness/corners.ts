@@ -63,7 +63,20 @@ function lrnNaN(shape: readonly number[], beta: number): OpCase {
 const nanInFirst = (shape: readonly number[]) =>
   Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => (i === 1 ? Number.NaN : Math.sin(i * i)));
 
+/** A matrix that has no factor: a member whose second pivot is below 0, and one whose first is 0. */
+const notPositiveDefinite = [4, 2, 0, 2, 0.5, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 1];
+
 export const corners: readonly OpCase[] = [
+  {
+    name: 'cholesky of matrices that are not positive definite',
+    fill: { a: { kind: 'values', values: notPositiveDefinite } },
+    record(r) {
+      const l = ops.cholesky.factor(r, { a: r.external('a', 2, [3, 3]) }, 0, {
+        into: r.external('l', 2, [3, 3]),
+      });
+      ops.cholesky.solve(r, { l, b: r.external('b', 2, [3, 2]) }, { into: r.external('x', 2, [3, 2]) });
+    },
+  },
   normalisingNaN([2, 4, 5, 7], 2),
   normalisingNaN([2, 3, 9, 9], 'batch'),
   lrnNaN([2, 7, 3, 3], 0.75),
