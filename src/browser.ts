@@ -80,6 +80,11 @@ export {
   type HessianVectorProductOptions,
   hessianVectorProduct,
 } from './train/calls/hessian-vector-product.js';
+export {
+  type KernelRegression,
+  type KernelRegressionOptions,
+  kernelRegression,
+} from './train/calls/kernel-regression.js';
 export { type MetaGradient, type MetaGradientOptions, metaGradient } from './train/calls/meta-gradient.js';
 export type { Distance } from './train/gradient-matching.js';
 export type { LossName } from './train/loss.js';

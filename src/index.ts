@@ -12,7 +12,7 @@
  * - Whole runs in a folder: {@link distillToFolder}, {@link resumeFolder}, {@link readRun}, {@link RunFolder}
  * - Networks: {@link createNetwork}, {@link networkNames}, {@link networkSpec}
  * - An outer loop of your own: {@link metaGradient}, {@link recordMetaGradient}, {@link hessianVectorProduct}, {@link gradientMatching},
- *   {@link distributionMatching}
+ *   {@link distributionMatching}, {@link kernelRegression}
  * - Errors: {@link LimbeckError} with an {@link ErrorCode}
  *
  * Arrays are flat; shapes stand in brackets, the last axis fastest. P is networks, N images, `C H W` channels and map, K classes. What
@@ -137,6 +137,11 @@ export {
   type HessianVectorProductOptions,
   hessianVectorProduct,
 } from './train/calls/hessian-vector-product.js';
+export {
+  type KernelRegression,
+  type KernelRegressionOptions,
+  kernelRegression,
+} from './train/calls/kernel-regression.js';
 export {
   type MetaGradient,
   type MetaGradientGeometry,

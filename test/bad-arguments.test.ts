@@ -62,6 +62,11 @@ const calls: [string, () => unknown, RegExp][] = [
     () => api.distributionMatching(device),
     /distributionMatching: options is undefined, expected an object/,
   ],
+  [
+    'kernelRegression',
+    () => api.kernelRegression(device, { regularisation: 1 }),
+    /kernelRegression: option regularisation is unknown; there are: network/,
+  ],
   ['distill', () => api.distill(dataset, device), /distill: device is another object, expected a device/],
   [
     'distill',

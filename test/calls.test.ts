@@ -6,12 +6,18 @@ import { createNetwork } from '../src/networks/index.js';
 import { distributionMatching } from '../src/train/calls/distribution-matching.js';
 import { gradientMatching } from '../src/train/calls/gradient-matching.js';
 import { hessianVectorProduct } from '../src/train/calls/hessian-vector-product.js';
+import { kernelRegression } from '../src/train/calls/kernel-regression.js';
 import { distances } from '../src/train/gradient-matching.js';
 import { LimbeckError } from '../src/util/errors.js';
 import { freshParameters, labelRows, normals } from './harness/arrays.js';
 import { poisoning } from './harness/cases.js';
 import { dot, relativeError } from './harness/close.js';
-import { distributionMatchingOracle, gradientMatchingOracle, hvpOracle } from './harness/oracle-matching.js';
+import {
+  distributionMatchingOracle,
+  gradientMatchingOracle,
+  hvpOracle,
+  kernelRegressionOracle,
+} from './harness/oracle-matching.js';
 import type { OracleNetwork } from './harness/oracle-networks.js';
 
 interface Case {
@@ -108,6 +114,12 @@ function known<T>(key: string, compute: () => T): T {
 const limits: Record<EngineName, number> = { reference: 1e-9, cpu: 1e-4, webgpu: 1e-4 };
 const rowLimits: Record<EngineName, number> = { reference: 1e-9, cpu: 1e-3, webgpu: 1e-3 };
 
+/** A small ridge makes what is solved nearly singular, and rounding of the kernel as much larger. */
+const ridges = [
+  [1, limits],
+  [1e-3, rowLimits],
+] as const;
+
 type Values = Readonly<Record<string, ArrayLike<number>>>;
 
 function expectAgreement(what: string, actual: object, expected: { loss: number } & object, limit: number) {
@@ -170,6 +182,17 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('calls on %s', (engine) =
       expect(actual.losses.length).toBe(c.P);
       expectAgreement(`${engine}, distributions ${name}`, actual, expected, limits[engine]);
     });
+
+    // Groups are no concern of this one: all images are in one.
+    test.each(ridges)('kernelRegression, ridge %s', async (ridge, limit) => {
+      const options = { ...arraysOf(c), ridge };
+      const expected = known(`regression ${name} ${ridge}`, () =>
+        kernelRegressionOracle({ ...options, network: c.network, P: c.P }),
+      );
+      const actual = await kernelRegression(device, options);
+      expect(actual.losses.length).toBe(c.P);
+      expectAgreement(`${engine}, regression ridge ${ridge} ${name}`, actual, expected, limit[engine]);
+    });
   });
 
   test('of a Hessian: it is symmetric, and the cross-entropy is linear in the labels', async () => {
@@ -211,6 +234,14 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('calls on %s', (engine) =
     expect(Math.hypot(...images)).toBe(0);
   });
 
+  test('of images without features: their kernel is zero, has no inverse, and the answers are not numbers', async () => {
+    const { parameters, ...arrays } = arraysOf({ ...cases[5], groups: 1 });
+    const options = { ...arrays, parameters: parameters.map(() => 0), ridge: 1 };
+    const { loss, losses, labels } = await kernelRegression(device, options);
+    // Images are behind rectifiers that let nothing through.
+    expect([loss, ...losses, ...labels].every(Number.isNaN)).toBe(true);
+  });
+
   test('give the same bits twice, and those of other sizes in between', async () => {
     const run = async (c: Case) => {
       const { labels, realLabels, ...arrays } = arraysOf(c);
@@ -220,6 +251,7 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('calls on %s', (engine) =
         hessianVectorProduct(device, own),
         gradientMatching(device, { ...arrays, labels, realLabels, ...groups, distance: 'rows' }),
         distributionMatching(device, { ...arrays, ...groups }),
+        kernelRegression(device, { ...arrays, labels, realLabels, ridge: 0.1 }),
       ]);
     };
     const first = await run(cases[5]);
@@ -240,6 +272,7 @@ describe('wrong arguments', () => {
     hessianVectorProduct: { ...own, labels, vector },
     gradientMatching: { ...arrays, labels, realLabels, groups, distance: 'rows' },
     distributionMatching: { ...arrays, groups },
+    kernelRegression: { ...arrays, labels, realLabels, ridge: 0.1 },
   };
   const custom = { name: 'custom', inputShape: [2, 6, 5], classes: 3 };
   const layers = [{ conv: 3, kernel: 3 }, 'globalAvgPool'];
@@ -305,10 +338,30 @@ describe('wrong arguments', () => {
       'ERR_OPTION',
       /network custom has no features: its last layer is not fully connected/,
     ],
+    [
+      'kernelRegression',
+      { ridge: undefined },
+      'ERR_OPTION',
+      /ridge is undefined, expected a number of at least 0/,
+    ],
+    [
+      'kernelRegression',
+      { ridge: -1e-6 },
+      'ERR_OPTION',
+      /ridge is -0.000001, expected a number of at least 0/,
+    ],
+    [
+      'kernelRegression',
+      { realLabels: labels },
+      'ERR_SHAPE',
+      /realLabels has 24 numbers, expected 84 \(B x K\)/,
+    ],
+    ['kernelRegression', { groups: 1 }, 'ERR_OPTION', /option groups is unknown; there are: network/],
   ] as const)('%s %#', async (name, change, code, message) => {
     await using device = await openDevice('reference');
+    const calls = { hessianVectorProduct, gradientMatching, distributionMatching, kernelRegression };
     // biome-ignore lint/suspicious/noExplicitAny: calls that TypeScript refuses
-    const call = { hessianVectorProduct, gradientMatching, distributionMatching }[name] as any;
+    const call = calls[name] as any;
     const error = await call(device, { ...complete[name], ...change }).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(LimbeckError);
     expect(error).toMatchObject({ code, message: expect.stringMatching(message) });

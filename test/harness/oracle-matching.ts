@@ -4,6 +4,7 @@ import {
   constant,
   gather,
   gradients,
+  matmul,
   multiply,
   type Node,
   reciprocal,
@@ -11,6 +12,7 @@ import {
   scale,
   scatter,
   sqrt,
+  transpose,
 } from './autograd.js';
 import { losses } from './oracle.js';
 import { features, logits, type OracleNetwork, range } from './oracle-networks.js';
@@ -166,4 +168,61 @@ export function distributionMatchingOracle(
     return dot(difference, difference);
   });
   return { ...result, images: result.gradients[0] };
+}
+
+/** Columns of the matrix a `[n, n]` and behind them those of b `[n, K]`, row by row, until a is the identity: Gauss and Jordan. */
+function solution(a: Node, b: Node, n: number): Node {
+  const K = b.value.length / n;
+  const row = (i: number): Node =>
+    add(
+      scatter(
+        part(a, i * n, n),
+        range(n, (j) => j),
+        n + K,
+      ),
+      scatter(
+        part(b, i * K, K),
+        range(K, (k) => n + k),
+        n + K,
+      ),
+    );
+  const rows = Array.from({ length: n }, (_, i) => row(i));
+  const times = (factor: Node, all: Node) => multiply(gather(factor, new Int32Array(n + K)), all);
+  for (let k = 0; k < n; k++) {
+    rows[k] = times(reciprocal(part(rows[k], k, 1)), rows[k]);
+    for (let i = 0; i < n; i++) if (i !== k) rows[i] = minus(rows[i], times(part(rows[i], k, 1), rows[k]));
+  }
+  return rows
+    .map((all, i) =>
+      scatter(
+        part(all, n, K),
+        range(K, (k) => i * K + k),
+        n * K,
+      ),
+    )
+    .reduce(add);
+}
+
+export function kernelRegressionOracle(
+  o: Omit<MatchingOracleOptions, 'groups' | 'tensors' | 'distance'> & { readonly ridge: number },
+) {
+  const { network, P } = o;
+  const pixels = network.inputShape.reduce((a, b) => a * b, 1);
+  const [n, B] = [o.images, o.realImages].map(({ length }) => length / pixels);
+  const K = network.classes;
+  const thetas = parts(o.parameters, P).map(constant);
+  const inputs = [o.images, o.labels].map(constant);
+  const result = meanOfSums(P, 1, inputs, (p) => {
+    const f = features(network, thetas[p], inputs[0], n);
+    const F = f.value.length / n;
+    const real = constant(features(network, thetas[p], constant(o.realImages), B).value);
+    const kernel = matmul(f, transpose(f, n, F), n, F, n);
+    const diagonal = range(n, (i) => i * n + i);
+    const mean = scale(sum(gather(kernel, diagonal)), o.ridge / n);
+    const a = add(kernel, scatter(gather(mean, new Int32Array(n)), diagonal, n * n));
+    const across = matmul(real, transpose(f, n, F), B, F, n);
+    const error = minus(matmul(across, solution(a, inputs[1], n), B, n, K), constant(o.realLabels));
+    return scale(dot(error, error), 1 / (2 * B));
+  });
+  return { ...result, images: result.gradients[0], labels: result.gradients[1] };
 }

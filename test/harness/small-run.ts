@@ -14,6 +14,7 @@ export async function work(
     generateDigits,
     gradientMatching,
     hessianVectorProduct,
+    kernelRegression,
     metaGradient,
   }: typeof limbeck,
   device: Device,
@@ -48,6 +49,8 @@ export async function work(
   const product = await hessianVectorProduct(device, { ...batch, labels, vector: numbers(2 * count, 0.2) });
   const matched = await gradientMatching(device, { ...batch, labels, ...real, distance: 'rows' });
   const features = await distributionMatching(device, { ...batch, ...unlabelled });
+  const { groups: __, ...ungrouped } = real;
+  const regressed = await kernelRegression(device, { ...batch, labels, ...ungrouped, ridge: 0.1 });
 
   // A whole run: outer steps on the generated digits, a look at the validation split, the artefact, the test split.
   const progress: [number, number][] = [];
@@ -89,6 +92,8 @@ export async function work(
       productOfImages: plain(product.images),
       matchedGradients: plain(matched.images),
       matchedFeatures: plain(features.images),
+      regressedImages: plain(regressed.images),
+      regressedLabels: plain(regressed.labels),
     },
     run: {
       images: plain(stored.images),

@@ -84,6 +84,14 @@ export const outerLoop = [
     tests: ['test/matching.runs.test.ts'],
   },
   {
+    id: 'ridge-without-trace',
+    file: 'src/train/kernel-regression.ts',
+    find: '(2 * ridge) / N',
+    replace: '0 * ridge',
+    what: 'the ridge is taken for a constant of the gradient',
+    tests: ['test/calls.test.ts'],
+  },
+  {
     id: 'loss-summed-over-population',
     file: 'src/methods/unrolled.ts',
     find: 'reduce.members(r, { x: losses }, 1 / P, { into: loss });',

@@ -157,6 +157,17 @@ export class Given<O extends CallOptions> {
     return value;
   }
 
+  /** A number of at least 0. */
+  notNegative(name: keyof O): number {
+    const value = this.options[name] as number;
+    if (!Number.isFinite(value) || value < 0)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `${this.call}: ${String(name)} is ${shown(value)}, expected a number of at least 0`,
+      );
+    return value;
+  }
+
   /** One of some words. */
   oneOf<T extends string>(name: keyof O, words: readonly T[]): T {
     const value = this.options[name] as T;
