@@ -14,8 +14,8 @@ export const outerLoop = [
   {
     id: 'clip-not-applied',
     file: variable,
-    find: 'adam.inPlace(r, { g: bar, scale, schedule,',
-    replace: 'adam.inPlace(r, { g: bar, schedule,',
+    find: 'const operands = { g: bar, scale, schedule,',
+    replace: 'const operands = { g: bar, schedule,',
     what: 'the clipping factor is computed and not applied',
     tests,
   },
@@ -82,6 +82,14 @@ export const outerLoop = [
     replace: 'augmentation: strategyOf("none"),',
     what: 'no augmentation in the training along',
     tests: ['test/matching.runs.test.ts'],
+  },
+  {
+    id: 'lamb-without-length',
+    file: variable,
+    find: 'reduce.members(r, { x: step, scale }, -1)',
+    replace: 'reduce.members(r, { x: step }, -1)',
+    what: 'a step of LAMB is as long as that of Adam',
+    tests: ['test/update-rules.test.ts'],
   },
   {
     id: 'ridge-without-trace',
