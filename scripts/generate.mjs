@@ -33,7 +33,9 @@ const registries = {
     'recorded',
     'schedule-option',
     'trained-along',
+    'trainee',
     'variable',
+    'with-networks',
   ],
 };
 

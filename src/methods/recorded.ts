@@ -26,21 +26,38 @@ export interface Recording {
   result(learner: Learner, tensors: Readonly<Record<string, Tensor>>): Promise<DistilledSet>;
 }
 
+/** A recording on its device, before the first step. */
+export interface LoadedRecording {
+  readonly learner: Learner;
+  readonly program: Program;
+  readonly executable: Executable;
+  readonly tensors: Readonly<Record<string, Tensor>>;
+}
+
+/** Records and loads the program of an outer step. */
+export async function loadRecording(
+  setting: Setting,
+  recording: Recording,
+  owned: Owned,
+): Promise<LoadedRecording> {
+  const { device, real, options } = setting;
+  const learner = new Learner(setting, recording.itemRule, recording.variables);
+  const program = learner.record(recording.name, recording.record);
+  const { tensors, executable } = await loadWithTensors(device, program, owned, {
+    ...real.tensors,
+    ...recording.tensors,
+  });
+  await learner.start(tensors, owned);
+  await tensors.state.write(randomState(options.seed, 0));
+  await recording.prepare?.(tensors);
+  return { learner, program, executable, tensors };
+}
+
 /** A process that repeats one program: what most methods are. */
 export const beginRecorded = (setting: Setting, recording: Recording): Promise<Process> =>
-  owning(async (owned) => {
-    const { device, real, options } = setting;
-    const learner = new Learner(setting, recording.itemRule, recording.variables);
-    const program = learner.record(recording.name, recording.record);
-    const { tensors, executable } = await loadWithTensors(device, program, owned, {
-      ...real.tensors,
-      ...recording.tensors,
-    });
-    await learner.start(tensors, owned);
-    await tensors.state.write(randomState(options.seed, 0));
-    await recording.prepare?.(tensors);
-    return new RecordedProcess(learner, recording, program, executable, tensors, owned);
-  });
+  owning(
+    async (owned) => new RecordedProcess(recording, await loadRecording(setting, recording, owned), owned),
+  );
 
 class RecordedProcess implements Process {
   step = 0;
@@ -49,32 +66,32 @@ class RecordedProcess implements Process {
   readonly tensors: Readonly<Record<string, Tensor>>;
 
   constructor(
-    private readonly learner: Learner,
     private readonly recording: Recording,
-    program: Program,
-    private readonly executable: Executable,
-    private readonly all: Readonly<Record<string, Tensor>>,
+    private readonly loaded: LoadedRecording,
     private readonly owned: Owned,
   ) {
+    const { learner, program, executable, tensors } = loaded;
     this.programs = [program];
     this.executables = [executable];
-    this.tensors = learner.state(all);
+    this.tensors = learner.state(tensors);
   }
 
   async goTo(step: number): Promise<void> {
-    await this.all.state.write(randomState(this.learner.setting.options.seed, step));
+    const { learner, tensors } = this.loaded;
+    await tensors.state.write(randomState(learner.setting.options.seed, step));
     this.step = step;
   }
 
   async advance(steps: number, signal?: AbortSignal): Promise<Measures> {
     // Asked for together: the device need not wait for the host to ask.
-    const [, loss] = await Promise.all([this.executable.run({ times: steps, signal }), this.all.loss.read()]);
+    const { executable, tensors } = this.loaded;
+    const [, loss] = await Promise.all([executable.run({ times: steps, signal }), tensors.loss.read()]);
     this.step += steps;
     return { loss: loss[0] };
   }
 
   result(): Promise<DistilledSet> {
-    return this.recording.result(this.learner, this.all);
+    return this.recording.result(this.loaded.learner, this.loaded.tensors);
   }
 
   dispose(): void {
