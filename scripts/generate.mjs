@@ -30,6 +30,7 @@ const registries = {
     'matching',
     'method',
     'options',
+    'pool',
     'recorded',
     'schedule-option',
     'trained-along',

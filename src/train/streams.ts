@@ -10,6 +10,8 @@ export const streams = {
   /** Seeds of the training of networks beside a set, and what augmentation shares between real and distilled images. */
   trainedAlong: 4,
   siamese: 5,
+  /** Which of a pool of networks an outer step takes. */
+  pool: 6,
   /** Choice of real images: draws from 0 for baselines, the last one for first images. */
   baseline: 3,
   /** First centroids of k-means: member = class, draws as above. */

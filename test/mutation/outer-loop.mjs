@@ -92,6 +92,22 @@ export const outerLoop = [
     tests: ['test/update-rules.test.ts'],
   },
   {
+    id: 'pool-grows-too-old',
+    file: 'src/methods/pool.ts',
+    find: '(age.trained + 1) % onlineSteps',
+    replace: '(age.trained + 1) % (onlineSteps + 1)',
+    what: 'a network of the pool begins afresh a step late',
+    tests: ['test/frepo.test.ts'],
+  },
+  {
+    id: 'real-labels-not-centred',
+    file: 'src/methods/frepo.ts',
+    find: 'labels: recordCentred(r, y)',
+    replace: 'labels: y',
+    what: 'one-hot labels are predicted from centred ones',
+    tests: ['test/frepo.test.ts'],
+  },
+  {
     id: 'ridge-without-trace',
     file: 'src/train/kernel-regression.ts',
     find: '(2 * ridge) / N',
