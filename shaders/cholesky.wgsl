@@ -36,8 +36,8 @@ var<workgroup> pivot: f32;
 @group(0) @binding(1) var<storage, read> factor_a: array<f32>;
 @group(0) @binding(2) var<storage, read_write> factor_l: array<f32>;
 
-// Column after column of L: what is left of a, then divided by the root of its first element.
-// terms: n
+// Column after column of L: what is left of a, then divided by the root of its first element. The lanes share up to n² terms a column.
+// terms: n * n
 // workgroups: P
 @compute @workgroup_size(LANES)
 fn factor(

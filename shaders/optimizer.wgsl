@@ -1,8 +1,9 @@
-// SGD, and what all optimisers share; theta, g, lambda, hv, v, out [M], rate, squaredNorm and scale [1].
+// SGD, and what all optimisers share; theta, g, lambda, hv, v, out [M], rate, squaredNorm, squaredStep and scale [1].
 //
 //   sgd      out = theta - rate (g + decay theta)
 //   adjoint  out = lambda + hv + decay v - rate shrink lambda
 //   clip     scale = min(1, limit / sqrt(squaredNorm))
+//   trust    scale = sqrt(squaredNorm / squaredStep), 1 where either is 0
 
 override P: u32;
 override M: u32;
@@ -69,4 +70,20 @@ fn clip(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   }
   let norm = sqrt(clip_squaredNorm[at(0u, p)]);
   clip_scale[at(1u, p)] = select(1.0, limit / norm, norm > limit);
+}
+
+@group(0) @binding(1) var<storage, read> trust_squaredNorm: array<f32>;
+@group(0) @binding(2) var<storage, read> trust_squaredStep: array<f32>;
+@group(0) @binding(3) var<storage, read_write> trust_scale: array<f32>;
+
+// invocations: P
+@compute @workgroup_size(64)
+fn trust(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let p = linear(id, groups);
+  if (p >= P) {
+    return;
+  }
+  let norm = trust_squaredNorm[at(0u, p)];
+  let step = trust_squaredStep[at(1u, p)];
+  trust_scale[at(2u, p)] = select(sqrt(norm) / sqrt(step), 1.0, norm == 0.0 || step == 0.0);
 }

@@ -54,6 +54,10 @@ const rows: Readonly<Record<string, DistillOptions>> = {
   dm: { batch: 4, augmentation: 'crop_scale', validateEvery: 2 },
   datadam: { batch: 4, augmentation: 'crop_scale', network: twoBlocks, validateEvery: 2 },
   dc: { batch: 4, ipc: 2, outerLoop: 3, innerLoop: 2, validateEvery: 2 },
+  frepo: {
+    ...{ batch: 6, ipc: 2, ridge: 0.01, beta1: 0.5, augmentation: 'scale' },
+    ...{ pool: 2, onlineSteps: 2, validateEvery: 2 },
+  },
   dsa: { batch: 4, ipc: 2, outerLoop: 3, innerLoop: 1, augmentation: 'scale_rotate', validateEvery: 2 },
   mtt: { ...trajectories, population: 2, innerSteps: 3, minStart: 1, masked: 0.3, trajectory: 'line' },
   // Of one step it is the gradient of its loss.

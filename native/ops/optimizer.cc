@@ -43,6 +43,14 @@ void clip(const Step& step, const Context&) {
   }
 }
 
+void trust(const Step& step, const Context&) {
+  enum { SquaredNorm, SquaredStep, Scale };
+  for (int64_t p = 0; p < step.sizes[0]; p++) {
+    const double norm = step.f32(SquaredNorm, p)[0], moved = step.f32(SquaredStep, p)[0];
+    step.f32(Scale, p)[0] = norm == 0 || moved == 0 ? 1 : static_cast<float>(sqrt(norm / moved));
+  }
+}
+
 const Kernel kernels[] = {
     {"optimizer.sgd", {"theta", "g", "rate", "out"}, {"P", "M"}, {"decay"}, sgd, nullptr},
     {"optimizer.adjoint",
@@ -52,6 +60,7 @@ const Kernel kernels[] = {
      adjoint,
      nullptr},
     {"optimizer.clip", {"squaredNorm", "scale"}, {"P"}, {"limit"}, clip, nullptr},
+    {"optimizer.trust", {"squaredNorm", "squaredStep", "scale"}, {"P"}, {}, trust, nullptr},
 };
 
 }  // namespace

@@ -77,9 +77,6 @@ export class ExpertChoice implements Beside {
     await this.on.batches.write([...seed, step * innerSteps, 0]);
   }
 
-  /** Nothing is remembered. */
-  forget(): void {}
-
   async #at(expert: number, epoch: number): Promise<Float32Array> {
     const { experts, options } = this;
     if (options.trajectory === 'expert') return experts.parametersOf(expert, epoch);

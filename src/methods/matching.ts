@@ -9,7 +9,7 @@ import { oneHotLabels } from './items.js';
 import type { OuterStep } from './learner.js';
 import type { Process, Setting } from './method.js';
 import { beginRecorded } from './recorded.js';
-import { TrainedAlong, type TrainingAlong } from './trained-along.js';
+import { type TrainingAlong, trainedAlong } from './trained-along.js';
 
 /** What gradient matching is told. */
 export interface MatchingOptions extends TrainingAlong {
@@ -30,7 +30,7 @@ function recordMatching(r: Recorder, setting: Setting, step: OuterStep, o: Match
   const { network, items } = setting;
   const theta = r.external('theta', 1, [network.count]);
   const count = step.items.shape[0];
-  const labels = labelsByClass(r.external('itemLabels', 1, [count, items.classes]), items.classes);
+  const labels = labelsByClass(r.external('labels', 1, [count, items.classes]), items.classes);
   const { images, real, realLabels, backward } = recordClassBatches(r, setting, step, o);
   const mode = {
     frozen: network.statisticsCount ? recordStatistics(r, setting, real, theta) : undefined,
@@ -53,9 +53,8 @@ function recordStatistics(r: Recorder, { network }: Setting, real: View, theta: 
 }
 
 /** Gradient matching as a process: an outer step, then training of its network on what it made. */
-export function beginMatching(name: string, setting: Setting, o: MatchingOptions): Promise<Process> {
-  const labels = oneHotLabels(setting.items);
-  return beginRecorded(setting, {
+export const beginMatching = (name: string, setting: Setting, o: MatchingOptions): Promise<Process> =>
+  beginRecorded(setting, {
     name: 'gradient matching',
     itemRule: { kind: 'momentum', rate: o.lr, momentum: o.imageMomentum },
 
@@ -64,8 +63,7 @@ export function beginMatching(name: string, setting: Setting, o: MatchingOptions
       return {};
     },
 
-    prepare: (tensors) => tensors.itemLabels.write(labels),
-    beside: (tensors, owned) => TrainedAlong.create(setting, o, labels, tensors, owned),
+    prepare: ({ labels }) => labels.write(oneHotLabels(setting.items)),
+    beside: (tensors, owned) => trainedAlong(setting, o, tensors, owned),
     result: (learner, tensors) => learner.trainingSet(tensors, name, o.protocol),
   });
-}

@@ -1,6 +1,7 @@
 import { firstNames } from '../data/first-images.js';
 import { type NetworkSpec, networkNames, networkSpec } from '../networks/index.js';
 import { parametrisations } from '../parametrisations/index.js';
+import { LimbeckError } from '../util/errors.js';
 import { fraction, type GivenOf, positive, text, type ValuesOf, whole } from '../util/option.js';
 
 /** Whether there is such a network; what its options may be is known when the sizes of the images are. */
@@ -59,6 +60,15 @@ export const commonOptions = {
     { value: 'NAME', fallback: "the method's own" },
   ),
 };
+
+/** Throws ERR_OPTION where uniform batches of real images are more than can be told apart. */
+export function checkUniformBatches({ iterations, batch }: { iterations: number; batch: number }): void {
+  if (iterations * batch >= 2 ** 32)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `iterations x batch is ${iterations * batch}, expected below 2^32 (places in the sequence of batches are counted in 32 bits)`,
+    );
+}
 
 export type CommonOptions = ValuesOf<typeof commonOptions>;
 /** What a user, a method or a preset says of them. */

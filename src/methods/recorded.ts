@@ -28,17 +28,19 @@ export interface Recording {
   result(learner: Learner, tensors: Readonly<Record<string, Tensor>>): Promise<DistilledSet>;
 }
 
-/** What a method does on the host, or by programs of its own, between recorded outer steps. */
+/** What a method does between recorded outer steps, by programs of its own or on the host: where its networks come from. */
 export interface Beside {
   /** For plans, profiles and FLOP counts. */
   readonly programs: readonly Program[];
   readonly executables: readonly Executable[];
   /** What of it is state of the run, by name. */
   readonly tensors: Readonly<Record<string, Tensor>>;
-  /** Brings everything to where outer step `step` finds it, from where the step before left it. */
+  /** Goes to where it is after `step` outer steps, whose tensors have been written. */
+  goTo?(step: number): void;
+  /** Before outer step `step`, from where the one before it left everything. */
   before(step: number, signal?: AbortSignal): Promise<void>;
-  /** The state has been written from elsewhere. */
-  forget(): void;
+  /** After it. */
+  after?(step: number, signal?: AbortSignal): Promise<void>;
 }
 
 /** A process that repeats one program: what most methods are. */
@@ -83,23 +85,26 @@ class RecordedProcess implements Process {
 
   async goTo(step: number): Promise<void> {
     await this.all.state.write(randomState(this.learner.setting.options.seed, step));
-    this.beside?.forget();
+    this.beside?.goTo?.(step);
     this.step = step;
   }
 
   async advance(steps: number, signal?: AbortSignal): Promise<Measures> {
     const { beside } = this;
-    let left = steps;
-    for (; beside && left > 1; left--) {
-      await beside.before(this.step, signal);
-      await this.executable.run({ signal });
-      this.step++;
-    }
-    await beside?.before(this.step, signal);
     // Asked for together: the device need not wait for the host to ask.
-    const [, loss] = await Promise.all([this.executable.run({ times: left, signal }), this.all.loss.read()]);
-    this.step += left;
-    return { loss: loss[0] };
+    const run = (times: number) =>
+      Promise.all([this.executable.run({ times, signal }), this.all.loss.read()]);
+    let loss: ArrayLike<number>;
+    if (!beside) {
+      [, loss] = await run(steps);
+      this.step += steps;
+    } else
+      for (const end = this.step + steps; this.step < end; this.step++) {
+        await beside.before(this.step, signal);
+        [, loss] = await run(1);
+        await beside.after?.(this.step, signal);
+      }
+    return { loss: loss![0] };
   }
 
   result(): Promise<DistilledSet> {

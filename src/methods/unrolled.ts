@@ -12,6 +12,7 @@ import { fraction, notNegative, oneOf, positive, positives, whole } from '../uti
 import { counted } from '../util/words.js';
 import { itemCount, oneHotLabels } from './items.js';
 import { defineMethod, type Options } from './method.js';
+import { checkUniformBatches } from './options.js';
 import { ratesOf, rateVariable, recordRates } from './rates.js';
 import { beginRecorded } from './recorded.js';
 import { schedule } from './schedule-option.js';
@@ -88,7 +89,7 @@ export const method = defineMethod({
   },
 
   check(o) {
-    const { ipc, steps, rates, iterations, batch } = o;
+    const { ipc, steps, rates } = o;
     if (ipc % steps)
       throw new LimbeckError(
         'ERR_OPTION',
@@ -105,11 +106,7 @@ export const method = defineMethod({
             ? ': the inner steps share it (rates: shared)'
             : `, or one for each of the ${T} inner steps (steps x epochs)`),
       );
-    if (iterations * batch >= 2 ** 32)
-      throw new LimbeckError(
-        'ERR_OPTION',
-        `iterations x batch is ${iterations * batch}, expected below 2^32 (places in the sequence of batches are counted in 32 bits)`,
-      );
+    checkUniformBatches(o);
   },
 
   describe({ labels, steps, epochs, init, population, optimizer }) {

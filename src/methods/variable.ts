@@ -6,12 +6,19 @@ import * as optimizer from '../engine/ops/optimizer.js';
 import * as reduce from '../engine/ops/reduce.js';
 import type { Recorder } from '../engine/program.js';
 import type { View } from '../engine/view.js';
+import { copyInto } from '../train/groups.js';
+import { recordRate } from '../train/minibatch.js';
 import { type Schedule, scheduleRates } from '../train/schedule.js';
 import { breathe } from '../util/breathe.js';
 
 /** What moves a variable along its gradient, once an outer step. */
 export type UpdateRule = (
-  | { readonly kind: 'adam'; readonly beta1: number; readonly beta2: number; readonly epsilon: number }
+  | {
+      readonly kind: 'adam' | 'lamb';
+      readonly beta1: number;
+      readonly beta2: number;
+      readonly epsilon: number;
+    }
   | { readonly kind: 'momentum'; readonly momentum: number }
 ) & {
   readonly rate: number;
@@ -33,6 +40,7 @@ export interface Variable {
 /** The moments that an update rule keeps, by name. */
 const momentsOf: Readonly<Record<UpdateRule['kind'], readonly string[]>> = {
   adam: ['m', 's'],
+  lamb: ['m', 's'],
   momentum: ['v'],
 };
 
@@ -57,15 +65,35 @@ export function recordUpdate(
   const scale = update.clip
     ? optimizer.clip(r, { squaredNorm: reduce.dot(r, { a: bar, b: bar }) }, update.clip)
     : undefined;
-  if (update.kind === 'adam') {
-    const moments = { m: external('m'), s: external('s') };
-    adam.inPlace(r, { g: bar, scale, schedule, state, theta, ...moments }, update);
-  } else {
+  if (update.kind === 'momentum') {
     const g = scale ? reduce.members(r, { x: bar, scale }) : bar;
     const operands = { g, schedule, state, theta, u: external('v') };
     momentum.inPlace(r, operands, { momentum: update.momentum, decay: 0 });
+  } else {
+    const operands = { g: bar, scale, schedule, state, m: external('m'), s: external('s') };
+    if (update.kind === 'adam') adam.inPlace(r, { ...operands, theta }, update);
+    else recordLamb(r, { ...operands, theta, rates: external('rates', [iterations]) }, update);
   }
   if (average > 0) elementwise.average(r, { x: theta, average: external('average') }, average);
+}
+
+/**
+ * LAMB (You et al. 2020) on theta, without weight decay: the step of Adam at rate 1, which `schedule` is for, brought to the length of
+ * theta, times the rate.
+ */
+function recordLamb(
+  r: Recorder,
+  { theta, rates, ...o }: Parameters<typeof adam.inPlace>[1] & { rates: View },
+  constants: adam.AdamConstants,
+): void {
+  const step = elementwise.fill(r, 0, r.temporary('step', 1, theta.shape));
+  adam.inPlace(r, { ...o, theta: step }, constants);
+  const [squaredNorm, squaredStep] = [theta, step].map((x) => reduce.dot(r, { a: x, b: x }));
+  const scale = optimizer.trust(r, { squaredNorm, squaredStep });
+  // What Adam has taken away from zero is to be taken away from theta.
+  const g = reduce.members(r, { x: step, scale }, -1);
+  const rate = recordRate(r, { rates, state: o.state });
+  copyInto(r, optimizer.sgd(r, { theta, g, rate }), theta);
 }
 
 /** Brings the tensors of a variable to where they are before the first step. */
@@ -79,7 +107,12 @@ export async function startVariable(
   await breathe();
   await tensors[name].write(first);
   await tensors[`${name}.average`]?.write(first);
-  const table =
-    update.kind === 'adam' ? adam.adamSchedule(rates, update) : rates.flatMap((rate) => [rate, 0]);
-  await tensors[`${name}.schedule`].write(table);
+  await tensors[`${name}.rates`]?.write(rates);
+  await tensors[`${name}.schedule`].write(scheduleTable(update, rates));
+}
+
+/** The rates, with what else the rule reads for every outer step. */
+function scheduleTable(update: UpdateRule, rates: readonly number[]): ArrayLike<number> {
+  if (update.kind === 'momentum') return rates.flatMap((rate) => [rate, 0]);
+  return adam.adamSchedule(update.kind === 'adam' ? rates : rates.map(() => 1), update);
 }

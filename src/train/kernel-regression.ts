@@ -34,8 +34,8 @@ export interface Regressed {
  *
  *     alpha = A⁻¹ y       w = alphaᵀ f(x)       prediction = f(t) wᵀ
  *
- * so that the regression is a linear layer behind the features, and the kernel of real images with the others is never computed. Back,
- * with alphaBar = f(x) wBarᵀ and z = A⁻¹ alphaBar, ABar is -z alphaᵀ, of which A's own share of the ridge is minus ridge / N times z·alpha:
+ * so that the regression is a linear layer behind the features, and the kernel of real images with the others is never computed. On the
+ * way back alphaBar = f(x) wBarᵀ, z = A⁻¹ alphaBar and ABar = -z alphaᵀ, the trace of which the ridge passes on to the diagonal:
  *
  *     yBar = z       f(x)Bar = alpha (wBar - zᵀ f(x)) - z w - 2 ridge / N (z·alpha) f(x)
  *

@@ -119,8 +119,8 @@ export function recordMinibatch(
   return { index, x: augmented.y, y, backward: augmented.backward };
 }
 
-/** The rate `[1]` of the step that `state` counts. */
-function recordRate(r: Recorder, { rates, state }: MinibatchStep): View {
+/** The rate `[1]` of the step that `state` counts, out of those of all steps. */
+export function recordRate(r: Recorder, { rates, state }: { rates: View; state: View }): View {
   const [gain, shift] = [1, 0].map((value) => elementwise.fill(r, value, r.temporary('same', 1, [1])));
   const data = reshape(rates, [elements(rates.shape), 1, 1, 1]);
   return reshape(gather.images(r, { data, index: slice(state, 2, [1]), gain, shift }), [1]);

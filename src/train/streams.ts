@@ -12,6 +12,8 @@ export const streams = {
   siamese: 5,
   /** Choice of experts and of where on them to start, and the seed of the minibatches on the way. */
   trajectories: 6,
+  /** Which of a pool of networks an outer step takes. */
+  pool: 7,
   /** Choice of real images: draws from 0 for baselines, the last one for first images. */
   baseline: 3,
   /** First centroids of k-means: member = class, draws as above. */

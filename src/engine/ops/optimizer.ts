@@ -9,6 +9,7 @@ import { elements, type View } from '../view.js';
  *     sgd      out = theta - rate[0] (g + decay theta)      (not in place: an unrolled run keeps every theta_t)
  *     adjoint  out = lambda + hv + decay v - rate[0] shrink lambda
  *     clip     scale = min(1, limit / norm)
+ *     trust    scale = |theta| / |step|, 1 where either is 0
  *
  * `sgd` is its own adjoint: with theta = lambda and g = H_ww lambda it gives dL/dtheta before the step. `adjoint` is
  * that of a step whose gradient has the cotangent v: `hv` is H_ww v, `decay` an L2 penalty, `shrink` a decoupled decay.
@@ -61,6 +62,22 @@ export const clipKernel: Kernel = {
     for (let p = 0; p < s.P; p++) {
       const norm = Math.sqrt(squaredNorm(p)[0]);
       scale(p)[0] = norm > limit ? limit / norm : 1;
+    }
+  },
+};
+
+export const trustKernel: Kernel = {
+  name: 'optimizer.trust',
+  operands: { squaredNorm: 'read', squaredStep: 'read', scale: 'write' },
+  sizes: ['P'],
+  constants: [],
+  kind: 'nonlinear',
+  reduction: () => 1,
+  flops: (s) => 3 * s.P,
+  reference({ squaredNorm, squaredStep, scale }, s) {
+    for (let p = 0; p < s.P; p++) {
+      const [norm, step] = [squaredNorm(p)[0], squaredStep(p)[0]];
+      scale(p)[0] = norm === 0 || step === 0 ? 1 : Math.sqrt(norm / step);
     }
   },
 };
@@ -123,6 +140,22 @@ export function clip(
   return scale;
 }
 
+/** scale = |theta| / |step|: the trust ratio of LAMB (You et al. 2020), from both squared norms `[1]`. */
+export function trust(
+  r: Recorder,
+  { squaredNorm, squaredStep }: { squaredNorm: View; squaredStep: View },
+  to: Into = {},
+): View {
+  const op = trustKernel.name;
+  expectShape(op, 'squaredNorm', squaredNorm, [1], '(one squared norm)');
+  expectShape(op, 'squaredStep', squaredStep, [1], '(one squared norm)');
+  const P = population(op, { squaredNorm, squaredStep });
+  const scale = destination(r, op, 'scale', P, [1], to);
+  const operands = { squaredNorm, squaredStep, scale };
+  r.push({ kernel: trustKernel, operands, sizes: { P }, constants: {}, accumulate: false });
+  return scale;
+}
+
 export const cases: readonly OpCase[] = [1, 3].flatMap((P): OpCase[] => {
   const shape = [131];
   return [
@@ -165,6 +198,19 @@ export const cases: readonly OpCase[] = [1, 3].flatMap((P): OpCase[] => {
         clip(r, { squaredNorm: r.external('squaredNorm', P, [1]) }, 0.5, {
           into: r.external('scale', P, [1]),
         });
+      },
+    },
+    {
+      name: `optimizer.trust P=${P}`,
+      fill: {
+        squaredNorm: { kind: 'values', values: [3, 0, 2].slice(0, P) },
+        squaredStep: { kind: 'values', values: [7, 1, 0].slice(0, P) },
+      },
+      record(r: Recorder) {
+        const [squaredNorm, squaredStep] = ['squaredNorm', 'squaredStep'].map((name) =>
+          r.external(name, P, [1]),
+        );
+        trust(r, { squaredNorm, squaredStep }, { into: r.external('scale', P, [1]) });
       },
     },
   ];

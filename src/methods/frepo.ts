@@ -1,0 +1,117 @@
+import * as elementwise from '../engine/ops/elementwise.js';
+import * as random from '../engine/ops/random.js';
+import * as reduce from '../engine/ops/reduce.js';
+import type { Recorder } from '../engine/program.js';
+import type { View } from '../engine/view.js';
+import { augment } from '../train/augmentation.js';
+import { copyInto } from '../train/groups.js';
+import { recordKernelRegression } from '../train/kernel-regression.js';
+import { streams } from '../train/streams.js';
+import { fraction, positive, whole } from '../util/option.js';
+import { augmentationOption, strategyOf } from './by-class.js';
+import { itemCount, oneHotLabels } from './items.js';
+import { defineMethod } from './method.js';
+import { checkUniformBatches } from './options.js';
+import { networkPool } from './pool.js';
+import { beginRecorded } from './recorded.js';
+import { schedule } from './schedule-option.js';
+
+const options = {
+  batch: whole(1024, 'real images per outer step'),
+  ridge: positive(1e-6, 'added to the diagonal of the kernel of the distilled images, as a part of its mean'),
+  lr: positive(3e-4, "LAMB's rate for the images"),
+  labelLr: positive(3e-4, "LAMB's rate for the labels"),
+  schedule: schedule('cosine', 'course of both rates'),
+  beta1: fraction(0.9, "LAMB's decay of the mean"),
+  beta2: fraction(0.999, "LAMB's decay of the square"),
+  epsilon: positive(1e-6, "LAMB's epsilon"),
+  pool: whole(10, 'networks beside the run, one of which is drawn for every outer step'),
+  onlineSteps: whole(
+    100,
+    'steps of training, one after each outer step it is in, after which a network begins afresh',
+  ),
+  networkLr: positive(3e-4, 'rate of that training, by Adam on squared error'),
+  augmentation: augmentationOption('none', 'of real images, by a draw for each'),
+};
+
+/** One-hot labels without their mean, of a size that ten classes leave as it is. */
+const centred = (K: number) => ({ scale: 1 / Math.sqrt(K / 10), mean: 1 / K });
+
+/** The same of labels y `[B, K]` on the device. */
+function recordCentred(r: Recorder, y: View): View {
+  const { scale, mean } = centred(y.shape[1]);
+  const ones = elementwise.fill(r, 1, r.temporary('ones', 1, y.shape));
+  return elementwise.add(r, { a: y, b: ones }, scale, -scale * mean);
+}
+
+/**
+ * Neural feature regression: how well ridge regression on features of the distilled images predicts the labels of real ones, under
+ * networks that are trained along on the distilled set; its labels are learned, too. The penalty on labels without a margin that the
+ * authors' program has beside the squared error is left out.
+ */
+export const method = defineMethod({
+  name: 'frepo',
+  source: 'Zhou, Nezhadarya, Ba: Dataset Distillation using Neural Feature Regression, 2022',
+  summary: 'kernel regression on features of networks trained along, with learned labels',
+  options,
+  defaults: { network: 'convnet', first: 'real', iterations: 20_000, validationNetworks: 2, networks: 5 },
+  presets: [{ datasets: ['cifar10', 'cifar100'], options: { augmentation: 'flip' } }],
+  protocol: 'frepo',
+  order: 'interleaved',
+
+  complete: ({ iterations }, given) =>
+    given('validateEvery') ? {} : { validateEvery: Math.ceil(iterations / 10) },
+
+  check: checkUniformBatches,
+
+  describe: ({ pool, onlineSteps, augmentation }) =>
+    `a pool of ${pool} networks of up to ${onlineSteps} steps, augmentation ${augmentation}`,
+
+  realImages: ({ batch }) => batch,
+
+  begin(setting) {
+    const { network, real, items, options: o } = setting;
+    const { beta1, beta2, epsilon, schedule, ridge } = o;
+    const rule = (rate: number) => ({ kind: 'lamb', rate, beta1, beta2, epsilon, schedule }) as const;
+    const { scale, mean } = centred(items.classes);
+    const labels = {
+      name: 'labels',
+      shape: [itemCount(items), items.classes],
+      first: oneHotLabels(items).map((one) => scale * (one - mean)),
+      update: rule(o.labelLr),
+    };
+    const strategy = strategyOf(o.augmentation);
+
+    return beginRecorded(setting, {
+      name: 'neural feature regression',
+      itemRule: rule(o.lr),
+      variables: [labels],
+
+      record(r, { state, items: images, itemsBar, variables, loss }) {
+        const index = random.batch(r, { state }, { B: o.batch, rows: real.count, stream: streams.batch });
+        const { x, y } = real.batch(r, real.declare(r), index);
+        const changed = strategy && augment(r, x, { strategy, state, stream: streams.augmentation });
+        const regressed = recordKernelRegression(r, {
+          ...{ network, images, labels: variables.labels, ridge },
+          theta: r.external('theta', 1, [network.count]),
+          real: { images: changed?.y ?? x, labels: recordCentred(r, y) },
+          mode: { random: { state, stream: streams.dropout } },
+        });
+        copyInto(r, regressed.images, itemsBar);
+        reduce.members(r, { x: regressed.losses }, 1, { into: loss });
+        return { labels: regressed.labels };
+      },
+
+      beside: (tensors, owned) => networkPool(setting, o, tensors, owned),
+
+      async result(learner, tensors) {
+        const use = { kind: 'minibatches', protocol: o.protocol } as const;
+        return learner.set(tensors, {
+          method: 'frepo',
+          labels: await learner.values(tensors, 'labels'),
+          use,
+        });
+      },
+    });
+  },
+});
