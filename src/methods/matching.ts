@@ -68,11 +68,10 @@ export const beginMatching = (name: string, setting: Setting, o: MatchingOptions
       return {};
     });
     const { tensors, executable } = await loadWithTensors(device, program, owned, real.tensors);
-    const labels = oneHotLabels(setting.items);
-    await tensors.itemLabels.write(labels);
+    await tensors.itemLabels.write(oneHotLabels(setting.items));
     await learner.start(tensors, owned);
     await tensors.state.write(randomState(options.seed, 0));
-    const along = await TrainedAlong.create(setting, o, labels, tensors, owned);
+    const along = await TrainedAlong.create(setting, o, { ...tensors, labels: tensors.itemLabels }, owned);
     return new MatchingProcess(name, learner, along, program, executable, tensors, o.protocol, owned);
   });
 
@@ -92,8 +91,8 @@ class MatchingProcess implements Process {
     private readonly protocol: string,
     private readonly owned: Owned,
   ) {
-    this.programs = [program, ...along.programs];
-    this.executables = [executable, ...along.executables];
+    this.programs = [program, ...along.networks.programs];
+    this.executables = [executable, ...along.networks.executables];
     this.tensors = { ...learner.state(all), theta: all.theta };
   }
 

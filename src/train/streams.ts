@@ -10,6 +10,8 @@ export const streams = {
   /** Seeds of the training of networks beside a set, and what augmentation shares between real and distilled images. */
   trainedAlong: 4,
   siamese: 5,
+  /** How late a window of a training begins, by the number of its networks. */
+  windowStart: 6,
   /** Choice of real images: draws from 0 for baselines, the last one for first images. */
   baseline: 3,
   /** First centroids of k-means: member = class, draws as above. */
