@@ -100,11 +100,16 @@ test('networks are drawn, go on from window to window, and are the same from whe
   for (let step = 59; step >= 0; step--) expect(backwards.at(step)).toEqual(all[step]);
 });
 
-test.each(['none', 'crop_scale'])(
-  'a window goes on from the pool as from steps of training, augmentation %s',
-  async (augmentation) => {
+test.each([
+  ['adam', 'none'],
+  ['adam', 'crop_scale'],
+  ['momentum', 'none'],
+  ['sgd', 'none'],
+] as const)(
+  'a window goes on from the pool as from steps of training, %s, augmentation %s',
+  async (optimizer, augmentation) => {
     // Images that stand still: networks see the same set in every window.
-    const given = { ...common, lr: 1e-30, window: 3, total: 9, augmentation, innerBatch: 3 };
+    const given = { ...common, optimizer, lr: 1e-30, window: 3, total: 9, augmentation, innerBatch: 3 };
     const of = (...ages: readonly [number, boolean][]): Starts => ({
       at: (step) => ({ number: 4, place: 0, age: ages[step][0], fresh: ages[step][1] }),
     });
