@@ -39,6 +39,7 @@ const registries = {
     'trained-along',
     'truncated',
     'variable',
+    'window',
   ],
 };
 

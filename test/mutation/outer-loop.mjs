@@ -86,7 +86,7 @@ export const outerLoop = [
   {
     id: 'pool-remembers-no-window',
     file: 'src/methods/truncated.ts',
-    find: 'await this.pool?.put(place, signal);',
+    find: 'await pool?.put(place, signal);',
     replace: '',
     what: 'networks of the pool are not left where their window ended',
     tests: ['test/rat.test.ts'],
