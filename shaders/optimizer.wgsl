@@ -1,15 +1,19 @@
-// SGD, and what all optimisers share; theta, g, lambda, hv, v, out [M], rate, squaredNorm, squaredStep and scale [1].
+// SGD, and what all optimisers share; theta, g, lambda, hv, v, out [M], rate, squaredNorm, squaredStep and
+// scale [1], average [2].
 //
-//   sgd      out = theta - rate (g + decay theta)
-//   adjoint  out = lambda + hv + decay v - rate shrink lambda
-//   clip     scale = min(1, limit / sqrt(squaredNorm))
-//   trust    scale = sqrt(squaredNorm / squaredStep), 1 where either is 0
+//   sgd            out = theta - rate (g + decay theta)
+//   adjoint        out = lambda + hv + decay v - rate shrink lambda
+//   clip           scale = min(1, limit / sqrt(squaredNorm))
+//   clipByAverage  scale = min(1, factor average[0] / average[1] / sqrt(squaredNorm)), 1 where average[1] is 0
+//                  average = decay average + (1 - decay) [scale sqrt(squaredNorm), 1]
+//   trust          scale = sqrt(squaredNorm / squaredStep), 1 where either is 0
 
 override P: u32;
 override M: u32;
 override decay: f32;
 override shrink: f32;
 override limit: f32;
+override factor: f32;
 
 @group(0) @binding(0) var<uniform> views: array<vec4u, 8>;
 
@@ -86,4 +90,27 @@ fn trust(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grou
   let norm = trust_squaredNorm[at(0u, p)];
   let step = trust_squaredStep[at(1u, p)];
   trust_scale[at(2u, p)] = select(sqrt(norm) / sqrt(step), 1.0, norm == 0.0 || step == 0.0);
+}
+
+@group(0) @binding(1) var<storage, read> clipByAverage_squaredNorm: array<f32>;
+@group(0) @binding(2) var<storage, read_write> clipByAverage_average: array<f32>;
+@group(0) @binding(3) var<storage, read_write> clipByAverage_scale: array<f32>;
+
+// invocations: P
+@compute @workgroup_size(64)
+fn clipByAverage(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let p = linear(id, groups);
+  if (p >= P) {
+    return;
+  }
+  let norm = sqrt(clipByAverage_squaredNorm[at(0u, p)]);
+  let average = at(1u, p);
+  let total = clipByAverage_average[average];
+  let weight = clipByAverage_average[average + 1u];
+  let most = factor * total;
+  // norm > factor total / weight, without a division by a weight of 0.
+  let scale = select(1.0, most / (weight * norm), weight > 0.0 && norm * weight > most);
+  clipByAverage_scale[at(2u, p)] = scale;
+  clipByAverage_average[average] = decay * total + (1.0 - decay) * scale * norm;
+  clipByAverage_average[average + 1u] = decay * weight + (1.0 - decay);
 }

@@ -376,7 +376,11 @@ describe('an evaluation', () => {
 });
 
 it('docs/protocols.md has a row for every protocol, and it is true', () => {
-  const courses: Record<string, string> = { halfway: 'a tenth after half', cosine: 'cosine' };
+  const courses: Record<string, string> = {
+    halfway: 'a tenth after half',
+    cosine: 'cosine',
+    constant: 'constant',
+  };
   const expected = protocols.map((protocol) => {
     const { name, source, training, learningRate, labels, augmentation, preprocessing, networks } = protocol;
     const cells =

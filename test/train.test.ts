@@ -336,3 +336,24 @@ describe('what the whole population shares is not taken per member: only the fir
     );
   });
 });
+
+test('the limit of norms follows their average, as they were clipped', async () => {
+  const { average, ...scales } = await run(
+    (r) => {
+      const average = r.external('average', 1, [2]);
+      [0, 1, 2].forEach((t) => {
+        const operands = { squaredNorm: r.external(`norm${t}`, 1, [1]), average };
+        optimizer.clipByAverage(
+          r,
+          operands,
+          { factor: 2, decay: 0.75 },
+          { into: r.external(`scale${t}`, 1, [1]) },
+        );
+      });
+    },
+    { norm0: [9], norm1: [144], norm2: [1] },
+  );
+  // 3 is the first and has no limit; 12 is clipped to 2 x 3, and counts as 6; 1 is below any.
+  expect([scales.scale0, scales.scale1, scales.scale2]).toEqual([[1], [0.5], [1]]);
+  expect(average).toEqual([0.75 ** 2 * 0.75 + 0.75 * 0.25 * 6 + 0.25, 0.578125]);
+});

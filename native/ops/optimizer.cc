@@ -51,6 +51,21 @@ void trust(const Step& step, const Context&) {
   }
 }
 
+void clip_by_average(const Step& step, const Context&) {
+  enum { SquaredNorm, Average, Scale };
+  const double factor = step.constants[0], decay = step.constants[1];
+  for (int64_t p = 0; p < step.sizes[0]; p++) {
+    const double norm = sqrt(static_cast<double>(step.f32(SquaredNorm, p)[0]));
+    float* average = step.f32(Average, p);
+    const double total = average[0], weight = average[1], most = factor * total;
+    // norm > factor total / weight, without a division by a weight of 0.
+    const double scale = weight > 0 && norm * weight > most ? most / (weight * norm) : 1;
+    step.f32(Scale, p)[0] = static_cast<float>(scale);
+    average[0] = static_cast<float>(decay * total + (1 - decay) * scale * norm);
+    average[1] = static_cast<float>(decay * weight + (1 - decay));
+  }
+}
+
 const Kernel kernels[] = {
     {"optimizer.sgd", {"theta", "g", "rate", "out"}, {"P", "M"}, {"decay"}, sgd, nullptr},
     {"optimizer.adjoint",
@@ -61,6 +76,12 @@ const Kernel kernels[] = {
      nullptr},
     {"optimizer.clip", {"squaredNorm", "scale"}, {"P"}, {"limit"}, clip, nullptr},
     {"optimizer.trust", {"squaredNorm", "squaredStep", "scale"}, {"P"}, {}, trust, nullptr},
+    {"optimizer.clipByAverage",
+     {"squaredNorm", "average", "scale"},
+     {"P"},
+     {"factor", "decay"},
+     clip_by_average,
+     nullptr},
 };
 
 }  // namespace

@@ -15,6 +15,15 @@ const sgd: MinibatchTraining = {
 };
 const longer: MinibatchTraining = { ...sgd, epochs: 1001 };
 
+/** Adam on all images together for as many steps as a network of RaT is trained, as its inner training. */
+const rat: MinibatchTraining = {
+  optimizer: { kind: 'adam' },
+  loss: 'cross-entropy',
+  batch: 5000,
+  epochs: 200,
+  schedule: { kind: 'constant' },
+};
+
 const common = {
   learningRate: 0.01,
   labels: 'hard',
@@ -102,6 +111,27 @@ export const protocols: readonly Protocol[] = [
     augmentation: 'dsa',
     preprocessing: 'zca',
     networks: 5,
+  },
+  {
+    ...common,
+    name: 'rat',
+    source: 'Feng et al. 2024 (RaT-BPTT); the last accuracy, not the best on the test split',
+    training: rat,
+    learningRate: 1e-3,
+    labels: 'stored',
+    initialisation: undefined,
+    augmentation: 'flip_rotate',
+    networks: 8,
+  },
+  {
+    ...common,
+    name: 'rat-digits',
+    source: 'Feng et al. 2024 (RaT-BPTT), digits: nothing is augmented',
+    training: rat,
+    learningRate: 1e-3,
+    labels: 'stored',
+    initialisation: undefined,
+    networks: 8,
   },
   {
     ...common,

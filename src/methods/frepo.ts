@@ -11,8 +11,8 @@ import { fraction, positive, whole } from '../util/option.js';
 import { augmentationOption, strategyOf } from './by-class.js';
 import { itemCount, oneHotLabels } from './items.js';
 import { defineMethod } from './method.js';
+import { onlinePool } from './online-pool.js';
 import { checkUniformBatches } from './options.js';
-import { networkPool } from './pool.js';
 import { beginRecorded } from './recorded.js';
 import { schedule } from './schedule-option.js';
 
@@ -102,7 +102,7 @@ export const method = defineMethod({
         return { labels: regressed.labels };
       },
 
-      beside: (tensors, owned) => networkPool(setting, o, tensors, owned),
+      beside: (tensors, owned) => onlinePool(setting, o, tensors, owned),
 
       async result(learner, tensors) {
         const use = { kind: 'minibatches', protocol: o.protocol } as const;

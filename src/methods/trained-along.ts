@@ -1,8 +1,9 @@
 import type { Tensor } from '../engine/device.js';
+import type { MinibatchTraining } from '../train/minibatch.js';
 import type { Owned } from '../util/owned.js';
 import type { Setting } from './method.js';
 import type { Beside } from './recorded.js';
-import { Trainee } from './trainee.js';
+import { TrainOnItems } from './train-on-items.js';
 
 /** How a network is trained on the distilled set between outer steps. */
 export interface TrainingAlong {
@@ -20,8 +21,8 @@ export interface TrainingAlong {
 const batch = 256;
 
 /**
- * A network beside a run that is drawn afresh every `outerLoop` outer steps and trained on the current set in between: the
- * source of networks of gradient matching. `tensors` are those of the outer step.
+ * A network beside a run that is drawn afresh every `outerLoop` outer steps and trained on the current set in between: the source of
+ * networks of gradient matching. `tensors` are those of the outer step.
  */
 export async function trainedAlong(
   setting: Setting,
@@ -29,24 +30,26 @@ export async function trainedAlong(
   tensors: Readonly<Record<string, Tensor>>,
   owned: Owned,
 ): Promise<Beside> {
-  const training = {
+  const training: MinibatchTraining = {
     optimizer: { kind: 'sgd' },
     loss: 'cross-entropy',
     batch,
     // One more than is ever taken, so that a table of rates is never empty.
     epochs: Math.max(1, (outerLoop - 1) * innerLoop),
     schedule: { kind: 'constant' },
-  } as const;
-  const trainee = await Trainee.create(setting, { training, rate, augmentation }, tensors, owned);
-  const steps = innerLoop * trainee.perEpoch;
+  };
+  const how = { members: 1, training, rate, augmentation };
+  const networks = await TrainOnItems.create(setting, how, tensors, owned);
+  const steps = innerLoop * networks.perEpoch;
   return {
-    programs: trainee.programs,
-    executables: trainee.executables,
-    tensors: trainee.tensors,
+    programs: networks.programs,
+    executables: networks.executables,
+    tensors: networks.tensors,
     async before(step, signal) {
-      const [network, position] = [Math.floor(step / outerLoop), step % outerLoop];
-      if (position === 0) return trainee.draw(network, signal);
-      await trainee.train(network, (position - 1) * steps, steps, signal);
+      const [number, position] = [Math.floor(step / outerLoop), step % outerLoop];
+      if (position === 0) return networks.draw(number, signal);
+      await networks.at(number, (position - 1) * steps);
+      await networks.train(steps, signal);
     },
   };
 }

@@ -3,13 +3,12 @@ import * as reduce from '../engine/ops/reduce.js';
 import { reshape } from '../engine/view.js';
 import { keeps } from '../train/hypergradient.js';
 import { drawNetworks, recordInitialise } from '../train/initialise.js';
-import { lossNames } from '../train/loss.js';
 import { streams } from '../train/streams.js';
-import { describeOptimizer, optimizerKinds, type Training } from '../train/training.js';
 import { recordUnrolled } from '../train/unrolled.js';
 import { LimbeckError } from '../util/errors.js';
 import { fraction, notNegative, oneOf, positive, positives, whole } from '../util/option.js';
 import { counted } from '../util/words.js';
+import { innerOptions, innerTraining, isAdam } from './inner-options.js';
 import { itemCount, oneHotLabels } from './items.js';
 import { defineMethod, type Options } from './method.js';
 import { checkUniformBatches } from './options.js';
@@ -36,13 +35,7 @@ const options = {
     },
   ),
   rates: oneOf(['per-step', 'shared'], 'per-step', 'a learned rate for every inner step, or one for all'),
-  optimizer: oneOf(optimizerKinds, 'sgd', 'what trains on the distilled images'),
-  momentum: fraction(0.9, 'of momentum and nesterov'),
-  weightDecay: notNegative(0, 'of the inner optimiser; decoupled for adamw'),
-  innerBeta1: fraction(0.9, "inner Adam's decay of the mean"),
-  innerBeta2: fraction(0.999, "inner Adam's decay of the square"),
-  innerEpsilon: positive(1e-8, "inner Adam's epsilon"),
-  loss: oneOf(lossNames, 'cross-entropy', 'what the inner steps minimise'),
+  ...innerOptions('sgd'),
   beta1: fraction(0.5, "outer Adam's decay of the mean"),
   beta2: fraction(0.999, "outer Adam's decay of the square"),
   epsilon: positive(1e-8, "outer Adam's epsilon"),
@@ -56,13 +49,6 @@ type UnrolledOptions = Options<typeof options>;
 /** How many inner learning rates there are. */
 const rateCount = ({ steps, epochs, rates }: UnrolledOptions): number =>
   rates === 'shared' ? 1 : steps * epochs;
-
-/** The inner optimiser and loss. */
-function trainingOf(o: UnrolledOptions): Training {
-  const { momentum, weightDecay, innerBeta1: beta1, innerBeta2: beta2, innerEpsilon: epsilon } = o;
-  const constants = { momentum, weightDecay, beta1, beta2, epsilon };
-  return { optimizer: describeOptimizer(o.optimizer, constants), loss: o.loss };
-}
 
 /**
  * Dataset distillation by unrolled training: the loss on a real batch after `steps * epochs` steps of training on the
@@ -79,12 +65,11 @@ export const method = defineMethod({
   order: 'interleaved',
 
   complete({ steps, epochs, init, optimizer, rates }, given) {
-    const adam = optimizer === 'adam' || optimizer === 'adamw';
     // The default rates are for the three steps of the default run.
     const three = steps * epochs === 3 && init === 'fixed' && optimizer === 'sgd' && rates === 'per-step';
     return {
       ...(given('ipc') ? {} : { ipc: steps }),
-      ...(given('innerLr') || three ? {} : { innerLr: adam ? 0.001 : 0.02 }),
+      ...(given('innerLr') || three ? {} : { innerLr: isAdam(optimizer) ? 0.001 : 0.02 }),
     };
   },
 
@@ -122,7 +107,7 @@ export const method = defineMethod({
   begin(setting) {
     const { device, network, real, items, options: o } = setting;
     const { init, population: P, steps, epochs } = o;
-    const training = trainingOf(o);
+    const training = innerTraining(o);
     const [count, K, T] = [itemCount(items), network.classes, rateCount(o)];
     const n = count / steps;
     const soft = o.labels === 'soft';

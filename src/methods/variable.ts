@@ -24,8 +24,8 @@ export type UpdateRule = (
   readonly rate: number;
   /** Course of the rate over the run; constant unless there is one. */
   readonly schedule?: Schedule;
-  /** Largest Euclidean norm of the gradient; no limit unless there is one. */
-  readonly clip?: number;
+  /** Largest Euclidean norm of the gradient, or how it follows the norms before; no limit unless there is one. */
+  readonly clip?: number | optimizer.AverageClip;
 };
 
 /** A tensor that is learned. */
@@ -47,7 +47,17 @@ const momentsOf: Readonly<Record<UpdateRule['kind'], readonly string[]>> = {
 /** The names of the tensors that hold a variable and all that its update rule remembers. */
 export function stateNames({ name, update }: Variable, average: number): string[] {
   const moments = momentsOf[update.kind].map((moment) => `${name}.${moment}`);
-  return [name, ...moments, ...(average > 0 ? [`${name}.average`] : [])];
+  const norms = typeof update.clip === 'object' ? [`${name}.norms`] : [];
+  return [name, ...moments, ...norms, ...(average > 0 ? [`${name}.average`] : [])];
+}
+
+/** Records the factor `[1]` that clips the gradient `bar`; none where there is no limit. */
+function recordClip(r: Recorder, { name, update: { clip } }: Variable, bar: View): View | undefined {
+  if (!clip) return undefined;
+  const squaredNorm = reduce.dot(r, { a: bar, b: bar });
+  if (typeof clip === 'number') return optimizer.clip(r, { squaredNorm }, clip);
+  const average = r.external(`${name}.norms`, 1, [2]);
+  return optimizer.clipByAverage(r, { squaredNorm, average }, clip);
 }
 
 /**
@@ -56,15 +66,14 @@ export function stateNames({ name, update }: Variable, average: number): string[
  */
 export function recordUpdate(
   r: Recorder,
-  { name, shape, update }: Variable,
+  variable: Variable,
   { theta, bar, state }: { theta: View; bar: View; state: View },
   { iterations, average }: { iterations: number; average: number },
 ): void {
+  const { name, shape, update } = variable;
   const external = (part: string, size = shape) => r.external(`${name}.${part}`, 1, size);
   const schedule = external('schedule', [iterations, 2]);
-  const scale = update.clip
-    ? optimizer.clip(r, { squaredNorm: reduce.dot(r, { a: bar, b: bar }) }, update.clip)
-    : undefined;
+  const scale = recordClip(r, variable, bar);
   if (update.kind === 'momentum') {
     const g = scale ? reduce.members(r, { x: bar, scale }) : bar;
     const operands = { g, schedule, state, theta, u: external('v') };

@@ -14,6 +14,8 @@ export const streams = {
   trajectories: 6,
   /** Which of a pool of networks an outer step takes. */
   pool: 7,
+  /** How late a window of a training begins, by the number of its networks. */
+  windowStart: 8,
   /** Choice of real images: draws from 0 for baselines, the last one for first images. */
   baseline: 3,
   /** First centroids of k-means: member = class, draws as above. */

@@ -1,5 +1,13 @@
 import type { Kernel } from '../kernel.js';
-import { destination, expectSameLength, expectShape, type Into, type OpCase, population } from '../op.js';
+import {
+  destination,
+  expectMembers,
+  expectSameLength,
+  expectShape,
+  type Into,
+  type OpCase,
+  population,
+} from '../op.js';
 import type { Recorder } from '../program.js';
 import { elements, type View } from '../view.js';
 
@@ -10,9 +18,13 @@ import { elements, type View } from '../view.js';
  *     adjoint  out = lambda + hv + decay v - rate[0] shrink lambda
  *     clip     scale = min(1, limit / norm)
  *     trust    scale = |theta| / |step|, 1 where either is 0
+ *     clipByAverage   limit = factor average[0] / average[1] (none where average[1] is 0);   scale = min(1, limit / norm)
+ *                     average = decay average + (1 - decay) [scale norm, 1]      (in place)
  *
  * `sgd` is its own adjoint: with theta = lambda and g = H_ww lambda it gives dL/dtheta before the step. `adjoint` is
  * that of a step whose gradient has the cotangent v: `hv` is H_ww v, `decay` an L2 penalty, `shrink` a decoupled decay.
+ * `average` `[2]` holds running means of norms and, to correct the first of them, of ones, both 0 at first; a norm counts as
+ * it was clipped, so that one that is far too large does not raise the limit of those after it.
  */
 const sizes = ['P', 'M'] as const;
 
@@ -78,6 +90,28 @@ export const trustKernel: Kernel = {
     for (let p = 0; p < s.P; p++) {
       const [norm, step] = [squaredNorm(p)[0], squaredStep(p)[0]];
       scale(p)[0] = norm === 0 || step === 0 ? 1 : Math.sqrt(norm / step);
+    }
+  },
+};
+
+export const clipByAverageKernel: Kernel = {
+  name: 'optimizer.clipByAverage',
+  operands: { squaredNorm: 'read', average: 'update', scale: 'write' },
+  sizes: ['P'],
+  constants: ['factor', 'decay'],
+  kind: 'nonlinear',
+  reduction: () => 1,
+  flops: (s) => 12 * s.P,
+  reference({ squaredNorm, average, scale }, s, { factor, decay }) {
+    for (let p = 0; p < s.P; p++) {
+      const norm = Math.sqrt(squaredNorm(p)[0]);
+      const [total, weight] = average(p);
+      const most = factor * total;
+      // norm > factor total / weight, without a division by a weight of 0.
+      const by = weight > 0 && norm * weight > most ? most / (weight * norm) : 1;
+      scale(p)[0] = by;
+      average(p)[0] = decay * total + (1 - decay) * by * norm;
+      average(p)[1] = decay * weight + (1 - decay);
     }
   },
 };
@@ -156,6 +190,33 @@ export function trust(
   return scale;
 }
 
+/** How a limit follows the norms before it. */
+export interface AverageClip {
+  /** How many times the average norm a norm may be. */
+  readonly factor: number;
+  /** Decay of the average. */
+  readonly decay: number;
+}
+
+/** scale = min(1, limit / norm), from the squared norm `[1]`; the limit follows `average` `[2]`, which is changed in place. */
+export function clipByAverage(
+  r: Recorder,
+  { squaredNorm, average }: { squaredNorm: View; average: View },
+  { factor, decay }: AverageClip,
+  to: Into = {},
+): View {
+  const op = clipByAverageKernel.name;
+  const P = squaredNorm.members;
+  expectShape(op, 'squaredNorm', squaredNorm, [1], '(one squared norm)');
+  expectShape(op, 'average', average, [2], '(the means of norms and of ones)');
+  expectMembers(op, 'average', average, P);
+  const scale = destination(r, op, 'scale', P, [1], to);
+  const operands = { squaredNorm, average, scale };
+  const constants = { factor, decay };
+  r.push({ kernel: clipByAverageKernel, operands, sizes: { P }, constants, accumulate: false });
+  return scale;
+}
+
 export const cases: readonly OpCase[] = [1, 3].flatMap((P): OpCase[] => {
   const shape = [131];
   return [
@@ -213,5 +274,26 @@ export const cases: readonly OpCase[] = [1, 3].flatMap((P): OpCase[] => {
         trust(r, { squaredNorm, squaredStep }, { into: r.external('scale', P, [1]) });
       },
     },
+    // Limits of none, as before a first step, of 1, which clips some, and of 16, which clips none.
+    ...(
+      [
+        [0, 0],
+        [0.0625, 0.125],
+        [4, 0.5],
+      ] as const
+    ).map((average) => ({
+      name: `optimizer.clipByAverage P=${P}, averages of ${average[0]}`,
+      fill: {
+        squaredNorm: { kind: 'positive' } as const,
+        average: { kind: 'values', values: Array.from({ length: P }, () => average).flat() } as const,
+      },
+      record(r: Recorder) {
+        const operands = {
+          squaredNorm: r.external('squaredNorm', P, [1]),
+          average: r.external('average', P, [2]),
+        };
+        clipByAverage(r, operands, { factor: 2, decay: 0.75 }, { into: r.external('scale', P, [1]) });
+      },
+    })),
   ];
 });

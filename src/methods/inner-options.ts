@@ -1,0 +1,29 @@
+import { lossNames } from '../train/loss.js';
+import {
+  describeOptimizer,
+  type OptimizerOptions,
+  optimizerKinds,
+  type Training,
+} from '../train/training.js';
+import { fraction, notNegative, oneOf, positive, type ValuesOf } from '../util/option.js';
+
+/** Options of what trains on the distilled images inside an outer step: an optimiser, `kind` unless another is named, and a loss. */
+export const innerOptions = (kind: OptimizerOptions['kind']) => ({
+  optimizer: oneOf(optimizerKinds, kind, 'what trains on the distilled images'),
+  momentum: fraction(0.9, 'of momentum and nesterov'),
+  weightDecay: notNegative(0, 'of the inner optimiser; decoupled for adamw'),
+  innerBeta1: fraction(0.9, "inner Adam's decay of the mean"),
+  innerBeta2: fraction(0.999, "inner Adam's decay of the square"),
+  innerEpsilon: positive(1e-8, "inner Adam's epsilon"),
+  loss: oneOf(lossNames, 'cross-entropy', 'what the inner steps minimise'),
+});
+
+/** The inner optimiser and loss that these options say. */
+export function innerTraining(o: ValuesOf<ReturnType<typeof innerOptions>>): Training {
+  const { momentum, weightDecay, innerBeta1: beta1, innerBeta2: beta2, innerEpsilon: epsilon } = o;
+  const constants = { momentum, weightDecay, beta1, beta2, epsilon };
+  return { optimizer: describeOptimizer(o.optimizer, constants), loss: o.loss };
+}
+
+/** Whether a rate of 0.001 is usual, and not one tens of times larger. */
+export const isAdam = (kind: OptimizerOptions['kind']): boolean => kind === 'adam' || kind === 'adamw';

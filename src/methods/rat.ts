@@ -1,0 +1,103 @@
+import { keeps } from '../train/hypergradient.js';
+import { LimbeckError } from '../util/errors.js';
+import { fraction, notNegative, oneOf, positive, whole } from '../util/option.js';
+import { augmentationOption } from './by-class.js';
+import { digitSets } from './datasets.js';
+import { innerOptions, innerTraining, isAdam } from './inner-options.js';
+import { defineMethod } from './method.js';
+import { schedule } from './schedule-option.js';
+import { RandomStarts } from './starts.js';
+import { beginTruncated } from './truncated.js';
+
+const options = {
+  window: whole(60, 'inner steps that are differentiated'),
+  total: whole(200, 'inner steps of a whole training; the window begins anywhere in it that it fits'),
+  pool: whole(
+    4,
+    'networks that are kept, each window going on from the one before; 0 for new ones in every outer step',
+    {
+      least: 0,
+    },
+  ),
+  population: whole(1, 'networks per outer step'),
+  labels: oneOf(['hard', 'soft'], 'hard', 'labels fixed, or learned with the images'),
+  batch: whole(512, 'real images per outer step'),
+  innerBatch: whole(0, 'distilled images per inner step, at most; 0 for all', { least: 0 }),
+  augmentation: augmentationOption(
+    'flip_rotate',
+    'of real images and of those of every inner step, each image by its own draw',
+  ),
+  lr: positive(0.001, "outer Adam's rate for the images"),
+  labelLr: positive(0.001, "outer Adam's rate for soft labels"),
+  networkLr: positive(0.001, 'rate of the inner steps', {
+    fallback: '0.001; 0.01 for sgd, momentum and nesterov',
+  }),
+  ...innerOptions('adam'),
+  beta1: fraction(0.9, "outer Adam's decay of the mean"),
+  beta2: fraction(0.999, "outer Adam's decay of the square"),
+  epsilon: positive(1e-8, "outer Adam's epsilon"),
+  schedule: schedule('constant', 'course of the outer rates'),
+  clipFactor: notNegative(
+    2,
+    'largest norm of a meta-gradient, as a multiple of the moving average of those before; 0 for no limit',
+  ),
+  keep: oneOf(keeps, 'small', 'inner steps kept for the way back: all is fastest and takes most memory'),
+};
+
+/** Decay of the moving average of norms. */
+const normDecay = 0.9;
+
+/**
+ * Unrolled training with random truncation: the loss on real images after a window of a longer training on the distilled images, which
+ * begins anywhere in it with equal probability, differentiated through the window exactly.
+ */
+export const method = defineMethod({
+  name: 'rat',
+  source: 'Feng, Vedantam, Kempe: Embarrassingly Simple Dataset Distillation, 2024 (RaT-BPTT)',
+  summary: 'exact gradients through a window of training that begins at random',
+  options,
+  defaults: { network: 'convnet', first: 'real', imageScale: 1, iterations: 2000, validationNetworks: 2 },
+  presets: [
+    { datasets: digitSets, options: { augmentation: 'none', protocol: 'rat-digits' } },
+    { datasets: ['cifar100'], options: { window: 100, total: 300, labels: 'soft' } },
+  ],
+  protocol: 'rat',
+  order: 'interleaved',
+
+  complete: ({ iterations, optimizer }, given) => ({
+    ...(given('validateEvery') ? {} : { validateEvery: Math.ceil(iterations / 20) }),
+    ...(given('networkLr') || isAdam(optimizer) ? {} : { networkLr: 0.01 }),
+  }),
+
+  check({ window, total, iterations, batch }) {
+    if (window > total)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `window is ${window} and total is ${total}: a window is a part of the whole training, so expected a total of at least ${window}`,
+      );
+    if (iterations * batch >= 2 ** 32)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `iterations x batch is ${iterations * batch}, expected below 2^32 (places in the sequence of batches are counted in 32 bits)`,
+      );
+  },
+
+  describe: ({ window, total, optimizer, labels, augmentation }) =>
+    `${labels} labels, windows of ${window} of ${total} steps of ${optimizer}, augmentation ${augmentation}`,
+
+  realImages: ({ batch }) => batch,
+
+  begin(setting) {
+    const { options: o } = setting;
+    const { beta1, beta2, epsilon } = o;
+    const clip = o.clipFactor > 0 ? { factor: o.clipFactor, decay: normDecay } : undefined;
+    const rule = (rate: number) =>
+      ({ kind: 'adam', rate, beta1, beta2, epsilon, schedule: o.schedule, clip }) as const;
+    const rules = {
+      training: innerTraining(o),
+      items: rule(o.lr),
+      labels: o.labels === 'soft' ? rule(o.labelLr) : undefined,
+    };
+    return beginTruncated('rat', setting, o, rules, new RandomStarts(o.seed, o));
+  },
+});
