@@ -11,11 +11,11 @@ export const streams = {
   trainedAlong: 4,
   siamese: 5,
   /** Choice of experts and of where on them to start, and the seed of the minibatches on the way. */
-  trajectories: 6,
+  trajectories: 8,
   /** Which of a pool of networks an outer step takes. */
   pool: 7,
   /** How late a window of a training begins, by the number of its networks. */
-  windowStart: 8,
+  windowStart: 6,
   /** Choice of real images: draws from 0 for baselines, the last one for first images. */
   baseline: 3,
   /** First centroids of k-means: member = class, draws as above. */
