@@ -25,6 +25,12 @@ const lockOf = (name: string): number | undefined => {
   return existsSync(path) ? Number(readFileSync(path, 'utf8')) : undefined;
 };
 
+/** Names and sizes of all files in a folder, as a text. */
+const sizesIn = (name: string): string =>
+  readdirSync(at(name))
+    .map((file) => `${file} ${statSync(at(name, file), { throwIfNoEntry: false })?.size}`)
+    .join();
+
 /** Every file of a folder, by its name. */
 const contents = (name: string) =>
   Object.fromEntries(
@@ -76,7 +82,14 @@ describe('experts', () => {
       const { child, ended } = start([...args, 'killed']);
       // A killed one leaves its lock behind.
       while (lockOf('killed') !== child.pid && child.exitCode === null) await wait(5);
-      await Promise.race([wait(Math.random() * 300), ended]);
+      // A moment by what it has written since: a busy machine is slower at everything.
+      const writes = Math.floor(Math.random() * 30);
+      for (let seen = 0, before = sizesIn('killed'); seen < writes && child.exitCode === null; ) {
+        await wait(1);
+        const now = sizesIn('killed');
+        if (now !== before) seen++;
+        before = now;
+      }
       child.kill('SIGKILL');
       const { status, stderr } = await ended;
       if (status === null) kills++;
