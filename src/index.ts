@@ -106,6 +106,7 @@ export {
   type Progress,
 } from './runs/distill.js';
 export type {
+  BegunExpert,
   BegunExperts,
   ExpertControl,
   ExpertProgress,

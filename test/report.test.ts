@@ -10,7 +10,7 @@ import { displayWindow, imagePixels } from '../src/report/pixels.js';
 import { resolveOptions } from '../src/runs/options.js';
 import { accuracyText, type RunRecord } from '../src/runs/record.js';
 import { encodePng } from '../src/util/png.js';
-import { count, duration } from '../src/util/words.js';
+import { bytesText, count, duration, flopText } from '../src/util/words.js';
 import { learnedSet } from './harness/distilled-set.js';
 
 const { iterations } = resolveOptions({});
@@ -389,6 +389,9 @@ describe('images', () => {
 });
 
 test('numbers for people', () => {
+  const bytes = [0, 999, 1000, 999_949, 999_950, 6.53e9, 1e18].map(bytesText);
+  expect(bytes).toEqual(['0 B', '999 B', '1.0 kB', '999.9 kB', '1.0 MB', '6.5 GB', '1000.0 PB']);
+  expect([0, 7.8e10, 7e16].map(flopText)).toEqual(['0 FLOP', '78.0 GFLOP', '70.0 PFLOP']);
   expect([8.14, 83.2, 7500, Number.NaN].map(duration)).toEqual(['8.1 s', '1 min 23 s', '2 h 5 min', '–']);
   expect(accuracyText({ mean: 94.123, std: 0, networks: 1 })).toBe('94.1 %');
 });

@@ -34,6 +34,18 @@ export const command: Command = {
       'what is done to every training image',
       'dsa; dsa-digits, which mirrors nothing, for digits, mnist, usps and svhn',
     ),
+    {
+      name: 'flat',
+      kind: 'number',
+      value: 'X',
+      help: 'take each gradient so far uphill: sharpness-aware training, for flat minima; twice the work',
+      fallback: '0',
+    },
+    {
+      name: 'mean',
+      kind: 'switch',
+      help: 'keep the mean of the parameters over each epoch, not those after its last step',
+    },
     whole(
       'population',
       1,

@@ -32,6 +32,8 @@ export const flopText = (flops: number): string =>
   scaled(flops, ['FLOP', 'kFLOP', 'MFLOP', 'GFLOP', 'TFLOP', 'PFLOP', 'EFLOP']);
 
 function scaled(value: number, units: readonly string[]): string {
-  const power = Math.min(units.length - 1, value < 1000 ? 0 : Math.floor(Math.log10(value) / 3 + 1e-9));
-  return `${power === 0 ? Math.round(value) : (value / 1000 ** power).toFixed(1)} ${units[power]}`;
+  let [left, power] = [value, 0];
+  // From where it would be rounded to a thousand.
+  for (; left >= 999.95 && power < units.length - 1; power++) left /= 1000;
+  return `${power === 0 ? Math.round(left) : left.toFixed(1)} ${units[power]}`;
 }

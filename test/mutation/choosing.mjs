@@ -156,7 +156,7 @@ export const choosing = [
   },
   {
     id: 'batches-of-neighbours',
-    file: 'src/runs/train-networks.ts',
+    file: 'src/eval/training-batches.ts',
     find: '(i % n) * T + Math.floor(i / n)',
     replace: 'i',
     what: 'batches for batch norm take neighbouring images, of one class in sorted files',

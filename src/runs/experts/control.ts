@@ -1,13 +1,21 @@
 import type { ExpertsDescription } from '../../data/experts/experts.js';
 
+/** An expert that an earlier call began. */
+export interface BegunExpert {
+  /** Its number. */
+  readonly expert: number;
+  /** Epochs it has behind it. */
+  readonly epoch: number;
+}
+
 /** What is about to be done, and what it takes. */
 export interface BegunExperts extends ExpertsDescription {
   /** Experts that the folder shall hold. */
   readonly count: number;
   /** Of them, those that lie there already. */
   readonly finished: number;
-  /** Experts that earlier calls began, with the epochs they have behind them. */
-  readonly begun: readonly { readonly expert: number; readonly epoch: number }[];
+  /** Those that are gone on with. */
+  readonly begun: readonly BegunExpert[];
   /** Experts trained at once, at most. */
   readonly population: number;
   /** Other processors that some of them were begun on: their bits are then those of no uninterrupted training. */
