@@ -234,10 +234,45 @@ test('memory for T inner steps grows by the parameters only', () => {
   expect(long.temporary - short.temporary).toBeGreaterThan(0);
 });
 
+test('keeping one in the root of T parameter vectors, memory grows with that root, to the same bits', async () => {
+  const network = { name: 'mlp', inputShape: [1, 4, 4], classes: 3, width: 40 } as const;
+  const built = createNetwork(network);
+  const geometry = { network: built, members: 1, n: 2, B: 3, steps: 2 };
+  const bytes = (epochs: number, keep: Keep) =>
+    recordMetaGradient({ ...geometry, epochs, keep }).bytes().temporary;
+  const one = 4 * built.count;
+  const sizes = [bytes(30, 'none'), bytes(30, 'sqrt'), bytes(500, 'sqrt')];
+  console.log(
+    `planned bytes in parameter vectors of ${one}: ${sizes.map((size) => (size / one).toFixed(1)).join(', ')}`,
+  );
+  // 60 of them against 8 checkpoints and the 7 between two; of 1,000 steps 32 and 31. A step's own gradients come on top.
+  expect(sizes[0] / one).toBeGreaterThan(60);
+  expect(sizes[1] / one).toBeLessThan(8 + 7 + 14);
+  expect(sizes[2] / one).toBeLessThan(32 + 31 + 40);
+  const options = {
+    network,
+    parameters: freshParameters(network, 1),
+    images: normals(2 * 2 * 16, 1),
+    labels: labelRows(4, 3, 2, true),
+    learningRates: [0.05],
+    steps: 2,
+    epochs: 30,
+    realImages: normals(3 * 16, 3),
+    realLabels: labelRows(3, 3, 4, false),
+    optimizer: { kind: 'adam', epsilon: 0.01 },
+  } as const;
+  await using device = await openDevice('cpu');
+  expect(await metaGradient(device, { ...options, keep: 'sqrt' })).toEqual(
+    await metaGradient(device, { ...options, keep: 'all' }),
+  );
+});
+
 test.each(['cpu', 'reference'] as const)('%s: what is kept changes no bit', async (engine) => {
   const device = await openDevice(engine);
   const [none, ...others] = await Promise.all(
-    (['none', 'small', 'all'] as const).map((keep) => metaGradient(device, { ...optionsOf(cases[0]), keep })),
+    (['none', 'small', 'all', 'sqrt'] as const).map((keep) =>
+      metaGradient(device, { ...optionsOf(cases[0]), keep }),
+    ),
   );
   for (const kept of others) expect(kept).toEqual(none);
   await device.dispose();

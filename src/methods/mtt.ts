@@ -37,7 +37,11 @@ export const options = {
   imageMomentum: fraction(0.5, 'its momentum, and that of the inner rate'),
   networkLr: positive(0.01, 'first inner rate'),
   rateLr: notNegative(1e-5, 'rate of the inner rate, where it begins; 0 keeps it'),
-  keep: oneOf(keeps, 'small', 'inner steps kept for the way back: all is fastest and takes most memory'),
+  keep: oneOf(
+    keeps,
+    'small',
+    'inner steps kept for the way back: all is fastest and takes most memory, sqrt takes least',
+  ),
 };
 
 const cifar10 = ['cifar10', 'cifar-10'];

@@ -41,7 +41,11 @@ const options = {
     2,
     'largest norm of a meta-gradient, as a multiple of the moving average of those before; 0 for no limit',
   ),
-  keep: oneOf(keeps, 'small', 'inner steps kept for the way back: all is fastest and takes most memory'),
+  keep: oneOf(
+    keeps,
+    'small',
+    'inner steps kept for the way back: all is fastest and takes most memory, sqrt takes least',
+  ),
 };
 
 /** Decay of the moving average of norms. */

@@ -41,7 +41,11 @@ const options = {
   epsilon: positive(1e-8, "outer Adam's epsilon"),
   schedule: schedule('cosine', 'course of the outer rates'),
   clip: notNegative(0, 'largest norm of a meta-gradient; 0 for no limit'),
-  keep: oneOf(keeps, 'small', 'inner steps kept for the way back: all is fastest and takes most memory'),
+  keep: oneOf(
+    keeps,
+    'small',
+    'inner steps kept for the way back: all is fastest and takes most memory, sqrt takes least',
+  ),
 };
 
 type UnrolledOptions = Options<typeof options>;

@@ -9,8 +9,10 @@ import {
   partOf,
   rateIndex,
   rateOf,
+  recordAgain,
   recordStep,
   type StepPasses,
+  type Stretch,
   type Trajectory,
 } from './inner-loop.js';
 import { optimizerOf } from './inner-optimizer.js';
@@ -30,10 +32,19 @@ export interface HypergradientResults {
 
 /**
  * Which inner steps the sweep does not compute again: none; those that are small, which cost launches more than arithmetic; all, which
- * is fastest and takes as much memory as a tape.
+ * is fastest and takes as much memory as a tape. `sqrt` keeps less than none of them: of T parameter vectors the first of every
+ * √T, and computes those between again, a stretch at a time.
  */
-export const keeps = ['none', 'small', 'all'] as const;
+export const keeps = ['none', 'small', 'all', 'sqrt'] as const;
 export type Keep = (typeof keeps)[number];
+
+/** What of a trajectory is kept for the sweep. */
+export interface Keeping {
+  /** Default `small`. */
+  readonly keep?: Keep;
+  /** Whether `small` and `sqrt` keep the last step whatever its size; default true. */
+  readonly last?: boolean;
+}
 
 /** A step is small where its temporaries take no more than so many times what its parameters do. */
 const smallStep = 8;
@@ -41,14 +52,14 @@ const smallStep = 8;
 const mostKept = 2 ** 27;
 
 /**
- * The passes of step 0 to step T - 1 that the sweep keeps instead of recording them again. `small` keeps the last steps while they are
- * small, up to 128 MiB in all; with `last` step T - 1 is kept whatever its size, since the sweep begins with it. So memory grows by
- * the parameters of large steps alone, and small ones, whose cost is that of launching kernels, are computed once.
+ * The passes of a stretch that the sweep keeps instead of recording them again, undefined for the others. The last steps are kept while
+ * they are small, up to 128 MiB in all; with `last` the very last one whatever its size, since the sweep begins with it. So memory
+ * grows by the parameters of large steps alone, and small ones, whose cost is that of launching kernels, are computed once.
  */
-export function keptPasses(
-  { thetas, passes }: Trajectory,
-  keep: Keep = 'small',
-  last = true,
+function keptPasses(
+  { thetas, passes }: Stretch,
+  keep: Keep,
+  last: boolean,
 ): readonly (StepPasses | undefined)[] {
   if (keep === 'all') return passes;
   const kept = new Array<StepPasses | undefined>(passes.length).fill(undefined);
@@ -62,6 +73,25 @@ export function keptPasses(
     kept[t] = passes[t];
   }
   return kept;
+}
+
+/** Records the stretches of a trajectory that the sweep goes through, the last one first. */
+function* stretchesBackwards(
+  r: Recorder,
+  loop: InnerLoop,
+  trajectory: Trajectory,
+  keep: Keep,
+): Generator<Stretch> {
+  const T = trajectory.passes.length;
+  const length = keep === 'sqrt' ? Math.ceil(Math.sqrt(T)) : T;
+  for (let to = T; to > 0; ) {
+    const from = Math.floor((to - 1) / length) * length;
+    const [thetas, states, passes] = [trajectory.thetas, trajectory.states, trajectory.passes].map((all) =>
+      all.slice(from),
+    ) as [View[], View[], StepPasses[]];
+    yield to === T ? { from, thetas, states, passes } : recordAgain(r, loop, trajectory, from, to);
+    to = from;
+  }
 }
 
 /**
@@ -94,13 +124,9 @@ export function recordHypergradient(
   trajectory: Trajectory,
   lambdaLast: View,
   results: HypergradientResults,
-  {
-    kept = keptPasses(trajectory),
-    window,
-    chain = true,
-  }: { kept?: readonly (StepPasses | undefined)[]; window?: number; chain?: boolean } = {},
+  { keep = 'small', last = true, window, chain = true }: Keeping & { window?: number; chain?: boolean } = {},
 ): void {
-  const { thetas, states, sources, batches } = trajectory;
+  const { sources, batches } = trajectory;
   const { network, steps, epochs, training = plainTraining } = loop;
   for (const name of ['images', 'labels', 'rates'] as const) expectShared('hypergradient', name, loop[name]);
   const optimizer = optimizerOf(training.optimizer);
@@ -110,11 +136,11 @@ export function recordHypergradient(
   const sharedRate = elements(loop.rates.shape) === 1;
   const touched = new Set<number>();
   let lambda = lambdaLast;
-  for (let t = T - 1; t >= first; t--) {
+  const sweep = (t: number, { from, thetas, states }: Stretch, kept: StepPasses | undefined) => {
     const [rate, batch] = [rateOf(loop, t), batches[t]];
-    const [theta, before, after] = [thetas[t], states[t], states[t + 1]];
+    const [theta, before, after] = [thetas[t - from], states[t - from], states[t - from + 1]];
     const { passes, loss, zBar, g } =
-      kept[t] ?? recordStep(r, loop, batch, { theta, random: sources[t], wantG: optimizer.readsGradient });
+      kept ?? recordStep(r, loop, batch, { theta, random: sources[t], wantG: optimizer.readsGradient });
     const adjoint = backThrough({ lambda, theta, rate, g, before, after });
 
     const zDot = passes.tangentForward(adjoint.v);
@@ -146,6 +172,12 @@ export function recordHypergradient(
       reduce.members(r, { x: rateBar }, -1, { into, accumulate: sharedRate && t < T - 1 });
     }
     if (hv) lambda = adjoint.lambda(hv, t === 0 ? results.theta : undefined);
+  };
+  for (const stretch of stretchesBackwards(r, loop, trajectory, keep)) {
+    const { from, passes } = stretch;
+    const kept = keptPasses(stretch, keep, last && from + passes.length === T);
+    for (let t = from + passes.length - 1; t >= Math.max(from, first); t--) sweep(t, stretch, kept[t - from]);
+    if (from <= first) break;
   }
   if (first > 0) recordZeros(r, loop, first, touched, results);
 }

@@ -5,7 +5,7 @@ import { elements, slice, type View } from '../engine/view.js';
 import type { RandomSource } from '../layers/layer.js';
 import type { Network, NetworkPasses } from '../networks/network.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
-import { optimizerOf, type StepResult } from './inner-optimizer.js';
+import { optimizerOf, type StepOperands, type StepResult } from './inner-optimizer.js';
 import { type LossPasses, lossOf } from './loss.js';
 import { plainTraining, type Training } from './training.js';
 
@@ -181,17 +181,64 @@ export function recordInnerLoop(
   const batches: StepBatch[] = [];
   const passes: StepPasses[] = [];
   for (let t = 0; t < T; t++) {
-    const theta = thetas[t];
     const batch = recordBatch(r, loop, t);
-    const step = recordStep(r, loop, batch, { theta, random: sources[t], wantG: true });
-    const own = t === T - 1 ? last : {};
-    const into = { ...own, theta: own.theta ?? r.temporary(`theta${t + 1}`, members, [network.count]) };
-    const operands = { theta, g: step.g!, rate: rateOf(loop, t), state: states[t] };
-    const next = optimizer.step(r, operands, into);
+    const step = recordStep(r, loop, batch, { theta: thetas[t], random: sources[t], wantG: true });
+    const before = { theta: thetas[t], state: states[t] };
+    const next = recordMove(r, loop, t, { ...before, g: step.g! }, t === T - 1 ? last : {});
     thetas.push(next.theta);
     if (next.state) states.push(next.state);
     batches.push(batch);
     passes.push(step);
   }
   return { thetas, states, sources, batches, passes };
+}
+
+/** Records what the optimiser makes of theta[t] and the gradient there. */
+function recordMove(
+  r: Recorder,
+  loop: InnerLoop,
+  t: number,
+  operands: Omit<StepOperands, 'rate'>,
+  last: Partial<StepResult> = {},
+): StepResult {
+  const { network, training = plainTraining } = loop;
+  const { theta } = operands;
+  const into = { ...last, theta: last.theta ?? r.temporary(`theta${t + 1}`, theta.members, [network.count]) };
+  return optimizerOf(training.optimizer).step(r, { ...operands, rate: rateOf(loop, t) }, into);
+}
+
+/** Steps of a trajectory that follow one another, by how many of its steps come before them. */
+export interface Stretch extends Pick<Trajectory, 'thetas' | 'states' | 'passes'> {
+  readonly from: number;
+}
+
+/**
+ * Records step `from` to step `to - 1` once more, from what the trajectory has before the first of them, to the same bits. What it
+ * has between need then not be kept.
+ */
+export function recordAgain(
+  r: Recorder,
+  loop: InnerLoop,
+  { thetas, states, batches, sources }: Trajectory,
+  from: number,
+  to: number,
+): Stretch {
+  const again = {
+    from,
+    thetas: [thetas[from]],
+    states: states.slice(from, from + 1),
+    passes: [] as StepPasses[],
+  };
+  for (let t = from; t < to; t++) {
+    const [theta, state] = [again.thetas[t - from], again.states[t - from]];
+    const step = recordStep(r, loop, batches[t], { theta, random: sources[t], wantG: true });
+    again.passes.push(step);
+    if (t === to - 1) break;
+    const next = recordMove(r, loop, t, { theta, state, g: step.g! });
+    again.thetas.push(next.theta);
+    if (next.state) again.states.push(next.state);
+  }
+  // The state behind the last step is where the stretch after this one began.
+  if (states.length) again.states.push(states[to]);
+  return again;
 }

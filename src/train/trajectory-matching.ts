@@ -2,7 +2,7 @@ import * as elementwise from '../engine/ops/elementwise.js';
 import * as reduce from '../engine/ops/reduce.js';
 import type { Recorder } from '../engine/program.js';
 import { slice, type View } from '../engine/view.js';
-import { type HypergradientResults, type Keep, keptPasses, recordHypergradient } from './hypergradient.js';
+import { type HypergradientResults, type Keep, recordHypergradient } from './hypergradient.js';
 import { type InnerLoop, recordInnerLoop } from './inner-loop.js';
 
 /**
@@ -49,6 +49,5 @@ export function recordTrajectoryMatching(
   const lambda = r.temporary('lambda', members, [count]);
   if (from > 0) elementwise.fill(r, 0, slice(lambda, 0, [from]));
   elementwise.divide(r, { x: difference, by }, 2 / members, { into: matched(lambda) });
-  const kept = keptPasses(trajectory, keep);
-  recordHypergradient(r, loop, trajectory, lambda, results, { kept, chain: gradient === 'exact' });
+  recordHypergradient(r, loop, trajectory, lambda, results, { keep, chain: gradient === 'exact' });
 }

@@ -1,7 +1,7 @@
 import * as reduce from '../engine/ops/reduce.js';
 import type { Recorder } from '../engine/program.js';
 import type { View } from '../engine/view.js';
-import { type HypergradientResults, type Keep, keptPasses, recordHypergradient } from './hypergradient.js';
+import { type HypergradientResults, type Keep, recordHypergradient } from './hypergradient.js';
 import { type InnerLoop, recordInnerLoop } from './inner-loop.js';
 import type { StepResult } from './inner-optimizer.js';
 import { type LossName, lossOf } from './loss.js';
@@ -42,6 +42,5 @@ export function recordUnrolled(
   passes.backward(zBar, { thetaBar: lambda });
   // While the real batch is computed, the last step's passes take memory in proportion to their images.
   const few = loop.images.shape[1] <= B / 16;
-  const kept = keptPasses(trajectory, keep, few);
-  recordHypergradient(r, loop, trajectory, lambda, results, { kept, window });
+  recordHypergradient(r, loop, trajectory, lambda, results, { keep, last: few, window });
 }
