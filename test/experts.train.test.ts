@@ -52,7 +52,7 @@ const contents = (folder: string) =>
       .map((name) => [name, readFileSync(join(folder, name)).toString('base64')]),
   );
 
-describe.each(['reference', 'cpu'] as const)('experts trained on %s', (engine) => {
+describe.each(['reference', 'cpu', 'webgpu'] as const)('experts trained on %s', (engine) => {
   let device: Device;
   beforeAll(async () => {
     device = await openDevice(engine);
