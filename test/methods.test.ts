@@ -62,7 +62,8 @@ const rows: Readonly<Record<string, DistillOptions>> = {
   mtt: { ...trajectories, population: 2, innerSteps: 3, minStart: 1, masked: 0.3, trajectory: 'line' },
   // Of one step it is the gradient of its loss.
   tesla: { ...trajectories, innerSteps: 1 },
-  // With this seed the first window begins at age 0: a network that was trained before would move with the images, too.
+  // With this seed the first window begins at age 0: a network that was trained before would move with the images, too. The epsilon is
+  // one with which inner Adam is smooth.
   rat: {
     ...{ window: 3, total: 7, pool: 2, seed: 8, population: 2, batch: 6, ipc: 2, innerBatch: 3, beta1: 0.5 },
     ...{ labels: 'soft', augmentation: 'crop_scale', networkLr: 0.05, innerEpsilon: 0.1, validateEvery: 2 },
