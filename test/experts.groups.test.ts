@@ -29,8 +29,8 @@ it('are shared out in order', () => {
 
 it('are the same after a kill at any moment, and begin at an epoch that all members have', () => {
   const whole = groupsOf(experts(13, fresh), 5, true);
+  // So many members have been written at that epoch, one after the other.
   for (const [place, { first, members }] of whole.entries())
-    // So many members have been written at that epoch, one after the other.
     for (const epoch of [0, 1, 2, 7])
       for (let written = 1; written <= members; written++) {
         const going = (stateful: boolean) =>
