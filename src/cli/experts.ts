@@ -49,8 +49,8 @@ export const command: Command = {
     whole(
       'population',
       1,
-      'experts trained at once; their bits do not depend on it',
-      'what fits into memory',
+      'experts trained at once; on cpu their bits do not depend on it',
+      'what fits into memory, at most 10',
     ),
     { name: 'out', kind: 'text', value: 'DIR', help: 'folder for the experts; needed' },
     shared.device,

@@ -29,13 +29,19 @@ export interface ExpertOptions extends Partial<MinibatchTraining> {
    * `crop_rotate`; default `dsa-digits` for sets of digits, which do not survive a mirror, else `dsa`.
    */
   readonly augmentation?: string;
-  /** How far uphill each gradient is taken, along itself: sharpness-aware training (Foret et al. 2021), which takes twice the time. Default 0. */
+  /**
+   * How far uphill each gradient is taken, along itself: sharpness-aware training (Foret et al. 2021), which takes twice the
+   * time. Default 0.
+   */
   readonly flat?: number;
   /** Whether a snapshot is the mean of the parameters over its epoch; default false: those after its last step. */
   readonly mean?: boolean;
   /** Of weights, batches and augmentation; an expert's own by its number besides. Default 0. */
   readonly seed?: number;
-  /** Experts trained at once; their bits do not depend on it. Default what fits into memory. */
+  /**
+   * Experts trained at once; default what fits into memory, up to 10. On `cpu` and `reference` their bits do not depend on it; on `webgpu`
+   * sums are arranged by the size of the work, and so by it.
+   */
   readonly population?: number;
 }
 

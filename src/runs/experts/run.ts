@@ -35,8 +35,7 @@ export class ExpertsRun {
   ) {
     const { description, split } = work;
     const { training } = description;
-    const left = found.filter(({ finished }) => !finished).length;
-    this.#population = population ?? this.#thatFit(left);
+    this.#population = population ?? this.#thatFit();
     const stateful = training.mean || optimizerOf(training.optimizer).stateShape !== undefined;
     this.#groups = groupsOf(found, this.#population, stateful);
     this.#perEpoch = batchesOf(training, split.count).perEpoch;
@@ -46,8 +45,9 @@ export class ExpertsRun {
     );
   }
 
-  #thatFit(left: number): number {
-    const most = Math.max(1, Math.min(10, left));
+  /** By the number of all experts, not of those that are left: a training that goes on has the groups it began with. */
+  #thatFit(): number {
+    const most = Math.min(10, this.found.length);
     const choices = [most, 5, 2, 1].filter((members) => members <= most);
     return membersThatFit(this.work.device, choices, (members) => this.#program(members));
   }
