@@ -122,6 +122,15 @@ test.each([
   },
 );
 
+test('a window that nobody gave is shorter where steps have more images, and fits', () => {
+  const windowOf = (given: DistillOptions) =>
+    resolveFor('test', { method: 'rat', ...given }, dataset).options.window;
+  expect(windowOf({ ipc: 1 })).toBe(20);
+  expect(windowOf({ ipc: 2 })).toBe(10);
+  expect(windowOf({ ipc: 1, total: 7 })).toBe(7);
+  expect(windowOf({ ipc: 2, window: 30 })).toBe(30);
+});
+
 test('a window longer than the training is refused', () => {
   expect(() => resolveFor('test', { ...common, window: 6, total: 5 }, dataset)).toThrow(
     expect.objectContaining({

@@ -10,7 +10,9 @@ import { RandomStarts } from './starts.js';
 import { beginTruncated } from './truncated.js';
 
 const options = {
-  window: whole(20, 'inner steps that are differentiated'),
+  window: whole(20, 'inner steps that are differentiated', {
+    fallback: '20; 10 for several images a class; at most total',
+  }),
   total: whole(60, 'inner steps of a whole training; the window begins anywhere in it that it fits'),
   pool: whole(
     4,
@@ -28,7 +30,7 @@ const options = {
     'of real images and of those of every inner step, each image by its own draw',
   ),
   lr: positive(0.05, "outer Adam's rate for the images"),
-  labelLr: positive(0.03, "outer Adam's rate for soft labels"),
+  labelLr: positive(0.001, "outer Adam's rate for soft labels"),
   networkLr: positive(0.001, 'rate of the inner steps', {
     fallback: '0.001; 0.01 for sgd, momentum and nesterov',
   }),
@@ -69,7 +71,7 @@ export const method = defineMethod({
   source: 'Feng, Vedantam, Kempe: Embarrassingly Simple Dataset Distillation, 2024 (RaT-BPTT)',
   summary: 'exact gradients through a window of training that begins at random',
   options,
-  defaults: { network: 'convnet', first: 'real', imageScale: 1, iterations: 1000, validationNetworks: 2 },
+  defaults: { network: 'convnet', first: 'real', imageScale: 1, iterations: 3000, validationNetworks: 2 },
   presets: [
     { datasets: digitSets, options: { augmentation: 'none', protocol: 'rat-digits' } },
     { datasets: ['cifar10'], ipc: 10, options: { ...published, window: 60, total: 200 } },
@@ -78,7 +80,8 @@ export const method = defineMethod({
   protocol: 'rat',
   order: 'interleaved',
 
-  complete: ({ iterations, optimizer }, given) => ({
+  complete: ({ ipc, total, iterations, optimizer }, given) => ({
+    ...(given('window') ? {} : { window: Math.min(total, ipc > 1 ? 10 : 20) }),
     ...(given('validateEvery') ? {} : { validateEvery: Math.ceil(iterations / 20) }),
     ...(given('networkLr') || isAdam(optimizer) ? {} : { networkLr: 0.01 }),
   }),
