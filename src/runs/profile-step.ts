@@ -5,8 +5,9 @@ import type { DistillOptions } from '../methods/index.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDataset, expectDevice, expectOptions } from '../util/expect.js';
 import { owning } from '../util/owned.js';
+import type { DistillControl } from './distill.js';
 import { findMethod, resolveFor } from './options.js';
-import { type Named, settingFor, uploadTraining } from './setting.js';
+import { settingFor, uploadTraining } from './setting.js';
 
 /** Milliseconds. */
 export interface Times {
@@ -45,7 +46,7 @@ export async function profileStep(
   device: Device,
   dataset: Dataset,
   given: DistillOptions = {},
-  control: Named & { readonly repeats?: number; readonly signal?: AbortSignal } = {},
+  control: Pick<DistillControl, 'first' | 'experts' | 'signal'> & { readonly repeats?: number } = {},
 ): Promise<StepProfile> {
   expectDevice('profileStep', device);
   expectDataset('profileStep', dataset);
