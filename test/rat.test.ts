@@ -122,6 +122,20 @@ test.each([
   },
 );
 
+test('a gradient is clipped to a multiple of the average norm before it, and not turned', async () => {
+  // Without memory outer Adam remembers the last gradient as it was clipped.
+  const given = { ...common, lr: 1e-30, beta1: 0, window: 3, total: 9, augmentation: 'none' };
+  const [first, whole, clipped] = [
+    await outcome({ ...given, clipFactor: 1e-3 }, 1),
+    await outcome({ ...given, clipFactor: 0 }, 2),
+    await outcome({ ...given, clipFactor: 1e-3 }, 2),
+  ];
+  const scale = (1e-3 * Math.hypot(...first.images)) / Math.hypot(...whole.images);
+  expect(scale).toBeLessThan(1);
+  const expected = whole.images.map((value) => scale * value);
+  expect(relativeError(clipped.images, expected)).toBeLessThan(1e-12);
+});
+
 test('a window that nobody gave is shorter where steps have more images, and fits', () => {
   const windowOf = (given: DistillOptions) =>
     resolveFor('test', { method: 'rat', ...given }, dataset).options.window;

@@ -15,7 +15,7 @@ const sgd: MinibatchTraining = {
 };
 const longer: MinibatchTraining = { ...sgd, epochs: 1001 };
 
-/** Adam on all images together for as many steps as a network of RaT is trained, as its inner training. */
+/** Adam on all images together, as the inner training of RaT, for as many steps as it has with CIFAR-10. */
 const rat: MinibatchTraining = {
   optimizer: { kind: 'adam' },
   loss: 'cross-entropy',

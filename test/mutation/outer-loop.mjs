@@ -93,6 +93,14 @@ export const outerLoop = [
     tests: ['test/matching.runs.test.ts'],
   },
   {
+    id: 'clip-forgets-norms',
+    file: variable,
+    find: 'return optimizer.clipByAverage(r, { squaredNorm, average }, clip);',
+    replace: 'return optimizer.clipByAverage(r, { squaredNorm, average }, { ...clip, factor: 1e9 });',
+    what: 'a gradient is never clipped by the average norm',
+    tests: ['test/rat.test.ts'],
+  },
+  {
     id: 'window-from-fresh-optimiser',
     file: 'src/train/inner-loop.ts',
     find: 'states.push(loop.state ?? elementwise',
