@@ -107,10 +107,14 @@ fn clipByAverage(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   let average = at(1u, p);
   let total = clipByAverage_average[average];
   let weight = clipByAverage_average[average + 1u];
-  let most = factor * total;
   // norm > factor total / weight, without a division by a weight of 0.
-  let scale = select(1.0, most / (weight * norm), weight > 0.0 && norm * weight > most);
-  clipByAverage_scale[at(2u, p)] = scale;
-  clipByAverage_average[average] = decay * total + (1.0 - decay) * scale * norm;
+  let clips = weight > 0.0 && norm * weight > factor * total;
+  let clipped = select(norm, factor * total / weight, clips);
+  clipByAverage_scale[at(2u, p)] = select(1.0, clipped / norm, clips);
+  // One that is infinite, or no number, says nothing about those to come.
+  if (!(norm <= 3.4e38)) {
+    return;
+  }
+  clipByAverage_average[average] = decay * total + (1.0 - decay) * clipped;
   clipByAverage_average[average + 1u] = decay * weight + (1.0 - decay);
 }

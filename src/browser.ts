@@ -86,11 +86,17 @@ export {
   kernelRegression,
 } from './train/calls/kernel-regression.js';
 export { type MetaGradient, type MetaGradientOptions, metaGradient } from './train/calls/meta-gradient.js';
+export {
+  type TrajectoryMatching,
+  type TrajectoryMatchingOptions,
+  trajectoryMatching,
+} from './train/calls/trajectory-matching.js';
 export type { Distance } from './train/gradient-matching.js';
 export type { LossName } from './train/loss.js';
 export type { MinibatchTraining } from './train/minibatch.js';
 export type { Schedule } from './train/schedule.js';
 export type { OptimizerOptions, Training } from './train/training.js';
+export type { TrajectoryGradient } from './train/trajectory-matching.js';
 export { type ErrorCode, LimbeckError } from './util/errors.js';
 export { version } from './util/version.js';
 export { type Watched, watch } from './util/watch.js';

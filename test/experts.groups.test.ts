@@ -68,3 +68,11 @@ it('leave behind who is further than that: it does not wait', () => {
     [4, 1, 0],
   ]);
 });
+
+it('do not bring back one that is far ahead to one that is begun anew', () => {
+  const found = [fresh(0), begun(1, 40, [40])];
+  expect(groupsOf(found, 5, true)).toEqual([
+    { first: 0, members: 1, epoch: 0 },
+    { first: 1, members: 1, epoch: 40 },
+  ]);
+});

@@ -20,6 +20,7 @@ import type { Process } from '../src/methods/method.js';
 import { parametrisations } from '../src/parametrisations/index.js';
 import { distillToFolder, resumeFolder } from '../src/report/run-folder.js';
 import { decodeCheckpoint, encodeCheckpoint } from '../src/runs/checkpoint.js';
+import { describeData } from '../src/runs/describe-data.js';
 import { type Checkpoint, distill } from '../src/runs/distill.js';
 import { findMethod, resolveFor } from '../src/runs/options.js';
 import { settingFor, uploadTraining } from '../src/runs/setting.js';
@@ -95,7 +96,7 @@ const dataset = waves();
 writeExperts(experts, 3, {
   ...smallExperts,
   networkOptions: { ...network, inputShape: dataset.imageShape, classes: 3 },
-  dataset: { ...smallExperts.dataset, mean: Array.from(dataset.mean), std: Array.from(dataset.std) },
+  dataset: { ...describeData(dataset) },
 });
 const opened = await openExperts(experts);
 const engines: readonly EngineName[] = ['reference', 'cpu', 'webgpu'];

@@ -13,6 +13,7 @@ import type { DistillOptions } from '../src/methods/index.js';
 import type { Setting } from '../src/methods/method.js';
 import { distill } from '../src/runs/distill.js';
 import { LimbeckError } from '../src/util/errors.js';
+import { Owned } from '../src/util/owned.js';
 import { madeParameter, writeExperts } from './harness/experts.js';
 import { smallNetwork } from './harness/made-data.js';
 
@@ -47,7 +48,9 @@ function dataset(mean = 0.5) {
   });
 }
 
+const device = new ReferenceDevice();
 const setting = {
+  device,
   dataset: dataset(),
   experts,
   networkOptions: { ...smallNetwork, inputShape: [1, 2, 3], classes: 2 },
@@ -55,13 +58,12 @@ const setting = {
 } as unknown as Setting;
 
 describe('the choice of experts', () => {
-  const device = new ReferenceDevice();
-
   /** What outer step `step` finds. */
   async function chosen(step: number, changes: Partial<ExpertStretches> = {}) {
     const [start, target] = await Promise.all([0, 1].map(() => device.tensor('f32', 2 * count)));
     const batches = await device.tensor('u32', 4);
-    const choice = ExpertChoice.create(setting, { ...stretches, ...changes }, { start, target, batches });
+    const on = { start, target, batches };
+    const choice = await ExpertChoice.create(setting, { ...stretches, ...changes }, on, new Owned());
     await choice.before(step);
     return { start: await start.read(), target: await target.read(), batches: await batches.read() };
   }
@@ -108,6 +110,32 @@ describe('the choice of experts', () => {
         const [first, last] = [madeParameter(expert, 0, i), madeParameter(expert, 3, i)];
         expect(values[i]).toBeCloseTo(first + (at / 3) * (last - first), 6);
       }
+  });
+});
+
+test('a run goes on with the experts it began with, and with no others', async () => {
+  const [start, target] = await Promise.all([0, 1].map(() => device.tensor('f32', 2 * count)));
+  const on = { start, target, batches: await device.tensor('u32', 4) };
+  const choice = await ExpertChoice.create(setting, stretches, on, new Owned());
+  const began = await choice.tensors.experts.read();
+  expect(began[0]).toBe(4);
+  await choice.goTo();
+  // Two then: the two that came later are not drawn.
+  await choice.tensors.experts.write([2, began[1], began[2]]);
+  await choice.goTo();
+  for (let step = 0; step < 20; step++) {
+    await choice.before(step);
+    const first = (await start.read())[0];
+    expect([0, 1].some((expert) => [1, 2].some((epoch) => madeParameter(expert, epoch, 0) === first))).toBe(
+      true,
+    );
+  }
+  await choice.tensors.experts.write([5, began[1], began[2]]);
+  await expect(choice.goTo()).rejects.toThrow(/holds 4 experts, expected the 5 that the run began with/);
+  await choice.tensors.experts.write([4, began[1], began[2] + 1]);
+  await expect(choice.goTo()).rejects.toMatchObject({
+    code: 'ERR_DATA',
+    message: expect.stringMatching(/of another training than those that the run began with/),
   });
 });
 

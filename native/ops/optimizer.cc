@@ -1,4 +1,5 @@
 #include <cmath>
+#include <limits>
 
 #include "../chunks.h"
 
@@ -57,11 +58,14 @@ void clip_by_average(const Step& step, const Context&) {
   for (int64_t p = 0; p < step.sizes[0]; p++) {
     const double norm = sqrt(static_cast<double>(step.f32(SquaredNorm, p)[0]));
     float* average = step.f32(Average, p);
-    const double total = average[0], weight = average[1], most = factor * total;
+    const double total = average[0], weight = average[1];
     // norm > factor total / weight, without a division by a weight of 0.
-    const double scale = weight > 0 && norm * weight > most ? most / (weight * norm) : 1;
-    step.f32(Scale, p)[0] = static_cast<float>(scale);
-    average[0] = static_cast<float>(decay * total + (1 - decay) * scale * norm);
+    const bool clips = weight > 0 && norm * weight > factor * total;
+    const double clipped = clips ? factor * total / weight : norm;
+    step.f32(Scale, p)[0] = static_cast<float>(clips ? clipped / norm : 1);
+    // One that is infinite, or no number, says nothing about those to come.
+    if (!(norm <= std::numeric_limits<double>::max())) continue;
+    average[0] = static_cast<float>(decay * total + (1 - decay) * clipped);
     average[1] = static_cast<float>(decay * weight + (1 - decay));
   }
 }

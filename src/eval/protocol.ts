@@ -53,6 +53,6 @@ export function checkPreprocessing({ name, preprocessing }: Protocol, whitened: 
     throw new LimbeckError(
       'ERR_OPTION',
       `protocol ${name} is for images that were distilled from ZCA-whitened data, and these were not: distil with --zca ` +
-        '(zca: true when the data is loaded) and evaluate the result, or use protocol mtt-no-zca (mtt-digits for digits)',
+        '(zca: true when the data is loaded) and evaluate the result, or use protocol mtt-no-zca (mtt-digits for digits), which takes hard labels',
     );
 }

@@ -1,7 +1,7 @@
 import { perMember, together } from '../engine/members.js';
 import type { Recorder } from '../engine/program.js';
 import { reshape, slice, type View } from '../engine/view.js';
-import { augment, parseStrategy, type Strategy } from '../train/augmentation.js';
+import { augment, isDifferentiable, parseStrategy, type Strategy } from '../train/augmentation.js';
 import { copyInto } from '../train/groups.js';
 import { streams } from '../train/streams.js';
 import { type Option, text } from '../util/option.js';
@@ -27,8 +27,9 @@ export const augmentationOption = (value: string, help: string): Option<string> 
     help,
     (given) => {
       try {
-        strategyOf(String(given));
-        return undefined;
+        const strategy = strategyOf(String(given));
+        if (!strategy || isDifferentiable(strategy)) return undefined;
+        return 'none, or one that a gradient goes through, such as dsa, dsa-digits or crop_rotate';
       } catch (error) {
         return (error as Error).message.replace(/^.*expected /, 'none, ');
       }

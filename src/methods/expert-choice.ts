@@ -1,10 +1,14 @@
 import type { Dataset } from '../data/dataset.js';
 import type { Experts } from '../data/experts/experts.js';
+import { sameNetwork } from '../data/experts/format.js';
 import type { Tensor } from '../engine/device.js';
 import { networkTitle } from '../networks/spec.js';
 import { streams } from '../train/streams.js';
+import { crc32 } from '../util/crc32.js';
 import { LimbeckError } from '../util/errors.js';
+import type { Owned } from '../util/owned.js';
 import { Stream } from '../util/random.js';
+import { counted } from '../util/words.js';
 import type { Setting } from './method.js';
 import type { Beside } from './recorded.js';
 
@@ -25,28 +29,39 @@ export interface ExpertStretches {
   readonly trajectory: 'expert' | 'line';
 }
 
+/** What experts are, in numbers that a tensor holds exactly: how many, and the checksum of what they have in common. */
+function identityOf({ count, networkOptions, dataset, training }: Experts): number[] {
+  const sum = crc32(new TextEncoder().encode(JSON.stringify([networkOptions, dataset, training])));
+  return [count, sum & 0xffff, sum >>> 16];
+}
+
 /** Chooses an expert and a start for every network of an outer step, and brings start and target to the device. */
 export class ExpertChoice implements Beside {
   readonly programs = [];
   readonly executables = [];
-  readonly tensors = {};
+  readonly tensors: Readonly<Record<string, Tensor>>;
   readonly #draws: Stream;
+  /** How many there were when the run began: a run that goes on has no use for others. */
+  #count: number;
 
   private constructor(
     private readonly options: ExpertStretches,
     private readonly experts: Experts,
-    private readonly on: Readonly<Record<'start' | 'target' | 'batches', Tensor>>,
+    private readonly on: Readonly<Record<'start' | 'target' | 'batches' | 'identity', Tensor>>,
     seed: number,
   ) {
     this.#draws = new Stream(seed, streams.trajectories);
+    this.#count = experts.count;
+    this.tensors = { experts: on.identity };
   }
 
   /** `on` are the tensors of the outer step: `start`, `target`, and the random numbers of its minibatches, `batches`. */
-  static create(
-    { dataset, experts, networkOptions, options: { seed } }: Setting,
+  static async create(
+    { device, dataset, experts, networkOptions, options: { seed } }: Setting,
     options: ExpertStretches,
     on: Readonly<Record<string, Tensor>>,
-  ): ExpertChoice {
+    owned: Owned,
+  ): Promise<ExpertChoice> {
     if (!experts)
       throw new LimbeckError(
         'ERR_OPTION',
@@ -56,7 +71,21 @@ export class ExpertChoice implements Beside {
     checkNetwork(experts, networkOptions);
     checkData(experts, dataset);
     checkEpochs(experts, options);
-    return new ExpertChoice(options, experts, on as ExpertChoice['on'], seed);
+    const identity = owned.own(await device.tensor('f32', 3, Float32Array.from(identityOf(experts))));
+    return new ExpertChoice(options, experts, { ...on, identity } as ExpertChoice['on'], seed);
+  }
+
+  /** ERR_DATA where the experts are not those that the run began with; more of them do no harm. */
+  async goTo(): Promise<void> {
+    const [count, ...sum] = await this.on.identity.read();
+    const [now, ...own] = identityOf(this.experts);
+    if (count > now || sum.some((part, i) => part !== own[i]))
+      throw new LimbeckError(
+        'ERR_DATA',
+        `${this.experts.folder} holds ${counted(now, 'expert')}${count > now ? `, expected the ${count}` : ' of another training than those'} that the ` +
+          'run began with: put them back, or begin a new run',
+      );
+    this.#count = count;
   }
 
   async before(step: number): Promise<void> {
@@ -66,10 +95,11 @@ export class ExpertChoice implements Beside {
     for (let p = 0; p < population; p++) {
       // Places 0 and 1 are the seed below.
       const draw = (i: number, end: number) => this.#draws.u32(2 + 2 * (step * population + p) + i) % end;
-      const expert = draw(0, this.experts.count);
+      const expert = draw(0, this.#count);
       const epoch = minStart + draw(1, maxStart - minStart);
-      start.set(await this.#at(expert, epoch), p * count);
-      target.set(await this.#at(expert, epoch + expertEpochs), p * count);
+      const [from, to] = await this.#pointsOn(expert, [epoch, epoch + expertEpochs]);
+      start.set(from, p * count);
+      target.set(to, p * count);
     }
     await this.on.start.write(start);
     await this.on.target.write(target);
@@ -77,21 +107,21 @@ export class ExpertChoice implements Beside {
     await this.on.batches.write([...seed, step * innerSteps, 0]);
   }
 
-  async #at(expert: number, epoch: number): Promise<Float32Array> {
+  /** The parameters of an expert after so many epochs each, or the points on its line that stand for them. */
+  async #pointsOn(expert: number, epochs: readonly number[]): Promise<Float32Array[]> {
     const { experts, options } = this;
-    if (options.trajectory === 'expert') return experts.parametersOf(expert, epoch);
-    const [first, last] = [
-      await experts.parametersOf(expert, 0),
-      await experts.parametersOf(expert, experts.epochs),
-    ];
-    const part = epoch / experts.epochs;
-    return first.map((value, i) => value + part * (last[i] - value));
+    const snapshots = (which: readonly number[]) =>
+      Promise.all(which.map((epoch) => experts.parametersOf(expert, epoch)));
+    if (options.trajectory === 'expert') return snapshots(epochs);
+    const [first, last] = await snapshots([0, experts.epochs]);
+    return epochs.map((epoch) =>
+      first.map((value, i) => value + (epoch / experts.epochs) * (last[i] - value)),
+    );
   }
 }
 
 function checkNetwork({ folder, networkOptions: theirs }: Experts, ours: Setting['networkOptions']): void {
-  const same = (a: object, b: object) => JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
-  if (!same(theirs, ours))
+  if (!sameNetwork(theirs, ours))
     throw new LimbeckError(
       'ERR_OPTION',
       `network is ${networkTitle(ours)} for ${described(ours)}, but the experts in ${folder} are ${networkTitle(theirs)} for ` +
@@ -99,7 +129,6 @@ function checkNetwork({ folder, networkOptions: theirs }: Experts, ours: Setting
     );
 }
 
-const sorted = (options: object) => Object.entries(options).sort(([a], [b]) => (a < b ? -1 : 1));
 const described = ({ inputShape, classes }: Setting['networkOptions']) =>
   `${inputShape.join(' x ')} images of ${classes} classes`;
 

@@ -28,13 +28,13 @@ const options = {
   pool: whole(10, 'networks beside the run, one of which is drawn for every outer step'),
   onlineSteps: whole(
     100,
-    'steps of training, one after each outer step it is in, after which a network begins afresh',
+    'training steps, one after each outer step that used it, before a network is drawn anew',
   ),
   networkLr: positive(3e-4, 'rate of that training, by Adam on squared error'),
   augmentation: augmentationOption('none', 'of real images, by a draw for each'),
 };
 
-/** One-hot labels without their mean, of a size that ten classes leave as it is. */
+/** One-hot labels without their mean, scaled by 1 / sqrt(K / 10). */
 const centred = (K: number) => ({ scale: 1 / Math.sqrt(K / 10), mean: 1 / K });
 
 /** The same of labels y `[B, K]` on the device. */

@@ -1,3 +1,4 @@
+import { keeps } from '../train/hypergradient.js';
 import { lossNames } from '../train/loss.js';
 import {
   describeOptimizer,
@@ -18,12 +19,16 @@ export const innerOptions = (kind: OptimizerOptions['kind']) => ({
   loss: oneOf(lossNames, 'cross-entropy', 'what the inner steps minimise'),
 });
 
+/** What the way back through inner steps keeps. */
+export const keepOption = oneOf(
+  keeps,
+  'small',
+  'inner steps kept for the way back: all is fastest and takes most memory, sqrt takes least',
+);
+
 /** The inner optimiser and loss that these options say. */
 export function innerTraining(o: ValuesOf<ReturnType<typeof innerOptions>>): Training {
   const { momentum, weightDecay, innerBeta1: beta1, innerBeta2: beta2, innerEpsilon: epsilon } = o;
   const constants = { momentum, weightDecay, beta1, beta2, epsilon };
   return { optimizer: describeOptimizer(o.optimizer, constants), loss: o.loss };
 }
-
-/** Whether a rate of 0.001 is usual, and not one tens of times larger. */
-export const isAdam = (kind: OptimizerOptions['kind']): boolean => kind === 'adam' || kind === 'adamw';

@@ -1,11 +1,12 @@
-import { keeps } from '../train/hypergradient.js';
 import { trajectoryGradients } from '../train/trajectory-matching.js';
 import { LimbeckError } from '../util/errors.js';
 import { fraction, notNegative, oneOf, positive, text, whole } from '../util/option.js';
 import { counted } from '../util/words.js';
 import { augmentationOption } from './by-class.js';
 import { digitSets } from './datasets.js';
+import { keepOption } from './inner-options.js';
 import { defineMethod } from './method.js';
+import { checkUniformBatches } from './options.js';
 import { beginTrajectories } from './trajectories.js';
 
 export const options = {
@@ -17,9 +18,9 @@ export const options = {
   ),
   population: whole(1, 'experts per outer step'),
   innerSteps: whole(30, 'steps of training on the distilled images'),
-  expertEpochs: whole(2, 'epochs of an expert that they should come up to'),
+  expertEpochs: whole(2, 'epochs of the expert between start and target'),
   minStart: whole(0, 'first epoch of an expert to start at', { least: 0 }),
-  maxStart: whole(20, 'end of the epochs to start at; itself not one of them'),
+  maxStart: whole(20, 'starts are drawn from epochs below this'),
   trajectory: oneOf(
     ['expert', 'line'],
     'expert',
@@ -36,12 +37,11 @@ export const options = {
   lr: positive(100, 'rate of the images, by SGD with momentum'),
   imageMomentum: fraction(0.5, 'its momentum, and that of the inner rate'),
   networkLr: positive(0.01, 'first inner rate'),
-  rateLr: notNegative(1e-5, 'rate of the inner rate, where it begins; 0 keeps it'),
-  keep: oneOf(
-    keeps,
-    'small',
-    'inner steps kept for the way back: all is fastest and takes most memory, sqrt takes least',
+  rateLr: notNegative(
+    1e-5,
+    "rate at which the inner rate is learned, as plain SGD's at its first value; 0 keeps the inner rate fixed",
   ),
+  keep: keepOption,
 };
 
 const cifar10 = ['cifar10', 'cifar-10'];
@@ -72,7 +72,7 @@ export const method = defineMethod({
   complete: ({ iterations }, given) =>
     given('validateEvery') ? {} : { validateEvery: Math.ceil(iterations / 10) },
 
-  check({ experts, minStart, maxStart, iterations, innerSteps }) {
+  check({ experts, minStart, maxStart, iterations, innerSteps, innerBatch }) {
     if (!experts)
       throw new LimbeckError(
         'ERR_OPTION',
@@ -83,18 +83,17 @@ export const method = defineMethod({
         'ERR_OPTION',
         `minStart is ${minStart} and maxStart is ${maxStart}, expected a start below the end`,
       );
-    if (iterations * innerSteps >= 2 ** 32)
-      throw new LimbeckError(
-        'ERR_OPTION',
-        `iterations x innerSteps is ${iterations * innerSteps}, expected below 2^32 (minibatches are counted in 32 bits)`,
-      );
+    checkUniformBatches(
+      { iterations: iterations * innerSteps, batch: innerBatch },
+      'iterations x innerSteps x innerBatch',
+    );
   },
 
   describe({ innerSteps, expertEpochs, minStart, maxStart, gradient, population, augmentation }) {
     const several = population > 1 ? `${counted(population, 'expert')} at once, ` : '';
     return (
-      `${several}${gradient} gradients through ${counted(innerSteps, 'step')} to match ${counted(expertEpochs, 'epoch')} from epoch ` +
-      `${minStart} to ${maxStart - 1} on, augmentation ${augmentation}`
+      `${several}${gradient} gradients through ${counted(innerSteps, 'step')} to match ${counted(expertEpochs, 'epoch')} of an expert, ` +
+      `starting at one of its epochs ${minStart} to ${maxStart - 1}, augmentation ${augmentation}`
     );
   },
 

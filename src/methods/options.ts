@@ -62,11 +62,14 @@ export const commonOptions = {
 };
 
 /** Throws ERR_OPTION where uniform batches of real images are more than can be told apart. */
-export function checkUniformBatches({ iterations, batch }: { iterations: number; batch: number }): void {
+export function checkUniformBatches(
+  { iterations, batch }: { iterations: number; batch: number },
+  product = 'iterations x batch',
+): void {
   if (iterations * batch >= 2 ** 32)
     throw new LimbeckError(
       'ERR_OPTION',
-      `iterations x batch is ${iterations * batch}, expected below 2^32 (places in the sequence of batches are counted in 32 bits)`,
+      `${product} is ${iterations * batch}, expected below 2^32 (places in the sequence of batches are counted in 32 bits)`,
     );
 }
 

@@ -1,10 +1,11 @@
-import { keeps } from '../train/hypergradient.js';
+import { isAdam } from '../train/training.js';
 import { LimbeckError } from '../util/errors.js';
 import { fraction, notNegative, oneOf, positive, whole } from '../util/option.js';
 import { augmentationOption } from './by-class.js';
 import { digitSets } from './datasets.js';
-import { innerOptions, innerTraining, isAdam } from './inner-options.js';
+import { innerOptions, innerTraining, keepOption } from './inner-options.js';
 import { defineMethod } from './method.js';
+import { checkUniformBatches } from './options.js';
 import { schedule } from './schedule-option.js';
 import { RandomStarts } from './starts.js';
 import { beginTruncated } from './truncated.js';
@@ -43,16 +44,12 @@ const options = {
     2,
     'largest norm of a meta-gradient, as a multiple of the moving average of those before; 0 for no limit',
   ),
-  keep: oneOf(
-    keeps,
-    'small',
-    'inner steps kept for the way back: all is fastest and takes most memory, sqrt takes least',
-  ),
+  keep: keepOption,
 };
 
 /**
  * What the published runs share, for a GPU and days. The defaults are for two processor cores and an hour: shorter windows, fewer real images, a
- * rate that falls from fifty times as much.
+ * rate that falls from 0.05 to 0 instead of a constant 0.001.
  */
 const published = {
   ...{ batch: 5000, iterations: 60_000, lr: 0.001, pool: 0 },
@@ -92,11 +89,7 @@ export const method = defineMethod({
         'ERR_OPTION',
         `window is ${window} and total is ${total}: a window is a part of the whole training, so expected a total of at least ${window}`,
       );
-    if (iterations * batch >= 2 ** 32)
-      throw new LimbeckError(
-        'ERR_OPTION',
-        `iterations x batch is ${iterations * batch}, expected below 2^32 (places in the sequence of batches are counted in 32 bits)`,
-      );
+    checkUniformBatches({ iterations, batch });
   },
 
   describe: ({ window, total, optimizer, labels, augmentation }) =>

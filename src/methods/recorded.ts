@@ -36,7 +36,7 @@ export interface Beside {
   /** What of it is state of the run, by name. */
   readonly tensors: Readonly<Record<string, Tensor>>;
   /** Goes to where it is after `step` outer steps, whose tensors have been written. */
-  goTo?(step: number): void;
+  goTo?(step: number): void | Promise<void>;
   /** Before outer step `step`, from where the one before it left everything. */
   before(step: number, signal?: AbortSignal): Promise<void>;
   /** After it. */
@@ -85,26 +85,23 @@ class RecordedProcess implements Process {
 
   async goTo(step: number): Promise<void> {
     await this.all.state.write(randomState(this.learner.setting.options.seed, step));
-    this.beside?.goTo?.(step);
+    await this.beside?.goTo?.(step);
     this.step = step;
   }
 
   async advance(steps: number, signal?: AbortSignal): Promise<Measures> {
-    const { beside } = this;
+    const { beside, executable } = this;
+    const end = this.step + steps;
+    for (; beside && this.step < end; this.step++) {
+      await beside.before(this.step, signal);
+      await executable.run({ signal });
+      await beside.after?.(this.step, signal);
+    }
     // Asked for together: the device need not wait for the host to ask.
-    const run = (times: number) =>
-      Promise.all([this.executable.run({ times, signal }), this.all.loss.read()]);
-    let loss: ArrayLike<number>;
-    if (!beside) {
-      [, loss] = await run(steps);
-      this.step += steps;
-    } else
-      for (const end = this.step + steps; this.step < end; this.step++) {
-        await beside.before(this.step, signal);
-        [, loss] = await run(1);
-        await beside.after?.(this.step, signal);
-      }
-    return { loss: loss![0] };
+    const run = beside ? undefined : executable.run({ times: steps, signal });
+    const [, loss] = await Promise.all([run, this.all.loss.read()]);
+    this.step = end;
+    return { loss: loss[0] };
   }
 
   result(): Promise<DistilledSet> {

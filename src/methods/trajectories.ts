@@ -79,7 +79,7 @@ export function beginTrajectories(name: string, setting: Setting, o: TrajectoryO
       await numbers?.write(Uint32Array.from({ length: count }, (_, i) => i));
     },
 
-    beside: async (tensors) => ExpertChoice.create(setting, o, tensors),
+    beside: (tensors, owned) => ExpertChoice.create(setting, o, tensors, owned),
 
     async result(learner, tensors) {
       const [learningRate] = await ratesOf(learner, tensors);

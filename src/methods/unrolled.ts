@@ -1,14 +1,14 @@
 import * as random from '../engine/ops/random.js';
 import * as reduce from '../engine/ops/reduce.js';
 import { reshape } from '../engine/view.js';
-import { keeps } from '../train/hypergradient.js';
 import { drawNetworks, recordInitialise } from '../train/initialise.js';
 import { streams } from '../train/streams.js';
+import { isAdam } from '../train/training.js';
 import { recordUnrolled } from '../train/unrolled.js';
 import { LimbeckError } from '../util/errors.js';
 import { fraction, notNegative, oneOf, positive, positives, whole } from '../util/option.js';
 import { counted } from '../util/words.js';
-import { innerOptions, innerTraining, isAdam } from './inner-options.js';
+import { innerOptions, innerTraining, keepOption } from './inner-options.js';
 import { itemCount, oneHotLabels } from './items.js';
 import { defineMethod, type Options } from './method.js';
 import { checkUniformBatches } from './options.js';
@@ -41,11 +41,7 @@ const options = {
   epsilon: positive(1e-8, "outer Adam's epsilon"),
   schedule: schedule('cosine', 'course of the outer rates'),
   clip: notNegative(0, 'largest norm of a meta-gradient; 0 for no limit'),
-  keep: oneOf(
-    keeps,
-    'small',
-    'inner steps kept for the way back: all is fastest and takes most memory, sqrt takes least',
-  ),
+  keep: keepOption,
 };
 
 type UnrolledOptions = Options<typeof options>;

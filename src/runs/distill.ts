@@ -271,6 +271,10 @@ class Run {
       set.images,
       set.labels,
       ...(set.use.kind === 'learned-steps' ? [set.use.learningRates] : []),
+      // 0 is where a float32 softplus ends, and no rate to train at.
+      ...(set.use.kind === 'minibatches' && set.use.learningRate !== undefined
+        ? [[set.use.learningRate, 1 / set.use.learningRate]]
+        : []),
     ];
     if (!learned.every((values) => values.every(Number.isFinite)))
       throw this.#diverged('a distilled value is not a number');

@@ -214,7 +214,7 @@ async function distillAndTest(
   const { config, engine } = extra;
   const { options } = config;
   control.onBegin?.({ config, engine, dataset: piece.dataset, iteration: resume?.iteration ?? 0 });
-  await using named = await openNamed(options, { goesOn: Boolean(resume) });
+  await using named = await openNamed(options, { goesOn: Boolean(resume), sha256: piece.dataset.sha256 });
   const result = await distill(device, data, options as DistillOptions, {
     ...{ signal, resume, onProgress },
     ...{ first: named.first, experts: named.experts },

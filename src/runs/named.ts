@@ -7,13 +7,24 @@ import { LimbeckError } from '../util/errors.js';
 import type { ResolvedOptions } from './options.js';
 import type { Named } from './setting.js';
 
-/** Reads and opens what the options of a run name; one that goes on has no use for the set it began with. */
+/**
+ * Reads and opens what the options of a run name; one that goes on has no use for the set it began with. Experts of other data than
+ * those with the checksum `sha256` are ERR_DATA.
+ */
 export async function openNamed(
   { first, experts: folder }: ResolvedOptions,
-  { goesOn = false }: { goesOn?: boolean } = {},
+  { goesOn = false, sha256 }: { goesOn?: boolean; sha256?: string } = {},
 ): Promise<Named & AsyncDisposable> {
   const set = goesOn ? undefined : await firstSet(first);
   const experts = folder ? await openExperts(folder as string) : undefined;
+  if (experts && sha256 !== undefined && experts.dataset.sha256 !== sha256) {
+    await experts.close();
+    throw new LimbeckError(
+      'ERR_DATA',
+      `the experts in ${folder} were trained on ${experts.dataset.name}, and this data set has other images, labels or splits: expected the data ` +
+        'that they were trained on, read and split in the same way',
+    );
+  }
   return {
     first: set,
     experts,

@@ -57,7 +57,7 @@ export async function profileStep(
   const measurePeak = device.peak.bind(device);
   const { options: asked } = resolveFor('profileStep', given, dataset);
   // Every run is an outer step of its own, and each needs its row in the table of rates.
-  const iterations = Math.max(asked.iterations, warmUp + 2 * repeats);
+  const iterations = Math.max(asked.iterations, 1 + warmUp + 2 * repeats);
   const options = { ...asked, iterations };
   const work = await owning(async (owned) => {
     const split = owned.own(await uploadTraining(device, dataset, options));
@@ -66,6 +66,8 @@ export async function profileStep(
   });
   try {
     const { programs, executables } = work.process;
+    // What is beside an outer step has then brought it the networks that it sees.
+    await work.process.advance(1, signal);
     const before = await measurePeak();
     const { steps, ...times } = await measure(executables[0], repeats, signal);
     const peak = betterOf(before, await measurePeak());

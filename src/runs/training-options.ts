@@ -1,7 +1,7 @@
 import { lossOf } from '../train/loss.js';
 import type { MinibatchTraining } from '../train/minibatch.js';
 import { expectedSchedule } from '../train/schedule.js';
-import { resolveOptimizer } from '../train/training.js';
+import { isAdam, resolveOptimizer } from '../train/training.js';
 import { LimbeckError } from '../util/errors.js';
 import { shown, written } from '../util/expect.js';
 
@@ -38,8 +38,7 @@ export function resolveRate(
   { optimizer }: MinibatchTraining,
   usual: number,
 ): number {
-  const adaptive = optimizer.kind === 'adam' || optimizer.kind === 'adamw';
-  const rate = given ?? (adaptive ? 0.001 : usual);
+  const rate = given ?? (isAdam(optimizer.kind) ? 0.001 : usual);
   checkPositive('learningRate', rate);
   return rate;
 }

@@ -88,6 +88,9 @@ export interface Augmented {
   backward(yBar: View): View;
 }
 
+/** Whether a gradient may go through it: not where the mean of the batch fills what comes from outside. */
+export const isDifferentiable = (strategy: Strategy): boolean => !fills(strategy);
+
 const fills = ({ families }: Strategy) => families.includes('shift') || families.includes('turn');
 
 /** `[C]`: the mean of each channel over the batch. */

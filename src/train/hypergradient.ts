@@ -175,7 +175,8 @@ export function recordHypergradient(
   };
   for (const stretch of stretchesBackwards(r, loop, trajectory, keep)) {
     const { from, passes } = stretch;
-    const kept = keptPasses(stretch, keep, last && from + passes.length === T);
+    // A stretch that was computed again ends with the step that the sweep begins with.
+    const kept = keptPasses(stretch, keep, last || from + passes.length < T);
     for (let t = from + passes.length - 1; t >= Math.max(from, first); t--) sweep(t, stretch, kept[t - from]);
     if (from <= first) break;
   }

@@ -4,6 +4,9 @@ import type { LossName } from './loss.js';
 /** `sgd`, with `momentum` or `nesterov` as PyTorch has them; `adam`; `adamw` with decoupled weight decay. */
 export const optimizerKinds = ['sgd', 'momentum', 'nesterov', 'adam', 'adamw'] as const;
 
+/** Whether a rate of 0.001 is usual, and not one tens of times larger. */
+export const isAdam = (kind: OptimizerOptions['kind']): boolean => kind === 'adam' || kind === 'adamw';
+
 /** An inner optimiser in words; JSON-serialisable. */
 export interface OptimizerOptions {
   /**

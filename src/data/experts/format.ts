@@ -1,4 +1,4 @@
-import { createNetwork, type Network } from '../../networks/index.js';
+import { createNetwork, type Network, type NetworkOptions } from '../../networks/index.js';
 import { storedNetwork } from '../../networks/stored.js';
 import { expectedSchedule, type Schedule } from '../../train/schedule.js';
 import { storedTraining } from '../../train/stored.js';
@@ -89,6 +89,10 @@ const inOrder = (_: string, value: unknown): unknown =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
     ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
     : value;
+
+/** Whether two networks were described alike. */
+export const sameNetwork = (a: NetworkOptions, b: NetworkOptions): boolean =>
+  JSON.stringify(a, inOrder) === JSON.stringify(b, inOrder);
 
 /** What one description has that another has not, for people; undefined where they are the same. */
 export function differenceOf(given: ExpertsDescription, expected: ExpertsDescription): string | undefined {

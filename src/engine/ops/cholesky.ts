@@ -11,7 +11,7 @@ import type { View } from '../view.js';
  *
  * a, l `[n, n]`, b, x `[n, K]`. Of a the diagonal and what is above it are read, as a is symmetric; l holds L below its diagonal and Lᵀ
  * above it, so that both are read by rows. Where a pivot is not above 0 the matrix is not positive definite, and l is NaN from that
- * row on: every solution with it is NaN.
+ * column on: every solution with it is NaN.
  *
  * The adjoint of `solve` is another one with the same factor: from xBar, bBar = A⁻¹ xBar, and of A it is -bBar xᵀ.
  */

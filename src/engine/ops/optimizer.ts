@@ -106,11 +106,13 @@ export const clipByAverageKernel: Kernel = {
     for (let p = 0; p < s.P; p++) {
       const norm = Math.sqrt(squaredNorm(p)[0]);
       const [total, weight] = average(p);
-      const most = factor * total;
       // norm > factor total / weight, without a division by a weight of 0.
-      const by = weight > 0 && norm * weight > most ? most / (weight * norm) : 1;
-      scale(p)[0] = by;
-      average(p)[0] = decay * total + (1 - decay) * by * norm;
+      const clips = weight > 0 && norm * weight > factor * total;
+      const clipped = clips ? (factor * total) / weight : norm;
+      scale(p)[0] = clips ? clipped / norm : 1;
+      // One that is infinite, or no number, says nothing about those to come.
+      if (!Number.isFinite(norm)) continue;
+      average(p)[0] = decay * total + (1 - decay) * clipped;
       average(p)[1] = decay * weight + (1 - decay);
     }
   },
@@ -217,6 +219,15 @@ export function clipByAverage(
   return scale;
 }
 
+/** To `scale` of P members. */
+const clipping = (P: number) => (r: Recorder) => {
+  const operands = {
+    squaredNorm: r.external('squaredNorm', P, [1]),
+    average: r.external('average', P, [2]),
+  };
+  clipByAverage(r, operands, { factor: 2, decay: 0.75 }, { into: r.external('scale', P, [1]) });
+};
+
 export const cases: readonly OpCase[] = [1, 3].flatMap((P): OpCase[] => {
   const shape = [131];
   return [
@@ -274,6 +285,14 @@ export const cases: readonly OpCase[] = [1, 3].flatMap((P): OpCase[] => {
         trust(r, { squaredNorm, squaredStep }, { into: r.external('scale', P, [1]) });
       },
     },
+    {
+      name: `optimizer.clipByAverage P=${P}, a norm that overflows`,
+      fill: {
+        squaredNorm: { kind: 'values', values: [Number.POSITIVE_INFINITY, 4, 1].slice(0, P) },
+        average: { kind: 'values', values: Array.from({ length: P }, () => [0.25, 0.5]).flat() },
+      },
+      record: clipping(P),
+    },
     // Limits of none, as before a first step, of 1, which clips some, and of 16, which clips none.
     ...(
       [
@@ -287,13 +306,7 @@ export const cases: readonly OpCase[] = [1, 3].flatMap((P): OpCase[] => {
         squaredNorm: { kind: 'positive' } as const,
         average: { kind: 'values', values: Array.from({ length: P }, () => average).flat() } as const,
       },
-      record(r: Recorder) {
-        const operands = {
-          squaredNorm: r.external('squaredNorm', P, [1]),
-          average: r.external('average', P, [2]),
-        };
-        clipByAverage(r, operands, { factor: 2, decay: 0.75 }, { into: r.external('scale', P, [1]) });
-      },
+      record: clipping(P),
     })),
   ];
 });

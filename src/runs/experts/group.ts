@@ -175,7 +175,8 @@ export class GroupTraining {
 
   async #finish(): Promise<void> {
     const { folder } = this.work;
-    for (const [p, file] of this.#files.splice(0).entries()) {
+    // Closed a second time when the group is disposed of, which harms nothing: those behind one that fails are open until then.
+    for (const [p, file] of this.#files.entries()) {
       const number = this.group.first + p;
       await file.finish(folder.finished(number));
       if (this.#isStateful) await folder.dropStates(number);
@@ -191,7 +192,7 @@ export class GroupTraining {
     return owning(async (owned) => {
       const { batch } = description.training;
       const batches = await trainingBatches(device, dataset, network, batch, owned);
-      const { theta } = this.tensors;
+      const theta = this.tensors.mean ?? this.tensors.theta;
       const scoring = owned.own(await Scoring.create(device, dataset, validation, network, theta, batches));
       const right = await scoring.run(this.group.members);
       owned.dispose();

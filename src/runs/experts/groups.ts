@@ -9,7 +9,7 @@ export interface Group extends Members {
 
 /**
  * Shares out the experts that are not finished among groups of at most `population`. Those that were killed together go on together,
- * from the last epoch that all of them have; one that is further than the next by more than that epoch does not wait for it.
+ * from the last epoch that all of them have; none goes back by more than one epoch for another.
  *
  * @param stateful whether training goes on from a snapshot and a state, not from a snapshot alone
  */
@@ -22,8 +22,10 @@ export function groupsOf(found: readonly Found[], population: number, stateful: 
     const least = Math.max(...common) - 1;
     let members = 1;
     for (; members < population && left[i + members]?.number === first + members; members++) {
-      const both = epochsOf(left[i + members], stateful).filter((epoch) => common.includes(epoch));
-      if (Math.max(...both) < least) break;
+      const own = epochsOf(left[i + members], stateful);
+      const both = own.filter((epoch) => common.includes(epoch));
+      const latest = Math.max(...both);
+      if (latest < least || latest < Math.max(...own) - 1) break;
       common = both;
     }
     groups.push({ first, members, epoch: Math.max(...common) });

@@ -61,8 +61,11 @@ export class PartFile {
 
   /** Gives the file, which has all its snapshots, the name of a finished expert. */
   async finish(path: string): Promise<void> {
-    await writing(this.path, () => this.handle.sync());
-    await this.close();
+    try {
+      await writing(this.path, () => this.handle.sync());
+    } finally {
+      await this.close();
+    }
     await moveIntoPlace(this.path, path);
   }
 

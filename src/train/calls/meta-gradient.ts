@@ -31,8 +31,8 @@ export interface MetaGradientOptions extends CallOptions {
   readonly outerLoss?: LossName;
   /**
    * Which inner steps are not computed again on the way back: `small` ones and the last (default), `none`, or `all`,
-   * which is fastest and takes as much memory as a tape. `sqrt` keeps only one in √T parameter vectors, and computes those between once
-   * more.
+   * which is fastest and takes as much memory as a tape. `sqrt` keeps only one in √T parameter vectors, and computes the steps between
+   * them again, large ones twice.
    */
   readonly keep?: Keep;
   /**
