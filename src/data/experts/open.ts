@@ -13,8 +13,8 @@ interface ExpertFile extends ExpertStart {
 }
 
 /**
- * Opens the experts that `limbeck experts` trained into a folder, all that are finished: their headers are read and compared, their
- * snapshots only when they are asked for.
+ * Opens the finished experts of a folder that `limbeck experts` made. Their headers are read and compared at once. A snapshot is read
+ * when it is asked for.
  *
  *     await using experts = await openExperts('runs/experts');
  *     const theta = await experts.parametersOf(0, 10);

@@ -16,9 +16,9 @@ import { ExpertsRun, type Space } from './run.js';
  * trajectory matching (Cazenavette et al. 2022): one file each, which `openExperts` reads. A folder in which some lie already, or
  * that was stopped or killed in the middle of an epoch, is gone on with by the same call, to the same bytes.
  *
- * Each expert has its own first weights, order of images and augmentation by its number, so that it is the same one however many are
- * trained, or trained at once: to the bit on `cpu` and `reference`, up to the order of sums on `webgpu`, where the same bytes need the
- * same `population`.
+ * Each expert has its own first weights, order of images and augmentation, drawn by its number. So it does not depend on how many others
+ * are trained. On `cpu` and `reference` its bits do not depend on how many are trained at once either. On `webgpu` the order of sums
+ * does: the same bytes need the same `population`.
  *
  * @throws ERR_OPTION for options that are unknown, out of range or others than those the folder was begun with; ERR_SHAPE for images
  * that the network cannot take; ERR_FILE_WRITE where the disk is too full, the folder cannot be written, or another process is at

@@ -89,8 +89,8 @@ const call: Call<KernelRegressionOptions, Geometry> = {
  * features, what enters the last layer of the network, which must be fully connected. Nothing flows into the networks or into the
  * features of the real images.
  *
- * Numbers that are not finite are not refused: they come back as such. Where the kernel with its ridge is not positive definite, by itself
- * (more images than features and no ridge) or by rounding, the answers are NaN or without meaning: take a larger ridge.
+ * Numbers that are not finite are not refused: they come back as such. The kernel with its ridge may not be positive definite: where there
+ * are more images than features and no ridge, or by rounding. The answers are then NaN or without meaning. A larger ridge helps.
  *
  * @throws ERR_SHAPE or ERR_OPTION for arrays or options that do not fit together, or a network without a classifier;
  * ERR_OUT_OF_MEMORY; ERR_DEVICE when the device was lost
