@@ -42,6 +42,7 @@ const registries = {
     'trained-along',
     'trajectories',
     'truncated',
+    'uniform-batch',
     'variable',
     'window',
   ],

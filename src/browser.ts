@@ -64,7 +64,7 @@ export {
 } from './runs/distill.js';
 export { type ResolvedOptions, resolveOptions, type Taken } from './runs/options.js';
 export { type TrainedNetworks, type TrainOptions, trainNetworks } from './runs/train-networks.js';
-export type { CallOptions } from './train/calls/call.js';
+export type { CallOptions, NetworkCallOptions } from './train/calls/call.js';
 export {
   type DistributionMatching,
   type DistributionMatchingOptions,
@@ -80,6 +80,7 @@ export {
   type HessianVectorProductOptions,
   hessianVectorProduct,
 } from './train/calls/hessian-vector-product.js';
+export type { InnerStepsOptions } from './train/calls/inner-steps.js';
 export {
   type KernelRegression,
   type KernelRegressionOptions,

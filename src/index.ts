@@ -134,7 +134,7 @@ export type {
   RunRecord,
 } from './runs/record.js';
 export { type TrainedNetworks, type TrainOptions, trainNetworks } from './runs/train-networks.js';
-export type { CallOptions } from './train/calls/call.js';
+export type { CallOptions, NetworkCallOptions } from './train/calls/call.js';
 export {
   type DistributionMatching,
   type DistributionMatchingOptions,
@@ -150,6 +150,7 @@ export {
   type HessianVectorProductOptions,
   hessianVectorProduct,
 } from './train/calls/hessian-vector-product.js';
+export type { InnerStepsOptions } from './train/calls/inner-steps.js';
 export {
   type KernelRegression,
   type KernelRegressionOptions,

@@ -1,20 +1,19 @@
 import * as elementwise from '../engine/ops/elementwise.js';
-import * as random from '../engine/ops/random.js';
 import * as reduce from '../engine/ops/reduce.js';
 import type { Recorder } from '../engine/program.js';
 import type { View } from '../engine/view.js';
-import { augment } from '../train/augmentation.js';
 import { copyInto } from '../train/groups.js';
 import { recordKernelRegression } from '../train/kernel-regression.js';
 import { streams } from '../train/streams.js';
 import { fraction, positive, whole } from '../util/option.js';
-import { augmentationOption, strategyOf } from './by-class.js';
+import { augmentationOption } from './by-class.js';
 import { itemCount, oneHotLabels } from './items.js';
 import { defineMethod } from './method.js';
 import { onlinePool } from './online-pool.js';
 import { checkUniformBatches } from './options.js';
 import { beginRecorded } from './recorded.js';
 import { schedule } from './schedule-option.js';
+import { recordUniformBatch } from './uniform-batch.js';
 
 const options = {
   batch: whole(1024, 'real images per outer step'),
@@ -70,7 +69,7 @@ export const method = defineMethod({
   realImages: ({ batch }) => batch,
 
   begin(setting) {
-    const { network, real, items, options: o } = setting;
+    const { network, items, options: o } = setting;
     const { beta1, beta2, epsilon, schedule, ridge } = o;
     const rule = (rate: number) => ({ kind: 'lamb', rate, beta1, beta2, epsilon, schedule }) as const;
     const { scale, mean } = centred(items.classes);
@@ -80,7 +79,6 @@ export const method = defineMethod({
       first: oneHotLabels(items).map((one) => scale * (one - mean)),
       update: rule(o.labelLr),
     };
-    const strategy = strategyOf(o.augmentation);
 
     return beginRecorded(setting, {
       name: 'neural feature regression',
@@ -88,13 +86,11 @@ export const method = defineMethod({
       variables: [labels],
 
       record(r, { state, items: images, itemsBar, variables, loss }) {
-        const index = random.batch(r, { state }, { B: o.batch, rows: real.count, stream: streams.batch });
-        const { x, y } = real.batch(r, real.declare(r), index);
-        const changed = strategy && augment(r, x, { strategy, state, stream: streams.augmentation });
+        const { x, y } = recordUniformBatch(r, setting, state, o);
         const regressed = recordKernelRegression(r, {
           ...{ network, images, labels: variables.labels, ridge },
           theta: r.external('theta', 1, [network.count]),
-          real: { images: changed?.y ?? x, labels: recordCentred(r, y) },
+          real: { images: x, labels: recordCentred(r, y) },
           mode: { random: { state, stream: streams.dropout } },
         });
         copyInto(r, regressed.images, itemsBar);

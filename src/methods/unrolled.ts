@@ -1,4 +1,3 @@
-import * as random from '../engine/ops/random.js';
 import * as reduce from '../engine/ops/reduce.js';
 import { reshape } from '../engine/view.js';
 import { drawNetworks, recordInitialise } from '../train/initialise.js';
@@ -15,6 +14,7 @@ import { checkUniformBatches } from './options.js';
 import { ratesOf, rateVariable, recordRates } from './rates.js';
 import { beginRecorded } from './recorded.js';
 import { schedule } from './schedule-option.js';
+import { recordUniformBatch } from './uniform-batch.js';
 import type { Variable } from './variable.js';
 
 const options = {
@@ -105,7 +105,7 @@ export const method = defineMethod({
   realImages: ({ batch }) => batch,
 
   begin(setting) {
-    const { device, network, real, items, options: o } = setting;
+    const { device, network, items, options: o } = setting;
     const { init, population: P, steps, epochs } = o;
     const training = innerTraining(o);
     const [count, K, T] = [itemCount(items), network.classes, rateCount(o)];
@@ -127,8 +127,7 @@ export const method = defineMethod({
       variables: soft ? [labels, raw] : [raw],
 
       record(r, { state, items: images, itemsBar, variables, loss }) {
-        const index = random.batch(r, { state }, { B: o.batch, rows: real.count, stream: streams.batch });
-        const batch = real.batch(r, real.declare(r), index);
+        const batch = recordUniformBatch(r, setting, state, { batch: o.batch });
         const theta =
           init === 'fixed'
             ? r.external('theta', P, [network.count])

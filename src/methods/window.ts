@@ -1,9 +1,7 @@
 import * as elementwise from '../engine/ops/elementwise.js';
-import * as random from '../engine/ops/random.js';
 import * as reduce from '../engine/ops/reduce.js';
 import type { Recorder } from '../engine/program.js';
 import { reshape, type View } from '../engine/view.js';
-import { augment } from '../train/augmentation.js';
 import type { Keep } from '../train/hypergradient.js';
 import type { InnerLoop } from '../train/inner-loop.js';
 import { optimizerOf } from '../train/inner-optimizer.js';
@@ -17,6 +15,7 @@ import { itemCount } from './items.js';
 import type { Bars, OuterStep } from './learner.js';
 import type { Setting } from './method.js';
 import type { Windows } from './starts.js';
+import { recordUniformBatch } from './uniform-batch.js';
 import type { UpdateRule } from './variable.js';
 
 /** What training through windows is told. */
@@ -84,12 +83,9 @@ export function recordWindow(
   o: TruncatedOptions,
   { training, labels: soft }: TruncatedRules,
 ): Bars {
-  const { network, real, items } = setting;
+  const { network, items } = setting;
   const [P, count, K] = [o.population, itemCount(items), network.classes];
-  const index = random.batch(r, { state }, { B: o.batch, rows: real.count, stream: streams.batch });
-  const drawn = real.batch(r, real.declare(r), index);
-  const strategy = strategyOf(o.augmentation);
-  const x = strategy ? augment(r, drawn.x, { strategy, state, stream: streams.augmentation }).y : drawn.x;
+  const batch = recordUniformBatch(r, setting, state, o);
   const labels = variables.labels ?? r.external('labels', 1, [count, K]);
   const labelsBar = soft && r.temporary('labelsBar', 1, [count, K]);
   const losses = r.temporary('losses', P, [1]);
@@ -113,7 +109,7 @@ export function recordWindow(
     labels: labelsBar && whole(labelsBar),
     trained: o.pool > 0 ? ofNetworks('nextTheta', 'nextMoments') : undefined,
   };
-  recordUnrolled(r, P, loop, { x, y: drawn.y }, results, { keep: o.keep });
+  recordUnrolled(r, P, loop, batch, results, { keep: o.keep });
   reduce.members(r, { x: losses }, 1 / P, { into: loss });
   return labelsBar ? { labels: labelsBar } : {};
 }

@@ -1,40 +1,21 @@
 import type { Device, Numbers } from '../../engine/device.js';
 import { type Program, Recorder } from '../../engine/program.js';
 import type { Network } from '../../networks/index.js';
-import { type Keep, keeps } from '../hypergradient.js';
+import type { Keep } from '../hypergradient.js';
 import { type LossName, lossOf } from '../loss.js';
-import { type OptimizerOptions, plainTraining, resolveOptimizer, type Training } from '../training.js';
+import type { Training } from '../training.js';
 import { recordUnrolled } from '../unrolled.js';
 import { answersTo, type Call, type CallOptions, meanOf } from './call.js';
+import { type InnerStepsOptions, innerStepsOf } from './inner-steps.js';
 
 /** Flat arrays; all sizes follow from the lengths. */
-export interface MetaGradientOptions extends CallOptions {
-  /** `[steps, n, C, H, W]`, normalised pixels. */
-  readonly images: ArrayLike<number>;
-  /** `[steps, n, K]`, hard or soft. */
-  readonly labels: ArrayLike<number>;
-  /** `[steps * epochs]`: inner step t trains on batch `t mod steps` with its own rate; `[1]`: one rate for all steps. */
-  readonly learningRates: ArrayLike<number>;
-  /** Batches of distilled images. */
-  readonly steps: number;
-  /** Times the batches are gone through. */
-  readonly epochs: number;
+export interface MetaGradientOptions extends CallOptions, InnerStepsOptions {
   /** `[B, C, H, W]` */
   readonly realImages: ArrayLike<number>;
   /** `[B, K]` */
   readonly realLabels: ArrayLike<number>;
-  /** What trains the networks; default plain SGD. */
-  readonly optimizer?: OptimizerOptions;
-  /** Loss of the inner steps; default cross-entropy. */
-  readonly loss?: LossName;
   /** Loss on the real batch; default cross-entropy. */
   readonly outerLoss?: LossName;
-  /**
-   * Which inner steps are not computed again on the way back: `small` ones and the last (default), `none`, or `all`,
-   * which is fastest and takes as much memory as a tape. `sqrt` keeps only one in √T parameter vectors, and computes the steps between
-   * them again, large ones twice.
-   */
-  readonly keep?: Keep;
   /**
    * Only the last so many inner steps are differentiated, from the state to which the others led: as if that were given. Default
    * `steps * epochs`, all of them. Gradients of what only earlier steps used, `parameters` among it, are 0.
@@ -138,22 +119,13 @@ const call: Call<MetaGradientOptions, MetaGradientGeometry> = {
   },
   inputs: ['parameters', 'images', 'labels', 'learningRates', 'realImages', 'realLabels'],
 
-  sizesOf({ learningRates, optimizer, loss, outerLoss, keep, window, parametersGradient }, given) {
-    const training = { ...plainTraining, ...(optimizer && { optimizer }), ...(loss && { loss }) };
-    resolveOptimizer(training.optimizer);
-    lossOf(training.loss);
+  sizesOf({ outerLoss, window, parametersGradient }, given) {
+    const inner = innerStepsOf(given);
     if (outerLoss !== undefined) lossOf(outerLoss);
-    if (keep !== undefined) given.oneOf('keep', keeps);
-    const [steps, epochs] = [given.whole('steps'), given.whole('epochs')];
-    if (window !== undefined) given.whole('window', steps * epochs, 'steps x epochs');
-    const { pixels, network } = given;
-    const n = given.rows('images', steps * pixels, 'steps x C x H x W');
-    const B = given.rows('realImages', pixels, 'C x H x W');
-    given.exactly('labels', steps * n * network.classes, 'steps x n x K');
-    const rates = learningRates?.length === 1 ? 1 : steps * epochs;
-    given.exactly('learningRates', rates, 'steps x epochs, or one for all');
-    given.exactly('realLabels', B * network.classes, 'B x K');
-    return { n, B, steps, epochs, rates, training, outerLoss, keep, window, parametersGradient };
+    if (window !== undefined) given.whole('window', inner.steps * inner.epochs, 'steps x epochs');
+    const B = given.rows('realImages', given.pixels, 'C x H x W');
+    given.exactly('realLabels', B * given.network.classes, 'B x K');
+    return { ...inner, B, outerLoss, window, parametersGradient };
   },
 
   record: recordMetaGradient,

@@ -1,47 +1,27 @@
 import type { Device, Numbers } from '../../engine/device.js';
 import { type Program, Recorder } from '../../engine/program.js';
 import { LimbeckError } from '../../util/errors.js';
-import { type Keep, keeps } from '../hypergradient.js';
-import { type LossName, lossOf } from '../loss.js';
-import { type OptimizerOptions, plainTraining, resolveOptimizer, type Training } from '../training.js';
+import type { Keep } from '../hypergradient.js';
+import { resolveOptimizer, type Training } from '../training.js';
 import {
   recordTrajectoryMatching,
   type TrajectoryGradient,
   trajectoryGradients,
 } from '../trajectory-matching.js';
-import { answersTo, type Call, type CallGeometry, meanOf, type NetworkCallOptions } from './call.js';
+import { answersTo, type Call, type CallGeometry, meanOf } from './call.js';
+import { type InnerStepsOptions, innerStepsOf } from './inner-steps.js';
 
 /** Flat arrays; all sizes follow from the lengths. */
-export interface TrajectoryMatchingOptions extends NetworkCallOptions {
+export interface TrajectoryMatchingOptions extends InnerStepsOptions {
   /** `[P, count]`: where training starts, such as at a snapshot of an expert; in PyTorch's parameter order. */
   readonly start: ArrayLike<number>;
   /** `[P, count]`: where it should end, such as at a later snapshot of the same expert. */
   readonly target: ArrayLike<number>;
-  /** `[steps, n, C, H, W]`, normalised pixels. */
-  readonly images: ArrayLike<number>;
-  /** `[steps, n, K]`, hard or soft. */
-  readonly labels: ArrayLike<number>;
-  /** `[steps * epochs]`: inner step t trains on batch `t mod steps` with its own rate; `[1]`: one rate for all steps. */
-  readonly learningRates: ArrayLike<number>;
-  /** Batches of distilled images. */
-  readonly steps: number;
-  /** Times the batches are gone through. */
-  readonly epochs: number;
-  /** What trains the networks; default plain SGD. */
-  readonly optimizer?: OptimizerOptions;
-  /** Loss of the inner steps; default cross-entropy. */
-  readonly loss?: LossName;
   /**
    * Default `exact`. `tesla` takes the gradients of later steps for constants, as TESLA (Cui et al. 2023) does: cheaper, exact for the
    * last step alone, and defined for plain SGD only.
    */
   readonly gradient?: TrajectoryGradient;
-  /**
-   * Which inner steps are not computed again on the way back: `small` ones and the last (default), `none`, or `all`,
-   * which is fastest and takes as much memory as a tape. `sqrt` keeps only one in √T parameter vectors, and computes the steps between
-   * them again, large ones twice.
-   */
-  readonly keep?: Keep;
 }
 
 /** Float32Array on `cpu` and `webgpu`; Float64Array on `reference`, which computes in float64. */
@@ -89,11 +69,9 @@ const call: Call<TrajectoryMatchingOptions, Geometry> = {
   },
   inputs: ['start', 'target', 'images', 'labels', 'learningRates'],
 
-  sizesOf({ start, learningRates, optimizer, loss, gradient, keep }, given) {
-    const training = { ...plainTraining, ...(optimizer && { optimizer }), ...(loss && { loss }) };
-    const { kind, weightDecay } = resolveOptimizer(training.optimizer);
-    lossOf(training.loss);
-    if (keep !== undefined) given.oneOf('keep', keeps);
+  sizesOf({ start, gradient }, given) {
+    const inner = innerStepsOf(given);
+    const { kind, weightDecay } = resolveOptimizer(inner.training.optimizer);
     if (gradient !== undefined) given.oneOf('gradient', trajectoryGradients);
     if (gradient === 'tesla' && (kind !== 'sgd' || weightDecay > 0))
       throw new LimbeckError(
@@ -102,12 +80,7 @@ const call: Call<TrajectoryMatchingOptions, Geometry> = {
           `${weightDecay}; gradient exact is for every optimizer`,
       );
     given.exactly('target', start.length, 'as many as start');
-    const [steps, epochs] = [given.whole('steps'), given.whole('epochs')];
-    const n = given.rows('images', steps * given.pixels, 'steps x C x H x W');
-    given.exactly('labels', steps * n * given.network.classes, 'steps x n x K');
-    const rates = learningRates?.length === 1 ? 1 : steps * epochs;
-    given.exactly('learningRates', rates, 'steps x epochs, or one for all');
-    return { n, steps, epochs, rates, training, gradient, keep };
+    return { ...inner, gradient };
   },
 
   record({ network, members, n, steps, epochs, training, gradient, keep, ...geometry }): Program {
