@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { testError } from '../src/eval/statistics.js';
 import { type DistilledSet, distillToFolder, openDevice, type RunRecord, reportHtml } from '../src/index.js';
 import { shortRun, twoClasses } from './harness/made-data.js';
 import { all, type Element, readPage, rowsOf, sectionOf, textOf } from './harness/page.js';
@@ -47,9 +48,10 @@ describe('how well it works', () => {
     ];
     expect(rows).toHaveLength(expected.length);
     for (const [i, { title, mean, std, networks, ...rest }] of expected.entries()) {
-      const [name, number, , runs, rate] = cells(rows[i]);
+      const [name, number, split, , runs, rate] = cells(rows[i]);
       expect(name).toBe(`2 ${title}`);
       expect(number).toBe(spread(mean, std));
+      expect(split).toBe(`± ${testError(mean, record.dataset.splits.test).toFixed(1)}`);
       expect(width(rows[i])).toBeCloseTo(mean, 1);
       expect(runs).toBe(String(networks));
       expect(rate).toBe('learningRate' in rest ? String(rest.learningRate) : '–');
@@ -71,6 +73,20 @@ describe('how well it works', () => {
       expect(text).toContain(spread(testAccuracy.mean, testAccuracy.std));
       expect(text).toMatch(/^2 images/);
     }
+  });
+
+  test('a set that is not worth its making is said to be so, before everything else', () => {
+    const note = (page: Element) => all(page, 'p').filter((p) => p.attributes.class === 'warning');
+    const good = { ...testAccuracy, mean: 99 };
+    const manyTested = { ...record.dataset, splits: { ...record.dataset.splits, test: 10_000 } };
+    const weak = { ...testAccuracy, mean: 60.5 };
+    expect(note(pageOf({ testAccuracy: good, baselines, dataset: manyTested }))).toHaveLength(0);
+    const [said] = note(pageOf({ testAccuracy: weak, baselines, dataset: manyTested })).map(textOf);
+    expect(said).toBe(
+      'Means of "classes" & more, as many, reach 63.1 %, these images 60.5 %: not worth distilling yet.',
+    );
+    const guessed = pageOf({ testAccuracy: { ...weak, mean: 50 }, baselines, dataset: manyTested });
+    expect(textOf(all(guessed, 'h1')[0])).toContain('nothing yet: 50.0');
   });
 
   test('the page that a run wrote shows what its record says', () => {

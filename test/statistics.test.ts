@@ -1,6 +1,7 @@
 /** Means, deviations and percentages that people will quote, against numbers worked out by hand. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { median, percentByClass, percentRight, summarise } from '../src/eval/statistics.js';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { median, percentByClass, percentRight, summarise, testError } from '../src/eval/statistics.js';
+import { isGuessing, strongerBaseline, verdict } from '../src/eval/verdict.js';
 import {
   baselineNames,
   type Device,
@@ -26,6 +27,40 @@ test('a deviation is that of a sample: squares are divided by one less than ther
   expect(summarise([2, 4, 4, 4, 5, 5, 7, 9])).toEqual({ mean: 5, std: Math.sqrt(32 / 7), networks: 8 });
   expect(summarise([90, 94])).toEqual({ mean: 92, std: Math.sqrt(8), networks: 2 });
   expect(summarise([61.5])).toEqual({ mean: 61.5, std: 0, networks: 1 });
+});
+
+test('what a test split leaves open is half the interval of Wilson', () => {
+  // 95 of 100: 1.96 sqrt(0.000475 + 0.00009604) / 1.038416.
+  expect(testError(95, 100)).toBeCloseTo(4.5105, 3);
+  expect(testError(50, 10_000)).toBeCloseTo(0.9798, 3);
+  // Nothing right of 9 images: 1.96 * 1.96 / 18 / (1 + 3.8416 / 9).
+  expect(testError(0, 9)).toBeCloseTo(14.957, 2);
+  expect(testError(100, 9)).toBeCloseTo(testError(0, 9), 9);
+});
+
+describe('the verdict', () => {
+  const of = (mean: number) => ({ mean, std: 1, networks: 4 });
+  const baselines = {
+    randomReal: { ...of(50), title: 'random real images' },
+    classMeans: { ...of(78), title: 'class means' },
+  };
+  const tested = (mean: number, images = 1000) => ({ accuracy: of(mean), baselines, images, classes: 10 });
+
+  test('names the best baseline that does as well, and none where none does', () => {
+    expect(strongerBaseline(tested(32))).toBe(baselines.classMeans);
+    expect(strongerBaseline(tested(78))).toBe(baselines.classMeans);
+    expect(verdict(tested(32))).toBe(
+      'class means, as many, reach 78.0 %, these images 32.0 %: not worth distilling yet',
+    );
+    expect(verdict(tested(78.1))).toBeUndefined();
+  });
+
+  test('an accuracy that the test split cannot tell from guessing is called that', () => {
+    // 12 % of 1,000 images is known to 2.0 points, of 100,000 to 0.2.
+    expect(isGuessing(tested(12))).toBe(true);
+    expect(isGuessing(tested(12, 100_000))).toBe(false);
+    expect(verdict(tested(12))).toMatch(/^12.0 % is no better than guessing \(10.0 %\)/);
+  });
 });
 
 test('a median is the middle one, or halfway between the two', () => {

@@ -8,6 +8,8 @@ import { findProtocol, type ProtocolChanges } from '../eval/find-protocol.js';
 import { checkPreprocessing, type Protocol } from '../eval/protocol.js';
 import { protocolOf } from '../eval/protocol-name.js';
 import { protocols } from '../eval/protocols.js';
+import { testError } from '../eval/statistics.js';
+import { verdict } from '../eval/verdict.js';
 import { createNetwork } from '../networks/index.js';
 import { type NetworkSpec, networkTitle, parseNetworkSpec } from '../networks/spec.js';
 import { RunFolder } from '../report/run-folder.js';
@@ -153,7 +155,11 @@ export const command: Command = {
       });
       terminal.clear();
       const { accuracy: testAccuracy, ...rest } = evaluation;
-      const results = { testAccuracy, ...rest, engine: device.engine, file: path, sameData };
+      const tested = { ...evaluation, images: data.test.count, classes: data.classes };
+      const results = {
+        ...{ testAccuracy, testError: testError(testAccuracy.mean, tested.images), verdict: verdict(tested) },
+        ...{ ...rest, engine: device.engine, file: path, sameData },
+      };
       if (out !== undefined) await writeFileAtomic(out, `${JSON.stringify(results, null, 1)}\n`);
       await folder?.addEvaluation({ ...evaluation, sameData }, artefact.set, data.zca);
       if (values.json) process.stdout.write(`${JSON.stringify(results)}\n`);
@@ -161,7 +167,7 @@ export const command: Command = {
         const { set, notes } = artefact;
         const { pictures, parametrisation } = set.stored;
         const tables = [
-          accuracyTable(storedText(pictures, parametrisation.name), pictures, evaluation),
+          accuracyTable(storedText(pictures, parametrisation.name), pictures, tested),
           ...(evaluation.others.length ? [networksTable(networkTitle(set.network), evaluation)] : []),
           ...(perClass ? [perClassTable(notes.classNames, evaluation.perClass)] : []),
         ];

@@ -1,10 +1,15 @@
-import type { RunRecord } from '../runs/record.js';
+import { testError } from '../eval/statistics.js';
+import { verdict } from '../eval/verdict.js';
+import { type RunRecord, testedOf } from '../runs/record.js';
 
 /** The one line of `--json`: percent, seconds and milliseconds; what is undefined is left out. */
 export function resultLine(record: RunRecord, out: string): string {
   const { testAccuracy, baselines, outerSteps, timings, engine, best, stopped, diverged } = record;
+  const tested = testedOf(record);
   return `${JSON.stringify({
     testAccuracy,
+    testError: tested && testError(tested.accuracy.mean, tested.images),
+    verdict: tested && verdict(tested),
     validationAccuracy: best.validationAccuracy,
     baselines,
     outerSteps,

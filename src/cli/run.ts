@@ -5,7 +5,7 @@ import { RunFolder } from '../report/run-folder.js';
 import { type BegunRun, type FolderRun, isFinished, type RunControl } from '../runs/folder-run.js';
 import type { ResolvedOptions } from '../runs/options.js';
 import { findMethod, optionsText } from '../runs/options.js';
-import { pictureCount, type RunRecord, storedByOptions } from '../runs/record.js';
+import { pictureCount, type RunRecord, storedByOptions, testedOf } from '../runs/record.js';
 import { LimbeckError } from '../util/errors.js';
 import { count, counted, duration } from '../util/words.js';
 import { listenForStop } from './interrupt.js';
@@ -83,11 +83,12 @@ export function planText(options: ResolvedOptions, classes: number): string {
 
 /** A finished run in words. */
 export function resultText(record: RunRecord): string | undefined {
-  const { testAccuracy: accuracy, baselines, learningRate, protocol, config, dataset } = record;
-  if (!accuracy) return undefined;
+  const { learningRate, protocol, config, dataset } = record;
+  const tested = testedOf(record);
+  if (!tested) return undefined;
   const stored = storedByOptions(config.options, dataset.classNames.length);
   const images = pictureCount(config.options, dataset.classNames.length);
-  return `${protocol}\n${accuracyTable(stored, images, { accuracy, baselines, learningRate })}\n`;
+  return `${protocol}\n${accuracyTable(stored, images, { ...tested, learningRate })}\n`;
 }
 
 function conclude(terminal: Terminal, folder: string, record: RunRecord): void {

@@ -1,28 +1,32 @@
 import type { Evaluation } from '../eval/evaluate.js';
 import type { Accuracy } from '../eval/statistics.js';
-import { accuracyText } from '../runs/record.js';
+import { type Tested, verdict } from '../eval/verdict.js';
+import { accuracyText, testErrorText } from '../runs/record.js';
 
-/** Test accuracies side by side, for a terminal: of what is `stored`, and of as many real `images`. */
+/**
+ * Test accuracies side by side, for a terminal: of what is `stored`, and of as many real `images`. Below it, what is to be said where
+ * the set is not worth its making.
+ */
 export function accuracyTable(
   stored: string,
   images: number,
-  {
-    accuracy,
-    baselines,
-    learningRate = 'learned',
-  }: Pick<Evaluation, 'accuracy' | 'baselines'> & Partial<Pick<Evaluation, 'learningRate'>>,
+  tested: Tested & Partial<Pick<Evaluation, 'learningRate'>>,
 ): string {
-  const rows = [
-    ['trained on', 'test accuracy', 'runs', 'learning rate'],
-    [stored, accuracyText(accuracy), String(accuracy.networks), String(learningRate)],
-    ...Object.values(baselines).map((baseline) => [
-      `${images} ${baseline.title}`,
-      accuracyText(baseline),
-      String(baseline.networks),
-      baseline.learningRate === undefined ? '–' : String(baseline.learningRate),
-    ]),
+  const { accuracy, baselines, learningRate = 'learned' } = tested;
+  const rowOf = (name: string, measured: Accuracy, rate?: number | 'learned') => [
+    name,
+    accuracyText(measured),
+    testErrorText(measured, tested.images),
+    String(measured.networks),
+    rate === undefined ? '–' : String(rate),
   ];
-  return aligned(rows, [1, 2]);
+  const rows = [
+    ['trained on', 'test accuracy', 'by test split', 'runs', 'learning rate'],
+    rowOf(stored, accuracy, learningRate),
+    ...Object.values(baselines).map((one) => rowOf(`${images} ${one.title}`, one, one.learningRate)),
+  ];
+  const said = verdict(tested);
+  return `${aligned(rows, [1, 2, 3])}${said ? `\n\n${said}` : ''}`;
 }
 
 /** Accuracies by architecture: one row each, one column for the distilled images and for each baseline. */

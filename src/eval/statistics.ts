@@ -33,3 +33,15 @@ export function percentByClass(right: readonly (readonly number[])[], counts: re
     count ? (100 * right.reduce((sum, byClass) => sum + byClass[k], 0)) / (right.length * count) : 0,
   );
 }
+
+/** Of a normal distribution: 95 % lie within so many standard deviations. */
+const z = 1.96;
+
+/**
+ * How far `percent` of so many test images may be from that of endless ones, in points: half the 95 % interval of Wilson (1927), which
+ * holds at 0 and 100 % too. It is there however many networks are averaged, for all of them are tested on the same images.
+ */
+export function testError(percent: number, images: number): number {
+  const p = percent / 100;
+  return (100 * z * Math.sqrt((p * (1 - p)) / images + (z / (2 * images)) ** 2)) / (1 + z ** 2 / images);
+}

@@ -1,6 +1,7 @@
 import type { DistilledSet } from '../data/distilled-set.js';
+import { isGuessing, verdict } from '../eval/verdict.js';
 import { networkTitle } from '../networks/index.js';
-import { accuracyText, type RunRecord, storedByOptions } from '../runs/record.js';
+import { accuracyText, type RunRecord, storedByOptions, testedOf } from '../runs/record.js';
 import { count, counted, timesText } from '../util/words.js';
 import { escapeHtml } from './figure.js';
 import { curvesSection } from './page/curves.js';
@@ -30,6 +31,7 @@ export function reportHtml(record: RunRecord, set: DistilledSet): string {
     '<meta name="color-scheme" content="light dark">',
     `<title>${plain}</title><style>${style}</style></head><body><main>`,
     `<header><p class="kicker">limbeck · a distilled data set</p><h1>${marked}</h1><p class="lead">${lead(record, set)}</p>`,
+    verdictNote(record),
     stoppedNote(record),
     '</header>',
     imagesSection(record, set),
@@ -48,19 +50,18 @@ const titleOf = (titles: Readonly<Record<string, string>>, name: string): string
   escapeHtml(Object.hasOwn(titles, name) ? titles[name] : name);
 
 /** The result in one sentence. */
-function headline(
-  { config, dataset, testAccuracy, best }: RunRecord,
-  set: DistilledSet,
-): { plain: string; marked: string } {
+function headline(record: RunRecord, set: DistilledSet): { plain: string; marked: string } {
+  const { config, dataset, testAccuracy, best } = record;
   const { network } = config.options;
   const images = storedByOptions(config.options, dataset.classNames.length, 'image');
   const name = titleOf(networkTitles, networkTitle(network));
   const learner =
     set.use.kind === 'learned-steps' && set.use.init === 'fixed' ? `this ${name}` : `a fresh ${name}`;
   const data = titleOf(datasetTitles, dataset.name);
+  const tested = testedOf(record);
   const say = (number: string) =>
     testAccuracy
-      ? `${images} teach ${learner} ${number} of ${data}`
+      ? `${images} teach ${learner} ${tested && isGuessing(tested) ? 'nothing yet: ' : ''}${number} of ${data}`
       : `${images} so far teach ${learner} ${number} of the validation images of ${data}`;
   const number = testAccuracy ? accuracyText(testAccuracy) : `${best.validationAccuracy.toFixed(1)} %`;
   return { plain: say(number), marked: say(`<b>${number}</b>`) };
@@ -80,6 +81,13 @@ function lead({ dataset, testAccuracy }: RunRecord, { use }: DistilledSet): stri
     `${start}, the network ${training}, and nothing else, in place of ` +
     `${real} real ones${testAccuracy ? `; the number is its accuracy on ${count(dataset.splits.test)} test images` : ''}.`
   );
+}
+
+/** Why the set is not worth its making, where it is not. */
+function verdictNote(record: RunRecord): string {
+  const tested = testedOf(record);
+  const said = tested && verdict(tested);
+  return said ? `<p class="warning">${escapeHtml(`${said[0].toUpperCase()}${said.slice(1)}`)}.</p>` : '';
 }
 
 function stoppedNote({ stopped, diverged, outerSteps, config, dataset, testOpened }: RunRecord): string {

@@ -5,7 +5,8 @@ import type { DeviceChoice } from '../engine/open.js';
 import type { Precision } from '../engine/precision.js';
 import type { BaselineAccuracy } from '../eval/comparison.js';
 import type { Evaluation } from '../eval/evaluate.js';
-import type { Accuracy } from '../eval/statistics.js';
+import { type Accuracy, testError } from '../eval/statistics.js';
+import type { Tested } from '../eval/verdict.js';
 import { networkSpec } from '../networks/index.js';
 import { counted } from '../util/words.js';
 import type { BestLook, CurvePoint } from './distill.js';
@@ -142,6 +143,21 @@ export interface EvaluationRecord extends Evaluation {
 export function accuracyText({ mean, std, networks }: Accuracy): string {
   return networks > 1 ? `${mean.toFixed(1)} ± ${std.toFixed(1)} %` : `${mean.toFixed(1)} %`;
 }
+
+/** How far it may be off because the test images are no more than that: `± 0.4`, in points. */
+export const testErrorText = ({ mean }: Accuracy, images: number): string =>
+  `± ${testError(mean, images).toFixed(1)}`;
+
+/** The test of a finished run, and what it stands beside. */
+export const testedOf = ({ testAccuracy, baselines, dataset }: RunRecord): Tested | undefined =>
+  testAccuracy
+    ? {
+        accuracy: testAccuracy,
+        baselines,
+        images: dataset.splits.test,
+        classes: dataset.classNames.length,
+      }
+    : undefined;
 
 /** Pictures in all that a set stores. */
 export const pictureCount = ({ ipc }: ResolvedOptions, classes: number): number => ipc * classes;

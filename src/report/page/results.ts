@@ -1,32 +1,48 @@
 import type { Accuracy } from '../../eval/statistics.js';
-import { accuracyText, pictureCount, type RunRecord, storedByOptions } from '../../runs/record.js';
+import {
+  accuracyText,
+  pictureCount,
+  type RunRecord,
+  storedByOptions,
+  testErrorText,
+  testedOf,
+} from '../../runs/record.js';
 import { escapeHtml } from '../figure.js';
 
 /** Test accuracy beside real images of the same number, under the same protocol. */
 export function resultsSection(record: RunRecord): string {
-  const { testAccuracy, baselines, learningRate = 'learned', protocol, dataset, config } = record;
-  if (!testAccuracy) return '';
-  const images = pictureCount(config.options, dataset.classNames.length);
+  const { learningRate = 'learned', protocol, dataset, config } = record;
+  const tested = testedOf(record);
+  if (!tested) return '';
+  const pictures = pictureCount(config.options, tested.classes);
+  const stored = storedByOptions(config.options, tested.classes);
   const rows = [
-    row(storedByOptions(config.options, dataset.classNames.length), testAccuracy, String(learningRate), true),
-    ...Object.values(baselines).map((baseline) =>
-      row(`${images} ${baseline.title}`, baseline, String(baseline.learningRate ?? '–'), false),
+    row(stored, tested.accuracy, tested.images, String(learningRate), true),
+    ...Object.values(tested.baselines).map((baseline) =>
+      row(
+        `${pictures} ${baseline.title}`,
+        baseline,
+        tested.images,
+        String(baseline.learningRate ?? '–'),
+        false,
+      ),
     ),
   ];
   return (
     '<section><h2>How well it works</h2>' +
     `<p class="about">Accuracy on the ${dataset.splits.test.toLocaleString('en-GB')} test images, beside the same ` +
-    'number of real ones under the same protocol: mean ± standard deviation over the runs. ' +
+    'number of real ones under the same protocol: mean ± standard deviation over the runs. What the test split leaves open ' +
+    '(95 % interval) is the same for all runs and beside it. ' +
     (learningRate === 'learned'
       ? 'Real images get the constant inner learning rate that does best on the validation images. '
       : '') +
     `Protocol: ${escapeHtml(protocol)}.</p>` +
-    '<div class="card"><table class="results"><thead><tr><th>trained on</th><th>test accuracy</th><th class="meter"></th>' +
+    '<div class="card"><table class="results"><thead><tr><th>trained on</th><th>test accuracy</th><th class="split">by test split</th><th class="meter"></th>' +
     `<th class="networks">runs</th><th class="rate">learning rate</th></tr></thead><tbody>${rows.join('')}</tbody></table></div></section>`
   );
 }
 
-function row(name: string, accuracy: Accuracy, rate: string, own: boolean): string {
+function row(name: string, accuracy: Accuracy, images: number, rate: string, own: boolean): string {
   const { mean, std, networks } = accuracy;
   const percent = (value: number) => `${Math.max(0, Math.min(100, value)).toFixed(2)}%`;
   const spread =
@@ -36,6 +52,7 @@ function row(name: string, accuracy: Accuracy, rate: string, own: boolean): stri
   return (
     `<tr${own ? ' class="own-row"' : ''}><td>${escapeHtml(name)}</td>` +
     `<td class="number${own ? ' own' : ''}">${accuracyText(accuracy)}</td>` +
+    `<td class="split">${testErrorText(accuracy, images)}</td>` +
     `<td class="meter" aria-hidden="true"><span><i style="width:${percent(mean)}"></i>${spread}</span></td>` +
     `<td class="networks">${networks}</td><td class="rate">${escapeHtml(rate)}</td></tr>`
   );

@@ -46,6 +46,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 .results tr:last-child td { border-bottom: 0; }
 .results th { font-size: 13px; color: var(--soft); font-weight: 500; padding-top: 0; }
 .results .number { white-space: nowrap; font-weight: 600; }
+.results .split { white-space: nowrap; color: var(--soft); }
 .results .own { color: var(--accent); }
 .results .meter { width: 34%; }
 .classes .meter { width: 68%; }
@@ -73,7 +74,7 @@ footer { margin-top: 56px; color: var(--soft); font-size: 13px; border-top: 1px 
   main { padding: 24px 16px 48px; }
   h2 { margin-top: 40px; }
   .images.loose, .images.loose.many { grid-template-columns: repeat(auto-fill, minmax(max(54px, 17%), 1fr)); gap: 6px; }
-  .results:not(.many) thead, .results .networks, .results .rate { display: none; }
+  .results:not(.many) thead, .results .networks, .results .rate, .results .split { display: none; }
   .results:not(.many) tr { display: grid; grid-template-columns: 1fr auto; column-gap: 12px; border-bottom: 1px solid var(--line); padding: 10px 0; }
   .results:not(.many) tr:last-child { border-bottom: 0; }
   .results:not(.many) td { border: 0; padding: 0; }

@@ -1,0 +1,40 @@
+import type { BaselineAccuracy } from './comparison.js';
+import { type Accuracy, testError } from './statistics.js';
+
+/** A test accuracy and what it stands beside. */
+export interface Tested {
+  /** Of networks trained on the distilled images, percent. */
+  readonly accuracy: Accuracy;
+  /** Of as many real images, by name. */
+  readonly baselines: Readonly<Record<string, BaselineAccuracy>>;
+  /** Test images. */
+  readonly images: number;
+  readonly classes: number;
+}
+
+/** The best of the baselines that do as well as the distilled images or better, if any does. */
+export function strongerBaseline({
+  accuracy,
+  baselines,
+}: Pick<Tested, 'accuracy' | 'baselines'>): BaselineAccuracy | undefined {
+  return Object.values(baselines)
+    .filter(({ mean }) => mean >= accuracy.mean)
+    .sort((a, b) => b.mean - a.mean)[0];
+}
+
+/** Whether the accuracy cannot be told from that of guessing. */
+export const isGuessing = ({ accuracy, images, classes }: Tested): boolean =>
+  accuracy.mean - testError(accuracy.mean, images) <= 100 / classes;
+
+/** In one sentence why the images are not worth their making, where they are not. */
+export function verdict(tested: Tested): string | undefined {
+  const { accuracy, classes } = tested;
+  const percent = (value: number) => `${value.toFixed(1)} %`;
+  const stronger = strongerBaseline(tested);
+  if (isGuessing(tested))
+    return `${percent(accuracy.mean)} is no better than guessing (${percent(100 / classes)}): these images teach nothing yet`;
+  return (
+    stronger &&
+    `${stronger.title}, as many, reach ${percent(stronger.mean)}, these images ${percent(accuracy.mean)}: not worth distilling yet`
+  );
+}
