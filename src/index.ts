@@ -4,7 +4,7 @@
  * - Engines: {@link openDevice}, {@link chooseDevice}, {@link probeAdapters}, {@link cpuInfo}; a {@link Device} is what everything
  *   else computes on
  * - Data: {@link loadDataset}, {@link datasetFromArrays}, {@link generateDigits}, {@link downloadDataset}, {@link loadIdxFolder},
- *   {@link readIdx}, {@link inspectDataset}, {@link whiten}, {@link unwhiten}
+ *   {@link readIdx}, {@link inspectDataset}, {@link classExamples}, {@link whiten}, {@link unwhiten}
  * - Distilling: {@link distill} with {@link DistillOptions}; {@link resolveOptions} fills them in; {@link watch}
  * - Numbers: {@link evaluate} under one of the {@link protocols}, {@link trainNetworks}, {@link profileStep}
  * - Files: {@link encodeArtefact} and {@link decodeArtefact}, {@link encodeCheckpoint} and {@link decodeCheckpoint},
@@ -33,6 +33,7 @@ export type {
   StoredVariable,
   Use,
 } from './data/distilled-set.js';
+export { classExamples } from './data/examples.js';
 export type { ExpertData, Experts, ExpertsDescription, ExpertTraining } from './data/experts/experts.js';
 export { openExperts } from './data/experts/open.js';
 export type { Splitting } from './data/hold-out.js';

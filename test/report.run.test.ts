@@ -17,6 +17,7 @@ import type { EvaluationRecord } from '../src/runs/record.js';
 import { RunFiles } from '../src/runs/run-files.js';
 import { buildWhereStale, commandLine } from './harness/command-line.js';
 import { stepsOf } from './harness/distilled-set.js';
+import { twoClasses } from './harness/made-data.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'limbeck-run-'));
 const at = (...names: string[]) => join(folder, ...names);
@@ -158,8 +159,8 @@ describe('a run in a folder', () => {
       ...{ perClass: [], baselines: {}, others: [] },
     });
     const all = [evaluation(1, 2), evaluation(2, 5), evaluation(3, 2, 'dsa'), evaluation(4, 2)];
-    for (const one of all) await run.addEvaluation(one, {} as DistilledSet);
-    await run.addEvaluation({ ...evaluation(5, 7), sameData: false }, {} as DistilledSet);
+    for (const one of all) await run.addEvaluation(one, {} as DistilledSet, twoClasses());
+    await run.addEvaluation({ ...evaluation(5, 7), sameData: false }, {} as DistilledSet, twoClasses());
     expect((await run.readRecord())!.evaluations!.map(({ accuracy }) => accuracy.mean)).toEqual([2, 3, 4]);
     await run.close();
   });

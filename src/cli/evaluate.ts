@@ -161,7 +161,7 @@ export const command: Command = {
         ...{ ...rest, engine: device.engine, file: path, sameData },
       };
       if (out !== undefined) await writeFileAtomic(out, `${JSON.stringify(results, null, 1)}\n`);
-      await folder?.addEvaluation({ ...evaluation, sameData }, artefact.set, data.zca);
+      await folder?.addEvaluation({ ...evaluation, sameData }, artefact.set, opened);
       if (values.json) process.stdout.write(`${JSON.stringify(results)}\n`);
       else {
         const { set, notes } = artefact;

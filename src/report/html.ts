@@ -1,7 +1,8 @@
 import type { DistilledSet } from '../data/distilled-set.js';
 import { isGuessing, verdict } from '../eval/verdict.js';
-import { networkTitle } from '../networks/index.js';
+import { type NetworkSpec, networkTitle } from '../networks/index.js';
 import { accuracyText, type RunRecord, storedByOptions, testedOf } from '../runs/record.js';
+import type { PngImage } from '../util/png.js';
 import { count, counted, timesText } from '../util/words.js';
 import { escapeHtml } from './figure.js';
 import { curvesSection } from './page/curves.js';
@@ -21,8 +22,11 @@ const networkTitles: Readonly<Record<string, string>> = {
 };
 const datasetTitles: Readonly<Record<string, string>> = { mnist: 'MNIST', digits: 'the generated digits' };
 
-/** `report.html`: everything about a run on one page that needs nothing but itself. */
-export function reportHtml(record: RunRecord, set: DistilledSet): string {
+/**
+ * `report.html`: everything about a run on one page that needs nothing but itself. `examples` is a real picture of each class, `[K]`, to
+ * stand beside the distilled ones: {@link classExamples}.
+ */
+export function reportHtml(record: RunRecord, set: DistilledSet, examples?: readonly PngImage[]): string {
   const { plain, marked } = headline(record, set);
   return [
     '<!doctype html>',
@@ -34,7 +38,7 @@ export function reportHtml(record: RunRecord, set: DistilledSet): string {
     verdictNote(record),
     stoppedNote(record),
     '</header>',
-    imagesSection(record, set),
+    imagesSection(record, set, examples),
     resultsSection(record),
     perClassSection(record),
     evaluationsSection(record),
@@ -49,12 +53,18 @@ export function reportHtml(record: RunRecord, set: DistilledSet): string {
 const titleOf = (titles: Readonly<Record<string, string>>, name: string): string =>
   escapeHtml(Object.hasOwn(titles, name) ? titles[name] : name);
 
+/** `ConvNet (width=32)` */
+function networkName(spec: NetworkSpec | string): string {
+  const [name, ...options] = networkTitle(spec).split(':');
+  return `${titleOf(networkTitles, name)}${options.length ? ` (${escapeHtml(options.join(', '))})` : ''}`;
+}
+
 /** The result in one sentence. */
 function headline(record: RunRecord, set: DistilledSet): { plain: string; marked: string } {
   const { config, dataset, testAccuracy, best } = record;
   const { network } = config.options;
   const images = storedByOptions(config.options, dataset.classNames.length, 'image');
-  const name = titleOf(networkTitles, networkTitle(network));
+  const name = networkName(network);
   const learner =
     set.use.kind === 'learned-steps' && set.use.init === 'fixed' ? `this ${name}` : `a fresh ${name}`;
   const data = titleOf(datasetTitles, dataset.name);

@@ -17,7 +17,7 @@ import { contactSheet } from './contact-sheet.js';
 import { reportHtml } from './html.js';
 
 const pages: RunPages = {
-  sheet: (set, dataset) => encodePng(contactSheet(set, dataset)),
+  sheet: (set, dataset, examples) => encodePng(contactSheet(set, dataset, examples)),
   report: reportHtml,
 };
 

@@ -1,4 +1,5 @@
 import type { Dataset } from '../data/dataset.js';
+import { picturesOf } from '../data/examples.js';
 import type { PngImage } from '../util/png.js';
 import { Canvas } from './canvas.js';
 import { glyphHeight } from './pixel-font.js';
@@ -24,18 +25,12 @@ export function sampleSheet({ train, imageShape, classNames, classes }: Dataset)
     gap + Math.ceil(picked.length / perRow) * cell.height,
     channels,
   );
-  const [black, white] = windowOf(train.images);
+  const pictures = picturesOf(train, picked, imageShape);
   picked.forEach((row, place) => {
     const x = gap + (place % perRow) * cell.width;
     const y = gap + Math.floor(place / perRow) * cell.height;
     sheet.text(x, y, classNames[train.labels[row]], letters, cell.width - gap);
-    const data = new Uint8Array(H * W * channels);
-    for (let c = 0; c < channels; c++)
-      for (let i = 0; i < H * W; i++) {
-        const value = train.images[(row * C + c) * H * W + i];
-        data[i * channels + c] = Math.round((255 * (value - black)) / (white - black || 1));
-      }
-    sheet.image(x, y + head, { width: W, height: H, channels, data }, scale);
+    sheet.image(x, y + head, pictures[place], scale);
   });
   return sheet;
 }
@@ -49,14 +44,4 @@ function pick(labels: Uint8Array, classes: number): number[] {
     for (const ofClass of rows)
       if (turn < ofClass.length && picked.length < shown) picked.push(ofClass[turn]);
   return picked;
-}
-
-function windowOf(images: Uint8Array | Float32Array): [number, number] {
-  if (images instanceof Uint8Array) return [0, 255];
-  let [least, most] = [images[0], images[0]];
-  for (const value of images) {
-    if (value < least) least = value;
-    if (value > most) most = value;
-  }
-  return [least, most];
 }

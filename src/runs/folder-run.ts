@@ -227,7 +227,7 @@ async function distillAndTest(
   if (!result.stopped && result.diverged === undefined) {
     // Written before the test split is opened: a test that is cut off is counted too, and loses nothing.
     record = { ...record, testOpened: record.testOpened + 1 };
-    await run.write(record, set, data.zca);
+    await run.write(record, set, data);
     const before = performance.now();
     const evaluation = await evaluateUnlessStopped(device, data, set, {
       ...{ networks: options.networks, protocol: options.protocol, signal, onProgress: control.onTest },
@@ -236,7 +236,7 @@ async function distillAndTest(
     const testOpened = Math.max(record.testOpened, await run.testOpened());
     record = withTest({ ...record, testOpened }, evaluation, evaluationSeconds);
   }
-  await run.write(record, set, data.zca);
+  await run.write(record, set, data);
   return { record, set };
 }
 

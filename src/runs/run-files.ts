@@ -1,21 +1,23 @@
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { Whitening } from '../data/dataset.js';
+import type { Dataset, Whitening } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
+import { classExamples } from '../data/examples.js';
 import { unwhiten } from '../data/zca.js';
 import { type ArtefactNotes, encodeArtefact } from '../eval/artefact.js';
 import { writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
+import type { PngImage } from '../util/png.js';
 import type { DatasetRecord, EvaluationRecord, RunRecord } from './record.js';
 import { WorkFolder } from './work-folder.js';
 
-/** What makes the pictures and the page of a run. */
+/** What makes the pictures and the page of a run; `examples` is a real picture of each class. */
 export interface RunPages {
   /** The bytes of `distilled.png`. */
-  sheet(set: DistilledSet, dataset: DatasetRecord): Uint8Array;
+  sheet(set: DistilledSet, dataset: DatasetRecord, examples: readonly PngImage[]): Uint8Array;
   /** The text of `report.html`. */
-  report(record: RunRecord, set: DistilledSet): string;
+  report(record: RunRecord, set: DistilledSet, examples: readonly PngImage[]): string;
 }
 
 /** The files of a run; each is whole or absent at any moment. */
@@ -115,9 +117,9 @@ export class RunFiles {
 
   /**
    * Adds a later evaluation to the record and to the page, where there is a record and they can be written; one
-   * under the same protocol of the same networks and baselines takes the place of the earlier one. `zca` as in `write`.
+   * under the same protocol of the same networks and baselines takes the place of the earlier one. `data` as in `write`.
    */
-  async addEvaluation(evaluation: EvaluationRecord, set: DistilledSet, zca?: Whitening): Promise<void> {
+  async addEvaluation(evaluation: EvaluationRecord, set: DistilledSet, data: Dataset): Promise<void> {
     try {
       const record = await this.readRecord();
       if (!record || evaluation.sameData === false) return;
@@ -131,7 +133,8 @@ export class RunFiles {
       const same = (other: EvaluationRecord) => asked(other) === asked(evaluation);
       const earlier = (record.evaluations ?? []).filter((other) => !same(other));
       const changed = { ...record, evaluations: [...earlier, evaluation] };
-      await writeFileAtomic(this.paths.report, this.pages.report(changed, asPictures(set, zca)));
+      const page = this.pages.report(changed, asPictures(set, data.zca), classExamples(data));
+      await writeFileAtomic(this.paths.report, page);
       await this.#writeRecord(changed);
     } catch {
       // As above.
@@ -143,11 +146,12 @@ export class RunFiles {
   }
 
   /**
-   * The results, the record last: where it says finished, everything is there. `zca` is that of the data, if they are
-   * whitened.
+   * The results, the record last: where it says finished, everything is there. `data` is what the set was made from.
    */
-  async write(record: RunRecord, set: DistilledSet, zca?: Whitening): Promise<void> {
+  async write(record: RunRecord, set: DistilledSet, data: Dataset): Promise<void> {
+    const { zca } = data;
     const shown = asPictures(set, zca);
+    const examples = classExamples(data);
     const { dataset, config, engine, best } = record;
     const notes: ArtefactNotes = {
       dataset: dataset.name,
@@ -164,8 +168,8 @@ export class RunFiles {
       validationAccuracy: best.validationAccuracy,
     };
     await writeFileAtomic(this.paths.artefact, encodeArtefact({ set, notes, shown: zca && shown.images }));
-    await writeFileAtomic(this.paths.sheet, this.pages.sheet(shown, dataset));
-    await writeFileAtomic(this.paths.report, this.pages.report(record, shown));
+    await writeFileAtomic(this.paths.sheet, this.pages.sheet(shown, dataset, examples));
+    await writeFileAtomic(this.paths.report, this.pages.report(record, shown, examples));
     await this.#writeRecord(record);
   }
 }

@@ -119,8 +119,8 @@ export const rest = [
   {
     id: 'evaluated-shown-whitened',
     file: 'src/runs/run-files.ts',
-    find: 'this.pages.report(changed, asPictures(set, zca))',
-    replace: 'this.pages.report(changed, asPictures(set, zca && undefined))',
+    find: 'asPictures(set, data.zca)',
+    replace: 'asPictures(set, undefined)',
     what: 'after a later evaluation the page shows whitened images as they are',
     tests: ['test/cli.data.test.ts'],
   },

@@ -1,6 +1,6 @@
 import type { DistilledSet, LearnedSteps, MinibatchUse } from '../../data/distilled-set.js';
 import type { RunRecord } from '../../runs/record.js';
-import { encodePng } from '../../util/png.js';
+import { encodePng, type PngImage } from '../../util/png.js';
 import { count, short } from '../../util/words.js';
 import { escapeHtml } from '../figure.js';
 import { gridOf, stepsOf } from '../grid.js';
@@ -11,12 +11,13 @@ const mostImages = 1000;
 /** Up to this many classes a class is a column. */
 const mostColumns = 12;
 
-/** The distilled images, large; for learned labels each with its label. */
-export function imagesSection(record: RunRecord, set: DistilledSet): string {
+/** The distilled images, large; for learned labels each with its label. With `examples`, a real picture of each class, beside them. */
+export function imagesSection(record: RunRecord, set: DistilledSet, examples?: readonly PngImage[]): string {
   const { classes } = set.network;
   const steps = stepsOf(set.use);
   const window = displayWindow(set, record.dataset);
   const figureOf = (index: number, withName: boolean) => imageFigure(record, set, index, window, withName);
+  const real = examples?.map((picture, k) => pictureTag(picture, 'real', record.dataset.classNames[k]));
   const grid = gridOf(set);
   const shown = grid.slice(0, Math.max(1, Math.floor(mostImages / classes)));
   const parts: string[] = [];
@@ -26,7 +27,10 @@ export function imagesSection(record: RunRecord, set: DistilledSet): string {
       if (steps > 1 && grid[row - 1]?.step !== step) parts.push(`<h3>Step ${step + 1}</h3>`);
       const figures = present(items)
         .slice(0, mostImages)
-        .map((item) => figureOf(item, true));
+        .map((item) => {
+          const figure = figureOf(item, true);
+          return real && row === 0 ? `<div>${figure}${real[set.classes[item]]}</div>` : figure;
+        });
       parts.push(
         `<div class="images loose${classes > mostColumns ? ' many' : ''}">${figures.join('')}</div>`,
       );
@@ -34,19 +38,21 @@ export function imagesSection(record: RunRecord, set: DistilledSet): string {
   else {
     const columns = `grid-template-columns:auto repeat(${classes},minmax(46px,1fr))`;
     const heads = record.dataset.classNames.map((name) => `<div class="head">${escapeHtml(name)}</div>`);
+    const first = real ? [`<div class="row-name">real</div>${real.join('')}`] : [];
     const rows = shown.map(({ step, items }, row) => {
-      const name = steps > 1 && grid[row - 1]?.step !== step ? `step ${step + 1}` : '';
+      const begins = grid[row - 1]?.step !== step;
+      const name = !begins ? '' : steps > 1 ? `step ${step + 1}` : real ? 'distilled' : '';
       const figures = items.map((item) => (item === undefined ? '<div></div>' : figureOf(item, false)));
       return `<div class="row-name">${name}</div>${figures.join('')}`;
     });
     parts.push(
-      `<div class="scroll"><div class="images rows" style="${columns}"><div></div>${heads.join('')}${rows.join('')}</div></div>`,
+      `<div class="scroll"><div class="images rows" style="${columns}"><div></div>${heads.join('')}${[...first, ...rows].join('')}</div></div>`,
     );
   }
   const seen = shown.reduce((sum, { items }) => sum + Math.min(mostImages, present(items).length), 0);
   const left = set.classes.length - seen;
   const more = left > 0 ? ` ${count(left)} more are in distilled.png.` : '';
-  return `<section><h2>The images</h2><p class="about">${about(set, window)}${more}</p>${parts.join('')}</section>`;
+  return `<section><h2>The images</h2><p class="about">${about(set, window)}${real ? ' The smaller pictures are real images of the same classes.' : ''}${more}</p>${parts.join('')}</section>`;
 }
 
 const present = (items: readonly (number | undefined)[]): number[] =>
@@ -94,14 +100,20 @@ function imageFigure(
   window: Window,
   withName: boolean,
 ): string {
-  const { classNames, imageShape } = record.dataset;
-  const [, H, W] = imageShape;
+  const { classNames } = record.dataset;
   const own = set.classes[index];
-  const name = escapeHtml(classNames[own] ?? String(own));
-  const png = Buffer.from(encodePng(imagePixels(set, record.dataset, index, window))).toString('base64');
-  const picture = `<img alt="distilled image, class ${name}" width="${W}" height="${H}" src="data:image/png;base64,${png}">`;
+  const name = classNames[own] ?? String(own);
+  const picture = pictureTag(imagePixels(set, record.dataset, index, window), 'distilled', name);
   const label = hasLearnedLabels(set) ? softLabel(record, set, index) : '';
-  return `<figure>${picture}${withName ? `<figcaption>${name}</figcaption>` : ''}${label}</figure>`;
+  return `<figure>${picture}${withName ? `<figcaption>${escapeHtml(name)}</figcaption>` : ''}${label}</figure>`;
+}
+
+function pictureTag(picture: PngImage, kind: 'distilled' | 'real', className: string): string {
+  const png = Buffer.from(encodePng(picture)).toString('base64');
+  return (
+    `<img class="${kind}" alt="${kind} image, class ${escapeHtml(className)}" width="${picture.width}" height="${picture.height}" ` +
+    `src="data:image/png;base64,${png}">`
+  );
 }
 
 /** A bar per class, upwards or downwards from zero, and the two largest in numbers. */

@@ -16,23 +16,19 @@ export function resultsSection(record: RunRecord): string {
   if (!tested) return '';
   const pictures = pictureCount(config.options, tested.classes);
   const stored = storedByOptions(config.options, tested.classes);
+  const row = (name: string, accuracy: Accuracy, rate: string, own: boolean) =>
+    tableRow(name, accuracy, testErrorText(accuracy, tested.images), rate, own);
   const rows = [
-    row(stored, tested.accuracy, tested.images, String(learningRate), true),
+    row(stored, tested.accuracy, String(learningRate), true),
     ...Object.values(tested.baselines).map((baseline) =>
-      row(
-        `${pictures} ${baseline.title}`,
-        baseline,
-        tested.images,
-        String(baseline.learningRate ?? '–'),
-        false,
-      ),
+      row(`${pictures} ${baseline.title}`, baseline, String(baseline.learningRate ?? '–'), false),
     ),
   ];
   return (
     '<section><h2>How well it works</h2>' +
     `<p class="about">Accuracy on the ${dataset.splits.test.toLocaleString('en-GB')} test images, beside the same ` +
-    'number of real ones under the same protocol: mean ± standard deviation over the runs. What the test split leaves open ' +
-    '(95 % interval) is the same for all runs and beside it. ' +
+    'number of real ones under the same protocol: mean ± standard deviation over the runs. Beside it stands what a test ' +
+    'split of this size leaves open (95 % interval), however many the runs. ' +
     (learningRate === 'learned'
       ? 'Real images get the constant inner learning rate that does best on the validation images. '
       : '') +
@@ -42,7 +38,7 @@ export function resultsSection(record: RunRecord): string {
   );
 }
 
-function row(name: string, accuracy: Accuracy, images: number, rate: string, own: boolean): string {
+function tableRow(name: string, accuracy: Accuracy, split: string, rate: string, own: boolean): string {
   const { mean, std, networks } = accuracy;
   const percent = (value: number) => `${Math.max(0, Math.min(100, value)).toFixed(2)}%`;
   const spread =
@@ -52,7 +48,7 @@ function row(name: string, accuracy: Accuracy, images: number, rate: string, own
   return (
     `<tr${own ? ' class="own-row"' : ''}><td>${escapeHtml(name)}</td>` +
     `<td class="number${own ? ' own' : ''}">${accuracyText(accuracy)}</td>` +
-    `<td class="split">${testErrorText(accuracy, images)}</td>` +
+    `<td class="split">${split}</td>` +
     `<td class="meter" aria-hidden="true"><span><i style="width:${percent(mean)}"></i>${spread}</span></td>` +
     `<td class="networks">${networks}</td><td class="rate">${escapeHtml(rate)}</td></tr>`
   );

@@ -34,6 +34,8 @@ figcaption, .top2, .images.rows .head { overflow: hidden; text-overflow: ellipsi
 figure img { display: block; width: 100%; height: auto; image-rendering: pixelated; image-rendering: crisp-edges;
   border-radius: 4px; background: #000; }
 @supports (image-rendering: pixelated) { figure img { image-rendering: pixelated; } }
+img.real { display: block; width: 100%; height: auto; image-rendering: pixelated; border-radius: 4px; }
+.images.loose img.real { width: 38%; margin: 4px auto 10px; }
 figcaption { text-align: center; font-weight: 600; padding-top: 5px; font-size: 15px; }
 .soft { display: block; width: 100%; margin-top: 4px; }
 .soft rect { fill: var(--bar); } .soft rect.top { fill: var(--accent); } .soft line { stroke: var(--line); }
