@@ -377,13 +377,20 @@ describe('mistakes', () => {
 
 test('help and version', async () => {
   const help = await limbeck('distill', '--help');
-  expect(help.stdout).toMatch(new RegExp(`--validate-every N .*\\[${resolveOptions({}).validateEvery}\\]`));
+  const usual = resolveOptions({}).validateEvery;
+  expect(help.stdout).toMatch(new RegExp(`--validate-every N [^\\]]*\\[${usual}\\]`));
   expect(help.stdout).toContain('Example: limbeck distill');
   const sections = help.stdout.split(/\n\n/);
   const section = (heading: string) => sections.find((one) => one.startsWith(heading));
-  expect(section('Options of every run:')).toMatch(/^ +--ipc N /m);
-  expect(section('Options of method unrolled')).toMatch(/^ +--inner-lr X,… /m);
-  expect(section('Options of method dm')).toMatch(/^ +--image-momentum X /m);
+  expect(section('Every run:')).toMatch(/^ +--ipc N /m);
+  expect(section('Method unrolled')).toMatch(/^ +--inner-lr X,… /m);
+  expect(section('Methods')).toMatch(/^ +dm +mean features/m);
+  expect(section('Method dm')).toBeUndefined();
+  // Help of another method: its options, and its defaults of those that every run has.
+  const { stdout } = await limbeck('distill', '--method', 'dm', '--help');
+  expect(stdout).toMatch(/^Method dm, [^\n]*\n(?: .*\n)* +--image-momentum X /m);
+  expect(stdout).toMatch(/--network NAME [^[]*\[convnet\]/);
+  for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
   expect((await limbeck('--help')).stdout).toContain('resume DIR');
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   expect((await limbeck('--version')).stdout).toBe(`${version}\n`);

@@ -5,9 +5,9 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { commandHelp } from '../src/cli/command.js';
 import { readConfig } from '../src/cli/config.js';
 import { command } from '../src/cli/distill.js';
+import { commandHelp } from '../src/cli/help.js';
 import { distillOptions, flagOf } from '../src/cli/options.js';
 import { datasetFromArrays } from '../src/data/arrays.js';
 import type { Dataset } from '../src/data/dataset.js';
@@ -245,7 +245,7 @@ describe.each(Object.entries(methods))('the options of %s', (name, method) => {
   const options = Object.keys(method.options);
 
   it('are in the help, on the page of options and in configuration files alike', async () => {
-    const help = commandHelp(command);
+    const help = commandHelp(command, 80, name);
     const page = text('docs/options.md');
     const folder = await mkdtemp(join(tmpdir(), 'limbeck-options-'));
     const file = join(folder, 'config.json');

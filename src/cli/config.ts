@@ -1,11 +1,15 @@
 import { readFile } from 'node:fs/promises';
+import { type RunConfig, runFormat } from '../runs/record.js';
 import { suggestion } from '../util/closest.js';
 import { LimbeckError } from '../util/errors.js';
 import { written } from '../util/expect.js';
 import { checkNumber, type Values } from './arguments.js';
 import type { Option } from './options.js';
 
-/** Reads a configuration file: the names of the options in camelCase, with values as JSON. */
+/**
+ * Reads a configuration file: the names of the options in camelCase, with values as JSON; or the `run.json` of a run, which has every
+ * option that it was made with.
+ */
 export async function readConfig(path: string, options: readonly Option[]): Promise<Values> {
   let text: string;
   try {
@@ -29,7 +33,8 @@ export async function readConfig(path: string, options: readonly Option[]): Prom
       `${path} holds ${Array.isArray(content) ? 'a list' : written(content)}, expected an object such as {"steps": 10}`,
     );
   const byName = new Map(options.map((option) => [option.name, option]));
-  for (const [name, value] of Object.entries(content)) {
+  const values = 'format' in content ? valuesOfRun(path, content) : content;
+  for (const [name, value] of Object.entries(values)) {
     const option = byName.get(name);
     const where = `${path}: ${name}`;
     if (!option) {
@@ -49,5 +54,21 @@ export async function readConfig(path: string, options: readonly Option[]): Prom
     else if (typeof value !== 'string' && !(option.full && typeof value === 'object'))
       throw new LimbeckError('ERR_OPTION', `${where} is ${written(value)}, expected text: ${option.value}`);
   }
-  return { ...content };
+  return { ...values };
+}
+
+/** The options of a run, as a configuration file has them. */
+function valuesOfRun(path: string, { format, config }: { format?: unknown; config?: unknown }): Values {
+  if (format !== runFormat || typeof config !== 'object' || config === null)
+    throw new LimbeckError(
+      'ERR_FILE_FORMAT',
+      `${path} has the format ${written(format)}, expected a configuration or the ${runFormat} of a run`,
+    );
+  const { options, preset, reading, ...origin } = config as Partial<RunConfig>;
+  if (origin.dataset === undefined)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `the run of ${path} was made by a program on data of its own: name its data with --dataset, and its options one by one`,
+    );
+  return { ...origin, ...reading, ...options };
 }

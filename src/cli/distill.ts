@@ -25,11 +25,17 @@ const configurable = [
   shared.out,
 ];
 
-const force: shared.Option = { name: 'force', kind: 'switch', help: 'replace a run that lies in the folder' };
+const force: shared.Option = {
+  group: 'Output',
+  name: 'force',
+  kind: 'switch',
+  help: 'replace a run that lies in the folder',
+};
 
 export const command: Command = {
   name: 'distill',
-  summary: 'distils a data set; config.json holds the same options in camelCase, the command line wins',
+  summary:
+    'distils a data set; config.json holds the same options in camelCase, or is the run.json of a run to repeat; the command line wins',
   positionals: ['[config.json]'],
   options: [...configurable, force, shared.json, shared.debug, shared.help],
   example: 'limbeck distill --dataset digits --iterations 2000 --out runs/first',

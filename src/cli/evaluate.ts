@@ -77,7 +77,7 @@ export const command: Command = {
       fallback: 'the quick ones',
     },
     { name: 'noBaselines', kind: 'switch', help: 'only the distilled images' },
-    { name: 'out', kind: 'text', value: 'FILE', help: 'write the results as JSON, too' },
+    { group: 'Output', name: 'out', kind: 'text', value: 'FILE', help: 'write the results as JSON, too' },
     shared.device,
     shared.threads,
     shared.precision,

@@ -52,7 +52,7 @@ export const command: Command = {
       'experts trained at once; on cpu their bits do not depend on it',
       'what fits into memory, at most 10',
     ),
-    { name: 'out', kind: 'text', value: 'DIR', help: 'folder for the experts; needed' },
+    { group: 'Output', name: 'out', kind: 'text', value: 'DIR', help: 'folder for the experts; needed' },
     shared.device,
     shared.threads,
     shared.precision,

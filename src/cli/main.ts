@@ -1,15 +1,16 @@
 #!/usr/bin/env node
+import { findMethod } from '../runs/options.js';
 import { suggestion } from '../util/closest.js';
 import { LimbeckError } from '../util/errors.js';
 import { version } from '../util/version.js';
 import { parseArguments } from './arguments.js';
-import { commandHelp, generalHelp } from './command.js';
 import { command as data } from './data.js';
 import { command as devices } from './devices.js';
 import { command as distill } from './distill.js';
 import { command as download } from './download.js';
 import { command as evaluate } from './evaluate.js';
 import { command as experts } from './experts.js';
+import { commandHelp, generalHelp } from './help.js';
 import { command as profile } from './profile.js';
 import { command as resume } from './resume.js';
 import { command as train } from './train.js';
@@ -20,7 +21,7 @@ const commands = [distill, resume, evaluate, train, experts, data, download, dev
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    process.stdout.write(generalHelp(commands));
+    process.stdout.write(generalHelp(commands, columns()));
     return name === undefined ? 2 : 0;
   }
   if (name === '--version' || name === '-v') {
@@ -36,10 +37,20 @@ async function main(args: readonly string[]): Promise<number> {
     );
   }
   if (rest.includes('--help') || rest.includes('-h')) {
-    process.stdout.write(commandHelp(command));
+    process.stdout.write(commandHelp(command, columns(), methodIn(rest)));
     return 0;
   }
   return command.run(parseArguments(command.name, rest, command.options, command.positionals));
+}
+
+/** Of the terminal; as many as most have where help goes elsewhere. */
+const columns = (): number => process.stdout.columns || 80;
+
+/** The method that is named on a command line that may be wrong otherwise. */
+function methodIn(args: readonly string[]): string | undefined {
+  const at = args.findIndex((word) => word === '--method' || word.startsWith('--method='));
+  if (at < 0) return undefined;
+  return findMethod(args[at].split('=')[1] ?? args[at + 1]).name;
 }
 
 function explain(error: unknown, debug: boolean): number {

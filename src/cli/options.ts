@@ -20,29 +20,33 @@ export interface Option {
   readonly fallback?: string;
   /** Heading under which the help has it. */
   readonly group?: string;
+  /** The method that has it; left out, all of them. */
+  readonly method?: string;
 }
 
 /** An option of a run or of reading, from the table that says what it is. */
-function fromTable([name, option]: readonly [string, TableOption], group?: string): Option {
+function fromTable([name, option]: readonly [string, TableOption], group: string, method?: string): Option {
   const { kind, value, help, default: usual, fallback = usual === '' ? undefined : textOf(usual) } = option;
-  return { name, kind, value, help, fallback, group, full: true };
+  return { name, kind, value, help, fallback, group, method, full: true };
 }
 
 const textOf = (value: unknown): string =>
   typeof value === 'object' ? JSON.stringify(value) : String(value);
 
 export const dataset: Option = {
+  group: 'Data',
   name: 'dataset',
   kind: 'text',
   value: 'digits|PATH',
-  help: 'generated digits; or a folder of images per class, IDX, CIFAR, .npz, .safetensors, .csv (docs/data.md)',
+  help: 'generated digits; or a folder of images per class, IDX, CIFAR, .npz, .safetensors, .parquet, .csv and others (docs/data.md)',
   fallback: 'digits',
 };
 /** How to read a data set that leaves something open. */
 export const readingOptions: readonly Option[] = Object.entries(readingTable).map((entry) =>
-  fromTable(entry),
+  fromTable(entry, 'Data'),
 );
 export const digitsSize: Option = {
+  group: 'Data',
   name: 'digitsSize',
   kind: 'whole',
   least: 10,
@@ -51,6 +55,7 @@ export const digitsSize: Option = {
   fallback: '10000',
 };
 export const device: Option = {
+  group: 'Engine',
   name: 'device',
   kind: 'text',
   value: 'auto|webgpu|cpu|reference',
@@ -58,6 +63,7 @@ export const device: Option = {
   fallback: 'auto',
 };
 export const threads: Option = {
+  group: 'Engine',
   name: 'threads',
   kind: 'whole',
   least: 1,
@@ -66,6 +72,7 @@ export const threads: Option = {
   fallback: 'all physical cores within affinity and quota, at most 16',
 };
 export const precision: Option = {
+  group: 'Engine',
   name: 'precision',
   kind: 'text',
   value: precisions.join('|'),
@@ -73,6 +80,7 @@ export const precision: Option = {
   fallback: 'single',
 };
 export const out: Option = {
+  group: 'Output',
   name: 'out',
   kind: 'text',
   value: 'DIR',
@@ -80,12 +88,21 @@ export const out: Option = {
   fallback: 'runs/<dataset>-<network>-<time>',
 };
 export const json: Option = {
+  group: 'Output',
   name: 'json',
   kind: 'switch',
   help: 'one line of JSON on stdout and nothing else',
 };
-export const debug: Option = { name: 'debug', kind: 'switch', help: 'show the stack of unexpected errors' };
-export const help: Option = { name: 'help', kind: 'switch', help: 'this text' };
+export const debug: Option = {
+  group: 'Output',
+  name: 'debug',
+  kind: 'switch',
+  help: 'show the stack of unexpected errors',
+};
+export const help: Option = { group: 'Output', name: 'help', kind: 'switch', help: 'this text' };
+
+/** Heading of the options that every run has. */
+export const everyRun = 'Every run';
 
 const method: Option = {
   name: 'method',
@@ -93,15 +110,15 @@ const method: Option = {
   value: Object.keys(methods).join('|'),
   help: 'how the set is made',
   fallback: defaultMethod,
-  group: 'Options of every run:',
+  group: everyRun,
 };
 
 /** What shapes the result: every option of the library's `distill`, those of a method under its name. */
 export const distillOptions: readonly Option[] = [
   method,
-  ...Object.entries(commonOptions).map((entry) => fromTable(entry, method.group!)),
+  ...Object.entries(commonOptions).map((entry) => fromTable(entry, everyRun)),
   ...Object.values(methods).flatMap(({ name, summary, options }) =>
-    Object.entries(options).map((entry) => fromTable(entry, `Options of method ${name}, ${summary}:`)),
+    Object.entries(options).map((entry) => fromTable(entry, `Method ${name}, ${summary}`, name)),
   ),
 ];
 

@@ -29,6 +29,7 @@ export const command: Command = {
       ...{ weightDecay: '0.0005', schedule: 'cosine' },
     }),
     {
+      group: 'Output',
       name: 'out',
       kind: 'text',
       value: 'DIR',

@@ -22,7 +22,7 @@ import { type Checkpoint, type Distillation, type DistillControl, distill } from
 import { engineRecord } from './engine-record.js';
 import { openNamed } from './named.js';
 import { resolveFor } from './options.js';
-import type { DatasetRecord, RunConfig, RunOrigin, RunRecord } from './record.js';
+import { type DatasetRecord, type RunConfig, type RunOrigin, type RunRecord, runFormat } from './record.js';
 import type { RunFiles } from './run-files.js';
 import { planFor } from './setting.js';
 
@@ -256,7 +256,7 @@ function recordOf({ extra, dataset }: Piece, result: Distillation, testOpened: n
   const { median, min } = result.stepMilliseconds;
   const finite = (value: number) => (Number.isFinite(value) ? value : null);
   return {
-    format: 'limbeck-run-1',
+    format: runFormat,
     config,
     seed: config.options.seed,
     versions: { limbeck: version, node: process.version },

@@ -61,10 +61,13 @@ export interface DatasetRecord {
   readonly sha256: string;
 }
 
+/** What `run.json` is; another layout gets another number. */
+export const runFormat = 'limbeck-run-1';
+
 /** `run.json`: what was done and what came out. */
 export interface RunRecord {
   /** What the file is; another layout gets another number. */
-  readonly format: 'limbeck-run-1';
+  readonly format: typeof runFormat;
   /** What was asked for. */
   readonly config: RunConfig;
   /** Of everything random. */

@@ -9,7 +9,7 @@ import { type ArtefactNotes, encodeArtefact } from '../eval/artefact.js';
 import { writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 import type { PngImage } from '../util/png.js';
-import type { DatasetRecord, EvaluationRecord, RunRecord } from './record.js';
+import { type DatasetRecord, type EvaluationRecord, type RunRecord, runFormat } from './record.js';
 import { WorkFolder } from './work-folder.js';
 
 /** What makes the pictures and the page of a run; `examples` is a real picture of each class. */
@@ -84,7 +84,7 @@ export class RunFiles {
     if (!existsSync(this.paths.record)) return undefined;
     try {
       const record = JSON.parse(await readFile(this.paths.record, 'utf8')) as RunRecord;
-      if (record.format === 'limbeck-run-1') return record;
+      if (record.format === runFormat) return record;
     } catch {
       // Said below.
     }
