@@ -5,8 +5,15 @@ import { join } from 'node:path';
 import { main, root } from './setup/run.mjs';
 import { setUp } from './setup.mjs';
 
-/** A first look takes minutes, not the whole length of a run that is after the last percent. */
-const defaults = { '--dataset': 'digits', '--iterations': '4000', '--out': freeFolder('runs/digits') };
+/** What every first look has. */
+const always = { '--dataset': 'digits', '--out': freeFolder('runs/digits') };
+/** Digits that can be seen, in a minute or two: not the whole length of a run that is after the last percent. */
+const toSee = {
+  '--method': 'dm',
+  '--network': 'convnet:width=32',
+  '--iterations': '200',
+  '--networks': '5',
+};
 
 /** A run is never written over: the second one goes to `runs/digits-2`. */
 function freeFolder(name) {
@@ -20,6 +27,8 @@ await main(async () => {
   await setUp();
   const given = process.argv.slice(2);
   const has = (option) => given.some((word) => word === option || word.startsWith(`${option}=`));
+  // Whoever names a method or a network knows better what suits it.
+  const defaults = has('--method') || has('--network') ? always : { ...always, ...toSee };
   const added = Object.entries(defaults).flatMap(([option, value]) => (has(option) ? [] : [option, value]));
   const child = spawn(process.execPath, [join(root, 'dist/cli/main.js'), 'distill', ...added, ...given], {
     cwd: root,
