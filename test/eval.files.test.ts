@@ -4,7 +4,7 @@ import type { DistilledSet } from '../src/data/distilled-set.js';
 import { type Artefact, decodeArtefact, encodeArtefact } from '../src/eval/artefact.js';
 import { protocolName, protocolOf } from '../src/eval/protocol-name.js';
 import { decodeCheckpoint, encodeCheckpoint } from '../src/runs/checkpoint.js';
-import type { Checkpoint } from '../src/runs/distill.js';
+import type { Checkpoint } from '../src/runs/distillation.js';
 import { resolveOptions } from '../src/runs/options.js';
 import type { Training } from '../src/train/training.js';
 import { LimbeckError } from '../src/util/errors.js';

@@ -1,4 +1,4 @@
-import type { Progress } from '../runs/distill.js';
+import type { Progress } from '../runs/distillation.js';
 import { count, duration } from '../util/words.js';
 
 const barCells = 20;

@@ -31,6 +31,7 @@ export function reportHtml(record: RunRecord, set: DistilledSet): string {
     `<title>${plain}</title><style>${style}</style></head><body><main>`,
     `<header><p class="kicker">limbeck · a distilled data set</p><h1>${marked}</h1><p class="lead">${lead(record, set)}</p>`,
     stoppedNote(record),
+    rollbacksNote(record),
     '</header>',
     imagesSection(record, set),
     resultsSection(record),
@@ -79,6 +80,15 @@ function lead({ dataset, testAccuracy }: RunRecord, { use }: DistilledSet): stri
   return (
     `${start}, the network ${training}, and nothing else, in place of ` +
     `${real} real ones${testAccuracy ? `; the number is its accuracy on ${count(dataset.splits.test)} test images` : ''}.`
+  );
+}
+
+function rollbacksNote({ rollbacks = [] }: RunRecord): string {
+  if (!rollbacks.length) return '';
+  const { iteration, factor } = rollbacks[rollbacks.length - 1];
+  return (
+    `<p class="warning">Numbers stopped being finite, and the run went back ${timesText(rollbacks.length)}, the last time to outer step ` +
+    `${count(iteration)}: its outer rates are ${factor} of those in its options from there on.</p>`
   );
 }
 

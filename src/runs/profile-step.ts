@@ -5,7 +5,7 @@ import type { DistillOptions } from '../methods/index.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDataset, expectDevice, expectOptions } from '../util/expect.js';
 import { owning } from '../util/owned.js';
-import type { DistillControl } from './distill.js';
+import type { DistillControl } from './distillation.js';
 import { findMethod, resolveFor } from './options.js';
 import { settingFor, uploadTraining } from './setting.js';
 
