@@ -1,11 +1,13 @@
 import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
+import { expectDataset } from '../data/expect-dataset.js';
 import type { Device } from '../engine/device.js';
+import { checkSet } from '../eval/set-file.js';
 import { median } from '../eval/statistics.js';
 import type { DistillOptions } from '../methods/index.js';
 import type { Process } from '../methods/method.js';
 import { LimbeckError } from '../util/errors.js';
-import { expectDataset, expectDevice, expectOptions } from '../util/expect.js';
+import { expectDevice, expectOptions } from '../util/expect.js';
 import { type Owned, owning } from '../util/owned.js';
 import {
   type Checkpoint,
@@ -52,6 +54,7 @@ export async function distill(
     ? { options: control.resume.options, taken: {} }
     : resolveFor('distill', given, dataset);
   planFor(options, dataset);
+  if (control.first) checkSet('distill', control.first);
   const run = await owning(async (owned) => {
     const train = owned.own(await uploadTraining(device, dataset, options));
     const { experts, first, resume } = control;

@@ -120,12 +120,20 @@ export class StoredFields {
   }
 }
 
+const notOurs = '; the file is damaged, or limbeck did not write it';
+
 export function damaged(file: string, what: string, cause?: unknown): LimbeckError {
-  return new LimbeckError(
-    'ERR_FILE_FORMAT',
-    `${file}: ${what}; the file is damaged, or limbeck did not write it`,
-    { cause },
-  );
+  return new LimbeckError('ERR_FILE_FORMAT', `${file}: ${what}${notOurs}`, { cause });
+}
+
+/** Does what reads a file with what a program gave in its place: the same complaints, as ERR_DATA. */
+export function asGiven<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof LimbeckError) || error.code !== 'ERR_FILE_FORMAT') throw error;
+    throw new LimbeckError('ERR_DATA', error.message.replace(notOurs, ''), { cause: error });
+  }
 }
 
 /** Checks that a tensor holds finite numbers (64-bit integers, which limbeck never writes, are none). */
