@@ -19,7 +19,8 @@ export async function readConfig(path: string, options: readonly Option[]): Prom
   }
   let content: unknown;
   try {
-    content = JSON.parse(text);
+    // Some editors begin a file with a byte order mark.
+    content = JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (cause) {
     throw new LimbeckError('ERR_FILE_FORMAT', `${path} is not JSON: ${(cause as Error).message}`, { cause });
   }

@@ -1,6 +1,8 @@
 import type { DistilledSet } from '../data/distilled-set.js';
 import { networkTitle } from '../networks/index.js';
 import { accuracyText, type RunRecord, storedByOptions } from '../runs/record.js';
+import { checkRecord } from '../runs/record-file.js';
+import { asGiven } from '../util/stored-fields.js';
 import { count, counted, timesText } from '../util/words.js';
 import { escapeHtml } from './figure.js';
 import { curvesSection } from './page/curves.js';
@@ -20,12 +22,18 @@ const networkTitles: Readonly<Record<string, string>> = {
 };
 const datasetTitles: Readonly<Record<string, string>> = { mnist: 'MNIST', digits: 'the generated digits' };
 
+const policy =
+  "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
 /** `report.html`: everything about a run on one page that needs nothing but itself. */
 export function reportHtml(record: RunRecord, set: DistilledSet): string {
+  asGiven(() => checkRecord('reportHtml', record));
   const { plain, marked } = headline(record, set);
   return [
     '<!doctype html>',
     '<html lang="en"><head><meta charset="utf-8">',
+    // Should anything in the record be taken for markup all the same, it can neither run nor fetch.
+    `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     '<meta name="color-scheme" content="light dark">',
     `<title>${plain}</title><style>${style}</style></head><body><main>`,

@@ -60,7 +60,7 @@ export function decodeCheckpoint(bytes: Uint8Array): StoredCheckpoint {
   const set = readSet(file, best.object('set'), tensors, 'best.');
   const rates = set.use.kind === 'learned-steps' ? set.use.learningRates.length : undefined;
   const checkpoint: Checkpoint = {
-    options: optionsOf(run.object('options')),
+    options: storedOptionsOf(run.object('options')),
     ...savedState(run, tensors, 'state.'),
     curve: run.objects('curve').map((point) => ({
       iteration: point.whole('iteration', 0),
@@ -80,11 +80,12 @@ export function decodeCheckpoint(bytes: Uint8Array): StoredCheckpoint {
   return { checkpoint, extra: run.object('extra').all() };
 }
 
-function optionsOf(fields: StoredFields): ResolvedOptions {
+/** The options of a run, as its files have them. */
+export function storedOptionsOf(fields: StoredFields): ResolvedOptions {
   try {
     return storedOptions(fields.all());
   } catch (cause) {
-    throw damaged(file, `run.options: ${(cause as Error).message}`, cause);
+    throw damaged(fields.file, `${fields.name}: ${(cause as Error).message}`, cause);
   }
 }
 
