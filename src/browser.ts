@@ -53,16 +53,17 @@ export {
   type WeightScheme,
 } from './networks/index.js';
 export { decodeCheckpoint, encodeCheckpoint, type StoredCheckpoint } from './runs/checkpoint.js';
-export {
-  type BestLook,
-  type Checkpoint,
-  type CurvePoint,
-  type Distillation,
-  type DistillControl,
-  distill,
-  type Progress,
-} from './runs/distill.js';
+export { distill } from './runs/distill.js';
+export type {
+  BestLook,
+  Checkpoint,
+  CurvePoint,
+  Distillation,
+  DistillControl,
+  Progress,
+} from './runs/distillation.js';
 export { type ResolvedOptions, resolveOptions, type Taken } from './runs/options.js';
+export type { Rollback, SavedState } from './runs/rollback.js';
 export { type TrainedNetworks, type TrainOptions, trainNetworks } from './runs/train-networks.js';
 export type { CallOptions, NetworkCallOptions } from './train/calls/call.js';
 export {

@@ -97,15 +97,15 @@ export { reportHtml } from './report/html.js';
 export type { Look } from './report/pixels.js';
 export { distillToFolder, RunFolder, readRun, resumeFolder } from './report/run-folder.js';
 export { decodeCheckpoint, encodeCheckpoint, type StoredCheckpoint } from './runs/checkpoint.js';
-export {
-  type BestLook,
-  type Checkpoint,
-  type CurvePoint,
-  type Distillation,
-  type DistillControl,
-  distill,
-  type Progress,
-} from './runs/distill.js';
+export { distill } from './runs/distill.js';
+export type {
+  BestLook,
+  Checkpoint,
+  CurvePoint,
+  Distillation,
+  DistillControl,
+  Progress,
+} from './runs/distillation.js';
 export type {
   BegunExpert,
   BegunExperts,
@@ -134,6 +134,7 @@ export type {
   RunOrigin,
   RunRecord,
 } from './runs/record.js';
+export type { Rollback, SavedState } from './runs/rollback.js';
 export { type TrainedNetworks, type TrainOptions, trainNetworks } from './runs/train-networks.js';
 export type { CallOptions, NetworkCallOptions } from './train/calls/call.js';
 export {

@@ -1,6 +1,7 @@
 /** What programs get wrong in a call: each is told what was given, what was expected and where that comes from. */
 import { beforeAll, expect, test } from 'vitest';
 import * as limbeck from '../src/index.js';
+import { learnedSet } from './harness/distilled-set.js';
 
 let device: limbeck.Device;
 let dataset: limbeck.Dataset;
@@ -13,11 +14,12 @@ beforeAll(async () => {
 // biome-ignore lint/suspicious/noExplicitAny: that is the point
 const api = limbeck as any;
 
-const fitting = {
+const fitting = learnedSet({
   network: { name: 'lenet', inputShape: [1, 16, 16], classes: 10 },
-  use: { kind: 'minibatches', protocol: 'dc' },
-  stored: { pictures: 10 },
-};
+  images: new Float32Array(10 * 256),
+  labels: Float32Array.from({ length: 100 }, (_, i) => Number(i % 11 === 0)),
+  learningRates: Float32Array.of(0.02),
+});
 
 const calls: [string, () => unknown, RegExp][] = [
   ['openDevice', () => api.openDevice('cpu', null), /openDevice: options is null, expected an object/],
@@ -161,6 +163,72 @@ test.each(calls)('%s %#', async (_, call, message) => {
     .catch((thrown) => thrown);
   expect(error).toBeInstanceOf(limbeck.LimbeckError);
   expect(error).toMatchObject({ code: 'ERR_OPTION', message: expect.stringMatching(message) });
+});
+
+/** Sets that no file could hold: what is wrong, and how it is said. */
+const badSets: [string, () => object, RegExp][] = [
+  ['no images', () => ({ images: undefined }), /images is missing, expected F32 of 2560/],
+  [
+    'half the images',
+    () => ({ images: fitting.images.slice(1280) }),
+    /images is of type Float32Array with 1280/,
+  ],
+  ['no labels', () => ({ labels: new Float32Array(0) }), /labels is of type Float32Array with 0 elements/],
+  ['no classes', () => ({ classes: [0, 1] }), /classes is missing or not I32/],
+  ['NaN', () => ({ images: fitting.images.map(() => Number.NaN) }), /images holds NaN at place 0/],
+  ['no network', () => ({ network: undefined }), /set.network is missing, expected an object/],
+  [
+    'another network',
+    () => ({ network: { ...fitting.network, name: 'x' } }),
+    /set.network: network "x" is unknown/,
+  ],
+  ['no rates', () => ({ use: { ...fitting.use, learningRates: undefined } }), /learning_rates is missing/],
+  [
+    'NaN rates',
+    () => ({ use: { ...fitting.use, learningRates: Float32Array.of(Number.NaN) } }),
+    /learning_rates holds NaN/,
+  ],
+  [
+    'another init',
+    () => ({ use: { ...fitting.use, init: 'x' } }),
+    /set.use.init is "x", expected one of fixed/,
+  ],
+];
+
+test.each(badSets)('a set with %s is refused', async (_, change, message) => {
+  const set = { ...fitting, ...change() };
+  const refused = { code: 'ERR_DATA', message: expect.stringMatching(message) };
+  await expect(api.evaluate(device, dataset, set, { networks: 1 })).rejects.toMatchObject(refused);
+  await expect(api.distill(device, dataset, {}, { first: set })).rejects.toMatchObject(refused);
+  expect(() => api.encodeArtefact({ set, notes: {} })).toThrow(expect.objectContaining(refused));
+});
+
+/** Data sets that no file could bring. */
+const badData: [string, () => object, RegExp][] = [
+  ['no test split', () => ({ test: undefined }), /dataset.test is missing, expected an object/],
+  [
+    'a label out of range',
+    () => ({ test: { ...dataset.test, labels: dataset.test.labels.map(() => 10) } }),
+    /dataset.test.labels\[0\] is 10, expected a class from 0 to 9/,
+  ],
+  [
+    'a pixel that is no number',
+    () => ({ test: { ...dataset.test, images: new Float32Array(2560).fill(Number.NaN) } }),
+    /dataset.test.images\[0\] is NaN/,
+  ],
+  [
+    'half the images',
+    () => ({ train: { ...dataset.train, images: dataset.train.images.slice(2560) } }),
+    /dataset.train has 20 labels and 2560 pixels, expected 20 and 5120/,
+  ],
+  ['no deviations', () => ({ std: [] }), /dataset.std is a list, expected a list of 1 numbers from 0 on/],
+];
+
+test.each(badData)('data with %s are refused', async (_, change, message) => {
+  const bad = { ...dataset, ...change() };
+  const refused = { code: 'ERR_DATA', message: expect.stringMatching(message) };
+  await expect(api.evaluate(device, bad, fitting)).rejects.toMatchObject(refused);
+  await expect(api.trainNetworks(device, bad)).rejects.toMatchObject(refused);
 });
 
 test('training that diverges is an error, not chance', async () => {

@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { testError } from '../src/eval/statistics.js';
 import { decodeSafetensors } from '../src/util/safetensors.js';
 import { buildWhereStale, program } from './harness/command-line.js';
 import { root } from './harness/repository.js';
@@ -46,7 +47,7 @@ test('other architectures and classes are shown, written, and added to the recor
   ];
   const file = 'run/distilled.safetensors';
   const { stdout } = await limbeck('evaluate', file, ...reference, ...more, '--out', 'results.json');
-  expect(stdout).toMatch(/random real images, nearest neighbour .* %\s+10\s+–/);
+  expect(stdout).toMatch(/random real images, nearest neighbour .* %\s+± [0-9.]+\s+10\s+–/);
   expect(stdout).toMatch(/mlp:width=8 +[0-9.]+ ± [0-9.]+ %/);
   expect(stdout).toMatch(/class +distilled images\n +0 +[0-9.]+ %/);
   const record = JSON.parse(readFileSync(at('run/run.json'), 'utf8'));
@@ -64,10 +65,18 @@ test('other architectures and classes are shown, written, and added to the recor
     measured.testAccuracy,
     ...Object.values<Accuracy>(measured.baselines),
   ];
-  const learned = [spread(distilled), '2', 'learned'];
+  const split = ({ mean }: Accuracy) => `± ${testError(mean, record.dataset.splits.test).toFixed(1)}`;
+  const learned = [spread(distilled), split(distilled), '2', 'learned'];
   expect(line('10 distilled images')).toEqual(learned);
-  expect(line('10 random real images')).toEqual([spread(random), '2', String(random.learningRate)]);
-  expect(line('10 random real images, nearest neighbour')).toEqual([spread(nearest), '10', '–']);
+  expect(line('10 random real images')).toEqual([
+    ...[spread(random), split(random), '2', String(random.learningRate)],
+  ]);
+  expect(line('10 random real images, nearest neighbour')).toEqual([
+    spread(nearest),
+    split(nearest),
+    '10',
+    '–',
+  ]);
   expect(new Set([distilled, random, nearest].map(spread)).size).toBe(3);
   const [other] = measured.others;
   const ofOther = [spread(other.accuracy), String(other.learningRate), spread(other.baselines.randomReal)];

@@ -187,6 +187,19 @@ describe('loadDataset refuses', () => {
     ['an empty folder', '', {}, {}, 'ERR_FILE_MISSING', /holds nothing, which is no data set; known are/],
     ['other files', 'x.xlsx', bytes('x'), {}, 'ERR_OPTION', /no format known by its name/],
     [
+      'a name that only the directory has',
+      'x.npz',
+      Buffer.from(
+        Buffer.from(npz({ 'images.npy': images, 'labels.npy': labels }))
+          .toString('latin1')
+          .replace(/(.*)labels/s, '$1lab3ls'),
+        'latin1',
+      ),
+      {},
+      'ERR_FILE_FORMAT',
+      /lab3ls.npy is not .*the file there has another name/,
+    ],
+    [
       'labels missing',
       'x.npz',
       npz({ 'images.npy': images }),

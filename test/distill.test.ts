@@ -9,7 +9,8 @@ import { evaluate } from '../src/eval/evaluate.js';
 import type { DistillOptions } from '../src/methods/index.js';
 import type { Process } from '../src/methods/method.js';
 import { decodeCheckpoint, encodeCheckpoint } from '../src/runs/checkpoint.js';
-import { type Checkpoint, distill } from '../src/runs/distill.js';
+import { distill } from '../src/runs/distill.js';
+import type { Checkpoint } from '../src/runs/distillation.js';
 import { engineRecord } from '../src/runs/engine-record.js';
 import { findMethod, resolveOptions } from '../src/runs/options.js';
 import { settingFor, uploadTraining } from '../src/runs/setting.js';
@@ -201,7 +202,7 @@ describe('distillation on the cpu engine', () => {
     expect(checkpoints).toEqual([]);
   });
 
-  test('a stop after an update that is not finite writes no checkpoint', async () => {
+  test('a stop after an update that is not finite goes back first', async () => {
     const controller = new AbortController();
     const checkpoints: Checkpoint[] = [];
     const run = distill(
@@ -214,8 +215,14 @@ describe('distillation on the cpu engine', () => {
         onCheckpoint: (checkpoint) => void checkpoints.push(checkpoint),
       },
     );
-    await expect(run).rejects.toThrowError(LimbeckError);
-    expect(checkpoints).toEqual([]);
+    expect(await run).toMatchObject({
+      stopped: true,
+      outerSteps: 0,
+      rollbacks: [{ iteration: 0, factor: 0.5 }],
+    });
+    expect(checkpoints).toHaveLength(1);
+    for (const values of Object.values(checkpoints[0].state))
+      expect(values.every(Number.isFinite)).toBe(true);
   });
 
   test('a saved state of another run is refused', async () => {

@@ -143,6 +143,19 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('%s', (engine) => {
   });
 
   test.each([
+    [[], undefined],
+    [[1], undefined],
+    [[1, 2, 3], undefined],
+    [[1, 2], 1],
+  ])('a write of %j at %s to two elements is refused', async (values, offset) => {
+    const tensor = await device.tensor('f32', 2, [3, 4]);
+    await expect(tensor.write(values, offset)).rejects.toMatchObject({ code: 'ERR_SHAPE' });
+    await tensor.write([5], 0);
+    expect([...(await tensor.read())]).toEqual([5, 4]);
+    tensor.dispose();
+  });
+
+  test.each([
     ['u8', [1, 256], /value 1 is 256, expected a whole number from 0 to 255/],
     ['u8', new Uint32Array([300, 1]), /value 0 is 300/],
     ['u32', [0, -1], /value 1 is -1, expected a whole number from 0 to 4294967295/],

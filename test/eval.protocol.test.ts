@@ -69,8 +69,9 @@ describe('evaluation', () => {
     const options = { protocol: 'dc', epochs: 5, networks: 2, baselines: ['randomReal', 'classMeans'] };
     const packed = { ...set, stored: { ...set.stored, pictures: 10 } };
     const [images, classes] = [set.images.subarray(0, set.images.length / 2), set.classes.subarray(0, 10)];
+    const use = { ...stepsOf(set), steps: 1, learningRates: stepsOf(set).learningRates.subarray(0, 1) };
     const half = { ...set, images, classes, labels: labels.subarray(0, 100) };
-    const small = { ...half, stored: { ...set.stored, pictures: 10 }, use: { ...stepsOf(set), steps: 1 } };
+    const small = { ...half, stored: { ...set.stored, pictures: 10 }, use };
     const of = async (one: DistilledSet) => (await evaluate(device, digits, one, options)).baselines;
     const expected = await of(small);
     expect(await of(packed)).toEqual(expected);
@@ -95,7 +96,8 @@ describe('evaluation', () => {
   });
 
   it('says before any work that there is nothing to test on', async () => {
-    const empty = { ...digits, test: { ...digits.test, count: 0 } };
+    const nobody = { images: new Uint8Array(0), labels: new Uint8Array(0), count: 0 };
+    const empty = { ...digits, test: nobody };
     const nothing = { code: 'ERR_DATA', message: expect.stringContaining('no test images') };
     await expect(evaluate(device, empty, set)).rejects.toMatchObject(nothing);
     const onProgress = () => expect.unreachable('it trained');

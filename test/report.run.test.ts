@@ -1,5 +1,5 @@
 /** A whole run in a folder, as a program that uses the library has it. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -151,12 +151,12 @@ describe('a run in a folder', () => {
   });
 
   test('keeps later evaluations apart by protocol and number of networks; one that is made again replaces the first', async () => {
+    await distillToFolder(device, digits, at('evaluated'), { ...options, iterations: 2 });
     const run = new RunFiles(at('evaluated'), { sheet: () => new Uint8Array(), report: () => '' });
     await run.open();
-    writeFileSync(run.paths.record, JSON.stringify({ format: 'limbeck-run-1' }));
     const evaluation = (mean: number, networks: number, protocol = 'dc'): EvaluationRecord => ({
       ...{ protocol, accuracy: { mean, std: 0, networks }, learningRate: 0.01 },
-      ...{ perClass: [], baselines: {}, others: [] },
+      ...{ perClass: new Array(10).fill(mean), baselines: {}, others: [] },
     });
     const all = [evaluation(1, 2), evaluation(2, 5), evaluation(3, 2, 'dsa'), evaluation(4, 2)];
     for (const one of all) await run.addEvaluation(one, {} as DistilledSet, twoClasses());

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { type RunConfig, runFormat } from '../runs/record.js';
+import { checkRecord } from '../runs/record-file.js';
 import { suggestion } from '../util/closest.js';
 import { LimbeckError } from '../util/errors.js';
 import { written } from '../util/expect.js';
@@ -23,7 +23,8 @@ export async function readConfig(path: string, options: readonly Option[]): Prom
   }
   let content: unknown;
   try {
-    content = JSON.parse(text);
+    // Some editors begin a file with a byte order mark.
+    content = JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (cause) {
     throw new LimbeckError('ERR_FILE_FORMAT', `${path} is not JSON: ${(cause as Error).message}`, { cause });
   }
@@ -58,13 +59,9 @@ export async function readConfig(path: string, options: readonly Option[]): Prom
 }
 
 /** The options of a run, as a configuration file has them. */
-function valuesOfRun(path: string, { format, config }: { format?: unknown; config?: unknown }): Values {
-  if (format !== runFormat || typeof config !== 'object' || config === null)
-    throw new LimbeckError(
-      'ERR_FILE_FORMAT',
-      `${path} has the format ${written(format)}, expected a configuration or the ${runFormat} of a run`,
-    );
-  const { options, preset, reading, ...origin } = config as Partial<RunConfig>;
+function valuesOfRun(path: string, record: unknown): Values {
+  checkRecord(path, record);
+  const { options, preset, reading, ...origin } = record.config;
   if (origin.dataset === undefined)
     throw new LimbeckError(
       'ERR_OPTION',

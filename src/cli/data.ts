@@ -3,7 +3,7 @@ import { sampleSheet } from '../report/sample-sheet.js';
 import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 import { encodePng } from '../util/png.js';
-import { count } from '../util/words.js';
+import { count, printable } from '../util/words.js';
 import type { Command } from './command.js';
 import * as shared from './options.js';
 import { dataSource, openData, readingGiven } from './sources.js';
@@ -40,7 +40,7 @@ export const command: Command = {
     process.stdout.write(
       values.json
         ? `${JSON.stringify({ name: data.name, ...found, png })}\n`
-        : inspectionText(data.name, found, png),
+        : printable(inspectionText(data.name, found, png)),
     );
     return 0;
   },

@@ -18,6 +18,7 @@ import { storedText } from '../runs/record.js';
 import { strategies } from '../train/augmentation.js';
 import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
+import { printable } from '../util/words.js';
 import type { Command } from './command.js';
 import { listenForStop } from './interrupt.js';
 import * as shared from './options.js';
@@ -142,7 +143,8 @@ export const command: Command = {
         );
       const beside = new RunFolder(dirname(path));
       const folder = beside.owns(path) ? beside : undefined;
-      await folder?.countTest();
+      const uncounted = await folder?.countTest();
+      if (uncounted) terminal.say(`Warning: this look at the test split is not counted: ${uncounted}`);
       const evaluation = await evaluate(device, data, artefact.set, {
         networks: networks ?? (protocol.name === own.name ? networksThen(artefact) : undefined),
         protocol: protocol.name,
@@ -161,7 +163,8 @@ export const command: Command = {
         ...{ ...rest, engine: device.engine, file: path, sameData },
       };
       if (out !== undefined) await writeFileAtomic(out, `${JSON.stringify(results, null, 1)}\n`);
-      await folder?.addEvaluation({ ...evaluation, sameData }, artefact.set, opened);
+      const unrecorded = await folder?.addEvaluation({ ...evaluation, sameData }, artefact.set, opened);
+      if (unrecorded) terminal.say(`Warning: the result is not recorded: ${unrecorded}`);
       if (values.json) process.stdout.write(`${JSON.stringify(results)}\n`);
       else {
         const { set, notes } = artefact;
@@ -171,7 +174,7 @@ export const command: Command = {
           ...(evaluation.others.length ? [networksTable(networkTitle(set.network), evaluation)] : []),
           ...(perClass ? [perClassTable(notes.classNames, evaluation.perClass)] : []),
         ];
-        process.stdout.write(`${evaluation.protocol}\n${tables.join('\n\n')}\n`);
+        process.stdout.write(printable(`${evaluation.protocol}\n${tables.join('\n\n')}\n`));
       }
       return 0;
     } catch (error) {

@@ -2,7 +2,7 @@
 const sameSignalMilliseconds = 300;
 
 /** Status of a process that a signal ended, as shells have it. */
-const statuses = { SIGINT: 130, SIGTERM: 143 } as const;
+const statuses = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 export interface Stop extends Disposable {
   readonly signal: AbortSignal;
@@ -11,7 +11,7 @@ export interface Stop extends Disposable {
 }
 
 /**
- * Listens for Ctrl-C and SIGTERM. The first stops cleanly, through the signal; the second ends the process at once,
+ * Listens for Ctrl-C, SIGTERM and the end of the terminal (SIGHUP). The first stops cleanly, through the signal; the second ends the process at once,
  * which loses nothing that was written.
  */
 export function listenForStop(onFirst: () => void): Stop {
@@ -26,14 +26,15 @@ export function listenForStop(onFirst: () => void): Stop {
       onFirst();
     } else if (performance.now() - first > sameSignalMilliseconds) process.exit(statuses[name]);
   };
-  process.on('SIGINT', listener).on('SIGTERM', listener);
+  const names = Object.keys(statuses) as (keyof typeof statuses)[];
+  for (const name of names) process.on(name, listener);
   return {
     signal: controller.signal,
     get status() {
       return status;
     },
     [Symbol.dispose]() {
-      process.off('SIGINT', listener).off('SIGTERM', listener);
+      for (const name of names) process.off(name, listener);
     },
   };
 }

@@ -3,6 +3,7 @@ import { findMethod } from '../runs/options.js';
 import { suggestion } from '../util/closest.js';
 import { LimbeckError } from '../util/errors.js';
 import { version } from '../util/version.js';
+import { printable } from '../util/words.js';
 import { parseArguments } from './arguments.js';
 import { command as data } from './data.js';
 import { command as devices } from './devices.js';
@@ -17,7 +18,7 @@ import { command as train } from './train.js';
 
 const commands = [distill, resume, evaluate, train, experts, data, download, devices, profile];
 
-/** Statuses: 0 done, 1 a fault of ours, 2 something the user can mend, 130 stopped by Ctrl-C, 143 by SIGTERM. */
+/** Statuses: 0 done, 1 a fault of ours, 2 something the user can mend, 130 stopped by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP. */
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
@@ -57,15 +58,16 @@ function explain(error: unknown, debug: boolean): number {
   const known = error instanceof LimbeckError;
   const message = (error instanceof Error ? error.message : String(error)).split('\n')[0];
   const code = known ? ` [${error.code}]` : debug ? '' : ' (unexpected; --debug shows where)';
-  process.stderr.write(`limbeck: ${message}${code}\n`);
-  if (debug && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  process.stderr.write(`limbeck: ${printable(message)}${code}\n`);
+  if (debug && error instanceof Error) process.stderr.write(`${printable(String(error.stack))}\n`);
   return known ? 2 : 1;
 }
 
-// A reader such as `head` may close the pipe early; that is no fault.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
+// A reader such as `head` may close the pipe early, and a terminal may go away; that is no fault, and nothing to end a run for.
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
+  });
 
 const args = process.argv.slice(2);
 // Not process.exit: output may still be on its way.

@@ -1,5 +1,5 @@
-import type { Progress } from '../runs/distill.js';
-import { count, duration } from '../util/words.js';
+import type { Progress } from '../runs/distillation.js';
+import { count, duration, printable } from '../util/words.js';
 
 const barCells = 20;
 const redrawMilliseconds = 100;
@@ -40,7 +40,7 @@ export class Terminal {
   say(text = ''): void {
     if (this.quiet) return;
     this.clear();
-    process.stderr.write(`${text}\n`);
+    process.stderr.write(`${printable(text)}\n`);
   }
 
   progress(event: Progress): void {
@@ -81,10 +81,10 @@ export class Terminal {
   #show(text: string): void {
     if (this.quiet) return;
     if (!this.#redraws) {
-      process.stderr.write(`${text}\n`);
+      process.stderr.write(`${printable(text)}\n`);
       return;
     }
-    process.stderr.write(`\r${[...text].slice(0, this.#width).join('')}\x1b[K`);
+    process.stderr.write(`\r${[...printable(text)].slice(0, this.#width).join('')}\x1b[K`);
     this.#live = true;
   }
 }

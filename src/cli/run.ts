@@ -28,6 +28,10 @@ export async function carryOut(run: Run, work: (control: RunControl) => Promise<
       signal: stop.signal,
       onBegin: (begun) => announce(terminal, begun),
       onProgress: (event) => terminal.progress(event),
+      onRollback: ({ iteration, factor, reason }) =>
+        terminal.say(
+          `Warning: ${reason}; going on from step ${count(iteration)} at ${factor} of the outer rates.`,
+        ),
       onTest: ({ stage, done, total }) => terminal.passing(`Testing ${stage} (${done}/${total})`),
     });
     terminal.clear();

@@ -30,7 +30,9 @@ export function openZip(bytes: Uint8Array, path: string): Map<string, () => Uint
     const name = new TextDecoder().decode(bytes.subarray(at + 46, at + 46 + nameLength));
     if (files.has(name)) throw broken(path, `it holds ${JSON.stringify(name.slice(0, 80))} twice`);
     const entry = at;
-    files.set(name, () => extract(bytes, view, entry, `${path}: ${name.slice(0, 80)}`));
+    const what = `${path}: ${name.slice(0, 80)}`;
+    checkName(bytes, view, entry, what);
+    files.set(name, () => extract(bytes, view, entry, what));
     at += 46 + nameLength + extra + comment;
   }
   return files;
@@ -42,13 +44,29 @@ function findEnd(view: DataView, path: string): number {
   throw broken(path, 'it has no directory at its end; it may be cut short');
 }
 
+/** The directory has no checksum, but every name in it stands before its file once more. */
+function checkName(bytes: Uint8Array, view: DataView, entry: number, what: string): void {
+  const length = view.getUint16(entry + 28, true);
+  const local = localOf(bytes, view, entry, what);
+  const nameAt = (at: number) => bytes.subarray(at, at + length).join();
+  if (view.getUint16(local + 26, true) !== length || nameAt(local + 30) !== nameAt(entry + 46))
+    throw broken(what, 'the file there has another name');
+}
+
+/** Where what stands before a file begins. */
+function localOf(bytes: Uint8Array, view: DataView, entry: number, what: string): number {
+  const local = view.getUint32(entry + 42, true);
+  if (local + 30 > bytes.length || view.getUint32(local, true) !== LOCAL)
+    throw broken(what, 'the directory points to something else');
+  return local;
+}
+
 function extract(bytes: Uint8Array, view: DataView, entry: number, what: string): Uint8Array {
   const flags = view.getUint16(entry + 8, true);
   const method = view.getUint16(entry + 10, true);
-  const [checksum, packed, size, local] = [16, 20, 24, 42].map((at) => view.getUint32(entry + at, true));
+  const [checksum, packed, size] = [16, 20, 24].map((at) => view.getUint32(entry + at, true));
   if (flags & 1) throw broken(what, 'it is encrypted');
-  if (local + 30 > bytes.length || view.getUint32(local, true) !== LOCAL)
-    throw broken(what, 'the directory points to something else');
+  const local = localOf(bytes, view, entry, what);
   const start = local + 30 + view.getUint16(local + 26, true) + view.getUint16(local + 28, true);
   if (start + packed > bytes.length) throw broken(what, 'it reaches beyond the end of the archive');
   const content = bytes.subarray(start, start + packed);

@@ -51,12 +51,28 @@ function holdsOnly(dtype: 'u8' | 'u32', values: ArrayLike<number>): boolean {
  * Checks a write from the host before an engine touches memory: it must fit, and values for integer types must be whole and
  * in range, where a typed array would round or wrap them silently.
  */
-export function checkWrite(dtype: DType, length: number, values: ArrayLike<number>, offset: number): void {
+export function checkWrite(
+  dtype: DType,
+  length: number,
+  values: ArrayLike<number>,
+  given: number | undefined,
+): void {
+  const offset = given ?? 0;
   if (!Number.isSafeInteger(offset) || offset < 0 || offset + values.length > length)
     throw new LimbeckError(
       'ERR_SHAPE',
       `write of ${values.length} ${dtype} at element ${offset} does not fit in a tensor of ${length}`,
     );
+  checkValues(dtype, values);
+  // What is left from before would be taken for values that were meant.
+  if (given === undefined && values.length !== length)
+    throw new LimbeckError(
+      'ERR_SHAPE',
+      `write of ${values.length} ${dtype} to a tensor of ${length}, expected all of them, or an offset for a part`,
+    );
+}
+
+function checkValues(dtype: DType, values: ArrayLike<number>): void {
   if (dtype === 'f32' || holdsOnly(dtype, values)) return;
   for (let i = 0; i < values.length; i++) {
     const value = values[i];

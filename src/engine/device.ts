@@ -28,8 +28,8 @@ export interface Tensor {
   /** Elements. */
   readonly length: number;
   /**
-   * Replaces elements from `offset` on; after every run asked for earlier. Throws ERR_SHAPE for what reaches beyond the end, ERR_DATA
-   * for values that its type cannot hold.
+   * Replaces all elements, or some from `offset` on; after every run asked for earlier. Throws ERR_SHAPE for another number of them, or
+   * what reaches beyond the end; ERR_DATA for values that its type cannot hold.
    */
   write(values: ArrayLike<number>, offset?: number): Promise<void>;
   /** A copy of all elements, after every run asked for earlier. */

@@ -30,7 +30,7 @@ class ReferenceTensor implements Tensor {
     device.tensors.add(this);
   }
 
-  async write(values: ArrayLike<number>, offset = 0): Promise<void> {
+  async write(values: ArrayLike<number>, offset?: number): Promise<void> {
     this.checkAlive();
     checkWrite(this.dtype, this.length, values, offset);
     // Copied now: the caller may change its array before earlier runs are over.

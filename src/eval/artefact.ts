@@ -5,7 +5,7 @@ import { decodeSafetensors, encodeSafetensors } from '../util/safetensors.js';
 import { StoredFields } from '../util/stored-fields.js';
 import { version } from '../util/version.js';
 import { protocolName, protocolOf } from './protocol-name.js';
-import { readSet, setHeader, setTensors } from './set-file.js';
+import { checkSet, readSet, setHeader, setTensors } from './set-file.js';
 
 /** What `distilled.safetensors` says about itself besides the set. */
 export interface ArtefactNotes {
@@ -48,6 +48,7 @@ const file = 'distilled file';
 
 /** `distilled.safetensors`: images, labels, classes, learning rates, and everything needed to use them. */
 export function encodeArtefact({ set, notes, shown }: Artefact): Uint8Array {
+  checkSet('encodeArtefact', set);
   const tensors = setTensors(set);
   if (shown) tensors.images_shown = { shape: tensors.images.shape, data: shown };
   const whitened = Boolean(notes.reading?.zca);

@@ -1,10 +1,11 @@
-import type { Dataset } from '../data/dataset.js';
+import { type Dataset, splitNames } from '../data/dataset.js';
 import type { DistilledSet, LearnedSteps } from '../data/distilled-set.js';
+import { expectDataset } from '../data/expect-dataset.js';
 import type { Device } from '../engine/device.js';
 import { createNetwork, type NetworkOptions } from '../networks/index.js';
 import { type NetworkSpec, networkTitle, printNetworkSpec } from '../networks/spec.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
-import { expectArgument, expectDataset, expectDevice, expectOptions, shown } from '../util/expect.js';
+import { expectArgument, expectDevice, expectOptions, shown } from '../util/expect.js';
 import { baselines, checkBaselines, defaultBaselines, neighbourBaselines } from './baselines/index.js';
 import { nearestNeighbours } from './baselines/nearest-neighbours.js';
 import { type BaselineAccuracy, Comparison, type NetworkAccuracy } from './comparison.js';
@@ -12,6 +13,7 @@ import { findProtocol, type ProtocolChanges } from './find-protocol.js';
 import { checkPreprocessing, type Protocol } from './protocol.js';
 import { protocolName, protocolOf } from './protocol-name.js';
 import { checkScored } from './scoring.js';
+import { checkSet } from './set-file.js';
 import { type Accuracy, percentRight, summarise } from './statistics.js';
 
 /** How to evaluate a distilled set. */
@@ -108,7 +110,7 @@ const budgetOf = ({ stored, network }: DistilledSet): number =>
  * was made for and for others. Everything there is to choose is chosen on the validation split.
  *
  * @throws ERR_OPTION for an unknown protocol, baseline, augmentation or architecture; ERR_SHAPE where the set is of other images than
- * the data; ERR_DATA where the validation or test split is empty; ERR_OUT_OF_MEMORY
+ * the data; ERR_DATA where the validation or test split is empty, or the set is not whole; ERR_OUT_OF_MEMORY
  */
 export async function evaluate(
   device: Device,
@@ -117,7 +119,7 @@ export async function evaluate(
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
   expectDevice('evaluate', device);
-  expectDataset('evaluate', dataset);
+  expectDataset('evaluate', dataset, splitNames);
   expectArgument(
     'evaluate',
     'set',
@@ -127,6 +129,7 @@ export async function evaluate(
   );
   expectOptions('evaluate', options, optionNames);
   const { withBaselines = true, architectures = [], signal, onProgress } = options;
+  checkSet('evaluate', set);
   checkFits(set, dataset);
   checkScored(dataset);
   const { augmentation, epochs, batch, learningRate } = options;

@@ -3,7 +3,7 @@ import { createNetwork, type Network } from '../networks/index.js';
 import { storedNetwork } from '../networks/stored.js';
 import { storedTraining } from '../train/stored.js';
 import type { StoredTensor, WritableData } from '../util/safetensors.js';
-import { checkFinite, damaged, type StoredFields } from '../util/stored-fields.js';
+import { asGiven, checkFinite, damaged, StoredFields } from '../util/stored-fields.js';
 import { findProtocol } from './find-protocol.js';
 import type { Protocol } from './protocol.js';
 
@@ -93,6 +93,33 @@ export function readSet(
     },
     seed: fields.whole('seed', 0),
   };
+}
+
+/** ERR_DATA, in the name of `where`, unless a set that a program gave is one that a file could hold. */
+export function checkSet(where: string, given: unknown): void {
+  asGiven(() => {
+    const set = new StoredFields(where, 'set', given);
+    const { images, labels, classes } = set.all();
+    const { learningRates, initialParameters } = set.object('use').all();
+    const stored = set.object('stored');
+    const variables = stored.object('variables').all();
+    const tensors: Record<string, StoredTensor> = {};
+    const add = (name: string, data: unknown, shape?: unknown) => {
+      if (ArrayBuffer.isView(data) && 'length' in data)
+        tensors[name] = { data, shape: shape ?? [data.length] } as StoredTensor;
+    };
+    add('images', images);
+    add('labels', labels);
+    add('classes', classes instanceof Uint16Array ? Int32Array.from(classes) : undefined);
+    add('learning_rates', learningRates);
+    add('initial_parameters', initialParameters);
+    for (const name of Object.keys(variables)) {
+      const variable = stored.object('variables').object(name).all();
+      add(`stored.${name}`, variable.data, variable.shape);
+    }
+    const fields = { ...set.all(), stored: { ...stored.all(), variables: Object.keys(variables) } };
+    readSet(where, new StoredFields(where, 'set', fields), tensors);
+  });
 }
 
 function classesOf(file: string, tensor: StoredTensor | undefined, classes: number): Uint16Array {

@@ -8,7 +8,14 @@ import { copyInto } from '../train/groups.js';
 import type { Owned } from '../util/owned.js';
 import { itemClasses, oneHotLabels } from './items.js';
 import type { Setting } from './method.js';
-import { recordUpdate, startVariable, stateNames, type UpdateRule, type Variable } from './variable.js';
+import {
+  recordUpdate,
+  startVariable,
+  stateNames,
+  type UpdateRule,
+  type Variable,
+  writeRates,
+} from './variable.js';
 
 /** What a method finds when it records one outer step. */
 export interface OuterStep {
@@ -91,6 +98,12 @@ export class Learner {
     const bound = await loadWithTensors(device, r.program(), owned, current);
     this.#decode = bound.executable;
     this.#decoded = bound.tensors.items;
+  }
+
+  /** The rates of all outer steps, those that were asked for times `factor`. */
+  async writeRates(tensors: Tensors, factor: number): Promise<void> {
+    const { iterations } = this.setting.options;
+    for (const variable of this.variables) await writeRates(variable, tensors, iterations, factor);
   }
 
   /** What a variable is as a result: its running average where one is kept. */

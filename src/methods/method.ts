@@ -92,6 +92,8 @@ export interface Process {
   readonly step: number;
   /** Goes to the state after `step` outer steps, whose tensors have been written. */
   goTo(step: number): Promise<void>;
+  /** Multiplies the outer rates that were asked for, of all outer steps. */
+  scaleRates(factor: number): Promise<void>;
   /** Does `steps` outer steps. */
   advance(steps: number, signal?: AbortSignal): Promise<Measures>;
   /** The distilled set as it is now: running averages where they are kept. */

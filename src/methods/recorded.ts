@@ -89,6 +89,10 @@ class RecordedProcess implements Process {
     this.step = step;
   }
 
+  scaleRates(factor: number): Promise<void> {
+    return this.learner.writeRates(this.all, factor);
+  }
+
   async advance(steps: number, signal?: AbortSignal): Promise<Measures> {
     const { beside, executable } = this;
     const end = this.step + steps;

@@ -107,15 +107,27 @@ function recordLamb(
 
 /** Brings the tensors of a variable to where they are before the first step. */
 export async function startVariable(
-  { name, first, update }: Variable,
+  variable: Variable,
   tensors: Readonly<Record<string, Tensor>>,
   iterations: number,
 ): Promise<void> {
-  const rates = scheduleRates(update.rate, iterations, update.schedule ?? { kind: 'constant' });
-  // A schedule has a row for every outer step, of which there may be a million.
-  await breathe();
+  const { name, first } = variable;
   await tensors[name].write(first);
   await tensors[`${name}.average`]?.write(first);
+  await writeRates(variable, tensors, iterations, 1);
+}
+
+/** Writes the rates of a variable for all outer steps, those of its rule times `factor`. */
+export async function writeRates(
+  { name, update }: Variable,
+  tensors: Readonly<Record<string, Tensor>>,
+  iterations: number,
+  factor: number,
+): Promise<void> {
+  const { rate, schedule = { kind: 'constant' } } = update;
+  const rates = scheduleRates(rate * factor, iterations, schedule);
+  // A schedule has a row for every outer step, of which there may be a million.
+  await breathe();
   await tensors[`${name}.rates`]?.write(rates);
   await tensors[`${name}.schedule`].write(scheduleTable(update, rates));
 }

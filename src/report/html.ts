@@ -2,7 +2,9 @@ import type { DistilledSet } from '../data/distilled-set.js';
 import { isGuessing, verdict } from '../eval/verdict.js';
 import { type NetworkSpec, networkTitle } from '../networks/index.js';
 import { accuracyText, type RunRecord, storedByOptions, testedOf } from '../runs/record.js';
+import { checkRecord } from '../runs/record-file.js';
 import type { PngImage } from '../util/png.js';
+import { asGiven } from '../util/stored-fields.js';
 import { count, counted, timesText } from '../util/words.js';
 import { escapeHtml } from './figure.js';
 import { curvesSection } from './page/curves.js';
@@ -22,21 +24,28 @@ const networkTitles: Readonly<Record<string, string>> = {
 };
 const datasetTitles: Readonly<Record<string, string>> = { mnist: 'MNIST', digits: 'the generated digits' };
 
+const policy =
+  "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
 /**
  * `report.html`: everything about a run on one page that needs nothing but itself. `examples` is a real picture of each class, `[K]`, to
  * stand beside the distilled ones: {@link classExamples}.
  */
 export function reportHtml(record: RunRecord, set: DistilledSet, examples?: readonly PngImage[]): string {
+  asGiven(() => checkRecord('reportHtml', record));
   const { plain, marked } = headline(record, set);
   return [
     '<!doctype html>',
     '<html lang="en"><head><meta charset="utf-8">',
+    // Should anything in the record be taken for markup all the same, it can neither run nor fetch.
+    `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     '<meta name="color-scheme" content="light dark">',
     `<title>${plain}</title><style>${style}</style></head><body><main>`,
     `<header><p class="kicker">limbeck · a distilled data set</p><h1>${marked}</h1><p class="lead">${lead(record, set)}</p>`,
     verdictNote(record),
     stoppedNote(record),
+    rollbacksNote(record),
     '</header>',
     imagesSection(record, set, examples),
     resultsSection(record),
@@ -98,6 +107,15 @@ function verdictNote(record: RunRecord): string {
   const tested = testedOf(record);
   const said = tested && verdict(tested);
   return said ? `<p class="warning">${escapeHtml(`${said[0].toUpperCase()}${said.slice(1)}`)}.</p>` : '';
+}
+
+function rollbacksNote({ rollbacks = [] }: RunRecord): string {
+  if (!rollbacks.length) return '';
+  const { iteration, factor } = rollbacks[rollbacks.length - 1];
+  return (
+    `<p class="warning">Numbers stopped being finite, and the run went back ${timesText(rollbacks.length)}, the last time to outer step ` +
+    `${count(iteration)}: its outer rates are ${factor} of those in its options from there on.</p>`
+  );
 }
 
 function stoppedNote({ stopped, diverged, outerSteps, config, dataset, testOpened }: RunRecord): string {

@@ -1,4 +1,5 @@
 import type { Dataset } from '../data/dataset.js';
+import { expectDataset } from '../data/expect-dataset.js';
 import type { Device } from '../engine/device.js';
 import type { DistillOptions } from '../methods/index.js';
 import {
@@ -11,7 +12,7 @@ import {
   type StoredRun,
 } from '../runs/folder-run.js';
 import { RunFiles, type RunPages } from '../runs/run-files.js';
-import { expectDataset, expectDevice } from '../util/expect.js';
+import { expectDevice } from '../util/expect.js';
 import { encodePng } from '../util/png.js';
 import { contactSheet } from './contact-sheet.js';
 import { reportHtml } from './html.js';

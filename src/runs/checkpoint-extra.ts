@@ -26,27 +26,35 @@ function deviceOf(config: StoredFields): RunConfig['device'] {
 /** Reads and checks what came with a checkpoint; ERR_FILE_FORMAT when it is not that of a run in a folder. */
 export function readExtra(extra: Record<string, unknown>, options: ResolvedOptions): CheckpointExtra {
   const fields = new StoredFields('checkpoint', 'run.extra', extra);
-  const config = fields.object('config');
-  const engine = fields.object('engine');
   return {
-    config: {
-      dataset: config.optional('dataset', (name) => config.text(name)),
-      digitsSize: config.optional('digitsSize', (name) => config.whole(name, 1)),
-      reading: config.optional('reading', (name) => readingOf(config.object(name))),
-      device: deviceOf(config),
-      threads: config.optional('threads', (name) => config.whole(name, 1)),
-      precision: config.optional('precision', (name) => config.word(name, precisions)),
-      preset: config.optional('preset', (name) => config.object(name).all()),
-      // As the checkpoint has them: those it goes on with.
-      options,
-    },
-    engine: {
-      name: engine.word('name', engines),
-      description: engine.text('description'),
-      reason: engine.optional('reason', (name) => engine.text(name)),
-      processor: engine.optional('processor', (name) => engine.text(name)),
-      earlierProcessors: engine.optional('earlierProcessors', (name) => engine.texts(name)),
-    },
+    // The options as the checkpoint has them: those it goes on with.
+    config: readConfig(fields.object('config'), options),
+    engine: readEngine(fields.object('engine')),
     sha256: fields.text('sha256'),
+  };
+}
+
+/** What was asked for, as the files of a run have it. */
+export function readConfig(config: StoredFields, options: ResolvedOptions): RunConfig {
+  return {
+    dataset: config.optional('dataset', (name) => config.text(name)),
+    digitsSize: config.optional('digitsSize', (name) => config.whole(name, 1)),
+    reading: config.optional('reading', (name) => readingOf(config.object(name))),
+    device: deviceOf(config),
+    threads: config.optional('threads', (name) => config.whole(name, 1)),
+    precision: config.optional('precision', (name) => config.word(name, precisions)),
+    preset: config.optional('preset', (name) => config.object(name).all()),
+    options,
+  };
+}
+
+/** What computed it, as the files of a run have it. */
+export function readEngine(engine: StoredFields): RunRecord['engine'] {
+  return {
+    name: engine.word('name', engines),
+    description: engine.text('description'),
+    reason: engine.optional('reason', (name) => engine.text(name)),
+    processor: engine.optional('processor', (name) => engine.text(name)),
+    earlierProcessors: engine.optional('earlierProcessors', (name) => engine.texts(name)),
   };
 }

@@ -6,8 +6,9 @@ import {
   type WritableData,
 } from '../util/safetensors.js';
 import { checkFinite, damaged, StoredFields } from '../util/stored-fields.js';
-import type { Checkpoint } from './distill.js';
+import type { Checkpoint } from './distillation.js';
 import { type ResolvedOptions, storedOptions } from './options.js';
+import type { Rollback, SavedState } from './rollback.js';
 
 const format = 'limbeck-checkpoint-1';
 const file = 'checkpoint';
@@ -17,18 +18,24 @@ export function encodeCheckpoint(
   checkpoint: Checkpoint,
   extra: Readonly<Record<string, unknown>>,
 ): Uint8Array {
-  const { options, iteration, loss, curve, seconds, state, best } = checkpoint;
+  const { options, iteration, loss, curve, seconds, rollbacks, state, sound, best } = checkpoint;
   const tensors: Record<string, { shape: readonly number[]; data: WritableData }> = setTensors(
     best.set,
     'best.',
   );
-  for (const [name, data] of Object.entries(state)) tensors[`state.${name}`] = { shape: [data.length], data };
+  const add = (prefix: string, state: SavedState['state']) => {
+    for (const [name, data] of Object.entries(state)) tensors[prefix + name] = { shape: [data.length], data };
+  };
+  add('state.', state);
+  if (sound) add('sound.', sound.state);
   const run = {
     options,
     iteration,
     loss,
     curve,
     seconds,
+    rollbacks,
+    sound: sound && { iteration: sound.iteration, loss: sound.loss },
     best: { ...best, set: setHeader(best.set) },
     extra,
   };
@@ -53,9 +60,8 @@ export function decodeCheckpoint(bytes: Uint8Array): StoredCheckpoint {
   const set = readSet(file, best.object('set'), tensors, 'best.');
   const rates = set.use.kind === 'learned-steps' ? set.use.learningRates.length : undefined;
   const checkpoint: Checkpoint = {
-    options: optionsOf(run.object('options')),
-    iteration: run.whole('iteration', 0),
-    loss: run.optional('loss', (name) => run.number(name)),
+    options: storedOptionsOf(run.object('options')),
+    ...savedState(run, tensors, 'state.'),
     curve: run.objects('curve').map((point) => ({
       iteration: point.whole('iteration', 0),
       loss: point.number('loss'),
@@ -63,32 +69,48 @@ export function decodeCheckpoint(bytes: Uint8Array): StoredCheckpoint {
       learningRates: rates === undefined ? undefined : point.numbers('learningRates', rates),
     })),
     seconds: run.number('seconds'),
+    rollbacks: run.optional('rollbacks', () => readRollbacks(run)),
+    sound: run.optional('sound', (name) => savedState(run.object(name), tensors, 'sound.')),
     best: {
       iteration: best.whole('iteration', 0),
       validationAccuracy: best.number('validationAccuracy'),
       set,
     },
-    state: stateOf(tensors),
   };
   return { checkpoint, extra: run.object('extra').all() };
 }
 
-function optionsOf(fields: StoredFields): ResolvedOptions {
+/** The options of a run, as its files have them. */
+export function storedOptionsOf(fields: StoredFields): ResolvedOptions {
   try {
     return storedOptions(fields.all());
   } catch (cause) {
-    throw damaged(file, `run.options: ${(cause as Error).message}`, cause);
+    throw damaged(fields.file, `${fields.name}: ${(cause as Error).message}`, cause);
   }
 }
 
-/** The tensors of the process; who takes them back checks their names and sizes. */
-function stateOf(tensors: Readonly<Record<string, StoredTensor>>): Checkpoint['state'] {
-  const prefix = 'state.';
+/** Where a run went back to, as its files have it. */
+export const readRollbacks = (run: StoredFields): Rollback[] =>
+  run.objects('rollbacks').map((rollback) => ({
+    iteration: rollback.whole('iteration', 0),
+    factor: rollback.positive('factor'),
+  }));
+
+/** A state with the tensors of the process; who takes them back checks their names and sizes. */
+function savedState(
+  fields: StoredFields,
+  tensors: Readonly<Record<string, StoredTensor>>,
+  prefix: string,
+): SavedState {
   const state = Object.entries(tensors).flatMap(([name, { data }]) => {
     if (!name.startsWith(prefix)) return [];
     checkFinite(file, name, data);
     return [[name.slice(prefix.length), data] as const];
   });
   if (!state.length) throw damaged(file, 'it holds no state to go on from');
-  return Object.fromEntries(state) as Checkpoint['state'];
+  return {
+    iteration: fields.whole('iteration', 0),
+    loss: fields.optional('loss', (name) => fields.number(name)),
+    state: Object.fromEntries(state) as SavedState['state'],
+  };
 }

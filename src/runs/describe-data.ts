@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
-import type { Dataset } from '../data/dataset.js';
+import { type Dataset, splitNames } from '../data/dataset.js';
+import { expectDataset } from '../data/expect-dataset.js';
 import type { DatasetRecord } from './record.js';
 
-/** What a record says of its data; of whitened ones the checksum is of the images before. */
+/** What a record says of its data; of whitened ones the checksum is of the images before. ERR_DATA where any of it is not sound. */
 export function describeData(data: Dataset): DatasetRecord {
+  // All of it is read here in any case, and hours before the test split is used.
+  expectDataset('data set', data, splitNames);
   const hash = createHash('sha256');
   const { train, validation, test } = data.zca?.source ?? data;
   for (const { images, labels } of [train, validation, test]) {

@@ -1,130 +1,34 @@
 import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
-import type { Experts } from '../data/experts/experts.js';
-import type { Device, Numbers } from '../engine/device.js';
+import { expectDataset } from '../data/expect-dataset.js';
+import type { Device } from '../engine/device.js';
+import { checkSet } from '../eval/set-file.js';
 import { median } from '../eval/statistics.js';
 import type { DistillOptions } from '../methods/index.js';
 import type { Process } from '../methods/method.js';
 import { LimbeckError } from '../util/errors.js';
-import { expectDataset, expectDevice, expectOptions } from '../util/expect.js';
+import { expectDevice, expectOptions } from '../util/expect.js';
 import { type Owned, owning } from '../util/owned.js';
+import {
+  type Checkpoint,
+  type CurvePoint,
+  controls,
+  type Distillation,
+  type DistillControl,
+} from './distillation.js';
 import { findMethod, type ResolvedOptions, resolveFor, type Taken } from './options.js';
+import {
+  checkFits,
+  diverged,
+  givenUp,
+  mostRollbacks,
+  type Rollback,
+  rateFactor,
+  type SavedState,
+  soundState,
+} from './rollback.js';
 import { planFor, settingFor, uploadTraining } from './setting.js';
 import { Validation } from './validation.js';
-
-/** One point of a run's curves. */
-export interface CurvePoint {
-  /** Outer steps done. */
-  readonly iteration: number;
-  /** Outer loss of the last step before this point. */
-  readonly loss: number;
-  /** Percent, mean over the validation networks. */
-  readonly validationAccuracy: number;
-  /** The inner learning rates then, `[steps * epochs]`, or `[1]` where they are shared; left out where none are learned. */
-  readonly learningRates?: readonly number[];
-}
-
-/** What `onProgress` hears, some four times a second. */
-export interface Progress {
-  /** Outer steps done. */
-  readonly iteration: number;
-  /** Outer steps of the whole run. */
-  readonly iterations: number;
-  /** Outer loss of the last step. */
-  readonly loss: number;
-  /** Percent; undefined before the first look at the validation split. */
-  readonly validationAccuracy?: number;
-  /** Outer steps per second. */
-  readonly stepsPerSecond: number;
-  /** Seconds to the last outer step at this rate. */
-  readonly secondsLeft: number;
-}
-
-/** The look at the validation split whose images are the result. */
-export interface BestLook {
-  /** Outer steps done by then. */
-  readonly iteration: number;
-  /** Percent. */
-  readonly validationAccuracy: number;
-}
-
-/** The whole state of a run at a point of its curve. */
-export interface Checkpoint {
-  /** Of the run. */
-  readonly options: ResolvedOptions;
-  /** Outer steps done. */
-  readonly iteration: number;
-  /** Outer loss of the last of them; undefined before the first. */
-  readonly loss?: number;
-  /** One point for each look at the validation split. */
-  readonly curve: readonly CurvePoint[];
-  /** Seconds spent so far, over all pieces of the run. */
-  readonly seconds: number;
-  /** Tensors of the method's work. */
-  readonly state: Readonly<Record<string, Numbers>>;
-  /** Of the looks so far; at iteration 0 with accuracy 0 before the first one. */
-  readonly best: BestLook & {
-    /** What was looked at. */
-    readonly set: DistilledSet;
-  };
-}
-
-/** How to follow a run, stop it and go on with it. */
-export interface DistillControl {
-  /**
-   * Stops after the current outer steps, or in the middle of a look at the validation split, which is made up for when the run
-   * goes on. The result then holds what there is and says `stopped`.
-   */
-  readonly signal?: AbortSignal;
-  /** Called while the run goes on. */
-  readonly onProgress?: (event: Progress) => void;
-  /** Called at every look at the validation split; awaited, so that a write can finish first. */
-  readonly onCheckpoint?: (checkpoint: Checkpoint) => void | Promise<void>;
-  /** Goes on from here, to the same bits as if it had never stopped. */
-  readonly resume?: Checkpoint;
-  /** The set to begin with, where the option `first` names its file. */
-  readonly first?: DistilledSet;
-  /** The experts whose folder the option `experts` names, for methods that match trajectories; they stay open. */
-  readonly experts?: Experts;
-}
-
-const controls = {
-  signal: true,
-  onProgress: true,
-  onCheckpoint: true,
-  resume: true,
-  first: true,
-  experts: true,
-} satisfies Record<keyof DistillControl, true>;
-
-/** What a run came to. */
-export interface Distillation {
-  /** The distilled data of the best look at the validation split. */
-  readonly set: DistilledSet;
-  /** With every value filled in. */
-  readonly options: ResolvedOptions;
-  /** Options that nobody gave and that were published for these data. */
-  readonly preset: Taken;
-  /** One point for each look at the validation split. */
-  readonly curve: readonly CurvePoint[];
-  /** The look whose images `set` holds. */
-  readonly best: BestLook;
-  /** Outer steps done, over all pieces of the run. */
-  readonly outerSteps: number;
-  /** Seconds spent, over all pieces of the run. */
-  readonly seconds: number;
-  /** Wall time of an outer step. */
-  readonly stepMilliseconds: {
-    /** Of all steps of this piece of the run. */
-    readonly median: number;
-    /** Of the fastest. */
-    readonly min: number;
-  };
-  /** Whether it ended before its last iteration. */
-  readonly stopped: boolean;
-  /** Why it ended early, when numbers stopped being finite; the set is the best there was before. */
-  readonly diverged?: string;
-}
 
 /** Wall time one uninterruptible piece of work should take: short enough for progress and Ctrl-C. */
 const pieceMilliseconds = 250;
@@ -134,8 +38,8 @@ const pieceMilliseconds = 250;
  * another is named. The best result is chosen on the validation split; the test split is not touched: see `evaluate`.
  *
  * @throws ERR_OPTION for options that are unknown, out of range or do not fit the data; ERR_SHAPE for images that the network cannot
- * take; ERR_OUT_OF_MEMORY; ERR_DIVERGED when numbers stop being finite before the first look at the validation split; later, the best
- * result so far is returned with `diverged`
+ * take; ERR_OUT_OF_MEMORY; ERR_DIVERGED when numbers stop being finite before the first look at the validation split, and again
+ * after the run has gone back several times, each time at half the outer rates; later, the best result so far is returned with `diverged`
  */
 export async function distill(
   device: Device,
@@ -150,6 +54,7 @@ export async function distill(
     ? { options: control.resume.options, taken: {} }
     : resolveFor('distill', given, dataset);
   planFor(options, dataset);
+  if (control.first) checkSet('distill', control.first);
   const run = await owning(async (owned) => {
     const train = owned.own(await uploadTraining(device, dataset, options));
     const { experts, first, resume } = control;
@@ -172,6 +77,9 @@ class Run {
   readonly #curve: CurvePoint[];
   #best!: Checkpoint['best'];
   #loss = Number.NaN;
+  /** Where the run goes back to. */
+  #sound!: SavedState;
+  readonly #rollbacks: Rollback[];
   /** Milliseconds of an outer step, piece by piece. */
   readonly #times: number[] = [];
   readonly #started = performance.now();
@@ -187,27 +95,57 @@ class Run {
     readonly owned: Owned,
   ) {
     this.#curve = [...(control.resume?.curve ?? [])];
+    this.#rollbacks = [...(control.resume?.rollbacks ?? [])];
   }
 
   /** From where it stands to its end, or to where it is stopped. */
   async finish(): Promise<Distillation> {
     const { work, options, control } = this;
-    if (control.resume) await this.#restore(control.resume);
+    await this.#begin();
     this.#best = control.resume?.best ?? { iteration: 0, validationAccuracy: 0, set: this.begun };
     const first = work.step;
     let pieceSteps = 1;
     try {
       // A look that a stop left out.
-      if (this.#lookIsDue()) await this.#regularLook();
+      if (this.#lookIsDue()) await this.#orBack(() => this.#regularLook());
       while (work.step < options.iterations && !control.signal?.aborted) {
-        pieceSteps = await this.#piece(pieceSteps);
+        pieceSteps = (await this.#orBack(() => this.#piece(pieceSteps))) ?? 1;
         this.#report(first);
       }
-      return this.#result(this.#isDone() ? this.#best : await this.#stop());
+      if (this.#isDone()) return this.#result(this.#best);
+      return this.#result((await this.#orBack(() => this.#stop())) ?? (await this.#stop()));
     } catch (error) {
-      if (!(error instanceof LimbeckError) || error.code !== 'ERR_DIVERGED' || !this.#curve.length)
-        throw error;
+      if (!isDivergence(error) || !this.#curve.length) throw error;
       return this.#result(this.#best, error.message);
+    }
+  }
+
+  /** To where the run goes on from. */
+  async #begin(): Promise<void> {
+    const { work, control, options } = this;
+    const { resume } = control;
+    if (resume?.sound) checkFits(work, resume.sound, options.iterations);
+    if (resume) await this.#goTo(resume);
+    this.#sound = resume?.sound ?? resume ?? { iteration: 0, state: await soundState(work) };
+  }
+
+  /**
+   * Does some work; where its numbers are not finite, goes back to the last state that was, at half the outer rates, and returns
+   * undefined. That a run diverges between two looks shows at the second one at the latest, and it goes back to the first one: so
+   * neither depends on where it was stopped in between.
+   */
+  async #orBack<T>(work: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isDivergence(error)) throw error;
+      if (this.#rollbacks.length === mostRollbacks) throw givenUp(error, this.#rollbacks);
+      const { iteration } = this.#sound;
+      const rollback = { iteration, factor: rateFactor(this.#rollbacks.length + 1) };
+      this.#rollbacks.push(rollback);
+      await this.#goTo(this.#sound);
+      this.control.onRollback?.({ ...rollback, reason: error.message });
+      return undefined;
     }
   }
 
@@ -220,7 +158,8 @@ class Run {
     this.#loss = (await work.advance(count)).loss;
     const milliseconds = (performance.now() - before) / count;
     this.#times.push(milliseconds);
-    if (!Number.isFinite(this.#loss)) throw this.#diverged(`the loss is ${this.#loss}`);
+    // An overflow of the loss alone may pass; it is judged at the look.
+    if (!Number.isFinite(this.#loss)) await this.#set();
     if (this.#lookIsDue()) await this.#regularLook();
     return Math.max(1, Math.floor(pieceMilliseconds / milliseconds));
   }
@@ -243,6 +182,7 @@ class Run {
   /** Adds a point to the curve; a signal stops it once there is a result without it. */
   async #regularLook(): Promise<void> {
     const signal = this.#curve.length ? this.control.signal : undefined;
+    const sound = await this.#soundState();
     let look: Checkpoint['best'];
     try {
       look = await this.#look(signal);
@@ -254,7 +194,16 @@ class Run {
     const learningRates = set.use.kind === 'learned-steps' ? [...set.use.learningRates] : undefined;
     this.#curve.push({ iteration: this.work.step, loss: this.#loss, validationAccuracy, learningRates });
     if (validationAccuracy > this.#best.validationAccuracy) this.#best = look;
-    await this.#checkpoint();
+    this.#sound = sound;
+    await this.#checkpoint(sound);
+  }
+
+  /** Where the run stands; ERR_DIVERGED where any of it is not finite. */
+  async #soundState(): Promise<SavedState> {
+    const { work } = this;
+    const loss = work.step > 0 ? this.#loss : undefined;
+    if (loss !== undefined && !Number.isFinite(loss)) throw diverged(`the loss is ${loss}`, work.step);
+    return { iteration: work.step, loss, state: await soundState(work) };
   }
 
   /** The distilled data as they are now, and what the validation networks make of them. */
@@ -277,27 +226,18 @@ class Run {
         : []),
     ];
     if (!learned.every((values) => values.every(Number.isFinite)))
-      throw this.#diverged('a distilled value is not a number');
+      throw diverged('a distilled value is not a number', this.work.step);
     return set;
   }
 
-  /** ERR_DATA where the saved state is not one of a run with these options. */
-  async #restore({ iteration, loss = Number.NaN, state }: Checkpoint): Promise<void> {
+  /** To a saved state, at the rates that are left after the rollbacks; ERR_DATA where it is of another run. */
+  async #goTo(saved: SavedState): Promise<void> {
     const { work, options } = this;
-    for (const [name, { length }] of Object.entries(work.tensors))
-      if (state[name]?.length !== length)
-        throw new LimbeckError(
-          'ERR_DATA',
-          `saved state: ${name} has ${state[name]?.length ?? 'no'} values, expected ${length}; it is of another run`,
-        );
-    if (!Number.isInteger(iteration) || iteration < 0 || iteration > options.iterations)
-      throw new LimbeckError(
-        'ERR_DATA',
-        `saved state: iteration is ${iteration}, expected a whole number from 0 to ${options.iterations}`,
-      );
-    for (const [name, tensor] of Object.entries(work.tensors)) await tensor.write(state[name]);
-    await work.goTo(iteration);
-    this.#loss = loss;
+    checkFits(work, saved, options.iterations);
+    for (const [name, tensor] of Object.entries(work.tensors)) await tensor.write(saved.state[name]);
+    if (this.#rollbacks.length) await work.scaleRates(rateFactor(this.#rollbacks.length));
+    await work.goTo(saved.iteration);
+    this.#loss = saved.loss ?? Number.NaN;
   }
 
   /**
@@ -305,30 +245,27 @@ class Run {
    * that was never stopped. The result is the best so far, or the present state when nothing was looked at yet.
    */
   async #stop(): Promise<Checkpoint['best']> {
+    const now = await this.#soundState();
     if (!this.#curve.length) {
       const look = await this.#look();
-      await this.#checkpoint();
+      await this.#checkpoint(now);
       return look;
     }
     // Nothing that is not finite is kept.
     await this.#set();
-    await this.#checkpoint();
+    await this.#checkpoint(now);
     return this.#best;
   }
 
-  async #checkpoint(): Promise<void> {
-    const { work, options, control } = this;
-    if (!control.onCheckpoint) return;
-    const saved = Object.entries(work.tensors).map(
-      async ([name, tensor]) => [name, await tensor.read()] as const,
-    );
-    await control.onCheckpoint({
+  async #checkpoint(now: SavedState): Promise<void> {
+    const { options, control } = this;
+    await control.onCheckpoint?.({
       options,
-      iteration: work.step,
-      loss: Number.isFinite(this.#loss) ? this.#loss : undefined,
+      ...now,
       curve: [...this.#curve],
       seconds: this.#seconds(),
-      state: Object.fromEntries(await Promise.all(saved)),
+      rollbacks: this.#rollbacks.length ? [...this.#rollbacks] : undefined,
+      sound: now.iteration === this.#sound.iteration ? undefined : this.#sound,
       best: this.#best,
     });
   }
@@ -351,14 +288,6 @@ class Run {
     });
   }
 
-  #diverged(what: string): LimbeckError {
-    return new LimbeckError(
-      'ERR_DIVERGED',
-      `${what} after ${this.work.step} outer steps, expected finite numbers` +
-        `${this.#curve.length ? ' (the last checkpoint holds finite numbers)' : ''}: start again with a smaller lr or innerLr, or with a clip`,
-    );
-  }
-
   #result({ set, iteration, validationAccuracy }: Checkpoint['best'], diverged?: string): Distillation {
     const { options, preset, work } = this;
     const times = this.#times;
@@ -375,7 +304,11 @@ class Run {
         min: times.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY),
       },
       stopped: !this.#isDone(),
+      rollbacks: this.#rollbacks,
       diverged,
     };
   }
 }
+
+const isDivergence = (error: unknown): error is LimbeckError =>
+  error instanceof LimbeckError && error.code === 'ERR_DIVERGED';

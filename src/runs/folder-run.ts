@@ -18,7 +18,8 @@ import { version } from '../util/version.js';
 import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.js';
 import { type CheckpointExtra, readExtra } from './checkpoint-extra.js';
 import { describeData } from './describe-data.js';
-import { type Checkpoint, type Distillation, type DistillControl, distill } from './distill.js';
+import { distill } from './distill.js';
+import type { Checkpoint, Distillation, DistillControl } from './distillation.js';
 import { engineRecord } from './engine-record.js';
 import { openNamed } from './named.js';
 import { resolveFor } from './options.js';
@@ -37,6 +38,8 @@ export interface RunControl {
   readonly onBegin?: (run: BegunRun) => void;
   /** While it distils. */
   readonly onProgress?: DistillControl['onProgress'];
+  /** When it goes back because its numbers are no longer finite. */
+  readonly onRollback?: DistillControl['onRollback'];
   /** While the result is tested, after the last outer step. */
   readonly onTest?: EvaluateOptions['onProgress'];
   /** Why it is this engine, for the record. */
@@ -47,6 +50,7 @@ const controls = {
   signal: true,
   onBegin: true,
   onProgress: true,
+  onRollback: true,
   onTest: true,
   reason: true,
 } satisfies Record<keyof RunControl, true>;
@@ -210,13 +214,13 @@ async function distillAndTest(
   piece: Piece,
 ): Promise<FolderRun> {
   const { extra, control, resume } = piece;
-  const { signal, onProgress } = control;
+  const { signal, onProgress, onRollback } = control;
   const { config, engine } = extra;
   const { options } = config;
   control.onBegin?.({ config, engine, dataset: piece.dataset, iteration: resume?.iteration ?? 0 });
   await using named = await openNamed(options, { goesOn: Boolean(resume), sha256: piece.dataset.sha256 });
   const result = await distill(device, data, options as DistillOptions, {
-    ...{ signal, resume, onProgress },
+    ...{ signal, resume, onProgress, onRollback },
     ...{ first: named.first, experts: named.experts },
     onCheckpoint: (checkpoint) =>
       writeFileAtomic(run.paths.checkpoint, encodeCheckpoint(checkpoint, { ...extra })),
@@ -265,6 +269,7 @@ function recordOf({ extra, dataset }: Piece, result: Distillation, testOpened: n
     dataset,
     protocol: protocolName(result.set, findProtocol(config.options.protocol), Boolean(dataset.zca)),
     stopped: true,
+    rollbacks: result.rollbacks.length ? result.rollbacks : undefined,
     diverged: result.diverged,
     outerSteps: result.outerSteps,
     curve: result.curve,

@@ -1,11 +1,12 @@
 import type { Dataset } from '../data/dataset.js';
+import { expectDataset } from '../data/expect-dataset.js';
 import type { Device, Executable, Peak, StepTimes } from '../engine/device.js';
 import { betterOf, type Profile, profileOf } from '../engine/profile.js';
 import type { DistillOptions } from '../methods/index.js';
 import { LimbeckError } from '../util/errors.js';
-import { expectDataset, expectDevice, expectOptions } from '../util/expect.js';
+import { expectDevice, expectOptions } from '../util/expect.js';
 import { owning } from '../util/owned.js';
-import type { DistillControl } from './distill.js';
+import type { DistillControl } from './distillation.js';
 import { findMethod, resolveFor } from './options.js';
 import { settingFor, uploadTraining } from './setting.js';
 

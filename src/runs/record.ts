@@ -9,8 +9,9 @@ import { type Accuracy, testError } from '../eval/statistics.js';
 import type { Tested } from '../eval/verdict.js';
 import { networkSpec } from '../networks/index.js';
 import { counted } from '../util/words.js';
-import type { BestLook, CurvePoint } from './distill.js';
+import type { BestLook, CurvePoint } from './distillation.js';
 import type { ResolvedOptions, Taken } from './options.js';
+import type { Rollback } from './rollback.js';
 
 /** An engine, and after a colon the adapter of `webgpu`: a number or part of a name. */
 export type EngineChoice = DeviceChoice | `webgpu:${string}`;
@@ -116,6 +117,8 @@ export interface RunRecord {
   readonly learningRate?: number | 'learned';
   /** What `limbeck evaluate` found later, under other protocols, with other networks or more of them. */
   readonly evaluations?: readonly EvaluationRecord[];
+  /** Where it went back to, each time that its numbers were no longer finite; left out where they always were. */
+  readonly rollbacks?: readonly Rollback[];
   /** Why it stopped before its end, when its numbers were no longer finite; what is here is the best from before. */
   readonly diverged?: string;
   /** How often the test split was opened for this run, by itself and by `limbeck evaluate`; counted before it is. */

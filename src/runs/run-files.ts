@@ -8,8 +8,13 @@ import { unwhiten } from '../data/zca.js';
 import { type ArtefactNotes, encodeArtefact } from '../eval/artefact.js';
 import { writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
+
 import type { PngImage } from '../util/png.js';
-import { type DatasetRecord, type EvaluationRecord, type RunRecord, runFormat } from './record.js';
+
+import type { DatasetRecord, EvaluationRecord, RunRecord } from './record.js';
+import { parseRecord } from './record-file.js';
+import { RunLock } from './run-lock.js';
+
 import { WorkFolder } from './work-folder.js';
 
 /** What makes the pictures and the page of a run; `examples` is a real picture of each class. */
@@ -28,6 +33,9 @@ const names = {
   record: 'run.json',
   report: 'report.html',
 } as const satisfies Record<keyof RunFiles['paths'], string>;
+
+/** The last change under way to each record, in this process. */
+const changing = new Map<string, Promise<void>>();
 
 /** The files of a run in a folder; each is whole or absent at any moment. */
 export class RunFiles {
@@ -81,17 +89,16 @@ export class RunFiles {
 
   /** `run.json`; undefined where there is none, ERR_FILE_FORMAT where it is something else. */
   async readRecord(): Promise<RunRecord | undefined> {
-    if (!existsSync(this.paths.record)) return undefined;
+    const { record } = this.paths;
+    if (!existsSync(record)) return undefined;
     try {
-      const record = JSON.parse(await readFile(this.paths.record, 'utf8')) as RunRecord;
-      if (record.format === runFormat) return record;
-    } catch {
-      // Said below.
+      return parseRecord(record, await readFile(record, 'utf8'));
+    } catch (cause) {
+      if (!(cause instanceof LimbeckError)) throw cause;
+      throw new LimbeckError(cause.code, `${cause.message}; remove it to go on from the checkpoint`, {
+        cause,
+      });
     }
-    throw new LimbeckError(
-      'ERR_FILE_FORMAT',
-      `${this.paths.record} is not the record of a run; remove it to go on from the checkpoint`,
-    );
   }
 
   /** Whether a file is this run's distilled set, not another one that lies beside it. */
@@ -105,39 +112,73 @@ export class RunFiles {
     return record?.testOpened ?? 0;
   }
 
-  /** Counts one more look at the test split, where there is a record and it can be written. */
-  async countTest(): Promise<void> {
-    try {
-      const record = await this.readRecord();
-      if (record) await this.#writeRecord({ ...record, testOpened: record.testOpened + 1 });
-    } catch {
-      // Read-only or no record of ours: whoever evaluates may read the distilled file all the same.
-    }
+  /** Counts one more look at the test split, where there is a record; returns why it could not be counted, if so. */
+  countTest(): Promise<string | undefined> {
+    return this.#change((record) => ({ ...record, testOpened: record.testOpened + 1 }));
   }
 
   /**
-   * Adds a later evaluation to the record and to the page, where there is a record and they can be written; one
-   * under the same protocol of the same networks and baselines takes the place of the earlier one. `data` as in `write`.
+   * Adds a later evaluation to the record and to the page, where there is a record; one under the same protocol of the same networks
+   * and baselines takes the place of the earlier one. `data` as in `write`. Returns why it could not be added, if so.
    */
-  async addEvaluation(evaluation: EvaluationRecord, set: DistilledSet, data: Dataset): Promise<void> {
-    try {
-      const record = await this.readRecord();
-      if (!record || evaluation.sameData === false) return;
-      const asked = ({ protocol, accuracy, baselines, others }: EvaluationRecord) =>
-        JSON.stringify([
-          protocol,
-          accuracy.networks,
-          Object.keys(baselines),
-          others.map(({ network }) => network),
-        ]);
-      const same = (other: EvaluationRecord) => asked(other) === asked(evaluation);
+  async addEvaluation(
+    evaluation: EvaluationRecord,
+    set: DistilledSet,
+    data: Dataset,
+  ): Promise<string | undefined> {
+    if (evaluation.sameData === false) return undefined;
+    const asked = ({ protocol, accuracy, baselines, others }: EvaluationRecord) =>
+      JSON.stringify([
+        protocol,
+        accuracy.networks,
+        Object.keys(baselines),
+        others.map(({ network }) => network),
+      ]);
+    const same = (other: EvaluationRecord) => asked(other) === asked(evaluation);
+    return this.#change(async (record) => {
       const earlier = (record.evaluations ?? []).filter((other) => !same(other));
       const changed = { ...record, evaluations: [...earlier, evaluation] };
       const page = this.pages.report(changed, asPictures(set, data.zca), classExamples(data));
       await writeFileAtomic(this.paths.report, page);
-      await this.#writeRecord(changed);
-    } catch {
-      // As above.
+      return changed;
+    });
+  }
+
+  /**
+   * Changes the record, where there is one, and returns why it could not be, if so: it may be read-only or damaged, and whoever
+   * evaluates may read the distilled file all the same.
+   */
+  async #change(change: (record: RunRecord) => RunRecord | Promise<RunRecord>): Promise<string | undefined> {
+    if (!existsSync(this.paths.record)) return undefined;
+    try {
+      await this.#alone(async () => {
+        const record = await this.readRecord();
+        if (record) await this.#writeRecord(await change(record));
+      });
+      return undefined;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
+  /** Does what reads the record and writes it again while nobody else does, in this process or another. */
+  async #alone(work: () => Promise<void>): Promise<void> {
+    const key = resolve(this.paths.record);
+    const before = changing.get(key);
+    const mine = (async () => {
+      await before?.catch(() => {});
+      const lock = await RunLock.take(this.folder, { name: '.limbeck-record-lock', patience: 10_000 });
+      try {
+        await work();
+      } finally {
+        await lock.release();
+      }
+    })();
+    changing.set(key, mine);
+    try {
+      await mine;
+    } finally {
+      if (changing.get(key) === mine) changing.delete(key);
     }
   }
 
@@ -170,7 +211,11 @@ export class RunFiles {
     await writeFileAtomic(this.paths.artefact, encodeArtefact({ set, notes, shown: zca && shown.images }));
     await writeFileAtomic(this.paths.sheet, this.pages.sheet(shown, dataset, examples));
     await writeFileAtomic(this.paths.report, this.pages.report(record, shown, examples));
-    await this.#writeRecord(record);
+    await this.#alone(async () => {
+      // Looks that others took meanwhile are not forgotten.
+      const testOpened = Math.max(record.testOpened, await this.testOpened());
+      await this.#writeRecord({ ...record, testOpened });
+    });
   }
 }
 

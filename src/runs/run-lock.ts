@@ -13,7 +13,13 @@ const settleMilliseconds = 50;
  */
 export class RunLock {
   readonly #path: string;
-  readonly #removeAtExit = () => rmSync(this.#path, { force: true });
+  readonly #removeAtExit = () => {
+    try {
+      rmSync(this.#path, { force: true });
+    } catch {
+      // As in `release`.
+    }
+  };
 
   private constructor(path: string) {
     this.#path = path;
@@ -21,12 +27,21 @@ export class RunLock {
     process.once('exit', this.#removeAtExit);
   }
 
-  /** Throws ERR_FILE_WRITE naming the process that holds the folder. */
-  static async take(folder: string): Promise<RunLock> {
-    const path = join(folder, '.limbeck-lock');
+  /**
+   * Throws ERR_FILE_WRITE naming the process that holds the folder, or what of it has a lock of its own, for longer than
+   * `patience` milliseconds.
+   */
+  static async take(folder: string, { name = '.limbeck-lock', patience = 0 } = {}): Promise<RunLock> {
+    const path = join(folder, name);
+    const last = performance.now() + patience;
     while (!(await create(path))) {
       const holder = await holderOf(path);
-      if (holder !== undefined && (await isOtherLiveProcess(holder)))
+      const isHeld = holder !== undefined && (await isOtherLiveProcess(holder));
+      if (isHeld && performance.now() < last) {
+        await wait(settleMilliseconds);
+        continue;
+      }
+      if (isHeld)
         throw new LimbeckError(
           'ERR_FILE_WRITE',
           `process ${holder} is at work in ${folder}, expected to be alone there: wait for it, stop it, or name ` +
@@ -41,9 +56,10 @@ export class RunLock {
     return new RunLock(path);
   }
 
+  /** A file that cannot be removed hides no other error: once the process is gone, it keeps nobody out. */
   async release(): Promise<void> {
     process.off('exit', this.#removeAtExit);
-    await rm(this.#path, { force: true });
+    await rm(this.#path, { force: true }).catch(() => {});
   }
 }
 

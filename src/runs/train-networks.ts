@@ -1,5 +1,6 @@
 import { classCounts } from '../data/classes.js';
-import type { Dataset } from '../data/dataset.js';
+import { type Dataset, splitNames } from '../data/dataset.js';
+import { expectDataset } from '../data/expect-dataset.js';
 import { SplitOnDevice } from '../data/on-device.js';
 import type { Device, Executable, Tensor } from '../engine/device.js';
 import { loadWithTensors } from '../engine/load.js';
@@ -18,7 +19,7 @@ import {
   runMinibatches,
   startMinibatches,
 } from '../train/minibatch.js';
-import { expectDataset, expectDevice, expectOptions } from '../util/expect.js';
+import { expectDevice, expectOptions } from '../util/expect.js';
 import { owning } from '../util/owned.js';
 import {
   checkFinite,
@@ -105,7 +106,7 @@ export async function trainNetworks(
   options: TrainOptions = {},
 ): Promise<TrainedNetworks> {
   expectDevice('trainNetworks', device);
-  expectDataset('trainNetworks', dataset);
+  expectDataset('trainNetworks', dataset, splitNames);
   expectOptions('trainNetworks', options, known);
   const { networks = 1, seed = 0, signal } = options;
   const training = resolveTraining(options);

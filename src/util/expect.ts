@@ -28,17 +28,9 @@ export function expectArgument(
     throw new LimbeckError('ERR_OPTION', `${where}: ${name} is ${shown(value)}, expected ${expected}`);
 }
 
-/** The same for what most calls begin with. */
+/** The same for what every call on a device begins with. */
 export const expectDevice = (where: string, value: unknown): void =>
   expectArgument(where, 'device', value, 'engine', 'a device, as `await openDevice()` gives it');
-export const expectDataset = (where: string, value: unknown): void =>
-  expectArgument(
-    where,
-    'dataset',
-    value,
-    'imageShape',
-    'a data set, as `await loadDataset(name)` or `datasetFromArrays` gives it',
-  );
 
 /** ERR_OPTION unless `options`, given to `where` if that is not empty, is an object. */
 export function expectObject(where: string, options: unknown): asserts options is object {

@@ -31,7 +31,7 @@ export class StoredFields {
 
   /** Reads a field that may be left out. */
   optional<T>(name: string, read: (name: string) => T): T | undefined {
-    return Object.hasOwn(this.#fields, name) ? read(name) : undefined;
+    return Object.hasOwn(this.#fields, name) && this.#fields[name] !== undefined ? read(name) : undefined;
   }
 
   text(name: string): string {
@@ -46,6 +46,10 @@ export class StoredFields {
   /** Text out of a few words. */
   word<Word extends string>(name: string, words: readonly Word[]): Word {
     return this.#take(name, `one of ${words.join(', ')}`, (value) => words.includes(value as Word));
+  }
+
+  truth(name: string): boolean {
+    return this.#take(name, 'true or false', (value) => typeof value === 'boolean');
   }
 
   number(name: string): number {
@@ -76,10 +80,10 @@ export class StoredFields {
     );
   }
 
-  /** A list of finite numbers. */
+  /** A list of finite numbers, of any length unless one is given. */
   numbers(
     name: string,
-    length: number,
+    length?: number,
     { expected, test }: { expected: string; test: (value: number) => boolean } = {
       expected: 'numbers',
       test: () => true,
@@ -87,10 +91,10 @@ export class StoredFields {
   ): number[] {
     return this.#take(
       name,
-      `a list of ${length} ${expected}`,
+      `a list of ${length === undefined ? '' : `${length} `}${expected}`,
       (value) =>
         Array.isArray(value) &&
-        value.length === length &&
+        (length === undefined || value.length === length) &&
         value.every((one) => Number.isFinite(one) && test(one)),
     );
   }
@@ -120,12 +124,20 @@ export class StoredFields {
   }
 }
 
+const notOurs = '; the file is damaged, or limbeck did not write it';
+
 export function damaged(file: string, what: string, cause?: unknown): LimbeckError {
-  return new LimbeckError(
-    'ERR_FILE_FORMAT',
-    `${file}: ${what}; the file is damaged, or limbeck did not write it`,
-    { cause },
-  );
+  return new LimbeckError('ERR_FILE_FORMAT', `${file}: ${what}${notOurs}`, { cause });
+}
+
+/** Does what reads a file with what a program gave in its place: the same complaints, as ERR_DATA. */
+export function asGiven<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof LimbeckError) || error.code !== 'ERR_FILE_FORMAT') throw error;
+    throw new LimbeckError('ERR_DATA', error.message.replace(notOurs, ''), { cause: error });
+  }
 }
 
 /** Checks that a tensor holds finite numbers (64-bit integers, which limbeck never writes, are none). */

@@ -37,3 +37,13 @@ function scaled(value: number, units: readonly string[]): string {
   for (; left >= 999.95 && power < units.length - 1; power++) left /= 1000;
   return `${power === 0 ? Math.round(left) : left.toFixed(1)} ${units[power]}`;
 }
+
+/**
+ * Text for a terminal: what would steer it, out of the name of a class or a file, stands there as `\x1b`. Lines and tabulators stay.
+ */
+export const printable = (text: string): string =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about
+  text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g, (c) => {
+    const code = c.charCodeAt(0);
+    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16)}`;
+  });

@@ -173,8 +173,8 @@ export const choosing = [
   {
     id: 'stopped-gives-the-present',
     file: 'src/runs/distill.ts',
-    find: 'await this.#checkpoint();\n    return this.#best;',
-    replace: 'await this.#checkpoint();\n    return { ...this.#best, set: await this.#set() };',
+    find: 'await this.#checkpoint(now);\n    return this.#best;',
+    replace: 'await this.#checkpoint(now);\n    return { ...this.#best, set: await this.#set() };',
     what: 'a stopped run gives its present state, not its best',
     tests: ['test/distill.test.ts'],
   },

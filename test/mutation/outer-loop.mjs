@@ -5,6 +5,22 @@ const variable = 'src/methods/variable.ts';
 /** How what is learned moves. */
 export const outerLoop = [
   {
+    id: 'rates-not-lowered',
+    file: 'src/runs/distill.ts',
+    find: 'await work.scaleRates(rateFactor(this.#rollbacks.length));',
+    replace: 'await work.scaleRates(1);',
+    what: 'a run goes back and goes on at the same rates',
+    tests: ['test/rollback.test.ts'],
+  },
+  {
+    id: 'last-look-not-saved',
+    file: 'src/runs/distill.ts',
+    find: 'undefined : this.#sound,',
+    replace: 'undefined : undefined,',
+    what: 'a run that was stopped between looks goes back to where it was stopped',
+    tests: ['test/rollback.test.ts'],
+  },
+  {
     id: 'one-rate-for-all',
     file: 'src/methods/unrolled.ts',
     find: "return { kind: 'adam', rate, beta1",

@@ -135,8 +135,8 @@ export const rest = [
   {
     id: 'evaluations-take-places',
     file: 'src/runs/run-files.ts',
-    find: '          accuracy.networks,\n',
-    replace: '          Boolean(accuracy.networks),\n',
+    find: '        accuracy.networks,\n',
+    replace: '        Boolean(accuracy.networks),\n',
     what: 'an evaluation with other numbers of networks replaces the earlier one',
     tests: ['test/report.run.test.ts'],
   },

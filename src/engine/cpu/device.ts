@@ -78,13 +78,14 @@ class CpuTensor implements Tensor {
     if (!this.#alive) throw disposedError(`the tensor bound to ${slot} of ${program}`);
   }
 
-  async write(values: ArrayLike<number>, offset = 0): Promise<void> {
+  async write(values: ArrayLike<number>, offset?: number): Promise<void> {
     this.#check();
     checkWrite(this.dtype, this.length, values, offset);
     // Copied now: the caller may change its array before earlier runs are over.
     const copy = arrays[this.dtype].from(values);
     const bytes = new Uint8Array(copy.buffer, copy.byteOffset, copy.byteLength);
-    await this.device.turns.take(() => native(() => this.native.write(bytes, offset * bytesOf[this.dtype])));
+    const start = (offset ?? 0) * bytesOf[this.dtype];
+    await this.device.turns.take(() => native(() => this.native.write(bytes, start)));
   }
 
   async read(): Promise<Numbers> {

@@ -24,14 +24,14 @@ export class WebgpuTensor implements Tensor {
     this.bytes = paddedBytes(dtype, length);
   }
 
-  async write(values: ArrayLike<number>, offset = 0): Promise<void> {
+  async write(values: ArrayLike<number>, offset?: number): Promise<void> {
     this.checkAlive();
     checkWrite(this.dtype, this.length, values, offset);
     if (values.length === 0) return;
     // Copied now: the write itself waits for its turn, and the caller may change the array meanwhile.
     const copy = new hostArrays[this.dtype](values);
     const bytes = new Uint8Array(copy.buffer, copy.byteOffset, copy.byteLength);
-    const start = offset * bytesOf[this.dtype];
+    const start = (offset ?? 0) * bytesOf[this.dtype];
     await this.device.inTurn(() => this.#writeBytes(bytes, start));
   }
 

@@ -1,10 +1,11 @@
 import type { Dataset } from '../../data/dataset.js';
+import { expectDataset } from '../../data/expect-dataset.js';
 import type { ExpertsDescription } from '../../data/experts/experts.js';
 import { recordBytes } from '../../data/experts/format.js';
 import { SplitOnDevice } from '../../data/on-device.js';
 import type { Device } from '../../engine/device.js';
 import { LimbeckError } from '../../util/errors.js';
-import { expectDataset, expectDevice, expectOptions } from '../../util/expect.js';
+import { expectDevice, expectOptions } from '../../util/expect.js';
 import { bytesText, counted } from '../../util/words.js';
 import { controls, type ExpertControl, type TrainedExperts } from './control.js';
 import { ExpertFolder, type Found } from './folder.js';
