@@ -41,6 +41,7 @@ const results = [
   'checkpoint.safetensors',
   'distilled.png',
   'distilled.safetensors',
+  'progress.jsonl',
   'report.html',
   'run.json',
 ];

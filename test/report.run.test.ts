@@ -30,7 +30,14 @@ const options = {
   innerLr: 0.02,
   seed: 3,
 } as const;
-const files = ['checkpoint.safetensors', 'distilled.png', 'distilled.safetensors', 'report.html', 'run.json'];
+const files = [
+  'checkpoint.safetensors',
+  'distilled.png',
+  'distilled.safetensors',
+  'progress.jsonl',
+  'report.html',
+  'run.json',
+];
 let device: Device;
 
 beforeAll(async () => {

@@ -155,7 +155,7 @@ describe('the page', () => {
     };
     const timings = { seconds: 0.1, evaluationSeconds: 0, stepMilliseconds: { median: null, min: null } };
     const html = reportHtml(makeRecord({}, {}, { ...stopped, timings }), makeSet());
-    expect(html).toContain(`stopped after 12 of ${count(iterations)} outer steps`);
+    expect(html).toContain(`12 of ${count(iterations)} outer steps were done`);
     expect(html).toContain('91.7 %</b> of the validation images of the generated digits');
     expect(html).not.toContain('How well it works');
     expect(html).not.toMatch(/NaN|undefined|null/);
@@ -166,7 +166,7 @@ describe('the page', () => {
     expect(page({ testOpened: 3 })).toContain('opened 3 times');
     const untested = { stopped: true, testAccuracy: null, baselines: {}, testOpened: 1 };
     const cutOff = page({ ...untested, outerSteps: iterations });
-    expect(cutOff).toContain('stopped before its test was over');
+    expect(cutOff).toContain('The outer steps are done, the test is not');
     expect(cutOff).toContain('the test split was opened once');
   });
 

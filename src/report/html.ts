@@ -121,13 +121,13 @@ function rollbacksNote({ rollbacks = [] }: RunRecord): string {
 function stoppedNote({ stopped, diverged, outerSteps, config, dataset, testOpened }: RunRecord): string {
   if (!stopped) return '';
   const { iterations } = config.options;
-  const where =
+  const done =
     outerSteps < iterations
-      ? `after ${count(outerSteps)} of ${count(iterations)} outer steps`
-      : 'before its test was over';
+      ? `${count(outerSteps)} of ${count(iterations)} outer steps were done when this page was written`
+      : 'The outer steps are done, the test is not';
   const what =
     diverged === undefined
-      ? `This run was stopped ${where}; <code>limbeck resume</code> goes on from here.`
+      ? `${done}; where the run was stopped, <code>limbeck resume</code> goes on from here.`
       : `This run diverged: ${escapeHtml(diverged)}. What is shown is the best from before.`;
   const looked = testOpened
     ? `have been looked at (the test split was opened ${timesText(testOpened)}), but no accuracy was recorded`

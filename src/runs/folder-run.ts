@@ -21,6 +21,7 @@ import { describeData } from './describe-data.js';
 import { distill } from './distill.js';
 import type { Checkpoint, Distillation, DistillControl } from './distillation.js';
 import { engineRecord } from './engine-record.js';
+import { LiveFiles } from './live-files.js';
 import { openNamed } from './named.js';
 import { resolveFor } from './options.js';
 import { type DatasetRecord, type RunConfig, type RunOrigin, type RunRecord, runFormat } from './record.js';
@@ -219,11 +220,17 @@ async function distillAndTest(
   const { options } = config;
   control.onBegin?.({ config, engine, dataset: piece.dataset, iteration: resume?.iteration ?? 0 });
   await using named = await openNamed(options, { goesOn: Boolean(resume), sha256: piece.dataset.sha256 });
+  const opened = await run.testOpened();
+  const live = await LiveFiles.begin(run, data, resume?.curve ?? [], (checkpoint) =>
+    recordOf(piece, soFar(checkpoint), opened),
+  );
   const result = await distill(device, data, options as DistillOptions, {
     ...{ signal, resume, onProgress, onRollback },
     ...{ first: named.first, experts: named.experts },
-    onCheckpoint: (checkpoint) =>
-      writeFileAtomic(run.paths.checkpoint, encodeCheckpoint(checkpoint, { ...extra })),
+    onCheckpoint: async (checkpoint) => {
+      await writeFileAtomic(run.paths.checkpoint, encodeCheckpoint(checkpoint, { ...extra }));
+      await live.renew(checkpoint);
+    },
   });
   const { set } = result;
   let record = recordOf(piece, result, await run.testOpened());
@@ -254,8 +261,17 @@ async function evaluateUnlessStopped(...given: Parameters<typeof evaluate>): Pro
   }
 }
 
+/** What a record needs to know of how a run went. */
+type Course = Omit<Distillation, 'options' | 'preset' | 'stopped'>;
+
+/** The course of a run up to a checkpoint. */
+const soFar = ({ best, curve, iteration, seconds, rollbacks = [] }: Checkpoint): Course => ({
+  ...{ set: best.set, curve, best, outerSteps: iteration, seconds, rollbacks },
+  stepMilliseconds: { median: Number.NaN, min: Number.NaN },
+});
+
 /** The record of a run that is not tested. */
-function recordOf({ extra, dataset }: Piece, result: Distillation, testOpened: number): RunRecord {
+function recordOf({ extra, dataset }: Piece, result: Course, testOpened: number): RunRecord {
   const { config, engine } = extra;
   const { median, min } = result.stepMilliseconds;
   const finite = (value: number) => (Number.isFinite(value) ? value : null);

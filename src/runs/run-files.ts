@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { appendFile, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Dataset, Whitening } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
@@ -11,6 +11,7 @@ import { LimbeckError } from '../util/errors.js';
 
 import type { PngImage } from '../util/png.js';
 
+import type { CurvePoint } from './distillation.js';
 import type { DatasetRecord, EvaluationRecord, RunRecord } from './record.js';
 import { parseRecord } from './record-file.js';
 import { RunLock } from './run-lock.js';
@@ -32,7 +33,8 @@ const names = {
   sheet: 'distilled.png',
   record: 'run.json',
   report: 'report.html',
-} as const satisfies Record<keyof RunFiles['paths'], string>;
+  progress: 'progress.jsonl',
+} as const satisfies Record<string, string>;
 
 /** The last change under way to each record, in this process. */
 const changing = new Map<string, Promise<void>>();
@@ -40,7 +42,7 @@ const changing = new Map<string, Promise<void>>();
 /** The files of a run in a folder; each is whole or absent at any moment. */
 export class RunFiles {
   /** Where each file lies, or will. */
-  readonly paths: Readonly<Record<'checkpoint' | 'artefact' | 'sheet' | 'record' | 'report', string>>;
+  readonly paths: Readonly<Record<keyof typeof names, string>>;
   readonly #work: WorkFolder;
 
   /** Touches nothing yet. */
@@ -186,13 +188,33 @@ export class RunFiles {
     return writeFileAtomic(this.paths.record, `${JSON.stringify(record, null, 1)}\n`);
   }
 
+  /** `progress.jsonl` with these points of the curve, a line each. */
+  beginProgress(points: readonly CurvePoint[]): Promise<void> {
+    return writeFileAtomic(this.paths.progress, linesOf(points));
+  }
+
+  /** Adds further points. A run that is killed before leaves a file that its resumption begins anew. */
+  addProgress(points: readonly CurvePoint[]): Promise<void> {
+    return appendFile(this.paths.progress, linesOf(points));
+  }
+
+  /** Pictures and page alone, of a run under way; `data` as in `write`. */
+  draw(record: RunRecord, set: DistilledSet, data: Dataset): Promise<void> {
+    return this.#draw(record, asPictures(set, data.zca), data);
+  }
+
+  async #draw(record: RunRecord, shown: DistilledSet, data: Dataset): Promise<void> {
+    const examples = classExamples(data);
+    await writeFileAtomic(this.paths.sheet, this.pages.sheet(shown, record.dataset, examples));
+    await writeFileAtomic(this.paths.report, this.pages.report(record, shown, examples));
+  }
+
   /**
    * The results, the record last: where it says finished, everything is there. `data` is what the set was made from.
    */
   async write(record: RunRecord, set: DistilledSet, data: Dataset): Promise<void> {
     const { zca } = data;
     const shown = asPictures(set, zca);
-    const examples = classExamples(data);
     const { dataset, config, engine, best } = record;
     const notes: ArtefactNotes = {
       dataset: dataset.name,
@@ -209,8 +231,7 @@ export class RunFiles {
       validationAccuracy: best.validationAccuracy,
     };
     await writeFileAtomic(this.paths.artefact, encodeArtefact({ set, notes, shown: zca && shown.images }));
-    await writeFileAtomic(this.paths.sheet, this.pages.sheet(shown, dataset, examples));
-    await writeFileAtomic(this.paths.report, this.pages.report(record, shown, examples));
+    await this.#draw(record, shown, data);
     await this.#alone(async () => {
       // Looks that others took meanwhile are not forgotten.
       const testOpened = Math.max(record.testOpened, await this.testOpened());
@@ -218,6 +239,10 @@ export class RunFiles {
     });
   }
 }
+
+/** Lines of JSON, one for each point. */
+const linesOf = (points: readonly CurvePoint[]): string =>
+  points.map((point) => `${JSON.stringify(point)}\n`).join('');
 
 /** A set as pictures. */
 const asPictures = (set: DistilledSet, zca?: Whitening): DistilledSet =>
