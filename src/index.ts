@@ -7,8 +7,9 @@
  *   {@link readIdx}, {@link inspectDataset}, {@link classExamples}, {@link whiten}, {@link unwhiten}
  * - Distilling: {@link distill} with {@link DistillOptions}; {@link resolveOptions} fills them in; {@link watch}
  * - Numbers: {@link evaluate} under one of the {@link protocols}, {@link trainNetworks}, {@link profileStep}
+ * - Using a set: {@link trainOn}, which gives a {@link Model}
  * - Files: {@link encodeArtefact} and {@link decodeArtefact}, {@link encodeCheckpoint} and {@link decodeCheckpoint},
- *   {@link encodeNetworks}; pictures by {@link contactSheet}, {@link encodePng}, {@link reportHtml}
+ *   {@link encodeModel} and {@link decodeModel}; pictures by {@link contactSheet}, {@link encodePng}, {@link reportHtml}
  * - Expert trajectories: {@link trainExperts}, {@link openExperts}
  * - Whole runs in a folder: {@link distillToFolder}, {@link resumeFolder}, {@link readRun}, {@link RunFolder}
  * - Networks: {@link createNetwork}, {@link networkNames}, {@link networkSpec}
@@ -41,6 +42,7 @@ export { type IdxFolderOptions, loadIdxFolder, readIdx } from './data/idx.js';
 export type { IdxArray } from './data/idx-file.js';
 export { type ClassInspection, type Inspection, inspectDataset, type SplitCounts } from './data/inspect.js';
 export { type LoadOptions, loadDataset } from './data/load.js';
+export type { Normalisation } from './data/normalisation.js';
 export {
   type DownloadDatasetOptions,
   type DownloadedDataset,
@@ -78,6 +80,7 @@ export { baselineNames } from './eval/baselines/index.js';
 export type { BaselineAccuracy, NetworkAccuracy } from './eval/comparison.js';
 export { type EvaluateOptions, type Evaluation, evaluate } from './eval/evaluate.js';
 export type { ProtocolChanges } from './eval/find-protocol.js';
+export { decodeModel, encodeModel, type Model, type ModelNotes } from './eval/model.js';
 export type { Protocol } from './eval/protocol.js';
 export { protocols } from './eval/protocols.js';
 export type { Accuracy } from './eval/statistics.js';
@@ -123,7 +126,6 @@ export type {
   RunControl,
   StoredRun,
 } from './runs/folder-run.js';
-export { encodeNetworks } from './runs/networks-file.js';
 export { type ResolvedOptions, resolveOptions, type Taken } from './runs/options.js';
 export { profileStep, type StepProfile, type Times } from './runs/profile-step.js';
 export type {
@@ -136,6 +138,7 @@ export type {
 } from './runs/record.js';
 export type { Rollback, SavedState } from './runs/rollback.js';
 export { type TrainedNetworks, type TrainOptions, trainNetworks } from './runs/train-networks.js';
+export { type TrainedOn, type TrainOnOptions, trainOn } from './runs/train-on.js';
 export type { CallOptions, NetworkCallOptions } from './train/calls/call.js';
 export {
   type DistributionMatching,

@@ -1,13 +1,11 @@
-import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Precision } from '../engine/precision.js';
-import { type Artefact, decodeArtefact } from '../eval/artefact.js';
+import type { Artefact } from '../eval/artefact.js';
 import { baselineNames, checkBaselines } from '../eval/baselines/index.js';
 import { evaluate, networksOf } from '../eval/evaluate.js';
-import { findProtocol, type ProtocolChanges } from '../eval/find-protocol.js';
-import { checkPreprocessing, type Protocol } from '../eval/protocol.js';
+import { findProtocol } from '../eval/find-protocol.js';
+import type { Protocol } from '../eval/protocol.js';
 import { protocolOf } from '../eval/protocol-name.js';
-import { protocols } from '../eval/protocols.js';
 import { testError } from '../eval/statistics.js';
 import { verdict } from '../eval/verdict.js';
 import { createNetwork } from '../networks/index.js';
@@ -15,15 +13,15 @@ import { type NetworkSpec, networkTitle, parseNetworkSpec } from '../networks/sp
 import { RunFolder } from '../report/run-folder.js';
 import { describeData } from '../runs/describe-data.js';
 import { storedText } from '../runs/record.js';
-import { strategies } from '../train/augmentation.js';
 import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 import { printable } from '../util/words.js';
+import { checkWhitening, protocolAsked, protocolOptions, readArtefact, sourceFor } from './artefact.js';
 import type { Command } from './command.js';
 import { listenForStop } from './interrupt.js';
 import * as shared from './options.js';
 import { Terminal } from './progress.js';
-import { checkEngine, type DataSource, dataSource, openData, openEngine, readingGiven } from './sources.js';
+import { checkEngine, openData, openEngine, readingGiven } from './sources.js';
 import { accuracyTable, networksTable, perClassTable } from './table.js';
 
 export const command: Command = {
@@ -42,20 +40,7 @@ export const command: Command = {
       help: 'fresh networks to train (random initialisation)',
       fallback: 'as at the end of its run, or as the protocol says',
     },
-    {
-      name: 'protocol',
-      kind: 'text',
-      value: protocols.map(({ name }) => name).join('|'),
-      help: 'how the networks are trained',
-      fallback: 'that of the method it was made by',
-    },
-    {
-      name: 'augmentation',
-      kind: 'text',
-      value: `${Object.keys(strategies).join('|')}|FAMILY_…|none`,
-      help: 'what is done to the images of a minibatch; dsa mirrors them, dsa-digits does not',
-      fallback: 'as the protocol says',
-    },
+    ...protocolOptions,
     ...(
       [
         ['epochs', 'whole', 'N', 'passes over the images'],
@@ -111,11 +96,7 @@ export const command: Command = {
       precision?: Precision;
       device?: string;
     };
-    const { augmentation, epochs, batch, lr: learningRate } = values as ProtocolChanges & { lr?: number };
-    const changes = { augmentation, epochs, batch, learningRate };
-    const asked = values.protocol as string | undefined;
-    // A wrong one is known before the file is read.
-    if (asked !== undefined) findProtocol(asked, changes);
+    const { name: asked, changes } = protocolAsked(values);
     const baselines = baselinesOf(values.baselines as string | undefined, noBaselines);
     checkEngine(choice, { threads, precision });
     const out = values.out as string | undefined;
@@ -186,58 +167,6 @@ export const command: Command = {
     }
   },
 };
-
-/** The data asked for, or that which the file says it was made from; read as it was then. */
-function sourceFor(path: string, { notes }: Artefact, asked: Partial<DataSource>): DataSource {
-  const { dataset, digitsSize } = asked;
-  const fromDigits = notes.source === 'digits';
-  if (dataset === undefined && !fromDigits)
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `${path} was made from ${notes.dataset}: say where that lies with --dataset PATH` +
-        (notes.source === undefined && notes.dataset === 'digits' ? ', or --dataset digits' : ''),
-    );
-  const digits = dataset === undefined || dataset === 'digits';
-  // What was said of files does not apply to the digits, nor the other way round.
-  const reading = digits === fromDigits ? notes.reading : undefined;
-  return dataSource({
-    dataset,
-    digitsSize: digitsSize ?? (digits && fromDigits ? notes.digitsSize : undefined),
-    reading: asked.reading || reading ? { ...reading, ...asked.reading } : undefined,
-  });
-}
-
-/** Whether the data will be whitened like that which the file was made from, and as the protocol asks for. */
-function checkWhitening(path: string, { notes }: Artefact, source: DataSource, protocol: Protocol): void {
-  const made = Boolean(notes.reading?.zca);
-  if (made !== Boolean(source.reading?.zca))
-    throw new LimbeckError(
-      'ERR_OPTION',
-      made
-        ? `${path} was made from ZCA-whitened images, and these would not be whitened: add --zca`
-        : `${path} was made from images that were not whitened: leave --zca out, or distil with it`,
-    );
-  checkPreprocessing(protocol, made);
-}
-
-async function readArtefact(path: string): Promise<Artefact> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (cause) {
-    throw new LimbeckError(
-      'ERR_FILE_MISSING',
-      `${path} cannot be read: ${(cause as Error).message}; expected a file such as runs/first/distilled.safetensors`,
-      { cause },
-    );
-  }
-  try {
-    return decodeArtefact(bytes);
-  } catch (error) {
-    if (!(error instanceof LimbeckError)) throw error;
-    throw new LimbeckError(error.code, `${path}: ${error.message}`, { cause: error });
-  }
-}
 
 function checkNetworks({ set }: Artefact, protocol: Protocol, asked?: number): void {
   const known = set.use.kind === 'learned-steps' && set.use.init === 'fixed';
