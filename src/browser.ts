@@ -40,6 +40,7 @@ export type { BaselineAccuracy, NetworkAccuracy } from './eval/comparison.js';
 export { type EvaluateOptions, type Evaluation, evaluate } from './eval/evaluate.js';
 export type { ProtocolChanges } from './eval/find-protocol.js';
 export { decodeModel, encodeModel, type Model, type ModelNotes } from './eval/model.js';
+export { type Predictions, predict } from './eval/predict.js';
 export type { Protocol } from './eval/protocol.js';
 export { protocols } from './eval/protocols.js';
 export type { Accuracy } from './eval/statistics.js';
