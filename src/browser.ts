@@ -40,6 +40,7 @@ export type { BaselineAccuracy, NetworkAccuracy } from './eval/comparison.js';
 export { type EvaluateOptions, type Evaluation, evaluate } from './eval/evaluate.js';
 export type { ProtocolChanges } from './eval/find-protocol.js';
 export { decodeModel, encodeModel, type Model, type ModelNotes } from './eval/model.js';
+export { type ExportOnnxOptions, exportOnnx } from './eval/onnx.js';
 export { type Predictions, predict } from './eval/predict.js';
 export type { Protocol } from './eval/protocol.js';
 export { protocols } from './eval/protocols.js';
@@ -65,6 +66,7 @@ export type {
   DistillControl,
   Progress,
 } from './runs/distillation.js';
+export { type FineTuneOptions, fineTune, type LabelledImages } from './runs/fine-tune.js';
 export { type ResolvedOptions, resolveOptions, type Taken } from './runs/options.js';
 export type { Rollback, SavedState } from './runs/rollback.js';
 export { type TrainedNetworks, type TrainOptions, trainNetworks } from './runs/train-networks.js';

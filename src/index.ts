@@ -7,7 +7,7 @@
  *   {@link readIdx}, {@link inspectDataset}, {@link classExamples}, {@link whiten}, {@link unwhiten}
  * - Distilling: {@link distill} with {@link DistillOptions}; {@link resolveOptions} fills them in; {@link watch}
  * - Numbers: {@link evaluate} under one of the {@link protocols}, {@link trainNetworks}, {@link profileStep}
- * - Using a set: {@link trainOn}, which gives a {@link Model}; {@link predict}
+ * - Using a set: {@link trainOn}, which gives a {@link Model}; {@link predict}, {@link fineTune}, {@link exportOnnx}
  * - Files: {@link encodeArtefact} and {@link decodeArtefact}, {@link encodeCheckpoint} and {@link decodeCheckpoint},
  *   {@link encodeModel} and {@link decodeModel}; pictures by {@link contactSheet}, {@link encodePng}, {@link reportHtml}
  * - Expert trajectories: {@link trainExperts}, {@link openExperts}
@@ -81,6 +81,7 @@ export type { BaselineAccuracy, NetworkAccuracy } from './eval/comparison.js';
 export { type EvaluateOptions, type Evaluation, evaluate } from './eval/evaluate.js';
 export type { ProtocolChanges } from './eval/find-protocol.js';
 export { decodeModel, encodeModel, type Model, type ModelNotes } from './eval/model.js';
+export { type ExportOnnxOptions, exportOnnx } from './eval/onnx.js';
 export { type Predictions, predict } from './eval/predict.js';
 export type { Protocol } from './eval/protocol.js';
 export { protocols } from './eval/protocols.js';
@@ -120,6 +121,7 @@ export type {
 } from './runs/experts/control.js';
 export type { ExpertOptions } from './runs/experts/options.js';
 export { trainExperts } from './runs/experts/train.js';
+export { type FineTuneOptions, fineTune, type LabelledImages } from './runs/fine-tune.js';
 export type {
   BegunRun,
   DistillToFolderControl,

@@ -33,9 +33,6 @@ const readings = {
   'squared-error': { kind: 'outputs', read: (logits) => logits },
 } satisfies Record<LossName, { kind: Predictions['kind']; read: (logits: Float64Array) => Float64Array }>;
 
-/** What the scores of a network are. */
-export const scoresOf = ({ loss }: Pick<Model, 'loss'>): Predictions['kind'] => readings[loss].kind;
-
 /**
  * What a trained network says of images `[N, C, H, W]` in its geometry: bytes, or pixels in 0..1 (of data sets of floats, such floats);
  * it normalises them itself.
