@@ -42,7 +42,7 @@ export const command: Command = {
       ...{ epochs: '3', batch: '128', optimizer: 'momentum', lr: '0.05, 0.001 for adam and adamw' },
       ...{ weightDecay: '0.0005', schedule: 'cosine' },
     }),
-    ...protocolOptions.map((option) => ({ ...option, group: 'With --on:' })),
+    ...protocolOptions.map((option) => ({ ...option, group: 'With --on' })),
     {
       group: 'Output',
       name: 'out',
