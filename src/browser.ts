@@ -44,6 +44,7 @@ export { type ExportOnnxOptions, exportOnnx } from './eval/onnx.js';
 export { type Predictions, predict } from './eval/predict.js';
 export type { Protocol } from './eval/protocol.js';
 export { protocols } from './eval/protocols.js';
+export { type SetOfImagesOptions, setOfImages } from './eval/set-of-images.js';
 export type { Accuracy } from './eval/statistics.js';
 export type { DistillOptions } from './methods/index.js';
 export {

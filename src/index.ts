@@ -6,7 +6,8 @@
  * - Data: {@link loadDataset}, {@link datasetFromArrays}, {@link generateDigits}, {@link downloadDataset}, {@link loadIdxFolder},
  *   {@link readIdx}, {@link inspectDataset}, {@link classExamples}, {@link whiten}, {@link unwhiten}
  * - Distilling: {@link distill} with {@link DistillOptions}; {@link resolveOptions} fills them in; {@link watch}
- * - Numbers: {@link evaluate} under one of the {@link protocols}, {@link trainNetworks}, {@link profileStep}
+ * - Numbers: {@link evaluate} under one of the {@link protocols}, {@link trainNetworks}, {@link profileStep};
+ *   {@link setOfImages} makes a set of the images of others
  * - Using a set: {@link trainOn}, which gives a {@link Model}; {@link predict}, {@link fineTune}, {@link exportOnnx}
  * - Files: {@link encodeArtefact} and {@link decodeArtefact}, {@link encodeCheckpoint} and {@link decodeCheckpoint},
  *   {@link encodeModel} and {@link decodeModel}; pictures by {@link contactSheet}, {@link encodePng}, {@link reportHtml}
@@ -85,6 +86,7 @@ export { type ExportOnnxOptions, exportOnnx } from './eval/onnx.js';
 export { type Predictions, predict } from './eval/predict.js';
 export type { Protocol } from './eval/protocol.js';
 export { protocols } from './eval/protocols.js';
+export { type SetOfImagesOptions, setOfImages } from './eval/set-of-images.js';
 export type { Accuracy } from './eval/statistics.js';
 export type { DistillOptions } from './methods/index.js';
 export {

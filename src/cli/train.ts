@@ -186,7 +186,8 @@ async function onDistilled(values: Values): Promise<Train> {
   }
   return async (device, terminal, signal) => {
     const beside = new RunFolder(dirname(on));
-    if (data && beside.owns(on)) await beside.countTest();
+    const uncounted = data && beside.owns(on) ? await beside.countTest() : undefined;
+    if (uncounted) terminal.say(`Warning: this look at the test split is not counted: ${uncounted}`);
     return trainOn(device, artefact, {
       ...{ networks, seed, dataset: data, protocol: asked, ...changes, signal },
       network: network === undefined ? undefined : parseNetworkSpec(network),

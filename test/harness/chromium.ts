@@ -36,7 +36,7 @@ try {
 /** `/src/*.js` is what was built of it, and so is `/limbeck/*.js`, as the page of the examples has it; modules of this folder are compiled on the way. */
 function moduleAt(path: string): string {
   const built = /^\/(?:src|limbeck)\/(.*)$/.exec(path);
-  if (built) return readFileSync(join(root, 'dist', built[1]), 'utf8');
+  if (built) return readFileSync(join(root, `dist/${built[1]}`), 'utf8');
   if (/^\/examples\/page\/[\w-]+\.js$/.test(path)) return text(path.slice(1));
   const options = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 };
   if (!/^\/test\/harness\/[\w-]+\.js$/.test(path)) throw new Error(`no file ${path}`);
