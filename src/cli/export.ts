@@ -11,7 +11,13 @@ export const command: Command = {
   summary: 'a trained network for other programs, as ONNX',
   positionals: ['NET'],
   options: [
-    { group: 'Output', name: 'onnx', kind: 'text', value: 'FILE', help: 'file to write; it takes pixels in 0..1' },
+    {
+      group: 'Output',
+      name: 'onnx',
+      kind: 'text',
+      value: 'FILE',
+      help: 'file to write; it takes pixels in 0..1',
+    },
     {
       name: 'member',
       kind: 'whole',
