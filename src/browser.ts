@@ -20,6 +20,7 @@ export type {
   StoredVariable,
   Use,
 } from './data/distilled-set.js';
+export type { Normalisation } from './data/normalisation.js';
 export type {
   Device,
   DeviceMemory,
@@ -38,8 +39,12 @@ export { baselineNames } from './eval/baselines/index.js';
 export type { BaselineAccuracy, NetworkAccuracy } from './eval/comparison.js';
 export { type EvaluateOptions, type Evaluation, evaluate } from './eval/evaluate.js';
 export type { ProtocolChanges } from './eval/find-protocol.js';
+export { decodeModel, encodeModel, type Model, type ModelNotes } from './eval/model.js';
+export { type ExportOnnxOptions, exportOnnx } from './eval/onnx.js';
+export { type Predictions, predict } from './eval/predict.js';
 export type { Protocol } from './eval/protocol.js';
 export { protocols } from './eval/protocols.js';
+export { type SetOfImagesOptions, setOfImages } from './eval/set-of-images.js';
 export type { Accuracy } from './eval/statistics.js';
 export type { DistillOptions } from './methods/index.js';
 export {
@@ -62,9 +67,11 @@ export type {
   DistillControl,
   Progress,
 } from './runs/distillation.js';
+export { type FineTuneOptions, fineTune, type LabelledImages } from './runs/fine-tune.js';
 export { type ResolvedOptions, resolveOptions, type Taken } from './runs/options.js';
 export type { Rollback, SavedState } from './runs/rollback.js';
 export { type TrainedNetworks, type TrainOptions, trainNetworks } from './runs/train-networks.js';
+export { type TrainedOn, type TrainOnOptions, trainOn } from './runs/train-on.js';
 export type { CallOptions, NetworkCallOptions } from './train/calls/call.js';
 export {
   type DistributionMatching,

@@ -6,9 +6,11 @@
  * - Data: {@link loadDataset}, {@link datasetFromArrays}, {@link generateDigits}, {@link downloadDataset}, {@link loadIdxFolder},
  *   {@link readIdx}, {@link inspectDataset}, {@link classExamples}, {@link whiten}, {@link unwhiten}
  * - Distilling: {@link distill} with {@link DistillOptions}; {@link resolveOptions} fills them in; {@link watch}
- * - Numbers: {@link evaluate} under one of the {@link protocols}, {@link trainNetworks}, {@link profileStep}
+ * - Numbers: {@link evaluate} under one of the {@link protocols}, {@link trainNetworks}, {@link profileStep};
+ *   {@link setOfImages} makes a set of the images of others
+ * - Using a set: {@link trainOn}, which gives a {@link Model}; {@link predict}, {@link fineTune}, {@link exportOnnx}
  * - Files: {@link encodeArtefact} and {@link decodeArtefact}, {@link encodeCheckpoint} and {@link decodeCheckpoint},
- *   {@link encodeNetworks}; pictures by {@link contactSheet}, {@link encodePng}, {@link reportHtml}
+ *   {@link encodeModel} and {@link decodeModel}; pictures by {@link contactSheet}, {@link encodePng}, {@link reportHtml}
  * - Expert trajectories: {@link trainExperts}, {@link openExperts}
  * - Whole runs in a folder: {@link distillToFolder}, {@link resumeFolder}, {@link readRun}, {@link RunFolder}
  * - Networks: {@link createNetwork}, {@link networkNames}, {@link networkSpec}
@@ -41,6 +43,7 @@ export { type IdxFolderOptions, loadIdxFolder, readIdx } from './data/idx.js';
 export type { IdxArray } from './data/idx-file.js';
 export { type ClassInspection, type Inspection, inspectDataset, type SplitCounts } from './data/inspect.js';
 export { type LoadOptions, loadDataset } from './data/load.js';
+export type { Normalisation } from './data/normalisation.js';
 export {
   type DownloadDatasetOptions,
   type DownloadedDataset,
@@ -78,8 +81,12 @@ export { baselineNames } from './eval/baselines/index.js';
 export type { BaselineAccuracy, NetworkAccuracy } from './eval/comparison.js';
 export { type EvaluateOptions, type Evaluation, evaluate } from './eval/evaluate.js';
 export type { ProtocolChanges } from './eval/find-protocol.js';
+export { decodeModel, encodeModel, type Model, type ModelNotes } from './eval/model.js';
+export { type ExportOnnxOptions, exportOnnx } from './eval/onnx.js';
+export { type Predictions, predict } from './eval/predict.js';
 export type { Protocol } from './eval/protocol.js';
 export { protocols } from './eval/protocols.js';
+export { type SetOfImagesOptions, setOfImages } from './eval/set-of-images.js';
 export type { Accuracy } from './eval/statistics.js';
 export type { DistillOptions } from './methods/index.js';
 export {
@@ -116,6 +123,7 @@ export type {
 } from './runs/experts/control.js';
 export type { ExpertOptions } from './runs/experts/options.js';
 export { trainExperts } from './runs/experts/train.js';
+export { type FineTuneOptions, fineTune, type LabelledImages } from './runs/fine-tune.js';
 export type {
   BegunRun,
   DistillToFolderControl,
@@ -123,7 +131,6 @@ export type {
   RunControl,
   StoredRun,
 } from './runs/folder-run.js';
-export { encodeNetworks } from './runs/networks-file.js';
 export { type ResolvedOptions, resolveOptions, type Taken } from './runs/options.js';
 export { profileStep, type StepProfile, type Times } from './runs/profile-step.js';
 export type {
@@ -136,6 +143,7 @@ export type {
 } from './runs/record.js';
 export type { Rollback, SavedState } from './runs/rollback.js';
 export { type TrainedNetworks, type TrainOptions, trainNetworks } from './runs/train-networks.js';
+export { type TrainedOn, type TrainOnOptions, trainOn } from './runs/train-on.js';
 export type { CallOptions, NetworkCallOptions } from './train/calls/call.js';
 export {
   type DistributionMatching,

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { encodePng } from '../src/util/png.js';
 import { buildWhereStale } from './harness/command-line.js';
 import { blocksOf, Project } from './harness/document.js';
 import { files, root, text } from './harness/repository.js';
@@ -29,6 +30,29 @@ it('docs/experts.md: experts are trained and read by a program', async () => {
   const { name, code } = blocksOf('docs/experts.md').find(({ language }) => language === 'js')!;
   project.save(name, code);
   expect(await project.run(process.execPath, name)).toBe('2 3 true\n');
+});
+
+it('docs/using.md: a network of a set is trained, asked and exported', async () => {
+  const blocks = Object.fromEntries(blocksOf('docs/using.md').map(({ name, code }) => [name, code]));
+  const short = [
+    '--digits-size',
+    '500',
+    '--iterations',
+    '20',
+    '--batch',
+    '32',
+    '--json',
+    '--out',
+    'runs/first',
+  ];
+  await project.run('npx', 'limbeck', 'distill', '--dataset', 'digits', ...short);
+  expect(await project.shell(blocks.train)).toMatch(/test accuracy \d+\.\d %/);
+  const png = encodePng({ width: 30, height: 28, channels: 1, data: new Uint8Array(840) });
+  for (const name of ['seven.png', 'drawings/a.png']) project.save(name, png);
+  expect(await project.shell(blocks.predict)).toMatch(/seven\.png .* %.*\n.*drawings.a\.png .* %/);
+  expect(await project.shell(blocks.export)).toContain('Wrote net.onnx');
+  project.save('use.mjs', blocks['use.mjs']);
+  expect(await project.run(process.execPath, 'use.mjs')).toMatch(/^\d \d{6}\n$/);
 });
 
 /** As GitHub makes them of headings. */

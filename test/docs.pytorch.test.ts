@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decodeArtefact, generateDigits, metaGradient, openDevice } from '../src/index.js';
+import { decodeArtefact, decodeModel, generateDigits, metaGradient, openDevice } from '../src/index.js';
 import { buildWhereStale } from './harness/command-line.js';
 import { stepsOf } from './harness/distilled-set.js';
 import { blocksOf, Project } from './harness/document.js';
@@ -74,12 +74,35 @@ describe('the page on PyTorch', () => {
     const { set } = decodeArtefact(readFileSync(join(project.folder, 'runs/first/distilled.safetensors')));
     expect(set.network).toMatchObject({ name: 'lenet' });
     expect(set.use).toMatchObject({ kind: 'learned-steps', init: 'fixed', steps: 1, epochs: 3 });
-    expect(Object.keys(blocks)).toEqual(['safetensors', 'reader', 'train', 'test-images.mjs', 'measure']);
+    expect(Object.keys(blocks)).toEqual([
+      'safetensors',
+      'reader',
+      'train',
+      'test-images.mjs',
+      'measure',
+      'network',
+    ]);
   });
 
   it('trains the same network there, read by a few lines of Python', async (context) => {
     if (!python) return context.skip('no python3 here imports torch and numpy');
     return holds('reader');
+  });
+
+  it('takes the network that was trained here', async (context) => {
+    if (!python) return context.skip('no python3 here imports torch and numpy');
+    await project.run('npx', 'limbeck', 'train', '--on', 'runs/first/distilled.safetensors', '--out', 'net');
+    const { parameters } = decodeModel(readFileSync(join(project.folder, 'net/network.safetensors')));
+    const save = `
+from torch.nn.utils import parameters_to_vector
+parameters_to_vector(network.parameters()).detach().numpy().astype("<f4").tofile("network.bin")
+`;
+    project.save('network.py', code('reader', 'train', 'network') + save);
+    await project.run(python, 'network.py');
+    const bytes = readFileSync(join(project.folder, 'network.bin'));
+    expect(new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length))).toEqual(
+      parameters,
+    );
   });
 
   it('trains the same network there, read by the package safetensors', async (context) => {

@@ -5,7 +5,8 @@ import { classMeans } from '../src/data/selection/class-means.js';
 import { randomReal } from '../src/data/selection/random-real.js';
 import type { Device } from '../src/engine/device.js';
 import { openDevice } from '../src/engine/open.js';
-import { Evaluator, heldOutNetworks } from '../src/eval/evaluator.js';
+import { Evaluator } from '../src/eval/evaluator.js';
+import { heldOutNetworks } from '../src/eval/first-networks.js';
 import { createNetwork } from '../src/networks/index.js';
 
 const digits = generateDigits();

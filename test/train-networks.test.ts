@@ -5,7 +5,7 @@ import { classCounts } from '../src/data/classes.js';
 import { generateDigits } from '../src/data/digits.js';
 import type { Device } from '../src/engine/device.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
-import { encodeNetworks } from '../src/runs/networks-file.js';
+import { encodeModel } from '../src/eval/model.js';
 import { trainNetworks } from '../src/runs/train-networks.js';
 import { decodeSafetensors } from '../src/util/safetensors.js';
 
@@ -73,7 +73,7 @@ describe('training on the whole training split', () => {
 
   it('is written parameter by parameter, the networks one after the other', async () => {
     const trained = await trainNetworks(device, digits, { ...options, epochs: 1 });
-    const { tensors } = decodeSafetensors(encodeNetworks(trained, digits));
+    const { tensors } = decodeSafetensors(encodeModel(trained.model));
     const { parameters, network } = trained;
     expect(Object.keys(tensors).sort()).toEqual(network.parameters.map(({ name }) => name).sort());
     for (const { name, shape, offset } of network.parameters) {

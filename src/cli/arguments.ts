@@ -52,7 +52,8 @@ export function parseArguments(
       );
     values[option.name] = readValue(option, token.rawName, token.value);
   }
-  if (positionals.length > positionalNames.length)
+  const anyNumber = positionalNames.at(-1)?.endsWith('…');
+  if (!anyNumber && positionals.length > positionalNames.length)
     throw new LimbeckError(
       'ERR_OPTION',
       `${JSON.stringify(positionals[positionalNames.length])} is one argument too many; limbeck ${command} takes ` +

@@ -1,34 +1,31 @@
-import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { DistilledSet } from '../data/distilled-set.js';
 import type { Precision } from '../engine/precision.js';
-import { type Artefact, decodeArtefact } from '../eval/artefact.js';
 import { baselineNames, checkBaselines } from '../eval/baselines/index.js';
 import { evaluate, networksOf } from '../eval/evaluate.js';
-import { findProtocol, type ProtocolChanges } from '../eval/find-protocol.js';
-import { checkPreprocessing, type Protocol } from '../eval/protocol.js';
-import { protocolOf } from '../eval/protocol-name.js';
-import { protocols } from '../eval/protocols.js';
+import type { Protocol } from '../eval/protocol.js';
 import { testError } from '../eval/statistics.js';
 import { verdict } from '../eval/verdict.js';
 import { createNetwork } from '../networks/index.js';
 import { type NetworkSpec, networkTitle, parseNetworkSpec } from '../networks/spec.js';
 import { RunFolder } from '../report/run-folder.js';
-import { describeData } from '../runs/describe-data.js';
 import { storedText } from '../runs/record.js';
-import { strategies } from '../train/augmentation.js';
 import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 import { printable } from '../util/words.js';
+import { protocolAsked, protocolOptions } from './artefact.js';
 import type { Command } from './command.js';
+import { openEvaluated, plainOptions } from './evaluated.js';
 import { listenForStop } from './interrupt.js';
 import * as shared from './options.js';
 import { Terminal } from './progress.js';
-import { checkEngine, type DataSource, dataSource, openData, openEngine, readingGiven } from './sources.js';
+import { checkEngine, openEngine } from './sources.js';
 import { accuracyTable, networksTable, perClassTable } from './table.js';
 
 export const command: Command = {
   name: 'evaluate',
-  summary: 'test accuracy of a distilled set beside real images of the same number',
+  summary:
+    'test accuracy of a distilled set, or of any images and labels, beside real images of the same number',
   positionals: ['FILE'],
   options: [
     { ...shared.dataset, fallback: 'digits, if the file was made from them' },
@@ -42,20 +39,7 @@ export const command: Command = {
       help: 'fresh networks to train (random initialisation)',
       fallback: 'as at the end of its run, or as the protocol says',
     },
-    {
-      name: 'protocol',
-      kind: 'text',
-      value: protocols.map(({ name }) => name).join('|'),
-      help: 'how the networks are trained',
-      fallback: 'that of the method it was made by',
-    },
-    {
-      name: 'augmentation',
-      kind: 'text',
-      value: `${Object.keys(strategies).join('|')}|FAMILY_…|none`,
-      help: 'what is done to the images of a minibatch; dsa mirrors them, dsa-digits does not',
-      fallback: 'as the protocol says',
-    },
+    ...protocolOptions,
     ...(
       [
         ['epochs', 'whole', 'N', 'passes over the images'],
@@ -78,6 +62,7 @@ export const command: Command = {
       fallback: 'the quick ones',
     },
     { name: 'noBaselines', kind: 'switch', help: 'only the distilled images' },
+    ...plainOptions,
     { group: 'Output', name: 'out', kind: 'text', value: 'FILE', help: 'write the results as JSON, too' },
     shared.device,
     shared.threads,
@@ -93,8 +78,6 @@ export const command: Command = {
     if (path === undefined)
       throw new LimbeckError('ERR_OPTION', 'evaluate needs a file: limbeck evaluate distilled.safetensors');
     const {
-      dataset,
-      digitsSize,
       networks,
       noBaselines,
       perClass,
@@ -102,8 +85,6 @@ export const command: Command = {
       precision,
       device: choice = 'auto',
     } = values as {
-      dataset?: string;
-      digitsSize?: number;
       networks?: number;
       noBaselines?: boolean;
       perClass?: boolean;
@@ -111,32 +92,26 @@ export const command: Command = {
       precision?: Precision;
       device?: string;
     };
-    const { augmentation, epochs, batch, lr: learningRate } = values as ProtocolChanges & { lr?: number };
-    const changes = { augmentation, epochs, batch, learningRate };
-    const asked = values.protocol as string | undefined;
-    // A wrong one is known before the file is read.
-    if (asked !== undefined) findProtocol(asked, changes);
+    const { changes } = protocolAsked(values);
     const baselines = baselinesOf(values.baselines as string | undefined, noBaselines);
     checkEngine(choice, { threads, precision });
     const out = values.out as string | undefined;
     if (out !== undefined) await checkWritable(out);
-    const artefact = await readArtefact(path);
-    const own = protocolOf(artefact.set);
-    const protocol = findProtocol(asked ?? own.name, changes);
-    checkNetworks(artefact, protocol, networks);
-    const architectures = architecturesOf(values.networksOf as string | undefined, artefact);
-    const { mean, std, dataSha256 } = artefact.notes;
-    const source = sourceFor(path, artefact, { dataset, digitsSize, reading: readingGiven(values) });
-    checkWhitening(path, artefact, source, protocol);
-    const opened = await openData(source, Boolean(values.json));
-    const sameData = dataSha256 === undefined ? undefined : describeData(opened).sha256 === dataSha256;
-    // Normalised as the distilled images are, whatever the statistics of this data.
-    const data = { ...opened, mean, std };
+    let architectures: NetworkSpec[] = [];
+    const { set, data, opened, protocol, networksThen, sameData, notes } = await openEvaluated(
+      path,
+      values,
+      (set, protocol) => {
+        checkNetworks(set, protocol, networks);
+        architectures = architecturesOf(values.networksOf as string | undefined, set);
+      },
+    );
     const { device, reason } = await openEngine(choice, { threads, precision });
     const terminal = new Terminal(Boolean(values.json));
     using stop = listenForStop(() => terminal.say('Stopping.'));
     try {
       terminal.say(`Engine: ${device.description}${reason ? `: ${reason}` : ''}`);
+      for (const note of notes) terminal.say(`Note: ${note}`);
       if (sameData === false)
         terminal.say(
           `Warning: this is not the data that ${path} was made from and tested on; the accuracy is of other images.`,
@@ -145,8 +120,8 @@ export const command: Command = {
       const folder = beside.owns(path) ? beside : undefined;
       const uncounted = await folder?.countTest();
       if (uncounted) terminal.say(`Warning: this look at the test split is not counted: ${uncounted}`);
-      const evaluation = await evaluate(device, data, artefact.set, {
-        networks: networks ?? (protocol.name === own.name ? networksThen(artefact) : undefined),
+      const evaluation = await evaluate(device, data, set, {
+        networks: networks ?? networksThen,
         protocol: protocol.name,
         ...changes,
         architectures,
@@ -163,16 +138,15 @@ export const command: Command = {
         ...{ ...rest, engine: device.engine, file: path, sameData },
       };
       if (out !== undefined) await writeFileAtomic(out, `${JSON.stringify(results, null, 1)}\n`);
-      const unrecorded = await folder?.addEvaluation({ ...evaluation, sameData }, artefact.set, opened);
+      const unrecorded = await folder?.addEvaluation({ ...evaluation, sameData }, set, opened);
       if (unrecorded) terminal.say(`Warning: the result is not recorded: ${unrecorded}`);
       if (values.json) process.stdout.write(`${JSON.stringify(results)}\n`);
       else {
-        const { set, notes } = artefact;
         const { pictures, parametrisation } = set.stored;
         const tables = [
           accuracyTable(storedText(pictures, parametrisation.name), pictures, tested),
           ...(evaluation.others.length ? [networksTable(networkTitle(set.network), evaluation)] : []),
-          ...(perClass ? [perClassTable(notes.classNames, evaluation.perClass)] : []),
+          ...(perClass ? [perClassTable(data.classNames, evaluation.perClass)] : []),
         ];
         process.stdout.write(printable(`${evaluation.protocol}\n${tables.join('\n\n')}\n`));
       }
@@ -187,59 +161,7 @@ export const command: Command = {
   },
 };
 
-/** The data asked for, or that which the file says it was made from; read as it was then. */
-function sourceFor(path: string, { notes }: Artefact, asked: Partial<DataSource>): DataSource {
-  const { dataset, digitsSize } = asked;
-  const fromDigits = notes.source === 'digits';
-  if (dataset === undefined && !fromDigits)
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `${path} was made from ${notes.dataset}: say where that lies with --dataset PATH` +
-        (notes.source === undefined && notes.dataset === 'digits' ? ', or --dataset digits' : ''),
-    );
-  const digits = dataset === undefined || dataset === 'digits';
-  // What was said of files does not apply to the digits, nor the other way round.
-  const reading = digits === fromDigits ? notes.reading : undefined;
-  return dataSource({
-    dataset,
-    digitsSize: digitsSize ?? (digits && fromDigits ? notes.digitsSize : undefined),
-    reading: asked.reading || reading ? { ...reading, ...asked.reading } : undefined,
-  });
-}
-
-/** Whether the data will be whitened like that which the file was made from, and as the protocol asks for. */
-function checkWhitening(path: string, { notes }: Artefact, source: DataSource, protocol: Protocol): void {
-  const made = Boolean(notes.reading?.zca);
-  if (made !== Boolean(source.reading?.zca))
-    throw new LimbeckError(
-      'ERR_OPTION',
-      made
-        ? `${path} was made from ZCA-whitened images, and these would not be whitened: add --zca`
-        : `${path} was made from images that were not whitened: leave --zca out, or distil with it`,
-    );
-  checkPreprocessing(protocol, made);
-}
-
-async function readArtefact(path: string): Promise<Artefact> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (cause) {
-    throw new LimbeckError(
-      'ERR_FILE_MISSING',
-      `${path} cannot be read: ${(cause as Error).message}; expected a file such as runs/first/distilled.safetensors`,
-      { cause },
-    );
-  }
-  try {
-    return decodeArtefact(bytes);
-  } catch (error) {
-    if (!(error instanceof LimbeckError)) throw error;
-    throw new LimbeckError(error.code, `${path}: ${error.message}`, { cause: error });
-  }
-}
-
-function checkNetworks({ set }: Artefact, protocol: Protocol, asked?: number): void {
+function checkNetworks(set: DistilledSet, protocol: Protocol, asked?: number): void {
   const known = set.use.kind === 'learned-steps' && set.use.init === 'fixed';
   if (!known || protocol.training !== 'learned-steps' || asked === undefined) return;
   const stored = networksOf(set);
@@ -249,12 +171,6 @@ function checkNetworks({ set }: Artefact, protocol: Protocol, asked?: number): v
       `--networks is ${asked}, but these images were made for ${stored === 1 ? 'one known network' : `${stored} known networks`}, ` +
         'stored with them; others would learn little from them. Leave it out, or distil with --init random',
     );
-}
-
-/** How many networks the set was evaluated with at the end of its run. */
-function networksThen({ notes }: Artefact): number | undefined {
-  const { networks } = notes.options;
-  return typeof networks === 'number' ? networks : undefined;
 }
 
 /** Undefined for the default ones. */
@@ -271,7 +187,7 @@ function baselinesOf(given: string | undefined, none = false): readonly string[]
 }
 
 /** Built once, so that a wrong name is known before anything is trained. */
-function architecturesOf(given: string | undefined, { set }: Artefact): NetworkSpec[] {
+function architecturesOf(given: string | undefined, set: DistilledSet): NetworkSpec[] {
   const specs = given === undefined ? [] : given.split(',').map(parseNetworkSpec);
   const { inputShape, classes } = set.network;
   for (const spec of specs) createNetwork({ ...spec, inputShape, classes });

@@ -11,12 +11,26 @@ import { command as distill } from './distill.js';
 import { command as download } from './download.js';
 import { command as evaluate } from './evaluate.js';
 import { command as experts } from './experts.js';
+import { command as exportNetwork } from './export.js';
 import { commandHelp, generalHelp } from './help.js';
+import { command as predict } from './predict.js';
 import { command as profile } from './profile.js';
 import { command as resume } from './resume.js';
 import { command as train } from './train.js';
 
-const commands = [distill, resume, evaluate, train, experts, data, download, devices, profile];
+const commands = [
+  distill,
+  resume,
+  evaluate,
+  train,
+  predict,
+  exportNetwork,
+  experts,
+  data,
+  download,
+  devices,
+  profile,
+];
 
 /** Statuses: 0 done, 1 a fault of ours, 2 something the user can mend, 130 stopped by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP. */
 async function main(args: readonly string[]): Promise<number> {

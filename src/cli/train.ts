@@ -1,39 +1,54 @@
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname } from 'node:path';
+import type { Dataset } from '../data/dataset.js';
+import type { Device } from '../engine/device.js';
 import type { Precision } from '../engine/precision.js';
-import { createNetwork, parseNetworkSpec } from '../networks/index.js';
-import { encodeNetworks } from '../runs/networks-file.js';
+import { findProtocol } from '../eval/find-protocol.js';
+import type { Model } from '../eval/model.js';
+import { protocolOf } from '../eval/protocol-name.js';
+import type { Accuracy } from '../eval/statistics.js';
+import { createNetwork } from '../networks/index.js';
+import { parseNetworkSpec } from '../networks/spec.js';
+import { RunFolder } from '../report/run-folder.js';
 import { accuracyText } from '../runs/record.js';
 import { resolveTraining, type TrainOptions, trainNetworks } from '../runs/train-networks.js';
-import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
+import { trainOn } from '../runs/train-on.js';
 import { LimbeckError } from '../util/errors.js';
+import type { Values } from './arguments.js';
+import { checkWhitening, protocolAsked, protocolOptions, readArtefact, sourceFor } from './artefact.js';
 import type { Command } from './command.js';
 import { listenForStop } from './interrupt.js';
+import { makeFolder, saveModel } from './network-folder.js';
 import * as shared from './options.js';
+import { flagOf } from './options.js';
 import { Terminal } from './progress.js';
 import { checkEngine, dataSource, openData, openEngine, readingGiven } from './sources.js';
 import { text, trainingGiven, trainingOptions, whole } from './training-options.js';
 
 export const command: Command = {
   name: 'train',
-  summary: 'ordinary training on all training images: what distilled ones are measured against',
+  summary: 'a network of a distilled set (--on FILE); or, to compare with, of all training images',
   positionals: [],
   options: [
-    shared.dataset,
+    text('on', 'FILE', 'distilled set to train on, as it is used', 'all training images'),
+    {
+      ...shared.dataset,
+      fallback: 'digits; with --on none, and no accuracy is measured',
+    },
     shared.digitsSize,
     ...shared.readingOptions,
-    text('network', 'NAME', 'network to train, with its options: mlp:width=64', 'lenet'),
+    text('network', 'NAME', 'network to train, with its options: mlp:width=64', "lenet, with --on the set's"),
     whole('networks', 1, 'networks to train', '1'),
     ...trainingOptions({
       ...{ epochs: '3', batch: '128', optimizer: 'momentum', lr: '0.05, 0.001 for adam and adamw' },
       ...{ weightDecay: '0.0005', schedule: 'cosine' },
     }),
+    ...protocolOptions.map((option) => ({ ...option, group: 'With --on' })),
     {
       group: 'Output',
       name: 'out',
       kind: 'text',
       value: 'DIR',
-      help: 'folder for network.safetensors',
+      help: 'folder for network.safetensors, which limbeck predict and limbeck export read',
       fallback: 'nothing is written',
     },
     shared.device,
@@ -43,38 +58,18 @@ export const command: Command = {
     shared.debug,
     shared.help,
   ],
-  example: 'limbeck train --dataset digits --network lenet --epochs 3',
+  example: 'limbeck train --on runs/first/distilled.safetensors --dataset digits --out net',
 
   async run({ values }) {
     const {
-      dataset,
-      digitsSize,
       device: choice = 'auto',
-      network,
-      networks,
       out,
       threads,
       precision,
-    } = values as {
-      dataset?: string;
-      digitsSize?: number;
-      device?: string;
-      network?: string;
-      networks?: number;
-      out?: string;
-      threads?: number;
-      precision?: Precision;
-    };
-    const given: TrainOptions = {
-      networks,
-      ...trainingGiven(values, { kind: 'momentum', weightDecay: 5e-4 }),
-    };
+    } = values as { device?: string; out?: string; threads?: number; precision?: Precision };
     const json = Boolean(values.json);
     checkEngine(choice, { threads, precision });
-    resolveTraining(given);
-    const spec = parseNetworkSpec(network ?? 'lenet');
-    const data = await openData(dataSource({ dataset, digitsSize, reading: readingGiven(values) }), json);
-    createNetwork({ ...spec, inputShape: data.imageShape, classes: data.classes });
+    const train = values.on === undefined ? await onAllImages(values) : await onDistilled(values);
     const { device, reason } = await openEngine(choice, { threads, precision });
     const terminal = new Terminal(json);
     using stop = listenForStop(() => terminal.say('Stopping.'));
@@ -82,32 +77,25 @@ export const command: Command = {
     try {
       if (out !== undefined) discard = await makeFolder(out);
       terminal.say(`Engine: ${device.description}${reason ? `: ${reason}` : ''}`);
-      const result = await trainNetworks(device, data, {
-        ...given,
-        network: spec,
-        signal: stop.signal,
-        onProgress: ({ network, networks, epoch, epochs, validationAccuracy }) =>
-          terminal.passing(
-            `Network ${network + 1}/${networks}, epoch ${epoch}/${epochs}, validation ${validationAccuracy.toFixed(1)} %`,
-          ),
-      });
+      const {
+        model,
+        accuracy: testAccuracy,
+        validation,
+        perClass,
+      } = await train(device, terminal, stop.signal);
       terminal.clear();
-      const file = out === undefined ? undefined : await save(out, encodeNetworks(result, data));
+      const file = out === undefined ? undefined : await saveModel(out, model);
       discard = undefined; // what is written stays, whatever comes
-      const { protocol, accuracy: testAccuracy, validation: validationAccuracy, perClass } = result;
+      const { protocol } = model.notes;
       if (json) {
         const engine = device.engine;
-        const line = { protocol, testAccuracy, validationAccuracy, perClass, engine, file };
+        const line = { protocol, testAccuracy, validationAccuracy: validation, perClass, engine, file };
         process.stdout.write(`${JSON.stringify(line)}\n`);
       } else {
-        process.stdout.write(
-          `${protocol}\n  test accuracy ${accuracyText(testAccuracy)} (validation ${accuracyText(validationAccuracy)})\n`,
-        );
-        const guessing = 100 / data.classes;
-        if (testAccuracy.mean < guessing + (100 - guessing) / 10)
-          terminal.say(
-            `That is little better than guessing (${guessing.toFixed(1)} %): another --lr or more --epochs may help.`,
-          );
+        process.stdout.write(`${protocol}\n`);
+        if (testAccuracy) sayAccuracy(terminal, testAccuracy, validation, model.network.classes);
+        else if (file === undefined)
+          terminal.say('Nothing was measured or written: --dataset measures it, --out DIR writes it.');
         if (file !== undefined) terminal.say(`Wrote ${file}`);
       }
       return 0;
@@ -122,29 +110,103 @@ export const command: Command = {
   },
 };
 
-const fileIn = (folder: string) => join(folder, 'network.safetensors');
-
-/** Makes the folder, and finds out before the training whether it can be written to. What is returned takes it back. */
-async function makeFolder(folder: string): Promise<() => Promise<void>> {
-  let made: string | undefined;
-  const discard = async () => {
-    if (made !== undefined) await rm(made, { recursive: true, force: true });
-  };
-  try {
-    made = await mkdir(folder, { recursive: true });
-    await checkWritable(fileIn(folder));
-  } catch (cause) {
-    await discard();
-    throw new LimbeckError(
-      'ERR_FILE_WRITE',
-      `the folder ${folder} cannot be made or changed: ${(cause as Error).message}; choose another with --out`,
-      { cause },
-    );
-  }
-  return discard;
+/** What training gives; the accuracies where they were measured. */
+interface Trained {
+  readonly model: Model;
+  readonly accuracy?: Accuracy;
+  readonly validation?: Accuracy;
+  readonly perClass?: readonly number[];
 }
 
-async function save(folder: string, bytes: Uint8Array): Promise<string> {
-  await writeFileAtomic(fileIn(folder), bytes);
-  return fileIn(folder);
+type Train = (device: Device, terminal: Terminal, signal: AbortSignal) => Promise<Trained>;
+
+async function onAllImages(values: Values): Promise<Train> {
+  for (const { name } of protocolOptions)
+    if (values[name] !== undefined)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `${flagOf(name)} is ${values[name]}, but there is no --on: it says how networks are trained on a distilled set, leave it out`,
+      );
+  const { dataset, digitsSize, network, networks } = values as {
+    dataset?: string;
+    digitsSize?: number;
+    network?: string;
+    networks?: number;
+  };
+  const given: TrainOptions = { networks, ...trainingGiven(values, { kind: 'momentum', weightDecay: 5e-4 }) };
+  resolveTraining(given);
+  const spec = parseNetworkSpec(network ?? 'lenet');
+  const source = dataSource({ dataset, digitsSize, reading: readingGiven(values) });
+  const data = await openData(source, Boolean(values.json));
+  createNetwork({ ...spec, inputShape: data.imageShape, classes: data.classes });
+  return (device, terminal, signal) =>
+    trainNetworks(device, data, {
+      ...given,
+      network: spec,
+      signal,
+      onProgress: ({ network, networks, epoch, epochs, validationAccuracy }) =>
+        terminal.passing(
+          `Network ${network + 1}/${networks}, epoch ${epoch}/${epochs}, validation ${validationAccuracy.toFixed(1)} %`,
+        ),
+    });
+}
+
+/** Of ordinary training alone: on a distilled set its protocol says them. */
+const saidByProtocol = ['optimizer', 'momentum', 'weightDecay', 'schedule', 'loss'];
+
+async function onDistilled(values: Values): Promise<Train> {
+  for (const name of saidByProtocol)
+    if (values[name] !== undefined)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `${flagOf(name)} is ${values[name]}, but the protocol says how networks are trained on a distilled set: leave it out, or choose another --protocol`,
+      );
+  const { on, dataset, digitsSize, network, networks, seed } = values as {
+    on: string;
+    dataset?: string;
+    digitsSize?: number;
+    network?: string;
+    networks?: number;
+    seed?: number;
+  };
+  const reading = readingGiven(values);
+  if (dataset === undefined && (reading || digitsSize !== undefined))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      'there are options that say how a data set is read, but no --dataset to measure the accuracy on: add it, or leave them out',
+    );
+  const { name: asked, changes } = protocolAsked(values);
+  const artefact = await readArtefact(on);
+  const protocol = findProtocol(asked ?? protocolOf(artefact.set).name, changes);
+  let data: Dataset | undefined;
+  if (dataset !== undefined) {
+    const source = sourceFor(on, artefact, { dataset, digitsSize, reading });
+    checkWhitening(on, artefact, source, protocol);
+    data = await openData(source, Boolean(values.json));
+  }
+  return async (device, terminal, signal) => {
+    const beside = new RunFolder(dirname(on));
+    const uncounted = data && beside.owns(on) ? await beside.countTest() : undefined;
+    if (uncounted) terminal.say(`Warning: this look at the test split is not counted: ${uncounted}`);
+    return trainOn(device, artefact, {
+      ...{ networks, seed, dataset: data, protocol: asked, ...changes, signal },
+      network: network === undefined ? undefined : parseNetworkSpec(network),
+      onProgress: ({ network, networks }) => terminal.passing(`Network ${network}/${networks}`),
+    });
+  };
+}
+
+function sayAccuracy(
+  terminal: Terminal,
+  test: Accuracy,
+  validation: Accuracy | undefined,
+  classes: number,
+): void {
+  const chosen = validation ? ` (validation ${accuracyText(validation)})` : '';
+  process.stdout.write(`  test accuracy ${accuracyText(test)}${chosen}\n`);
+  const guessing = 100 / classes;
+  if (test.mean < guessing + (100 - guessing) / 10)
+    terminal.say(
+      `That is little better than guessing (${guessing.toFixed(1)} %): another --lr or more --epochs may help.`,
+    );
 }

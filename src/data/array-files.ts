@@ -61,17 +61,28 @@ export async function loadArrayFile(path: string, options: ArrayFileOptions = {}
     };
   }
   const { train, validation, test } = found;
-  if (train === undefined || imageShape === undefined)
-    throw new LimbeckError(
-      'ERR_DATA',
-      `${path} holds ${namesText(arrays)}, expected x_train and y_train, or images and labels, or train_images and ` +
-        'train_labels (and x_test and y_test, or test_images and test_labels).',
-    );
+  if (train === undefined || imageShape === undefined) throw nothingToTrainOn(path, arrays);
   return assembleDataset(
     { name: basename(resolve(path)).replace(/\.\w+$/, ''), path, imageShape, train, validation, test },
     options,
   );
 }
+
+/** The arrays to train on in a `.npz`, a `.safetensors` or a folder of `.npy` files. @throws as `loadArrayFile` */
+export async function readNamedArrays(path: string): Promise<Record<'images' | 'labels', NumericArray>> {
+  const arrays = await openArrays(path);
+  const names = pairOf(path, arrays, 'train');
+  if (names === undefined) throw nothingToTrainOn(path, arrays);
+  const [images, labels] = names.map((name) => take(arrays, name));
+  return { images, labels };
+}
+
+const nothingToTrainOn = (path: string, arrays: Arrays): LimbeckError =>
+  new LimbeckError(
+    'ERR_DATA',
+    `${path} holds ${namesText(arrays)}, expected x_train and y_train, or images and labels, or train_images and ` +
+      'train_labels (and x_test and y_test, or test_images and test_labels).',
+  );
 
 /** Kuzushiji-MNIST's and -49's own arrays, each the only one of a file. */
 const KUZUSHIJI = /^k(?:mnist|49)-(train|test)-(imgs|labels)\.npz$/i;

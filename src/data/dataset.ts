@@ -8,13 +8,15 @@ export interface Split {
   readonly count: number;
 }
 
-/** What undoes ZCA: a picture is mean + inverse z; see zca.ts. */
+/** ZCA and its inverse: z = transform (picture - mean), a picture is mean + inverse z; see zca.ts. */
 export interface Whitening {
   /** What was added to the diagonal of the covariance C. */
   readonly epsilon: number;
   /** `[C * H * W]`, of pixels in 0..1. */
   readonly mean: Float64Array;
-  /** `[C * H * W, C * H * W]`: (C + epsilon I)^(1/2), symmetric. */
+  /** `[C * H * W, C * H * W]`: (C + epsilon I)^(-1/2), symmetric. */
+  readonly transform: Float32Array;
+  /** As `transform`: (C + epsilon I)^(1/2). */
   readonly inverse: Float32Array;
   /** As they were read: what tells whether data is the same, because whitening rounds differently on other processors. */
   readonly source: Readonly<Record<'train' | 'validation' | 'test', Split>>;

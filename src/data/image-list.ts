@@ -53,7 +53,8 @@ export async function listFolder(folder: string): Promise<Listing> {
   return found;
 }
 
-const isImage = (name: string): boolean =>
+/** Whether a file is an image, by its name. */
+export const isImage = (name: string): boolean =>
   EXTENSIONS.includes(name.toLowerCase().split('.').slice(1).at(-1) ?? '');
 
 const nameOf = (part: SplitName, folders: readonly string[]): string | undefined =>

@@ -107,7 +107,11 @@ export type SplitViews = Readonly<Record<'data' | 'classes' | 'gain' | 'shift', 
   Readonly<Partial<Record<'order' | 'starts', View>>>;
 
 /** Normalised pixels `[rows.length, C, H, W]` of some images of a split, on the host. */
-export function normalisedImages(dataset: Dataset, split: Split, rows: ArrayLike<number>): Float32Array {
+export function normalisedImages(
+  dataset: Pick<Dataset, 'imageShape' | 'mean' | 'std'>,
+  split: Pick<Split, 'images'>,
+  rows: ArrayLike<number>,
+): Float32Array {
   const [C, H, W] = dataset.imageShape;
   const map = H * W;
   const scale = split.images instanceof Uint8Array ? 255 : 1;

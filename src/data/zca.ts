@@ -33,7 +33,8 @@ export async function whiten(dataset: Dataset, epsilon = EPSILON): Promise<Datas
     const { root, inverseRoot } = await squareRoots(product, covariance, n);
     const { train, validation, test } = dataset;
     const source = { train, validation, test };
-    const zca: Whitening = { epsilon, mean, inverse: Float32Array.from(root), source };
+    const [transform, inverse] = [inverseRoot, root].map((matrix) => Float32Array.from(matrix));
+    const zca: Whitening = { epsilon, mean, transform, inverse, source };
     const apply = (split: Split) => whitenSplit(product, split, mean, inverseRoot);
     const channels = dataset.imageShape[0];
     return {

@@ -4,9 +4,10 @@ import type { DistilledSet, LearnedSteps } from '../data/distilled-set.js';
 import type { Device } from '../engine/device.js';
 import type { Network } from '../networks/network.js';
 import type { Baseline } from './baselines/index.js';
-import { learnedRateOf, type Protocol, rateOfRealImages, strategyOf } from './protocol.js';
+import { type Protocol, rateOfRealImages } from './protocol.js';
 import { type Accuracy, percentByClass, percentRight, summarise } from './statistics.js';
 import { Trial, type TrialRun } from './trial.js';
+import { geometryUnder, labelsUnder, ratesUnder } from './under-protocol.js';
 
 /** The accuracy, in percent, of networks trained on something else of the same number of images. */
 export interface BaselineAccuracy extends Accuracy {
@@ -124,28 +125,16 @@ export class Comparison {
 
   /** Networks of one architecture on sets of so many rows. */
   #trial(network: Network, rows: number, networks: number, known?: Float32Array): Trial {
-    const { device, dataset, set, steps: learned, protocol, signal } = this.options;
-    const { training, initialisation } = protocol;
+    const { device, dataset, set, protocol, signal } = this.options;
+    const { initialisation } = protocol;
     const { seed } = set;
-    const steps = learned?.steps ?? 1;
-    const geometry = {
-      network,
-      steps,
-      epochs: learned?.epochs ?? 1,
-      n: rows / steps,
-      seed,
-      training: learned?.training,
-      minibatches: training === 'learned-steps' ? undefined : training,
-      augmentation: strategyOf(protocol),
-    };
+    const geometry = geometryUnder(protocol, set, network, rows);
     return new Trial(device, dataset, { geometry, networks, seed, initialisation, known, signal });
   }
 
   #distilled(): Source {
     const { set, protocol } = this.options;
-    const K = set.network.classes;
-    const labels = protocol.labels === 'hard' ? hardened(set.labels, K) : set.labels;
-    return { images: async () => set.images, random: false, labels };
+    return { images: async () => set.images, random: false, labels: labelsUnder(protocol, set) };
   }
 
   #real(baseline: Baseline): Source {
@@ -168,11 +157,8 @@ export class Comparison {
     return this.options.steps?.training.optimizer.kind.startsWith('adam') ? adamRateGrid : rateGrid;
   }
 
-  /** All inner steps at one rate, or as learned; the protocol's first rate where it trains in minibatches. */
   #rates(rate: Rate): ArrayLike<number> {
-    const { steps } = this.options;
-    if (steps) return rate === 'learned' ? steps.learningRates : steps.learningRates.map(() => rate);
-    return [rate === 'learned' ? learnedRateOf(this.options.set.use) : rate];
+    return ratesUnder(this.options.protocol, this.options.set, rate);
   }
 
   /**
@@ -245,14 +231,4 @@ export class Comparison {
     }
     return right;
   }
-}
-
-/** 1 where the largest label is, the first one on a tie. */
-function hardened(labels: Float32Array, K: number): Float32Array {
-  const out = new Float32Array(labels.length);
-  for (let row = 0; row < labels.length; row += K) {
-    const one = labels.subarray(row, row + K);
-    out[row + one.indexOf(one.reduce((a, b) => Math.max(a, b)))] = 1;
-  }
-  return out;
 }

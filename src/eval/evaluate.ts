@@ -1,5 +1,5 @@
 import { type Dataset, splitNames } from '../data/dataset.js';
-import type { DistilledSet, LearnedSteps } from '../data/distilled-set.js';
+import type { DistilledSet } from '../data/distilled-set.js';
 import { expectDataset } from '../data/expect-dataset.js';
 import type { Device } from '../engine/device.js';
 import { createNetwork, type NetworkOptions } from '../networks/index.js';
@@ -10,11 +10,12 @@ import { baselines, checkBaselines, defaultBaselines, neighbourBaselines } from 
 import { nearestNeighbours } from './baselines/nearest-neighbours.js';
 import { type BaselineAccuracy, Comparison, type NetworkAccuracy } from './comparison.js';
 import { findProtocol, type ProtocolChanges } from './find-protocol.js';
-import { checkPreprocessing, type Protocol } from './protocol.js';
+import { checkPreprocessing } from './protocol.js';
 import { protocolName, protocolOf } from './protocol-name.js';
 import { checkScored } from './scoring.js';
 import { checkSet } from './set-file.js';
 import { type Accuracy, percentRight, summarise } from './statistics.js';
+import { stepsUnder } from './under-protocol.js';
 
 /** How to evaluate a distilled set. */
 export interface EvaluateOptions extends ProtocolChanges {
@@ -67,7 +68,8 @@ export interface Evaluation {
   readonly others: readonly NetworkAccuracy[];
 }
 
-function checkFits(set: DistilledSet, dataset: Dataset): void {
+/** ERR_SHAPE where a set is of other images than a data set. */
+export function checkFits(set: DistilledSet, dataset: Dataset): void {
   const { inputShape, classes } = set.network;
   if (shapeText(inputShape) !== shapeText(dataset.imageShape) || classes !== dataset.classes)
     throw new LimbeckError(
@@ -75,16 +77,6 @@ function checkFits(set: DistilledSet, dataset: Dataset): void {
       `the distilled images are ${shapeText(inputShape)} with ${classes} classes, but ${dataset.name} has ` +
         `${shapeText(dataset.imageShape)} with ${dataset.classes}: evaluate on the data set it was distilled from`,
     );
-}
-
-/** The steps that a set was made for, where a protocol takes them. */
-function stepsUnder({ use }: DistilledSet, protocol: Protocol): LearnedSteps | undefined {
-  if (protocol.training !== 'learned-steps') return undefined;
-  if (use.kind === 'learned-steps') return use;
-  throw new LimbeckError(
-    'ERR_OPTION',
-    `protocol is ${protocol.name}, but the set has no learned steps: it is for ordinary training, such as protocol ${use.protocol}`,
-  );
 }
 
 /** How many networks a set is evaluated with, unless asked otherwise. */

@@ -2,13 +2,9 @@ import type { Dataset, Split } from '../data/dataset.js';
 import type { Device } from '../engine/device.js';
 import type { WeightScheme } from '../networks/network.js';
 import { Owned } from '../util/owned.js';
-import {
-  Evaluator,
-  type EvaluatorGeometry,
-  heldOutNetworks,
-  membersThatFit,
-  recordTraining,
-} from './evaluator.js';
+import { Evaluator } from './evaluator.js';
+import { FirstNetworks, membersThatFit } from './first-networks.js';
+import { type PopulationGeometry, recordTraining } from './population.js';
 import { percentRight } from './statistics.js';
 
 /** One network trained on one small set. */
@@ -22,7 +18,7 @@ export interface TrialRun {
 }
 
 export interface TrialOptions {
-  readonly geometry: Omit<EvaluatorGeometry, 'members'>;
+  readonly geometry: Omit<PopulationGeometry, 'members'>;
   /** How many networks are tested. */
   readonly networks: number;
   readonly seed: number;
@@ -32,9 +28,6 @@ export interface TrialOptions {
   readonly known?: Float32Array;
   readonly signal?: AbortSignal;
 }
-
-/** Held-out networks are drawn by tens: part of what network i is. */
-const perDraw = 10;
 
 /** First draw of the networks that rates and sets are chosen with: far from those that are tested, from draw 0 on. */
 const selectionDraw = 0xfffe_0000;
@@ -46,13 +39,16 @@ const selectionDraw = 0xfffe_0000;
 export class Trial {
   readonly #owned = new Owned();
   readonly #evaluators = new Map<Split, Evaluator>();
-  readonly #drawn = new Map<number, Float32Array>();
+  readonly #first: FirstNetworks;
 
   constructor(
     readonly device: Device,
     readonly dataset: Dataset,
     readonly options: TrialOptions,
-  ) {}
+  ) {
+    const { geometry, seed, initialisation, known } = options;
+    this.#first = new FirstNetworks(device, { network: geometry.network, seed, initialisation, known });
+  }
 
   /** Accuracy in percent of every run on the validation split. */
   async validate(runs: readonly TrialRun[], labels: ArrayLike<number>): Promise<number[]> {
@@ -96,7 +92,7 @@ export class Trial {
       evaluator = this.#owned.own(created);
       this.#evaluators.set(split, evaluator);
     }
-    const { members } = evaluator.geometry;
+    const { members } = evaluator;
     const results: number[][] = [];
     for (let start = 0; start < runs.length; start += members) {
       // The last group is filled up with its last run.
@@ -104,7 +100,7 @@ export class Trial {
       const same = group.every(({ images }) => images === group[0].images);
       const images = same ? group[0].images : joined(group.map((run) => run.images));
       const learningRates = joined(group.map(({ rates }) => this.#rateOfEveryStep(rates)));
-      const parameters = await this.#parameters(
+      const parameters = await this.#first.parameters(
         group.map(({ network }) => network),
         firstDraw,
       );
@@ -120,37 +116,6 @@ export class Trial {
     const { steps, epochs, minibatches } = this.options.geometry;
     if (minibatches || rates.length !== 1) return rates;
     return new Array<number>(steps * epochs).fill(rates[0]);
-  }
-
-  async #parameters(numbers: readonly number[], firstDraw: number): Promise<Float32Array> {
-    const { known, geometry } = this.options;
-    const { count } = geometry.network;
-    if (known) {
-      const networks = known.length / count;
-      return joined(numbers.map((i) => known.subarray((i % networks) * count, ((i % networks) + 1) * count)));
-    }
-    const one = [];
-    for (const number of numbers) one.push(await this.#heldOut(number, firstDraw));
-    return joined(one);
-  }
-
-  /** The parameters of one held-out network; a few are drawn together, and the latest few are kept. */
-  async #heldOut(number: number, firstDraw: number): Promise<Float32Array> {
-    const { geometry, seed, initialisation } = this.options;
-    const { network } = geometry;
-    const together = network.count > 1e6 ? 1 : 5;
-    const block = Math.floor(number / together);
-    const key = firstDraw * perDraw + block;
-    let drawn = this.#drawn.get(key);
-    if (!drawn) {
-      const first = block * together;
-      const draw = firstDraw + Math.floor(first / perDraw);
-      const options = { firstMember: first % perDraw, initialisation };
-      drawn = await heldOutNetworks(this.device, network, together, seed, draw, options);
-      if (this.#drawn.size > 3) this.#drawn.delete(this.#drawn.keys().next().value!);
-      this.#drawn.set(key, drawn);
-    }
-    return drawn.subarray((number % together) * network.count, ((number % together) + 1) * network.count);
   }
 }
 

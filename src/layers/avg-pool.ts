@@ -13,6 +13,16 @@ export function avgPool(geometry: avgpool2d.AvgPoolGeometry): Layer {
     name,
     parameters: () => [],
     outputShape: ([C, H, W]) => [C, ...avgpool2d.outputShape(name, [H, W], geometry)],
+    onnx(graph, x) {
+      const { stride, padding } = geometry;
+      const [height, width] = typeof kernel === 'number' ? [kernel, kernel] : kernel;
+      return graph.add('AveragePool', [x], {
+        kernel_shape: [height, width],
+        strides: [stride, stride],
+        pads: [padding, padding, padding, padding],
+        count_include_pad: 1,
+      });
+    },
     forward(r, x) {
       const spread = (yBar: View) => avgpool2d.backward(r, { yBar }, geometry, x.shape);
       return {

@@ -21,6 +21,13 @@ export function batchNorm(): Layer {
     parameters: normParameters,
     outputShape: (inputShape) => inputShape,
     statistics: ([C]) => [[2, C]],
+    onnx(graph, x, { parameters, statistics: [own] }) {
+      const C = own.length / 2;
+      const [mean, variance] = [0, 1].map((i) => graph.constant([C], own.subarray(i * C, (i + 1) * C)));
+      return graph.add('BatchNormalization', [x, ...parameters, mean, variance], {
+        epsilon: { float: 1e-5 },
+      });
+    },
     forward(r, x, [gamma, beta], mode = {}) {
       const statistics = mode.frozen?.[0];
       const collect = mode.collect?.[0];

@@ -40,6 +40,14 @@ export function conv(OC: number, K: number, geometry: ConvOptions): Layer {
         conv2d.outputSize(name, axis, n, K, stride, padding, dilation);
       return [OC, size('height', H), size('width', W)];
     },
+    onnx: (graph, x, { parameters }) =>
+      graph.add('Conv', [x, ...parameters], {
+        kernel_shape: [K, K],
+        strides: [stride, stride],
+        pads: [padding, padding, padding, padding],
+        dilations: [dilation, dilation],
+        group: groups,
+      }),
     forward(r, x, [w, b]) {
       return {
         y: conv2d.forward(r, { x, w, b }, geometry),

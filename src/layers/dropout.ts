@@ -18,6 +18,7 @@ export function dropout(rate: number): Layer {
     streams: 1,
     parameters: () => [],
     outputShape: (inputShape) => inputShape,
+    onnx: (_, x) => x,
     forward(r, x, _, { random: source } = {}) {
       const mask = (view: View) =>
         source

@@ -20,6 +20,7 @@ export function globalAvgPool(): Layer {
         );
       return [inputShape[0]];
     },
+    onnx: (graph, x) => graph.add('Flatten', [graph.add('GlobalAveragePool', [x])]),
     forward(r, x) {
       const [N, C, H, W] = x.shape;
       const geometry: AvgPoolGeometry = { kernel: [H, W], stride: 1, padding: 0 };

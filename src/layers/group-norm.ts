@@ -3,6 +3,7 @@ import * as norm from '../engine/ops/norm.js';
 import type { Recorder } from '../engine/program.js';
 import { elements, slice, type View } from '../engine/view.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
+import type { OnnxGraph } from '../util/onnx.js';
 import type { Layer, ParameterShape, Passes } from './layer.js';
 
 /**
@@ -23,6 +24,12 @@ export function groupNorm(groups: number | 'instance'): Layer {
       return normParameters(inputShape);
     },
     outputShape: (inputShape) => inputShape,
+    onnx(graph, x, { inputShape, parameters }) {
+      const [C, ...map] = inputShape;
+      const n = normalisedGroups(graph, x, inputShape, groups === 'instance' ? C : groups);
+      const [gamma, beta] = parameters.map((name) => graph.reshape(name, [C, ...map.map(() => 1)]));
+      return graph.add('Add', [graph.add('Mul', [n, gamma]), beta]);
+    },
     forward(r, x, [gamma, beta]) {
       const count = groups === 'instance' ? x.shape[1] : groups;
       const geometry = { groups: count, eps: 1e-5, frozen: false };
@@ -30,6 +37,20 @@ export function groupNorm(groups: number | 'instance'): Layer {
       return normPasses(r, { x, y, saved }, geometry);
     },
   };
+}
+
+/** Adds x `[N, ...inputShape]` with every one of `groups` groups of its channels brought to mean 0 and variance 1. */
+export function normalisedGroups(
+  graph: OnnxGraph,
+  x: string,
+  inputShape: readonly number[],
+  groups: number,
+): string {
+  const scale = graph.constant([groups], new Float32Array(groups).fill(1));
+  const shift = graph.constant([groups], new Float32Array(groups));
+  const cut = graph.reshape(x, [0, groups, -1]);
+  const n = graph.add('InstanceNormalization', [cut, scale, shift], { epsilon: { float: 1e-5 } });
+  return graph.reshape(n, [0, ...inputShape]);
 }
 
 /** gamma and beta, a scale and a shift per channel. */

@@ -1,6 +1,6 @@
 import * as norm from '../engine/ops/norm.js';
 import { elements, reshape, type View } from '../engine/view.js';
-import { normPasses } from './group-norm.js';
+import { normalisedGroups, normPasses } from './group-norm.js';
 import type { Layer } from './layer.js';
 
 /**
@@ -21,6 +21,10 @@ export function layerNorm(): Layer {
       ];
     },
     outputShape: (inputShape) => inputShape,
+    onnx(graph, x, { inputShape, parameters: [gamma, beta] }) {
+      const n = normalisedGroups(graph, x, inputShape, 1);
+      return graph.add('Add', [graph.add('Mul', [n, gamma]), beta]);
+    },
     forward(r, input, parameters) {
       const features = [elements(input.shape.slice(1))];
       const flat = (views: readonly View[]) => views.map((view) => reshape(view, features));

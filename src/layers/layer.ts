@@ -1,5 +1,6 @@
 import type { Recorder } from '../engine/program.js';
 import type { View } from '../engine/view.js';
+import type { OnnxGraph } from '../util/onnx.js';
 
 /**
  * A layer is four hand-written passes, each a short recording of ops; nothing is differentiated automatically.
@@ -25,8 +26,19 @@ export interface Layer {
   readonly streams?: number;
   /** Whether every output is a weighted sum of all inputs: as a network's last layer it is the classifier. */
   readonly fullyConnected?: boolean;
+  /** Adds the layer as it is after training to an ONNX graph, for an input x `[N, ...input shape]`; returns the name of y. */
+  onnx(graph: OnnxGraph, x: string, operands: OnnxOperands): string;
   /** Records the forward pass; the three others are recorded by calling the methods of what it returns, in order. */
   forward(r: Recorder, x: View, parameters: readonly View[], mode?: Mode): Passes;
+}
+
+/** What a layer finds when it is added to an ONNX graph. */
+export interface OnnxOperands {
+  readonly inputShape: readonly number[];
+  /** Names of its parameters in the graph. */
+  readonly parameters: readonly string[];
+  /** Values by the shapes of `statistics`, one after the other each. */
+  readonly statistics: readonly Float32Array[];
 }
 
 /** What a forward pass is for, where a layer behaves differently in training and afterwards. */

@@ -25,6 +25,8 @@ export function linear(O: number): Layer {
       ];
     },
     outputShape: () => [O],
+    onnx: (graph, x, { parameters }) =>
+      graph.add('Gemm', [graph.add('Flatten', [x]), ...parameters], { transB: 1 }),
     forward(r, input, [w, b]) {
       const flat = [input.shape[0], elements(input.shape.slice(1))];
       const x = reshape(input, flat);

@@ -12,6 +12,20 @@ export function localResponseNorm(geometry: lrn.LrnGeometry): Layer {
     name: `lrn-${geometry.size}`,
     parameters: () => [],
     outputShape: (inputShape) => inputShape,
+    onnx(graph, x, { inputShape: [C, ...map] }) {
+      // Not ONNX's LRN: its window of an even size lies the other way round.
+      const { size, alpha, beta, k } = geometry;
+      const planes = graph.reshape(graph.add('Mul', [x, x]), [0, 1, C, -1]);
+      const mean = graph.add('AveragePool', [planes], {
+        kernel_shape: [size, 1],
+        pads: [Math.floor(size / 2), 0, Math.floor((size - 1) / 2), 0],
+        count_include_pad: 1,
+      });
+      const number = (value: number) => graph.constant([], [value]);
+      const scaled = graph.add('Mul', [graph.reshape(mean, [0, C, ...map]), number(alpha)]);
+      const power = graph.add('Pow', [graph.add('Add', [scaled, number(k)]), number(-beta)]);
+      return graph.add('Mul', [x, power]);
+    },
     forward(r, x) {
       const { y, d } = lrn.forward(r, { x }, geometry);
       let dDot: View | undefined;

@@ -15,6 +15,12 @@ export function maxPool(geometry: maxpool2d.PoolGeometry): Layer {
       const size = (axis: string, n: number) => maxpool2d.outputSize(name, axis, n, kernel, stride, padding);
       return [C, size('height', H), size('width', W)];
     },
+    onnx: (graph, x) =>
+      graph.add('MaxPool', [x], {
+        kernel_shape: [kernel, kernel],
+        strides: [stride, stride],
+        pads: [padding, padding, padding, padding],
+      }),
     forward(r, x) {
       const { y, index } = maxpool2d.forward(r, { x }, geometry);
       return {

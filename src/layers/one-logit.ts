@@ -22,6 +22,7 @@ export function oneLogit(): Layer {
         throw new LimbeckError('ERR_SHAPE', `${name}: the input is ${shapeText(inputShape)}, expected [1]`);
       return [2];
     },
+    onnx: (graph, x) => graph.add('MatMul', [x, graph.constant([1, 2], [0, 1])]),
     forward(r, x) {
       const w = elementwise.fill(r, 0, r.temporary('zero and one', 1, [2, 1]));
       elementwise.fill(r, 1, slice(w, 1, [1]));

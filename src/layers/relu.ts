@@ -10,6 +10,7 @@ export function relu(): Layer {
     name: 'relu',
     parameters: () => [],
     outputShape: (inputShape) => inputShape,
+    onnx: (graph, x) => graph.add('Relu', [x]),
     forward(r, x) {
       const y = reluOp.forward(r, { x });
       return {

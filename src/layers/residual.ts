@@ -32,6 +32,16 @@ export function residual(branchLayers: readonly Layer[], shortcutLayers: readonl
         );
       return y;
     },
+    onnx(graph, x, { inputShape, parameters, statistics }) {
+      const [first, firstStatistics] = [branch.parameters(inputShape), branch.statistics!(inputShape)];
+      const [y, beside] = ways.map((way, index) => {
+        const half = <T>(all: readonly T[], { length }: readonly unknown[]) =>
+          index ? all.slice(length) : all.slice(0, length);
+        const own = { parameters: half(parameters, first), statistics: half(statistics, firstStatistics) };
+        return way.onnx(graph, x, { inputShape, ...own });
+      });
+      return graph.add('Add', [y, beside]);
+    },
     forward(r, x, parameters, mode = {}) {
       const inputShape = x.shape.slice(1);
       const first = branch.parameters(inputShape).length;

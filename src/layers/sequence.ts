@@ -44,6 +44,16 @@ export function sequence(...layers: readonly Layer[]): Sequence {
     },
     outputShape: (inputShape) => shapes(inputShape)[layers.length],
 
+    onnx(graph, x, { inputShape, parameters, statistics }) {
+      const at = shapes(inputShape);
+      const split = divider(layers, at);
+      const [names, values] = [split.parameters(parameters), split.statistics(statistics)];
+      return layers.reduce((y, layer, index) => {
+        const own = { inputShape: at[index], parameters: names[index], statistics: values[index] };
+        return layer.onnx(graph, y, own);
+      }, x);
+    },
+
     forward(r, x, parameters, mode = {}) {
       const at = shapes(x.shape.slice(1));
       const split = divider(layers, at);
@@ -112,12 +122,14 @@ export function sequence(...layers: readonly Layer[]): Sequence {
   };
 }
 
-/** Cuts a list of views of all layers into one list per layer. */
+/** Cuts a list of what all layers have into one list per layer. */
 function divider(layers: readonly Layer[], shapes: readonly (readonly number[])[]) {
-  const cut = (counts: readonly number[]) => (views: readonly View[]) => {
-    let next = 0;
-    return counts.map((count) => views.slice(next, (next += count)));
-  };
+  const cut =
+    (counts: readonly number[]) =>
+    <T>(values: readonly T[]) => {
+      let next = 0;
+      return counts.map((count) => values.slice(next, (next += count)));
+    };
   return {
     parameters: cut(layers.map((layer, index) => layer.parameters(shapes[index]).length)),
     statistics: cut(layers.map((layer, index) => layer.statistics?.(shapes[index]).length ?? 0)),

@@ -3,6 +3,7 @@ import { elements, reshape, slice, type View } from '../engine/view.js';
 import type { Layer, Mode, ParameterShape, RandomSource } from '../layers/layer.js';
 import { type Sequence, sequence } from '../layers/sequence.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
+import type { OnnxGraph } from '../util/onnx.js';
 
 /** One parameter tensor inside the flat vector theta. */
 export interface Parameter extends ParameterShape {
@@ -109,6 +110,27 @@ export class Network {
           wantX,
         }),
     };
+  }
+
+  /**
+   * Adds the network with parameters theta `[count]`, as it is after training, to an ONNX graph, for images x `[N, C, H, W]`;
+   * returns the name of the logits. `statistics` `[statisticsCount]` is what batch norm normalises by.
+   *
+   * @internal
+   */
+  onnx(
+    graph: OnnxGraph,
+    x: string,
+    theta: Float32Array,
+    statistics: Float32Array = new Float32Array(),
+  ): string {
+    const valuesOf = (vector: Float32Array, { offset, shape }: Piece) =>
+      vector.subarray(offset, offset + elements(shape));
+    return this.#layers.onnx(graph, x, {
+      inputShape: this.inputShape,
+      parameters: this.parameters.map((one) => graph.constant(one.shape, valuesOf(theta, one), one.name)),
+      statistics: this.#statistics.map((one) => valuesOf(statistics, one)),
+    });
   }
 
   /** Elements of an image's features: what enters the classifier. ERR_OPTION where the last layer is not fully connected. */

@@ -1,11 +1,14 @@
 import { classCounts } from '../data/classes.js';
 import { type Dataset, splitNames } from '../data/dataset.js';
 import { expectDataset } from '../data/expect-dataset.js';
+import { normalisationOf } from '../data/normalisation.js';
 import { SplitOnDevice } from '../data/on-device.js';
 import type { Device, Executable, Tensor } from '../engine/device.js';
 import { loadWithTensors } from '../engine/load.js';
 import { type Program, Recorder } from '../engine/program.js';
-import { heldOutNetworks, membersThatFit } from '../eval/evaluator.js';
+import { batchStatistics } from '../eval/batch-statistics.js';
+import { heldOutNetworks, membersThatFit } from '../eval/first-networks.js';
+import type { Model } from '../eval/model.js';
 import { checkScored, Scoring } from '../eval/scoring.js';
 import { type Accuracy, percentByClass, percentRight, summarise } from '../eval/statistics.js';
 import { trainingBatches } from '../eval/training-batches.js';
@@ -70,8 +73,8 @@ const known = {
 export interface TrainedNetworks {
   /** Their architecture. */
   readonly network: Network;
-  /** Which network it is, with its options. */
-  readonly spec: NetworkSpec;
+  /** What `predict`, `exportOnnx` and `encodeModel` take. */
+  readonly model: Model;
   /** What was done, in words. */
   readonly protocol: string;
   /** On the test split, percent; it is opened once, after the last step. */
@@ -163,19 +166,33 @@ export async function trainNetworks(
       await Scoring.create(device, dataset, dataset.test, network, tensors.theta, batches),
     );
     const right: number[][] = [];
+    const statistics = new Float32Array(networks * network.statisticsCount);
     for (let first = 0; first < networks; first += members) {
+      const kept = Math.min(members, networks - first);
       const from = first * network.count;
-      await tensors.theta.write(
-        parameters.subarray(from, from + Math.min(members, networks - first) * network.count),
-      );
-      right.push(...(await test.run(members, signal)).slice(0, networks - first));
+      await tensors.theta.write(parameters.subarray(from, from + kept * network.count));
+      right.push(...(await test.run(members, signal)).slice(0, kept));
+      const all = await batchStatistics(device, network, tensors.theta, batches);
+      if (all)
+        statistics.set(all.subarray(0, kept * network.statisticsCount), first * network.statisticsCount);
     }
     owned.dispose();
+    const trainedOn = `all ${dataset.train.count}${dataset.zca ? ' ZCA-whitened' : ''} training images`;
+    const protocol = `${printNetworkSpec(spec)} on ${trainedOn}: ${describeMinibatches(training, learningRate)}, ${network.weights} weights`;
+    const accuracy = summarise(right.map((byClass) => percentRight(byClass, dataset.test.count)));
     return {
       network,
-      spec,
-      protocol: `${printNetworkSpec(spec)} on all ${dataset.train.count}${dataset.zca ? ' ZCA-whitened' : ''} training images: ${describeMinibatches(training, learningRate)}, ${network.weights} weights`,
-      accuracy: summarise(right.map((byClass) => percentRight(byClass, dataset.test.count))),
+      model: {
+        network: { ...spec, inputShape, classes },
+        parameters,
+        ...(network.statisticsCount && { statistics }),
+        loss: training.loss,
+        classNames: dataset.classNames,
+        normalisation: normalisationOf(dataset),
+        notes: { dataset: dataset.name, trainedOn, protocol, testAccuracy: accuracy },
+      },
+      protocol,
+      accuracy,
       validation: summarise(validated),
       perClass: percentByClass(right, classCounts(dataset.test.labels, classes)),
       parameters,

@@ -1,8 +1,10 @@
 import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
 import type { Device } from '../engine/device.js';
-import { Evaluator, type EvaluatorGeometry, heldOutNetworks } from '../eval/evaluator.js';
+import { Evaluator } from '../eval/evaluator.js';
 import { findProtocol } from '../eval/find-protocol.js';
+import { heldOutNetworks } from '../eval/first-networks.js';
+import type { PopulationGeometry } from '../eval/population.js';
 import { learnedRateOf, strategyOf } from '../eval/protocol.js';
 import { createNetwork } from '../networks/index.js';
 import type { ResolvedOptions } from './options.js';
@@ -41,7 +43,7 @@ export class Validation {
     const count = classes.length;
     const members = networks.length / network.count;
     const common = { network, members, seed };
-    let geometry: EvaluatorGeometry;
+    let geometry: PopulationGeometry;
     if (use.kind === 'learned-steps') {
       const { steps, epochs, training } = use;
       geometry = { ...common, steps, epochs, n: count / steps, training };

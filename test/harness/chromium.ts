@@ -33,9 +33,11 @@ try {
 }
 </script>`;
 
-/** `/src/*.js` is what was built of it; modules of this folder are compiled on the way. */
+/** `/src/*.js` is what was built of it, and so is `/limbeck/*.js`, as the page of the examples has it; modules of this folder are compiled on the way. */
 function moduleAt(path: string): string {
-  if (path.startsWith('/src/')) return readFileSync(join(root, path.replace('/src/', 'dist/')), 'utf8');
+  const built = /^\/(?:src|limbeck)\/(.*)$/.exec(path);
+  if (built) return readFileSync(join(root, `dist/${built[1]}`), 'utf8');
+  if (/^\/examples\/page\/[\w-]+\.js$/.test(path)) return text(path.slice(1));
   const options = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 };
   if (!/^\/test\/harness\/[\w-]+\.js$/.test(path)) throw new Error(`no file ${path}`);
   return ts.transpileModule(text(path.slice(1).replace(/\.js$/, '.ts')), { compilerOptions: options })

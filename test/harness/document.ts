@@ -33,7 +33,7 @@ export class Project {
     chmodSync(command, 0o755);
   }
 
-  save(name: string, content: string): void {
+  save(name: string, content: string | Uint8Array): void {
     const path = join(this.folder, name);
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, content);

@@ -36,7 +36,7 @@ export const choosing = [
   },
   {
     id: 'tested-from-training-stream',
-    file: 'src/eval/evaluator.ts',
+    file: 'src/eval/first-networks.ts',
     find: 'seed, streams.heldOutNetworks, draw',
     replace: 'seed, streams.trainingNetworks, draw',
     what: 'tested networks come from the stream of training networks',
@@ -44,15 +44,15 @@ export const choosing = [
   },
   {
     id: 'tested-without-seed',
-    file: 'src/eval/trial.ts',
-    find: 'const { geometry, seed, initialisation } = this.options;',
-    replace: 'const { geometry, initialisation } = this.options;\n    const seed = 0;',
+    file: 'src/eval/first-networks.ts',
+    find: 'const { network, seed, initialisation } = this.options;',
+    replace: 'const { network, initialisation } = this.options;\n    const seed = 0;',
     what: 'evaluation networks ignore the seed',
     tests,
   },
   {
     id: 'held-out-without-seed',
-    file: 'src/eval/evaluator.ts',
+    file: 'src/eval/first-networks.ts',
     find: 'await drawNetworks(device, network, theta, seed, streams.heldOutNetworks',
     replace: 'await drawNetworks(device, network, theta, seed * 0, streams.heldOutNetworks',
     what: 'no held-out network follows the seed',
@@ -84,7 +84,7 @@ export const choosing = [
   },
   {
     id: 'soft-labels-under-hard',
-    file: 'src/eval/comparison.ts',
+    file: 'src/eval/under-protocol.ts',
     find: "protocol.labels === 'hard' ? hardened(set.labels, K) : set.labels",
     replace: "protocol.labels === 'hard' && !set.labels.length ? hardened(set.labels, K) : set.labels",
     what: 'soft labels under protocols of hard ones',
@@ -140,7 +140,7 @@ export const choosing = [
   },
   {
     id: 'networks-again-after-ten',
-    file: 'src/eval/trial.ts',
+    file: 'src/eval/first-networks.ts',
     find: 'const draw = firstDraw + Math.floor(first / perDraw);',
     replace: 'const draw = firstDraw + 0 * Math.floor(first / perDraw);',
     what: 'network 10 is network 0 again',
@@ -197,7 +197,7 @@ export const choosing = [
   },
   {
     id: 'masks-without-seed',
-    file: 'src/eval/evaluator.ts',
+    file: 'src/eval/population.ts',
     find: 'randomState(seed, 0, firstMember)',
     replace: 'randomState(seed * 0, 0, firstMember)',
     what: 'dropout masks of the learned steps do not follow the seed',

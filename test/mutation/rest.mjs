@@ -158,7 +158,7 @@ export const rest = [
   },
   {
     id: 'networks-over-the-first',
-    file: 'src/runs/networks-file.ts',
+    file: 'src/eval/model.ts',
     find: 'p * count + offset + size), p * size);',
     replace: 'p * count + offset + size), 0);',
     what: 'all networks are written over the first',

@@ -1,5 +1,5 @@
 import type { Program } from '../../engine/program.js';
-import { membersThatFit } from '../../eval/evaluator.js';
+import { membersThatFit } from '../../eval/first-networks.js';
 import { optimizerOf } from '../../train/inner-optimizer.js';
 import { batchesOf } from '../../train/minibatch.js';
 import { processorOf } from '../engine-record.js';

@@ -1,0 +1,95 @@
+import { readFile } from 'node:fs/promises';
+import { type Artefact, decodeArtefact } from '../eval/artefact.js';
+import { findProtocol, type ProtocolChanges } from '../eval/find-protocol.js';
+import { checkPreprocessing, type Protocol } from '../eval/protocol.js';
+import { protocols } from '../eval/protocols.js';
+import { strategies } from '../train/augmentation.js';
+import { LimbeckError } from '../util/errors.js';
+import type { Values } from './arguments.js';
+import type { Option } from './options.js';
+import { type DataSource, dataSource } from './sources.js';
+
+/** What commands that train on a distilled set share: reading it, the data it was made from, the protocol. */
+
+export const protocolOptions: readonly Option[] = [
+  {
+    name: 'protocol',
+    kind: 'text',
+    value: protocols.map(({ name }) => name).join('|'),
+    help: 'how the networks are trained',
+    fallback: 'that of the method it was made by',
+  },
+  {
+    name: 'augmentation',
+    kind: 'text',
+    value: `${Object.keys(strategies).join('|')}|FAMILY_…|none`,
+    help: 'what is done to the images of a minibatch; dsa mirrors them, dsa-digits does not',
+    fallback: 'as the protocol says',
+  },
+];
+
+/** What was asked for; ERR_OPTION for a protocol that is unknown, before any file is read. */
+export function protocolAsked(values: Values): { name?: string; changes: ProtocolChanges } {
+  const { augmentation, epochs, batch, lr: learningRate } = values as ProtocolChanges & { lr?: number };
+  const changes = { augmentation, epochs, batch, learningRate };
+  const name = values.protocol as string | undefined;
+  if (name !== undefined) findProtocol(name, changes);
+  return { name, changes };
+}
+
+/** The data asked for, or that which the file says it was made from; read as it was then. */
+export function sourceFor(path: string, { notes }: Artefact, asked: Partial<DataSource>): DataSource {
+  const { dataset, digitsSize } = asked;
+  const fromDigits = notes.source === 'digits';
+  if (dataset === undefined && !fromDigits)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${path} was made from ${notes.dataset}: say where that lies with --dataset PATH` +
+        (notes.source === undefined && notes.dataset === 'digits' ? ', or --dataset digits' : ''),
+    );
+  const digits = dataset === undefined || dataset === 'digits';
+  // What was said of files does not apply to the digits, nor the other way round.
+  const reading = digits === fromDigits ? notes.reading : undefined;
+  return dataSource({
+    dataset,
+    digitsSize: digitsSize ?? (digits && fromDigits ? notes.digitsSize : undefined),
+    reading: asked.reading || reading ? { ...reading, ...asked.reading } : undefined,
+  });
+}
+
+/** Whether the data will be whitened like that which the file was made from, and as the protocol asks for. */
+export function checkWhitening(
+  path: string,
+  { notes }: Artefact,
+  source: DataSource,
+  protocol: Protocol,
+): void {
+  const made = Boolean(notes.reading?.zca);
+  if (made !== Boolean(source.reading?.zca))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      made
+        ? `${path} was made from ZCA-whitened images, and these would not be whitened: add --zca`
+        : `${path} was made from images that were not whitened: leave --zca out, or distil with it`,
+    );
+  checkPreprocessing(protocol, made);
+}
+
+export async function readArtefact(path: string): Promise<Artefact> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (cause) {
+    throw new LimbeckError(
+      'ERR_FILE_MISSING',
+      `${path} cannot be read: ${(cause as Error).message}; expected a file such as runs/first/distilled.safetensors`,
+      { cause },
+    );
+  }
+  try {
+    return decodeArtefact(bytes);
+  } catch (error) {
+    if (!(error instanceof LimbeckError)) throw error;
+    throw new LimbeckError(error.code, `${path}: ${error.message}`, { cause: error });
+  }
+}

@@ -1,0 +1,94 @@
+import { readLooseImages } from '../data/loose-images.js';
+import type { Model } from '../eval/model.js';
+import { type Predictions, predict } from '../eval/predict.js';
+import { LimbeckError } from '../util/errors.js';
+import { counted } from '../util/words.js';
+import type { Command } from './command.js';
+import { listenForStop } from './interrupt.js';
+import { readModel } from './network-folder.js';
+import * as shared from './options.js';
+import { Terminal } from './progress.js';
+import { checkEngine, openEngine } from './sources.js';
+import { aligned } from './table.js';
+
+export const command: Command = {
+  name: 'predict',
+  summary: 'what a trained network says of images: files, folders of them, .npy or IDX files',
+  positionals: ['NET', 'IMAGE…'],
+  options: [shared.device, shared.threads, shared.json, shared.debug, shared.help],
+  example: 'limbeck predict net seven.png drawings/',
+
+  async run({ values, positionals }) {
+    const [path, ...paths] = positionals;
+    if (path === undefined || !paths.length)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        'predict needs a network and images: limbeck predict net seven.png',
+      );
+    const { device: choice = 'auto', threads } = values as { device?: string; threads?: number };
+    checkEngine(choice, { threads });
+    const model = await readModel(path);
+    const { inputShape } = model.network;
+    const { found, notes } = await readLooseImages(paths, inputShape);
+    const { device, reason } = await openEngine(choice, { threads });
+    const terminal = new Terminal(Boolean(values.json));
+    using stop = listenForStop(() => terminal.say('Stopping.'));
+    try {
+      terminal.say(`Engine: ${device.description}${reason ? `: ${reason}` : ''}`);
+      for (const note of notes) terminal.say(`Note: ${note}`);
+      const rows: Row[] = [];
+      for (const { names, images } of found)
+        rows.push(...rowsOf(names, model, await predict(device, model, images, { signal: stop.signal })));
+      process.stdout.write(
+        values.json ? `${JSON.stringify(jsonOf(path, model, rows))}\n` : tableOf(model, rows),
+      );
+      return 0;
+    } catch (error) {
+      if (stop.signal.aborted) return stop.status;
+      throw error;
+    } finally {
+      await device.dispose();
+    }
+  },
+};
+
+/** One image: its name, the class with the largest score, and the scores of all. */
+interface Row {
+  readonly image: string;
+  readonly kind: Predictions['kind'];
+  readonly class: string;
+  readonly scores: readonly number[];
+}
+
+function rowsOf(
+  names: readonly string[],
+  { classNames }: Model,
+  { kind, scores, classes }: Predictions,
+): Row[] {
+  const K = classNames.length;
+  return names.map((image, i) => ({
+    ...{ image, kind, class: classNames[classes[i]] },
+    scores: Array.from(scores.subarray(i * K, (i + 1) * K)),
+  }));
+}
+
+function jsonOf(file: string, { classNames, notes }: Model, rows: readonly Row[]) {
+  const predictions = rows.map(({ image, kind, class: name, scores }) => ({
+    ...{ image, class: name },
+    [kind]: Object.fromEntries(classNames.map((name, k) => [name, scores[k]])),
+  }));
+  return { file, protocol: notes.protocol, predictions };
+}
+
+/** The best class of every image, and the next two. */
+function tableOf({ classNames, parameters, notes }: Model, rows: readonly Row[]): string {
+  const scoreText = (kind: Row['kind'], score: number) =>
+    kind === 'probabilities' ? `${(100 * score).toFixed(1)} %` : score.toFixed(3);
+  const lines = rows.map(({ image, kind, scores }) => {
+    const order = [...scores.keys()].sort((a, b) => scores[b] - scores[a] || a - b).slice(0, 3);
+    const [best, ...next] = order.map((k) => [classNames[k], scoreText(kind, scores[k])]);
+    return [image, ...best, next.map((one) => one.join(' ')).join(', ')];
+  });
+  const heading = ['image', 'class', rows[0].kind === 'probabilities' ? 'probability' : 'output', 'then'];
+  return `${notes.trainedOn} of ${notes.dataset}, ${counted(parameters.length, 'parameter')}\n${aligned([heading, ...lines], [2])}\n`;
+}

@@ -1,0 +1,74 @@
+import { stat } from 'node:fs/promises';
+import { LimbeckError, shapeText } from '../util/errors.js';
+import { readNamedArrays } from './array-files.js';
+import { classNamesOf } from './class-names.js';
+import type { Dataset, Split } from './dataset.js';
+import { decodeImages, imageFile } from './image-files.js';
+import { isImageFolder, listImages } from './image-list.js';
+import type { NumericArray } from './npy.js';
+import { toImages, toLabels } from './pixels.js';
+
+/** Images of somebody else, with a label each. */
+export interface LabelledFiles {
+  /** `[count, C, H, W]` */
+  readonly images: Split['images'];
+  /** `[count]`: numbers of classes; or `[count, K]`: their probabilities. */
+  readonly labels: Uint8Array | Float32Array;
+  /** What was decided: for people. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Reads a small set in the form of a data set's training images and in its geometry: a `.npz` or `.safetensors` file or a folder of `.npy` files with `images` and
+ * `labels` (or `x_train` and `y_train` and so on; labels may be soft, `[count, K]`), or a folder of images per class, which has the names of the data set's.
+ *
+ * @throws ERR_SHAPE for images of another geometry; ERR_DATA for a class that the data set does not have; what the readers throw
+ */
+export async function readLabelledImages(path: string, dataset: Dataset): Promise<LabelledFiles> {
+  const folder = await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (folder && (await isImageFolder(path))) return ofFolder(path, dataset);
+  const { images: array, labels: given } = await readNamedArrays(path);
+  const { imageShape, images } = toImages(array, {}, `${path}: images`);
+  if (`${imageShape}` !== `${dataset.imageShape}`)
+    throw new LimbeckError(
+      'ERR_SHAPE',
+      `${path} holds images of ${shapeText(imageShape)}, expected ${shapeText(dataset.imageShape)} as those of ${dataset.name}`,
+    );
+  const count = array.shape[0];
+  const labels = softLabels(given, count, dataset) ?? toLabels(given, count, `${path}: labels`);
+  return { images, labels, notes: [] };
+}
+
+/** Labels that are probabilities; undefined where they are numbers of classes. */
+function softLabels(
+  { shape, data }: NumericArray,
+  count: number,
+  { classes }: Dataset,
+): Float32Array | undefined {
+  if (shape.length !== 2 || shape[0] !== count || shape[1] !== classes) return undefined;
+  return Float32Array.from(data);
+}
+
+async function ofFolder(path: string, dataset: Dataset): Promise<LabelledFiles> {
+  const [channels, height, width] = dataset.imageShape;
+  const { train: files, notes } = await listImages(path, {});
+  const { numbers, names } = classNamesOf(files.map(({ className }) => className));
+  const own = classNamesOf(dataset.classNames).numbers;
+  const classOf = (className: string): number => {
+    const label = own.get(className) ?? own.get(names[numbers.get(className)!]);
+    if (label !== undefined) return label;
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${path} has a class ${className}, expected those of ${dataset.name}: ${dataset.classNames.slice(0, 10).join(', ')}`,
+    );
+  };
+  const labels = Uint8Array.from(files, ({ className }) => classOf(className));
+  const decoded = await decodeImages(
+    files.map(({ path }) => imageFile(path)),
+    { channels: channels === 1 ? 1 : 3, imageSize: [height, width], badImages: 'refuse' },
+  );
+  return { images: decoded.data, labels, notes: [...notes, ...decoded.notes] };
+}

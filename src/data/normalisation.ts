@@ -1,0 +1,53 @@
+import type { Dataset, Split, Whitening } from './dataset.js';
+import { normalisedImages } from './on-device.js';
+
+/** How pixels become what a network takes: whitened, where they are, and then `(x - mean) / std`. */
+export interface Normalisation {
+  /** Per channel, of pixels in 0..1 or of what whitening makes of them. */
+  readonly mean: readonly number[];
+  /** As `mean`. */
+  readonly std: readonly number[];
+  /** Of ZCA-whitened images: `transform (x - mean)` of all pixels of an image together, in 0..1. */
+  readonly zca?: Pick<Whitening, 'transform'> & {
+    /** `[C * H * W]` */
+    readonly mean: Float32Array;
+  };
+}
+
+/** How the images of a data set are normalised. */
+export const normalisationOf = ({ mean, std, zca }: Dataset): Normalisation => ({
+  mean,
+  std,
+  ...(zca && { zca: { mean: Float32Array.from(zca.mean), transform: zca.transform } }),
+});
+
+/** Images `[N, C, H, W]`, bytes or pixels in 0..1, as a network takes them. */
+export function normalise(
+  images: Split['images'],
+  imageShape: readonly [number, number, number],
+  { mean, std, zca }: Normalisation,
+): Float32Array {
+  const size = imageShape.reduce((a, b) => a * b, 1);
+  const rows = Array.from({ length: images.length / size }, (_, i) => i);
+  const source = zca ? whitened(images, zca) : images;
+  return normalisedImages({ imageShape, mean, std }, { images: source }, rows);
+}
+
+/** A few images at a time: those of a whole data set are whitened by `whiten`. */
+function whitened(
+  images: Split['images'],
+  { mean, transform }: NonNullable<Normalisation['zca']>,
+): Float32Array {
+  const n = mean.length;
+  const scale = images instanceof Uint8Array ? 255 : 1;
+  const out = new Float32Array(images.length);
+  for (let first = 0; first < images.length; first += n) {
+    const centred = Float64Array.from(mean, (value, j) => images[first + j] / scale - value);
+    for (let i = 0; i < n; i++) {
+      let sum = 0;
+      for (let j = 0; j < n; j++) sum += transform[i * n + j] * centred[j];
+      out[first + i] = sum;
+    }
+  }
+  return out;
+}

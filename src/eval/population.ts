@@ -1,0 +1,163 @@
+import type { Device, Executable, Tensor } from '../engine/device.js';
+import { loadWithTensors } from '../engine/load.js';
+import { type Program, Recorder } from '../engine/program.js';
+import { elements, slice, type View } from '../engine/view.js';
+import type { Network } from '../networks/network.js';
+import type { Strategy } from '../train/augmentation.js';
+import { recordInnerLoop } from '../train/inner-loop.js';
+import {
+  batchesOf,
+  declareMinibatches,
+  gatherRows,
+  type MinibatchTraining,
+  runMinibatches,
+  startMinibatches,
+} from '../train/minibatch.js';
+import { randomState, streams } from '../train/streams.js';
+import type { Training } from '../train/training.js';
+import { type Owned, owning } from '../util/owned.js';
+import type { TrainingBatches } from './scoring.js';
+
+/** What networks are trained on: the same for the whole population, or one set after another for its members. */
+export interface TrainingSet {
+  /** `[steps, n, C, H, W]` or `[members, steps, n, C, H, W]` */
+  readonly images: ArrayLike<number>;
+  /** `[steps, n, K]`, always shared. */
+  readonly labels: ArrayLike<number>;
+  /**
+   * `[steps * epochs]`, `[1]` for all steps, or `[members, steps * epochs]`; one number, the first rate, where training is in
+   * minibatches.
+   */
+  readonly learningRates: ArrayLike<number>;
+  /** Number of the first member (default 0): each draws its augmentation and dropout masks by its number. */
+  readonly firstMember?: number;
+}
+
+export interface PopulationGeometry {
+  readonly network: Network;
+  /** Networks trained at once. */
+  readonly members: number;
+  readonly steps: number;
+  readonly epochs: number;
+  /** Images per step. */
+  readonly n: number;
+  /** The learned steps in their order; left out, plain SGD on cross-entropy. */
+  readonly training?: Training;
+  /** In the place of the learned steps: ordinary training on all images together. */
+  readonly minibatches?: MinibatchTraining;
+  /** Of the minibatches. */
+  readonly augmentation?: Strategy;
+  /** Of the order of minibatches, of their augmentation, and of dropout masks. */
+  readonly seed?: number;
+}
+
+/** Trains a population of networks on a small set, exactly as the inner loop does or in minibatches. */
+export class Population {
+  private constructor(
+    readonly geometry: PopulationGeometry,
+    private readonly tensors: Readonly<Record<string, Tensor>>,
+    private readonly executable: Executable,
+    private readonly owned: Owned,
+  ) {}
+
+  static create(device: Device, geometry: PopulationGeometry): Promise<Population> {
+    return owning(async (owned) => {
+      const { tensors, executable } = await loadWithTensors(device, recordTraining(geometry), owned);
+      return new Population(geometry, tensors, executable, owned);
+    });
+  }
+
+  /** `[members, count]`: the parameters after `train`. */
+  get trained(): Tensor {
+    return this.tensors.trained ?? this.tensors.theta;
+  }
+
+  /** What it was last trained on, as it was: without augmentation. */
+  get batches(): TrainingBatches {
+    return { tensors: { images: this.tensors.images }, record: trainingBatches(this.geometry) };
+  }
+
+  /** Trains from the given parameters `[members, count]`. */
+  async train(
+    { images, labels, learningRates, firstMember }: TrainingSet,
+    parameters: ArrayLike<number>,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const { tensors, geometry } = this;
+    await tensors.theta.write(parameters);
+    await tensors.images.write(repeated(images, tensors.images.length));
+    await tensors.labels.write(labels);
+    const { minibatches: training, seed = 0 } = geometry;
+    if (training) {
+      const rows = geometry.steps * geometry.n;
+      await startMinibatches(tensors, training, { rows, rate: learningRates[0], seed, firstMember });
+      await runMinibatches(this.executable, tensors, training, { rows, signal });
+    } else {
+      await tensors.rates.write(repeated(learningRates, tensors.rates.length));
+      await tensors.state?.write(randomState(seed, 0, firstMember));
+      await this.executable.run({ signal });
+    }
+  }
+
+  dispose(): void {
+    this.owned.dispose();
+  }
+}
+
+/** The batch of every step; of minibatches those of an epoch in the order of the rows, the last one of what is left. */
+const trainingBatches =
+  ({ network, members, steps, n, minibatches }: PopulationGeometry) =>
+  (r: Recorder): View[] => {
+    const { inputShape } = network;
+    const rows = steps * n;
+    const size = minibatches ? batchesOf(minibatches, rows).size : n;
+    const images = r.external('images', members, [rows, ...inputShape]);
+    return Array.from({ length: Math.ceil(rows / size) }, (_, t) =>
+      slice(images, t * size * elements(inputShape), [Math.min(size, rows - t * size), ...inputShape]),
+    );
+  };
+
+/** `values` over and over, up to `length`. */
+function repeated(values: ArrayLike<number>, length: number): ArrayLike<number> {
+  return values.length === length
+    ? values
+    : Float32Array.from({ length }, (_, i) => values[i % values.length]);
+}
+
+/** The program that trains the population. */
+export function recordTraining(geometry: PopulationGeometry): Program {
+  return geometry.minibatches
+    ? recordMinibatches(geometry, geometry.minibatches)
+    : recordLearnedSteps(geometry);
+}
+
+function recordLearnedSteps({ network, members, steps, epochs, n, training }: PopulationGeometry): Program {
+  const r = new Recorder('train on distilled images');
+  const inputs = {
+    theta: r.external('theta', members, [network.count]),
+    images: r.external('images', members, [steps, n, ...network.inputShape]),
+    labels: r.external('labels', 1, [steps, n, network.classes]),
+    rates: r.external('rates', members, [steps * epochs]),
+  };
+  const last = { theta: r.external('trained', members, [network.count]) };
+  const random = network.draws
+    ? { state: r.external('state', 1, [4], 'u32'), stream: streams.dropout }
+    : undefined;
+  recordInnerLoop(r, members, { network, steps, epochs, training, random, ...inputs }, last);
+  return r.program();
+}
+
+function recordMinibatches(
+  { network, members, steps, n, augmentation }: PopulationGeometry,
+  training: MinibatchTraining,
+): Program {
+  const r = new Recorder('train on distilled images in minibatches');
+  const rows = steps * n;
+  const images = r.external('images', members, [rows, ...network.inputShape]);
+  const labels = r.external('labels', 1, [rows, network.classes]);
+  declareMinibatches(r, members, {
+    ...{ network, training, augmentation, rows },
+    gather: (r, index) => gatherRows(r, { images, labels, index }),
+  });
+  return r.program();
+}

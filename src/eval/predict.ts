@@ -1,0 +1,147 @@
+import { normalise } from '../data/normalisation.js';
+import type { Device } from '../engine/device.js';
+import { loadWithTensors } from '../engine/load.js';
+import { Recorder } from '../engine/program.js';
+import { createNetwork, type Network } from '../networks/index.js';
+import { copyInto } from '../train/groups.js';
+import type { LossName } from '../train/loss.js';
+import { LimbeckError, shapeText } from '../util/errors.js';
+import { expectArgument, expectDevice, shown } from '../util/expect.js';
+import { owning } from '../util/owned.js';
+import { type Model, networksIn } from './model.js';
+
+/** What a network says of images. */
+export interface Predictions {
+  /** What scores are: probabilities, or the outputs as they are where it was trained on squared error. */
+  readonly kind: 'probabilities' | 'outputs';
+  /** `[N, K]`; of several networks their mean. */
+  readonly scores: Float32Array;
+  /** `[N]`: the number of the class with the largest score, of several the first. */
+  readonly classes: Uint16Array;
+}
+
+/** Images that go through the network together. */
+const imagesAtOnce = 256;
+
+/** How the outputs of a network are read, by what it was trained to minimise: logits in, scores out. */
+const readings = {
+  'cross-entropy': { kind: 'probabilities', read: softmax },
+  'binary-cross-entropy': {
+    kind: 'probabilities',
+    read: (logits) => logits.map((logit) => 1 / (1 + Math.exp(-logit))),
+  },
+  'squared-error': { kind: 'outputs', read: (logits) => logits },
+} satisfies Record<LossName, { kind: Predictions['kind']; read: (logits: Float64Array) => Float64Array }>;
+
+/**
+ * What a trained network says of images `[N, C, H, W]` in its geometry: bytes, or pixels in 0..1 (of data sets of floats, such floats);
+ * it normalises them itself.
+ *
+ * @throws ERR_SHAPE for images of another size; ERR_DATA for a pixel that is not finite; ERR_OUT_OF_MEMORY
+ */
+export async function predict(
+  device: Device,
+  model: Model,
+  images: Uint8Array | Float32Array,
+  { signal }: { readonly signal?: AbortSignal } = {},
+): Promise<Predictions> {
+  expectDevice('predict', device);
+  expectArgument(
+    'predict',
+    'model',
+    model,
+    'parameters',
+    'a network: `model` of `trainOn`, or what `decodeModel` gives',
+  );
+  const network = createNetwork(model.network);
+  checkImages('predict', images, network);
+  const logits = await logitsOf(device, model, network, images, signal);
+  const { kind, read } = readings[model.loss];
+  const K = network.classes;
+  const networks = networksIn(model, network);
+  const count = logits.length / networks / K;
+  const scores = new Float32Array(count * K);
+  const classes = new Uint16Array(count);
+  for (let row = 0; row < count; row++) {
+    const mean = new Float64Array(K);
+    for (let p = 0; p < networks; p++) {
+      const at = (p * count + row) * K;
+      for (const [k, score] of read(Float64Array.from(logits.subarray(at, at + K))).entries())
+        mean[k] += score / networks;
+    }
+    scores.set(mean, row * K);
+    classes[row] = mean.indexOf(Math.max(...mean));
+  }
+  return { kind, scores, classes };
+}
+
+/** ERR_SHAPE unless images `[N, ...inputShape]` are of the network's size, ERR_DATA unless they are finite. */
+export function checkImages(
+  where: string,
+  images: Uint8Array | Float32Array,
+  { inputShape }: Pick<Network, 'inputShape'>,
+): void {
+  const size = inputShape.reduce((a, b) => a * b, 1);
+  if (!(images instanceof Uint8Array || images instanceof Float32Array))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${where}: images is ${shown(images)}, expected a Uint8Array of bytes or a Float32Array of pixels in 0..1`,
+    );
+  if (!images.length || images.length % size)
+    throw new LimbeckError(
+      'ERR_SHAPE',
+      `${where}: images has ${images.length} values, expected a multiple of ${size}: images of ${shapeText(inputShape)}, one after the other`,
+    );
+  const wrong = images.findIndex((pixel) => !Number.isFinite(pixel));
+  if (wrong >= 0)
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${where}: images[${wrong}] is ${images[wrong]}, expected a finite number`,
+    );
+}
+
+/** `[networks, N, K]` */
+function logitsOf(
+  device: Device,
+  { parameters, statistics, normalisation }: Model,
+  network: Network,
+  images: Uint8Array | Float32Array,
+  signal?: AbortSignal,
+): Promise<Float32Array> {
+  const { inputShape, classes: K, count, statisticsCount } = network;
+  const size = inputShape.reduce((a, b) => a * b, 1);
+  const N = images.length / size;
+  const n = Math.min(N, imagesAtOnce);
+  const P = parameters.length / count;
+  const r = new Recorder('predict');
+  const x = r.external('images', 1, [n, ...inputShape]);
+  const theta = r.external('theta', P, [count]);
+  const frozen = statisticsCount ? r.external('statistics', P, [statisticsCount]) : undefined;
+  const { z } = network.forward(r, x, theta, { frozen });
+  copyInto(r, z, r.external('logits', P, z.shape));
+  return owning(async (owned) => {
+    const { executable, tensors } = await loadWithTensors(device, r.program(), owned);
+    await tensors.theta.write(parameters);
+    if (statistics) await tensors.statistics?.write(statistics);
+    const all = new Float32Array(P * N * K);
+    for (let first = 0; first < N; first += n) {
+      const rows = Math.min(n, N - first);
+      const piece = new Float32Array(n * size);
+      piece.set(normalise(images.subarray(first * size, (first + rows) * size), inputShape, normalisation));
+      await tensors.images.write(piece);
+      await executable.run({ signal });
+      const logits = await tensors.logits.read();
+      for (let p = 0; p < P; p++)
+        all.set(logits.subarray(p * n * K, (p * n + rows) * K), (p * N + first) * K);
+    }
+    owned.dispose();
+    return all;
+  });
+}
+
+function softmax(logits: Float64Array): Float64Array {
+  const largest = Math.max(...logits);
+  const parts = logits.map((logit) => Math.exp(logit - largest));
+  const sum = parts.reduce((a, b) => a + b, 0);
+  return parts.map((part) => part / sum);
+}

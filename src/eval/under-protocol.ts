@@ -1,0 +1,66 @@
+import type { DistilledSet, LearnedSteps } from '../data/distilled-set.js';
+import type { Network } from '../networks/network.js';
+import { LimbeckError } from '../util/errors.js';
+import type { PopulationGeometry } from './population.js';
+import { learnedRateOf, type Protocol, strategyOf } from './protocol.js';
+
+/** What a protocol makes of a set: which steps, on which labels, at which rates. */
+
+/** The steps that a set was made for, where a protocol takes them. */
+export function stepsUnder({ use }: DistilledSet, protocol: Protocol): LearnedSteps | undefined {
+  if (protocol.training !== 'learned-steps') return undefined;
+  if (use.kind === 'learned-steps') return use;
+  throw new LimbeckError(
+    'ERR_OPTION',
+    `protocol is ${protocol.name}, but the set has no learned steps: it is for ordinary training, such as protocol ${use.protocol}`,
+  );
+}
+
+/** How networks are trained on as many images as there are rows. */
+export function geometryUnder(
+  protocol: Protocol,
+  set: DistilledSet,
+  network: Network,
+  rows: number,
+): Omit<PopulationGeometry, 'members'> {
+  const learned = stepsUnder(set, protocol);
+  const { training } = protocol;
+  const steps = learned?.steps ?? 1;
+  return {
+    network,
+    steps,
+    epochs: learned?.epochs ?? 1,
+    n: rows / steps,
+    seed: set.seed,
+    training: learned?.training,
+    minibatches: training === 'learned-steps' ? undefined : training,
+    augmentation: strategyOf(protocol),
+  };
+}
+
+/** The labels of a set, `[count, K]`. */
+export function labelsUnder(protocol: Protocol, set: DistilledSet): Float32Array {
+  const K = set.network.classes;
+  return protocol.labels === 'hard' ? hardened(set.labels, K) : set.labels;
+}
+
+/** All inner steps at one rate, or as learned; the protocol's first rate where it trains in minibatches. */
+export function ratesUnder(
+  protocol: Protocol,
+  set: DistilledSet,
+  rate: number | 'learned',
+): ArrayLike<number> {
+  const steps = stepsUnder(set, protocol);
+  if (steps) return rate === 'learned' ? steps.learningRates : steps.learningRates.map(() => rate);
+  return [rate === 'learned' ? learnedRateOf(set.use) : rate];
+}
+
+/** 1 where the largest label is, the first one on a tie. */
+function hardened(labels: Float32Array, K: number): Float32Array {
+  const out = new Float32Array(labels.length);
+  for (let row = 0; row < labels.length; row += K) {
+    const one = labels.subarray(row, row + K);
+    out[row + one.indexOf(one.reduce((a, b) => Math.max(a, b)))] = 1;
+  }
+  return out;
+}

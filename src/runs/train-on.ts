@@ -1,0 +1,202 @@
+import { classCounts } from '../data/classes.js';
+import type { Dataset } from '../data/dataset.js';
+import type { DistilledSet } from '../data/distilled-set.js';
+import { normalisationOf } from '../data/normalisation.js';
+import type { Device } from '../engine/device.js';
+import type { Artefact } from '../eval/artefact.js';
+import { batchStatistics } from '../eval/batch-statistics.js';
+import { checkFits, networksOf } from '../eval/evaluate.js';
+import { findProtocol, type ProtocolChanges } from '../eval/find-protocol.js';
+import { FirstNetworks, membersThatFit } from '../eval/first-networks.js';
+import type { Model } from '../eval/model.js';
+import { Population, recordTraining } from '../eval/population.js';
+import { checkPreprocessing, type Protocol } from '../eval/protocol.js';
+import { protocolName, protocolOf } from '../eval/protocol-name.js';
+import { Scoring } from '../eval/scoring.js';
+import { type Accuracy, percentByClass, percentRight, summarise } from '../eval/statistics.js';
+import { geometryUnder, labelsUnder, ratesUnder, stepsUnder } from '../eval/under-protocol.js';
+import { createNetwork, type NetworkSpec, networkSpec, networkTitle } from '../networks/index.js';
+import { LimbeckError } from '../util/errors.js';
+import { expectArgument, expectDevice, expectOptions } from '../util/expect.js';
+import { Owned } from '../util/owned.js';
+import { counted } from '../util/words.js';
+import { checkFinite, checkPositive, checkSeed } from './training-options.js';
+
+/** How networks are trained on a distilled set; each has a default. */
+export interface TrainOnOptions extends ProtocolChanges {
+  /** Networks to train, default 1; they answer together. */
+  readonly networks?: number;
+  /** Another architecture than that which the set was made for. */
+  readonly network?: string | NetworkSpec;
+  /** Name of a protocol; default that of the set's use. */
+  readonly protocol?: string;
+  /** Of fresh networks; default that of the set, which gives the networks that `evaluate` tests. */
+  readonly seed?: number;
+  /** The data set that the set was made from, to measure the accuracy on; sets of ZCA-whitened images need it. */
+  readonly dataset?: Dataset;
+  /** Stops; the promise then rejects with `signal.reason`. */
+  readonly signal?: AbortSignal;
+  /** How many networks are trained. */
+  readonly onProgress?: (event: { network: number; networks: number }) => void;
+}
+
+const known = {
+  networks: true,
+  network: true,
+  protocol: true,
+  augmentation: true,
+  epochs: true,
+  batch: true,
+  learningRate: true,
+  seed: true,
+  dataset: true,
+  signal: true,
+  onProgress: true,
+} satisfies Record<keyof TrainOnOptions, true>;
+
+/** Networks that were trained on a distilled set. */
+export interface TrainedOn {
+  /** What `predict`, `exportOnnx` and `encodeModel` take. */
+  readonly model: Model;
+  /** On the test split, percent; with a data set only. */
+  readonly accuracy?: Accuracy;
+  /** Percent of the test images of each class, mean over the networks; with a data set only. */
+  readonly perClass?: readonly number[];
+}
+
+/**
+ * Trains networks on a distilled set as it is used: by its learned steps and rates, or in minibatches under its protocol. Network i is
+ * the i-th that `evaluate` tests, trained alike.
+ *
+ * @throws ERR_OPTION for options that are unknown or out of range, or whitened images without their data set; ERR_SHAPE for a data set of
+ * other images; ERR_DIVERGED where parameters are not finite afterwards; ERR_OUT_OF_MEMORY
+ */
+export async function trainOn(
+  device: Device,
+  artefact: Artefact,
+  options: TrainOnOptions = {},
+): Promise<TrainedOn> {
+  expectDevice('trainOn', device);
+  expectArgument(
+    'trainOn',
+    'artefact',
+    artefact,
+    'set',
+    'a set with its notes, as `decodeArtefact` gives it',
+  );
+  expectOptions('trainOn', options, known);
+  const { set, notes } = artefact;
+  const { networks = 1, seed = set.seed, signal, onProgress } = options;
+  checkPositive('networks', networks, true);
+  checkSeed(seed);
+  const dataset = options.dataset && asDistilled(options.dataset, artefact);
+  const protocol = protocolFor(artefact, options);
+  const own = options.network === undefined || networkTitle(options.network) === networkTitle(set.network);
+  const { inputShape, classes } = set.network;
+  const networkOptions = own ? set.network : { ...networkSpec(options.network!), inputShape, classes };
+  const network = createNetwork(networkOptions);
+  const steps = stepsUnder(set, protocol);
+  const parametersKnown =
+    own && steps?.init === 'fixed' ? knownParameters(set, protocol, networks) : undefined;
+  const geometry = { ...geometryUnder(protocol, set, network, set.classes.length), seed };
+  const rates = ratesUnder(protocol, set, protocol.learningRate);
+  const labels = labelsUnder(protocol, set);
+  const first = new FirstNetworks(device, {
+    ...{ network, seed, initialisation: protocol.initialisation, known: parametersKnown },
+  });
+
+  const owned = new Owned();
+  try {
+    const members = membersThatFit(
+      device,
+      [10, 5, 2, 1].filter((count) => networks % count === 0),
+      (count) => recordTraining({ ...geometry, members: count }),
+    );
+    const population = owned.own(await Population.create(device, { ...geometry, members }));
+    const { trained, batches } = population;
+    const scoring =
+      dataset && owned.own(await Scoring.create(device, dataset, dataset.test, network, trained, batches));
+    const parameters = new Float32Array(networks * network.count);
+    const statistics = new Float32Array(networks * network.statisticsCount);
+    const right: number[][] = [];
+    for (let start = 0; start < networks; start += members) {
+      const numbers = Array.from({ length: members }, (_, i) => start + i);
+      const training = { images: set.images, labels, learningRates: rates, firstMember: start };
+      await population.train(training, await first.parameters(numbers), signal);
+      parameters.set(await trained.read(), start * network.count);
+      const ofBatches = await batchStatistics(device, network, trained, batches);
+      if (ofBatches) statistics.set(ofBatches, start * network.statisticsCount);
+      if (scoring) right.push(...(await scoring.run(members, signal)));
+      onProgress?.({ network: start + members, networks });
+    }
+    checkFinite(parameters, 'the distilled set', geometry.minibatches?.epochs ?? geometry.epochs, rates[0]);
+    const accuracy = dataset && summarise(right.map((byClass) => percentRight(byClass, dataset.test.count)));
+    const { mean, std, classNames } = notes;
+    // Only the architecture that the set was made for has networks that are known.
+    const use = own || !steps ? set.use : ({ ...steps, init: 'random' } as const);
+    return {
+      model: {
+        network: networkOptions,
+        parameters,
+        ...(network.statisticsCount && { statistics }),
+        loss: (geometry.minibatches ?? geometry.training)?.loss ?? 'cross-entropy',
+        classNames,
+        normalisation: dataset ? normalisationOf(dataset) : { mean, std },
+        notes: {
+          dataset: notes.dataset,
+          trainedOn: `${counted(set.classes.length, 'distilled image')} (${set.method})`,
+          protocol: protocolName({ ...set, network: networkOptions, use }, protocol, isWhitened(artefact)),
+          testAccuracy: accuracy,
+        },
+      },
+      accuracy,
+      perClass: dataset && percentByClass(right, classCounts(dataset.test.labels, dataset.classes)),
+    };
+  } finally {
+    owned.dispose();
+  }
+}
+
+const isWhitened = ({ notes }: Artefact): boolean => Boolean(notes.reading?.zca);
+
+function protocolFor(artefact: Artefact, options: TrainOnOptions): Protocol {
+  const { augmentation, epochs, batch, learningRate, dataset } = options;
+  const changes = { augmentation, epochs, batch, learningRate };
+  const protocol = findProtocol(options.protocol ?? protocolOf(artefact.set).name, changes);
+  const whitened = isWhitened(artefact);
+  checkPreprocessing(protocol, whitened);
+  if (whitened && !dataset)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `the set was made from ZCA-whitened images of ${artefact.notes.dataset}, and the network must whiten what it is given alike: expected ` +
+        'that data set, as it was read (dataset, --dataset)',
+    );
+  return protocol;
+}
+
+/** The data set normalised as the distilled images are, whatever its own statistics. */
+function asDistilled(dataset: Dataset, artefact: Artefact): Dataset {
+  const { set, notes } = artefact;
+  checkFits(set, dataset);
+  if (Boolean(dataset.zca) !== isWhitened(artefact))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `the set was made from images that were ${isWhitened(artefact) ? '' : 'not '}ZCA-whitened, and ${dataset.name} ${dataset.zca ? 'is' : 'is not'}: ` +
+        'expected the same of both (zca when the data is loaded)',
+    );
+  if (dataset.test.count < 1)
+    throw new LimbeckError('ERR_DATA', `${dataset.name} has no test images, expected at least one`);
+  return { ...dataset, mean: notes.mean, std: notes.std };
+}
+
+/** The networks that a set was made for; ERR_OPTION where there are fewer. */
+function knownParameters(set: DistilledSet, protocol: Protocol, asked: number): Float32Array {
+  const stored = networksOf(set, undefined, protocol);
+  const { use } = set;
+  if (use.kind !== 'learned-steps' || !use.initialParameters || asked > stored)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `networks is ${asked}, but the set was made for ${counted(stored, 'known network')}, stored with it: expected at most ${stored}`,
+    );
+  return use.initialParameters;
+}

@@ -1,0 +1,120 @@
+/** Networks that are trained on a distilled set as it is used, and their file. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  type Artefact,
+  type Dataset,
+  type Device,
+  type DistillOptions,
+  decodeModel,
+  distill,
+  encodeModel,
+  evaluate,
+  openDevice,
+  trainOn,
+  whiten,
+} from '../src/index.js';
+import { halfRight, shortRun, twoClasses } from './harness/made-data.js';
+
+const data = twoClasses();
+let device: Device;
+beforeAll(async () => {
+  device = await openDevice('reference');
+});
+afterAll(() => device.dispose());
+
+async function artefactOf(dataset: Dataset, options: DistillOptions = {}): Promise<Artefact> {
+  const { set } = await distill(device, dataset, { ...shortRun, iterations: 2, ...options });
+  const { name, classNames, mean, std, zca } = dataset;
+  return {
+    set,
+    notes: {
+      ...{ dataset: name, classNames, mean, std, engine: 'reference', options: {}, validationAccuracy: 0 },
+      reading: zca && { zca: true },
+    },
+  };
+}
+
+/** A network with batch norm, for minibatches. */
+const layers = [{ conv: 2, kernel: 2 }, 'batchNorm', 'relu', { linear: 2 }];
+const minibatches = { protocol: 'dc', epochs: 4, batch: 2 };
+
+describe('networks trained on a set', () => {
+  it.each([
+    ['by its learned steps from known networks', { init: 'fixed', population: 3 }, {}],
+    ['by its learned steps from fresh networks', { init: 'random' }, {}],
+    ['in minibatches', { init: 'random' }, minibatches],
+    ['with batch norm', { init: 'random', network: { name: 'custom', layers }, ipc: 2 }, minibatches],
+  ] as [string, DistillOptions, object][])('%s are those that evaluate tests', async (_, run, how) => {
+    const artefact = await artefactOf(data, run);
+    const { accuracy, perClass, protocol } = await evaluate(device, data, artefact.set, {
+      ...{ networks: 3, withBaselines: false },
+      ...how,
+    });
+    const trained = await trainOn(device, artefact, { networks: 3, dataset: data, ...how });
+    expect(trained).toMatchObject({ accuracy, perClass });
+    const { model } = trained;
+    expect(model.notes).toMatchObject({ protocol, testAccuracy: accuracy, dataset: 'two classes' });
+    const count = model.parameters.length / 3;
+    expect(
+      new Set([0, 1, 2].map((p) => String(model.parameters.subarray(p * count, (p + 1) * count)))).size,
+    ).toBe(3);
+    const alone = await trainOn(device, artefact, how);
+    expect(alone.accuracy).toBeUndefined();
+    expect(alone.model.parameters).toEqual(model.parameters.subarray(0, count));
+  });
+
+  it('may be of another architecture or seed', async () => {
+    const artefact = await artefactOf(data, { init: 'fixed' });
+    const of = async (options: object) => (await trainOn(device, artefact, options)).model;
+    const wide = await of({ network: 'mlp:width=5' });
+    expect(wide.network).toMatchObject({ name: 'mlp', width: 5, classes: 2 });
+    expect(wide.notes.protocol).toMatch(/^mlp:width=5, random initialisation/);
+    expect(await of({ network: { name: 'mlp', width: 3 } })).toEqual(await of({}));
+    expect((await of({ network: 'mlp:width=5', seed: 1 })).parameters).not.toEqual(wide.parameters);
+  });
+
+  it.each([
+    ['more known networks than there are', { networks: 2 }, /at most 1/],
+    ['other data', { dataset: { ...halfRight(), imageShape: [1, 3, 2] } }, /evaluate on the data set/],
+    ['whitened data', { dataset: { ...data, zca: {} } }, /not ZCA-whitened, and two classes is/],
+    ['an unknown option', { lr: 1 }, /trainOn: option lr is unknown/],
+    ['a protocol that is not there', { protocol: 'dd' }, /protocol "dd" is unknown/],
+  ])('refuse %s', async (_, options, message) => {
+    const artefact = await artefactOf(data, { init: 'fixed' });
+    await expect(trainOn(device, artefact, options as object)).rejects.toThrow(message);
+  });
+
+  it('of whitened images need the data set, and know the whitening', async () => {
+    const whitened = await whiten(data);
+    const artefact = await artefactOf(whitened);
+    await expect(trainOn(device, artefact)).rejects.toThrow(/expected that data set/);
+    const { model } = await trainOn(device, artefact, { dataset: whitened });
+    expect(model.normalisation.zca?.transform).toEqual(whitened.zca!.transform);
+  });
+});
+
+describe('the file of a network', () => {
+  it('gives back what it was made of', async () => {
+    const artefact = await artefactOf(data, { init: 'random', network: { name: 'custom', layers }, ipc: 2 });
+    for (const networks of [1, 2]) {
+      const { model } = await trainOn(device, artefact, { networks, dataset: data, ...minibatches });
+      expect(model.statistics).toHaveLength(networks * 4);
+      expect(decodeModel(encodeModel(model))).toEqual(model);
+    }
+    const whitened = await whiten(data);
+    const { model } = await trainOn(device, await artefactOf(whitened), { dataset: whitened });
+    expect(decodeModel(encodeModel(model))).toEqual(model);
+  });
+
+  it('is refused where it is damaged or another', async () => {
+    const artefact = await artefactOf(data);
+    const { model } = await trainOn(device, artefact);
+    const bytes = encodeModel(model);
+    bytes[bytes.length - 1] ^= 1;
+    expect(() => decodeModel(bytes)).toThrow(/checksum/);
+    const short = encodeModel({ ...model, classNames: ['0'] });
+    expect(() => decodeModel(short)).toThrow(/classNames is a list, expected a list of 2 texts/);
+    const { encodeArtefact } = await import('../src/index.js');
+    expect(() => decodeModel(encodeArtefact(artefact))).toThrow(/limbeck train --on FILE makes one/);
+  });
+});
