@@ -74,6 +74,10 @@ const rows: Readonly<Record<string, DistillOptions>> = {
     ...{ window: 3, total: 7, pool: 2, seed: 8, population: 2, batch: 6, ipc: 2, innerBatch: 3, beta1: 0.5 },
     ...{ labels: 'soft', augmentation: 'crop_scale', networkLr: 0.05, innerEpsilon: 0.1, validateEvery: 2 },
   },
+  at: {
+    ...{ window: 3, total: 7, seed: 8, population: 2, batch: 6, ipc: 2, innerBatch: 3, beta1: 0.5, focus: 2 },
+    ...{ augmentation: 'crop_scale', networkLr: 0.05, innerEpsilon: 0.1, validateEvery: 2 },
+  },
 };
 
 const common = { network, iterations: 6, imageScale: 1, validationNetworks: 1, networks: 2 } as const;

@@ -1,5 +1,6 @@
 import * as elementwise from '../engine/ops/elementwise.js';
 import * as random from '../engine/ops/random.js';
+import * as reduce from '../engine/ops/reduce.js';
 import type { Recorder } from '../engine/program.js';
 import { elements, slice, type View } from '../engine/view.js';
 import type { RandomSource } from '../layers/layer.js';
@@ -62,6 +63,12 @@ export interface Trajectory {
   readonly batches: readonly StepBatch[];
   /** The passes of step 0 to step T - 1. */
   readonly passes: readonly StepPasses[];
+}
+
+/** What is wanted of a recorded training beside its trajectory. */
+export interface LoopResults extends Partial<StepResult> {
+  /** `[T]` per member, or longer: the squared norm of each step's gradient. */
+  readonly squaredNorms?: View;
 }
 
 /** The recorded forward and backward pass of one step. */
@@ -159,13 +166,14 @@ function checkState(name: string, state: View | undefined, members: number, shap
  *
  * The trajectory is all that an exact gradient through the training needs to keep: per step one parameter vector, with
  * momentum one velocity beside it, with Adam two moments. `last`, where given, has the slots that receive theta[T] and the
- * optimiser's state beside it: theta and state of a loop that goes on from there. They are not those of this one.
+ * optimiser's state beside it: theta and state of a loop that goes on from there. They are not those of this one. `squaredNorms` receives
+ * how long the gradients on the way are.
  */
 export function recordInnerLoop(
   r: Recorder,
   members: number,
   loop: InnerLoop,
-  last: Partial<StepResult> = {},
+  { squaredNorms, ...last }: LoopResults = {},
 ): Trajectory {
   checkLoop(members, loop);
   const { network, steps, epochs, training = plainTraining } = loop;
@@ -183,6 +191,7 @@ export function recordInnerLoop(
   for (let t = 0; t < T; t++) {
     const batch = recordBatch(r, loop, t);
     const step = recordStep(r, loop, batch, { theta: thetas[t], random: sources[t], wantG: true });
+    if (squaredNorms) reduce.dot(r, { a: step.g!, b: step.g! }, { into: slice(squaredNorms, t, [1]) });
     const before = { theta: thetas[t], state: states[t] };
     const next = recordMove(r, loop, t, { ...before, g: step.g! }, t === T - 1 ? last : {});
     thetas.push(next.theta);
