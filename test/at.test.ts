@@ -5,11 +5,16 @@ import { Recorder } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
 import { type Adaptation, AdaptiveStarts } from '../src/methods/adaptive-starts.js';
 import type { DistillOptions } from '../src/methods/index.js';
+import type { Process } from '../src/methods/method.js';
+import { rulesOf } from '../src/methods/rat.js';
+import type { Starts } from '../src/methods/starts.js';
+import { beginTruncated } from '../src/methods/truncated.js';
+import type { TruncatedOptions } from '../src/methods/window.js';
 import { createNetwork } from '../src/networks/index.js';
 import { findMethod, resolveFor } from '../src/runs/options.js';
 import { settingFor, uploadTraining } from '../src/runs/setting.js';
 import { recordInnerLoop } from '../src/train/inner-loop.js';
-import { owning } from '../src/util/owned.js';
+import { type Owned, owning } from '../src/util/owned.js';
 import { twoClasses } from './harness/made-data.js';
 
 const how: Adaptation = { iterations: 30_000, window: 4, total: 12, focus: 1, spread: 0.5 };
@@ -147,20 +152,52 @@ test('norms are those of the gradients that a step moves by', async () => {
 
 const dataset = twoClasses();
 
-test('a run learns from its windows', async () => {
-  const given: DistillOptions = {
-    ...{ method: 'at', network: 'mlp:width=4', ipc: 2, batch: 4, window: 3, total: 9, iterations: 9 },
-    ...{ networkLr: 0.05, innerEpsilon: 0.01 },
-  };
+const given: DistillOptions = {
+  ...{ method: 'at', network: 'mlp:width=4', ipc: 2, batch: 4, window: 3, total: 9, iterations: 12 },
+  ...{ networkLr: 0.05, innerEpsilon: 0.01, population: 2, focus: 3 },
+};
+
+/** A process before its first step, at windows of its own or at `starts`. */
+async function begun(owned: Owned, starts?: Starts): Promise<Process> {
+  const { options } = resolveFor('test', given, dataset);
+  const train = owned.own(await uploadTraining(device, dataset, options));
+  const setting = await settingFor(device, dataset, options, train);
+  if (!starts) return owned.own(await findMethod('at').begin(setting));
+  const o = { ...options, pool: 0 } as unknown as Parameters<typeof rulesOf>[0] & TruncatedOptions;
+  return owned.own(await beginTruncated('at', setting, o, rulesOf(o), starts));
+}
+
+test('a run learns from its windows, and goes on with what it has learned', async () => {
   await owning(async (owned) => {
-    const { options } = resolveFor('test', given, dataset);
-    const train = owned.own(await uploadTraining(device, dataset, options));
-    const setting = await settingFor(device, dataset, options, train);
-    const process = owned.own(await findMethod('at').begin(setting));
-    await process.advance(9);
-    const learned = await process.tensors.learned.read();
+    const [whole, late] = [await begun(owned), await begun(owned)];
+    await whole.advance(6);
+    const learned = await whole.tensors.learned.read();
     expect(learned.length).toBe(9);
     expect(learned.filter((length) => length > 0).length).toBeGreaterThan(5);
+    for (const [name, tensor] of Object.entries(whole.tensors))
+      await late.tensors[name].write(await tensor.read());
+    await late.goTo(6);
+    for (const process of [whole, late]) await process.advance(6);
+    expect(await late.result()).toEqual(await whole.result());
+    expect(await late.tensors.learned.read()).toEqual(await whole.tensors.learned.read());
     owned.dispose();
   });
+});
+
+test('windows are as wide as their start says', async () => {
+  const seen: number[][] = [];
+  const starts: Starts = {
+    ...{ widths: [3, 1], learned: new Float32Array(1) },
+    at: (step) => ({ number: step, place: 0, age: 0, fresh: true, width: step % 2 }),
+    learn: (_, squaredNorms) => void seen.push(Array.from(squaredNorms)),
+  };
+  await owning(async (owned) => {
+    await (await begun(owned, starts)).advance(2);
+    owned.dispose();
+  });
+  const [wide, narrow] = seen;
+  expect(wide.length).toBe(6);
+  expect(wide.every((norm) => norm > 0)).toBe(true);
+  // The second window writes its one step of each network, and leaves what there was behind it.
+  expect(wide.map((norm, i) => norm !== narrow[i])).toEqual([true, false, false, true, false, false]);
 });

@@ -1,4 +1,6 @@
 const datm = ['test/datm.test.ts'];
+const at = ['test/at.test.ts'];
+const starts = 'src/methods/adaptive-starts.ts';
 
 /** What single methods add to those that they extend. */
 export const methods = [
@@ -49,5 +51,69 @@ export const methods = [
     replace: 'Math.min(0, step / widenSteps)',
     what: 'starts stay among the first epochs',
     tests: datm,
+  },
+  {
+    id: 'windows-follow-short-gradients-first',
+    file: starts,
+    find: 'const sign = 1 - Math.min(',
+    replace: 'const sign = -1 + Math.min(',
+    what: 'windows begin where gradients are short in the first third of a run, and where they are long in the last',
+    tests: at,
+  },
+  {
+    id: 'unmet-ages-count-nothing',
+    file: starts,
+    find: '((length > 0 ? length : usual) / usual)',
+    replace: '((length > 0 ? length : 0) / usual)',
+    what: 'a window of ages that were never met is never met',
+    tests: at,
+  },
+  {
+    id: 'windows-narrow-where-gradients-vary',
+    file: starts,
+    find: '(own / usual) * window',
+    replace: '(usual / own) * window',
+    what: 'windows are narrow where lengths vary',
+    tests: at,
+  },
+  {
+    id: 'windows-end-beyond-training',
+    file: starts,
+    find: 'age + width <= total',
+    replace: 'age + width <= total + 1',
+    what: 'wide windows may end a step after the training',
+    tests: at,
+  },
+  {
+    id: 'lengths-never-forgotten',
+    file: starts,
+    find: 'decay * before + (1 - decay) * now',
+    replace: '(1 - decay) * before + decay * now',
+    what: 'the running average of lengths forgets in a step',
+    tests: at,
+  },
+  {
+    id: 'norms-of-other-steps',
+    file: 'src/train/inner-loop.ts',
+    find: 'slice(squaredNorms, t, [1])',
+    replace: 'slice(squaredNorms, T - t, [1])',
+    what: 'norms of gradients are written in the reverse order',
+    tests: at,
+  },
+  {
+    id: 'lengths-lost-on-resume',
+    file: 'src/methods/truncated.ts',
+    find: 'if (kept) learned.set(await kept.read());',
+    replace: '',
+    what: 'a resumed run has forgotten what gradients it has seen',
+    tests: at,
+  },
+  {
+    id: 'windows-of-one-width',
+    file: 'src/methods/truncated.ts',
+    find: 'variant: (step) => starts.at(step).width ?? 0,',
+    replace: '',
+    what: 'every window is of usual width',
+    tests: at,
   },
 ];
