@@ -149,6 +149,15 @@ describe('the labels', () => {
   });
 });
 
+test('no real image goes to the device but to be asked about', async () => {
+  for (const method of ['datm', 'mtt', 'mct', 'tesla'] as const) {
+    const { options } = resolveFor('test', { method, experts: folder }, dataset);
+    expect((await uploadTraining(device, dataset, options)).tensors).toEqual({});
+  }
+  const { options } = resolveFor('test', { method: 'rat' }, dataset);
+  expect((await uploadTraining(device, dataset, options)).tensors).not.toEqual({});
+});
+
 test('an outer step whose loss is above the limit changes nothing', async () => {
   const { loss } = await (await begun({ mostLoss: 0 })).advance(1);
   for (const [mostLoss, moves] of [

@@ -104,7 +104,7 @@ export function beginTrajectories(
         steps: 1,
         epochs: innerSteps,
         random: { state, stream: streams.dropout },
-        change: stepBatches({ state, members: P, size, numbers, augmentation }),
+        change: stepBatches({ state, members: P, steps: innerSteps, size, numbers, augmentation }),
       };
       const losses = r.temporary('losses', P, [1]);
       const ratesBar = r.temporary('ratesBar', 1, [1]);

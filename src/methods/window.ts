@@ -69,7 +69,7 @@ function recordRandomness(
   const numbers = perEpoch > 1 ? r.external('numbers', 1, [count], 'u32') : undefined;
   return {
     random: { state, stream: streams.dropout },
-    change: stepBatches({ state, members: o.population, size, numbers, augmentation }),
+    change: stepBatches({ state, members: o.population, steps: o.window, size, numbers, augmentation }),
   };
 }
 

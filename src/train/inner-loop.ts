@@ -35,7 +35,10 @@ export interface InnerLoop {
    * bias corrections, see `engine/ops/adam.ts`), so one program serves networks of any age. It is a constant of the gradient.
    */
   readonly state?: View;
-  /** Records what step t makes of its batch; left out, nothing: all images of it, as they are. Called once a step, in order. */
+  /**
+   * Records what step t makes of its batch; left out, nothing: all images of it, as they are. Step 0 is asked for first; the way back asks again
+   * for what is not kept, and gets the same.
+   */
   readonly change?: (r: Recorder, t: number, batch: StepBatch) => StepBatch;
 }
 
@@ -103,7 +106,7 @@ export const partOf = (all: View, { steps }: InnerLoop, t: number): View => {
 export const rateOf = ({ rates }: InnerLoop, t: number): View => slice(rates, rateIndex(rates, t), [1]);
 
 /** Records the batch of step t. */
-function recordBatch(r: Recorder, loop: InnerLoop, t: number): StepBatch {
+export function recordBatch(r: Recorder, loop: InnerLoop, t: number): StepBatch {
   const batch = { x: partOf(loop.images, loop, t), y: partOf(loop.labels, loop, t) };
   return loop.change?.(r, t, batch) ?? batch;
 }
@@ -217,7 +220,7 @@ function recordMove(
 }
 
 /** Steps of a trajectory that follow one another, by how many of its steps come before them. */
-export interface Stretch extends Pick<Trajectory, 'thetas' | 'states' | 'passes'> {
+export interface Stretch extends Pick<Trajectory, 'thetas' | 'states' | 'batches' | 'passes'> {
   readonly from: number;
 }
 
@@ -228,7 +231,7 @@ export interface Stretch extends Pick<Trajectory, 'thetas' | 'states' | 'passes'
 export function recordAgain(
   r: Recorder,
   loop: InnerLoop,
-  { thetas, states, batches, sources }: Trajectory,
+  { thetas, states, sources }: Trajectory,
   from: number,
   to: number,
 ): Stretch {
@@ -236,11 +239,14 @@ export function recordAgain(
     from,
     thetas: [thetas[from]],
     states: states.slice(from, from + 1),
+    batches: [] as StepBatch[],
     passes: [] as StepPasses[],
   };
   for (let t = from; t < to; t++) {
     const [theta, state] = [again.thetas[t - from], again.states[t - from]];
-    const step = recordStep(r, loop, batches[t], { theta, random: sources[t], wantG: true });
+    const batch = recordBatch(r, loop, t);
+    const step = recordStep(r, loop, batch, { theta, random: sources[t], wantG: true });
+    again.batches.push(batch);
     again.passes.push(step);
     if (t === to - 1) break;
     const next = recordMove(r, loop, t, { theta, state, g: step.g! });

@@ -101,6 +101,22 @@ export const methods = [
     tests: at,
   },
   {
+    id: 'batches-kept-for-the-sweep',
+    file: 'src/train/hypergradient.ts',
+    find: 'kept ? batches[t - from] : recordBatch(r, loop, t)',
+    replace: 'batches[t - from]',
+    what: 'what every step made of its batch is kept until the sweep',
+    tests: ['test/inner-loop.state.test.ts'],
+  },
+  {
+    id: 'batches-drawn-as-the-first',
+    file: 'src/train/step-batches.ts',
+    find: 'slice(states, 4 * t, [4])',
+    replace: 'slice(states, 0 * t, [4])',
+    what: 'every inner step draws the batch of the first',
+    tests: ['test/inner-loop.state.test.ts'],
+  },
+  {
     id: 'lengths-lost-on-resume',
     file: 'src/methods/truncated.ts',
     find: 'if (kept) learned.set(await kept.read());',
