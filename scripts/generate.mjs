@@ -23,6 +23,8 @@ const registries = {
   'src/networks': ['network', 'blocks', 'layer-specs', 'options', 'resnet', 'spec', 'stored', 'vgg'],
   'src/parametrisations': ['parametrisation'],
   'src/methods': [
+    'adaptive-starts',
+    'aligned-first',
     'by-class',
     'datasets',
     'expert-choice',

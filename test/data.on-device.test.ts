@@ -143,6 +143,16 @@ describe.each(engines)('batches by class on %s', async (engine) => {
   });
 });
 
+it('an absent split takes nothing, and says so to who reads it', async () => {
+  const split = SplitOnDevice.absent(dataset, train);
+  expect(split.tensors).toEqual({});
+  expect(split.count).toBe(train.count);
+  expect(() => split.declare(new Recorder('batch'))).toThrow(
+    /its images are not on the device, expected a method/,
+  );
+  split.dispose();
+});
+
 it('a class without rows is an error of the reference engine, whichever way the tables came there', async () => {
   const device = await deviceOf('reference');
   const r = new Recorder('batch');

@@ -132,19 +132,19 @@ describe('experts', () => {
     const options =
       '--lr 0.02 --optimizer nesterov --momentum 0.8 --weight-decay 0.001 --schedule cosine --loss squared-error';
     const more =
-      '--seed 3 --augmentation crop_rotate --flat 0.1 --mean --zca --epochs 2 --count 1 --json --out all';
+      '--seed 3 --augmentation crop_rotate --flat 0.1 --gap 0.3 --mean --zca --epochs 2 --count 1 --json --out all';
     const small = '--device cpu --digits-size 60 --network mlp:width=3 --batch 32';
     const args = [small, options, more].join(' ').split(' ');
     const { status, stdout, stderr } = await limbeck('experts', ...args);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(JSON.parse(stdout).protocol).toBe(
-      'mlp:width=3 on all 60 ZCA-whitened training images: Nesterov SGD with momentum 0.8, weight decay 0.001 on squared error at rate 0.02, falling as a cosine, 2 epochs in batches of 32, augmentation crop_rotate, gradients taken 0.1 uphill, means of each epoch, pytorch weights',
+      'mlp:width=3 on all 60 ZCA-whitened training images: Nesterov SGD with momentum 0.8, weight decay 0.001 on squared error at rate 0.02, falling as a cosine, 2 epochs in batches of 32, augmentation crop_rotate, gradients taken 0.1 uphill less 0.3 of what is across them, means of each epoch, pytorch weights',
     );
     await using experts = await openExperts(at('all'));
     expect(experts.training).toEqual({
       ...{ optimizer: { kind: 'nesterov', momentum: 0.8, weightDecay: 0.001 }, loss: 'squared-error' },
       ...{ batch: 32, epochs: 2, schedule: { kind: 'cosine' }, restart: false, learningRate: 0.02 },
-      ...{ augmentation: 'crop_rotate', flat: 0.1, mean: true },
+      ...{ augmentation: 'crop_rotate', flat: 0.1, gap: 0.3, mean: true },
     });
     expect(JSON.parse(stdout)).toMatchObject({ folder: 'all', finished: 1, epochs: 2, stopped: false });
   });

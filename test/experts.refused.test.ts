@@ -259,6 +259,8 @@ it.each([
   [{ population: 1.5 }, /population is 1.5/],
   [{ seed: -1 }, /seed is -1/],
   [{ flat: -1 }, /flat is -1, expected a number of at least 0/],
+  [{ gap: -1 }, /gap is -1, expected a number of at least 0/],
+  [{ gap: 0.3 }, /gap is 0.3 and flat is 0: .*expected how far uphill/],
   [{ mean: 1 }, /mean is 1, expected true or false/],
   [{ epochs: 0 }, /epochs is 0/],
   [{ learningRate: 0 }, /learningRate is 0/],

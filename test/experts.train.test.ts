@@ -53,7 +53,7 @@ const trainings = [
       restart: true,
     },
   ],
-  ['means of each epoch, of gradients uphill', { mean: true, flat: 0.1 }],
+  ['means of each epoch, of gradients uphill', { mean: true, flat: 0.1, gap: 0.5 }],
   ['means of each epoch, with momentum', { ...momentum, mean: true }],
 ] as [string, ExpertOptions][];
 const file = (number: number) => `expert-000${number}.safetensors`;
@@ -205,13 +205,30 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('experts trained on %s', 
         epoch,
         await flat.parametersOf(0, epoch),
         0,
-        0.3,
+        { flat: 0.3 },
       );
       const [last, average] = [flat, mean].map((experts) => experts.parametersOf(0, epoch + 1));
       const means = path[0].map((_, i) => path.reduce((sum, theta) => sum + theta[i], 0) / path.length);
       expectNear(await last, path[path.length - 1]);
       expectNear(await average, means);
     }
+  });
+
+  it('take away what is across the gradient uphill, as asked for', async () => {
+    const folder = fresh();
+    const options = { ...small, count: 1, epochs: 1, augmentation: 'none', flat: 0.3, gap: 2 };
+    await trainExperts(device, digits, folder, options);
+    await using experts = await openExperts(folder);
+    expect(experts.training).toMatchObject({ flat: 0.3, gap: 2 });
+    const first = await experts.parametersOf(0, 0);
+    const ends = await Promise.all(
+      [2, 0].map(async (gap) =>
+        (await epochOf(digits, experts.networkOptions, 0, 0, first, 0, { flat: 0.3, gap })).at(-1),
+      ),
+    );
+    expectNear(await experts.parametersOf(0, 1), ends[0]!);
+    // Without it they end elsewhere.
+    expect(Math.max(...ends[0]!.map((value, i) => Math.abs(value - ends[1]![i])))).toBeGreaterThan(1e-4);
   });
 
   it('change each image by a draw of its own, as asked for', async () => {
@@ -272,7 +289,7 @@ async function epochOf(
   epoch: number,
   from: Float32Array,
   seed: number,
-  flat = 0,
+  { flat = 0, gap = 0 } = {},
 ): Promise<Float64Array[]> {
   await using reference = await openDevice('reference');
   const { images, labels, count } = data.train;
@@ -306,7 +323,11 @@ async function epochOf(
     if (flat) {
       const norm = Math.hypot(...gradient);
       const parameters = theta.map((value, i) => value + (flat * gradient[i]) / norm);
-      ({ gradient } = await hessianVectorProduct(reference, { ...batch, parameters }));
+      const { gradient: up } = await hessianVectorProduct(reference, { ...batch, parameters });
+      const here = gradient;
+      const dot = (a: Numbers, b: Numbers) => Array.from(a).reduce((sum, value, i) => sum + value * b[i], 0);
+      const along = dot(here, up) / dot(up, up);
+      gradient = Float64Array.from(up, (value, i) => value - gap * (here[i] - along * value));
     }
     for (let i = 0; i < theta.length; i++) theta[i] -= 0.1 * gradient[i];
     path.push(Float64Array.from(theta));

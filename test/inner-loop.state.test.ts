@@ -6,7 +6,7 @@ import { Recorder } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
 import { createNetwork } from '../src/networks/index.js';
 import { parseStrategy } from '../src/train/augmentation.js';
-import { recordHypergradient } from '../src/train/hypergradient.js';
+import { type Keep, keeps, recordHypergradient } from '../src/train/hypergradient.js';
 import { type InnerLoop, recordInnerLoop } from '../src/train/inner-loop.js';
 import { optimizerOf } from '../src/train/inner-optimizer.js';
 import { declareMinibatches, gatherRows, type MinibatchTraining } from '../src/train/minibatch.js';
@@ -52,7 +52,7 @@ function lastOf(r: Recorder, { state }: InnerLoop) {
 }
 
 /** Records a loop and the sweep back through its last `window` steps from `lambda`. */
-function recordSwept(r: Recorder, loop: InnerLoop, window: number): void {
+function recordSwept(r: Recorder, loop: InnerLoop, window: number, keep?: Keep): void {
   const trajectory = recordInnerLoop(r, members, loop, lastOf(r, loop));
   const lambda = r.external('lambda', members, [network.count]);
   const results = {
@@ -60,7 +60,7 @@ function recordSwept(r: Recorder, loop: InnerLoop, window: number): void {
     labels: r.external('labelsBar', 1, loop.labels.shape),
     rates: r.external('ratesBar', 1, [1]),
   };
-  recordHypergradient(r, loop, trajectory, lambda, results, { window });
+  recordHypergradient(r, loop, trajectory, lambda, results, { window, keep });
 }
 
 /** A program on a device, numbers filled in: small rates, the rest normal, moments as they begin. */
@@ -113,14 +113,13 @@ describe.each(optimizers)('an inner loop of $kind', (optimizer) => {
     const r = new Recorder('minibatches');
     const whole = loopOf(r, T, optimizer);
     const change = stepBatches({
-      ...{ members, size, augmentation },
+      ...{ members, steps: T, size, augmentation },
       state: r.external('state', 1, [4], 'u32'),
       numbers: r.external('numbers', 1, [rows], 'u32'),
     });
     recordSwept(r, { ...whole, change }, T);
     const swept = await loaded(device, r);
     await swept.executable.run();
-    expect((await swept.tensors.state.read())[2]).toBe(T);
 
     const ordinary = new Recorder('ordinary training');
     const training: MinibatchTraining = {
@@ -155,6 +154,46 @@ describe.each(optimizers)('an inner loop of $kind', (optimizer) => {
       expect(Math.abs(expected)).toBeGreaterThan(1e-3);
       expect(Math.abs(slope - expected) / Math.abs(expected)).toBeLessThan(1e-6);
     }
+  });
+});
+
+describe('what steps make of their batches', () => {
+  const augmentation = parseStrategy('scale_rotate');
+  /** T steps on augmented minibatches, or on the set as it is. */
+  function recorded(T: number, keep: Keep, augmented = true): Recorder {
+    const r = new Recorder('batches');
+    const loop = loopOf(r, T, { kind: 'momentum' });
+    const change = stepBatches({
+      ...{ members, steps: T, size: 3, augmentation },
+      state: r.external('state', 1, [4], 'u32'),
+      numbers: r.external('numbers', 1, [rows], 'u32'),
+    });
+    recordSwept(r, augmented ? { ...loop, change } : loop, T, keep);
+    return r;
+  }
+
+  test('is drawn again on the way back, to the same bits', async () => {
+    await using device = new ReferenceDevice();
+    const run = async (keep: Keep) => {
+      const bound = await loaded(device, recorded(9, keep));
+      await bound.executable.run();
+      return read(bound);
+    };
+    const all = await run('all');
+    expect(Math.hypot(...all[2])).toBeGreaterThan(1e-3);
+    for (const keep of keeps) expect(await run(keep)).toEqual(all);
+  });
+
+  test('takes no memory but where it is kept', () => {
+    const growth = (keep: Keep, augmented = true) => {
+      const [less, more] = [20, 60].map((T) => recorded(T, keep, augmented).program().bytes().temporary);
+      return more - less;
+    };
+    // What is drawn from is 16 bytes a step.
+    expect(growth('none') - growth('none', false)).toBe(40 * 16);
+    expect(growth('sqrt')).toBeLessThan(growth('none') / 2);
+    const images = members * 3 * 16 * 4;
+    expect(growth('all') - growth('none')).toBeGreaterThan(40 * images);
   });
 });
 

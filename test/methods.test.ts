@@ -62,6 +62,11 @@ const rows: Readonly<Record<string, DistillOptions>> = {
   },
   dsa: { batch: 4, ipc: 2, outerLoop: 3, innerLoop: 1, augmentation: 'scale_rotate', validateEvery: 2 },
   mtt: { ...trajectories, population: 2, innerSteps: 3, minStart: 1, masked: 0.3, trajectory: 'line' },
+  mct: { ...trajectories, innerSteps: 3 },
+  datm: {
+    ...{ ...trajectories, innerSteps: 3, minStart: 1, firstMaxStart: 2, widenSteps: 4, masked: 0.1 },
+    ...{ labelLr: 0.5, mostLoss: 1e6, average: 0.5 },
+  },
   // Of one step it is the gradient of its loss.
   tesla: { ...trajectories, innerSteps: 1 },
   // With this seed the first window begins at age 0: a network that was trained before would move with the images, too. The epsilon is
@@ -69,6 +74,10 @@ const rows: Readonly<Record<string, DistillOptions>> = {
   rat: {
     ...{ window: 3, total: 7, pool: 2, seed: 8, population: 2, batch: 6, ipc: 2, innerBatch: 3, beta1: 0.5 },
     ...{ labels: 'soft', augmentation: 'crop_scale', networkLr: 0.05, innerEpsilon: 0.1, validateEvery: 2 },
+  },
+  at: {
+    ...{ window: 3, total: 7, seed: 8, population: 2, batch: 6, ipc: 2, innerBatch: 3, beta1: 0.5, focus: 2 },
+    ...{ augmentation: 'crop_scale', networkLr: 0.05, innerEpsilon: 0.1, validateEvery: 2 },
   },
 };
 

@@ -42,6 +42,13 @@ export const command: Command = {
       fallback: '0',
     },
     {
+      name: 'gap',
+      kind: 'number',
+      value: 'X',
+      help: 'with --flat: take away so much of the part of the gradient that is across the one uphill (GSAM)',
+      fallback: '0',
+    },
+    {
       name: 'mean',
       kind: 'switch',
       help: 'keep the mean of the parameters over each epoch, not those after its last step',
@@ -80,7 +87,7 @@ export const command: Command = {
       threads?: number;
       precision?: Precision;
     };
-    const { count, augmentation, flat, mean, population } = values as ExpertOptions;
+    const { count, augmentation, flat, gap, mean, population } = values as ExpertOptions;
     if (out === undefined)
       throw new LimbeckError(
         'ERR_OPTION',
@@ -88,7 +95,15 @@ export const command: Command = {
       );
     const given: ExpertOptions = {
       ...trainingGiven(values, { kind: 'sgd' }),
-      ...{ count, augmentation, flat, mean, population, network: parseNetworkSpec(network ?? 'convnet') },
+      ...{
+        count,
+        augmentation,
+        flat,
+        gap,
+        mean,
+        population,
+        network: parseNetworkSpec(network ?? 'convnet'),
+      },
     };
     checkEngine(choice, { threads, precision });
     resolveExpertOptions('', given);

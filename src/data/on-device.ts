@@ -4,7 +4,7 @@ import * as random from '../engine/ops/random.js';
 import type { Recorder } from '../engine/program.js';
 import type { DType, View } from '../engine/view.js';
 import { LimbeckError } from '../util/errors.js';
-import { type Owned, owning } from '../util/owned.js';
+import { Owned, owning } from '../util/owned.js';
 import { rowsByClass } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
 
@@ -56,6 +56,11 @@ export class SplitOnDevice {
     });
   }
 
+  /** A split of which nothing is on the device, for runs that read none of its images there. */
+  static absent(dataset: Dataset, split: Split): SplitOnDevice {
+    return new SplitOnDevice(dataset, split.count, {}, new Owned());
+  }
+
   /** Records a normalised batch x `[B, C, H, W]` and its one-hot labels y `[B, K]` for `index` `[B]`. */
   batch(r: Recorder, externals: SplitViews, index: View): { x: View; y: View } {
     const { data, classes, gain, shift } = externals;
@@ -83,9 +88,14 @@ export class SplitOnDevice {
     return this.batch(r, externals, random.batchByClass(r, { state, order, starts }, draw));
   }
 
-  /** Declares the split's tensors as external slots; bind `tensors` to them. */
+  /** Declares the split's tensors as external slots; bind `tensors` to them. ERR_PROGRAM where it is absent. */
   declare(r: Recorder): SplitViews {
-    const { imageShape, mean, classes } = this.dataset;
+    const { name, imageShape, mean, classes } = this.dataset;
+    if (!this.tensors.data)
+      throw new LimbeckError(
+        'ERR_PROGRAM',
+        `${name}: its images are not on the device, expected a method that reads them to say how many an outer step does (realImages)`,
+      );
     return {
       data: r.external('data', 1, [this.count, ...imageShape], this.tensors.data.dtype),
       classes: r.external('classes', 1, [this.count], 'u32'),

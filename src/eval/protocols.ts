@@ -114,6 +114,16 @@ export const protocols: readonly Protocol[] = [
   },
   {
     ...common,
+    name: 'datm-digits',
+    source: 'as datm, digits: neither whitened nor mirrored',
+    training: longer,
+    learningRate: 'learned',
+    labels: 'stored',
+    augmentation: 'dsa-digits',
+    networks: 5,
+  },
+  {
+    ...common,
     name: 'rat',
     source: 'Feng et al. 2024 (RaT-BPTT); the last accuracy, not the best on the test split',
     training: rat,

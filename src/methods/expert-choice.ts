@@ -25,8 +25,19 @@ export interface ExpertStretches {
   /** Start epochs are drawn from the first of these up to, not including, the second. */
   readonly minStart: number;
   readonly maxStart: number;
+  /** Where that end stands at first, from where it rises to `maxStart` over `widenSteps` outer steps; left out, it is there at once. */
+  readonly firstMaxStart?: number;
+  readonly widenSteps?: number;
   /** `expert`: its own snapshots; `line`: points on the straight line from its first to its last one. */
   readonly trajectory: 'expert' | 'line';
+}
+
+/** Starts of outer step `step` are drawn from epochs below this. */
+export function endOfStarts(
+  { maxStart, firstMaxStart = maxStart, widenSteps = 1 }: ExpertStretches,
+  step: number,
+): number {
+  return firstMaxStart + Math.floor((maxStart - firstMaxStart) * Math.min(1, step / widenSteps));
 }
 
 /** What experts are, in numbers that a tensor holds exactly: how many, and the checksum of what they have in common. */
@@ -57,22 +68,15 @@ export class ExpertChoice implements Beside {
 
   /** `on` are the tensors of the outer step: `start`, `target`, and the random numbers of its minibatches, `batches`. */
   static async create(
-    { device, dataset, experts, networkOptions, options: { seed } }: Setting,
+    setting: Setting,
     options: ExpertStretches,
     on: Readonly<Record<string, Tensor>>,
     owned: Owned,
   ): Promise<ExpertChoice> {
-    if (!experts)
-      throw new LimbeckError(
-        'ERR_OPTION',
-        `option experts is ${JSON.stringify(options.experts)}, expected those experts to be given with it: distill(device, dataset, ` +
-          'options, { experts: await openExperts(folder) })',
-      );
-    checkNetwork(experts, networkOptions);
-    checkData(experts, dataset);
-    checkEpochs(experts, options);
+    const { device, options: common } = setting;
+    const experts = openedExperts(setting, options);
     const identity = owned.own(await device.tensor('f32', 3, Float32Array.from(identityOf(experts))));
-    return new ExpertChoice(options, experts, { ...on, identity } as ExpertChoice['on'], seed);
+    return new ExpertChoice(options, experts, { ...on, identity } as ExpertChoice['on'], common.seed);
   }
 
   /** ERR_DATA where the experts are not those that the run began with; more of them do no harm. */
@@ -89,14 +93,15 @@ export class ExpertChoice implements Beside {
   }
 
   async before(step: number): Promise<void> {
-    const { population, innerSteps, minStart, maxStart, expertEpochs } = this.options;
+    const { population, innerSteps, minStart, expertEpochs } = this.options;
+    const end = endOfStarts(this.options, step);
     const { count } = this.experts.network;
     const [start, target] = [new Float32Array(population * count), new Float32Array(population * count)];
     for (let p = 0; p < population; p++) {
       // Places 0 and 1 are the seed below.
-      const draw = (i: number, end: number) => this.#draws.u32(2 + 2 * (step * population + p) + i) % end;
+      const draw = (i: number, count: number) => this.#draws.u32(2 + 2 * (step * population + p) + i) % count;
       const expert = draw(0, this.#count);
-      const epoch = minStart + draw(1, maxStart - minStart);
+      const epoch = minStart + draw(1, end - minStart);
       const [from, to] = await this.#pointsOn(expert, [epoch, epoch + expertEpochs]);
       start.set(from, p * count);
       target.set(to, p * count);
@@ -118,6 +123,23 @@ export class ExpertChoice implements Beside {
       first.map((value, i) => value + (epoch / experts.epochs) * (last[i] - value)),
     );
   }
+}
+
+/** The experts of a run. Throws ERR_OPTION, ERR_DATA where they are missing or not of its network and data. */
+export function openedExperts(
+  { dataset, experts, networkOptions }: Setting,
+  options: ExpertStretches,
+): Experts {
+  if (!experts)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `option experts is ${JSON.stringify(options.experts)}, expected those experts to be given with it: distill(device, dataset, ` +
+        'options, { experts: await openExperts(folder) })',
+    );
+  checkNetwork(experts, networkOptions);
+  checkData(experts, dataset);
+  checkEpochs(experts, options);
+  return experts;
 }
 
 function checkNetwork({ folder, networkOptions: theirs }: Experts, ours: Setting['networkOptions']): void {

@@ -1,6 +1,8 @@
 import type { DistilledSet, Use } from '../data/distilled-set.js';
+import { type Program, Recorder } from '../engine/program.js';
 import type { NetworkOptions } from '../networks/network.js';
 import type { Decoder } from '../parametrisations/parametrisation.js';
+import { copyInto } from '../train/groups.js';
 
 /** What is distilled: pictures that are stored, the items they decode to, and the class of each. */
 export interface Items {
@@ -40,6 +42,15 @@ export function oneHotLabels(items: Omit<Items, 'first'>): Float32Array {
     labels[i * classes + own] = 1;
   });
   return labels;
+}
+
+/** The program that decodes stored variables, each an external tensor of its name, into `items`. */
+export function decodingProgram(decoder: Decoder): Program {
+  const r = new Recorder('decode');
+  const views = Object.entries(decoder.variables).map(([name, shape]) => [name, r.external(name, 1, shape)]);
+  const { items } = decoder.decode(r, Object.fromEntries(views));
+  copyInto(r, items, r.external('items', 1, items.shape));
+  return r.program();
 }
 
 /** What a run knows of its set beside the numbers. */

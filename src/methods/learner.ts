@@ -4,9 +4,8 @@ import { loadWithTensors } from '../engine/load.js';
 import * as random from '../engine/ops/random.js';
 import { type Program, Recorder } from '../engine/program.js';
 import type { View } from '../engine/view.js';
-import { copyInto } from '../train/groups.js';
 import type { Owned } from '../util/owned.js';
-import { itemClasses, oneHotLabels } from './items.js';
+import { decodingProgram, itemClasses, oneHotLabels } from './items.js';
 import type { Setting } from './method.js';
 import {
   recordUpdate,
@@ -89,13 +88,9 @@ export class Learner {
   async start(tensors: Tensors, owned: Owned): Promise<void> {
     const { device, items, options } = this.setting;
     for (const variable of this.variables) await startVariable(variable, tensors, options.iterations);
-    const r = new Recorder('decode');
     const names = Object.keys(items.decoder.variables);
-    const views = names.map((name) => [name, r.external(name, 1, items.decoder.variables[name])] as const);
-    const { items: decoded } = items.decoder.decode(r, Object.fromEntries(views));
-    copyInto(r, decoded, r.external('items', 1, decoded.shape));
     const current = Object.fromEntries(names.map((name) => [name, this.#current(tensors, name)]));
-    const bound = await loadWithTensors(device, r.program(), owned, current);
+    const bound = await loadWithTensors(device, decodingProgram(items.decoder), owned, current);
     this.#decode = bound.executable;
     this.#decoded = bound.tensors.items;
   }

@@ -1,6 +1,6 @@
 import { isAdam } from '../train/training.js';
 import { LimbeckError } from '../util/errors.js';
-import { fraction, notNegative, oneOf, positive, whole } from '../util/option.js';
+import { fraction, notNegative, oneOf, positive, type ValuesOf, whole } from '../util/option.js';
 import { augmentationOption } from './by-class.js';
 import { digitSets } from './datasets.js';
 import { innerOptions, innerTraining, keepOption } from './inner-options.js';
@@ -9,8 +9,9 @@ import { checkUniformBatches } from './options.js';
 import { schedule } from './schedule-option.js';
 import { RandomStarts } from './starts.js';
 import { beginTruncated } from './truncated.js';
+import type { TruncatedRules } from './window.js';
 
-const options = {
+export const options = {
   window: whole(20, 'inner steps that are differentiated', {
     fallback: '20; 10 for several images a class; at most total',
   }),
@@ -51,13 +52,25 @@ const options = {
  * What the published runs share, for a GPU and days. The defaults are for two processor cores and an hour: shorter windows, fewer real images, a
  * rate that falls from 0.05 to 0 instead of a constant 0.001.
  */
-const published = {
-  ...{ batch: 5000, iterations: 60_000, lr: 0.001, pool: 0 },
+export const published = {
+  ...{ batch: 5000, iterations: 60_000, lr: 0.001 },
   schedule: { kind: 'constant' },
 } as const;
 
 /** Decay of the moving average of norms. */
 const normDecay = 0.9;
+
+/** The inner training, and how images and labels move. */
+export function rulesOf(o: Omit<ValuesOf<typeof options>, 'pool'>): TruncatedRules {
+  const { beta1, beta2, epsilon, schedule } = o;
+  const clip = o.clipFactor > 0 ? { factor: o.clipFactor, decay: normDecay } : undefined;
+  const rule = (rate: number) => ({ kind: 'adam', rate, beta1, beta2, epsilon, schedule, clip }) as const;
+  return {
+    training: innerTraining(o),
+    items: rule(o.lr),
+    labels: o.labels === 'soft' ? rule(o.labelLr) : undefined,
+  };
+}
 
 /**
  * Unrolled training with random truncation: the loss on real images after a window of a longer training on the distilled images, which
@@ -71,8 +84,12 @@ export const method = defineMethod({
   defaults: { network: 'convnet', first: 'real', imageScale: 1, iterations: 3000, validationNetworks: 2 },
   presets: [
     { datasets: digitSets, options: { augmentation: 'none', protocol: 'rat-digits' } },
-    { datasets: ['cifar10'], ipc: 10, options: { ...published, window: 60, total: 200 } },
-    { datasets: ['cifar100'], ipc: 10, options: { ...published, window: 100, total: 300, labels: 'soft' } },
+    { datasets: ['cifar10'], ipc: 10, options: { ...published, pool: 0, window: 60, total: 200 } },
+    {
+      datasets: ['cifar100'],
+      ipc: 10,
+      options: { ...published, pool: 0, window: 100, total: 300, labels: 'soft' },
+    },
   ],
   protocol: 'rat',
   order: 'interleaved',
@@ -97,17 +114,12 @@ export const method = defineMethod({
 
   realImages: ({ batch }) => batch,
 
-  begin(setting) {
-    const { options: o } = setting;
-    const { beta1, beta2, epsilon } = o;
-    const clip = o.clipFactor > 0 ? { factor: o.clipFactor, decay: normDecay } : undefined;
-    const rule = (rate: number) =>
-      ({ kind: 'adam', rate, beta1, beta2, epsilon, schedule: o.schedule, clip }) as const;
-    const rules = {
-      training: innerTraining(o),
-      items: rule(o.lr),
-      labels: o.labels === 'soft' ? rule(o.labelLr) : undefined,
-    };
-    return beginTruncated('rat', setting, o, rules, new RandomStarts(o.seed, o));
-  },
+  begin: (setting) =>
+    beginTruncated(
+      'rat',
+      setting,
+      setting.options,
+      rulesOf(setting.options),
+      new RandomStarts(setting.options.seed, setting.options),
+    ),
 });

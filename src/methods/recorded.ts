@@ -18,8 +18,10 @@ export interface Recording {
   readonly variables?: readonly Variable[];
   /** Tensors that a recorded step binds beside those of the real data. */
   readonly tensors?: Readonly<Record<string, Tensor>>;
-  /** Records the objective and its gradient; see `Learner`. */
-  record(r: Recorder, step: OuterStep): Bars;
+  /** Programs that an outer step chooses one of; left out, there is one. All declare the same. */
+  readonly variants?: number;
+  /** Records the objective and its gradient, of one of the variants; see `Learner`. */
+  record(r: Recorder, step: OuterStep, variant: number): Bars;
   /** Fills tensors that the program declares and nothing learns. */
   prepare?(tensors: Readonly<Record<string, Tensor>>): Promise<void>;
   /** Begins what is done between outer steps; `tensors` are those of the program. */
@@ -37,6 +39,8 @@ export interface Beside {
   readonly tensors: Readonly<Record<string, Tensor>>;
   /** Goes to where it is after `step` outer steps, whose tensors have been written. */
   goTo?(step: number): void | Promise<void>;
+  /** Which variant of the program outer step `step` runs; left out, the first. */
+  variant?(step: number): number;
   /** Before outer step `step`, from where the one before it left everything. */
   before(step: number, signal?: AbortSignal): Promise<void>;
   /** After it. */
@@ -48,19 +52,24 @@ export const beginRecorded = (setting: Setting, recording: Recording): Promise<P
   owning(async (owned) => {
     const { device, real, options } = setting;
     const learner = new Learner(setting, recording.itemRule, recording.variables);
-    const program = learner.record(recording.name, recording.record);
+    const programs = Array.from({ length: recording.variants ?? 1 }, (_, variant) =>
+      learner.record(recording.name, (r, step) => recording.record(r, step, variant)),
+    );
     // Not every method looks at real images once it has begun.
-    const declared = new Set(program.slots.filter(({ external }) => external).map(({ name }) => name));
+    const declared = new Set(programs[0].slots.filter(({ external }) => external).map(({ name }) => name));
     const given = Object.entries(real.tensors).filter(([name]) => declared.has(name));
-    const { tensors, executable } = await loadWithTensors(device, program, owned, {
-      ...Object.fromEntries(given),
-      ...recording.tensors,
-    });
+    let tensors: Readonly<Record<string, Tensor>> = { ...Object.fromEntries(given), ...recording.tensors };
+    const executables: Executable[] = [];
+    for (const program of programs) {
+      const bound = await loadWithTensors(device, program, owned, tensors);
+      tensors = bound.tensors;
+      executables.push(bound.executable);
+    }
     await learner.start(tensors, owned);
     await tensors.state.write(randomState(options.seed, 0));
     await recording.prepare?.(tensors);
     const beside = await recording.beside?.(tensors, owned);
-    return new RecordedProcess(learner, recording, program, executable, tensors, beside, owned);
+    return new RecordedProcess(learner, recording, { programs, executables }, tensors, beside, owned);
   });
 
 class RecordedProcess implements Process {
@@ -72,14 +81,13 @@ class RecordedProcess implements Process {
   constructor(
     private readonly learner: Learner,
     private readonly recording: Recording,
-    program: Program,
-    private readonly executable: Executable,
+    private readonly own: Pick<Beside, 'programs' | 'executables'>,
     private readonly all: Readonly<Record<string, Tensor>>,
     private readonly beside: Beside | undefined,
     private readonly owned: Owned,
   ) {
-    this.programs = [program, ...(beside?.programs ?? [])];
-    this.executables = [executable, ...(beside?.executables ?? [])];
+    this.programs = [...own.programs, ...(beside?.programs ?? [])];
+    this.executables = [...own.executables, ...(beside?.executables ?? [])];
     this.tensors = { ...learner.state(all), ...beside?.tensors };
   }
 
@@ -94,15 +102,16 @@ class RecordedProcess implements Process {
   }
 
   async advance(steps: number, signal?: AbortSignal): Promise<Measures> {
-    const { beside, executable } = this;
+    const { beside } = this;
+    const { executables } = this.own;
     const end = this.step + steps;
     for (; beside && this.step < end; this.step++) {
       await beside.before(this.step, signal);
-      await executable.run({ signal });
+      await executables[beside.variant?.(this.step) ?? 0].run({ signal });
       await beside.after?.(this.step, signal);
     }
     // Asked for together: the device need not wait for the host to ask.
-    const run = beside ? undefined : executable.run({ times: steps, signal });
+    const run = beside ? undefined : executables[0].run({ times: steps, signal });
     const [, loss] = await Promise.all([run, this.all.loss.read()]);
     this.step = end;
     return { loss: loss[0] };

@@ -1,3 +1,4 @@
+import type { Numbers } from '../engine/device.js';
 import { streams } from '../train/streams.js';
 import { Stream } from '../util/random.js';
 
@@ -11,12 +12,20 @@ export interface Start {
   readonly age: number;
   /** Whether they are drawn for this outer step and trained up to their age; else they are where their last window ended. */
   readonly fresh: boolean;
+  /** The place of the width of its window among `widths`; left out, 0. */
+  readonly width?: number;
 }
 
 /** Where windows begin. */
 export interface Starts {
-  /** Where the networks of outer step `step` stand; the same whichever steps were asked for before. */
+  /** Where the networks of outer step `step` stand; the same whichever steps were asked for before, by what was learned from them. */
   at(step: number): Start;
+  /** Steps that windows may have; left out, all have those that the options say. */
+  readonly widths?: readonly number[];
+  /** What follows from the windows there have been, and is state of the run; left out, nothing does. */
+  readonly learned?: Float32Array;
+  /** Learns from the window of outer step `step`: the squared norm of each step's gradient, `[P, widest]`. */
+  learn?(step: number, squaredNorms: Numbers): void;
 }
 
 /** Windows of a training, by how many steps they begin late. */

@@ -34,7 +34,11 @@ export function beginTruncated(
     name: 'window of training',
     itemRule: rules.items,
     variables: labels,
-    record: (r, step) => recordWindow(r, setting, step, o, rules),
+    variants: starts.widths?.length,
+    record: (r, step, variant) => {
+      const { window = o.window, widest } = widthsOf(starts, variant);
+      return recordWindow(r, setting, step, { ...o, window, widest }, rules);
+    },
 
     async prepare(tensors) {
       await tensors.numbers?.write(Uint32Array.from({ length: count }, (_, i) => i));
@@ -51,6 +55,10 @@ export function beginTruncated(
   });
 }
 
+/** The width of a variant, and the most that there is, where there are several or what they see is learned from. */
+const widthsOf = ({ widths }: Starts, variant: number) =>
+  widths ? { window: widths[variant], widest: Math.max(...widths) } : {};
+
 /** Networks that are drawn and trained up to where the window of an outer step begins, or kept from where another one ended. */
 async function windowStarts(
   setting: Setting,
@@ -66,10 +74,16 @@ async function windowStarts(
   };
   const networks = await TrainOnItems.create(setting, how, tensors, owned);
   const pool = o.pool > 0 ? await createPool(setting, o, tensors, owned) : undefined;
+  const { learned } = starts;
+  const kept = learned && owned.own(await setting.device.tensor('f32', learned.length));
   return {
     programs: [...networks.programs, ...(pool ? [pool.program] : [])],
     executables: networks.executables,
-    tensors: pool?.tensors ?? {},
+    tensors: { ...pool?.tensors, ...(kept && { learned: kept }) },
+    async goTo() {
+      if (kept) learned.set(await kept.read());
+    },
+    variant: (step) => starts.at(step).width ?? 0,
     async before(step, signal) {
       const { number, place, age, fresh } = starts.at(step);
       if (fresh) await networks.draw(number, signal);
@@ -79,6 +93,9 @@ async function windowStarts(
     },
     async after(step, signal) {
       await pool?.put(starts.at(step).place, signal);
+      if (!kept) return;
+      starts.learn?.(step, await tensors.squaredNorms.read());
+      await kept.write(learned);
     },
   };
 }

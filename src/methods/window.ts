@@ -32,6 +32,8 @@ export interface TruncatedOptions extends Windows {
   readonly keep: Keep;
   /** How the result is scored. */
   readonly protocol: string;
+  /** Steps of the widest window, where the norms of gradients are wanted. */
+  readonly widest?: number;
 }
 
 /** What follows from options, and is not one. */
@@ -67,13 +69,13 @@ function recordRandomness(
   const numbers = perEpoch > 1 ? r.external('numbers', 1, [count], 'u32') : undefined;
   return {
     random: { state, stream: streams.dropout },
-    change: stepBatches({ state, members: o.population, size, numbers, augmentation }),
+    change: stepBatches({ state, members: o.population, steps: o.window, size, numbers, augmentation }),
   };
 }
 
 /**
  * Records one outer step: a window of training from where `theta` and `moments` stand, and the way back through it. With a pool
- * `nextTheta` and `nextMoments` receive where it ends. Its steps draw by `trainingState`, and choose among `numbers`, where they draw or choose at
+ * `nextTheta` and `nextMoments` receive where it ends, and `squaredNorms`, where they are wanted, those of its gradients. Its steps draw by `trainingState`, and choose among `numbers`, where they draw or choose at
  * all.
  */
 export function recordWindow(
@@ -108,6 +110,7 @@ export function recordWindow(
     images: whole(itemsBar),
     labels: labelsBar && whole(labelsBar),
     trained: o.pool > 0 ? ofNetworks('nextTheta', 'nextMoments') : undefined,
+    squaredNorms: o.widest === undefined ? undefined : r.external('squaredNorms', P, [o.widest]),
   };
   recordUnrolled(r, P, loop, batch, results, { keep: o.keep });
   reduce.members(r, { x: losses }, 1 / P, { into: loss });

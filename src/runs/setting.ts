@@ -72,15 +72,17 @@ export function planFor(options: ResolvedOptions, dataset: Dataset) {
   };
 }
 
-/** The training split on the device, with what the method draws it by. */
-export const uploadTraining = (
+/** The training split on the device, with what the method draws it by; absent where its outer steps read no real images. */
+export async function uploadTraining(
   device: Device,
   dataset: Dataset,
   options: ResolvedOptions,
-): Promise<SplitOnDevice> =>
-  SplitOnDevice.upload(device, dataset, dataset.train, {
-    byClass: findMethod(options.method).order === 'by-class',
-  });
+): Promise<SplitOnDevice> {
+  const { realImages, order } = findMethod(options.method);
+  return realImages(options as never, dataset.classes) > 0
+    ? SplitOnDevice.upload(device, dataset, dataset.train, { byClass: order === 'by-class' })
+    : SplitOnDevice.absent(dataset, dataset.train);
+}
 
 /** What options name and somebody else has opened. */
 export interface Named {

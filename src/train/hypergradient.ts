@@ -10,6 +10,7 @@ import {
   rateIndex,
   rateOf,
   recordAgain,
+  recordBatch,
   recordStep,
   type StepPasses,
   type Stretch,
@@ -75,6 +76,15 @@ function keptPasses(
   return kept;
 }
 
+/** The steps of a trajectory from step `from` on. */
+const lastOf = ({ thetas, states, batches, passes }: Trajectory, from: number): Stretch => ({
+  from,
+  thetas: thetas.slice(from),
+  states: states.slice(from),
+  batches: batches.slice(from),
+  passes: passes.slice(from),
+});
+
 /** Records the stretches of a trajectory that the sweep goes through, the last one first. */
 function* stretchesBackwards(
   r: Recorder,
@@ -86,10 +96,7 @@ function* stretchesBackwards(
   const length = keep === 'sqrt' ? Math.ceil(Math.sqrt(T)) : T;
   for (let to = T; to > 0; ) {
     const from = Math.floor((to - 1) / length) * length;
-    const [thetas, states, passes] = [trajectory.thetas, trajectory.states, trajectory.passes].map((all) =>
-      all.slice(from),
-    ) as [View[], View[], StepPasses[]];
-    yield to === T ? { from, thetas, states, passes } : recordAgain(r, loop, trajectory, from, to);
+    yield to === T ? lastOf(trajectory, from) : recordAgain(r, loop, trajectory, from, to);
     to = from;
   }
 }
@@ -126,7 +133,7 @@ export function recordHypergradient(
   results: HypergradientResults,
   { keep = 'small', last = true, window, chain = true }: Keeping & { window?: number; chain?: boolean } = {},
 ): void {
-  const { sources, batches } = trajectory;
+  const { sources } = trajectory;
   const { network, steps, epochs, training = plainTraining } = loop;
   for (const name of ['images', 'labels', 'rates'] as const) expectShared('hypergradient', name, loop[name]);
   const optimizer = optimizerOf(training.optimizer);
@@ -136,8 +143,9 @@ export function recordHypergradient(
   const sharedRate = elements(loop.rates.shape) === 1;
   const touched = new Set<number>();
   let lambda = lambdaLast;
-  const sweep = (t: number, { from, thetas, states }: Stretch, kept: StepPasses | undefined) => {
-    const [rate, batch] = [rateOf(loop, t), batches[t]];
+  const sweep = (t: number, { from, thetas, states, batches }: Stretch, kept: StepPasses | undefined) => {
+    const rate = rateOf(loop, t);
+    const batch = kept ? batches[t - from] : recordBatch(r, loop, t);
     const [theta, before, after] = [thetas[t - from], states[t - from], states[t - from + 1]];
     const { passes, loss, zBar, g } =
       kept ?? recordStep(r, loop, batch, { theta, random: sources[t], wantG: optimizer.readsGradient });

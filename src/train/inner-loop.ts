@@ -1,5 +1,6 @@
 import * as elementwise from '../engine/ops/elementwise.js';
 import * as random from '../engine/ops/random.js';
+import * as reduce from '../engine/ops/reduce.js';
 import type { Recorder } from '../engine/program.js';
 import { elements, slice, type View } from '../engine/view.js';
 import type { RandomSource } from '../layers/layer.js';
@@ -34,7 +35,10 @@ export interface InnerLoop {
    * bias corrections, see `engine/ops/adam.ts`), so one program serves networks of any age. It is a constant of the gradient.
    */
   readonly state?: View;
-  /** Records what step t makes of its batch; left out, nothing: all images of it, as they are. Called once a step, in order. */
+  /**
+   * Records what step t makes of its batch; left out, nothing: all images of it, as they are. Step 0 is asked for first; the way back asks again
+   * for what is not kept, and gets the same.
+   */
   readonly change?: (r: Recorder, t: number, batch: StepBatch) => StepBatch;
 }
 
@@ -62,6 +66,12 @@ export interface Trajectory {
   readonly batches: readonly StepBatch[];
   /** The passes of step 0 to step T - 1. */
   readonly passes: readonly StepPasses[];
+}
+
+/** What is wanted of a recorded training beside its trajectory. */
+export interface LoopResults extends Partial<StepResult> {
+  /** `[T]` per member, or longer: the squared norm of each step's gradient. */
+  readonly squaredNorms?: View;
 }
 
 /** The recorded forward and backward pass of one step. */
@@ -96,7 +106,7 @@ export const partOf = (all: View, { steps }: InnerLoop, t: number): View => {
 export const rateOf = ({ rates }: InnerLoop, t: number): View => slice(rates, rateIndex(rates, t), [1]);
 
 /** Records the batch of step t. */
-function recordBatch(r: Recorder, loop: InnerLoop, t: number): StepBatch {
+export function recordBatch(r: Recorder, loop: InnerLoop, t: number): StepBatch {
   const batch = { x: partOf(loop.images, loop, t), y: partOf(loop.labels, loop, t) };
   return loop.change?.(r, t, batch) ?? batch;
 }
@@ -159,13 +169,14 @@ function checkState(name: string, state: View | undefined, members: number, shap
  *
  * The trajectory is all that an exact gradient through the training needs to keep: per step one parameter vector, with
  * momentum one velocity beside it, with Adam two moments. `last`, where given, has the slots that receive theta[T] and the
- * optimiser's state beside it: theta and state of a loop that goes on from there. They are not those of this one.
+ * optimiser's state beside it: theta and state of a loop that goes on from there. They are not those of this one. `squaredNorms` receives
+ * how long the gradients on the way are.
  */
 export function recordInnerLoop(
   r: Recorder,
   members: number,
   loop: InnerLoop,
-  last: Partial<StepResult> = {},
+  { squaredNorms, ...last }: LoopResults = {},
 ): Trajectory {
   checkLoop(members, loop);
   const { network, steps, epochs, training = plainTraining } = loop;
@@ -183,6 +194,7 @@ export function recordInnerLoop(
   for (let t = 0; t < T; t++) {
     const batch = recordBatch(r, loop, t);
     const step = recordStep(r, loop, batch, { theta: thetas[t], random: sources[t], wantG: true });
+    if (squaredNorms) reduce.dot(r, { a: step.g!, b: step.g! }, { into: slice(squaredNorms, t, [1]) });
     const before = { theta: thetas[t], state: states[t] };
     const next = recordMove(r, loop, t, { ...before, g: step.g! }, t === T - 1 ? last : {});
     thetas.push(next.theta);
@@ -208,7 +220,7 @@ function recordMove(
 }
 
 /** Steps of a trajectory that follow one another, by how many of its steps come before them. */
-export interface Stretch extends Pick<Trajectory, 'thetas' | 'states' | 'passes'> {
+export interface Stretch extends Pick<Trajectory, 'thetas' | 'states' | 'batches' | 'passes'> {
   readonly from: number;
 }
 
@@ -219,7 +231,7 @@ export interface Stretch extends Pick<Trajectory, 'thetas' | 'states' | 'passes'
 export function recordAgain(
   r: Recorder,
   loop: InnerLoop,
-  { thetas, states, batches, sources }: Trajectory,
+  { thetas, states, sources }: Trajectory,
   from: number,
   to: number,
 ): Stretch {
@@ -227,11 +239,14 @@ export function recordAgain(
     from,
     thetas: [thetas[from]],
     states: states.slice(from, from + 1),
+    batches: [] as StepBatch[],
     passes: [] as StepPasses[],
   };
   for (let t = from; t < to; t++) {
     const [theta, state] = [again.thetas[t - from], again.states[t - from]];
-    const step = recordStep(r, loop, batches[t], { theta, random: sources[t], wantG: true });
+    const batch = recordBatch(r, loop, t);
+    const step = recordStep(r, loop, batch, { theta, random: sources[t], wantG: true });
+    again.batches.push(batch);
     again.passes.push(step);
     if (t === to - 1) break;
     const next = recordMove(r, loop, t, { theta, state, g: step.g! });

@@ -64,6 +64,8 @@ export interface MinibatchStep {
   readonly draw?: (r: Recorder, state: View, B: number) => View;
   /** How far uphill the gradient is taken: see `uphill`. 0, or left out: where the parameters are. */
   readonly flat?: number;
+  /** How much of what is across that gradient is taken away: see `acrossGap`. 0, or left out: nothing. */
+  readonly gap?: number;
   /** What is done to the images of each batch, every image with its own draw; nothing unless there is one. */
   readonly augmentation?: Strategy;
 }
@@ -142,6 +144,21 @@ function uphill(r: Recorder, theta: View, g: View, radius: number): View {
   return optimizer.sgd(r, { theta, g, rate });
 }
 
+/** Added to the squared length of a gradient before it divides anything. */
+const shortest = 1e-30;
+
+/**
+ * Records the gradient of the surrogate gap (GSAM: Zhuang et al. 2022): `up`, taken uphill, less `gap` times the part of `here`, taken where the
+ * parameters are, that is at right angles to it. With c = (here·up) / |up|² that is (1 + gap c) up - gap here.
+ */
+function acrossGap(r: Recorder, { here, up, gap }: { here: View; up: View; gap: number }): View {
+  const squared = reduce.dot(r, { a: up, b: up });
+  const least = elementwise.fill(r, shortest, r.temporary('least', squared.members, [1]));
+  const by = elementwise.add(r, { a: squared, b: least });
+  const rate = elementwise.divide(r, { x: reduce.dot(r, { a: here, b: up }), by }, -gap);
+  return elementwise.add(r, { a: optimizer.sgd(r, { theta: up, g: up, rate }), b: here }, 1, -gap);
+}
+
 /**
  * Records one step; the program is run as often as there are steps (`runMinibatches`). Which images, which rate: the device's
  * own counter says, so that runs move nothing between host and device.
@@ -163,7 +180,8 @@ export function recordMinibatchStep(r: Recorder, step: MinibatchStep): void {
     return gradient;
   };
   const here = gradientAt(theta);
-  const g = step.flat ? gradientAt(uphill(r, theta, here, step.flat)) : here;
+  const up = step.flat ? gradientAt(uphill(r, theta, here, step.flat)) : here;
+  const g = step.flat && step.gap ? acrossGap(r, { here, up, gap: step.gap }) : up;
   const operands = { theta, g, rate: recordRate(r, step), state: moments };
   const next = r.temporary('next theta', theta.members, theta.shape);
   const after = optimizerOf(training.optimizer).step(r, operands, { theta: next });

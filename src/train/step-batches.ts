@@ -1,16 +1,18 @@
 import * as gather from '../engine/ops/gather.js';
-import * as random from '../engine/ops/random.js';
-import type { View } from '../engine/view.js';
+import { following } from '../engine/ops/states.js';
+import { slice, type View } from '../engine/view.js';
 import type { Strategy } from './augmentation.js';
 import type { InnerLoop } from './inner-loop.js';
 import { gatherRows, recordMinibatch } from './minibatch.js';
 
 /** What the steps of an inner loop see of a set. */
 export interface StepBatches {
-  /** u32 `[4]`: its draw is the number of the first step, and is raised by one with every step. */
+  /** u32 `[4]`: its draw is the number of the first step. */
   readonly state: View;
   /** Networks with augmentations of their own. */
   readonly members: number;
+  /** Steps there are. */
+  readonly steps: number;
   /** Images per step. */
   readonly size: number;
   /** u32 `[R]`, 0 to R - 1 in order: needed where a step takes fewer than all R images. */
@@ -26,22 +28,24 @@ export interface StepBatches {
 export function stepBatches({
   state,
   members,
+  steps,
   size,
   numbers,
   augmentation,
 }: StepBatches): InnerLoop['change'] {
   if (!numbers && !augmentation) return undefined;
-  return (r, _, { x: images, y: labels }) => {
+  let states: View;
+  return (r, t, { x: images, y: labels }) => {
+    if (t === 0) states ??= following(r, { state }, steps);
     const rows = images.shape[0];
     const { index, ...batch } = recordMinibatch(
       r,
       {
-        ...{ state, rows, augmentation },
+        ...{ state: slice(states, 4 * t, [4]), rows, augmentation },
         gather: (r, index) => (numbers ? gatherRows(r, { images, labels, index }) : { x: images, y: labels }),
       },
       { B: numbers ? size : rows, members },
     );
-    random.advance(r, { state });
     return { ...batch, rows: numbers && gather.oneHot(r, { labels: numbers, index }, rows) };
   };
 }

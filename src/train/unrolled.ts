@@ -11,6 +11,8 @@ export interface UnrolledResults extends HypergradientResults {
   readonly losses: View;
   /** Per member: theta[T] `[count]` and the optimiser's state beside it, where wanted. */
   readonly trained?: Partial<StepResult>;
+  /** `[T]` per member, or longer: the squared norm of each step's gradient, where wanted. */
+  readonly squaredNorms?: View;
 }
 
 /**
@@ -31,7 +33,10 @@ export function recordUnrolled(
     window,
   }: { outerLoss?: LossName; keep?: Keep; window?: number } = {},
 ): void {
-  const trajectory = recordInnerLoop(r, members, loop, results.trained);
+  const trajectory = recordInnerLoop(r, members, loop, {
+    ...results.trained,
+    squaredNorms: results.squaredNorms,
+  });
   const last = trajectory.thetas[trajectory.thetas.length - 1];
   const [B] = real.x.shape;
   const passes = loop.network.forward(r, real.x, last);

@@ -25,6 +25,7 @@ export const smallExperts: ExpertsDescription = {
     learningRate: 0.01,
     augmentation: 'none',
     flat: 0,
+    gap: 0,
     mean: false,
   },
   protocol: 'made numbers',

@@ -54,6 +54,14 @@ export const experts = [
     tests: train,
   },
   {
+    id: 'experts-less-what-is-along',
+    file: 'src/train/minibatch.ts',
+    find: 'reduce.dot(r, { a: here, b: up }), by }, -gap)',
+    replace: 'reduce.dot(r, { a: here, b: up }), by }, 0 * gap)',
+    what: 'all of the gradient here is taken away, not what is across the one uphill',
+    tests: train,
+  },
+  {
     id: 'experts-unchecked',
     file: 'src/data/experts/format.ts',
     find: 'return crc32(bytes.subarray(0, length)) === expected',

@@ -6,6 +6,7 @@ import { choosing } from './choosing.mjs';
 import { data } from './data.mjs';
 import { engine } from './engine.mjs';
 import { experts } from './experts.mjs';
+import { methods } from './methods.mjs';
 import { native } from './native.mjs';
 import { numbers } from './numbers.mjs';
 import { outerLoop } from './outer-loop.mjs';
@@ -16,6 +17,7 @@ import { rest } from './rest.mjs';
 export const faults = [
   ...choosing,
   ...outerLoop,
+  ...methods,
   ...numbers,
   ...data,
   ...published,

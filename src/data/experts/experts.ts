@@ -24,6 +24,8 @@ export interface ExpertTraining extends Required<MinibatchTraining> {
   readonly augmentation: string;
   /** Each gradient is taken so far uphill, along itself (sharpness-aware; Foret et al. 2021); 0 where the parameters are. */
   readonly flat: number;
+  /** So much is taken away of the part of the gradient here that is at right angles to the one uphill (GSAM: Zhuang et al. 2022). */
+  readonly gap: number;
   /** Whether a snapshot is the mean of the parameters after every step of its epoch, instead of those after the last. */
   readonly mean: boolean;
 }

@@ -189,6 +189,7 @@ function trainingOf(file: string, fields: StoredFields): ExpertTraining {
     learningRate: fields.number('learningRate'),
     augmentation: fields.text('augmentation'),
     flat: fields.number('flat'),
+    gap: fields.number('gap'),
     mean: fields.all().mean === true,
   };
 }

@@ -6,6 +6,7 @@ import type { Network } from '../../networks/network.js';
 import { type NetworkSpec, networkTitle } from '../../networks/spec.js';
 import { describeMinibatches, type MinibatchTraining } from '../../train/minibatch.js';
 import { describeOptimizer, resolveOptimizer } from '../../train/training.js';
+import { LimbeckError } from '../../util/errors.js';
 import { expectOptions } from '../../util/expect.js';
 import { checkOption, flag, notNegative } from '../../util/option.js';
 import { count } from '../../util/words.js';
@@ -34,6 +35,11 @@ export interface ExpertOptions extends Partial<MinibatchTraining> {
    * time. Default 0.
    */
   readonly flat?: number;
+  /**
+   * With `flat`: how much is taken away of the part of the gradient where the parameters are that is at right angles to the one uphill
+   * (GSAM: Zhuang et al. 2022), which narrows the gap between the losses at both. Default 0.
+   */
+  readonly gap?: number;
   /** Whether a snapshot is the mean of the parameters over its epoch; default false: those after its last step. */
   readonly mean?: boolean;
   /** Of weights, batches and augmentation; an expert's own by its number besides. Default 0. */
@@ -51,6 +57,7 @@ const known = {
   learningRate: true,
   augmentation: true,
   flat: true,
+  gap: true,
   mean: true,
   seed: true,
   population: true,
@@ -78,7 +85,7 @@ export type ResolvedExpertOptions = Required<Omit<ExpertOptions, 'population' | 
 /** Fills in what was not given to `where`; ERR_OPTION naming the first option that is unknown or out of range. */
 export function resolveExpertOptions(where: string, given: ExpertOptions): ResolvedExpertOptions {
   expectOptions(where, given, known);
-  const { network = 'convnet', count: experts = 20, flat = 0, mean = false, seed = 0 } = given;
+  const { network = 'convnet', count: experts = 20, flat = 0, gap = 0, mean = false, seed = 0 } = given;
   const { population, augmentation } = given;
   const training = resolveMinibatches(given, defaults);
   const { kind } = training.optimizer;
@@ -87,13 +94,19 @@ export function resolveExpertOptions(where: string, given: ExpertOptions): Resol
   if (population !== undefined) checkPositive('population', population, true);
   if (augmentation !== undefined) strategyOf(augmentation);
   checkOption('flat', notNegative(0, ''), flat);
+  checkOption('gap', notNegative(0, ''), gap);
+  if (gap > 0 && flat === 0)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `gap is ${gap} and flat is 0: the gap is that between the losses here and uphill, expected how far uphill as flat, such as 0.01`,
+    );
   checkOption('mean', flag(''), mean);
   return {
     ...training,
     // With its constants, so that the same optimiser is the same text, however it was asked for.
     optimizer: describeOptimizer(kind, resolveOptimizer(training.optimizer)),
     learningRate: resolveRate(given.learningRate, training, 0.01),
-    ...{ network, count: experts, flat, mean, seed, population, augmentation },
+    ...{ network, count: experts, flat, gap, mean, seed, population, augmentation },
   };
 }
 
@@ -106,11 +119,11 @@ export function describeExperts(
   const data = describeData(dataset);
   const zca = data.zca && { zca: data.zca };
   const usual = digitSets.includes(dataset.name) ? 'dsa-digits' : 'dsa';
-  const { optimizer, loss, batch, epochs, schedule, restart, learningRate, flat, mean } = options;
+  const { optimizer, loss, batch, epochs, schedule, restart, learningRate, flat, gap, mean } = options;
   const training: ExpertTraining = {
     ...{ optimizer, loss, batch, epochs, schedule, restart, learningRate },
     augmentation: options.augmentation ?? usual,
-    ...{ flat, mean },
+    ...{ flat, gap, mean },
   };
   const description: ExpertsDescription = {
     networkOptions: networkOptionsFor(options.network, dataset),
@@ -119,7 +132,7 @@ export function describeExperts(
     protocol: [
       `${networkTitle(options.network)} on all ${count(dataset.train.count)}${zca ? ' ZCA-whitened' : ''} training images: ${describeMinibatches(training, learningRate)}`,
       training.augmentation === 'none' ? 'no augmentation' : `augmentation ${training.augmentation}`,
-      ...(flat ? [`gradients taken ${flat} uphill`] : []),
+      ...(flat ? [`gradients taken ${flat} uphill${gap ? ` less ${gap} of what is across them` : ''}`] : []),
       ...(mean ? ['means of each epoch'] : []),
       `${network.weights} weights`,
     ].join(', '),

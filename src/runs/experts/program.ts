@@ -34,6 +34,7 @@ export function recordExperts(
     training,
     rows,
     flat: training.flat,
+    gap: training.gap,
     draw: (r, state, B) =>
       random.batchByClass(r, { state, order, starts }, { B, stream: streams.expertBatch, firstClass: first }),
     gather: (r, index) => split.batch(r, externals, index),
