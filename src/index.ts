@@ -5,7 +5,8 @@
  *   else computes on
  * - Data: {@link loadDataset}, {@link datasetFromArrays}, {@link generateDigits}, {@link downloadDataset}, {@link loadIdxFolder},
  *   {@link readIdx}, {@link inspectDataset}, {@link classExamples}, {@link whiten}, {@link unwhiten}
- * - Distilling: {@link distill} with {@link DistillOptions}; {@link resolveOptions} fills them in; {@link watch}
+ * - Distilling: {@link distill} with {@link DistillOptions}; {@link resolveOptions} fills them in; {@link planDistillation} says what it
+ *   takes; {@link watch}
  * - Numbers: {@link evaluate} under one of the {@link protocols}, {@link trainNetworks}, {@link profileStep}
  * - Files: {@link encodeArtefact} and {@link decodeArtefact}, {@link encodeCheckpoint} and {@link decodeCheckpoint},
  *   {@link encodeNetworks}; pictures by {@link contactSheet}, {@link encodePng}, {@link reportHtml}
@@ -125,6 +126,17 @@ export type {
 } from './runs/folder-run.js';
 export { encodeNetworks } from './runs/networks-file.js';
 export { type ResolvedOptions, resolveOptions, type Taken } from './runs/options.js';
+export type { DiskBytes } from './runs/plan/disk.js';
+export type { DeviceBytes } from './runs/plan/measure.js';
+export {
+  type DistillationPlan,
+  type HostBytes,
+  type PlanControl,
+  type PlannedFlops,
+  planDistillation,
+} from './runs/plan/plan.js';
+export type { Remedy } from './runs/plan/remedies.js';
+export type { ExpectedTime } from './runs/plan/time.js';
 export { profileStep, type StepProfile, type Times } from './runs/profile-step.js';
 export type {
   DatasetRecord,
@@ -176,6 +188,7 @@ export type { Schedule } from './train/schedule.js';
 export type { OptimizerOptions, Training } from './train/training.js';
 export type { TrajectoryGradient } from './train/trajectory-matching.js';
 export { type ErrorCode, LimbeckError } from './util/errors.js';
+export type { HostMemory } from './util/host-memory.js';
 export { encodePng, type PngImage } from './util/png.js';
 export { version } from './util/version.js';
 export { type Watched, watch } from './util/watch.js';

@@ -11,11 +11,12 @@ import { command as download } from './download.js';
 import { command as evaluate } from './evaluate.js';
 import { command as experts } from './experts.js';
 import { commandHelp, generalHelp } from './help.js';
+import { command as plan } from './plan.js';
 import { command as profile } from './profile.js';
 import { command as resume } from './resume.js';
 import { command as train } from './train.js';
 
-const commands = [distill, resume, evaluate, train, experts, data, download, devices, profile];
+const commands = [distill, plan, resume, evaluate, train, experts, data, download, devices, profile];
 
 /** Statuses: 0 done, 1 a fault of ours, 2 something the user can mend, 130 stopped by Ctrl-C, 143 by SIGTERM. */
 async function main(args: readonly string[]): Promise<number> {
