@@ -33,7 +33,7 @@ export function planTable(plan: DistillationPlan, classes: number): string {
       memory.available,
       `available of ${bytesText(memory.total)}${memory.limited ? ', the limit of a control group' : ''}`,
     ),
-    row(host.dataset, 'taken already by the data set'),
+    row(host.dataset, 'taken already by training and validation images'),
     '',
     'Disk',
     row(disk.total, `at most: checkpoint ${bytesText(disk.checkpoint)}, twice while it is replaced;`),

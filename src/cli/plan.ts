@@ -70,7 +70,7 @@ export const command: Command = {
       await using named = await openNamed(resolved);
       terminal.passing('Planning');
       const plan = await planDistillation(device, data, options, {
-        ...{ first: named.first, experts: named.experts, signal: stop.signal },
+        ...{ experts: named.experts, signal: stop.signal },
         ...{ folder: given.out, timed: !given.untimed },
         memory: given.memory === undefined ? undefined : given.memory * 1e9,
       });

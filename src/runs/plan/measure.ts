@@ -92,13 +92,19 @@ const mostCounted = { usual: 10_000, reading: 8 };
 /** Steps between which other work of this thread may run. */
 const piece = 100;
 
+/** What is given to a run, and what of it is measured. */
+export interface Measuring extends Named {
+  readonly signal?: AbortSignal;
+  /** Whether the test at the end is, too; default true. */
+  readonly test?: boolean;
+}
+
 /** Measures a run on a device that only counts: nothing of its size is allocated. */
 export async function measureRun(
   device: Device,
   dataset: Dataset,
   options: ResolvedOptions,
-  named: Named = {},
-  signal?: AbortSignal,
+  { signal, test: withTest = true, ...named }: Measuring = {},
 ): Promise<Measured> {
   const counting = new MeasuringDevice(device);
   const begun = await beginBlank(counting, dataset, options, named);
@@ -118,7 +124,7 @@ export async function measureRun(
     const afterSteps = counts();
     await validation.accuracy(set, signal);
     const afterLook = counts();
-    const test = await testBytes(device, dataset, set, options, signal);
+    const test = withTest ? await testBytes(device, dataset, set, options, signal) : 0;
     return {
       device: { ...own, validation: all - before },
       most: Math.max(counting.most, test),
@@ -184,8 +190,18 @@ async function testBytes(
   { networks, protocol }: ResolvedOptions,
   signal?: AbortSignal,
 ): Promise<number> {
-  if (dataset.test.count < 1) return 0;
+  const { images, count } = dataset.test;
+  if (count < 1) return 0;
   const counting = new MeasuringDevice(device);
-  await evaluate(counting, dataset, set, { networks, protocol, baselines: ['classMeans'], signal });
+  // Its size is all that is looked at.
+  const empty =
+    images instanceof Uint8Array ? new Uint8Array(images.length) : new Float32Array(images.length);
+  const test = { images: empty, labels: new Uint8Array(count), count };
+  await evaluate(counting, { ...dataset, test }, set, {
+    networks,
+    protocol,
+    baselines: ['classMeans'],
+    signal,
+  });
   return counting.most;
 }

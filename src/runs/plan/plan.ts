@@ -15,18 +15,20 @@ import { findRemedies, type Remedy, remedyText } from './remedies.js';
 import { type ExpectedTime, timeRun } from './time.js';
 
 /** How to plan. */
-export interface PlanControl extends Pick<DistillControl, 'first' | 'experts' | 'signal'> {
+export interface PlanControl extends Pick<DistillControl, 'experts' | 'signal'> {
   /** Folder of the run, which need not exist: whose disk it is held against. */
   readonly folder?: string;
   /** Bytes of memory to hold it against; default what is available now. */
   readonly memory?: number;
+  /** Whether the test at the end is planned; default true. Only the size of the test split is looked at. */
+  readonly test?: boolean;
   /** Whether outer steps are timed, which takes some seconds; default true. Nothing is timed that does not fit. */
   readonly timed?: boolean;
 }
 
 /** Bytes of memory of the machine. */
 export interface HostBytes {
-  /** The images and labels of the data set, which are there already. */
+  /** The training and validation images, which are there already. */
   readonly dataset: number;
   /** Copies of the training split on its way to the device, or of the state on its way to disk. */
   readonly passing: number;
@@ -57,7 +59,7 @@ export interface DistillationPlan {
   readonly device: DeviceBytes & {
     /** All of these. */
     readonly total: number;
-    /** In the test at the end, at most, when the rest of them is given back. */
+    /** In the test at the end, at most, when those are given back; 0 where it was not planned. */
     readonly test: number;
   };
   /** Bytes on the host. */
@@ -85,11 +87,11 @@ export interface DistillationPlan {
 }
 
 const controls = {
-  first: true,
   experts: true,
   signal: true,
   folder: true,
   memory: true,
+  test: true,
   timed: true,
 } satisfies Record<keyof PlanControl, true>;
 
@@ -109,7 +111,7 @@ export async function planDistillation(
   expectDevice('planDistillation', device);
   expectDataset('planDistillation', dataset);
   expectOptions('planDistillation', control, controls);
-  const { first, experts, signal, timed = true } = control;
+  const { experts, signal, test = true, timed = true } = control;
   if (control.memory !== undefined) checkOption('memory', positive(1, ''), control.memory);
   const host = findHostMemory();
   const memory = control.memory === undefined ? host : { ...host, available: control.memory };
@@ -117,7 +119,7 @@ export async function planDistillation(
   const measured = async (options: DistillOptions) => {
     const { options: resolved } = resolveFor('planDistillation', options, dataset);
     planFor(resolved, dataset);
-    const run = await measureRun(device, dataset, resolved, { first, experts }, signal);
+    const run = await measureRun(device, dataset, resolved, { experts, signal, test });
     return { resolved, run, plan: planned(device, dataset, resolved, run, { memory, free }) };
   };
   const { resolved, run, plan } = await measured(given);
@@ -130,7 +132,7 @@ export async function planDistillation(
   const { programs } = run;
   return {
     ...plan,
-    time: await timeRun(device, dataset, resolved, { programs, looks }, { first, experts }, signal),
+    time: await timeRun(device, dataset, resolved, { programs, looks }, { experts }, signal),
   };
 }
 
@@ -159,13 +161,12 @@ function planned(
       ? [`its folder needs ${bytesText(disk.total)}, and its disk has ${bytesText(free)} left`]
       : []),
   ];
-  const splits = [dataset.train, dataset.validation, dataset.test];
   return {
     options,
     engine: { name, description },
     device: { ...run.device, total, test: run.test },
     host: {
-      dataset: splits.reduce((sum, { images, labels }) => sum + images.byteLength + labels.byteLength, 0),
+      dataset: dataset.train.images.byteLength + dataset.validation.images.byteLength,
       passing,
     },
     disk: { ...disk, free },
