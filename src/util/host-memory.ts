@@ -20,7 +20,7 @@ export function findHostMemory(read: ReadText = readText): HostMemory {
   const machine =
     total > 0 && available >= 0
       ? { total, available, limited: false }
-      : { total: totalmem(), available: freemem(), limited: false };
+      : { total: totalmem(), available: availableElsewhere(), limited: false };
   return controlGroups(read, 'memory').reduce((memory: HostMemory, group) => {
     const within = memoryOf(read, group);
     if (!within || within.total >= machine.total) return memory;
@@ -31,6 +31,9 @@ export function findHostMemory(read: ReadText = readText): HostMemory {
     };
   }, machine);
 }
+
+/** What macOS calls free leaves out what its caches would give back: nothing is held against so small a number. */
+const availableElsewhere = (): number => (process.platform === 'win32' ? freemem() : totalmem());
 
 /** Limit and what is left of it; what the group holds of files that nobody uses is given back when it is needed. */
 function memoryOf(read: ReadText, { version, folder }: ControlGroup) {

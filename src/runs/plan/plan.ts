@@ -153,7 +153,8 @@ function planned(
     run.programs.reduce((sum, program) => sum + program.flops * program[of], 0);
   const [step, look] = [flops('perStep'), flops('perLook')];
   const lacks = [
-    ...run.refused,
+    // The first says enough: tensors of one size are refused one after the other.
+    ...run.refused.slice(0, 1),
     ...(needed > memory.available
       ? [`it needs ${bytesText(needed)} of memory, and ${bytesText(memory.available)} are available`]
       : []),
