@@ -41,10 +41,11 @@ T* unwrap(const Napi::Value& value, const napi_type_tag& tag) {
 
 class TensorWrap : public Napi::ObjectWrap<TensorWrap> {
  public:
+  /** new NativeTensor(bytes, imagined): without memory where it is imagined. */
   explicit TensorWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
     const int64_t bytes = integer(info[0]);
     if (bytes < 0) fail(info.Env(), "ERR_SHAPE", "a tensor of negative size");
-    buffer_ = Buffer::allocate(bytes);
+    buffer_ = info[1].ToBoolean() ? Buffer::imagine(bytes) : Buffer::allocate(bytes);
     if (!buffer_) fail(info.Env(), "ERR_OUT_OF_MEMORY", "no room for a tensor of " + std::to_string(bytes) + " bytes");
     info.This().As<Napi::Object>().TypeTag(&kTensorTag);
   }
@@ -84,6 +85,7 @@ class TensorWrap : public Napi::ObjectWrap<TensorWrap> {
 
   void check(Napi::Env env, int64_t offset, int64_t length) {
     if (!buffer_) fail(env, "ERR_PROGRAM", "the tensor was disposed of");
+    if (buffer_->imagined()) fail(env, "ERR_PROGRAM", "the tensor has no memory");
     if (offset < 0 || length > buffer_->bytes() || offset > buffer_->bytes() - length)
       fail(env, "ERR_SHAPE", "the range does not fit in the tensor");
   }
@@ -125,7 +127,7 @@ class DeviceWrap : public Napi::ObjectWrap<DeviceWrap> {
 
 class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
  public:
-  /** new NativeProgram(device, { storages, arenaBytes, steps, groups }); see ProgramDescription in src/engine/cpu/binding.ts. */
+  /** new NativeProgram(device, { storages, arenaBytes, steps, groups, imagined }); see ProgramDescription in src/engine/cpu/binding.ts. */
   explicit ProgramWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
     const Napi::Env env = info.Env();
     const DeviceWrap* device = unwrap<DeviceWrap>(info[0], kDeviceTag);
@@ -156,8 +158,8 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
 
     Program::Status status;
     std::string message;
-    program_ = Program::create(device->pool(), storages, integer(description.Get("arenaBytes")), steps, groups, &status,
-                               &message);
+    program_ = Program::create(device->pool(), storages, integer(description.Get("arenaBytes")), steps, groups,
+                               description.Get("imagined").ToBoolean(), &status, &message);
     if (status == Program::Status::kOutOfMemory) fail(env, "ERR_OUT_OF_MEMORY", "no room for " + message);
     if (!program_) fail(env, "ERR_PROGRAM", message);
     info.This().As<Napi::Object>().TypeTag(&kProgramTag);
@@ -197,6 +199,7 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
 
   std::shared_ptr<Program> armed(const Napi::CallbackInfo& info) {
     if (!program_) fail(info.Env(), "ERR_PROGRAM", "the program was disposed of");
+    if (program_->imagined()) fail(info.Env(), "ERR_PROGRAM", "the program has no memory");
     program_->arm();
     return program_;
   }

@@ -53,12 +53,20 @@ std::shared_ptr<Buffer> Buffer::allocate(int64_t bytes) {
   return std::shared_ptr<Buffer>(new Buffer(allocation, bytes));
 }
 
+std::shared_ptr<Buffer> Buffer::imagine(int64_t bytes) {
+  std::shared_ptr<Buffer> buffer(new Buffer(nullptr, bytes));
+  // Null would be an operand that was left out.
+  buffer->data_ = reinterpret_cast<char*>(kLine);
+  return buffer;
+}
+
 Buffer::~Buffer() { free(allocation_); }
 
 std::unique_ptr<Program> Program::create(std::shared_ptr<Pool> pool, const std::vector<Storage>& storages,
                                          int64_t arena_bytes, const std::vector<StepDescription>& steps,
-                                         const std::vector<GroupDescription>& groups, Status* status,
+                                         const std::vector<GroupDescription>& groups, bool imagined, Status* status,
                                          std::string* message) {
+  const auto memory = imagined ? Buffer::imagine : Buffer::allocate;
   const auto invalid = [&](const std::string& text) {
     *status = Status::kInvalid;
     *message = text;
@@ -66,7 +74,7 @@ std::unique_ptr<Program> Program::create(std::shared_ptr<Pool> pool, const std::
   };
   std::unique_ptr<Program> program(new Program());
   program->pool_ = pool;
-  program->arena_ = Buffer::allocate(arena_bytes);
+  program->arena_ = memory(arena_bytes);
   if (!program->arena_) {
     *status = Status::kOutOfMemory;
     *message = std::to_string(arena_bytes) + " bytes of temporaries";
@@ -130,7 +138,7 @@ std::unique_ptr<Program> Program::create(std::shared_ptr<Pool> pool, const std::
   }
 
   const int64_t scratch = program->plan_scratch();
-  program->scratch_ = Buffer::allocate(scratch);
+  program->scratch_ = memory(scratch);
   if (!program->scratch_) {
     *status = Status::kOutOfMemory;
     *message = std::to_string(scratch) + " bytes of scratch";
@@ -192,5 +200,10 @@ bool Program::run(int64_t times, double* nanoseconds) {
 }
 
 int64_t Program::bytes() const { return arena_->bytes() + scratch_->bytes(); }
+
+bool Program::imagined() const {
+  return arena_->imagined() ||
+         std::any_of(tensors_.begin(), tensors_.end(), [](const auto& tensor) { return tensor->imagined(); });
+}
 
 }  // namespace limbeck

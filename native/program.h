@@ -16,12 +16,15 @@ class Buffer {
  public:
   /** Null when there is no room. */
   static std::shared_ptr<Buffer> allocate(int64_t bytes);
+  /** Memory that is not there, to plan with: nothing may touch it. */
+  static std::shared_ptr<Buffer> imagine(int64_t bytes);
   ~Buffer();
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
 
   char* data() const { return data_; }
   int64_t bytes() const { return bytes_; }
+  bool imagined() const { return !allocation_; }
 
  private:
   Buffer(void* allocation, int64_t bytes);
@@ -67,10 +70,11 @@ class Program {
  public:
   enum class Status { kOk, kOutOfMemory, kInvalid };
 
-  /** On failure `message` says what is wrong and the program is null. */
+  /** On failure `message` says what is wrong and the program is null. An `imagined` one has no memory, and cannot run. */
   static std::unique_ptr<Program> create(std::shared_ptr<Pool> pool, const std::vector<Storage>& storages,
                                          int64_t arena_bytes, const std::vector<StepDescription>& steps,
-                                         const std::vector<GroupDescription>& groups, Status* status, std::string* message);
+                                         const std::vector<GroupDescription>& groups, bool imagined, Status* status,
+                                         std::string* message);
 
   /**
    * Runs all steps so many times; false when `stop` was called meanwhile (checked between steps and groups of steps). Adds how long each
@@ -85,8 +89,10 @@ class Program {
   /** Before a run is queued, on the thread that calls `stop`. */
   void arm() { stopped_.store(false, std::memory_order_relaxed); }
 
-  /** What it holds besides the tensors. */
+  /** What it holds besides the tensors, or would if it were not imagined. */
   int64_t bytes() const;
+  /** Whether it, or a tensor of it, has no memory. */
+  bool imagined() const;
 
  private:
   struct Group {

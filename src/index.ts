@@ -5,7 +5,8 @@
  *   else computes on
  * - Data: {@link loadDataset}, {@link datasetFromArrays}, {@link generateDigits}, {@link downloadDataset}, {@link loadIdxFolder},
  *   {@link readIdx}, {@link inspectDataset}, {@link classExamples}, {@link whiten}, {@link unwhiten}
- * - Distilling: {@link distill} with {@link DistillOptions}; {@link resolveOptions} fills them in; {@link watch}
+ * - Distilling: {@link distill} with {@link DistillOptions}; {@link resolveOptions} fills them in; {@link planDistillation} says what it
+ *   takes; {@link watch}
  * - Numbers: {@link evaluate} under one of the {@link protocols}, {@link trainNetworks}, {@link profileStep};
  *   {@link setOfImages} makes a set of the images of others
  * - Using a set: {@link trainOn}, which gives a {@link Model}; {@link predict}, {@link fineTune}, {@link exportOnnx}
@@ -132,6 +133,17 @@ export type {
   StoredRun,
 } from './runs/folder-run.js';
 export { type ResolvedOptions, resolveOptions, type Taken } from './runs/options.js';
+export type { DiskBytes } from './runs/plan/disk.js';
+export type { DeviceBytes } from './runs/plan/measure.js';
+export {
+  type DistillationPlan,
+  type HostBytes,
+  type PlanControl,
+  type PlannedFlops,
+  planDistillation,
+} from './runs/plan/plan.js';
+export type { Remedy } from './runs/plan/remedies.js';
+export type { ExpectedTime } from './runs/plan/time.js';
 export { profileStep, type StepProfile, type Times } from './runs/profile-step.js';
 export type {
   DatasetRecord,
@@ -185,6 +197,7 @@ export type { Schedule } from './train/schedule.js';
 export type { OptimizerOptions, Training } from './train/training.js';
 export type { TrajectoryGradient } from './train/trajectory-matching.js';
 export { type ErrorCode, LimbeckError } from './util/errors.js';
+export type { HostMemory } from './util/host-memory.js';
 export { encodePng, type PngImage } from './util/png.js';
 export { version } from './util/version.js';
 export { type Watched, watch } from './util/watch.js';

@@ -24,7 +24,9 @@ import { describeData } from '../src/runs/describe-data.js';
 import { distill } from '../src/runs/distill.js';
 import type { Checkpoint } from '../src/runs/distillation.js';
 import { findMethod, resolveFor } from '../src/runs/options.js';
+import { planDistillation } from '../src/runs/plan/plan.js';
 import { settingFor, uploadTraining } from '../src/runs/setting.js';
+import { Validation } from '../src/runs/validation.js';
 import { type Owned, owning } from '../src/util/owned.js';
 import { Stream } from '../src/util/random.js';
 import { dot, relativeError } from './harness/close.js';
@@ -215,6 +217,28 @@ describe.each(pairs)('%s with %s', (method, parametrisation) => {
       expect(await again.result()).toEqual(expected);
       expect(await late.result()).toEqual(expected);
       owned.dispose();
+    });
+  });
+
+  it.each(engines)('takes the bytes that were planned on %s', async (engine) => {
+    const device = devices[engine];
+    const control = { experts: opened, timed: false };
+    const planned = await planDistillation(device, dataset, given, control);
+    expect(planned.lacks).toEqual([]);
+    await owning(async (owned) => {
+      const before = device.memory().bytes;
+      const process = await begun(device, given, owned);
+      const set = await process.result();
+      owned.own(await Validation.create(device, dataset, set, planned.options));
+      const { realData, state, networks, tables, total } = planned.device;
+      const taken = device.memory().bytes - before;
+      // The reference engine makes the arrays of temporaries when it runs, and does not count them.
+      if (engine !== 'reference') expect(taken).toBe(total);
+      else expect(taken).toBeGreaterThan(realData + state + networks + tables);
+      const saved = Object.values(process.tensors).reduce((sum, { length }) => sum + length, 0);
+      expect(state).toBe(saved * (engine === 'reference' ? 8 : 4));
+      owned.dispose();
+      expect(device.memory().bytes).toBe(before);
     });
   });
 

@@ -13,6 +13,7 @@ import { command as evaluate } from './evaluate.js';
 import { command as experts } from './experts.js';
 import { command as exportNetwork } from './export.js';
 import { commandHelp, generalHelp } from './help.js';
+import { command as plan } from './plan.js';
 import { command as predict } from './predict.js';
 import { command as profile } from './profile.js';
 import { command as resume } from './resume.js';
@@ -20,6 +21,7 @@ import { command as train } from './train.js';
 
 const commands = [
   distill,
+  plan,
   resume,
   evaluate,
   train,

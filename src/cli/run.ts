@@ -2,12 +2,13 @@ import { existsSync } from 'node:fs';
 import type { EngineName } from '../engine/device.js';
 import { networkTitle } from '../networks/index.js';
 import { RunFolder } from '../report/run-folder.js';
+import type { Progress } from '../runs/distillation.js';
 import { type BegunRun, type FolderRun, isFinished, type RunControl } from '../runs/folder-run.js';
 import type { ResolvedOptions } from '../runs/options.js';
 import { findMethod, optionsText } from '../runs/options.js';
 import { pictureCount, type RunRecord, storedByOptions, testedOf } from '../runs/record.js';
 import { LimbeckError } from '../util/errors.js';
-import { count, counted, duration } from '../util/words.js';
+import { bytesText, count, counted, duration, flopText } from '../util/words.js';
 import { listenForStop } from './interrupt.js';
 import { Terminal } from './progress.js';
 import { resultLine } from './result.js';
@@ -23,11 +24,18 @@ export interface Run {
 export async function carryOut(run: Run, work: (control: RunControl) => Promise<FolderRun>): Promise<number> {
   const terminal = new Terminal(run.json);
   using stop = listenForStop(() => terminal.say('Stopping after this piece; once more to quit at once.'));
+  const expected = new Expectation(terminal);
   try {
     const { record } = await work({
       signal: stop.signal,
-      onBegin: (begun) => announce(terminal, begun),
-      onProgress: (event) => terminal.progress(event),
+      onBegin(begun) {
+        announce(terminal, begun);
+        expected.begin(begun);
+      },
+      onProgress(event) {
+        expected.hear(event);
+        terminal.progress(event);
+      },
       onRollback: ({ iteration, factor, reason }) =>
         terminal.say(
           `Warning: ${reason}; going on from step ${count(iteration)} at ${factor} of the outer rates.`,
@@ -56,7 +64,36 @@ function withRemedy(error: unknown, { folder, engine }: Run): unknown {
   return new LimbeckError(error.code, `${error.message}; ${what}`, { cause: error });
 }
 
-function announce(terminal: Terminal, { engine, dataset, config, iteration }: BegunRun): void {
+/** Seconds of outer steps after which it is said how long all of them will take. */
+const measuring = 2;
+
+/** Says once how long a run will take: at the speed of its first outer steps, looks at the validation split by their work. */
+class Expectation {
+  #begun: BegunRun | undefined;
+  #since = 0;
+
+  constructor(private readonly terminal: Terminal) {}
+
+  begin(begun: BegunRun): void {
+    this.#begun = begun;
+    this.#since = performance.now();
+  }
+
+  hear({ iteration, iterations, stepsPerSecond }: Progress): void {
+    if (!this.#begun || performance.now() - this.#since < 1000 * measuring || iteration === iterations)
+      return;
+    const { plan, iteration: before } = this.#begun;
+    const { step, total } = plan.flops;
+    const withLooks = total / (step * iterations);
+    const seconds = ((iterations - before) / stepsPerSecond) * withLooks;
+    this.terminal.say(
+      `Time: about ${duration(seconds)} with looks at the validation split, by the first ${counted(iteration - before, 'outer step')}`,
+    );
+    this.#begun = undefined;
+  }
+}
+
+function announce(terminal: Terminal, { engine, dataset, config, iteration, plan }: BegunRun): void {
   const { name, splits, imageShape, classNames } = dataset;
   const { description, reason, processor, earlierProcessors } = engine;
   if (earlierProcessors)
@@ -71,6 +108,10 @@ function announce(terminal: Terminal, { engine, dataset, config, iteration }: Be
       `${count(splits.test)} test images of ${imageShape.join(' x ')}`,
   );
   terminal.say(`Plan: ${planText(config.options, classNames.length)}`);
+  const { device, disk, flops } = plan;
+  terminal.say(
+    `Needs: ${bytesText(device.total)} on the device, ${bytesText(disk.total)} on disk, ${flopText(flops.total)}`,
+  );
   if (config.preset) terminal.say(`Published settings: ${optionsText(config.preset)}`);
   if (iteration > 0) terminal.say(`Going on after outer step ${count(iteration)}`);
 }

@@ -1,3 +1,4 @@
+import type { KeptBytes } from './memory.js';
 import type { Program } from './program.js';
 import type { Step } from './step.js';
 import type { DType } from './view.js';
@@ -74,6 +75,31 @@ export interface DeviceMemory {
   bytes: number;
 }
 
+/** What something would take of a device. */
+export interface Need {
+  /** As long as it is there. */
+  readonly bytes: number;
+  /** Why the device cannot have it, however much memory it has. */
+  readonly refused?: string;
+}
+
+/** What a loaded program would take. */
+export interface ProgramNeed extends Need {
+  /** Bytes beside those, while it runs. */
+  readonly running: number;
+  /** What of both is kept for a way back through training, when they are fullest. */
+  readonly kept: KeptBytes;
+}
+
+/** What an engine would take for tensors and programs, by its own plans; finding out takes no memory of the device. */
+export interface Needs {
+  /** Whether the memory of the device is that of the machine. */
+  readonly ofHost: boolean;
+  tensor(dtype: DType, length: number): Need;
+  /** Tensors may be any: those that are bound to several slots are told by their identity. */
+  program(program: Program, bindings: Readonly<Record<string, Tensor>>): Promise<ProgramNeed>;
+}
+
 /**
  * One engine on one processor. Everything is asynchronous and happens in the order it was asked for. Tensors
  * and executables belong to their device; disposing it disposes them.
@@ -92,6 +118,8 @@ export interface Device {
   load(program: Program, bindings: Readonly<Record<string, Tensor>>): Promise<Executable>;
   /** Measures what the processor can do at best, in less than a second; only where the engine can (`cpu`). */
   peak?(): Promise<Peak>;
+  /** @internal What tensors and programs would take. */
+  readonly needs: Needs;
   /** What is alive: for leak checks. */
   memory(): DeviceMemory;
   /** Waits for the runs that were asked for, then gives everything back; calls afterwards are ERR_PROGRAM. */

@@ -1,5 +1,5 @@
 import type { Step } from './step.js';
-import { type Slot, slotBytes } from './view.js';
+import { type Kept, type Slot, slotBytes } from './view.js';
 
 /** Something that needs memory from the first to the last step that touches it, both included. */
 export interface Life<T> {
@@ -29,6 +29,28 @@ export const temporariesOf = (steps: readonly Step[]) =>
       view && !view.slot.external ? [[view.slot, slotBytes(view.slot)]] : [],
     ),
   );
+
+/** Bytes of what is kept for a way back, by what it is. */
+export type KeptBytes = Readonly<Record<Kept, number>>;
+
+/** What is kept of temporaries when most of them are alive. */
+export function keptAtFullest(lives: readonly Life<Slot>[]): KeptBytes {
+  const moments = 1 + lives.reduce((last, life) => Math.max(last, life.last), -1);
+  const alive = (some: readonly Life<Slot>[]) => {
+    const bytes = new Float64Array(moments + 1);
+    for (const life of some) {
+      bytes[life.first] += life.bytes;
+      bytes[life.last + 1] -= life.bytes;
+    }
+    for (let at = 1; at < moments; at++) bytes[at] += bytes[at - 1];
+    return bytes;
+  };
+  const all = alive(lives);
+  let fullest = 0;
+  for (let at = 1; at < moments; at++) if (all[at] > all[fullest]) fullest = at;
+  const kept = (what: Kept) => alive(lives.filter(({ of }) => of.kept === what))[fullest];
+  return { trajectory: kept('trajectory'), batches: kept('batches') };
+}
 
 /** Sizes rounded up to whole cache lines, largest first. */
 const largestFirst = <T>(lives: readonly Life<T>[]): Life<T>[] =>

@@ -1,7 +1,7 @@
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { planMemory } from './memory.js';
 import type { Step } from './step.js';
-import { type DType, elements, type Slot, slotBytes, type View } from './view.js';
+import { type DType, elements, type Kept, type Slot, slotBytes, type View } from './view.js';
 
 /**
  * A program is a list of steps over named slots, recorded once and run many times by any engine. Shapes are checked when a
@@ -107,6 +107,7 @@ export class Recorder {
   readonly #slots: Slot[] = [];
   readonly #steps: Step[] = [];
   #temporaryBytes = 0;
+  #kept: Kept | undefined;
 
   constructor(readonly name: string) {}
 
@@ -123,7 +124,8 @@ export class Recorder {
         'ERR_SHAPE',
         `${name}: ${length} elements are more than one tensor can hold (2^31 - 1)`,
       );
-    const slot: Slot = { id: this.#slots.length, name, dtype, length, external };
+    const kept = external ? undefined : this.#kept;
+    const slot: Slot = { id: this.#slots.length, name, dtype, length, external, ...(kept && { kept }) };
     this.#slots.push(slot);
     return { slot, offset: 0, members, stride: members > 1 ? elements(shape) : 0, shape };
   }
@@ -140,6 +142,17 @@ export class Recorder {
     const view = this.#slot(name, dtype, members, shape, false);
     this.#temporaryBytes += slotBytes(view.slot);
     return view;
+  }
+
+  /** Does `record`, whose temporaries are such as are kept. */
+  keeping<T>(kept: Kept, record: () => T): T {
+    const before = this.#kept;
+    this.#kept = kept;
+    try {
+      return record();
+    } finally {
+      this.#kept = before;
+    }
   }
 
   /** What all temporaries so far would take if none shared memory. */

@@ -1,7 +1,8 @@
 import { LimbeckError } from '../util/errors.js';
 import { bindExternals, checkLength, checkTimes, checkWrite, disposedError } from './bindings.js';
-import type { Device, Executable, RunOptions, Tensor } from './device.js';
+import type { Device, Executable, Needs, RunOptions, Tensor } from './device.js';
 import type { Elements, Members } from './kernel.js';
+import { livesOf, temporariesOf } from './memory.js';
 import type { Program } from './program.js';
 import type { Step } from './step.js';
 import { Turns } from './turns.js';
@@ -11,7 +12,10 @@ import { type DType, elements, type Slot } from './view.js';
  * The definition of every program: float64 TypeScript, slow, bounds-checked, one array per slot and nothing
  * shared. The other engines are tested against it.
  */
-const arrays: Record<DType, new (from: number | ArrayLike<number>) => Elements> = {
+const arrays: Record<
+  DType,
+  { new (from: number | ArrayLike<number>): Elements; readonly BYTES_PER_ELEMENT: number }
+> = {
   f32: Float64Array,
   u32: Uint32Array,
   u8: Uint8Array,
@@ -130,6 +134,26 @@ class ReferenceExecutable implements Executable {
   }
 }
 
+/** Bytes that this engine has for so many elements. */
+const bytesFor = (dtype: DType, length: number): number => length * arrays[dtype].BYTES_PER_ELEMENT;
+
+/** Every temporary has an array of its own, from its first step to the end of a run. */
+const needs: Needs = {
+  ofHost: true,
+  tensor: (dtype, length) => ({ bytes: bytesFor(dtype, length) }),
+  async program({ steps }) {
+    const slots = livesOf(temporariesOf(steps)).map(({ of }) => of);
+    const sum = (some: readonly Slot[]) =>
+      some.reduce((bytes, { dtype, length }) => bytes + bytesFor(dtype, length), 0);
+    const kept = (what: Slot['kept']) => sum(slots.filter((slot) => slot.kept === what));
+    return {
+      bytes: 0,
+      running: sum(slots),
+      kept: { trajectory: kept('trajectory'), batches: kept('batches') },
+    };
+  },
+};
+
 /** How long this engine, which computes on the main thread, blocks the event loop; one step may take longer. */
 const patienceMs = 50;
 
@@ -139,6 +163,7 @@ export class ReferenceDevice implements Device {
   readonly tensors = new Set<ReferenceTensor>();
   readonly executables = new Set<ReferenceExecutable>();
   readonly turns = new Turns();
+  readonly needs = needs;
   #breathed = performance.now();
 
   /** Yields to the event loop when it was blocked for long enough, also over many short runs. */

@@ -11,6 +11,9 @@ export type DType = 'f32' | 'u32' | 'u8';
 /** Bytes of one element on the `cpu` and `webgpu` engines (the reference engine holds f32 slots in float64). */
 export const bytesOf: Record<DType, number> = { f32: 4, u32: 4, u8: 1 };
 
+/** What a way back through training keeps: parameters and optimiser states of its steps, and what they made of their batches. */
+export type Kept = 'trajectory' | 'batches';
+
 /** A tensor that the steps of a program name. */
 export interface Slot {
   readonly id: number;
@@ -20,6 +23,8 @@ export interface Slot {
   readonly length: number;
   /** External slots are bound to tensors the caller owns; temporaries are planned by the engine. */
   readonly external: boolean;
+  /** What a temporary is kept for; left out, it is what a computation goes through. */
+  readonly kept?: Kept;
 }
 
 /** Bytes of a slot, all members together. */

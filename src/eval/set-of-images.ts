@@ -1,9 +1,10 @@
 import type { Dataset, Split } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
+import { expectDataset } from '../data/expect-dataset.js';
 import { normalisationOf, normalise } from '../data/normalisation.js';
 import { type NetworkSpec, networkSpec } from '../networks/index.js';
 import { LimbeckError } from '../util/errors.js';
-import { expectDataset, expectOptions, shown } from '../util/expect.js';
+import { expectOptions, shown } from '../util/expect.js';
 import { findProtocol } from './find-protocol.js';
 import { checkImages } from './predict.js';
 

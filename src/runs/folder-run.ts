@@ -23,10 +23,11 @@ import type { Checkpoint, Distillation, DistillControl } from './distillation.js
 import { engineRecord } from './engine-record.js';
 import { LiveFiles } from './live-files.js';
 import { openNamed } from './named.js';
-import { resolveFor } from './options.js';
+import { type ResolvedOptions, resolveFor } from './options.js';
+import { type DistillationPlan, planDistillation, refuseUnlessItFits } from './plan/plan.js';
 import { type DatasetRecord, type RunConfig, type RunOrigin, type RunRecord, runFormat } from './record.js';
 import type { RunFiles } from './run-files.js';
-import { planFor } from './setting.js';
+import { type Named, planFor } from './setting.js';
 
 /** How to follow a run in a folder, and stop it. */
 export interface RunControl {
@@ -60,6 +61,8 @@ const controls = {
 export interface BegunRun extends Pick<RunRecord, 'config' | 'engine' | 'dataset'> {
   /** Outer steps done by earlier pieces of the run. */
   readonly iteration: number;
+  /** What it takes, without the test at the end; nothing has been timed. */
+  readonly plan: DistillationPlan;
 }
 
 /** How to begin a run in a folder. */
@@ -99,11 +102,13 @@ export async function distillInto(
   planFor(options, dataset);
   const preset = Object.keys(taken).length ? taken : undefined;
   const config: RunConfig = { ...origin, device: origin?.device ?? device.engine, options, preset };
+  const record = describeData(dataset);
+  await using named = await openNamed(options, record);
+  const plan = await planWithin(run, device, dataset, options, named);
   return inside(run, { force }, async () => {
     run.refuseToOverwrite();
-    const record = describeData(dataset);
     const extra = { config, engine: engineRecord(device, reason), sha256: record.sha256 };
-    return distillAndTest(device, dataset, run, { extra, dataset: record, control });
+    return distillAndTest(device, dataset, run, { extra, dataset: record, control, named, plan });
   });
 }
 
@@ -130,8 +135,11 @@ export async function resumeIn(
           `expected ${extra.sha256.slice(0, 12)}…): restore it, or begin a new run`,
       );
     const engine = engineRecord(device, control.reason, extra.engine);
-    return distillAndTest(device, dataset, run, {
-      ...{ extra: { ...extra, engine }, dataset: record, control },
+    const { options } = checkpoint;
+    await using named = await openNamed(options, { goesOn: true, sha256: record.sha256 });
+    const plan = await planWithin(run, device, dataset, options, named);
+    return await distillAndTest(device, dataset, run, {
+      ...{ extra: { ...extra, engine }, dataset: record, control, named, plan },
       resume: checkpoint,
     });
   });
@@ -142,6 +150,20 @@ export async function readRunIn(run: RunFiles): Promise<StoredRun> {
   checkHoldsCheckpoint(run);
   const { checkpoint, extra } = await readCheckpoint(run);
   return { ...extra, iteration: checkpoint.iteration };
+}
+
+/** What a run takes; one that does not fit is refused before anything of its size is allocated. */
+async function planWithin(
+  { folder }: RunFiles,
+  device: Device,
+  dataset: Dataset,
+  options: ResolvedOptions,
+  { experts }: Named,
+): Promise<DistillationPlan> {
+  const control = { experts, folder, timed: false, test: false };
+  const plan = await planDistillation(device, dataset, options as DistillOptions, control);
+  refuseUnlessItFits(plan);
+  return plan;
 }
 
 /** Whether a run needs no resuming: it was tested after its last step. */
@@ -204,6 +226,8 @@ interface Piece {
   readonly extra: CheckpointExtra;
   readonly dataset: DatasetRecord;
   readonly control: RunControl;
+  readonly named: Named;
+  readonly plan: DistillationPlan;
   readonly resume?: Checkpoint;
 }
 
@@ -214,12 +238,11 @@ async function distillAndTest(
   run: RunFiles,
   piece: Piece,
 ): Promise<FolderRun> {
-  const { extra, control, resume } = piece;
+  const { extra, control, named, plan, resume } = piece;
   const { signal, onProgress, onRollback } = control;
   const { config, engine } = extra;
   const { options } = config;
-  control.onBegin?.({ config, engine, dataset: piece.dataset, iteration: resume?.iteration ?? 0 });
-  await using named = await openNamed(options, { goesOn: Boolean(resume), sha256: piece.dataset.sha256 });
+  control.onBegin?.({ config, engine, dataset: piece.dataset, iteration: resume?.iteration ?? 0, plan });
   const opened = await run.testOpened();
   const live = await LiveFiles.begin(run, data, resume?.curve ?? [], (checkpoint) =>
     recordOf(piece, soFar(checkpoint), opened),

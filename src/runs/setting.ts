@@ -92,13 +92,14 @@ export interface Named {
   readonly experts?: Experts;
 }
 
-/** The setting in which a method begins. */
+/** The setting in which a method begins, with items that are as `made`. */
 export async function settingFor(
   device: Device,
   dataset: Dataset,
   options: ResolvedOptions,
   real: SplitOnDevice,
   { first, experts }: Named = {},
+  made: typeof firstItems = firstItems,
 ): Promise<Setting> {
   const { network, parametrisation, decoder } = planFor(options, dataset);
   const items: Omit<Items, 'first'> = {
@@ -117,6 +118,6 @@ export async function settingFor(
     dataset,
     experts,
     real,
-    items: { ...items, first: decoder.encode(await firstItems(dataset, items, options, first)) },
+    items: { ...items, first: decoder.encode(await made(dataset, items, options, first)) },
   };
 }

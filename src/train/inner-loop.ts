@@ -108,7 +108,7 @@ export const rateOf = ({ rates }: InnerLoop, t: number): View => slice(rates, ra
 /** Records the batch of step t. */
 export function recordBatch(r: Recorder, loop: InnerLoop, t: number): StepBatch {
   const batch = { x: partOf(loop.images, loop, t), y: partOf(loop.labels, loop, t) };
-  return loop.change?.(r, t, batch) ?? batch;
+  return r.keeping('batches', () => loop.change?.(r, t, batch)) ?? batch;
 }
 
 /** Records the forward and backward pass of a step at `theta`, on the random numbers of `random`. */
@@ -215,8 +215,13 @@ function recordMove(
 ): StepResult {
   const { network, training = plainTraining } = loop;
   const { theta } = operands;
-  const into = { ...last, theta: last.theta ?? r.temporary(`theta${t + 1}`, theta.members, [network.count]) };
-  return optimizerOf(training.optimizer).step(r, { ...operands, rate: rateOf(loop, t) }, into);
+  return r.keeping('trajectory', () => {
+    const into = {
+      ...last,
+      theta: last.theta ?? r.temporary(`theta${t + 1}`, theta.members, [network.count]),
+    };
+    return optimizerOf(training.optimizer).step(r, { ...operands, rate: rateOf(loop, t) }, into);
+  });
 }
 
 /** Steps of a trajectory that follow one another, by how many of its steps come before them. */

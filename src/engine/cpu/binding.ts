@@ -28,7 +28,11 @@ export interface Binding {
    */
   measurePeak(device: NativeDevice, bytes: number): Promise<Peak>;
   readonly NativeDevice: new (isa: string, threads: number) => NativeDevice;
-  readonly NativeTensor: new (bytes: number) => NativeTensor;
+  /** Without memory where it is imagined: for imagined programs. */
+  readonly NativeTensor: new (
+    bytes: number,
+    imagined?: boolean,
+  ) => NativeTensor;
   readonly NativeProgram: new (device: NativeDevice, description: ProgramDescription) => NativeProgram;
 }
 
@@ -75,6 +79,8 @@ export interface ProgramDescription {
   readonly steps: readonly StepDescription[];
   /** In order, without overlap; steps in no group run whole. */
   readonly groups: readonly GroupDescription[];
+  /** Whether it is only to say what it would take: it gets no memory, and cannot run. */
+  readonly imagined?: boolean;
 }
 
 /** How a group of steps is cut. */

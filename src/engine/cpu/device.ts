@@ -2,11 +2,11 @@ import { breathe } from '../../util/breathe.js';
 import { LimbeckError } from '../../util/errors.js';
 import { shown } from '../../util/expect.js';
 import { bindExternals, checkLength, checkTimes, checkWrite, disposedError } from '../bindings.js';
-import type { Device, Executable, Numbers, Peak, RunOptions, StepTimes, Tensor } from '../device.js';
+import type { Device, Executable, Needs, Numbers, Peak, RunOptions, StepTimes, Tensor } from '../device.js';
 import type { Program } from '../program.js';
 import type { Step } from '../step.js';
 import { Turns } from '../turns.js';
-import { bytesOf, type DType, type Slot } from '../view.js';
+import { bytesOf, type DType, type Slot, slotBytes } from '../view.js';
 import {
   type Binding,
   loadBinding,
@@ -108,6 +108,47 @@ class CpuTensor implements Tensor {
   }
 }
 
+/** How a program is run. Planning takes a tenth of a second for a large one: it yields to the event loop in between. */
+async function plan(
+  { optimise, kernels }: CpuDevice,
+  program: Program,
+  tensors: ReadonlyMap<Slot, NativeTensor>,
+) {
+  // Strips reorder steps, which is only right where slots do not share tensors.
+  const shared = new Set(tensors.values()).size < tensors.size;
+  const units: readonly PlannedUnit[] = shared
+    ? program.steps.map((step) => ({ steps: [step] }))
+    : planStrips(await optimise(program));
+  await breathe();
+  const description = describeProgram(units, kernels, tensors);
+  await breathe();
+  return { units, description };
+}
+
+/** What the native engine says of programs and tensors that have no memory. */
+const needsOf = (device: CpuDevice): Needs => ({
+  ofHost: true,
+  tensor: (dtype, length) => ({ bytes: length * bytesOf[dtype] }),
+  async program(program, bindings) {
+    const { NativeTensor, NativeProgram } = device.binding;
+    const imagined = new Map<Tensor, NativeTensor>();
+    const tensors = new Map<Slot, NativeTensor>();
+    for (const slot of program.slots) {
+      if (!slot.external) continue;
+      const tensor = bindings[slot.name];
+      const own = imagined.get(tensor) ?? native(() => new NativeTensor(slotBytes(slot), true));
+      imagined.set(tensor, own);
+      tensors.set(slot, own);
+    }
+    const { description } = await plan(device, program, tensors);
+    device.checkOpen();
+    const one = native(() => new NativeProgram(device.native, { ...description, imagined: true }));
+    const bytes = one.bytes();
+    one.free();
+    return { bytes, running: 0, kept: description.kept };
+  },
+});
+
 class CpuExecutable implements Executable {
   readonly #bound: ReadonlyMap<Slot, CpuTensor>;
   readonly #native: NativeProgram;
@@ -131,7 +172,6 @@ class CpuExecutable implements Executable {
     device.executables.add(this);
   }
 
-  /** Planning takes a tenth of a second for a large program: it yields to the event loop in between. */
   static async load(
     device: CpuDevice,
     program: Program,
@@ -144,14 +184,7 @@ class CpuExecutable implements Executable {
     );
     for (const [slot, tensor] of bound) tensor.checkAlive(slot.name, program.name);
     const tensors = new Map([...bound].map(([slot, tensor]) => [slot, tensor.native]));
-    // Strips reorder steps, which is only right where slots do not share tensors.
-    const shared = new Set(tensors.values()).size < tensors.size;
-    const units = shared
-      ? program.steps.map((step) => ({ steps: [step] }))
-      : planStrips(await device.optimise(program));
-    await breathe();
-    const description = describeProgram(units, device.kernels, tensors);
-    await breathe();
+    const { units, description } = await plan(device, program, tensors);
     device.checkOpen();
     return new CpuExecutable(device, program, bound, units, description);
   }
@@ -216,6 +249,7 @@ export class CpuDevice implements Device {
   readonly executables = new Set<CpuExecutable>();
   readonly turns = new Turns();
   readonly optimise: ReturnType<typeof optimiserOf>;
+  readonly needs = needsOf(this);
   #disposed?: Promise<void>;
 
   constructor({ threads, isa, passes }: CpuOptions = {}) {

@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { type ControlGroup, controlGroups, type ReadText } from '../../util/control-groups.js';
+import { readText } from '../../util/host-memory.js';
 
 /** What a process may use of the machine's processors. */
 export interface Processors {
@@ -10,9 +11,6 @@ export interface Processors {
   /** Processors' worth of time that its container may spend; undefined without a quota. */
   readonly quota?: number;
 }
-
-/** The text of a file, undefined where there is none. */
-export type ReadText = (path: string) => string | undefined;
 
 /** More threads wait for each other longer than they help. */
 const most = 16;
@@ -54,49 +52,15 @@ function numbersIn(list: string): number[] {
 
 /** The smallest quota of the group of this process and of those it lies in. */
 function quotaOf(read: ReadText): number | undefined {
-  const quotas = (read('/proc/self/cgroup') ?? '').split('\n').flatMap((line) => {
-    const [, id, controllers, group] = /^(\d+):([^:]*):(.*)$/.exec(line) ?? [];
-    if (group === undefined) return [];
-    const own = controllers.split(',');
-    if (id !== '0' && !own.includes('cpu')) return [];
-    // A container sees its own group as the root, whatever the line says.
-    return ancestors(group).flatMap((path) => {
-      const quota = id === '0' ? unified(read, path) : divided(read, own, path);
-      return quota === undefined ? [] : [quota];
-    });
-  });
+  const quotas = controlGroups(read, 'cpu').flatMap((group) => quotaWithin(read, group) ?? []);
   return quotas.length ? Math.min(...quotas) : undefined;
 }
 
-/** `/a/b` as `/a/b`, `/a` and the root. */
-function ancestors(group: string): string[] {
-  const parts = group.split('/').filter(Boolean);
-  return [...parts.keys(), parts.length].reverse().map((depth) => parts.slice(0, depth).join('/'));
-}
-
-/** Version 2: `max 100000`, or microseconds in each period of so many. */
-const unified = (read: ReadText, group: string): number | undefined =>
-  quotient(...((read(`/sys/fs/cgroup/${group}/cpu.max`) ?? '').trim().split(' ') as [string, string]));
-
-/** Version 1: two files, and a quota of -1 is none. The folder is called by its controllers, or `cpu`. */
-function divided(read: ReadText, controllers: readonly string[], group: string): number | undefined {
-  for (const folder of new Set([controllers.join(','), 'cpu'])) {
-    const at = (name: string) => (read(`/sys/fs/cgroup/${folder}/${group}/cpu.${name}`) ?? '').trim();
-    const quota = quotient(at('cfs_quota_us'), at('cfs_period_us'));
-    if (quota !== undefined) return quota;
-  }
-  return undefined;
-}
-
-function quotient(quota: string, period: string): number | undefined {
+/** Microseconds in each period of so many; version 2 says both in one file, and `max` for none, version 1 in two, and -1. */
+function quotaWithin(read: ReadText, { version, folder }: ControlGroup): number | undefined {
+  const at = (name: string) => (read(`${folder}/${name}`) ?? '').trim();
+  const [quota, period] =
+    version === 2 ? at('cpu.max').split(' ') : [at('cpu.cfs_quota_us'), at('cpu.cfs_period_us')];
   const value = Number(quota) / Number(period);
   return value > 0 && Number.isFinite(value) ? value : undefined;
-}
-
-function readText(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,5 @@
 import { LimbeckError } from '../../util/errors.js';
-import { livesOf, planArena } from '../memory.js';
+import { type KeptBytes, keptAtFullest, livesOf, planArena } from '../memory.js';
 import type { Step } from '../step.js';
 import { bytesOf, elements, type Slot, slotBytes, type View } from '../view.js';
 import { accessesOf } from './accesses.js';
@@ -13,12 +13,15 @@ import type {
 import { inPlace } from './in-place.js';
 import type { PlannedUnit, StripPlan } from './strips.js';
 
-/** A program as the addon takes it: slots as pieces of memory, kernels, operands and numbers by position. */
+/**
+ * A program as the addon takes it: slots as pieces of memory, kernels, operands and numbers by position; and what of its memory is
+ * kept for a way back.
+ */
 export function describeProgram(
   units: readonly PlannedUnit[],
   kernels: readonly KernelSignature[],
   tensors: ReadonlyMap<Slot, NativeTensor>,
-): ProgramDescription {
+): ProgramDescription & { readonly kept: KeptBytes } {
   const inner = (view: View, strips?: StripPlan) => strips?.innerOffset(view) !== undefined;
   const memoryOf = inPlace(units, (view, { strips }) => inner(view, strips));
   const memory = (slot: Slot) => memoryOf.get(slot) ?? slot;
@@ -29,7 +32,8 @@ export function describeProgram(
       ),
     ),
   );
-  const arena = planArena(livesOf(moments));
+  const lives = livesOf(moments);
+  const arena = planArena(lives);
   const storages: { tensor?: NativeTensor; offset: number; bytes: number }[] = [];
   const storageOf = new Map<Slot, number>();
   const storage = (slot: Slot): number => {
@@ -62,7 +66,7 @@ export function describeProgram(
       );
     }
   }
-  return { storages, arenaBytes: arena.bytes, steps, groups };
+  return { storages, arenaBytes: arena.bytes, steps, groups, kept: keptAtFullest(lives) };
 }
 
 /** How the operands of a step are found for a strip; the numbers are those of native/strips.h. */

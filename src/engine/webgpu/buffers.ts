@@ -2,19 +2,25 @@ import { LimbeckError } from '../../util/errors.js';
 import { mapRead, usage } from './constants.js';
 import { scoped } from './health.js';
 
+/** Why a buffer is larger than the device can have, where it is. */
+export function tooLarge(
+  { limits: { maxBufferSize } }: GPUDevice,
+  { label, size }: { readonly label: string; readonly size: number },
+): string | undefined {
+  if (size <= maxBufferSize) return undefined;
+  return `${label} needs ${size} bytes, a buffer of this device has at most ${maxBufferSize} (maxBufferSize); use a smaller batch or population`;
+}
+
 /** Buffers of zeros; ERR_OUT_OF_MEMORY when there is no room or one is larger than the device can have. */
 export async function createBuffers(
   device: GPUDevice,
   what: string,
   descriptors: readonly { label: string; size: number; usage: number }[],
 ): Promise<GPUBuffer[]> {
-  const { maxBufferSize } = device.limits;
-  for (const { label, size } of descriptors)
-    if (size > maxBufferSize)
-      throw new LimbeckError(
-        'ERR_OUT_OF_MEMORY',
-        `webgpu: ${what}: ${label} needs ${size} bytes, a buffer of this device has at most ${maxBufferSize} (maxBufferSize); use a smaller batch or population`,
-      );
+  for (const descriptor of descriptors) {
+    const refused = tooLarge(device, descriptor);
+    if (refused) throw new LimbeckError('ERR_OUT_OF_MEMORY', `webgpu: ${what}: ${refused}`);
+  }
   const buffers: GPUBuffer[] = [];
   try {
     return await scoped(device, what, () => {

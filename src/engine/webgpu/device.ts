@@ -7,7 +7,7 @@ import type { DType } from '../view.js';
 import { type Abilities, abilitiesOf, plain } from './abilities.js';
 import { createBuffers } from './buffers.js';
 import { softwareNames, usage, wantedLimits } from './constants.js';
-import { loadProgram } from './program.js';
+import { loadProgram, needsOf } from './program.js';
 import { DeviceQueue } from './queue.js';
 import { paddedBytes, WebgpuTensor } from './tensor.js';
 
@@ -72,6 +72,7 @@ export async function openWebgpuDevice(gpu: GPU, options: GpuOptions = {}): Prom
 /** One WebGPU device. */
 export class WebgpuDevice extends DeviceQueue implements Device {
   readonly engine = 'webgpu';
+  readonly needs = needsOf(this);
 
   constructor(
     gpu: GPU,

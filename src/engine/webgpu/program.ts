@@ -1,12 +1,12 @@
 import { LimbeckError } from '../../util/errors.js';
 import { bindExternals, checkTimes, disposedError } from '../bindings.js';
-import type { Executable, RunOptions, Tensor } from '../device.js';
-import { type MemoryPlan, planMemory } from '../memory.js';
+import type { Executable, Needs, RunOptions, Tensor } from '../device.js';
+import { keptAtFullest, livesOf, type MemoryPlan, planMemory, temporariesOf } from '../memory.js';
 import { bytesMoved } from '../profile.js';
 import type { Program } from '../program.js';
 import type { Step } from '../step.js';
 import { bytesOf, elements, type Slot, type View } from '../view.js';
-import { createBuffers } from './buffers.js';
+import { createBuffers, tooLarge } from './buffers.js';
 import { usage } from './constants.js';
 import { scoped } from './health.js';
 import type { Sums } from './pace.js';
@@ -15,7 +15,7 @@ import { rectified } from './passes/rectified.js';
 import { tiled } from './passes/tiled.js';
 import { gridOf, placesOf } from './pipelines.js';
 import type { DeviceQueue } from './queue.js';
-import { WebgpuTensor } from './tensor.js';
+import { paddedBytes, WebgpuTensor } from './tensor.js';
 import { tilingOf } from './tiles.js';
 
 /** A step at run time. */
@@ -59,8 +59,8 @@ function checkStep(step: Step, index: number, bufferOf: BufferOf): void {
 }
 
 /** The part of a buffer that a step binds for an operand, in bytes. */
-interface Binding {
-  readonly buffer: GPUBuffer;
+interface Binding<Buffer = GPUBuffer> {
+  readonly buffer: Buffer;
   readonly offset: number;
   readonly size: number;
 }
@@ -69,13 +69,13 @@ interface Binding {
  * A buffer as a whole where the device can bind that much, else the part that the view lies in: parameters of all inner
  * steps may be larger together than what one step may see. ERR_OUT_OF_MEMORY where even the part is too large.
  */
-function bindingOf(
+function bindingOf<Buffer extends { readonly size: number }>(
   step: Step,
   name: string,
   view: View,
-  buffer: GPUBuffer,
+  buffer: Buffer,
   limits: GPUSupportedLimits,
-): Binding {
+): Binding<Buffer> {
   const { maxStorageBufferBindingSize: largest, minStorageBufferOffsetAlignment: alignment } = limits;
   if (buffer.size <= largest) return { buffer, offset: 0, size: buffer.size };
   const bytes = bytesOf[view.slot.dtype];
@@ -140,6 +140,75 @@ function largestIn({ blockOf }: MemoryPlan, block: number): string {
   return `block ${block}`;
 }
 
+/** The program that a device runs for a recorded one, and where its temporaries live; `memoryOf` says what is bound. */
+function planned(
+  { pipelines: { software, abilities } }: Pick<DeviceQueue, 'pipelines'>,
+  recorded: Program,
+  memoryOf: (slot: Slot) => unknown,
+): { program: Program; plan: MemoryPlan } {
+  // Software pays for workgroup memory and barriers, in compilation and at every run.
+  const plain = software && !abilities.matrices;
+  // A tile in f16 has one scale, so the ones that stand for a bias would cost small numbers their digits.
+  const joined = biased(recorded, { ones: !abilities.matrices });
+  const program = rectified(
+    plain ? joined : tiled(joined, (step) => tilingOf(step, abilities)),
+    (slot) => memoryOf(slot) ?? slot,
+  );
+  return { program, plan: planMemory(program.steps) };
+}
+
+/** The buffers that a program has beside those of its tensors: one for each block, and one for the views. */
+const buffersOf = (program: Program, plan: MemoryPlan) => [
+  ...plan.blocks.map((size, block) => ({
+    label: `${program.name}: ${largestIn(plan, block)}`,
+    size,
+    usage: usage.storage,
+  })),
+  {
+    label: `${program.name} views`,
+    size: Math.max(program.steps.length, 1) * viewsStride,
+    usage: usage.uniform | usage.copyDst,
+  },
+];
+
+/** What a device would take, and what its limits forbid. */
+export const needsOf = (device: DeviceQueue): Needs => ({
+  ofHost: device.pipelines.software,
+  tensor(dtype, length) {
+    const bytes = paddedBytes(dtype, length);
+    return { bytes, refused: tooLarge(device.raw, { label: `tensor of ${length} ${dtype}`, size: bytes }) };
+  },
+  async program(recorded, bindings) {
+    const { program, plan } = planned(device, recorded, (slot) => bindings[slot.name]);
+    const buffers = buffersOf(program, plan);
+    const sizeOf = (slot: Slot) =>
+      slot.external ? paddedBytes(slot.dtype, slot.length) : plan.blocks[plan.blockOf.get(slot)!];
+    return {
+      bytes: buffers.reduce((sum, { size }) => sum + size, 0),
+      running: 0,
+      kept: keptAtFullest(livesOf(temporariesOf(program.steps))),
+      refused:
+        buffers.flatMap((buffer) => tooLarge(device.raw, buffer) ?? [])[0] ??
+        refusedBinding(program, sizeOf, device.raw.limits),
+    };
+  },
+});
+
+/** Why a step cannot bind one of its operands, where one cannot. */
+function refusedBinding(
+  { steps }: Program,
+  sizeOf: (slot: Slot) => number,
+  limits: GPUSupportedLimits,
+): string | undefined {
+  try {
+    for (const step of steps)
+      for (const [name, view] of Object.entries(step.operands))
+        if (view) bindingOf(step, name, view, { size: sizeOf(view.slot) }, limits);
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 /** Plans memory, compiles what is new, binds: everything a run needs. */
 export async function loadProgram(
   device: DeviceQueue,
@@ -147,35 +216,15 @@ export async function loadProgram(
   bindings: Readonly<Record<string, Tensor>>,
 ): Promise<WebgpuExecutable> {
   const { raw } = device;
-  const { software, abilities } = device.pipelines;
-  // Software pays for workgroup memory and barriers, in compilation and at every run.
-  const plain = software && !abilities.matrices;
-  // A tile in f16 has one scale, so the ones that stand for a bias would cost small numbers their digits.
-  const joined = biased(recorded, { ones: !abilities.matrices });
   const bound = bindExternals(
     recorded,
     bindings,
     (tensor): tensor is WebgpuTensor => tensor instanceof WebgpuTensor && tensor.device === device,
   );
-  const program = rectified(
-    plain ? joined : tiled(joined, (step) => tilingOf(step, abilities)),
-    (slot) => bound.get(slot)?.buffer ?? slot,
-  );
+  const { program, plan } = planned(device, recorded, (slot) => bound.get(slot)?.buffer);
   for (const tensor of bound.values()) tensor.checkAlive(program.name);
-  const plan = planMemory(program.steps);
   const blocks = await device.guard(
-    createBuffers(raw, `memory of program ${program.name}`, [
-      ...plan.blocks.map((size, block) => ({
-        label: `${program.name}: ${largestIn(plan, block)}`,
-        size,
-        usage: usage.storage,
-      })),
-      {
-        label: `${program.name} views`,
-        size: Math.max(program.steps.length, 1) * viewsStride,
-        usage: usage.uniform | usage.copyDst,
-      },
-    ]),
+    createBuffers(raw, `memory of program ${program.name}`, buffersOf(program, plan)),
   );
   try {
     const views = blocks[blocks.length - 1];

@@ -1,0 +1,88 @@
+import type { Precision } from '../engine/precision.js';
+import { openNamed } from '../runs/named.js';
+import { resolveFor } from '../runs/options.js';
+import { planDistillation } from '../runs/plan/plan.js';
+import type { Command } from './command.js';
+import { checkedOptions } from './distill.js';
+import { listenForStop } from './interrupt.js';
+import * as shared from './options.js';
+import { planTable } from './plan-table.js';
+import { Terminal } from './progress.js';
+import { checkEngine, dataSource, openData, openEngine, readingGiven } from './sources.js';
+
+const memory: shared.Option = {
+  name: 'memory',
+  kind: 'number',
+  value: 'GB',
+  help: 'memory to hold it against, as of another machine',
+  fallback: 'what is available here',
+};
+const untimed: shared.Option = {
+  name: 'untimed',
+  kind: 'switch',
+  help: 'leave out the seconds that it takes to time some outer steps',
+};
+const out: shared.Option = { ...shared.out, help: 'folder of the run: whose disk it is held against' };
+
+export const command: Command = {
+  name: 'plan',
+  summary: 'memory, disk, work and time of a run before it begins; takes the options of distill',
+  positionals: [],
+  options: [
+    memory,
+    untimed,
+    shared.dataset,
+    shared.digitsSize,
+    ...shared.readingOptions,
+    ...shared.distillOptions,
+    shared.device,
+    shared.threads,
+    shared.precision,
+    out,
+    shared.json,
+    shared.debug,
+    shared.help,
+  ],
+  example: 'limbeck plan --network convnet --ipc 10 --epochs 200',
+
+  /** Status 2 where the run does not fit, as if it had been begun. */
+  async run({ values }) {
+    const { device: choice = 'auto', ...given } = values as {
+      device?: string;
+      dataset?: string;
+      digitsSize?: number;
+      threads?: number;
+      precision?: Precision;
+      memory?: number;
+      untimed?: boolean;
+      out?: string;
+    };
+    const { dataset, digitsSize, threads, precision } = given;
+    checkEngine(choice, { threads, precision });
+    const options = checkedOptions(values, shared.flagOf);
+    const json = Boolean(values.json);
+    const data = await openData(dataSource({ dataset, digitsSize, reading: readingGiven(values) }), json);
+    const { device } = await openEngine(choice, { threads, precision });
+    const terminal = new Terminal(json);
+    using stop = listenForStop(() => terminal.say('Stopping.'));
+    try {
+      const { options: resolved } = resolveFor('', options, data);
+      await using named = await openNamed(resolved);
+      terminal.passing('Planning');
+      const plan = await planDistillation(device, data, options, {
+        ...{ experts: named.experts, signal: stop.signal },
+        ...{ folder: given.out, timed: !given.untimed },
+        memory: given.memory === undefined ? undefined : given.memory * 1e9,
+      });
+      terminal.clear();
+      process.stdout.write(json ? `${JSON.stringify(plan)}\n` : planTable(plan, data.classes));
+      return plan.lacks.length ? 2 : 0;
+    } catch (error) {
+      if (stop.signal.aborted) return stop.status;
+      throw error;
+    } finally {
+      terminal.clear();
+      await device.dispose();
+    }
+  },
+};
