@@ -1,5 +1,5 @@
 /** What programs get wrong in a call: each is told what was given, what was expected and where that comes from. */
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import * as limbeck from '../src/index.js';
 import { learnedSet } from './harness/distilled-set.js';
 
@@ -163,6 +163,38 @@ test.each(calls)('%s %#', async (_, call, message) => {
     .catch((thrown) => thrown);
   expect(error).toBeInstanceOf(limbeck.LimbeckError);
   expect(error).toMatchObject({ code: 'ERR_OPTION', message: expect.stringMatching(message) });
+});
+
+describe('arrays of a call', () => {
+  const network = { name: 'mlp', width: 2, inputShape: [1, 1, 2], classes: 2 } as const;
+  const { count } = limbeck.createNetwork(network);
+  const given = () => ({
+    network,
+    parameters: new Float32Array(count).fill(0.5),
+    images: [1, 2],
+    labels: [1, 0],
+    learningRates: [0.1],
+    ...{ steps: 1, epochs: 1, realImages: [2, 1], realLabels: [0, 1] },
+  });
+
+  test('are read when it is made, not when its turn comes', async () => {
+    const expected = await limbeck.metaGradient(device, given());
+    const options = given();
+    const [first, second] = [limbeck.metaGradient(device, options), limbeck.metaGradient(device, options)];
+    options.parameters.fill(9);
+    options.images[0] = 9;
+    expect(await first).toEqual(expected);
+    expect(await second).toEqual(expected);
+  });
+
+  test.each<[string, unknown, RegExp]>([
+    ['images', '12', /images\[0\] is "1", expected a number/],
+    ['images', { length: 2 }, /images\[0\] is undefined, expected a number/],
+    ['labels', [1n, 0n], /labels\[0\] is 1, expected a number/],
+  ])('hold numbers: %s %#', async (name, values, message) => {
+    const refused = { code: 'ERR_OPTION', message: expect.stringMatching(message) };
+    await expect(api.metaGradient(device, { ...given(), [name]: values })).rejects.toMatchObject(refused);
+  });
 });
 
 /** Sets that no file could hold: what is wrong, and how it is said. */

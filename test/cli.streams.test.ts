@@ -1,4 +1,5 @@
 /** A run outlives who looks at it: a reader that goes away, a terminal that is closed. */
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,6 +51,15 @@ test('what would steer a terminal is shown, not sent', async () => {
   const { stderr } = await limbeck('data', 'no\x1b[31mwhere');
   expect(stderr).toContain('no\\x1b[31mwhere');
   expect(stderr).not.toContain('\x1b');
+});
+
+test('a configuration of 5,000 levels is refused, and a pipe is no file', async () => {
+  writeFileSync(join(folder, 'deep.json'), `{"network": ${'['.repeat(5000)}${']'.repeat(5000)}}`);
+  const deep = await limbeck('distill', 'deep.json');
+  expect(deep).toMatchObject({ status: 2, stderr: expect.stringMatching(/100 levels.*ERR_FILE_FORMAT/) });
+  execFileSync('mkfifo', [join(folder, 'pipe.csv')]);
+  const { status, stderr } = await limbeck('data', 'pipe.csv');
+  expect({ status, stderr }).toMatchObject({ status: 2, stderr: expect.stringMatching(/pipe\.csv.*\[ERR_/) });
 });
 
 test('a configuration file may begin with a byte order mark', async () => {

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { type LoadOptions, loadDataset } from '../src/data/load.js';
+import { parseMat } from '../src/data/mat.js';
 import { parseNpy } from '../src/data/npy.js';
 import { LimbeckError } from '../src/util/errors.js';
 import { Stream } from '../src/util/random.js';
@@ -386,4 +387,11 @@ describe('hostile bytes: a data set or a LimbeckError, and no memory for what a 
     expect(loaded).toBeGreaterThan(0);
     expect(peak).toBeLessThan(256 << 20);
   });
+});
+
+test('more than fits out of the compression of a MATLAB file is too large, not damaged', async () => {
+  const file = files.svhn(40);
+  expect((await parseMat(file, 'x.mat')).get('X')?.shape).toEqual([32, 32, 3, 40]);
+  const tooLarge = { code: 'ERR_DATA', message: expect.stringContaining('too large') };
+  await expect(parseMat(file, 'x.mat', 40 * 3072)).rejects.toMatchObject(tooLarge);
 });

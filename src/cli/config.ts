@@ -6,6 +6,15 @@ import { written } from '../util/expect.js';
 import { checkNumber, type Values } from './arguments.js';
 import type { Option } from './options.js';
 
+/** Far more than the layers of any network need. */
+const mostLevels = 100;
+
+/** Whether objects and lists lie in each other more than so many levels deep; never looks deeper than that. */
+const isDeeper = (value: unknown, levels: number): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((part) => isDeeper(part, levels - 1)));
+
 /**
  * Reads a configuration file: the names of the options in camelCase, with values as JSON; or the `run.json` of a run, which has every
  * option that it was made with.
@@ -28,6 +37,11 @@ export async function readConfig(path: string, options: readonly Option[]): Prom
   } catch (cause) {
     throw new LimbeckError('ERR_FILE_FORMAT', `${path} is not JSON: ${(cause as Error).message}`, { cause });
   }
+  if (isDeeper(content, mostLevels))
+    throw new LimbeckError(
+      'ERR_FILE_FORMAT',
+      `${path} has more than ${mostLevels} levels of objects and lists in each other, expected an object such as {"steps": 10}`,
+    );
   if (typeof content !== 'object' || content === null || Array.isArray(content))
     throw new LimbeckError(
       'ERR_FILE_FORMAT',

@@ -1,6 +1,7 @@
-import { inflateSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { inflate } from 'node:zlib';
 import { type LimbeckError, shapeText } from '../util/errors.js';
-import { MAX_BYTES, messageOf, unreadable, viewOf } from './bytes.js';
+import { undecompressed, unreadable, viewOf } from './bytes.js';
 
 /** An array of a MATLAB file: its FIRST axis is the fastest. */
 export interface MatArray {
@@ -9,6 +10,8 @@ export interface MatArray {
 }
 
 const HEADER = 128;
+/** Bytes that may come out of the compression of a file, all arrays together: four times the largest of SVHN. */
+const MOST = 2 ** 30;
 const COMPRESSED = 15;
 const MATRIX = 14;
 const UINT8 = 2;
@@ -26,21 +29,25 @@ interface Element {
  * are left out.
  *
  * @param path for messages
- * @throws ERR_FILE_FORMAT
+ * @param most bytes that may come out of its compression
+ * @throws ERR_FILE_FORMAT; ERR_DATA where more come out
  */
-export function parseMat(bytes: Uint8Array, path: string): Map<string, MatArray> {
+export async function parseMat(bytes: Uint8Array, path: string, most = MOST): Promise<Map<string, MatArray>> {
   if (bytes.length < HEADER || bytes[126] !== 0x49 || bytes[127] !== 0x4d)
     throw broken(path, 'it has no header of version 5 in little-endian order');
   const arrays = new Map<string, MatArray>();
+  let left = most;
   for (let at = HEADER; at < bytes.length; ) {
     let element = readElement(bytes, at, path);
     at = element.next;
     if (element.type === COMPRESSED) {
-      try {
-        element = readElement(inflateSync(element.data, { maxOutputLength: MAX_BYTES }), 0, path);
-      } catch (cause) {
-        throw broken(path, `its compression is damaged (${messageOf(cause)})`, cause);
-      }
+      const content = await promisify(inflate)(element.data, { maxOutputLength: Math.max(left, 1) }).catch(
+        (cause) => {
+          throw undecompressed(path, 'MATLAB file', cause);
+        },
+      );
+      left -= content.length;
+      element = readElement(content, 0, path);
     }
     if (element.type !== MATRIX) continue;
     const found = readMatrix(element.data, path);
@@ -84,5 +91,4 @@ function readElement(bytes: Uint8Array, at: number, path: string): Element {
   return { type, data: bytes.subarray(begin, begin + length), next: small ? at + 8 : begin + padded };
 }
 
-const broken = (path: string, what: string, cause?: unknown): LimbeckError =>
-  unreadable(path, 'MATLAB file', what, cause);
+const broken = (path: string, what: string): LimbeckError => unreadable(path, 'MATLAB file', what);

@@ -38,7 +38,7 @@ export async function loadSvhn(
 
 /** X is [32, 32, 3, N] and y [N, 1], first axis fastest: rows, then columns, colours, images. */
 async function readSplit(path: string): Promise<Split> {
-  const arrays = parseMat(await readBytes(path), path);
+  const arrays = await parseMat(await readBytes(path), path);
   const [X, y] = [arrays.get('X'), arrays.get('y')];
   const count = X?.shape[3] ?? (X ? 1 : 0);
   if (!X || !y || X.shape.slice(0, 3).join() !== '32,32,3' || X.shape.length > 4 || y.data.length !== count)

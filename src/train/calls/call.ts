@@ -93,12 +93,14 @@ export async function answersTo<O extends NetworkCallOptions, G extends CallGeom
   const given = new Given(name, options, network);
   const members = given.rows(inputs[0], network.count, `parameters of ${network.name}`);
   const sizes = call.sizesOf(options, given);
+  // Copied now: the caller may change its arrays before it is the turn of this call.
+  const arrays = inputs.map((input) => [input, given.numbers(input)] as const);
   const key = JSON.stringify([options.network, members, sizes]);
   const cache = cacheOf(device, name);
   return cache.turns.take(async () => {
     const record = () => call.record({ network, members, ...sizes } as G);
     const { tensors, executable } = await cache.load(device, key, record);
-    for (const input of inputs) await tensors[input].write(options[input] as ArrayLike<number>);
+    for (const [input, values] of arrays) await tensors[input].write(values);
     await executable.run({ signal: options.signal });
     const answers = Object.keys(tensors).filter((slot) => !inputs.includes(slot as keyof O & string));
     return Object.fromEntries(
@@ -149,6 +151,19 @@ export class Given<O extends NetworkCallOptions> {
   /** An array of exactly so many numbers. */
   exactly(name: keyof O, length: number, of: string): void {
     if (this.#length(name) !== length) throw this.#numbers(name, `${length} (${of})`);
+  }
+
+  /** A copy of an array; ERR_OPTION for one of anything but numbers. */
+  numbers(name: keyof O): Numbers {
+    const values = this.options[name] as ArrayLike<number>;
+    if (values instanceof Float32Array) return values.slice();
+    return Float64Array.from(values, (value, i) => {
+      if (typeof value === 'number') return value;
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `${this.call}: ${String(name)}[${i}] is ${shown(value)}, expected a number`,
+      );
+    });
   }
 
   /** A whole number above 0, at most `most`, where that is a limit that `of` gives. */
