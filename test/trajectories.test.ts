@@ -60,10 +60,12 @@ const setting = {
 describe('the choice of experts', () => {
   /** What outer step `step` finds. */
   async function chosen(step: number, changes: Partial<ExpertStretches> = {}) {
-    const [start, target] = await Promise.all([0, 1].map(() => device.tensor('f32', 2 * count)));
+    const options = { ...stretches, ...changes };
+    const length = options.population * count;
+    const [start, target] = await Promise.all([0, 1].map(() => device.tensor('f32', length)));
     const batches = await device.tensor('u32', 4);
     const on = { start, target, batches };
-    const choice = await ExpertChoice.create(setting, { ...stretches, ...changes }, on, new Owned());
+    const choice = await ExpertChoice.create(setting, options, on, new Owned());
     await choice.before(step);
     return { start: await start.read(), target: await target.read(), batches: await batches.read() };
   }
