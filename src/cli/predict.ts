@@ -2,7 +2,7 @@ import { readLooseImages } from '../data/loose-images.js';
 import type { Model } from '../eval/model.js';
 import { type Predictions, predict } from '../eval/predict.js';
 import { LimbeckError } from '../util/errors.js';
-import { counted } from '../util/words.js';
+import { counted, printable } from '../util/words.js';
 import type { Command } from './command.js';
 import { listenForStop } from './interrupt.js';
 import { readModel } from './network-folder.js';
@@ -40,7 +40,7 @@ export const command: Command = {
       for (const { names, images } of found)
         rows.push(...rowsOf(names, model, await predict(device, model, images, { signal: stop.signal })));
       process.stdout.write(
-        values.json ? `${JSON.stringify(jsonOf(path, model, rows))}\n` : tableOf(model, rows),
+        values.json ? `${JSON.stringify(jsonOf(path, model, rows))}\n` : printable(tableOf(model, rows)),
       );
       return 0;
     } catch (error) {

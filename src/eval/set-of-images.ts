@@ -39,7 +39,7 @@ export function setOfImages(
   { images, labels }: { readonly images: Split['images']; readonly labels: ArrayLike<number> },
   options: SetOfImagesOptions = {},
 ): DistilledSet {
-  expectDataset('setOfImages', dataset);
+  expectDataset('setOfImages', dataset, []);
   expectOptions('setOfImages', options, known);
   const { values = valuesOf(images), network = 'convnet', protocol = 'dc', seed = 0 } = options;
   if (!imageValues.includes(values))

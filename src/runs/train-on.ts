@@ -1,6 +1,7 @@
 import { classCounts } from '../data/classes.js';
 import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
+import { expectDataset } from '../data/expect-dataset.js';
 import { normalisationOf } from '../data/normalisation.js';
 import type { Device } from '../engine/device.js';
 import type { Artefact } from '../eval/artefact.js';
@@ -13,6 +14,7 @@ import { Population, recordTraining } from '../eval/population.js';
 import { checkPreprocessing, type Protocol } from '../eval/protocol.js';
 import { protocolName, protocolOf } from '../eval/protocol-name.js';
 import { Scoring } from '../eval/scoring.js';
+import { checkSet } from '../eval/set-file.js';
 import { type Accuracy, percentByClass, percentRight, summarise } from '../eval/statistics.js';
 import { geometryUnder, labelsUnder, ratesUnder, stepsUnder } from '../eval/under-protocol.js';
 import { createNetwork, type NetworkSpec, networkSpec, networkTitle } from '../networks/index.js';
@@ -86,6 +88,8 @@ export async function trainOn(
   );
   expectOptions('trainOn', options, known);
   const { set, notes } = artefact;
+  checkSet('trainOn', set);
+  if (options.dataset !== undefined) expectDataset('trainOn', options.dataset, ['test']);
   const { networks = 1, seed = set.seed, signal, onProgress } = options;
   checkPositive('networks', networks, true);
   checkSeed(seed);
