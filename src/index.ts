@@ -129,6 +129,7 @@ export type {
   BegunRun,
   DistillToFolderControl,
   FolderRun,
+  ResumeControl,
   RunControl,
   StoredRun,
 } from './runs/folder-run.js';

@@ -22,6 +22,14 @@ export const command: Command = {
     'goes on with a stopped or killed run; on the same engine and processor, to the same bits as if it had never stopped',
   positionals: ['DIR'],
   options: [
+    {
+      name: 'iterations',
+      kind: 'whole',
+      least: 1,
+      value: 'N',
+      help: 'outer steps in all, where they are to be others than it was begun with; a finished run goes on, too',
+      fallback: 'as it was begun with',
+    },
     { ...deviceOption, fallback: 'the engine it was begun on' },
     { ...threadsOption, fallback: 'as many as it was begun with' },
     { ...precisionOption, fallback: 'the one it was begun with, where the engine has it' },
@@ -36,7 +44,7 @@ export const command: Command = {
     if (folder === undefined)
       throw new LimbeckError('ERR_OPTION', 'resume needs the folder of a run: limbeck resume DIR');
     const record = await new RunFolder(folder).readRecord();
-    if (record && isFinished(record)) {
+    if (record && isFinished(record) && values.iterations === undefined) {
       if (values.json) process.stdout.write(resultLine(record, folder));
       else process.stderr.write(`This run is finished.\n${resultText(record)}`);
       return 0;
@@ -51,13 +59,14 @@ async function goOn(
     readonly device?: string;
     readonly threads?: number;
     readonly precision?: Precision;
+    readonly iterations?: number;
     readonly json?: boolean;
   },
 ): Promise<number> {
   const { config, engine: begun } = await readRun(folder);
   const { dataset, device: choiceThen } = config;
   const same = choiceThen.startsWith(`${begun.name}:`) ? choiceThen : begun.name;
-  const { device: choice = same, json = false } = values;
+  const { device: choice = same, iterations, json = false } = values;
   // Whoever goes on elsewhere because a GPU failed need not know what it was begun with.
   const { engine } = choice === 'auto' ? await chooseDevice() : { engine: choice.split(':')[0] };
   const { precision = engine === 'webgpu' ? config.precision : undefined } = values;
@@ -72,7 +81,9 @@ async function goOn(
   const { device, reason } = await openEngine(choice, { threads, precision });
   try {
     const run = { folder, engine: device.engine, json };
-    return await carryOut(run, (control) => resumeFolder(device, data, folder, { ...control, reason }));
+    return await carryOut(run, (control) =>
+      resumeFolder(device, data, folder, { ...control, reason, iterations }),
+    );
   } finally {
     await device.dispose();
   }

@@ -6,7 +6,7 @@ import {
   type DistillToFolderControl,
   distillInto,
   type FolderRun,
-  type RunControl,
+  type ResumeControl,
   readRunIn,
   resumeIn,
   type StoredRun,
@@ -56,7 +56,7 @@ export const distillToFolder = async (
 
 /**
  * Goes on with a run that was stopped or killed, from its checkpoint and to the same bits on the same engine and processor; one
- * that is finished is given back as it is. `dataset` is the data it was begun with: `readRun` says which.
+ * that is finished is given back as it is, unless `iterations` says how much further it goes. `dataset` is the data it was begun with: `readRun` says which.
  *
  * @throws ERR_FILE_MISSING or ERR_FILE_FORMAT where there is no checkpoint that can be read; ERR_DATA for other data; what
  * `distillToFolder` throws
@@ -65,7 +65,7 @@ export const resumeFolder = async (
   device: Device,
   dataset: Dataset,
   folder: string,
-  control: RunControl = {},
+  control: ResumeControl = {},
 ): Promise<FolderRun> => {
   expectDevice('resumeFolder', device);
   expectDataset('resumeFolder', dataset);

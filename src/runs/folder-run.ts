@@ -21,6 +21,7 @@ import { describeData } from './describe-data.js';
 import { distill } from './distill.js';
 import type { Checkpoint, Distillation, DistillControl } from './distillation.js';
 import { engineRecord } from './engine-record.js';
+import { extended, type Saved } from './extend.js';
 import { LiveFiles } from './live-files.js';
 import { openNamed } from './named.js';
 import { type ResolvedOptions, resolveFor } from './options.js';
@@ -112,21 +113,29 @@ export async function distillInto(
   });
 }
 
+/** How to go on with a run in a folder. */
+export interface ResumeControl extends RunControl {
+  /** Outer steps of the whole run, where it is to go on to others than it was begun with; a finished run goes on, too. */
+  readonly iterations?: number;
+}
+
 /** Goes on with the run in the folder of `run`; see `resumeFolder`. */
 export async function resumeIn(
   run: RunFiles,
   device: Device,
   dataset: Dataset,
-  control: RunControl = {},
+  control: ResumeControl = {},
 ): Promise<FolderRun> {
-  expectOptions('resumeFolder', control, controls);
+  expectOptions('resumeFolder', control, { ...controls, iterations: true });
+  const { iterations } = control;
   const finished = await run.readRecord();
-  if (finished && isFinished(finished))
+  if (finished && isFinished(finished) && iterations === undefined)
     return { record: finished, set: decodeArtefact(await readFile(run.paths.artefact)).set };
   checkHoldsCheckpoint(run);
   return inside(run, {}, async () => {
     // Read when no other process can be writing it.
-    const { checkpoint, extra } = await readCheckpoint(run);
+    const saved = await readCheckpoint(run);
+    const { checkpoint, extra } = iterations === undefined ? saved : extended(saved, iterations, dataset);
     const record = describeData(dataset);
     if (record.sha256 !== extra.sha256)
       throw new LimbeckError(
@@ -195,9 +204,7 @@ function checkHoldsCheckpoint({ folder, paths }: RunFiles): void {
   );
 }
 
-async function readCheckpoint({
-  paths,
-}: RunFiles): Promise<{ checkpoint: Checkpoint; extra: CheckpointExtra }> {
+async function readCheckpoint({ paths }: RunFiles): Promise<Saved> {
   let bytes: Uint8Array;
   try {
     bytes = await readFile(paths.checkpoint);

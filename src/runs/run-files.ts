@@ -34,7 +34,7 @@ const names = {
   record: 'run.json',
   report: 'report.html',
   progress: 'progress.jsonl',
-} as const satisfies Record<string, string>;
+} as const satisfies Record<keyof RunFiles['paths'], string>;
 
 /** The last change under way to each record, in this process. */
 const changing = new Map<string, Promise<void>>();
@@ -42,7 +42,9 @@ const changing = new Map<string, Promise<void>>();
 /** The files of a run in a folder; each is whole or absent at any moment. */
 export class RunFiles {
   /** Where each file lies, or will. */
-  readonly paths: Readonly<Record<keyof typeof names, string>>;
+  readonly paths: Readonly<
+    Record<'checkpoint' | 'artefact' | 'sheet' | 'record' | 'report' | 'progress', string>
+  >;
   readonly #work: WorkFolder;
 
   /** Touches nothing yet. */

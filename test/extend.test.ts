@@ -1,0 +1,44 @@
+/** Runs that go on to more outer steps than they were begun with. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Device, distillToFolder, openDevice, resumeFolder } from '../src/index.js';
+import { shortRun, twoClasses } from './harness/made-data.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'limbeck-extend-'));
+const at = (...names: string[]) => join(folder, ...names);
+const data = twoClasses();
+let device: Device;
+beforeAll(async () => {
+  device = await openDevice('reference');
+});
+afterAll(async () => {
+  await device.dispose();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('a finished run goes on to the same bits as one that was begun with as many steps', async () => {
+  const iterations = shortRun.iterations!;
+  const whole = await distillToFolder(device, data, at('whole'), shortRun);
+  await distillToFolder(device, data, at('parts'), { ...shortRun, iterations: 3 });
+  const longer = await resumeFolder(device, data, at('parts'), { iterations });
+  expect(longer.record.outerSteps).toBe(iterations);
+  expect(longer.record.curve).toEqual(whole.record.curve);
+  expect(longer.record.config.options).toEqual(whole.record.config.options);
+  const set = (run: string) => readFileSync(at(run, 'distilled.safetensors'));
+  expect(set('parts').equals(set('whole'))).toBe(true);
+  // It was tested before and after.
+  expect(longer.record.testOpened).toBe(2);
+});
+
+test('a number that is not beyond where the run stands is refused, and nothing changes', async () => {
+  await distillToFolder(device, data, at('short'), { ...shortRun, iterations: 4 });
+  const before = readFileSync(at('short', 'run.json'));
+  for (const iterations of [4, 3, 0, 4.5, Number.NaN])
+    await expect(resumeFolder(device, data, at('short'), { iterations })).rejects.toMatchObject({
+      code: 'ERR_OPTION',
+      message: expect.stringMatching(/^iterations is .*, expected a whole number above the 4 outer steps/),
+    });
+  expect(readFileSync(at('short', 'run.json')).equals(before)).toBe(true);
+});
