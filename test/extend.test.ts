@@ -42,3 +42,35 @@ test('a number that is not beyond where the run stands is refused, and nothing c
     });
   expect(readFileSync(at('short', 'run.json')).equals(before)).toBe(true);
 });
+
+test('a run ends where looks have brought nothing better for as long as it has patience, in one piece or in two', async () => {
+  // The best look of a run of eight is not its last.
+  const whole = await distillToFolder(device, data, at('patient'), { ...shortRun, iterations: 40 });
+  const { curve, best } = whole.record;
+  const patience = 3;
+  let [place, top] = [0, 0];
+  while (place < curve.length && place - top < patience) {
+    place++;
+    if (curve[place] && curve[place].validationAccuracy > curve[top].validationAccuracy) top = place;
+  }
+  expect(place).toBeLessThan(curve.length);
+  const options = { ...shortRun, iterations: 40, patience };
+  const { record } = await distillToFolder(device, data, at('impatient'), options);
+  expect(record.stopped).toBe(false);
+  expect(record.testAccuracy).not.toBeNull();
+  expect(record.outerSteps).toBe(curve[place].iteration);
+  expect(record.curve).toEqual(curve.slice(0, place + 1));
+  expect(record.best.iteration).toBe(curve[top].iteration);
+  expect(best.validationAccuracy).toBeGreaterThanOrEqual(record.best.validationAccuracy);
+
+  const stop = new AbortController();
+  const control = { signal: stop.signal, onProgress: () => stop.abort() };
+  await distillToFolder(device, data, at('pieces'), options, control);
+  const resumed = await resumeFolder(device, data, at('pieces'));
+  expect(resumed.record.curve).toEqual(record.curve);
+  expect(resumed.record.testAccuracy).toEqual(record.testAccuracy);
+
+  // More steps are more patience.
+  const longer = await resumeFolder(device, data, at('pieces'), { iterations: record.outerSteps + 5 });
+  expect(longer.record.curve).toEqual(curve.slice(0, place + 6));
+});

@@ -138,12 +138,14 @@ export function resultText(record: RunRecord): string | undefined {
 
 function conclude(terminal: Terminal, folder: string, record: RunRecord): void {
   const { paths } = new RunFolder(folder);
-  const { outerSteps, timings, best } = record;
+  const { outerSteps, timings, best, config } = record;
   terminal.say(
     `${counted(outerSteps, 'outer step')} in ${duration(timings.seconds)}; best validation accuracy ` +
       `${best.validationAccuracy.toFixed(1)} % after step ${count(best.iteration)}`,
   );
   if (isFinished(record)) {
+    if (outerSteps < config.options.iterations)
+      terminal.say(`It ended there: ${counted(config.options.patience, 'look')} brought nothing better.`);
     terminal.say(`\n${resultText(record)}`);
   } else if (record.diverged === undefined) {
     terminal.say(`Stopped before the end, so there is no test accuracy. To go on: limbeck resume ${folder}`);

@@ -108,7 +108,7 @@ class Run {
     try {
       // A look that a stop left out.
       if (this.#lookIsDue()) await this.#orBack(() => this.#regularLook());
-      while (work.step < options.iterations && !control.signal?.aborted) {
+      while (work.step < options.iterations && !this.#hasSettled() && !control.signal?.aborted) {
         pieceSteps = (await this.#orBack(() => this.#piece(pieceSteps))) ?? 1;
         this.#report(first);
       }
@@ -176,7 +176,15 @@ class Run {
   }
 
   #isDone(): boolean {
-    return this.work.step === this.options.iterations && !this.#lookIsDue();
+    const isOver = this.work.step === this.options.iterations || this.#hasSettled();
+    return isOver && !this.#lookIsDue();
+  }
+
+  /** Whether the last looks brought nothing better, as many as the option `patience` says. */
+  #hasSettled(): boolean {
+    const { patience } = this.options;
+    const since = this.#curve.filter(({ iteration }) => iteration > this.#best.iteration);
+    return patience > 0 && since.length >= patience;
   }
 
   /** Adds a point to the curve; a signal stops it once there is a result without it. */

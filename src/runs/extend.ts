@@ -14,6 +14,7 @@ export interface Saved {
 /**
  * The same run with another number of outer steps, from where it stands. Where rates do not follow from that number (a constant
  * schedule, SGD with momentum) it goes on as if it had been begun with it; else the rest of their course is that of the longer run.
+ * It does not end early: whoever asks for more steps has more patience.
  * Throws ERR_OPTION for a number that is not beyond where it stands.
  */
 export function extended({ checkpoint, extra }: Saved, iterations: number, dataset: Dataset): Saved {
@@ -22,7 +23,7 @@ export function extended({ checkpoint, extra }: Saved, iterations: number, datas
       'ERR_OPTION',
       `iterations is ${iterations}, expected a whole number above the ${checkpoint.iteration} outer steps that are done`,
     );
-  const options = storedOptions({ ...checkpoint.options, iterations });
+  const options = storedOptions({ ...checkpoint.options, iterations, patience: 0 });
   planFor(options, dataset);
   return {
     checkpoint: { ...checkpoint, options },

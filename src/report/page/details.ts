@@ -1,6 +1,6 @@
 import { findMethod, optionsText, optionText } from '../../runs/options.js';
 import type { RunRecord } from '../../runs/record.js';
-import { count, duration, short, timesText } from '../../util/words.js';
+import { count, counted, duration, short, timesText } from '../../util/words.js';
 import { escapeHtml } from '../figure.js';
 
 const list = (rows: readonly (readonly [string, string])[]): string =>
@@ -39,7 +39,8 @@ const perChannel = (values: readonly number[]): string =>
 
 /** Data, machine and settings: what a second person needs to do it again. */
 export function detailsSection(record: RunRecord): string {
-  const { dataset, engine, timings, outerSteps, config, versions, platform, testOpened, seed } = record;
+  const { dataset, engine, timings, outerSteps, config, versions, platform, testOpened, seed, stopped } =
+    record;
   const { splits, imageShape } = dataset;
   const { median, min } = timings.stepMilliseconds;
   // The page is not written again when the file is evaluated later; the record is.
@@ -47,6 +48,9 @@ export function detailsSection(record: RunRecord): string {
     testOpened === 0
       ? 'never'
       : `opened ${timesText(testOpened)}, after everything was chosen (later looks are counted in run.json)`;
+  const { iterations, patience } = config.options;
+  const early =
+    !stopped && outerSteps < iterations ? `: ${counted(patience, 'look')} brought nothing better` : '';
   const method = findMethod(config.options.method);
   const perStep = method.realImages(config.options as never, dataset.classNames.length);
   const speed = outerSteps > 0 && timings.seconds > 0 ? (outerSteps * perStep) / timings.seconds : 0;
@@ -65,7 +69,7 @@ export function detailsSection(record: RunRecord): string {
       ['Test split', opened],
       ['Engine', engine.description],
       ...(engine.earlierProcessors ? [['Begun on', engine.earlierProcessors.join(', ')] as const] : []),
-      ['Outer steps', `${count(outerSteps)} of ${count(config.options.iterations)}`],
+      ['Outer steps', `${count(outerSteps)} of ${count(iterations)}${early}`],
       ['Time', `${duration(timings.seconds)} distilling, ${duration(timings.evaluationSeconds)} testing`],
       [
         'Time per outer step',
