@@ -2,8 +2,9 @@ import { join, resolve } from 'node:path';
 import type { Precision } from '../engine/precision.js';
 import type { DistillOptions } from '../methods/index.js';
 import { networkSpec } from '../networks/index.js';
-import { distillToFolder, RunFolder } from '../report/run-folder.js';
+import { distillToFolder, RunFolder, resumeFolder } from '../report/run-folder.js';
 import { findMethod, resolveFor, tableOf } from '../runs/options.js';
+import type { RunRecord } from '../runs/record.js';
 import { planFor } from '../runs/setting.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Values } from './arguments.js';
@@ -11,6 +12,7 @@ import type { Command } from './command.js';
 import { readConfig } from './config.js';
 import * as shared from './options.js';
 import { carryOut } from './run.js';
+import { holdsSame, seedFolder, summary, summaryText } from './seeds.js';
 import { checkEngine, dataSource, openData, openEngine, readingGiven } from './sources.js';
 
 /** Options that may also stand in a configuration file. */
@@ -32,12 +34,21 @@ const force: shared.Option = {
   help: 'replace a run that lies in the folder',
 };
 
+const seeds: shared.Option = {
+  group: 'Output',
+  name: 'seeds',
+  kind: 'whole',
+  least: 2,
+  value: 'N',
+  help: 'runs from so many seeds, --seed and those after it, each in a folder of its own below --out, and their spread; the same command goes on where it was stopped',
+};
+
 export const command: Command = {
   name: 'distill',
   summary:
     'distils a data set; config.json holds the same options in camelCase, or is the run.json of a run to repeat; the command line wins',
   positionals: ['[config.json]'],
-  options: [...configurable, force, shared.json, shared.debug, shared.help],
+  options: [...configurable, seeds, force, shared.json, shared.debug, shared.help],
   example: 'limbeck distill --dataset digits --iterations 2000 --out runs/first',
 
   async run({ values, positionals }) {
@@ -65,7 +76,8 @@ export const command: Command = {
     });
     const { out } = given as { out?: string };
     const force = Boolean(values.force);
-    if (out !== undefined && !force) new RunFolder(out).refuseToOverwrite();
+    const several = values.seeds as number | undefined;
+    if (out !== undefined && !force && several === undefined) new RunFolder(out).refuseToOverwrite();
 
     // Everything that can be wrong is found before the folder is made.
     const data = await openData(source, Boolean(values.json));
@@ -82,10 +94,28 @@ export const command: Command = {
         threads,
         precision,
       };
-      const run = { folder, engine: device.engine, json: Boolean(values.json) };
-      return await carryOut(run, (control) =>
-        distillToFolder(device, data, folder, options, { ...control, force, origin, reason }),
-      );
+      const one = { engine: device.engine, json: Boolean(values.json) };
+      const begin = (folder: string, options: DistillOptions) =>
+        carryOut({ ...one, folder }, (control) =>
+          distillToFolder(device, data, folder, options, { ...control, force, origin, reason }),
+        );
+      if (several === undefined) return await begin(folder, options);
+      const runs: { out: string; record: RunRecord }[] = [];
+      for (let seed = resolved.seed; seed < resolved.seed + several; seed++) {
+        const out = seedFolder(folder, seed);
+        const same = !force && (await holdsSame(out, { ...resolved, seed }));
+        const status = await (same
+          ? carryOut({ ...one, folder: out }, (control) =>
+              resumeFolder(device, data, out, { ...control, reason }),
+            )
+          : begin(out, { ...options, seed }));
+        if (status !== 0) return status;
+        runs.push({ out, record: (await new RunFolder(out).readRecord())! });
+      }
+      const all = summary(runs);
+      if (values.json) process.stdout.write(`${JSON.stringify(all)}\n`);
+      else process.stderr.write(`\n${summaryText(all)}`);
+      return 0;
     } finally {
       await device.dispose();
     }
