@@ -211,4 +211,20 @@ export const choosing = [
     what: 'from the second piece of a split on, nearest neighbours are held to the labels of the first',
     tests: ['test/eval.baselines.test.ts'],
   },
+  {
+    id: 'one-look-more-of-patience',
+    file: 'src/runs/distill.ts',
+    find: 'since.length >= patience',
+    replace: 'since.length > patience',
+    what: 'a run has patience for one look more than it was given',
+    tests: ['test/extend.test.ts'],
+  },
+  {
+    id: 'extended-to-nowhere',
+    file: 'src/runs/extend.ts',
+    find: 'iterations <= checkpoint.iteration',
+    replace: 'iterations < checkpoint.iteration',
+    what: 'a finished run is tested once more without a further step',
+    tests: ['test/extend.test.ts'],
+  },
 ];
