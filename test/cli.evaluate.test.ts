@@ -115,6 +115,30 @@ test('the network of one’s own in the documentation is distilled for, and the 
   expect(stdout).toContain('custom:layers=[{"conv":16');
 });
 
+test('training on a set with other data says so, counts no look, and writes no accuracy', async () => {
+  const opened = () => JSON.parse(readFileSync(at('run/run.json'), 'utf8')).testOpened;
+  const train = async (size: string, out: string) => {
+    const on = ['train', '--on', 'run/distilled.safetensors', '--dataset', 'digits', '--digits-size', size];
+    const { stdout } = await limbeck(...on, '--out', out, ...reference, '--json');
+    const { metadata } = decodeSafetensors(readFileSync(at(out, 'network.safetensors')));
+    return { line: JSON.parse(stdout), notes: JSON.parse(metadata.notes) };
+  };
+  const before = opened();
+  const other = await train('80', 'on-other');
+  expect(other.line).toMatchObject({ sameData: false, testAccuracy: { networks: 1 } });
+  expect(other.notes).not.toHaveProperty('testAccuracy');
+  const [file, size] = ['run/distilled.safetensors', '80'];
+  const { stderr } = await limbeck(
+    ...['train', '--on', file, '--dataset', 'digits', '--digits-size', size, ...reference],
+  );
+  expect(stderr).toContain(`Warning: this is not the data that ${file} was made from`);
+  expect(opened()).toBe(before);
+  const same = await train('60', 'on-same');
+  expect(same.line.sameData).toBe(true);
+  expect(same.notes.testAccuracy).toEqual(same.line.testAccuracy);
+  expect(opened()).toBe(before + 1);
+});
+
 test('training on all images writes the network, parameter by parameter', async () => {
   const args = ['train', '--digits-size', '200', '--network', 'mlp:width=8', '--epochs', '2', '--seed', '3'];
   const { stdout, stderr } = await limbeck(...args, ...reference, '--out', 'trained', '--json');

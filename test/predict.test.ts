@@ -89,6 +89,15 @@ describe('predictions', () => {
     }
   });
 
+  it('are refused where scores are not finite', async () => {
+    const parameters = model.parameters.map((value) => value * 1e30);
+    const images = digits.test.images.subarray(0, 2 * pixels);
+    for (const loss of ['cross-entropy', 'squared-error'] as const)
+      await expect(predict(device, { ...model, parameters, loss }, images)).rejects.toMatchObject({
+        ...{ code: 'ERR_DATA', message: expect.stringContaining('scores of image 0 are not finite') },
+      });
+  });
+
   it.each([
     ['of another size', new Uint8Array(pixels + 1), 'ERR_SHAPE'],
     ['none at all', new Uint8Array(0), 'ERR_SHAPE'],
@@ -153,7 +162,7 @@ describe('limbeck predict', () => {
     );
     const { stdout, stderr } = await limbeck('predict', 'net/network.safetensors', 'large.png', ...reference);
     expect(stdout).toMatch(
-      /^all 200 training images of digits, .* parameters\n {2}image +class +probability +then\n/,
+      /^all 200 training images of digits, 2 networks of 1,\d+ parameters\n {2}image +class +probability +then\n/,
     );
     expect(stdout).toMatch(/\n {2}large\.png +\d +\d+\.\d % {2}\d \d+\.\d %, \d \d+\.\d %\n$/);
     expect(stderr).toContain('image files are brought to 12x12 grey pixels');

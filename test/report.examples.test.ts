@@ -15,12 +15,19 @@ const data = datasetFromArrays({
 });
 
 describe('examples', () => {
-  const pixels = (of: typeof data) => classExamples(of).map(({ data }) => [...data]);
+  const pixels = (of: typeof data) => classExamples(of).map((picture) => [...picture!.data]);
   const expected = [2, 1, 0].map((row) => [0, 1, 2, 3].map((i) => 10 * row + i));
 
   test('are the first training image of each class, bytes as they are', () => {
     expect(pixels(data)).toEqual(expected);
     expect(classExamples(data)[0]).toMatchObject({ width: 2, height: 2, channels: 1 });
+  });
+
+  test('are none of a class without training images', () => {
+    const train = { ...data.train, labels: labels.map((label) => (label === 1 ? 2 : label)) };
+    const [first, ...rest] = classExamples({ ...data, train });
+    expect([...first!.data]).toEqual(expected[0]);
+    expect(rest.map((picture) => picture && [...picture.data])).toEqual([undefined, expected[2]]);
   });
 
   test('are shown as they were before whitening', async () => {
@@ -33,7 +40,7 @@ describe('examples', () => {
       ...{ name: 'floats', imageShape: [1, 2, 2] as const, classes: 3 },
       ...{ train: floats, validation: split, test: split },
     });
-    const shown = classExamples({ ...data, train }).flatMap(({ data }) => [...data]);
+    const shown = classExamples({ ...data, train }).flatMap((picture) => [...picture!.data]);
     // From 0, shown as black, to 23 hundredths above it.
     expect(shown).toEqual(expected.flat().map((value) => Math.round((255 * value) / 23)));
   });
@@ -59,6 +66,21 @@ describe('beside distilled images', () => {
     const real = [0, 1, 2].map((k) => `real image, class ${k}`);
     expect(pictures()).toEqual(distilled);
     expect(pictures(classExamples(data))).toEqual([...real, ...distilled]);
+  });
+
+  test('a class without a real one has an empty place', () => {
+    const [first, , last] = classExamples(data);
+    const page = readPage(reportHtml(record, set, [first, undefined, last]));
+    const real = all(sectionOf(page, 'The images'), 'img').filter(
+      ({ attributes }) => attributes.class === 'real',
+    );
+    expect(real.map(({ attributes }) => attributes.alt)).toEqual([0, 2].map((k) => `real image, class ${k}`));
+    // A row is its name and a place for each class.
+    const [rows] = all(page, 'div').filter(({ attributes }) => attributes.class === 'images rows');
+    expect(rows.children.filter((child) => typeof child !== 'string')).toHaveLength(4 * 4);
+    expect(contactSheet(set, data, [first, undefined, last]).data).not.toEqual(
+      contactSheet(set, data, classExamples(data)).data,
+    );
   });
 
   test('the sheet has a row of them above, pixel by pixel, and the distilled rows as without', () => {

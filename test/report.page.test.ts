@@ -83,7 +83,7 @@ describe('how well it works', () => {
     expect(note(pageOf({ testAccuracy: good, baselines, dataset: manyTested }))).toHaveLength(0);
     const [said] = note(pageOf({ testAccuracy: weak, baselines, dataset: manyTested })).map(textOf);
     expect(said).toBe(
-      'Means of "classes" & more, as many, reach 63.1 %, these images 60.5 %: not worth distilling yet.',
+      'Means of "classes" & more, 2 of them, reach 63.1 %, these images 60.5 %: not worth distilling yet.',
     );
     const guessed = pageOf({ testAccuracy: { ...weak, mean: 50 }, baselines, dataset: manyTested });
     expect(textOf(all(guessed, 'h1')[0])).toContain('nothing yet: 50.0');

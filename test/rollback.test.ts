@@ -2,11 +2,11 @@
 import { describe, expect, test } from 'vitest';
 import { generateDigits } from '../src/data/digits.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
-import type { DistillOptions } from '../src/methods/index.js';
+import { type DistillOptions, methods } from '../src/methods/index.js';
 import { decodeCheckpoint, encodeCheckpoint } from '../src/runs/checkpoint.js';
 import { distill } from '../src/runs/distill.js';
 import type { Checkpoint, DistillControl } from '../src/runs/distillation.js';
-import { mostRollbacks } from '../src/runs/rollback.js';
+import { diverged, givenUp, mostRollbacks } from '../src/runs/rollback.js';
 
 const device = new ReferenceDevice();
 const dataset = generateDigits({ train: 60, validation: 20, test: 20 });
@@ -35,6 +35,14 @@ async function inPieces(lr: number) {
     if (!result.stopped || result.diverged) return { ...result, pieces };
   }
 }
+
+test('what is advised has the names of the options that the method has', () => {
+  const advice = (method: string) =>
+    givenUp(diverged('the loss is NaN', 3), [{ iteration: 0, factor: 0.5 }], methods[method]).message;
+  expect(advice('dm')).toMatch(/: start again with a smaller lr$/);
+  expect(advice('dc')).toMatch(/: start again with a smaller lr or networkLr$/);
+  expect(advice('rat')).toMatch(/, or with a clipFactor$/);
+});
 
 describe('numbers that stop being finite', () => {
   test('take a run back to where they were, at half the outer rates', async () => {
@@ -67,7 +75,7 @@ describe('numbers that stop being finite', () => {
     expect(result.rollbacks).toHaveLength(mostRollbacks);
     expect(result.rollbacks.at(-1)).toEqual({ iteration: 3, factor: 1 / 32 });
     expect(result.diverged).toMatch(
-      /went back 5 times, the last time to step 3 at 0\.03125 of its outer rates/,
+      /went back 5 times, the last time to step 3 at 0\.03125 of its outer rates: .* a smaller lr or .*innerLr, or with a clip$/,
     );
     expect(bytes.length).toBeGreaterThan(0);
     for (const one of bytes) expect(() => decodeCheckpoint(one)).not.toThrow();

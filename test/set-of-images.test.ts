@@ -28,6 +28,12 @@ describe('a set of images of others', () => {
   });
   afterAll(() => device.dispose());
 
+  it('is not made of nothing', () => {
+    expect(() => setOfImages(digits, undefined as never)).toThrow(
+      /given is undefined, expected images with their/,
+    );
+  });
+
   it('takes bytes and floats of 0 to 1 as pixels, other floats as they are, unless something else is said', async () => {
     const of = (given: Uint8Array | Float32Array, options = {}) =>
       setOfImages(digits, { images: given, labels }, options).images;
@@ -61,6 +67,12 @@ describe('a set of images of others', () => {
     expect(protocol).toMatch(/^mlp:width=8, protocol dsa-digits/);
     expect(accuracy.networks).toBe(2);
     expect(baselines.randomReal.networks).toBe(2);
+    const fourteen = {
+      images: digits.train.images.slice(0, 14 * 784),
+      labels: digits.train.labels.slice(0, 14),
+    };
+    const uneven = setOfImages(digits, fourteen, { network: 'mlp:width=8' });
+    expect((await evaluate(device, digits, uneven, { ...how, epochs: 1 })).baselineImages).toBe(10);
     const soft = Float32Array.from(oneHot, (label) => 0.1 + 0.5 * label);
     expect(setOfImages(digits, { images, labels: soft }).labels).toEqual(soft);
   });
@@ -68,11 +80,15 @@ describe('a set of images of others', () => {
   it.each([
     ['too few labels', { labels: [1, 2] }, {}, 'ERR_SHAPE'],
     ['a label that is none', { labels: [0, 1, 2, 3, 4, 5, 6, 7, 8, 10] }, {}, 'ERR_DATA'],
+    ['no labels', { labels: undefined }, {}, 'ERR_OPTION'],
+    ['labels without a length', { labels: { 0: 1 } }, {}, 'ERR_OPTION'],
+    ['no images', { images: undefined }, {}, 'ERR_OPTION'],
+    ['images in a list', { images: [0, 1] }, {}, 'ERR_OPTION'],
     ['other images', { images: images.subarray(1) }, {}, 'ERR_SHAPE'],
     ['learned steps', {}, { protocol: 'learned-steps' }, 'ERR_OPTION'],
     ['other values', {}, { values: 'bytes' }, 'ERR_OPTION'],
   ])('refuses %s', (_, given, options, code) => {
-    expect(() => setOfImages(digits, { images, labels, ...given }, options as object)).toThrow(
+    expect(() => setOfImages(digits, { images, labels, ...given } as never, options as object)).toThrow(
       expect.objectContaining({ code }),
     );
   });
@@ -94,7 +110,11 @@ describe('limbeck evaluate', () => {
       'others.npz': zip(arrays),
       'arrays/images.npy': arrays['images.npy'],
       'arrays/labels.npy': arrays['labels.npy'],
-      'others.safetensors': encodeSafetensors(floats, {}),
+      'others.safetensors': encodeSafetensors(floats, { format: 'pt' }),
+      'fourteen.npz': zip({
+        'images.npy': npy([14, 28, 28], digits.train.images.slice(0, 14 * 784)),
+        'labels.npy': npy([14], digits.train.labels.slice(0, 14)),
+      }),
       ...Object.fromEntries(Array.from(labels, (label, i) => [`pictures/${label}/a.png`, png(i)])),
       ...Object.fromEntries(['one', 'two'].map((name) => [`words/${name}/a.png`, png(0)])),
     });
@@ -122,10 +142,24 @@ describe('limbeck evaluate', () => {
       expect(stderr).toContain(`10 images of ${taken}, normalised like digits`);
       expect(stderr).toContain('trained on: mlp, protocol dc (--protocol says otherwise)');
       expect(stdout).toMatch(/^mlp:width=8, protocol dc: .* 3 epochs/);
-      accuracies.push(/10 distilled images +([\d.]+ ± [\d.]+) %/.exec(stdout)?.[1]);
+      accuracies.push(/10 given images +([\d.]+ ± [\d.]+) %/.exec(stdout)?.[1]);
     }
     expect(accuracies[0]).toBeDefined();
     expect(new Set(accuracies).size).toBe(1);
+  });
+
+  it('says how many real images stand beside a number that is no multiple of the classes', async () => {
+    const others = how.filter((arg) => arg !== '--no-baselines');
+    const { stdout } = await limbeck(
+      'evaluate',
+      'fourteen.npz',
+      ...on,
+      ...others,
+      '--baselines',
+      'randomReal',
+    );
+    expect(stdout).toMatch(/^ {2}14 given images /m);
+    expect(stdout).toMatch(/^ {2}10 random real images /m);
   });
 
   it.each([

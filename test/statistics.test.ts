@@ -44,13 +44,15 @@ describe('the verdict', () => {
     randomReal: { ...of(50), title: 'random real images' },
     classMeans: { ...of(78), title: 'class means' },
   };
-  const tested = (mean: number, images = 1000) => ({ accuracy: of(mean), baselines, images, classes: 10 });
+  const tested = (mean: number, images = 1000) => ({
+    ...{ accuracy: of(mean), baselines, baselineImages: 30, images, classes: 10 },
+  });
 
   test('names the best baseline that does as well, and none where none does', () => {
     expect(strongerBaseline(tested(32))).toBe(baselines.classMeans);
     expect(strongerBaseline(tested(78))).toBe(baselines.classMeans);
     expect(verdict(tested(32))).toBe(
-      'class means, as many, reach 78.0 %, these images 32.0 %: not worth distilling yet',
+      'class means, 30 of them, reach 78.0 %, these images 32.0 %: not worth distilling yet',
     );
     expect(verdict(tested(78.1))).toBeUndefined();
   });

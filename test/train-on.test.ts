@@ -9,10 +9,12 @@ import {
   distill,
   encodeModel,
   evaluate,
+  fineTune,
   openDevice,
   trainOn,
   whiten,
 } from '../src/index.js';
+import { decodeSafetensors, encodeSafetensors } from '../src/util/safetensors.js';
 import { halfRight, shortRun, twoClasses } from './harness/made-data.js';
 
 const data = twoClasses();
@@ -93,6 +95,21 @@ describe('networks trained on a set', () => {
   });
 });
 
+describe('a network that goes on learning', () => {
+  const { images, labels } = data.train;
+  it.each([
+    ['nothing', undefined, /fineTune: given is undefined, expected images with their labels/],
+    ['no images', { labels }, /fineTune: given is another object, expected images with their labels/],
+    ['no labels', { images }, /fineTune: labels is undefined, expected a list or a typed array/],
+    ['labels of another number', { images, labels: [0] }, /fineTune: there are 1 labels for/],
+  ])('is not given %s', async (_, given, message) => {
+    const { model } = await trainOn(device, await artefactOf(data));
+    await expect(fineTune(device, model, given as never)).rejects.toMatchObject({
+      ...{ name: 'LimbeckError', message: expect.stringMatching(message) },
+    });
+  });
+});
+
 describe('the file of a network', () => {
   it('gives back what it was made of', async () => {
     const artefact = await artefactOf(data, { init: 'random', network: { name: 'custom', layers }, ipc: 2 });
@@ -113,6 +130,11 @@ describe('the file of a network', () => {
     bytes[bytes.length - 1] ^= 1;
     expect(() => decodeModel(bytes)).toThrow(/checksum/);
     const short = encodeModel({ ...model, classNames: ['0'] });
+    const { tensors, metadata } = decodeSafetensors(encodeModel(model));
+    const stored = Object.entries(tensors).map(([name, { shape, data }]) => [name, { shape, data }]);
+    const text = metadata.model.replace('"zca":false', '"zca":true');
+    const unwhitened = encodeSafetensors(Object.fromEntries(stored), { ...metadata, model: text });
+    expect(() => decodeModel(unwhitened)).toThrow(/tensor zca_mean is missing/);
     expect(() => decodeModel(short)).toThrow(/classNames is a list, expected a list of 2 texts/);
     const { encodeArtefact } = await import('../src/index.js');
     expect(() => decodeModel(encodeArtefact(artefact))).toThrow(/limbeck train --on FILE makes one/);

@@ -4,6 +4,7 @@ import type { Precision } from '../engine/precision.js';
 import { baselineNames, checkBaselines } from '../eval/baselines/index.js';
 import { evaluate, networksOf } from '../eval/evaluate.js';
 import type { Protocol } from '../eval/protocol.js';
+import { methodOfOthers } from '../eval/set-of-images.js';
 import { testError } from '../eval/statistics.js';
 import { verdict } from '../eval/verdict.js';
 import { createNetwork } from '../networks/index.js';
@@ -143,10 +144,13 @@ export const command: Command = {
       if (values.json) process.stdout.write(`${JSON.stringify(results)}\n`);
       else {
         const { pictures, parametrisation } = set.stored;
+        const images = set.method === methodOfOthers ? 'given image' : 'distilled image';
         const tables = [
-          accuracyTable(storedText(pictures, parametrisation.name), pictures, tested),
-          ...(evaluation.others.length ? [networksTable(networkTitle(set.network), evaluation)] : []),
-          ...(perClass ? [perClassTable(data.classNames, evaluation.perClass)] : []),
+          accuracyTable(storedText(pictures, parametrisation.name, images), tested),
+          ...(evaluation.others.length
+            ? [networksTable(networkTitle(set.network), `${images}s`, evaluation)]
+            : []),
+          ...(perClass ? [perClassTable(data.classNames, `${images}s`, evaluation.perClass)] : []),
         ];
         process.stdout.write(printable(`${evaluation.protocol}\n${tables.join('\n\n')}\n`));
       }

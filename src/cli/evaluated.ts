@@ -8,7 +8,7 @@ import { findProtocol } from '../eval/find-protocol.js';
 import { checkPreprocessing, type Protocol } from '../eval/protocol.js';
 import { protocolOf } from '../eval/protocol-name.js';
 import { imageValues, type SetOfImagesOptions, setOfImages, valuesOf } from '../eval/set-of-images.js';
-import { describeData } from '../runs/describe-data.js';
+import { isSameData } from '../runs/describe-data.js';
 import { LimbeckError } from '../util/errors.js';
 import { decodeSafetensors } from '../util/safetensors.js';
 import { counted } from '../util/words.js';
@@ -73,7 +73,7 @@ export async function openEvaluated(
   const own = protocolOf(artefact.set);
   const protocol = findProtocol(asked ?? own.name, changes);
   check(artefact.set, protocol);
-  const { mean, std, dataSha256, options } = artefact.notes;
+  const { mean, std, options } = artefact.notes;
   const source = sourceFor(path, artefact, { dataset, digitsSize, reading: readingGiven(values) });
   checkWhitening(path, artefact, source, protocol);
   const opened = await openData(source, Boolean(values.json));
@@ -85,7 +85,7 @@ export async function openEvaluated(
     opened,
     protocol,
     networksThen: protocol.name === own.name && typeof networks === 'number' ? networks : undefined,
-    sameData: dataSha256 === undefined ? undefined : describeData(opened).sha256 === dataSha256,
+    sameData: isSameData(opened, artefact.notes),
     notes: [],
   };
 }
@@ -96,7 +96,8 @@ async function isPlain(path: string): Promise<boolean> {
   if (found?.isDirectory()) return !existsSync(join(path, 'distilled.safetensors'));
   if (!found || !/\.safetensors$/i.test(path)) return /\.npz$/i.test(path);
   try {
-    return decodeSafetensors(await readFile(path)).metadata.format === undefined;
+    // Others say what their tensors are for: Hugging Face's files have `pt`, `np`, `tf` or `flax`.
+    return !decodeSafetensors(await readFile(path)).metadata.format?.startsWith('limbeck-');
   } catch {
     return false;
   }

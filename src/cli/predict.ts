@@ -1,6 +1,7 @@
 import { readLooseImages } from '../data/loose-images.js';
-import type { Model } from '../eval/model.js';
+import { type Model, networksIn } from '../eval/model.js';
 import { type Predictions, predict } from '../eval/predict.js';
+import { createNetwork } from '../networks/index.js';
 import { LimbeckError } from '../util/errors.js';
 import { counted, printable } from '../util/words.js';
 import type { Command } from './command.js';
@@ -81,7 +82,10 @@ function jsonOf(file: string, { classNames, notes }: Model, rows: readonly Row[]
 }
 
 /** The best class of every image, and the next two. */
-function tableOf({ classNames, parameters, notes }: Model, rows: readonly Row[]): string {
+function tableOf(model: Model, rows: readonly Row[]): string {
+  const { classNames, notes } = model;
+  const network = createNetwork(model.network);
+  const networks = networksIn(model, network);
   const scoreText = (kind: Row['kind'], score: number) =>
     kind === 'probabilities' ? `${(100 * score).toFixed(1)} %` : score.toFixed(3);
   const lines = rows.map(({ image, kind, scores }) => {
@@ -90,5 +94,5 @@ function tableOf({ classNames, parameters, notes }: Model, rows: readonly Row[])
     return [image, ...best, next.map((one) => one.join(' ')).join(', ')];
   });
   const heading = ['image', 'class', rows[0].kind === 'probabilities' ? 'probability' : 'output', 'then'];
-  return `${notes.trainedOn} of ${notes.dataset}, ${counted(parameters.length, 'parameter')}\n${aligned([heading, ...lines], [2])}\n`;
+  return `${notes.trainedOn} of ${notes.dataset}, ${networks > 1 ? `${counted(networks, 'network')} of ` : ''}${counted(network.count, 'parameter')}\n${aligned([heading, ...lines], [2])}\n`;
 }

@@ -3,6 +3,7 @@ import type { Precision } from '../engine/precision.js';
 import { RunFolder, readRun, resumeFolder } from '../report/run-folder.js';
 import { isFinished } from '../runs/folder-run.js';
 import { LimbeckError } from '../util/errors.js';
+import { printable } from '../util/words.js';
 import type { Command } from './command.js';
 import {
   debug,
@@ -46,7 +47,7 @@ export const command: Command = {
     const record = await new RunFolder(folder).readRecord();
     if (record && isFinished(record) && values.iterations === undefined) {
       if (values.json) process.stdout.write(resultLine(record, folder));
-      else process.stderr.write(`This run is finished.\n${resultText(record)}`);
+      else process.stderr.write(printable(`This run is finished.\n${resultText(record)}`));
       return 0;
     }
     return goOn(folder, values);

@@ -6,7 +6,7 @@ import type { Progress } from '../runs/distillation.js';
 import { type BegunRun, type FolderRun, isFinished, type RunControl } from '../runs/folder-run.js';
 import type { ResolvedOptions } from '../runs/options.js';
 import { findMethod, optionsText } from '../runs/options.js';
-import { pictureCount, type RunRecord, storedByOptions, testedOf } from '../runs/record.js';
+import { type RunRecord, storedByOptions, testedOf } from '../runs/record.js';
 import { LimbeckError } from '../util/errors.js';
 import { bytesText, count, counted, duration, flopText } from '../util/words.js';
 import { listenForStop } from './interrupt.js';
@@ -132,8 +132,7 @@ export function resultText(record: RunRecord): string | undefined {
   const tested = testedOf(record);
   if (!tested) return undefined;
   const stored = storedByOptions(config.options, dataset.classNames.length);
-  const images = pictureCount(config.options, dataset.classNames.length);
-  return `${protocol}\n${accuracyTable(stored, images, { ...tested, learningRate })}\n`;
+  return `${protocol}\n${accuracyTable(stored, { ...tested, learningRate })}\n`;
 }
 
 function conclude(terminal: Terminal, folder: string, record: RunRecord): void {

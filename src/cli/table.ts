@@ -4,15 +4,14 @@ import { type Tested, verdict } from '../eval/verdict.js';
 import { accuracyText, testErrorText } from '../runs/record.js';
 
 /**
- * Test accuracies side by side, for a terminal: of what is `stored`, and of as many real `images`. Below it, what is to be said where
+ * Test accuracies side by side, for a terminal: of what is `stored`, and of real images. Below it, what is to be said where
  * the set is not worth its making.
  */
 export function accuracyTable(
   stored: string,
-  images: number,
   tested: Tested & Partial<Pick<Evaluation, 'learningRate'>>,
 ): string {
-  const { accuracy, baselines, learningRate = 'learned' } = tested;
+  const { accuracy, baselines, baselineImages, learningRate = 'learned' } = tested;
   const rowOf = (name: string, measured: Accuracy, rate?: number | 'learned') => [
     name,
     accuracyText(measured),
@@ -23,21 +22,22 @@ export function accuracyTable(
   const rows = [
     ['trained on', 'test accuracy', 'by test split', 'runs', 'learning rate'],
     rowOf(stored, accuracy, learningRate),
-    ...Object.values(baselines).map((one) => rowOf(`${images} ${one.title}`, one, one.learningRate)),
+    ...Object.values(baselines).map((one) => rowOf(`${baselineImages} ${one.title}`, one, one.learningRate)),
   ];
   const said = verdict(tested);
   return `${aligned(rows, [1, 2, 3])}${said ? `\n\n${said}` : ''}`;
 }
 
-/** Accuracies by architecture: one row each, one column for the distilled images and for each baseline. */
+/** Accuracies by architecture: one row each, one column for the `images` and for each baseline. */
 export function networksTable(
   own: string,
+  images: string,
   { accuracy, learningRate, baselines, others }: Evaluation,
 ): string {
   const names = Object.keys(others[0]?.baselines ?? {});
   const cells = (of: Readonly<Record<string, Accuracy>>) => names.map((name) => accuracyText(of[name]));
   const rows = [
-    ['network', 'distilled images', 'learning rate', ...names.map((name) => others[0].baselines[name].title)],
+    ['network', images, 'learning rate', ...names.map((name) => others[0].baselines[name].title)],
     [`${own} (made for it)`, accuracyText(accuracy), String(learningRate), ...cells(baselines)],
     ...others.map((one) => [
       one.network,
@@ -50,9 +50,13 @@ export function networksTable(
 }
 
 /** The accuracy of each class. */
-export function perClassTable(classNames: readonly string[], perClass: readonly number[]): string {
+export function perClassTable(
+  classNames: readonly string[],
+  images: string,
+  perClass: readonly number[],
+): string {
   const rows = classNames.map((name, k) => [name, `${perClass[k].toFixed(1)} %`]);
-  return aligned([['class', 'distilled images'], ...rows], [1]);
+  return aligned([['class', images], ...rows], [1]);
 }
 
 /** Rows in columns; those named are flush right. */

@@ -9,10 +9,12 @@ import type { Accuracy } from '../eval/statistics.js';
 import { createNetwork } from '../networks/index.js';
 import { parseNetworkSpec } from '../networks/spec.js';
 import { RunFolder } from '../report/run-folder.js';
+import { isSameData } from '../runs/describe-data.js';
 import { accuracyText } from '../runs/record.js';
 import { resolveTraining, type TrainOptions, trainNetworks } from '../runs/train-networks.js';
 import { trainOn } from '../runs/train-on.js';
 import { LimbeckError } from '../util/errors.js';
+import { printable } from '../util/words.js';
 import type { Values } from './arguments.js';
 import { checkWhitening, protocolAsked, protocolOptions, readArtefact, sourceFor } from './artefact.js';
 import type { Command } from './command.js';
@@ -82,6 +84,7 @@ export const command: Command = {
         accuracy: testAccuracy,
         validation,
         perClass,
+        sameData,
       } = await train(device, terminal, stop.signal);
       terminal.clear();
       const file = out === undefined ? undefined : await saveModel(out, model);
@@ -89,10 +92,18 @@ export const command: Command = {
       const { protocol } = model.notes;
       if (json) {
         const engine = device.engine;
-        const line = { protocol, testAccuracy, validationAccuracy: validation, perClass, engine, file };
+        const line = {
+          protocol,
+          testAccuracy,
+          validationAccuracy: validation,
+          perClass,
+          sameData,
+          engine,
+          file,
+        };
         process.stdout.write(`${JSON.stringify(line)}\n`);
       } else {
-        process.stdout.write(`${protocol}\n`);
+        process.stdout.write(printable(`${protocol}\n`));
         if (testAccuracy) sayAccuracy(terminal, testAccuracy, validation, model.network.classes);
         else if (file === undefined)
           terminal.say('Nothing was measured or written: --dataset measures it, --out DIR writes it.');
@@ -116,6 +127,8 @@ interface Trained {
   readonly accuracy?: Accuracy;
   readonly validation?: Accuracy;
   readonly perClass?: readonly number[];
+  /** Whether they were measured on the data that the set was made from, where that is known. */
+  readonly sameData?: boolean;
 }
 
 type Train = (device: Device, terminal: Terminal, signal: AbortSignal) => Promise<Trained>;
@@ -186,13 +199,23 @@ async function onDistilled(values: Values): Promise<Train> {
   }
   return async (device, terminal, signal) => {
     const beside = new RunFolder(dirname(on));
-    const uncounted = data && beside.owns(on) ? await beside.countTest() : undefined;
+    const sameData = data && isSameData(data, artefact.notes);
+    if (sameData === false)
+      terminal.say(
+        `Warning: this is not the data that ${on} was made from; the accuracy is of other images, and is not written.`,
+      );
+    const counts = data && sameData !== false && beside.owns(on);
+    const uncounted = counts ? await beside.countTest() : undefined;
     if (uncounted) terminal.say(`Warning: this look at the test split is not counted: ${uncounted}`);
-    return trainOn(device, artefact, {
+    const trained = await trainOn(device, artefact, {
       ...{ networks, seed, dataset: data, protocol: asked, ...changes, signal },
       network: network === undefined ? undefined : parseNetworkSpec(network),
       onProgress: ({ network, networks }) => terminal.passing(`Network ${network}/${networks}`),
     });
+    if (sameData !== false) return { ...trained, sameData };
+    const { model } = trained;
+    const notes = { ...model.notes, testAccuracy: undefined };
+    return { ...trained, sameData, model: { ...model, notes } };
   };
 }
 

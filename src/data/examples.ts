@@ -33,9 +33,14 @@ function rangeOf(parts: readonly ArrayLike<number>[]): [least: number, most: num
   return [least, most];
 }
 
-/** The first training image of each class as a picture, before any whitening. */
-export function classExamples({ train, zca, classes, imageShape }: Dataset): PngImage[] {
+/** The first training image of each class as a picture, before any whitening; undefined for a class without any. */
+export function classExamples({ train, zca, classes, imageShape }: Dataset): (PngImage | undefined)[] {
   const split = zca?.source.train ?? train;
   const rows = Array.from({ length: classes }, (_, k) => split.labels.indexOf(k));
-  return picturesOf(split, rows, imageShape);
+  const pictures = picturesOf(
+    split,
+    rows.filter((row) => row >= 0),
+    imageShape,
+  ).values();
+  return rows.map((row) => (row >= 0 ? pictures.next().value : undefined));
 }

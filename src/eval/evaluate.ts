@@ -62,6 +62,8 @@ export interface Evaluation {
   readonly learningRate: number | 'learned';
   /** Percent of the test images of each class, mean over the networks. */
   readonly perClass: readonly number[];
+  /** Real images that each baseline has: as many of each class, and so not always the number of the set's. */
+  readonly baselineImages: number;
   /** By name. */
   readonly baselines: Readonly<Record<string, BaselineAccuracy>>;
   /** The same for other architectures. */
@@ -93,7 +95,7 @@ export function networksOf(set: DistilledSet, asked?: number, protocol = protoco
   return steps.initialParameters.length / createNetwork(set.network).count;
 }
 
-/** Real images per class that take the place of the set in a comparison: as many as it stores. */
+/** Real images per class that take the place of the set in a comparison: as many as it stores, rounded to whole images of each class. */
 const budgetOf = ({ stored, network }: DistilledSet): number =>
   Math.max(1, Math.round(stored.pictures / network.classes));
 
@@ -182,6 +184,7 @@ export async function evaluate(
     accuracy: own.accuracy,
     learningRate: own.learningRate,
     perClass: own.perClass,
+    baselineImages: perClass * dataset.classes,
     baselines: results,
     others: matrix,
   };

@@ -131,7 +131,7 @@ export function decodeModel(bytes: Uint8Array): Model {
     normalisation: {
       mean: fields.numbers('mean', channels),
       std: fields.numbers('std', channels, { expected: 'numbers above 0', test: (value) => value > 0 }),
-      ...('zca_mean' in tensors && {
+      ...(fields.truth('zca') && {
         zca: { mean: take('zca_mean', pixels), transform: take('zca_transform', pixels * pixels) },
       }),
     },

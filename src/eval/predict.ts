@@ -5,6 +5,7 @@ import { Recorder } from '../engine/program.js';
 import { createNetwork, type Network } from '../networks/index.js';
 import { copyInto } from '../train/groups.js';
 import type { LossName } from '../train/loss.js';
+import { softmax } from '../train/softmax.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { expectArgument, expectDevice, shown } from '../util/expect.js';
 import { owning } from '../util/owned.js';
@@ -25,7 +26,7 @@ const imagesAtOnce = 256;
 
 /** How the outputs of a network are read, by what it was trained to minimise: logits in, scores out. */
 const readings = {
-  'cross-entropy': { kind: 'probabilities', read: softmax },
+  'cross-entropy': { kind: 'probabilities', read: (logits) => softmax(logits, logits.length) },
   'binary-cross-entropy': {
     kind: 'probabilities',
     read: (logits) => logits.map((logit) => 1 / (1 + Math.exp(-logit))),
@@ -37,7 +38,7 @@ const readings = {
  * What a trained network says of images `[N, C, H, W]` in its geometry: bytes, or pixels in 0..1 (of data sets of floats, such floats);
  * it normalises them itself.
  *
- * @throws ERR_SHAPE for images of another size; ERR_DATA for a pixel that is not finite; ERR_OUT_OF_MEMORY
+ * @throws ERR_SHAPE for images of another size; ERR_DATA for a pixel that is not finite, or scores that are not; ERR_OUT_OF_MEMORY
  */
 export async function predict(
   device: Device,
@@ -69,6 +70,11 @@ export async function predict(
       for (const [k, score] of read(Float64Array.from(logits.subarray(at, at + K))).entries())
         mean[k] += score / networks;
     }
+    if (!mean.every(Number.isFinite))
+      throw new LimbeckError(
+        'ERR_DATA',
+        `predict: the scores of image ${row} are not finite, expected finite ones: its pixels are too far outside of 0..1, or the network is damaged`,
+      );
     scores.set(mean, row * K);
     classes[row] = mean.indexOf(Math.max(...mean));
   }
@@ -97,6 +103,22 @@ export function checkImages(
     throw new LimbeckError(
       'ERR_DATA',
       `${where}: images[${wrong}] is ${images[wrong]}, expected a finite number`,
+    );
+}
+
+/** The same of images with a list of labels beside them, whatever these are; ERR_OPTION where one of the two is missing. */
+export function checkLabelled(
+  where: string,
+  given: { readonly images: Uint8Array | Float32Array; readonly labels: ArrayLike<number> },
+  network: Pick<Network, 'inputShape'>,
+): void {
+  expectArgument(where, 'given', given, 'images', 'images with their labels: { images, labels }');
+  checkImages(where, given.images, network);
+  const labels: unknown = given.labels;
+  if (typeof labels !== 'object' || labels === null || !('length' in labels))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${where}: labels is ${shown(labels)}, expected a list or a typed array of numbers, for every image the number of its class`,
     );
 }
 
@@ -137,11 +159,4 @@ function logitsOf(
     owned.dispose();
     return all;
   });
-}
-
-function softmax(logits: Float64Array): Float64Array {
-  const largest = Math.max(...logits);
-  const parts = logits.map((logit) => Math.exp(logit - largest));
-  const sum = parts.reduce((a, b) => a + b, 0);
-  return parts.map((part) => part / sum);
 }

@@ -6,7 +6,10 @@ import { type NetworkSpec, networkSpec } from '../networks/index.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectOptions, shown } from '../util/expect.js';
 import { findProtocol } from './find-protocol.js';
-import { checkImages } from './predict.js';
+import { checkLabelled } from './predict.js';
+
+/** What stands in a set in the place of its method, where the images come from elsewhere. */
+export const methodOfOthers = 'others';
 
 /** What the numbers of images are: pixels, which are normalised as the data set is, or normalised alike already. */
 export const imageValues = ['pixels', 'normalised'] as const;
@@ -36,19 +39,20 @@ const known = { values: true, network: true, protocol: true, seed: true } satisf
  */
 export function setOfImages(
   dataset: Dataset,
-  { images, labels }: { readonly images: Split['images']; readonly labels: ArrayLike<number> },
+  given: { readonly images: Split['images']; readonly labels: ArrayLike<number> },
   options: SetOfImagesOptions = {},
 ): DistilledSet {
   expectDataset('setOfImages', dataset, []);
   expectOptions('setOfImages', options, known);
+  const { imageShape: inputShape, classes: K } = dataset;
+  checkLabelled('setOfImages', given, { inputShape });
+  const { images, labels } = given;
   const { values = valuesOf(images), network = 'convnet', protocol = 'dc', seed = 0 } = options;
   if (!imageValues.includes(values))
     throw new LimbeckError(
       'ERR_OPTION',
       `setOfImages: values is ${shown(values)}, expected one of ${imageValues.join(', ')}`,
     );
-  const { imageShape: inputShape, classes: K } = dataset;
-  checkImages('setOfImages', images, { inputShape });
   const count = images.length / inputShape.reduce((a, b) => a * b, 1);
   const soft = probabilities(labels, count, K);
   if (findProtocol(protocol).training === 'learned-steps')
@@ -57,7 +61,7 @@ export function setOfImages(
       `setOfImages: protocol is ${protocol}, but images of others have no learned steps, expected one of training in minibatches such as dc`,
     );
   return {
-    method: 'others',
+    method: methodOfOthers,
     network: { ...networkSpec(network), inputShape, classes: K },
     images:
       values === 'pixels'

@@ -1,3 +1,4 @@
+import { count } from '../util/words.js';
 import type { BaselineAccuracy } from './comparison.js';
 import { type Accuracy, testError } from './statistics.js';
 
@@ -5,7 +6,9 @@ import { type Accuracy, testError } from './statistics.js';
 export interface Tested {
   /** Of networks trained on the distilled images, percent. */
   readonly accuracy: Accuracy;
-  /** Of as many real images, by name. */
+  /** Real images that each baseline has. */
+  readonly baselineImages: number;
+  /** Of that many real images, by name. */
   readonly baselines: Readonly<Record<string, BaselineAccuracy>>;
   /** Test images. */
   readonly images: number;
@@ -28,13 +31,13 @@ export const isGuessing = ({ accuracy, images, classes }: Tested): boolean =>
 
 /** In one sentence why the images are not worth their making, where they are not. */
 export function verdict(tested: Tested): string | undefined {
-  const { accuracy, classes } = tested;
+  const { accuracy, baselineImages, classes } = tested;
   const percent = (value: number) => `${value.toFixed(1)} %`;
   const stronger = strongerBaseline(tested);
   if (isGuessing(tested))
     return `${percent(accuracy.mean)} is no better than guessing (${percent(100 / classes)}): these images teach nothing yet`;
   return (
     stronger &&
-    `${stronger.title}, as many, reach ${percent(stronger.mean)}, these images ${percent(accuracy.mean)}: not worth distilling yet`
+    `${stronger.title}, ${count(baselineImages)} of them, reach ${percent(stronger.mean)}, these images ${percent(accuracy.mean)}: not worth distilling yet`
   );
 }

@@ -21,7 +21,11 @@ interface Row {
  * All images of a set on one sheet: a column per class, its name above; rows as in `gridOf`, the step at the left. With more
  * classes than fit side by side, the classes of a row wrap onto further lines. `examples`, a real picture of each class, stand above.
  */
-export function contactSheet(set: DistilledSet, look: Look, examples?: readonly PngImage[]): PngImage {
+export function contactSheet(
+  set: DistilledSet,
+  look: Look,
+  examples?: readonly (PngImage | undefined)[],
+): PngImage {
   const [C, H, W] = look.imageShape;
   const classes = set.network.classes;
   const columns = Math.min(classes, 20);

@@ -31,7 +31,11 @@ const policy =
  * `report.html`: everything about a run on one page that needs nothing but itself. `examples` is a real picture of each class, `[K]`, to
  * stand beside the distilled ones: {@link classExamples}.
  */
-export function reportHtml(record: RunRecord, set: DistilledSet, examples?: readonly PngImage[]): string {
+export function reportHtml(
+  record: RunRecord,
+  set: DistilledSet,
+  examples?: readonly (PngImage | undefined)[],
+): string {
   asGiven(() => checkRecord('reportHtml', record));
   const { plain, marked } = headline(record, set);
   return [

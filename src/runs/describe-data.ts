@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Dataset, splitNames } from '../data/dataset.js';
 import { expectDataset } from '../data/expect-dataset.js';
+import type { ArtefactNotes } from '../eval/artefact.js';
 import type { DatasetRecord } from './record.js';
 
 /** What a record says of its data; of whitened ones the checksum is of the images before. ERR_DATA where any of it is not sound. */
@@ -25,3 +26,7 @@ export function describeData(data: Dataset): DatasetRecord {
     sha256: hash.digest('hex'),
   };
 }
+
+/** Whether it is the data that a set was made from; undefined where its notes do not say. */
+export const isSameData = (data: Dataset, { dataSha256 }: ArtefactNotes): boolean | undefined =>
+  dataSha256 === undefined ? undefined : describeData(data).sha256 === dataSha256;

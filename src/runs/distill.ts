@@ -139,7 +139,8 @@ class Run {
       return await work();
     } catch (error) {
       if (!isDivergence(error)) throw error;
-      if (this.#rollbacks.length === mostRollbacks) throw givenUp(error, this.#rollbacks);
+      if (this.#rollbacks.length === mostRollbacks)
+        throw givenUp(error, this.#rollbacks, findMethod(this.options.method));
       const { iteration } = this.#sound;
       const rollback = { iteration, factor: rateFactor(this.#rollbacks.length + 1) };
       this.#rollbacks.push(rollback);

@@ -3,7 +3,7 @@ import type { Device } from '../engine/device.js';
 import { batchStatistics } from '../eval/batch-statistics.js';
 import { type Model, networksIn } from '../eval/model.js';
 import { Population } from '../eval/population.js';
-import { checkImages } from '../eval/predict.js';
+import { checkLabelled } from '../eval/predict.js';
 import { createNetwork } from '../networks/index.js';
 import type { MinibatchTraining } from '../train/minibatch.js';
 import { LimbeckError } from '../util/errors.js';
@@ -61,7 +61,7 @@ const defaults: Required<MinibatchTraining> = {
 export async function fineTune(
   device: Device,
   model: Model,
-  { images, labels }: LabelledImages,
+  given: LabelledImages,
   options: FineTuneOptions = {},
 ): Promise<Model> {
   expectDevice('fineTune', device);
@@ -78,7 +78,8 @@ export async function fineTune(
   const rate = resolveRate(options.learningRate, training, 0.01);
   checkSeed(seed);
   const network = createNetwork(model.network);
-  checkImages('fineTune', images, network);
+  checkLabelled('fineTune', given, network);
+  const { images, labels } = given;
   const targets = oneHot(
     labels,
     images.length / network.inputShape.reduce((a, b) => a * b, 1),

@@ -28,6 +28,7 @@ export function checkRecord(file: string, value: unknown): asserts value is RunR
     evaluation.text('protocol');
     accuracyOf(evaluation.object('accuracy'));
     evaluation.optional('sameData', (name) => evaluation.truth(name));
+    evaluation.optional('baselineImages', (name) => evaluation.whole(name, 1));
     checkResult(evaluation, classes);
     for (const other of evaluation.objects('others')) {
       other.text('network');

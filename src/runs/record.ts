@@ -140,7 +140,9 @@ export interface RunRecord {
 }
 
 /** A later evaluation of a run. */
-export interface EvaluationRecord extends Evaluation {
+export interface EvaluationRecord extends Omit<Evaluation, 'baselineImages'> {
+  /** Records of earlier versions have none. */
+  readonly baselineImages?: number;
   /** Whether it was the data the set was made from; undefined where that cannot be known. */
   readonly sameData?: boolean;
 }
@@ -155,11 +157,12 @@ export const testErrorText = ({ mean }: Accuracy, images: number): string =>
   `± ${testError(mean, images).toFixed(1)}`;
 
 /** The test of a finished run, and what it stands beside. */
-export const testedOf = ({ testAccuracy, baselines, dataset }: RunRecord): Tested | undefined =>
+export const testedOf = ({ testAccuracy, baselines, config, dataset }: RunRecord): Tested | undefined =>
   testAccuracy
     ? {
         accuracy: testAccuracy,
         baselines,
+        baselineImages: pictureCount(config.options, dataset.classNames.length),
         images: dataset.splits.test,
         classes: dataset.classNames.length,
       }

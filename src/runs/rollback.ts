@@ -1,5 +1,5 @@
 import type { Numbers } from '../engine/device.js';
-import type { Process } from '../methods/method.js';
+import type { Method, Process } from '../methods/method.js';
 import { LimbeckError } from '../util/errors.js';
 
 /** A place that a run went back to when its numbers stopped being finite. */
@@ -42,13 +42,24 @@ export const diverged = (what: string, step: number): LimbeckError =>
   new LimbeckError('ERR_DIVERGED', `${what} after ${step} outer steps, expected finite numbers`);
 
 /** The same of a run that gives up. */
-export function givenUp({ message }: LimbeckError, rollbacks: readonly Rollback[]): LimbeckError {
+export function givenUp(
+  { message }: LimbeckError,
+  rollbacks: readonly Rollback[],
+  { options }: Pick<Method, 'options'>,
+): LimbeckError {
   const { iteration, factor } = rollbacks.at(-1)!;
   return new LimbeckError(
     'ERR_DIVERGED',
     `${message}, although the run went back ${rollbacks.length} times, the last time to step ${iteration} at ${factor} of its outer rates: ` +
-      'start again with a smaller lr or innerLr, or with a clip',
+      `start again with ${calmer(Object.keys(options))}`,
   );
+}
+
+/** What keeps numbers small, of the options that a method has. */
+function calmer(names: readonly string[]): string {
+  const rates = names.filter((name) => /^lr$|Lr$/.test(name));
+  const clip = names.find((name) => name.startsWith('clip'));
+  return `a smaller ${rates.join(' or ')}${clip ? `, or with a ${clip}` : ''}`;
 }
 
 /** ERR_DATA where a saved state is not one of this process. */

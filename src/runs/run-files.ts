@@ -18,12 +18,15 @@ import { RunLock } from './run-lock.js';
 
 import { WorkFolder } from './work-folder.js';
 
-/** What makes the pictures and the page of a run; `examples` is a real picture of each class. */
+/** A real picture of each class that has one. */
+type Examples = readonly (PngImage | undefined)[];
+
+/** What makes the pictures and the page of a run. */
 export interface RunPages {
   /** The bytes of `distilled.png`. */
-  sheet(set: DistilledSet, dataset: DatasetRecord, examples: readonly PngImage[]): Uint8Array;
+  sheet(set: DistilledSet, dataset: DatasetRecord, examples: Examples): Uint8Array;
   /** The text of `report.html`. */
-  report(record: RunRecord, set: DistilledSet, examples: readonly PngImage[]): string;
+  report(record: RunRecord, set: DistilledSet, examples: Examples): string;
 }
 
 /** The files of a run; each is whole or absent at any moment. */
@@ -165,7 +168,7 @@ export class RunFiles {
     }
   }
 
-  /** Does what reads the record and writes it again while nobody else does, in this process or another. */
+  /** Does what reads the record and writes it again while nobody else does, in this thread or another process. */
   async #alone(work: () => Promise<void>): Promise<void> {
     const key = resolve(this.paths.record);
     const before = changing.get(key);

@@ -23,11 +23,11 @@ export function recordSoftmax(r: Recorder, z: View): Softmax {
 }
 
 /** The same of numbers `[n, K]` on the host. */
-export function softmax(z: Float32Array, K: number): Float32Array {
-  const p = new Float32Array(z.length);
+export function softmax<T extends Float32Array | Float64Array>(z: T, K: number): T {
+  const p = z.slice() as T;
   for (let at = 0; at < z.length; at += K) {
     const row = z.subarray(at, at + K);
-    const largest = row.reduce((a, b) => Math.max(a, b));
+    const largest = Math.max(...row);
     const powers = Array.from(row, (value) => Math.exp(value - largest));
     const sum = powers.reduce((a, b) => a + b);
     for (let k = 0; k < K; k++) p[at + k] = powers[k] / sum;

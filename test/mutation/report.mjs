@@ -7,8 +7,8 @@ export const report = [
   {
     id: 'baselines-show-the-first',
     file: results,
-    find: '`, baseline, String(',
-    replace: '`, Object.values(tested.baselines)[0], String(',
+    find: '        baseline,\n        String(',
+    replace: '        Object.values(tested.baselines)[0],\n        String(',
     what: 'every baseline in the report shows the number of the first one',
     tests,
   },

@@ -12,12 +12,18 @@ const mostImages = 1000;
 const mostColumns = 12;
 
 /** The distilled images, large; for learned labels each with its label. With `examples`, a real picture of each class, beside them. */
-export function imagesSection(record: RunRecord, set: DistilledSet, examples?: readonly PngImage[]): string {
+export function imagesSection(
+  record: RunRecord,
+  set: DistilledSet,
+  examples?: readonly (PngImage | undefined)[],
+): string {
   const { classes } = set.network;
   const steps = stepsOf(set.use);
   const window = displayWindow(set, record.dataset);
   const figureOf = (index: number, withName: boolean) => imageFigure(record, set, index, window, withName);
-  const real = examples?.map((picture, k) => pictureTag(picture, 'real', record.dataset.classNames[k]));
+  const real = examples?.map((picture, k) =>
+    picture ? pictureTag(picture, 'real', record.dataset.classNames[k]) : '',
+  );
   const grid = gridOf(set);
   const shown = grid.slice(0, Math.max(1, Math.floor(mostImages / classes)));
   const parts: string[] = [];
@@ -38,7 +44,9 @@ export function imagesSection(record: RunRecord, set: DistilledSet, examples?: r
   else {
     const columns = `grid-template-columns:auto repeat(${classes},minmax(46px,1fr))`;
     const heads = record.dataset.classNames.map((name) => `<div class="head">${escapeHtml(name)}</div>`);
-    const first = real ? [`<div class="row-name">real</div>${real.join('')}`] : [];
+    const first = real
+      ? [`<div class="row-name">real</div>${real.map((tag) => tag || '<div></div>').join('')}`]
+      : [];
     const rows = shown.map(({ step, items }, row) => {
       const begins = grid[row - 1]?.step !== step;
       const name = !begins ? '' : steps > 1 ? `step ${step + 1}` : real ? 'distilled' : '';

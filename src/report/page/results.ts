@@ -1,12 +1,5 @@
 import type { Accuracy } from '../../eval/statistics.js';
-import {
-  accuracyText,
-  pictureCount,
-  type RunRecord,
-  storedByOptions,
-  testErrorText,
-  testedOf,
-} from '../../runs/record.js';
+import { accuracyText, type RunRecord, storedByOptions, testErrorText, testedOf } from '../../runs/record.js';
 import { escapeHtml } from '../figure.js';
 
 /** Test accuracy beside real images of the same number, under the same protocol. */
@@ -14,14 +7,18 @@ export function resultsSection(record: RunRecord): string {
   const { learningRate = 'learned', protocol, dataset, config } = record;
   const tested = testedOf(record);
   if (!tested) return '';
-  const pictures = pictureCount(config.options, tested.classes);
   const stored = storedByOptions(config.options, tested.classes);
   const row = (name: string, accuracy: Accuracy, rate: string, own: boolean) =>
     tableRow(name, accuracy, testErrorText(accuracy, tested.images), rate, own);
   const rows = [
     row(stored, tested.accuracy, String(learningRate), true),
     ...Object.values(tested.baselines).map((baseline) =>
-      row(`${pictures} ${baseline.title}`, baseline, String(baseline.learningRate ?? '–'), false),
+      row(
+        `${tested.baselineImages} ${baseline.title}`,
+        baseline,
+        String(baseline.learningRate ?? '–'),
+        false,
+      ),
     ),
   ];
   return (
