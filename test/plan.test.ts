@@ -123,7 +123,7 @@ describe('a plan', () => {
     expect(none).toBeGreaterThan(0);
     expect(all).toBeGreaterThan(4 * sqrt);
     expect(sqrt).toBeGreaterThan(2 * none);
-    // Three small images of each step are not kept, three numbers are: which images they were.
+    // Three small images of each step are not kept; the four numbers that they are drawn by are.
     expect(all - (await kept('all', 16))).toBeGreaterThan(10 * (none - (await kept('none', 16))));
   });
 
