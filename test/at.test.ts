@@ -22,7 +22,7 @@ const how: Adaptation = { iterations: 30_000, window: 4, total: 12, focus: 1, sp
 /** Starts that know these lengths of gradients by age. */
 function knowing(lengths: readonly number[], changes: Partial<Adaptation> = {}): AdaptiveStarts {
   const starts = new AdaptiveStarts(5, { ...how, ...changes });
-  starts.learned.set(lengths);
+  starts.goTo(lengths);
   return starts;
 }
 
@@ -103,6 +103,36 @@ test('what is learned is a running average of mean lengths at the ages of a wind
   starts.learn(0, Float32Array.of(100, 0, 100, 0));
   expect(starts.learned[age]).toBeCloseTo(0.9 * 4 + 0.1 * 10, 6);
   expect(starts.learned[age + 1]).toBeCloseTo(0.9 * 5, 6);
+});
+
+test('the next start is drawn by what was just learned, or gone back to', () => {
+  const starts = new AdaptiveStarts(5, { ...how, window: 1, focus: 50, spread: 0 });
+  const long = (at: number) => Array.from({ length: 12 }, (_, age) => (age === at ? 1000 : 1));
+  for (const at of [3, 8]) {
+    starts.goTo(long(at));
+    expect(starts.at(0).age).toBe(at);
+  }
+  // Its average falls by a tenth each time, and is as short as the others after 66 windows.
+  let windows = 0;
+  while (starts.at(0).age === 8 && windows < 100) {
+    starts.learn(0, Float32Array.of(0));
+    windows++;
+  }
+  expect(windows).toBeGreaterThan(60);
+  expect(windows).toBeLessThan(70);
+});
+
+test('a start takes no time that grows with the width of windows', () => {
+  const [window, total] = [200, 400];
+  const starts = new AdaptiveStarts(5, { ...how, window, total });
+  const norms = Float32Array.from({ length: 300 }, (_, i) => 1 + (i % 7));
+  const begun = performance.now();
+  for (let step = 0; step < 3000; step++) {
+    for (let asked = 0; asked < 3; asked++) starts.at(step);
+    starts.learn(step, norms);
+  }
+  // Far less; with each mean by itself far more.
+  expect(performance.now() - begun).toBeLessThan(6000);
 });
 
 const device = new ReferenceDevice();

@@ -8,6 +8,7 @@ import { datasetFromArrays } from '../src/data/arrays.js';
 import type { ExpertsDescription } from '../src/data/experts/experts.js';
 import { expertFileName } from '../src/data/experts/format.js';
 import { openExperts } from '../src/data/experts/open.js';
+import { MeasuringDevice } from '../src/engine/measuring.js';
 import { Recorder } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
 import { endOfStarts } from '../src/methods/expert-choice.js';
@@ -17,6 +18,7 @@ import { createNetwork } from '../src/networks/index.js';
 import { describeData } from '../src/runs/describe-data.js';
 import { distill } from '../src/runs/distill.js';
 import { findMethod, resolveFor } from '../src/runs/options.js';
+import { beginBlank } from '../src/runs/plan/measure.js';
 import { settingFor, uploadTraining } from '../src/runs/setting.js';
 import { copyInto } from '../src/train/groups.js';
 import { recordSoftmax, softmax } from '../src/train/softmax.js';
@@ -100,6 +102,17 @@ describe('the first images', () => {
     const zeros = rows.filter((_, i) => classes[i] === 0);
     expect(zeros[0]).toBe(8);
     expect(zeros.slice(1).some((row) => right.includes(row!))).toBe(false);
+  });
+
+  it('are none that need be looked for where a run is only measured', async () => {
+    const { options } = resolveFor('test', usual, dataset);
+    const counting = new MeasuringDevice(device);
+    const { owned } = await beginBlank(counting, dataset, options, { experts });
+    const [expert] = counting.loaded;
+    expect(expert.program.name).toBe('what an expert says');
+    // Of the first items, for their labels.
+    expect(expert.runs).toBe(1);
+    owned.dispose();
   });
 
   it('have as labels what it says of them, whatever they are', async () => {

@@ -1,5 +1,5 @@
 /** What a run under way shows: a line for each look, and pictures and a page before it has ended. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -12,7 +12,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const options = { ...shortRun, iterations: 6, validateEvery: 2 };
 const linesOf = ({ paths }: RunFolder) =>
-  readFileSync(paths.progress, 'utf8')
+  (existsSync(paths.progress) ? readFileSync(paths.progress, 'utf8') : '')
     .split('\n')
     .filter(Boolean)
     .map((line) => JSON.parse(line));
@@ -46,7 +46,25 @@ test('a run that goes on has the lines of its checkpoint, whatever the file held
   const stopped = await distillToFolder(device, twoClasses(), run.folder, options, control);
   expect(stopped.record.stopped).toBe(true);
   rmSync(run.paths.progress);
-  const { record } = await resumeFolder(device, twoClasses(), run.folder);
+  let atOnce = 0;
+  const { record } = await resumeFolder(device, twoClasses(), run.folder, {
+    onProgress: () => {
+      atOnce ||= linesOf(run).length;
+    },
+  });
+  expect(atOnce).toBeGreaterThan(0);
   expect(record.curve).toHaveLength(3);
   expect(linesOf(run)).toEqual(JSON.parse(JSON.stringify(record.curve)));
+});
+
+test('a run that ends in an error before its first look leaves no folder', async () => {
+  await using device = await openDevice('reference');
+  const broken = Object.assign(Object.create(device) as typeof device, {
+    tensor: async () => {
+      throw new Error('no more');
+    },
+  });
+  const out = join(folder, 'none');
+  await expect(distillToFolder(broken, twoClasses(), out, options)).rejects.toThrow('no more');
+  expect(existsSync(out)).toBe(false);
 });

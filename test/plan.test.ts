@@ -1,5 +1,5 @@
 /** Plans: what a run takes, whether there is that much, and what is refused before anything of its size is allocated. */
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -111,15 +111,20 @@ describe('a plan', () => {
     expect(counts[2]).toBeLessThanOrEqual(12);
   });
 
-  test('what inner steps made of their batches is kept whatever keep says', async () => {
-    const rat = (keep: 'none' | 'sqrt', window: number): DistillOptions => ({
-      ...{ method: 'rat', network: smallNetwork, ipc: 4, innerBatch: 3, window, total: 20, batch: 4, keep },
-      ...{ augmentation: 'none', iterations: 4, validateEvery: 2, validationNetworks: 1 },
-    });
-    const kept = async (keep: 'none' | 'sqrt', window: number) =>
-      (await planned(rat(keep, window))).device.batches;
-    expect(await kept('sqrt', 16)).toBeGreaterThanOrEqual((await kept('none', 16)) * (14 / 16));
-    expect(await kept('none', 16)).toBeGreaterThan(3 * (await kept('none', 4)));
+  test('what inner steps made of their batches is kept with their passes, else drawn again', async () => {
+    const kept = async (keep: 'all' | 'none' | 'sqrt', window: number) => {
+      const { device: bytes } = await planned({
+        ...{ method: 'rat', network: smallNetwork, ipc: 4, innerBatch: 3, window, total: 80, batch: 4, keep },
+        ...{ augmentation: 'none', iterations: 4, validateEvery: 2, validationNetworks: 1 },
+      } as DistillOptions);
+      return bytes.batches;
+    };
+    const [all, sqrt, none] = [await kept('all', 64), await kept('sqrt', 64), await kept('none', 64)];
+    expect(none).toBeGreaterThan(0);
+    expect(all).toBeGreaterThan(4 * sqrt);
+    expect(sqrt).toBeGreaterThan(2 * none);
+    // Three small images of each step are not kept; the four numbers that they are drawn by are.
+    expect(all - (await kept('all', 16))).toBeGreaterThan(10 * (none - (await kept('none', 16))));
   });
 
   test('times what fits, in all and by outer step and look', async () => {
@@ -143,6 +148,27 @@ describe('a plan', () => {
     expect(disk.total).toBe(2 * disk.checkpoint + disk.set + disk.pages);
     expect(disk.free).toBeGreaterThan(disk.total);
     expect(existsSync(join(folder, 'not'))).toBe(false);
+  });
+
+  test('files of a run that lie in the folder are replaced', async () => {
+    const out = join(folder, 'replaced');
+    const { disk: before } = await planned(shortRun, { folder: out });
+    expect(before.used).toBe(0);
+    await distillToFolder(device, data, out, shortRun);
+    writeFileSync(join(out, 'notes.txt'), 'of somebody else');
+    const own = readdirSync(out).filter((name) => name !== 'notes.txt');
+    expect(own.length).toBeGreaterThanOrEqual(5);
+    const { disk } = await planned(shortRun, { folder: out });
+    expect(disk.used).toBe(own.reduce((sum, name) => sum + statSync(join(out, name)).size, 0));
+    expect(disk.total).toBe(before.total);
+  });
+
+  test('is given up when it is told to stop, and a run with it', async () => {
+    const signal = AbortSignal.abort(new Error('enough'));
+    await expect(planned(shortRun, { signal })).rejects.toThrow('enough');
+    const out = join(folder, 'stopped');
+    await expect(distillToFolder(device, data, out, shortRun, { signal })).rejects.toThrow('enough');
+    expect(existsSync(out)).toBe(false);
   });
 
   test.each([
@@ -229,6 +255,36 @@ describe('a run that does not fit', () => {
     });
     expect((await resumeFolder(device, data, out)).record).toEqual(record);
   }, 120_000);
+
+  test('goes on all the same where it was begun, and no other options are planned', async () => {
+    const out = join(folder, 'goes on');
+    const stop = new AbortController();
+    const control = { signal: stop.signal, onProgress: () => stop.abort() };
+    expect((await distillToFolder(device, data, out, shortRun, control)).record.stopped).toBe(true);
+    let programs = 0;
+    const tight = Object.assign(watched(device).device, {
+      needs: {
+        ...device.needs,
+        tensor: () => ({ bytes: 1e15 }),
+        program: (...given: Parameters<Device['needs']['program']>) => {
+          programs++;
+          return device.needs.program(...given);
+        },
+      },
+    });
+    const { lacks } = await planDistillation(tight, data, shortRun, {
+      ...{ timed: false, test: false, remedies: false },
+    });
+    expect(lacks).toEqual([expect.stringMatching(/^it needs [\d,.]+ [TP]B of memory/)]);
+    const ofOne = programs;
+    const told: unknown[] = [];
+    const { record } = await resumeFolder(tight, data, out, {
+      onBegin: ({ plan }) => void told.push(...plan.lacks),
+    });
+    expect(record.stopped).toBe(false);
+    expect(told).toHaveLength(1);
+    expect(programs).toBe(2 * ofOne);
+  });
 
   test('one that fits is told its plan when it begins', async () => {
     const begun: unknown[] = [];

@@ -39,6 +39,7 @@ export function planTable(plan: DistillationPlan, classes: number): string {
     row(disk.total, `at most: checkpoint ${bytesText(disk.checkpoint)}, twice while it is replaced;`),
     row('', `set ${bytesText(disk.set)}; pictures and page about ${bytesText(disk.pages)}`),
     row(disk.free, 'free'),
+    ...(disk.used ? [row(disk.used, 'of files of a run that lies there, which are replaced')] : []),
     '',
     'Work',
     ...workRows(plan),

@@ -48,6 +48,10 @@ export async function carryOut(run: Run, work: (control: RunControl) => Promise<
     if (record.diverged !== undefined) throw new LimbeckError('ERR_DIVERGED', record.diverged);
     return isFinished(record) ? 0 : stop.status;
   } catch (error) {
+    if (stop.signal.aborted && error === stop.signal.reason) {
+      terminal.say('Stopped before the run began; nothing was written.');
+      return stop.status;
+    }
     throw withRemedy(error, run);
   } finally {
     terminal.clear();
@@ -112,6 +116,7 @@ function announce(terminal: Terminal, { engine, dataset, config, iteration, plan
   terminal.say(
     `Needs: ${bytesText(device.total)} on the device, ${bytesText(disk.total)} on disk, ${flopText(flops.total)}`,
   );
+  for (const lack of plan.lacks) terminal.say(`Warning: ${lack}; it goes on all the same.`);
   if (config.preset) terminal.say(`Published settings: ${optionsText(config.preset)}`);
   if (iteration > 0) terminal.say(`Going on after outer step ${count(iteration)}`);
 }

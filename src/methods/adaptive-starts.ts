@@ -20,13 +20,33 @@ export interface Adaptation {
 /** Decay of the running average of a gradient's length at an age. */
 const decay = 0.9;
 
-const meanOf = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+/** What there is to know of windows of usual width, by the age at which they begin. */
+interface Known {
+  /** Mean length of gradients; 0 where none is known. */
+  readonly means: Float64Array;
+  /** Deviation of the length as a part of the mean; NaN for fewer than two known ones. */
+  readonly variations: Float64Array;
+  /** Means over the starts that have one; 0 where none has. */
+  readonly usual: { readonly mean: number; readonly variation: number };
+}
 
-/** Deviation as a part of the mean; undefined for fewer than two values. */
-function variationOf(values: readonly number[]): number | undefined {
-  if (values.length < 2) return undefined;
-  const mean = meanOf(values);
-  return Math.sqrt(meanOf(values.map((value) => (value - mean) ** 2))) / mean;
+/** Where windows begin in a part of the run. */
+interface Chances {
+  /** Of the exponent. */
+  readonly sign: number;
+  /** Sums of the weights of the ages up to each. */
+  readonly upTo: Float64Array;
+}
+
+/** The mean of those values that pass; 0 where none does. */
+function meanWhere(values: Float64Array, passes: (value: number) => boolean): number {
+  let [sum, count] = [0, 0];
+  for (const value of values)
+    if (passes(value)) {
+      sum += value;
+      count++;
+    }
+  return count ? sum / count : 0;
 }
 
 /**
@@ -47,6 +67,9 @@ export class AdaptiveStarts implements Starts {
   /** `[total]`: running average of the length of gradients by age; 0 where none was seen. */
   readonly learned: Float32Array;
   readonly #draws: Stream;
+  /** What follows from `learned`, until that changes: it is asked for several times in an outer step. */
+  #known: Known | undefined;
+  #chances: Chances | undefined;
 
   constructor(
     seed: number,
@@ -69,44 +92,84 @@ export class AdaptiveStarts implements Starts {
     const widest = Math.max(...this.widths);
     const members = squaredNorms.length / widest;
     for (let t = 0; t < this.widths[width]; t++) {
-      const lengths = Array.from({ length: members }, (_, p) => Math.sqrt(squaredNorms[p * widest + t]));
+      let now = 0;
+      for (let p = 0; p < members; p++) now += Math.sqrt(squaredNorms[p * widest + t]) / members;
       const before = this.learned[age + t];
-      const now = meanOf(lengths);
       this.learned[age + t] = before > 0 ? decay * before + (1 - decay) * now : now;
     }
+    this.#forget();
   }
 
-  /** Lengths of gradients at the ages of a window of usual width that begins at `age`, where any are known. */
-  #known = (age: number): number[] =>
-    Array.from(this.learned.subarray(age, age + this.how.window)).filter((length) => length > 0);
+  goTo(learned: ArrayLike<number>): void {
+    this.learned.set(learned);
+    this.#forget();
+  }
 
-  #ages = (): number[] => Array.from({ length: this.how.total - this.how.window + 1 }, (_, age) => age);
+  #forget(): void {
+    this.#known = undefined;
+    this.#chances = undefined;
+  }
 
   #ageOf(step: number): number {
-    const { iterations, focus } = this.how;
+    const { iterations } = this.how;
     const sign = 1 - Math.min(2, Math.floor((3 * step) / iterations));
-    const lengths = this.#ages().map((age) => meanOf(this.#known(age)));
-    const known = lengths.filter((length) => length > 0);
+    if (this.#chances?.sign !== sign) this.#chances = { sign, upTo: this.#weightsUpTo(sign) };
+    const { upTo } = this.#chances;
+    const drawn = this.#draws.uniform(step) * upTo[upTo.length - 1];
+    const chosen = upTo.findIndex((sum) => drawn < sum);
+    return chosen < 0 ? upTo.length - 1 : chosen;
+  }
+
+  #weightsUpTo(sign: number): Float64Array {
+    const { means, usual } = this.#knowing();
     // Before the first window all are alike.
-    const usual = known.length ? meanOf(known) : 1;
-    const weights = lengths.map((length) => ((length > 0 ? length : usual) / usual) ** (focus * sign));
-    let left = this.#draws.uniform(step) * weights.reduce((a, b) => a + b, 0);
-    const chosen = weights.findIndex((weight) => {
-      left -= weight;
-      return left < 0;
+    const whole = usual.mean || 1;
+    let sum = 0;
+    return means.map((mean) => {
+      sum += ((mean || whole) / whole) ** (this.how.focus * sign);
+      return sum;
     });
-    return chosen < 0 ? weights.length - 1 : chosen;
   }
 
   /** The place among the widths. */
   #widthAt(age: number): number {
     const { window, total } = this.how;
-    const own = variationOf(this.#known(age));
-    const all = this.#ages().flatMap((other) => variationOf(this.#known(other)) ?? []);
-    const usual = all.length ? meanOf(all) : 0;
-    const wanted = own === undefined || usual === 0 ? window : (own / usual) * window;
+    const { variations, usual } = this.#knowing();
+    const own = variations[age];
+    const wanted = Number.isNaN(own) || usual.variation === 0 ? window : (own / usual.variation) * window;
     const fitting = this.widths.filter((width) => age + width <= total);
     const away = (width: number) => Math.abs(width - wanted);
     return this.widths.indexOf(fitting.reduce((a, b) => (away(b) < away(a) ? b : a)));
   }
+
+  #knowing(): Known {
+    this.#known ??= knownOf(this.learned, this.how.window);
+    return this.#known;
+  }
+}
+
+/** In one pass over the ages: of every window by sums from age 0 on. */
+function knownOf(learned: Float32Array, window: number): Known {
+  const [counts, sums, squares] = [0, 1, 2].map(() => new Float64Array(learned.length + 1));
+  for (const [age, length] of learned.entries()) {
+    counts[age + 1] = counts[age] + (length > 0 ? 1 : 0);
+    sums[age + 1] = sums[age] + length;
+    squares[age + 1] = squares[age] + length ** 2;
+  }
+  const means = new Float64Array(learned.length - window + 1);
+  const variations = new Float64Array(means.length).fill(Number.NaN);
+  for (let age = 0; age < means.length; age++) {
+    const within = (upTo: Float64Array) => upTo[age + window] - upTo[age];
+    const count = within(counts);
+    if (count === 0) continue;
+    const mean = within(sums) / count;
+    means[age] = mean;
+    // Rounding may leave less than nothing.
+    if (count > 1) variations[age] = Math.sqrt(Math.max(0, within(squares) / count - mean ** 2)) / mean;
+  }
+  const usual = {
+    mean: meanWhere(means, (mean) => mean > 0),
+    variation: meanWhere(variations, (variation) => !Number.isNaN(variation)),
+  };
+  return { means, variations, usual };
 }

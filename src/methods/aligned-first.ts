@@ -50,7 +50,7 @@ export async function alignedFirst(
     };
 
     const first =
-      setting.options.first === 'real'
+      setting.options.first === 'real' && !setting.blank
         ? items.decoder.encode(await correctImages(setting, says))
         : items.first;
     const decoding = await loadWithTensors(device, decodingProgram(items.decoder), owned);

@@ -69,6 +69,8 @@ export interface Setting<Table extends OptionTable = OptionTable> {
   readonly real: SplitOnDevice;
   /** What is distilled. */
   readonly items: Items;
+  /** Whether it is for measuring alone: then any items do, and none need be chosen. */
+  readonly blank?: boolean;
 }
 
 /** A number or more of an outer step. */

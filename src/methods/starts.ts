@@ -26,6 +26,8 @@ export interface Starts {
   readonly learned?: Float32Array;
   /** Learns from the window of outer step `step`: the squared norm of each step's gradient, `[P, widest]`. */
   learn?(step: number, squaredNorms: Numbers): void;
+  /** Goes on from what a run had learned. */
+  goTo?(learned: ArrayLike<number>): void;
 }
 
 /** Windows of a training, by how many steps they begin late. */

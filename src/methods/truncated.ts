@@ -81,7 +81,7 @@ async function windowStarts(
     executables: networks.executables,
     tensors: { ...pool?.tensors, ...(kept && { learned: kept }) },
     async goTo() {
-      if (kept) learned.set(await kept.read());
+      if (kept) starts.goTo?.(await kept.read());
     },
     variant: (step) => starts.at(step).width ?? 0,
     async before(step, signal) {

@@ -34,7 +34,7 @@ import { type Named, planFor } from './setting.js';
 export interface RunControl {
   /**
    * Stops after the current piece of work, or in the middle of the test. What there is is written, the record says `stopped`,
-   * and `resumeFolder` goes on.
+   * and `resumeFolder` goes on. Before the run begins, while it is planned, its reason is thrown, and nothing is written.
    */
   readonly signal?: AbortSignal;
   /** Before the first outer step, when nothing that can be known to be wrong is left. */
@@ -62,7 +62,7 @@ const controls = {
 export interface BegunRun extends Pick<RunRecord, 'config' | 'engine' | 'dataset'> {
   /** Outer steps done by earlier pieces of the run. */
   readonly iteration: number;
-  /** What it takes, without the test at the end; nothing has been timed. */
+  /** What it takes, without the test at the end; nothing has been timed. A run that is resumed goes on whatever it `lacks`. */
   readonly plan: DistillationPlan;
 }
 
@@ -97,7 +97,7 @@ export async function distillInto(
   control: DistillToFolderControl = {},
 ): Promise<FolderRun> {
   expectOptions('distillToFolder', control, { ...controls, force: true, origin: true });
-  const { force, origin, reason } = control;
+  const { force, origin, reason, signal } = control;
   const { options, taken } = resolveFor('distillToFolder', given, dataset);
   // Everything that can be wrong is found before the folder is made.
   planFor(options, dataset);
@@ -105,7 +105,8 @@ export async function distillInto(
   const config: RunConfig = { ...origin, device: origin?.device ?? device.engine, options, preset };
   const record = describeData(dataset);
   await using named = await openNamed(options, record);
-  const plan = await planWithin(run, device, dataset, options, named);
+  const plan = await planWithin(run, device, dataset, options, { named, signal });
+  refuseUnlessItFits(plan);
   return inside(run, { force }, async () => {
     run.refuseToOverwrite();
     const extra = { config, engine: engineRecord(device, reason), sha256: record.sha256 };
@@ -127,7 +128,7 @@ export async function resumeIn(
   control: ResumeControl = {},
 ): Promise<FolderRun> {
   expectOptions('resumeFolder', control, { ...controls, iterations: true });
-  const { iterations } = control;
+  const { iterations, signal } = control;
   const finished = await run.readRecord();
   if (finished && isFinished(finished) && iterations === undefined)
     return { record: finished, set: decodeArtefact(await readFile(run.paths.artefact)).set };
@@ -146,7 +147,8 @@ export async function resumeIn(
     const engine = engineRecord(device, control.reason, extra.engine);
     const { options } = checkpoint;
     await using named = await openNamed(options, { goesOn: true, sha256: record.sha256 });
-    const plan = await planWithin(run, device, dataset, options, named);
+    // Not refused: memory may be short for a moment, and other options are not to be had.
+    const plan = await planWithin(run, device, dataset, options, { named, signal, remedies: false });
     return await distillAndTest(device, dataset, run, {
       ...{ extra: { ...extra, engine }, dataset: record, control, named, plan },
       resume: checkpoint,
@@ -161,18 +163,17 @@ export async function readRunIn(run: RunFiles): Promise<StoredRun> {
   return { ...extra, iteration: checkpoint.iteration };
 }
 
-/** What a run takes; one that does not fit is refused before anything of its size is allocated. */
-async function planWithin(
+/** What a run takes, before anything of its size is allocated. */
+function planWithin(
   { folder }: RunFiles,
   device: Device,
   dataset: Dataset,
   options: ResolvedOptions,
-  { experts }: Named,
+  { named, signal, remedies }: { named: Named; signal?: AbortSignal; remedies?: boolean },
 ): Promise<DistillationPlan> {
-  const control = { experts, folder, timed: false, test: false };
-  const plan = await planDistillation(device, dataset, options as DistillOptions, control);
-  refuseUnlessItFits(plan);
-  return plan;
+  const { experts } = named;
+  const control = { experts, signal, folder, remedies, timed: false, test: false };
+  return planDistillation(device, dataset, options as DistillOptions, control);
 }
 
 /** Whether a run needs no resuming: it was tested after its last step. */
@@ -251,9 +252,8 @@ async function distillAndTest(
   const { options } = config;
   control.onBegin?.({ config, engine, dataset: piece.dataset, iteration: resume?.iteration ?? 0, plan });
   const opened = await run.testOpened();
-  const live = await LiveFiles.begin(run, data, resume?.curve ?? [], (checkpoint) =>
-    recordOf(piece, soFar(checkpoint), opened),
-  );
+  const live = new LiveFiles(run, data, (checkpoint) => recordOf(piece, soFar(checkpoint), opened));
+  if (resume) await live.goOn(resume.curve);
   const result = await distill(device, data, options as DistillOptions, {
     ...{ signal, resume, onProgress, onRollback },
     ...{ first: named.first, experts: named.experts },

@@ -10,34 +10,26 @@ const largestPart = 0.02;
 
 /** What a run under way writes at its looks beside the checkpoint: the points of its curve, and now and then its pictures and page. */
 export class LiveFiles {
-  #points: number;
+  #points = 0;
   #next = 0;
 
-  private constructor(
+  /** Touches nothing yet: a run that ends in an error before its first look leaves nothing behind. */
+  constructor(
     private readonly run: RunFiles,
     private readonly data: Dataset,
     private readonly recordAt: (checkpoint: Checkpoint) => RunRecord,
-    points: number,
-  ) {
-    this.#points = points;
-  }
+  ) {}
 
-  /** Begins `progress.jsonl` with the points that a run brings along. */
-  static async begin(
-    run: RunFiles,
-    data: Dataset,
-    curve: Checkpoint['curve'],
-    recordAt: (checkpoint: Checkpoint) => RunRecord,
-  ): Promise<LiveFiles> {
-    await run.beginProgress(curve);
-    return new LiveFiles(run, data, recordAt, curve.length);
+  /** Begins `progress.jsonl` anew with the points that a run brings along. */
+  async goOn(curve: Checkpoint['curve']): Promise<void> {
+    await this.run.beginProgress(curve);
+    this.#points = curve.length;
   }
 
   /** After a checkpoint was written. */
   async renew(checkpoint: Checkpoint): Promise<void> {
     const { curve, best } = checkpoint;
-    // A rollback takes points away.
-    if (curve.length < this.#points) await this.run.beginProgress(curve);
+    if (this.#points === 0) await this.run.beginProgress(curve);
     else await this.run.addProgress(curve.slice(this.#points));
     this.#points = curve.length;
     const begun = performance.now();

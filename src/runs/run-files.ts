@@ -29,8 +29,8 @@ export interface RunPages {
   report(record: RunRecord, set: DistilledSet, examples: Examples): string;
 }
 
-/** The files of a run; each is whole or absent at any moment. */
-const names = {
+/** The names of the files of a run. */
+export const runFileNames = {
   checkpoint: 'checkpoint.safetensors',
   artefact: 'distilled.safetensors',
   sheet: 'distilled.png',
@@ -59,7 +59,7 @@ export class RunFiles {
     if (typeof folder !== 'string' || !folder)
       throw new LimbeckError('ERR_OPTION', `the folder of a run is ${String(folder)}, expected its path`);
     this.paths = Object.fromEntries(
-      Object.entries(names).map(([key, name]) => [key, join(folder, name)]),
+      Object.entries(runFileNames).map(([key, name]) => [key, join(folder, name)]),
     ) as RunFiles['paths'];
     this.#work = new WorkFolder(folder);
   }

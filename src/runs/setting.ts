@@ -92,14 +92,14 @@ export interface Named {
   readonly experts?: Experts;
 }
 
-/** The setting in which a method begins, with items that are as `made`. */
+/** The setting in which a method begins; with items that are as `blank` it is for measuring alone. */
 export async function settingFor(
   device: Device,
   dataset: Dataset,
   options: ResolvedOptions,
   real: SplitOnDevice,
   { first, experts }: Named = {},
-  made: typeof firstItems = firstItems,
+  blank?: typeof firstItems,
 ): Promise<Setting> {
   const { network, parametrisation, decoder } = planFor(options, dataset);
   const items: Omit<Items, 'first'> = {
@@ -118,6 +118,7 @@ export async function settingFor(
     dataset,
     experts,
     real,
-    items: { ...items, first: decoder.encode(await made(dataset, items, options, first)) },
+    items: { ...items, first: decoder.encode(await (blank ?? firstItems)(dataset, items, options, first)) },
+    blank: blank !== undefined,
   };
 }

@@ -1,6 +1,7 @@
-import { statfs } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { stat, statfs } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { setTensors } from '../../eval/set-file.js';
+import { runFileNames } from '../run-files.js';
 import type { Measured } from './measure.js';
 
 /** Bytes in the folder of a run. */
@@ -35,6 +36,18 @@ export function diskBytes({ set, stateSaved }: Measured, looks: number): DiskByt
     pages: page + perPixel * set.images.length + curve,
   };
   return { ...own, total: 2 * own.checkpoint + own.set + own.pages };
+}
+
+/** Bytes of a run's files that lie in a folder, which a run there replaces. */
+export async function usedOnDisk(folder: string): Promise<number> {
+  const sizes = Object.values(runFileNames).map(async (name) => {
+    try {
+      return (await stat(join(folder, name))).size;
+    } catch {
+      return 0;
+    }
+  });
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
 /** Bytes that can be written to the disk of a folder, or of the first above it that exists. */

@@ -10,7 +10,7 @@ import { bytesText } from '../../util/words.js';
 import type { DistillControl } from '../distillation.js';
 import { type ResolvedOptions, resolveFor } from '../options.js';
 import { planFor } from '../setting.js';
-import { type DiskBytes, diskBytes, freeOnDisk } from './disk.js';
+import { type DiskBytes, diskBytes, freeOnDisk, usedOnDisk } from './disk.js';
 import { type DeviceBytes, type Measured, measureRun } from './measure.js';
 import { findRemedies, type Remedy, remedyText } from './remedies.js';
 import { type ExpectedTime, timeRun } from './time.js';
@@ -21,6 +21,8 @@ export interface PlanControl extends Pick<DistillControl, 'experts' | 'signal'> 
   readonly folder?: string;
   /** Bytes of memory to hold it against; default what is available now. */
   readonly memory?: number;
+  /** Whether options that make it fit are looked for, where it does not; default true. */
+  readonly remedies?: boolean;
   /** Whether the test at the end is planned; default true. Only the size of the test split is looked at. */
   readonly test?: boolean;
   /** Whether outer steps are timed, which takes some seconds; default true. Nothing is timed that does not fit. */
@@ -69,6 +71,8 @@ export interface DistillationPlan {
   readonly disk: DiskBytes & {
     /** What can be written there. */
     readonly free: number;
+    /** What files of a run that lie there take, which are replaced. */
+    readonly used: number;
   };
   /** Looks at the validation split. */
   readonly looks: number;
@@ -81,7 +85,7 @@ export interface DistillationPlan {
   };
   /** What there is not enough of, or what the device refuses, in words; empty where the run fits. */
   readonly lacks: readonly string[];
-  /** Options that make it fit, each planned; empty where it fits, or where none does. */
+  /** Options that make it fit, each planned; empty where it fits, where none does, or where they were not looked for. */
   readonly remedies: readonly Remedy[];
   /** Where it fits and was timed. */
   readonly time?: ExpectedTime;
@@ -92,6 +96,7 @@ const controls = {
   signal: true,
   folder: true,
   memory: true,
+  remedies: true,
   test: true,
   timed: true,
 } satisfies Record<keyof PlanControl, true>;
@@ -112,18 +117,20 @@ export async function planDistillation(
   expectDevice('planDistillation', device);
   expectDataset('planDistillation', dataset);
   expectOptions('planDistillation', control, controls);
-  const { experts, signal, test = true, timed = true } = control;
+  const { experts, signal, folder, remedies = true, test = true, timed = true } = control;
   if (control.memory !== undefined) checkOption('memory', positive(1, ''), control.memory);
   const host = findHostMemory();
   const memory = control.memory === undefined ? host : { ...host, available: control.memory };
-  const free = await freeOnDisk(control.folder ?? '.');
+  const free = await freeOnDisk(folder ?? '.');
+  const used = folder === undefined ? 0 : await usedOnDisk(folder);
   const measured = async (options: DistillOptions) => {
     const { options: resolved } = resolveFor('planDistillation', options, dataset);
     planFor(resolved, dataset);
     const run = await measureRun(device, dataset, resolved, { experts, signal, test });
-    return { resolved, run, plan: planned(device, dataset, resolved, run, { memory, free }) };
+    return { resolved, run, plan: planned(device, dataset, resolved, run, { memory, free, used }) };
   };
   const { resolved, run, plan } = await measured(given);
+  if (plan.lacks.length && !remedies) return plan;
   if (plan.lacks.length) {
     const lacking = async (options: DistillOptions) => (await measured(options)).plan;
     return { ...plan, remedies: await findRemedies(given, resolved, lacking, signal) };
@@ -143,10 +150,10 @@ function planned(
   dataset: Dataset,
   options: ResolvedOptions,
   run: Measured,
-  { memory, free }: { memory: HostMemory; free: number },
+  { memory, free, used }: { memory: HostMemory; free: number; used: number },
 ): DistillationPlan {
   const looks = Math.ceil(options.iterations / options.validateEvery);
-  const disk = diskBytes(run, looks);
+  const disk = { ...diskBytes(run, looks), free, used };
   const total = Object.values(run.device).reduce((sum, bytes) => sum + bytes, 0);
   const passing = Math.max(dataset.train.images.byteLength, 2 * disk.checkpoint);
   const needed = passing + (needs.ofHost ? run.most : 0);
@@ -159,8 +166,8 @@ function planned(
     ...(needed > memory.available
       ? [`it needs ${bytesText(needed)} of memory, and ${bytesText(memory.available)} are available`]
       : []),
-    ...(disk.total > free
-      ? [`its folder needs ${bytesText(disk.total)}, and its disk has ${bytesText(free)} left`]
+    ...(overfills(disk)
+      ? [`its folder needs ${bytesText(disk.total - used)} more, and its disk has ${bytesText(free)} left`]
       : []),
   ];
   return {
@@ -171,7 +178,7 @@ function planned(
       dataset: dataset.train.images.byteLength + dataset.validation.images.byteLength,
       passing,
     },
-    disk: { ...disk, free },
+    disk,
     looks,
     flops: { step, look, total: options.iterations * step + looks * look },
     memory: { ...memory, needed },
@@ -180,10 +187,12 @@ function planned(
   };
 }
 
+const overfills = ({ total, free, used }: DistillationPlan['disk']): boolean => total - used > free;
+
 /** ERR_OUT_OF_MEMORY for a run that does not fit, ERR_FILE_WRITE where it is the disk alone, with what makes it fit. */
 export function refuseUnlessItFits({ lacks, remedies, disk, engine }: DistillationPlan): void {
   if (!lacks.length) return;
-  const ofDisk = lacks.length === 1 && disk.total > disk.free;
+  const ofDisk = lacks.length === 1 && overfills(disk);
   const ways = ofDisk
     ? ['make room, or name a folder on another disk']
     : remedies.length
