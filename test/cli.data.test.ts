@@ -63,7 +63,8 @@ describe('a folder of images, whitened', () => {
 
     const pictures = async () => (await readFile(join(out, 'report.html'), 'utf8')).match(/data:image[^"]*/g);
     const before = await pictures();
-    expect(before).toHaveLength(2);
+    // Two distilled ones, and a real one of each class.
+    expect(before).toHaveLength(4);
 
     // No size and no whitening are asked for: the file knows.
     const again = { dataset: values.dataset, device: 'reference', json: true, noBaselines: true };

@@ -1,5 +1,6 @@
 import { loadWithTensors } from '../../dist/engine/load.js';
-import { membersThatFit, recordTraining } from '../../dist/eval/evaluator.js';
+import { membersThatFit } from '../../dist/eval/first-networks.js';
+import { recordTraining } from '../../dist/eval/population.js';
 import { Owned } from '../../dist/util/owned.js';
 import { convnet } from './convnets.mjs';
 import { constant, networks, normals, oneHot } from './inputs.mjs';

@@ -1,6 +1,6 @@
 /** What workloads are made of: the same numbers for limbeck, for its reference and for every peer. */
 import { ReferenceDevice } from '../../dist/engine/reference.js';
-import { heldOutNetworks } from '../../dist/eval/evaluator.js';
+import { heldOutNetworks } from '../../dist/eval/first-networks.js';
 import { Stream } from '../../dist/util/random.js';
 
 export const elements = (shape) => shape.reduce((product, size) => product * size, 1);

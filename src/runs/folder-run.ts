@@ -107,7 +107,8 @@ export async function distillInto(
   await using named = await openNamed(options, record);
   const plan = await planWithin(run, device, dataset, options, { named, signal });
   refuseUnlessItFits(plan);
-  return inside(run, { force }, async () => {
+  // Awaited here, where what the options name is still open.
+  return await inside(run, { force }, async () => {
     run.refuseToOverwrite();
     const extra = { config, engine: engineRecord(device, reason), sha256: record.sha256 };
     return distillAndTest(device, dataset, run, { extra, dataset: record, control, named, plan });

@@ -170,7 +170,8 @@ export async function trainNetworks(
     for (let first = 0; first < networks; first += members) {
       const kept = Math.min(members, networks - first);
       const from = first * network.count;
-      await tensors.theta.write(parameters.subarray(from, from + kept * network.count));
+      // The last networks may be fewer than go at once; what is left of others is not looked at.
+      await tensors.theta.write(parameters.subarray(from, from + kept * network.count), 0);
       right.push(...(await test.run(members, signal)).slice(0, kept));
       const all = await batchStatistics(device, network, tensors.theta, batches);
       if (all)
