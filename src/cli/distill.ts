@@ -4,7 +4,6 @@ import type { DistillOptions } from '../methods/index.js';
 import { networkSpec } from '../networks/index.js';
 import { distillToFolder, RunFolder, resumeFolder } from '../report/run-folder.js';
 import { findMethod, resolveFor, tableOf } from '../runs/options.js';
-import type { RunRecord } from '../runs/record.js';
 import { planFor } from '../runs/setting.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Values } from './arguments.js';
@@ -12,20 +11,11 @@ import type { Command } from './command.js';
 import { readConfig } from './config.js';
 import * as shared from './options.js';
 import { carryOut } from './run.js';
-import { holdsSame, seedFolder, summary, summaryText } from './seeds.js';
+import { carryOutSeeds } from './seeds.js';
 import { checkEngine, dataSource, openData, openEngine, readingGiven } from './sources.js';
 
 /** Options that may also stand in a configuration file. */
-const configurable = [
-  shared.dataset,
-  shared.digitsSize,
-  ...shared.readingOptions,
-  ...shared.distillOptions,
-  shared.device,
-  shared.threads,
-  shared.precision,
-  shared.out,
-];
+const configurable = [...shared.runOptions, shared.out];
 
 const force: shared.Option = {
   group: 'Output',
@@ -100,22 +90,14 @@ export const command: Command = {
           distillToFolder(device, data, folder, options, { ...control, force, origin, reason }),
         );
       if (several === undefined) return await begin(folder, options);
-      const runs: { out: string; record: RunRecord }[] = [];
-      for (let seed = resolved.seed; seed < resolved.seed + several; seed++) {
-        const out = seedFolder(folder, seed);
-        const same = !force && (await holdsSame(out, { ...resolved, seed }));
-        const status = await (same
-          ? carryOut({ ...one, folder: out }, (control) =>
-              resumeFolder(device, data, out, { ...control, reason }),
-            )
-          : begin(out, { ...options, seed }));
-        if (status !== 0) return status;
-        runs.push({ out, record: (await new RunFolder(out).readRecord())! });
-      }
-      const all = summary(runs);
-      if (values.json) process.stdout.write(`${JSON.stringify(all)}\n`);
-      else process.stderr.write(`\n${summaryText(all)}`);
-      return 0;
+      return await carryOutSeeds({
+        ...{ folder, seeds: several, options: resolved, force, json: one.json },
+        begin: (folder, seed) => begin(folder, { ...options, seed }),
+        goOn: (folder) =>
+          carryOut({ ...one, folder }, (control) =>
+            resumeFolder(device, data, folder, { ...control, reason }),
+          ),
+      });
     } finally {
       await device.dispose();
     }

@@ -122,6 +122,17 @@ export const distillOptions: readonly Option[] = [
   ),
 ];
 
+/** What says which run it is: its data, its shape, its engine. */
+export const runOptions: readonly Option[] = [
+  dataset,
+  digitsSize,
+  ...readingOptions,
+  ...distillOptions,
+  device,
+  threads,
+  precision,
+];
+
 /** `labelLr` → `--label-lr` */
 export const flagOf = (name: string): string =>
   `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

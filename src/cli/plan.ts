@@ -28,21 +28,7 @@ export const command: Command = {
   name: 'plan',
   summary: 'memory, disk, work and time of a run before it begins; takes the options of distill',
   positionals: [],
-  options: [
-    memory,
-    untimed,
-    shared.dataset,
-    shared.digitsSize,
-    ...shared.readingOptions,
-    ...shared.distillOptions,
-    shared.device,
-    shared.threads,
-    shared.precision,
-    out,
-    shared.json,
-    shared.debug,
-    shared.help,
-  ],
+  options: [memory, untimed, ...shared.runOptions, out, shared.json, shared.debug, shared.help],
   example: 'limbeck plan --network convnet --ipc 10 --epochs 200',
 
   /** Status 2 where the run does not fit, as if it had been begun. */

@@ -2,26 +2,57 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Accuracy, summarise } from '../eval/statistics.js';
 import { RunFolder, readRun } from '../report/run-folder.js';
 import type { ResolvedOptions } from '../runs/options.js';
-import { accuracyText, type RunRecord } from '../runs/record.js';
+import { accuracyText } from '../runs/record.js';
 import { LimbeckError } from '../util/errors.js';
 import { aligned } from './table.js';
 
-/** What runs of several seeds came to. */
-export interface SeedsSummary {
-  /** In their order. */
-  readonly seeds: readonly { readonly seed: number; readonly out: string; readonly testAccuracy: Accuracy }[];
-  /** Over the runs; each counts by the mean of its networks. */
-  readonly testAccuracy: Accuracy;
+/** Runs that differ in their seed alone. */
+interface SeedRuns {
+  /** Each run has a folder of its own in this one. */
+  readonly folder: string;
+  /** How many. */
+  readonly seeds: number;
+  /** Of the first. */
+  readonly options: ResolvedOptions;
+  /** Whether runs that lie there are replaced. */
+  readonly force: boolean;
+  readonly json: boolean;
+  /** Does a run from its beginning; returns the status. */
+  begin(folder: string, seed: number): Promise<number>;
+  /** Goes on with one that lies there, finished or not; returns the status. */
+  goOn(folder: string): Promise<number>;
 }
 
-/** The folder of one of several seeds. */
-export const seedFolder = (folder: string, seed: number): string => `${folder}/seed-${seed}`;
+/** Does them one after the other and shows their spread. Returns the status, of the first that does not end well if one does not. */
+export async function carryOutSeeds(runs: SeedRuns): Promise<number> {
+  const { folder, options, force, json } = runs;
+  const done: SeedResult[] = [];
+  for (let seed = options.seed; seed < options.seed + runs.seeds; seed++) {
+    const out = `${folder}/seed-${seed}`;
+    const same = !force && (await holdsSame(out, { ...options, seed }));
+    const status = await (same ? runs.goOn(out) : runs.begin(out, seed));
+    if (status !== 0) return status;
+    const record = await new RunFolder(out).readRecord();
+    done.push({ seed, out, testAccuracy: record!.testAccuracy! });
+  }
+  // Over the runs: each counts by the mean of its networks.
+  const testAccuracy = summarise(done.map((one) => one.testAccuracy.mean));
+  if (json) process.stdout.write(`${JSON.stringify({ seeds: done, testAccuracy })}\n`);
+  else process.stderr.write(`\n${spreadText(done, testAccuracy)}`);
+  return 0;
+}
+
+interface SeedResult {
+  readonly seed: number;
+  readonly out: string;
+  readonly testAccuracy: Accuracy;
+}
 
 /**
  * Whether a run of these options lies in the folder, to go on with or finished; ERR_OPTION where one of others does, which is not to be
  * mixed with them.
  */
-export async function holdsSame(folder: string, options: ResolvedOptions): Promise<boolean> {
+async function holdsSame(folder: string, options: ResolvedOptions): Promise<boolean> {
   const run = new RunFolder(folder);
   if (!run.holdsRun()) return false;
   const config = (await run.readRecord())?.config ?? (await readRun(folder)).config;
@@ -32,20 +63,11 @@ export async function holdsSame(folder: string, options: ResolvedOptions): Promi
   );
 }
 
-/** Of finished runs. */
-export function summary(runs: readonly { readonly out: string; readonly record: RunRecord }[]): SeedsSummary {
-  const seeds = runs.map(({ out, record: { seed, testAccuracy } }) => ({
-    ...{ seed, out, testAccuracy: testAccuracy! },
-  }));
-  return { seeds, testAccuracy: summarise(seeds.map(({ testAccuracy }) => testAccuracy.mean)) };
-}
-
-/** The same for a terminal. */
-export function summaryText({ seeds, testAccuracy }: SeedsSummary): string {
-  const rows = seeds.map((one) => [String(one.seed), accuracyText(one.testAccuracy)]);
+function spreadText(done: readonly SeedResult[], testAccuracy: Accuracy): string {
+  const rows = done.map((one) => [String(one.seed), accuracyText(one.testAccuracy)]);
   const all = ['all', accuracyText(testAccuracy)];
   return (
-    `${seeds.length} seeds; the last line is the mean of the runs and the standard deviation between them\n` +
+    `${done.length} seeds; the last line is the mean of the runs and the standard deviation between them\n` +
     `${aligned([['seed', 'test accuracy'], ...rows, all], [0, 1])}\n`
   );
 }

@@ -19,8 +19,9 @@ export interface LabelledFiles {
 }
 
 /**
- * Reads a small set in the form of a data set's training images and in its geometry: a `.npz` or `.safetensors` file or a folder of `.npy` files with `images` and
- * `labels` (or `x_train` and `y_train` and so on; labels may be soft, `[count, K]`), or a folder of images per class, which has the names of the data set's.
+ * Reads a small set in the form of a data set's training images, and in its geometry. `path` is a `.npz` or `.safetensors` file or a folder
+ * of `.npy` files, with `images` and `labels` (or `x_train` and `y_train` and so on; labels may be soft, `[count, K]`). It may be a folder
+ * of images per class, too, whose names are those of the data set's classes.
  *
  * @throws ERR_SHAPE for images of another geometry; ERR_DATA for a class that the data set does not have; what the readers throw
  */

@@ -10,7 +10,13 @@ import { LimbeckError } from '../util/errors.js';
 import { expectArgument, expectDevice, expectOptions, shown } from '../util/expect.js';
 import { owning } from '../util/owned.js';
 import { counted } from '../util/words.js';
-import { checkFinite, checkSeed, resolveMinibatches, resolveRate } from './training-options.js';
+import {
+  checkFinite,
+  checkSeed,
+  minibatchNames,
+  resolveMinibatches,
+  resolveRate,
+} from './training-options.js';
 
 /** A few images of somebody's own. */
 export interface LabelledImages {
@@ -34,12 +40,7 @@ const known = {
   learningRate: true,
   seed: true,
   signal: true,
-  optimizer: true,
-  loss: true,
-  batch: true,
-  epochs: true,
-  schedule: true,
-  restart: true,
+  ...minibatchNames,
 } satisfies Record<keyof FineTuneOptions, true>;
 
 const defaults: Required<MinibatchTraining> = {

@@ -28,6 +28,7 @@ import {
   checkFinite,
   checkPositive,
   checkSeed,
+  minibatchNames,
   resolveMinibatches,
   resolveRate,
 } from './training-options.js';
@@ -61,12 +62,7 @@ const known = {
   seed: true,
   signal: true,
   onProgress: true,
-  optimizer: true,
-  loss: true,
-  batch: true,
-  epochs: true,
-  schedule: true,
-  restart: true,
+  ...minibatchNames,
 } satisfies Record<keyof TrainOptions, true>;
 
 /** Networks after ordinary training. */

@@ -7,6 +7,16 @@ import { shown, written } from '../util/expect.js';
 
 /** Options of ordinary training on a whole split, whatever the networks are for. */
 
+/** Names of these options, for the tables of what a function takes. */
+export const minibatchNames = {
+  optimizer: true,
+  loss: true,
+  batch: true,
+  epochs: true,
+  schedule: true,
+  restart: true,
+} satisfies Record<keyof MinibatchTraining, true>;
+
 /** Training with every option filled in; ERR_OPTION for what is unknown or out of range. */
 export function resolveMinibatches(
   given: Partial<MinibatchTraining>,

@@ -12,7 +12,13 @@ import { checkOption, flag, notNegative } from '../../util/option.js';
 import { count } from '../../util/words.js';
 import { describeData } from '../describe-data.js';
 import { networkFor, networkOptionsFor } from '../setting.js';
-import { checkPositive, checkSeed, resolveMinibatches, resolveRate } from '../training-options.js';
+import {
+  checkPositive,
+  checkSeed,
+  minibatchNames,
+  resolveMinibatches,
+  resolveRate,
+} from '../training-options.js';
 
 /**
  * How to train experts; each has a default, for `trainExperts` those of Cazenavette et al. 2022: SGD without momentum or weight
@@ -61,12 +67,7 @@ const known = {
   mean: true,
   seed: true,
   population: true,
-  optimizer: true,
-  loss: true,
-  batch: true,
-  epochs: true,
-  schedule: true,
-  restart: true,
+  ...minibatchNames,
 } satisfies Record<keyof ExpertOptions, true>;
 
 const defaults: Required<MinibatchTraining> = {
