@@ -107,10 +107,10 @@ describe('Cholesky', () => {
   const [n, K, ridge] = [33, 10, 0.1];
   const system = (withRidge: number) => {
     const { fill } = find(cholesky.cases, 'cholesky.solve').find(({ name }) => name.includes(`n=${n}`))!;
-    const { values } = fill!.a as { values: readonly number[] };
+    const { values } = fill!.a as { values: () => readonly number[] };
     return run({
       name: 'a system and its adjoint',
-      fill: { a: { kind: 'values', values: values.slice(0, n * n) } },
+      fill: { a: { kind: 'values', values: () => values().slice(0, n * n) } },
       record(r) {
         const into = { into: r.external('l', 1, [n, n]) };
         const l = cholesky.factor(r, { a: r.external('a', 1, [n, n]) }, withRidge, into);
@@ -159,7 +159,7 @@ describe('average pooling', () => {
   async function pooled(values: number[], shape: number[], geometry: avgpool2d.AvgPoolGeometry) {
     return run({
       name: 'average pooling',
-      fill: { x: { kind: 'values', values } },
+      fill: { x: { kind: 'values', values: () => values } },
       record(r) {
         const x = r.external('x', 1, shape);
         const [OH, OW] = avgpool2d.outputShape('test', shape.slice(2), geometry);
@@ -195,7 +195,7 @@ describe('zoom', () => {
   async function zoomed(values: number[], shape: number[], factor: number) {
     const { y } = await run({
       name: 'zoom',
-      fill: { x: { kind: 'values', values } },
+      fill: { x: { kind: 'values', values: () => values } },
       record(r) {
         const into = r.external('y', 1, [shape[0] * factor ** 2, ...shape.slice(1)]);
         zoom.forward(r, { x: r.external('x', 1, shape) }, factor, { into });
@@ -234,7 +234,7 @@ describe('a convolution', () => {
     const x = normals('x', elements(xShape));
     const { y } = await run({
       name: 'convolution',
-      fill: { x: { kind: 'values', values: x }, w: { kind: 'values', values: w } },
+      fill: { x: { kind: 'values', values: () => x }, w: { kind: 'values', values: () => w } },
       record(r) {
         const operands = { x: r.external('x', 1, xShape), w: r.external('w', 1, wShape) };
         const { shape } = conv2d.forward(new Recorder('shape'), operands, geometry);

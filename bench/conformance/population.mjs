@@ -22,7 +22,10 @@ export function withPopulation(opCase, members) {
     const { name, length } = view.slot;
     if (fill[name]?.kind !== 'values') continue;
     const { values } = fill[name];
-    fill[name] = { kind: 'values', values: Array.from({ length }, (_, i) => values[i % values.length]) };
+    fill[name] = {
+      kind: 'values',
+      values: () => Array.from({ length }, (_, i) => values[i % values.length]),
+    };
   }
   const name = `${opCase.name}, P = ${members}`;
   return { ...opCase, name, fill, record: (r) => opCase.record(counting(r, countOf)) };

@@ -28,7 +28,7 @@ function poison({ dtype, length }) {
 
 function numbers({ name, id, length }, fill) {
   const kind = fill[name]?.kind ?? 'normal';
-  if (kind === 'values') return fill[name].values;
+  if (kind === 'values') return fill[name].values();
   if (kind !== 'normal') throw new Error(`${name}: the benchmark does not know the fill ${kind}`);
   const stream = new Stream(7, id);
   return Float32Array.from({ length }, (_, i) => stream.normal(i));

@@ -122,4 +122,4 @@ export type Fill =
   | { readonly kind: 'positive' } // absolute values of standard normal numbers
   | { readonly kind: 'sparse' } // standard normal numbers, of which three out of four are zero
   | { readonly kind: 'simplex' } // rows of K numbers that add up to 1
-  | { readonly kind: 'values'; readonly values: readonly number[] };
+  | { readonly kind: 'values'; readonly values: () => readonly number[] }; // made when a case is filled, not on import

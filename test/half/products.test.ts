@@ -105,7 +105,7 @@ function scaled(opCase: OpCase, powerOf: PowerOf): OpCase {
         values,
         (value, index) => value * 2 ** (place < 4 ? powerOf(Math.floor(place / 2), place % 2, index) : 0),
       );
-      return [name, { kind: 'values', values: changed }] as const;
+      return [name, { kind: 'values', values: () => changed }] as const;
     });
   expect(filled.length).toBeGreaterThanOrEqual(4);
   return { ...opCase, fill: Object.fromEntries(filled) };
@@ -143,7 +143,7 @@ test.each(small.map((tile) => [tile.LX, tile.SLICES, tile] as const))(
     changed[x.length - 1] = Number.NaN;
     const strange = {
       ...opCase,
-      fill: { ...opCase.fill, [x.name]: { kind: 'values', values: changed } },
+      fill: { ...opCase.fill, [x.name]: { kind: 'values', values: () => changed } },
     } as const;
     await expectCaseAgrees(inHalf(tile), strange, { rounding });
   },

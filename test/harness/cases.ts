@@ -46,9 +46,12 @@ function fillValues(slot: Slot, shape: readonly number[], fill: Fill | undefined
     }
     return values;
   }
+  if (fill?.kind === 'values') {
+    values.set(fill.values());
+    return values;
+  }
   for (let i = 0; i < slot.length; i++) {
-    if (fill?.kind === 'values') values[i] = fill.values[i];
-    else if (fill?.kind === 'below') values[i] = stream.u32(i) % fill.limit;
+    if (fill?.kind === 'below') values[i] = stream.u32(i) % fill.limit;
     else if (fill?.kind === 'sparse') values[i] = stream.u32(i) % 4 ? 0 : stream.normal(i);
     else if (fill?.kind === 'positive') values[i] = Math.abs(stream.normal(i));
     else values[i] = stream.normal(i);

@@ -52,7 +52,7 @@ function followed(opCase: OpCase, how: Rectification, shared: boolean): OpCase {
   return {
     ...opCase,
     name: `${opCase.name}, ${how}${shared ? ' by one mask' : ''}`,
-    fill: { ...opCase.fill, mask: { kind: 'values', values } },
+    fill: { ...opCase.fill, mask: { kind: 'values', values: () => values } },
     record(r) {
       const all = ops.elementwise.fill(r, 3, r.external('rectified', members, [length]));
       const into = { ...all, offset: 5, shape };

@@ -265,7 +265,7 @@ const inPlaceCases = [1, 3].map(
     fill: {
       s: { kind: 'positive' } as const,
       schedule: { kind: 'positive' } as const,
-      state: { kind: 'values', values: [0, 0, 2, 0] } as const,
+      state: { kind: 'values', values: () => [0, 0, 2, 0] } as const,
     },
     record(r: Recorder) {
       inPlace(

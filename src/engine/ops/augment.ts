@@ -319,7 +319,7 @@ export const cases: readonly OpCase[] = examples.flatMap(({ P, N, C, H, W, R, sh
     const members = shared === 'draws' ? 1 : P;
     return {
       name: `augment.${pass} P=${P} N=${N} ${C}x${H}x${W} R=${R}${shared ? ` ${shared} shared` : ''}${filled && pass === 'forward' ? ' filled' : ''}`,
-      fill: { draws: { kind: 'values', values: table(members, R) } },
+      fill: { draws: { kind: 'values', values: () => table(members, R) } },
       record(r) {
         const image = r.external(from, shared === 'images' ? 1 : P, [N, C, H, W]);
         const draws = r.external('draws', members, [R, COLUMNS]);

@@ -228,7 +228,7 @@ const everything: Strategy = {
 };
 /** The rows of turns are numbers that rounding changes, and splines are steep: augment.ts has cases with rows that are given. */
 const withoutTurns = { ...everything, families: families.filter((family) => family !== 'turn') };
-const stateFill = { kind: 'values', values: [12345, 6, 7, 3] } as const;
+const stateFill = { kind: 'values', values: () => [12345, 6, 7, 3] } as const;
 
 const drawCase = (P: number, R: number, mixed: boolean): OpCase => ({
   name: `augmentdraw.rows P=${P} R=${R}${mixed ? ' mixed' : ''}`,

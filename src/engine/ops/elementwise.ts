@@ -157,7 +157,7 @@ export const cases: readonly OpCase[] = [1, 3].flatMap((P): OpCase[] => {
     {
       name: `elementwise.divide P=${P}, x shared`,
       // Far from zero, near which one rounding of the divisor is as large as the result.
-      fill: { by: { kind: 'values', values: [-3, 0.7, 5].slice(0, P) } },
+      fill: { by: { kind: 'values', values: () => [-3, 0.7, 5].slice(0, P) } },
       record(r: Recorder) {
         divide(r, { x: r.external('x', 1, shape), by: r.external('by', P, [1]) }, 2.5, { into: out(r) });
       },

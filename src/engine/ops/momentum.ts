@@ -169,7 +169,7 @@ const inPlaceCases = [1, 3].flatMap((P): OpCase[] =>
     name: `momentum.inPlace P=${P}, step ${draw} of 4`,
     fill: {
       schedule: { kind: 'positive' } as const,
-      state: { kind: 'values', values: [0, 0, draw, 0] } as const,
+      state: { kind: 'values', values: () => [0, 0, draw, 0] } as const,
     },
     record(r: Recorder) {
       const operands = {

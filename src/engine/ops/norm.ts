@@ -383,7 +383,7 @@ export const cases: readonly OpCase[] = examples.flatMap(
         tangentBackward(r, operands, geometry, into);
       },
     };
-    const values = value && Array.from({ length: elements(shape) }, (_, i) => value(i));
+    const values = value && (() => Array.from({ length: elements(shape) }, (_, i) => value(i)));
     const fill: OpCase['fill'] = {
       ...(values && { x: { kind: 'values', values } }),
       statistics: { kind: 'positive' },

@@ -275,8 +275,8 @@ export const cases: readonly OpCase[] = [1, 3].flatMap((P): OpCase[] => {
     {
       name: `optimizer.trust P=${P}`,
       fill: {
-        squaredNorm: { kind: 'values', values: [3, 0, 2].slice(0, P) },
-        squaredStep: { kind: 'values', values: [7, 1, 0].slice(0, P) },
+        squaredNorm: { kind: 'values', values: () => [3, 0, 2].slice(0, P) },
+        squaredStep: { kind: 'values', values: () => [7, 1, 0].slice(0, P) },
       },
       record(r: Recorder) {
         const [squaredNorm, squaredStep] = ['squaredNorm', 'squaredStep'].map((name) =>
@@ -288,8 +288,8 @@ export const cases: readonly OpCase[] = [1, 3].flatMap((P): OpCase[] => {
     {
       name: `optimizer.clipByAverage P=${P}, a norm that overflows`,
       fill: {
-        squaredNorm: { kind: 'values', values: [Number.POSITIVE_INFINITY, 4, 1].slice(0, P) },
-        average: { kind: 'values', values: Array.from({ length: P }, () => [0.25, 0.5]).flat() },
+        squaredNorm: { kind: 'values', values: () => [Number.POSITIVE_INFINITY, 4, 1].slice(0, P) },
+        average: { kind: 'values', values: () => Array.from({ length: P }, () => [0.25, 0.5]).flat() },
       },
       record: clipping(P),
     },
@@ -304,7 +304,7 @@ export const cases: readonly OpCase[] = [1, 3].flatMap((P): OpCase[] => {
       name: `optimizer.clipByAverage P=${P}, averages of ${average[0]}`,
       fill: {
         squaredNorm: { kind: 'positive' } as const,
-        average: { kind: 'values', values: Array.from({ length: P }, () => average).flat() } as const,
+        average: { kind: 'values', values: () => Array.from({ length: P }, () => average).flat() } as const,
       },
       record: clipping(P),
     })),

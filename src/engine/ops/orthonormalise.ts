@@ -72,6 +72,6 @@ export const cases: readonly OpCase[] = [
 ].map(({ P, shape, bench }) => ({
   name: `orthonormalise.inPlace P=${P} ${shape.join('x')}`,
   bench,
-  fill: { w: { kind: 'values', values: matrix(P, shape[0], elements(shape.slice(1))) } },
+  fill: { w: { kind: 'values', values: () => matrix(P, shape[0], elements(shape.slice(1))) } },
   record: (r: Recorder) => inPlace(r, { w: r.external('w', P, shape) }, 0.5),
 }));

@@ -316,7 +316,7 @@ export function advance(r: Recorder, { state }: { state: View }): void {
 }
 
 const state = (r: Recorder) => r.external('state', 1, [4], 'u32');
-const stateFill = { state: { kind: 'values', values: [12345, 6, 7, 3] } as const };
+const stateFill = { state: { kind: 'values', values: () => [12345, 6, 7, 3] } as const };
 
 export const cases: readonly OpCase[] = [
   ...[1, 3].flatMap((P): OpCase[] => [
@@ -378,9 +378,9 @@ export const cases: readonly OpCase[] = [
     return {
       name: `random.batchByClass B=${B}, ${draws} a class`,
       fill: {
-        state: { kind: 'values', values: [12345, 6, 700, 3] },
-        starts: { kind: 'values', values: starts },
-        order: { kind: 'values', values: Array.from({ length: R }, (_, i) => (i * 5) % R) },
+        state: { kind: 'values', values: () => [12345, 6, 700, 3] },
+        starts: { kind: 'values', values: () => starts },
+        order: { kind: 'values', values: () => Array.from({ length: R }, (_, i) => (i * 5) % R) },
       },
       record(r) {
         const tables = {

@@ -63,7 +63,8 @@ export function match(
 /** Rows of numbers of both signs, row `zero` of 0. */
 const rowsBut = (R: number, L: number, zero: number): Fill => ({
   kind: 'values',
-  values: Array.from({ length: R * L }, (_, i) => (Math.floor(i / L) === zero ? 0 : Math.sin(i * i + zero))),
+  values: () =>
+    Array.from({ length: R * L }, (_, i) => (Math.floor(i / L) === zero ? 0 : Math.sin(i * i + zero))),
 });
 
 export const cases: readonly OpCase[] = [

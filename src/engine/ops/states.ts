@@ -34,7 +34,7 @@ export function following(r: Recorder, { state }: { state: View }, count: number
 
 export const cases: readonly OpCase[] = [1, 133].map((count) => ({
   name: `states.following count=${count}`,
-  fill: { state: { kind: 'values', values: [12345, 6, 7, 3] } as const },
+  fill: { state: { kind: 'values', values: () => [12345, 6, 7, 3] } as const },
   record(r: Recorder) {
     const state = r.external('state', 1, [4], 'u32');
     following(r, { state }, count, { into: r.external('states', 1, [count, 4], 'u32') });
