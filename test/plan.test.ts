@@ -234,6 +234,20 @@ describe('a run that does not fit', () => {
     ...{ population: 130, init: 'random', epochs: 60 },
   };
 
+  /** A device whose tensors would all take so many bytes, and the programs that were planned for it. */
+  function withTensorsOf(bytes: number): { device: Device; programs: () => number } {
+    let programs = 0;
+    const needs: Device['needs'] = {
+      ...device.needs,
+      tensor: () => ({ bytes }),
+      program: (...given) => {
+        programs++;
+        return device.needs.program(...given);
+      },
+    };
+    return { device: Object.assign(watched(device).device, { needs }), programs: () => programs };
+  }
+
   test('is refused before anything is allocated or a folder made', async () => {
     const { device: noting, asked } = watched(device);
     const out = join(folder, 'huge');
@@ -250,40 +264,31 @@ describe('a run that does not fit', () => {
   test('replaces nothing', async () => {
     const out = join(folder, 'kept');
     const { record } = await distillToFolder(device, data, out, shortRun);
-    await expect(distillToFolder(device, data, out, huge, { force: true })).rejects.toMatchObject({
+    const { device: tight } = withTensorsOf(1e15);
+    await expect(distillToFolder(tight, data, out, shortRun, { force: true })).rejects.toMatchObject({
       code: 'ERR_OUT_OF_MEMORY',
     });
     expect((await resumeFolder(device, data, out)).record).toEqual(record);
-  }, 120_000);
+  });
 
   test('goes on all the same where it was begun, and no other options are planned', async () => {
     const out = join(folder, 'goes on');
     const stop = new AbortController();
     const control = { signal: stop.signal, onProgress: () => stop.abort() };
     expect((await distillToFolder(device, data, out, shortRun, control)).record.stopped).toBe(true);
-    let programs = 0;
-    const tight = Object.assign(watched(device).device, {
-      needs: {
-        ...device.needs,
-        tensor: () => ({ bytes: 1e15 }),
-        program: (...given: Parameters<Device['needs']['program']>) => {
-          programs++;
-          return device.needs.program(...given);
-        },
-      },
-    });
+    const { device: tight, programs } = withTensorsOf(1e15);
     const { lacks } = await planDistillation(tight, data, shortRun, {
       ...{ timed: false, test: false, remedies: false },
     });
     expect(lacks).toEqual([expect.stringMatching(/^it needs [\d,.]+ [TP]B of memory/)]);
-    const ofOne = programs;
+    const ofOne = programs();
     const told: unknown[] = [];
     const { record } = await resumeFolder(tight, data, out, {
       onBegin: ({ plan }) => void told.push(...plan.lacks),
     });
     expect(record.stopped).toBe(false);
     expect(told).toHaveLength(1);
-    expect(programs).toBe(2 * ofOne);
+    expect(programs()).toBe(2 * ofOne);
   });
 
   test('one that fits is told its plan when it begins', async () => {

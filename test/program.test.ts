@@ -6,10 +6,12 @@ import * as linear from '../src/engine/ops/linear.js';
 import * as optimizer from '../src/engine/ops/optimizer.js';
 import * as reduce from '../src/engine/ops/reduce.js';
 import { Recorder } from '../src/engine/program.js';
+import { Ranges } from '../src/engine/ranges.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
 import { reshape, type Slot, slice } from '../src/engine/view.js';
 import { createNetwork } from '../src/networks/index.js';
 import { recordMetaGradient } from '../src/train/calls/meta-gradient.js';
+import { Stream } from '../src/util/random.js';
 
 const geometry = { stride: 1, padding: 0 };
 
@@ -108,6 +110,22 @@ describe('mistakes are caught while recording, by name', () => {
     reduce.sum(whole, { x: u });
     expect(whole.program().steps.length).toBe(3);
   });
+});
+
+test('ranges cover what lies in one of them, in whatever order they came', () => {
+  const stream = new Stream(5, 0);
+  for (let round = 0; round < 200; round++) {
+    const ranges = new Ranges();
+    const held = new Array<boolean>(24).fill(false);
+    for (let i = 0; i < 6; i++) {
+      const [a, b] = [0, 1].map((at) => stream.u32(round * 100 + 2 * i + at) % 25);
+      ranges.add(Math.min(a, b), Math.max(a, b));
+      held.fill(true, Math.min(a, b), Math.max(a, b));
+      for (let from = 0; from < 24; from++)
+        for (let to = from + 1; to <= 24; to++)
+          expect(ranges.covers(from, to), `${from} .. ${to}`).toBe(held.slice(from, to).every(Boolean));
+    }
+  }
 });
 
 describe('memory', () => {

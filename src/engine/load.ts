@@ -28,6 +28,12 @@ export async function loadWithTensors(
   return { tensors, executable: owned.own(await device.load(program, tensors)) };
 }
 
+/** All elements of a tensor of numbers as float32, rounded where the engine holds more; a copy, the caller's own. */
+export async function readFloats(tensor: Tensor): Promise<Float32Array> {
+  const values = await tensor.read();
+  return values instanceof Float32Array ? values : new Float32Array(values);
+}
+
 /** Adds to an error which tensor it was about. */
 async function named<T>(program: Program, name: string, making: Promise<T>): Promise<T> {
   try {

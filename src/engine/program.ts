@@ -1,5 +1,6 @@
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { planMemory } from './memory.js';
+import { Ranges } from './ranges.js';
 import type { Step } from './step.js';
 import { type DType, elements, type Kept, type Slot, slotBytes, type View } from './view.js';
 
@@ -66,36 +67,24 @@ export class Program {
 
   /** Throws when a step reads a temporary (or adds to one) before every element it touches was written. */
   validate(): void {
-    const written = new Map<Slot, [number, number][]>();
-    const covers = (slot: Slot, from: number, to: number) =>
-      (written.get(slot) ?? []).some(([start, end]) => start <= from && to <= end);
-    const mark = (slot: Slot, from: number, to: number) => {
-      const ranges = [...(written.get(slot) ?? []), [from, to] as [number, number]].sort(
-        (a, b) => a[0] - b[0],
-      );
-      const merged: [number, number][] = [];
-      for (const [start, end] of ranges) {
-        const last = merged.at(-1);
-        if (last && start <= last[1]) last[1] = Math.max(last[1], end);
-        else merged.push([start, end]);
-      }
-      written.set(slot, merged);
-    };
+    const written = new Map<Slot, Ranges>();
     this.steps.forEach((step, index) => {
       for (const phase of ['read', 'write'] as const) {
         for (const [name, access] of Object.entries(step.kernel.operands)) {
           const view = step.operands[name];
           if (!view || view.slot.external) continue;
+          const ranges = written.get(view.slot) ?? new Ranges();
+          written.set(view.slot, ranges);
           const reads = access !== 'write' || step.accumulate;
           for (let p = 0; p < view.members; p++) {
             const from = view.offset + p * view.stride;
             const to = from + elements(view.shape);
-            if (phase === 'read' && reads && !covers(view.slot, from, to))
+            if (phase === 'read' && reads && !ranges.covers(from, to))
               throw new LimbeckError(
                 'ERR_PROGRAM',
                 `step ${index} (${step.kernel.name}) reads ${name}=${view.slot.name} member ${p} before it was written`,
               );
-            if (phase === 'write' && access !== 'read' && access !== 'optional') mark(view.slot, from, to);
+            if (phase === 'write' && access !== 'read' && access !== 'optional') ranges.add(from, to);
           }
         }
       }

@@ -1,5 +1,5 @@
 import type { Device, Tensor } from '../engine/device.js';
-import { loadWithTensors } from '../engine/load.js';
+import { loadWithTensors, readFloats } from '../engine/load.js';
 import { Recorder } from '../engine/program.js';
 import type { Network } from '../networks/network.js';
 import { recordBatchStatistics } from '../train/batch-statistics.js';
@@ -25,7 +25,7 @@ export async function batchStatistics(
   return owning(async (owned) => {
     const bound = await loadWithTensors(device, r.program(), owned, { ...batches.tensors, trained });
     await bound.executable.run();
-    const statistics = Float32Array.from(await bound.tensors.statistics.read());
+    const statistics = await readFloats(bound.tensors.statistics);
     owned.dispose();
     return statistics;
   });

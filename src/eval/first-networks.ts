@@ -1,4 +1,5 @@
 import type { Device, EngineName } from '../engine/device.js';
+import { readFloats } from '../engine/load.js';
 import type { Program } from '../engine/program.js';
 import type { Network, WeightScheme } from '../networks/network.js';
 import { drawNetworks } from '../train/initialise.js';
@@ -35,7 +36,7 @@ export async function heldOutNetworks(
   const theta = await device.tensor('f32', members * network.count);
   try {
     await drawNetworks(device, network, theta, seed, streams.heldOutNetworks, draw, options);
-    return Float32Array.from(await theta.read());
+    return await readFloats(theta);
   } finally {
     theta.dispose();
   }

@@ -1,7 +1,7 @@
 import type { Experts } from '../data/experts/experts.js';
 import { normalisedImages } from '../data/on-device.js';
 import { shuffledRows } from '../data/selection/by-class.js';
-import { loadWithTensors } from '../engine/load.js';
+import { loadWithTensors, readFloats } from '../engine/load.js';
 import { Recorder } from '../engine/program.js';
 import { copyInto } from '../train/groups.js';
 import { owning } from '../util/owned.js';
@@ -43,7 +43,7 @@ export async function alignedFirst(
         piece.set(some);
         await expert.tensors.images.write(piece);
         await expert.executable.run();
-        const said = Float32Array.from(await expert.tensors.logits.read());
+        const said = await readFloats(expert.tensors.logits);
         logits.set(said.subarray(0, (some.length / pixels) * items.classes), at * items.classes);
       }
       return logits;
@@ -56,7 +56,7 @@ export async function alignedFirst(
     const decoding = await loadWithTensors(device, decodingProgram(items.decoder), owned);
     for (const [name, values] of Object.entries(first)) await decoding.tensors[name].write(values);
     await decoding.executable.run();
-    const logits = await says(Float32Array.from(await decoding.tensors.items.read()));
+    const logits = await says(await readFloats(decoding.tensors.items));
     owned.dispose();
     return { setting: { ...setting, items: { ...items, first } }, logits };
   });

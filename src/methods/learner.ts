@@ -1,6 +1,6 @@
 import type { DistilledSet, Use } from '../data/distilled-set.js';
 import type { Executable, Tensor } from '../engine/device.js';
-import { loadWithTensors } from '../engine/load.js';
+import { loadWithTensors, readFloats } from '../engine/load.js';
 import * as random from '../engine/ops/random.js';
 import { type Program, Recorder } from '../engine/program.js';
 import type { View } from '../engine/view.js';
@@ -103,7 +103,7 @@ export class Learner {
 
   /** What a variable is as a result: its running average where one is kept. */
   async values(tensors: Tensors, name: string): Promise<Float32Array> {
-    return Float32Array.from(await this.#current(tensors, name).read());
+    return await readFloats(this.#current(tensors, name));
   }
 
   /** The set as it is now; `labels` `[count, K]`. */
@@ -123,7 +123,7 @@ export class Learner {
     return {
       method,
       network: networkOptions,
-      images: Float32Array.from(await this.#decoded!.read()),
+      images: await readFloats(this.#decoded!),
       classes: itemClasses(items),
       labels,
       use,

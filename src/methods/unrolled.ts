@@ -1,3 +1,4 @@
+import { readFloats } from '../engine/load.js';
 import * as reduce from '../engine/ops/reduce.js';
 import { reshape } from '../engine/view.js';
 import { drawNetworks, recordInitialise } from '../train/initialise.js';
@@ -184,7 +185,7 @@ export const method = defineMethod({
             learningRates: await ratesOf(learner, tensors),
             training,
             init,
-            initialParameters: init === 'fixed' ? Float32Array.from(await tensors.theta.read()) : undefined,
+            initialParameters: init === 'fixed' ? await readFloats(tensors.theta) : undefined,
           },
         });
       },

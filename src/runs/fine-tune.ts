@@ -1,5 +1,6 @@
 import { normalise } from '../data/normalisation.js';
 import type { Device } from '../engine/device.js';
+import { readFloats } from '../engine/load.js';
 import { batchStatistics } from '../eval/batch-statistics.js';
 import { type Model, networksIn } from '../eval/model.js';
 import { Population } from '../eval/population.js';
@@ -95,7 +96,7 @@ export async function fineTune(
     const normalised = normalise(images, network.inputShape, model.normalisation);
     const set = { images: normalised, labels: targets, learningRates: [rate] };
     await population.train(set, model.parameters, signal);
-    const parameters = Float32Array.from(await trained.read());
+    const parameters = await readFloats(trained);
     checkFinite(parameters, 'these images', training.epochs, rate);
     const statistics = await batchStatistics(device, network, trained, batches);
     owned.dispose();

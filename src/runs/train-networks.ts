@@ -4,7 +4,7 @@ import { expectDataset } from '../data/expect-dataset.js';
 import { normalisationOf } from '../data/normalisation.js';
 import { SplitOnDevice } from '../data/on-device.js';
 import type { Device, Executable, Tensor } from '../engine/device.js';
-import { loadWithTensors } from '../engine/load.js';
+import { loadWithTensors, readFloats } from '../engine/load.js';
 import { type Program, Recorder } from '../engine/program.js';
 import { batchStatistics } from '../eval/batch-statistics.js';
 import { heldOutNetworks, membersThatFit } from '../eval/first-networks.js';
@@ -153,7 +153,7 @@ export async function trainNetworks(
         },
       );
       validated.push(...values.slice(0, kept));
-      const trained = (await tensors.theta.read()) as Float32Array;
+      const trained = await readFloats(tensors.theta);
       parameters.set(trained.subarray(0, kept * network.count), first * network.count);
     }
 
@@ -213,7 +213,7 @@ export async function trainNetworks(
       const steps = { first: (epoch - 1) * perEpoch, end: epoch * perEpoch };
       await runMinibatches(executable, tensors, training, { rows, ...steps, signal });
       // Training only goes on from there.
-      const theta = (await tensors.theta.read()) as Float32Array;
+      const theta = await readFloats(tensors.theta);
       checkFinite(theta.subarray(0, kept * network.count), dataset.name, epoch, learningRate);
       const right = await validation.run(members, signal);
       accuracies = right.map((byClass) => percentRight(byClass, dataset.validation.count));
