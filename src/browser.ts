@@ -10,7 +10,7 @@ import { openBrowserDevice } from './engine/webgpu/browser.js';
 import { LimbeckError } from './util/errors.js';
 
 export { type ArrayDataset, type ArraySplit, datasetFromArrays } from './data/arrays.js';
-export type { Dataset, Split } from './data/dataset.js';
+export type { Dataset, Labels, Split } from './data/dataset.js';
 export { type DigitsOptions, generateDigits } from './data/digits.js';
 export type {
   DistilledSet,

@@ -26,7 +26,7 @@
  */
 export { type ArrayDataset, type ArraySplit, datasetFromArrays } from './data/arrays.js';
 export type { SplitOptions } from './data/assemble.js';
-export type { Dataset, Split, Whitening } from './data/dataset.js';
+export type { Dataset, Labels, Split, Whitening } from './data/dataset.js';
 export { type DigitsOptions, generateDigits } from './data/digits.js';
 export type {
   DistilledSet,

@@ -112,7 +112,12 @@ describe('datasetFromArrays', () => {
     ],
     ['a fractional label', { train: { ...train, labels: [0, 1, 0.5] } }, 'ERR_DATA', /labels\[2\] is 0.5/],
     ['a negative label', { train: { ...train, labels: [0, -1, 0] } }, 'ERR_DATA', /labels\[1\] is -1/],
-    ['a label of 256', { train: { ...train, labels: [0, 256, 0] } }, 'ERR_DATA', /labels\[1\] is 256/],
+    [
+      'a label of 65,536',
+      { train: { ...train, labels: [0, 65_536, 0] } },
+      'ERR_DATA',
+      /labels\[1\] is 65536/,
+    ],
     ['too few classes', { classes: 2 }, 'ERR_DATA', /train: label 2 is 2, expected 0 to 1/],
     [
       'a label only the test has',

@@ -1,7 +1,15 @@
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { expectArgument, expectOptions } from '../util/expect.js';
-import { checkEveryClass, checkLabels, classCount, numberNames } from './classes.js';
-import type { Dataset, Split } from './dataset.js';
+import {
+  checkEveryClass,
+  checkLabels,
+  classCount,
+  isLabel,
+  labelsOf,
+  MAX_CLASSES,
+  numberNames,
+} from './classes.js';
+import type { Dataset, Labels, Split } from './dataset.js';
 import { holdOut } from './hold-out.js';
 import { channelStatistics } from './statistics.js';
 
@@ -22,7 +30,7 @@ export interface ArrayDataset {
   readonly name?: string;
   /** `[C, H, W]`. */
   readonly imageShape: readonly [number, number, number];
-  /** 2 .. 256; the largest label + 1 when missing. */
+  /** 2 .. 65,536; the largest label + 1 when missing. */
   readonly classes?: number;
   /** Training images; of them validation images are taken where there are none. */
   readonly train: ArraySplit;
@@ -134,14 +142,14 @@ function toImages(given: ArraySplit['images'], part: string): Uint8Array | Float
   return images;
 }
 
-function toLabels(given: ArrayLike<number>, part: string): Uint8Array {
-  return Uint8Array.from(given, (label, index) => {
-    if (Number.isInteger(label) && label >= 0 && label <= 255) return label;
-    throw new LimbeckError(
-      'ERR_DATA',
-      `datasetFromArrays: ${part}.labels[${index}] is ${label}, expected a whole number from 0 to 255.`,
-    );
-  });
+function toLabels(given: ArrayLike<number>, part: string): Labels {
+  for (let index = 0; index < given.length; index++)
+    if (!isLabel(given[index]))
+      throw new LimbeckError(
+        'ERR_DATA',
+        `datasetFromArrays: ${part}.labels[${index}] is ${given[index]}, expected a whole number from 0 to ${MAX_CLASSES - 1}.`,
+      );
+  return labelsOf(given);
 }
 
 /** Of the same kind of values as `images`. */

@@ -1,13 +1,13 @@
 import { LimbeckError } from '../util/errors.js';
 import { counted } from '../util/words.js';
-import { checkEveryClass, checkLabels, classCount, classCounts, numberNames } from './classes.js';
+import { checkEveryClass, checkLabels, classCount, classCounts, labelsOf, numberNames } from './classes.js';
 import { type Dataset, type Split, type SplitName, splitNames } from './dataset.js';
 import { holdOut, type Splitting } from './hold-out.js';
 import { channelStatistics, constantChannels } from './statistics.js';
 
 /** What every loader of files takes. */
 export interface SplitOptions extends Splitting {
-  /** 2 .. 256; the class names or the largest label decide when missing. */
+  /** 2 .. 65,536; the class names or the largest label decide when missing. */
   readonly classes?: number;
   /** The file's or folder's name when missing. */
   readonly name?: string;
@@ -99,8 +99,8 @@ function fromZero(
   const { classNames, notes = [], train, validation, test } = found;
   const splits = { train, validation, test };
   const given = splitNames.flatMap((part) => (splits[part] ? [splits[part].labels] : []));
-  const largest = given.reduce((most, labels) => labels.reduce((a, b) => Math.max(a, b), most), 0);
-  const counts = classCounts(train.labels, 256);
+  const largest = classCount(undefined, given) - 1;
+  const counts = classCounts(train.labels, largest + 1);
   const fromOne =
     classNames === undefined &&
     largest > 1 &&
@@ -109,7 +109,7 @@ function fromZero(
     counts.slice(1, largest + 1).every((count) => count > 0);
   if (!fromOne) return { splits, classNames, notes };
   const shifted = (split: Split | undefined) =>
-    split && { ...split, labels: split.labels.map((label) => label - 1) };
+    split && { ...split, labels: labelsOf(split.labels.map((label) => label - 1)) };
   return {
     splits: { train: shifted(train)!, validation: shifted(validation), test: shifted(test) },
     classNames: numberNames(largest + 1).slice(1),

@@ -4,7 +4,7 @@ import { LimbeckError, shapeText } from '../util/errors.js';
 import { assembleDataset, type SplitOptions } from './assemble.js';
 import { MAX_BYTES, readBytes } from './bytes.js';
 import { byName } from './class-names.js';
-import { MAX_CLASSES } from './classes.js';
+import { labelsOf, MAX_CLASSES } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
 import { parseNpy } from './npy.js';
 import { type PixelLayout, toImages } from './pixels.js';
@@ -31,7 +31,7 @@ export async function loadClassArrays(
       `${folder} has ${files.length} files of classes, expected at most ${MAX_CLASSES}; move some elsewhere.`,
     );
   const parts: Split['images'][] = [];
-  const labels: Uint8Array[] = [];
+  const labels: number[][] = [];
   let imageShape: readonly [number, number, number] | undefined;
   for (const [label, file] of files.entries()) {
     const path = join(folder, file);
@@ -44,7 +44,7 @@ export async function loadClassArrays(
       );
     imageShape = found.imageShape;
     parts.push(found.images);
-    labels.push(new Uint8Array(array.shape[0]).fill(label));
+    labels.push(new Array<number>(array.shape[0]).fill(label));
   }
   return assembleDataset(
     {
@@ -52,7 +52,7 @@ export async function loadClassArrays(
       path: folder,
       imageShape: imageShape!,
       classNames: files.map((file) => file.replace(/^full_numpy_bitmap_/, '').replace(/\.npy$/i, '')),
-      train: { images: joined(parts, folder), labels: Buffer.concat(labels), count: total(labels) },
+      train: { images: joined(parts, folder), labels: labelsOf(labels.flat()), count: total(labels) },
     },
     options,
   );

@@ -1,15 +1,25 @@
 import { LimbeckError } from '../util/errors.js';
-import type { Split } from './dataset.js';
+import type { Labels, Split } from './dataset.js';
 
-/** Labels are bytes. */
-export const MAX_CLASSES = 256;
+/** Labels have 16 bits at most. */
+export const MAX_CLASSES = 65_536;
+
+/** Whether a number can be a label. */
+export const isLabel = (value: number): boolean =>
+  Number.isInteger(value) && value >= 0 && value < MAX_CLASSES;
+
+/** Labels as bytes where all of them are: the same labels have the same bytes, whoever read them. */
+export function labelsOf(values: ArrayLike<number>): Labels {
+  const labels = Uint16Array.from(values);
+  return labels.some((label) => label > 255) ? labels : Uint8Array.from(labels);
+}
 
 /**
  * The number of classes: as given, or the largest label + 1 and at least 2.
  *
- * @throws ERR_OPTION when it is not a whole number from 2 to 256
+ * @throws ERR_OPTION when it is not a whole number from 2 to 65,536
  */
-export function classCount(given: number | undefined, labels: readonly Uint8Array[]): number {
+export function classCount(given: number | undefined, labels: readonly Labels[]): number {
   if (given === undefined) {
     let largest = 1;
     for (const part of labels) for (const label of part) if (label > largest) largest = label;
@@ -35,7 +45,7 @@ export function classCounts(labels: Iterable<number>, classes: number): number[]
  * @param what the labels' file or split, for the message
  * @throws ERR_DATA naming the first label out of range
  */
-export function checkLabels(labels: Uint8Array, classes: number, what: string): void {
+export function checkLabels(labels: Labels, classes: number, what: string): void {
   const at = labels.findIndex((label) => label >= classes);
   if (at >= 0) {
     throw new LimbeckError(
@@ -54,7 +64,7 @@ export function checkLabels(labels: Uint8Array, classes: number, what: string): 
  * @param what the labels' file or split, for the message
  * @throws ERR_DATA naming the first class without images
  */
-export function checkEveryClass(labels: Uint8Array, names: readonly string[], what: string): void {
+export function checkEveryClass(labels: Labels, names: readonly string[], what: string): void {
   const empty = classCounts(labels, names.length).indexOf(0);
   if (empty < 0) return;
   const numbered = names[empty] === String(empty);

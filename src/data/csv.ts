@@ -4,6 +4,7 @@ import { LimbeckError } from '../util/errors.js';
 import { assembleDataset, type SplitOptions } from './assemble.js';
 import { decompressed, readBytes, unreadable } from './bytes.js';
 import { type ClassNames, classNamesOf } from './class-names.js';
+import { isLabel, labelsOf, MAX_CLASSES } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
 import { type PixelLayout, toImages } from './pixels.js';
 import { isNumber, layoutOf, type TableLayout, type TableOptions } from './table-layout.js';
@@ -191,14 +192,14 @@ function splitOf(
     options,
     path,
   );
-  const bytes = Uint8Array.from(labels, (label, row) => {
+  const numbers = labels.map((label, row) => {
     const number = classes ? classes.numbers.get(label)! : Number(label);
-    if (number <= 255) return number;
+    if (isLabel(number)) return number;
     throw new LimbeckError(
       'ERR_DATA',
-      `${path}: row ${row + 1} has class ${label}, expected at most 256 classes, numbered from 0; if another column holds the ` +
+      `${path}: row ${row + 1} has class ${label}, expected at most ${MAX_CLASSES} classes, numbered from 0; if another column holds the ` +
         'classes, say --label-column.',
     );
   });
-  return { imageShape, split: { images, labels: bytes, count: rows } };
+  return { imageShape, split: { images, labels: labelsOf(numbers), count: rows } };
 }

@@ -1,9 +1,12 @@
+/** Class labels: bytes where they suffice. */
+export type Labels = Uint8Array | Uint16Array;
+
 /** One part of a data set: images in their stored values and one class label each. */
 export interface Split {
   /** `[count, C, H, W]`; bytes 0..255 where they came as bytes, floats otherwise. */
   readonly images: Uint8Array | Float32Array;
   /** `[count]`, each in `0 .. classes - 1`. */
-  readonly labels: Uint8Array;
+  readonly labels: Labels;
   /** How many images. */
   readonly count: number;
 }

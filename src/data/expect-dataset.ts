@@ -1,6 +1,6 @@
 import { expectArgument } from '../util/expect.js';
 import { asGiven, damaged, StoredFields } from '../util/stored-fields.js';
-import type { Dataset, SplitName } from './dataset.js';
+import type { Dataset, Labels, SplitName } from './dataset.js';
 
 /** Splits that were looked through once. */
 const sound = new WeakSet<object>();
@@ -33,14 +33,14 @@ function checkDataset(fields: StoredFields, used: readonly SplitName[]): void {
     const { images, labels } = split.all();
     const arrays = [images, labels].every((array) => ArrayBuffer.isView(array) && 'length' in array);
     if (!arrays) throw damaged(fields.file, `${split.name} lacks images or labels, expected typed arrays`);
-    checkSplit(split, images as Float32Array, labels as Uint8Array, { pixels, classes });
+    checkSplit(split, images as Float32Array, labels as Labels, { pixels, classes });
   }
 }
 
 function checkSplit(
   split: StoredFields,
   images: Uint8Array | Float32Array,
-  labels: Uint8Array,
+  labels: Labels,
   { pixels, classes }: { pixels: number; classes: number },
 ): void {
   const { file, name } = split;

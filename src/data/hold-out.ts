@@ -1,6 +1,6 @@
 import { LimbeckError } from '../util/errors.js';
 import { permutation, Stream } from '../util/random.js';
-import { classCounts } from './classes.js';
+import { classCount, classCounts, labelsOf } from './classes.js';
 import type { Split } from './dataset.js';
 
 /** What is held out of the training images where a data set has none for validation or for testing. */
@@ -40,7 +40,7 @@ export function holdOut(
   { [kind]: given, splitSeed = USUAL_SEED }: Splitting = {},
 ): { rest: Split; held: Split } {
   const { fraction, most, stream } = KINDS[kind];
-  const counts = classCounts(all.labels, 256);
+  const counts = classCounts(all.labels, classCount(undefined, [all.labels]));
   const spare = counts.reduce((sum, count) => sum + Math.max(count - 1, 0), 0);
   const expected =
     expectedHoldOut(given ?? 0) ??
@@ -92,10 +92,9 @@ function select(all: Split, rows: readonly number[]): Split {
     all.images instanceof Uint8Array
       ? new Uint8Array(rows.length * length)
       : new Float32Array(rows.length * length);
-  const labels = new Uint8Array(rows.length);
-  for (const [to, from] of Uint32Array.from(rows).sort().entries()) {
+  const sorted = Uint32Array.from(rows).sort();
+  for (const [to, from] of sorted.entries())
     images.set(all.images.subarray(from * length, (from + 1) * length), to * length);
-    labels[to] = all.labels[from];
-  }
+  const labels = labelsOf(Array.from(sorted, (row) => all.labels[row]));
   return { images, labels, count: rows.length };
 }

@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { assembleDataset, type SplitOptions } from './assemble.js';
-import { classCounts } from './classes.js';
+import { classCount, classCounts } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
 import { type IdxArray, readIdx } from './idx-file.js';
 
@@ -199,6 +199,6 @@ const MNIST_CLASS_COUNTS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851
  */
 function isMnist(imageShape: readonly number[], all: Split, test: Split): boolean {
   if (imageShape.join() !== '1,28,28' || all.count !== 60_000 || test.count !== 10_000) return false;
-  const counts = classCounts(all.labels, 256);
+  const counts = classCounts(all.labels, classCount(undefined, [all.labels]));
   return MNIST_CLASS_COUNTS.every((count, label) => counts[label] === count);
 }

@@ -3,7 +3,7 @@ import { basename, join, resolve } from 'node:path';
 import { LimbeckError } from '../util/errors.js';
 import { assembleDataset, type SplitOptions } from './assemble.js';
 import { classNamesOf } from './class-names.js';
-import { MAX_CLASSES } from './classes.js';
+import { labelsOf, MAX_CLASSES } from './classes.js';
 import { type Dataset, type Split, type SplitName, splitNames } from './dataset.js';
 import { type DecodeOptions, decodeImages, imageFile } from './image-files.js';
 import { listImages } from './image-list.js';
@@ -67,7 +67,7 @@ export function splitsOf(
     const own = images.filter((image) => image.part === part);
     if (own.length === 0) continue;
     const pixels = data.subarray(at, (at += own.length * length));
-    splits[part] = { images: pixels, labels: Uint8Array.from(own, ({ label }) => label), count: own.length };
+    splits[part] = { images: pixels, labels: labelsOf(own.map(({ label }) => label)), count: own.length };
   }
   return splits;
 }

@@ -2,7 +2,8 @@ import { stat } from 'node:fs/promises';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { readNamedArrays } from './array-files.js';
 import { classNamesOf } from './class-names.js';
-import type { Dataset, Split } from './dataset.js';
+import { labelsOf } from './classes.js';
+import type { Dataset, Labels, Split } from './dataset.js';
 import { decodeImages, imageFile } from './image-files.js';
 import { isImageFolder, listImages } from './image-list.js';
 import type { NumericArray } from './npy.js';
@@ -13,7 +14,7 @@ export interface LabelledFiles {
   /** `[count, C, H, W]` */
   readonly images: Split['images'];
   /** `[count]`: numbers of classes; or `[count, K]`: their probabilities. */
-  readonly labels: Uint8Array | Float32Array;
+  readonly labels: Labels | Float32Array;
   /** What was decided: for people. */
   readonly notes: readonly string[];
 }
@@ -66,7 +67,7 @@ async function ofFolder(path: string, dataset: Dataset): Promise<LabelledFiles> 
       `${path} has a class ${className}, expected those of ${dataset.name}: ${dataset.classNames.slice(0, 10).join(', ')}`,
     );
   };
-  const labels = Uint8Array.from(files, ({ className }) => classOf(className));
+  const labels = labelsOf(files.map(({ className }) => classOf(className)));
   const decoded = await decodeImages(
     files.map(({ path }) => imageFile(path)),
     { channels: channels === 1 ? 1 : 3, imageSize: [height, width], badImages: 'refuse' },

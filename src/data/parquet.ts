@@ -5,6 +5,7 @@ import { LimbeckError } from '../util/errors.js';
 import { assembleDataset, type SplitOptions } from './assemble.js';
 import { MAX_BYTES, messageOf, readBytes, unreadable } from './bytes.js';
 import { byName, classNamesOf } from './class-names.js';
+import { isLabel, MAX_CLASSES } from './classes.js';
 import { type Dataset, type SplitName, splitNames } from './dataset.js';
 import { type DecodeOptions, decodeImages, type ImageSource } from './image-files.js';
 import { splitsOf } from './image-folder.js';
@@ -110,11 +111,11 @@ function classesOf(
     };
   }
   const numbers = labels.map(Number);
-  const wrong = numbers.find((number) => number > 255);
+  const wrong = numbers.find((number) => !isLabel(number));
   if (wrong !== undefined)
     throw new LimbeckError(
       'ERR_DATA',
-      `a class is number ${wrong}, expected 0 to 255: limbeck has 256 classes at most.`,
+      `a class is number ${wrong}, expected 0 to ${MAX_CLASSES - 1}; another column may have the classes: --label-column.`,
     );
   return { names, labels: numbers, more: [] };
 }

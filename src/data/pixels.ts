@@ -1,5 +1,6 @@
 import { LimbeckError, shapeText } from '../util/errors.js';
-import type { Split } from './dataset.js';
+import { isLabel, labelsOf, MAX_CLASSES } from './classes.js';
+import type { Labels, Split } from './dataset.js';
 import type { NumericArray } from './npy.js';
 
 /** What decides how an array of numbers is a stack of images. */
@@ -122,7 +123,7 @@ function colourFirst(values: Split['images'], [C, H, W]: ImageShape): Split['ima
 }
 
 /** Labels `[N]`, `[N, 1]`, or one-hot `[N, K]`, as bytes. */
-export function toLabels(array: NumericArray, count: number, what: string): Uint8Array {
+export function toLabels(array: NumericArray, count: number, what: string): Labels {
   const { shape, data } = array;
   if (shape.length === 2 && shape[0] === count && shape[1] > 1) return fromOneHot(array, what);
   if (shape[0] !== count || data.length !== count)
@@ -130,19 +131,22 @@ export function toLabels(array: NumericArray, count: number, what: string): Uint
       'ERR_SHAPE',
       `${what} has shape ${shapeText(shape)}, expected [${count}], one class number for each image, or one-hot [${count}, K].`,
     );
-  return Uint8Array.from(data, (label, i) => {
-    if (Number.isInteger(label) && label >= 0 && label <= 255) return label;
+  const wrong = data.findIndex((label) => !isLabel(label));
+  if (wrong >= 0)
     throw new LimbeckError(
       'ERR_DATA',
-      `${what}: label ${i} is ${label}, expected a whole number from 0 to 255.`,
+      `${what}: label ${wrong} is ${data[wrong]}, expected a whole number from 0 to ${MAX_CLASSES - 1}.`,
     );
-  });
+  return labelsOf(data);
 }
 
-function fromOneHot({ shape: [count, classes], data }: NumericArray, what: string): Uint8Array {
-  if (classes > 256)
-    throw new LimbeckError('ERR_SHAPE', `${what} has ${classes} columns, expected at most 256 classes.`);
-  return Uint8Array.from({ length: count }, (_, i) => {
+function fromOneHot({ shape: [count, classes], data }: NumericArray, what: string): Labels {
+  if (classes > MAX_CLASSES)
+    throw new LimbeckError(
+      'ERR_SHAPE',
+      `${what} has ${classes} columns, expected at most ${MAX_CLASSES} classes.`,
+    );
+  const labels = Array.from({ length: count }, (_, i) => {
     const row = data.subarray(i * classes, (i + 1) * classes);
     const label = row.indexOf(1);
     if (label >= 0 && row.every((value, k) => value === (k === label ? 1 : 0))) return label;
@@ -152,4 +156,5 @@ function fromOneHot({ shape: [count, classes], data }: NumericArray, what: strin
         'instead.',
     );
   });
+  return labelsOf(labels);
 }

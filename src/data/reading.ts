@@ -1,5 +1,6 @@
 import type { Option } from '../util/option.js';
 import type { StoredFields } from '../util/stored-fields.js';
+import { MAX_CLASSES } from './classes.js';
 import { expectedHoldOut, type Splitting } from './hold-out.js';
 
 const LABEL_SETS = [
@@ -21,7 +22,7 @@ export interface Reading extends Splitting {
   readonly channels?: number;
   /** Whether the colours of arrays come last or first. */
   readonly layout?: 'nhwc' | 'nchw';
-  /** How many classes there are, 2 .. 256; the class names or the largest label decide when missing. */
+  /** How many classes there are, 2 .. 65,536; the class names or the largest label decide when missing. */
   readonly classes?: number;
   /** The header's name of the labels in a table. */
   readonly labelColumn?: string;
@@ -79,7 +80,13 @@ export const readingTable: Readonly<Record<keyof Reading, Row>> = {
     wholeOf(1, 4096),
   ),
   layout: word(['nhwc', 'nchw'], 'colours of arrays come last, or first', 'what their shape says'),
-  classes: row('whole', 'N', 'how many classes there are', 'as many as the labels name', wholeOf(2, 256)),
+  classes: row(
+    'whole',
+    'N',
+    'how many classes there are',
+    'as many as the labels name',
+    wholeOf(2, MAX_CLASSES),
+  ),
   labelColumn: row(
     'text',
     'NAME',

@@ -1,4 +1,4 @@
-import type { Dataset } from '../data/dataset.js';
+import type { Dataset, Labels } from '../data/dataset.js';
 import { picturesOf } from '../data/examples.js';
 import type { PngImage } from '../util/png.js';
 import { Canvas } from './canvas.js';
@@ -36,7 +36,7 @@ export function sampleSheet({ train, imageShape, classNames, classes }: Dataset)
 }
 
 /** The first images of each class, classes in turn. */
-function pick(labels: Uint8Array, classes: number): number[] {
+function pick(labels: Labels, classes: number): number[] {
   const rows = Array.from({ length: classes }, () => [] as number[]);
   for (const [row, label] of labels.entries()) if (rows[label].length < shown) rows[label].push(row);
   const picked: number[] = [];

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { labelsOf } from '../data/classes.js';
 import { type Dataset, splitNames } from '../data/dataset.js';
 import { expectDataset } from '../data/expect-dataset.js';
 import type { ArtefactNotes } from '../eval/artefact.js';
@@ -12,7 +13,9 @@ export function describeData(data: Dataset): DatasetRecord {
   const { train, validation, test } = data.zca?.source ?? data;
   for (const { images, labels } of [train, validation, test]) {
     hash.update(new Uint8Array(images.buffer, images.byteOffset, images.byteLength));
-    hash.update(labels);
+    // Of labels that are bytes, however wide the array is.
+    const stored = labelsOf(labels);
+    hash.update(new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength));
   }
   const { name, imageShape, classNames, mean, std, zca } = data;
   return {

@@ -143,8 +143,8 @@ export const rest = [
   {
     id: 'labels-not-in-checksum',
     file: 'src/runs/describe-data.ts',
-    find: '    hash.update(labels);\n',
-    replace: '    hash.update(labels.subarray(labels.length));\n',
+    find: '    const stored = labelsOf(labels);\n',
+    replace: '    const stored = labelsOf(labels.subarray(labels.length));\n',
     what: 'labels are left out of the checksum',
     tests: ['test/report.run.test.ts'],
   },
