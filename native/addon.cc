@@ -149,7 +149,7 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
   Napi::Value run(const Napi::CallbackInfo& info) {
     const int64_t times = times_of(info);
     return limbeck::later(
-        info.Env(), [program = armed(info), turn = Turn::take(info.Env(), pool_), times] { return program->run(times); },
+        info.Env(), [armed = arm(info), times] { return armed.program->run(times); },
         [](Napi::Env env, bool finished) { return Napi::Boolean::New(env, finished); });
   }
 
@@ -158,9 +158,9 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
     const int64_t times = times_of(info);
     return limbeck::later(
         info.Env(),
-        [program = armed(info), turn = Turn::take(info.Env(), pool_), times] {
-          std::optional<std::vector<double>> nanoseconds(program->steps());
-          if (!program->run(times, nanoseconds->data())) nanoseconds.reset();
+        [armed = arm(info), times] {
+          std::optional<std::vector<double>> nanoseconds(armed.program->steps());
+          if (!armed.program->run(times, nanoseconds->data())) nanoseconds.reset();
           return nanoseconds;
         },
         [](Napi::Env env, const std::optional<std::vector<double>>& nanoseconds) -> Napi::Value {
@@ -177,11 +177,19 @@ class ProgramWrap : public Napi::ObjectWrap<ProgramWrap> {
     return times;
   }
 
-  std::shared_ptr<Program> armed(const Napi::CallbackInfo& info) {
+  /** A program that is about to run, with the threads to itself. */
+  struct Armed {
+    std::shared_ptr<Program> program;
+    std::shared_ptr<Turn> turn;
+  };
+
+  Armed arm(const Napi::CallbackInfo& info) {
     if (!program_) fail(info.Env(), "ERR_PROGRAM", "the program was disposed of");
     if (program_->imagined()) fail(info.Env(), "ERR_PROGRAM", "the program has no memory");
+    // Its turn first: a run that is under way has its own stop.
+    const Armed armed{program_, Turn::take(info.Env(), pool_)};
     program_->arm();
-    return program_;
+    return armed;
   }
 
   void stop(const Napi::CallbackInfo&) {

@@ -77,7 +77,8 @@ await main(async () => {
   const wrong = [];
   for (const [kind, { flags, libraries, mode }] of Object.entries(kinds)) {
     if (chosen && chosen !== kind) continue;
-    const preload = libraries.map(libraryOf);
+    // The C++ library, too: a sanitizer looks for its exceptions when the process starts, and Node has its own inside.
+    const preload = [...libraries, 'libstdc++.so.6'].map(libraryOf);
     if (preload.includes(undefined))
       throw new Error(`${compiler} has no ${libraries.join(' or ')}: install its sanitizers`);
     const { folder, addon } = await build(kind, { flags });

@@ -146,6 +146,14 @@ describe('one thing at a time', () => {
     expect(await second.run(1)).toBe(true);
   });
 
+  test('a run that is refused does not take back the stop of the one under way', async () => {
+    const endless = program([4096], fill);
+    const running = endless.run(2 ** 40);
+    endless.stop();
+    expect(() => endless.run(1)).toThrow(refusal('ERR_PROGRAM', 'the device is at work'));
+    expect(await running).toBe(false);
+  });
+
   test('a device that is freed while its program is described keeps its threads until then', async () => {
     const own = new binding.NativeDevice(isa, 2);
     const description = {
