@@ -45,12 +45,19 @@ const Isa* find_isa(const std::string& name) {
   return nullptr;
 }
 
-const Kernel* find_kernel(const Isa& isa, int index) {
+const Kernel* find_kernel(const Isa& isa, int64_t index) {
+  if (index < 0) return nullptr;
   for (const KernelList* const* list = isa.lists; *list; list++) {
     if (index < (*list)->count) return &(*list)->kernels[index];
     index -= (*list)->count;
   }
   return nullptr;
+}
+
+int64_t kernel_count(const Isa& isa) {
+  int64_t count = 0;
+  for (const KernelList* const* list = isa.lists; *list; list++) count += (*list)->count;
+  return count;
 }
 
 }  // namespace limbeck

@@ -23,6 +23,7 @@ const std::vector<Isa>& isas();
 const Isa* find_isa(const std::string& name);
 
 /** A kernel by its place in the table; the table is the same for every instruction set. */
-const Kernel* find_kernel(const Isa& isa, int index);
+const Kernel* find_kernel(const Isa& isa, int64_t index);
+int64_t kernel_count(const Isa& isa);
 
 }  // namespace limbeck

@@ -72,7 +72,11 @@ struct Context {
   }
 };
 
-/** An entry point, with the names by which TypeScript passes it operands, sizes and constants (null-terminated). */
+/**
+ * An entry point, with the names by which TypeScript passes it operands, sizes and constants (null-terminated). Behind the name of
+ * an operand stands what the kernel touches of it, so that a program can be checked before it runs (check.h): `x[N C H W]`;
+ * `b?[OC]` may be left out; `data:u8[R]` is of bytes, all others of four bytes an element.
+ */
 struct Kernel {
   const char* name;
   const char* operands[kMaxOperands + 1];
@@ -80,6 +84,11 @@ struct Kernel {
   const char* constants[kMaxConstants + 1];
   void (*run)(const Step&, const Context&);
   Workspace (*workspace)(const Step&);  // null: none
+  /**
+   * What else must hold of the sizes, in words, where it does not; null where it does. Called for a step and, where it is cut into
+   * strips, for a strip of `parts` parts, with `place.total` parts in all; without strips both are 0.
+   */
+  const char* (*wrong)(const Step&, int64_t parts) = nullptr;
 };
 
 /** A kernel and what it is called with. */

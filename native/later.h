@@ -18,7 +18,13 @@ class Later : public Napi::AsyncWorker {
 
  protected:
   void Execute() override { result_ = work_(); }
-  void OnOK() override { promise_.Resolve(answer_(Env(), result_)); }
+  void OnOK() override {
+    try {
+      promise_.Resolve(answer_(Env(), result_));
+    } catch (const Napi::Error& error) {
+      promise_.Reject(error.Value());
+    }
+  }
   void OnError(const Napi::Error& error) override { promise_.Reject(error.Value()); }
 
  private:

@@ -32,6 +32,10 @@ class Pool {
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
+  /** Whoever wants to call `each` off the thread that owns the pool takes it before and gives it back behind: false when it is taken. */
+  bool take() { return !taken_.exchange(true); }
+  void give_back() { taken_.store(false); }
+
   /** Calls body(chunk, worker) for every chunk in 0 .. chunks - 1; worker is below threads(), the caller's is 0. */
   template <class F>
   LIMBECK_INLINE void each(int64_t chunks, F&& body) {
@@ -71,6 +75,7 @@ class Pool {
   std::atomic<bool> quit_{false};
   std::mutex mutex_;
   std::condition_variable wake_;
+  std::atomic<bool> taken_{false};
   std::vector<Seat> seats_;  // by worker; the caller's own is never late
   std::vector<std::thread> workers_;
 };

@@ -4,39 +4,16 @@
 #include <chrono>
 #include <cstdlib>
 
+#include "check.h"
+
 namespace limbeck {
 
 namespace {
 
 constexpr int64_t kLine = 64;
 
-std::string describe(const StepDescription& step, size_t index, size_t operand) {
-  return "step " + std::to_string(index) + " (" + step.kernel->name + "): operand " + step.kernel->operands[operand];
-}
-
-/** True when every member lies within the storage. Written so that nothing overflows. */
-bool fits(const OperandDescription& o, int64_t available) {
-  if (o.offset < 0 || o.stride < 0 || o.members < 1 || o.bytes < 0) return false;
-  if (o.offset > available || o.bytes > available - o.offset) return false;
-  return o.stride == 0 || o.members - 1 <= (available - o.offset - o.bytes) / o.stride;
-}
-
-/** True when every strip finds the operand where there is memory. */
-bool fits(const OperandCut& cut, const OperandDescription& operand, const Strips& strips) {
-  const bool there = operand.storage >= 0 && cut.value >= 0;
-  switch (cut.kind) {
-    case OperandKind::kWhole:
-      return true;
-    case OperandKind::kCut:
-      return there && cut.value <= operand.bytes / strips.parts;
-    case OperandKind::kPerChannel:
-      return there && cut.value <= operand.bytes / strips.channels;
-    case OperandKind::kInner:
-      return cut.value >= 0 && cut.value < strips.inner_bytes;
-    case OperandKind::kSum:
-      return cut.value >= 0 && cut.value < strips.sum_floats;
-  }
-  return false;
+std::string describe(const StepDescription& step, size_t index) {
+  return "step " + std::to_string(index) + " (" + step.kernel->name + "): ";
 }
 
 }  // namespace
@@ -72,6 +49,7 @@ std::unique_ptr<Program> Program::create(std::shared_ptr<Pool> pool, const std::
     *message = text;
     return nullptr;
   };
+  if (arena_bytes < 0) return invalid("the program's own memory has " + std::to_string(arena_bytes) + " bytes, expected 0 or more");
   std::unique_ptr<Program> program(new Program());
   program->pool_ = pool;
   program->arena_ = memory(arena_bytes);
@@ -85,53 +63,54 @@ std::unique_ptr<Program> Program::create(std::shared_ptr<Pool> pool, const std::
     const Buffer& buffer = storage.tensor ? *storage.tensor : *program->arena_;
     if (storage.offset < 0 || storage.bytes < 0 || storage.offset > buffer.bytes() ||
         storage.bytes > buffer.bytes() - storage.offset)
-      return invalid("a slot does not fit in its memory");
+      return invalid("a slot of " + std::to_string(storage.bytes) + " bytes at " + std::to_string(storage.offset) +
+                     " does not fit in its memory of " + std::to_string(buffer.bytes()) + " bytes");
     bases.push_back(buffer.data() + storage.offset);
     if (storage.tensor) program->tensors_.push_back(storage.tensor);
   }
 
+  // By step, the group it is in: those in none run whole.
+  std::vector<const GroupDescription*> group_of(steps.size());
+  size_t end = 0;
+  for (const GroupDescription& group : groups) {
+    const size_t length = group.strips.cuts.size();
+    if (length < 1 || group.first < static_cast<int64_t>(end) || group.first > static_cast<int64_t>(steps.size()) ||
+        length > steps.size() - static_cast<size_t>(group.first))
+      return invalid("a group of " + std::to_string(length) + " steps begins at step " + std::to_string(group.first) + " of " +
+                     std::to_string(steps.size()) + ", expected groups of at least one step, in order, that do not overlap");
+    end = static_cast<size_t>(group.first) + length;
+    for (size_t i = end - length; i < end; i++) group_of[i] = &group;
+    std::string wrong = check_strips(group.strips);
+    for (size_t s = 0; wrong.empty() && s < group.sums.size(); s++)
+      wrong = check_sum(group.sums[s], group.strips.sums[s], group.strips, storages);
+    if (!wrong.empty()) return invalid("the group at step " + std::to_string(group.first) + ": " + wrong);
+  }
+
   for (size_t i = 0; i < steps.size(); i++) {
     const StepDescription& description = steps[i];
+    const GroupDescription* group = group_of[i];
+    const std::string wrong =
+        group ? check_cut(description, group->strips.cuts[i - static_cast<size_t>(group->first)], group->strips, storages)
+              : check_step(description, storages);
+    if (!wrong.empty()) return invalid(describe(description, i) + wrong);
     Call call{description.kernel, Step{}};
     Step& step = call.step;
     for (size_t o = 0; o < description.operands.size(); o++) {
       const OperandDescription& operand = description.operands[o];
-      if (operand.storage < 0) {
-        step.operands[o] = {nullptr, 0};
-        continue;
-      }
-      if (operand.storage >= static_cast<int64_t>(storages.size()))
-        return invalid(describe(description, i, o) + " has no slot");
-      const Storage& storage = storages[static_cast<size_t>(operand.storage)];
-      if (!fits(operand, storage.bytes))
-        return invalid(describe(description, i, o) + " reaches beyond its slot of " + std::to_string(storage.bytes) +
-                       " bytes: offset " + std::to_string(operand.offset) + ", " + std::to_string(operand.members) +
-                       " members of " + std::to_string(operand.bytes) + ", stride " + std::to_string(operand.stride));
-      step.operands[o] = {bases[static_cast<size_t>(operand.storage)] + operand.offset, operand.stride};
+      if (operand.storage >= 0)
+        step.operands[o] = {bases[static_cast<size_t>(operand.storage)] + operand.offset, operand.stride};
     }
-    for (size_t s = 0; s < description.sizes.size(); s++) step.sizes[s] = description.sizes[s];
-    for (size_t c = 0; c < description.constants.size(); c++) step.constants[c] = description.constants[c];
+    std::copy(description.sizes.begin(), description.sizes.end(), step.sizes);
+    std::copy(description.constants.begin(), description.constants.end(), step.constants);
     step.accumulate = description.accumulate;
     program->calls_.push_back(call);
   }
 
   for (const GroupDescription& description : groups) {
     Group group{static_cast<size_t>(description.first), description.strips, {0, 0}};
-    const size_t from = program->groups_.empty() ? 0 : program->groups_.back().end();
-    if (description.first < 0 || group.first < from || group.end() > program->calls_.size())
-      return invalid("a group of steps does not fit in the program");
     for (size_t s = 0; s < description.sums.size(); s++) {
       const OperandDescription& sum = description.sums[s];
-      if (sum.storage < 0 || sum.storage >= static_cast<int64_t>(storages.size()) ||
-          !fits(sum, storages[static_cast<size_t>(sum.storage)].bytes))
-        return invalid("a sum over a batch reaches beyond its slot");
       group.strips.sums[s].target = bases[static_cast<size_t>(sum.storage)] + sum.offset;
-    }
-    for (size_t i = group.first; i < group.end(); i++) {
-      const StepCut& cut = group.strips.cuts[i - group.first];
-      for (size_t o = 0; o < steps[i].operands.size(); o++)
-        if (!fits(cut.operands[o], steps[i].operands[o], group.strips))
-          return invalid(describe(steps[i], i, o) + " cannot be cut into strips like this");
     }
     group.kernels = strip_workspace(group.strips, &program->calls_[group.first]);
     program->groups_.push_back(std::move(group));

@@ -36,11 +36,13 @@ struct Nonzeros {
   LIMBECK_INLINE void find(const float* map, int64_t n) {
     find(map, n, [](int64_t i, int64_t) { return iota() + static_cast<int32_t>(i); });
   }
-  /** Of the gradient that pooling sends back to the winners `index` of the map. */
-  LIMBECK_INLINE void find(const float* pooled, const uint32_t* index, int64_t n) {
+  /** Of the gradient that pooling sends back to the winners `index` of the map, whose last place is taken for any beyond it. */
+  LIMBECK_INLINE void find(const float* pooled, const uint32_t* index, int64_t n, int64_t last) {
+    const Ints end = broadcast_int(static_cast<int32_t>(last));
     find(pooled, n, [&](int64_t i, int64_t rest) {
-      if (rest == kLanes) return load_ints(index + i);
-      return reinterpret_cast<Ints>(load_partial(reinterpret_cast<const float*>(index + i), rest));
+      const Ints at = rest == kLanes ? load_ints(index + i)
+                                     : reinterpret_cast<Ints>(load_partial(reinterpret_cast<const float*>(index + i), rest));
+      return select((at < broadcast_int(0)) | (at > end), end, at);
     });
   }
 };

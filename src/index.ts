@@ -105,6 +105,7 @@ export { reportHtml } from './report/html.js';
 export type { Look } from './report/pixels.js';
 export { distillToFolder, RunFolder, readRun, resumeFolder } from './report/run-folder.js';
 export { decodeCheckpoint, encodeCheckpoint, type StoredCheckpoint } from './runs/checkpoint.js';
+export type { Recovery } from './runs/checkpoint-extra.js';
 export { distill } from './runs/distill.js';
 export type {
   BestLook,

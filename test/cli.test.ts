@@ -174,7 +174,8 @@ describe('distill', () => {
     const stopped = await ended;
     expect(stopped.stderr).toContain('limbeck resume parts');
     expect(stopped).toMatchObject({ status: 130, stdout: '' });
-    expect(readdirSync(at('parts')).sort()).toEqual(results);
+    const left = readdirSync(at('parts')).sort();
+    expect(left.filter((name) => name !== 'checkpoint.older.safetensors')).toEqual(results);
     const record = JSON.parse(readFileSync(at('parts/run.json'), 'utf8'));
     expect(record).toMatchObject({ stopped: true, testAccuracy: null, testOpened: 0 });
     expect(record.outerSteps).toBeLessThan(Number(iterations));

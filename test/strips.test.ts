@@ -193,13 +193,15 @@ describe('a description of strips', () => {
   });
 
   it.each([
-    ['parts that are too large', 1, 8],
-    ['a channel that is too large', 4, 44],
-    ['a place behind the strip memory', 2, 64],
-    ['a place behind the sums', 3, 16],
-    ['a place before them', 3, -1],
-    ['a kind there is none of', 9, 0],
-  ])('is refused with %s', (_, kind, value) => {
-    expect(() => load(kind, value)).toThrow(/cannot be cut/);
+    ['parts that are too large', 1, 8, 'has 40 bytes, expected 10 parts of 8'],
+    ['parts that are too small', 1, 0, 'has 0 bytes a strip, expected 20'],
+    ['a channel that is too large', 4, 44, 'has 40 bytes, expected 1 parts of 44'],
+    ['a place behind the strip memory', 2, 64, 'has 0 bytes of strip memory, expected 20'],
+    ['a place too near to its end', 2, 48, 'has 16 bytes of strip memory, expected 20'],
+    ['a place behind the sums', 3, 16, 'has 0 bytes among the sums, expected 20'],
+    ['a place before them', 3, -1, 'cannot be cut at -1'],
+    ['a kind there is none of', 9, 0, 'cannot be cut in the way 9'],
+  ])('is refused with %s', (_, kind, value, message) => {
+    expect(() => load(kind, value)).toThrow(`step 0 (elementwise.fill): operand out ${message}`);
   });
 });

@@ -29,7 +29,7 @@ void by_class(const Step& step, const Context& context) {
 }
 
 const Kernel kernels[] = {
-    {"accuracy.byClass", {"z", "y", "correct"}, {"P", "N", "K"}, {}, by_class, nullptr},
+    {"accuracy.byClass", {"z[N K]", "y[N K]", "correct[K]"}, {"P", "N", "K"}, {}, by_class, nullptr},
 };
 
 }  // namespace

@@ -132,14 +132,11 @@ void tangent_backward(const Step& step, const Context& context) {
 #define SIZES {"P", "M", "curve"}
 
 const Kernel kernels[] = {
-    {"activation.forward", {"x", "y"}, SIZES, {"slope"}, forward, nullptr},
-    {"activation.derivative", {"x", "u", "out"}, SIZES, {"slope"}, derivative, nullptr},
+    {"activation.forward", {"x[M]", "y[M]"}, SIZES, {"slope"}, forward, nullptr},
+    {"activation.derivative", {"x[M]", "u[M]", "out[M]"}, SIZES, {"slope"}, derivative, nullptr},
     {"activation.tangentBackward",
-     {"x", "xDot", "yBar", "yBarDot", "xBarDot"},
-     SIZES,
-     {"slope"},
-     tangent_backward,
-     nullptr},
+     {"x[M]", "xDot[M]", "yBar[M]", "yBarDot?[M]", "xBarDot[M]"},
+     SIZES, {"slope"}, tangent_backward, nullptr},
 };
 
 }  // namespace

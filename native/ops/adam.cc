@@ -115,23 +115,14 @@ void in_place(const Step& step, const Context& context) {
 
 const Kernel kernels[] = {
     {"adam.step",
-     {"theta", "g", "moments", "rate", "next", "out"},
-     {"P", "M", "decoupled"},
-     {"beta1", "beta2", "epsilon", "decay"},
-     step_forward,
-     nullptr},
+     {"theta[M]", "g[M]", "moments[2 M+1]", "rate[1]", "next[2 M+1]", "out[M]"},
+     {"P", "M", "decoupled"}, {"beta1", "beta2", "epsilon", "decay"}, step_forward, nullptr},
     {"adam.backward",
-     {"theta", "g", "next", "rate", "lambda", "v", "direction", "momentsBar"},
-     {"P", "M", "decoupled"},
-     {"beta1", "beta2", "epsilon", "decay"},
-     backward,
-     nullptr},
+     {"theta[M]", "g[M]", "next[2 M+1]", "rate[1]", "lambda[M]", "v[M]", "direction[M]", "momentsBar[2 M]"},
+     {"P", "M", "decoupled"}, {"beta1", "beta2", "epsilon", "decay"}, backward, nullptr},
     {"adam.inPlace",
-     {"g", "scale", "schedule", "state", "theta", "m", "s"},
-     {"P", "M", "rows"},
-     {"beta1", "beta2", "epsilon"},
-     in_place,
-     nullptr},
+     {"g[M]", "scale?[1]", "schedule[rows 2]", "state[4]", "theta[M]", "m[M]", "s[M]"},
+     {"P", "M", "rows"}, {"beta1", "beta2", "epsilon"}, in_place, nullptr},
 };
 
 }  // namespace

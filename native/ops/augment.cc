@@ -117,7 +117,8 @@ struct Sources {
 
 LIMBECK_INLINE Sources sources_of(const float* row, const Geometry& g, int64_t h, int64_t w) {
   if (row[0] == Resize) {
-    const auto whole = [&](int i) { return static_cast<int64_t>(lrintf(row[i])); };
+    constexpr float far = 1e6f;  // no image is as large, and no product of such numbers overflows
+    const auto whole = [&](int i) { return static_cast<int64_t>(lrintf(fminf(fmaxf(row[i], -far), far))); };
     return {nearest_tap(h + whole(3), whole(1), g.H), nearest_tap(w + whole(4), whole(2), g.W)};
   }
   const float middle_h = 0.5f * static_cast<float>(g.H - 1), middle_w = 0.5f * static_cast<float>(g.W - 1);
@@ -264,11 +265,18 @@ void backward(const Step& step, const Context& context) {
   });
 }
 
+const char* wrong_sizes(const Step& step, int64_t) {
+  const Geometry g(step);
+  return g.R == 1 || g.R == g.N ? nullptr : "R 1 or N: a row of draws for all images, or one for each";
+}
+
 #define SIZES {"P", "N", "C", "H", "W", "R"}
 
 const Kernel kernels[] = {
-    {"augment.forward", {"x", "draws", "fill", "y"}, SIZES, {"offset"}, forward, nullptr},
-    {"augment.backward", {"yBar", "draws", "xBar"}, SIZES, {}, backward, nullptr},
+    {"augment.forward",
+     {"x[N C H W]", "draws[R 8]", "fill?[C]", "y[N C H W]"},
+     SIZES, {"offset"}, forward, nullptr, wrong_sizes},
+    {"augment.backward", {"yBar[N C H W]", "draws[R 8]", "xBar[N C H W]"}, SIZES, {}, backward, nullptr, wrong_sizes},
 };
 
 }  // namespace

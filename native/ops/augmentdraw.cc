@@ -1,4 +1,5 @@
 #include <cmath>
+#include <initializer_list>
 
 #include "../simd.h"
 #include "../threefry.h"
@@ -135,14 +136,22 @@ void rows(const Step& step, const Context&) {
   }
 }
 
+const char* wrong_sizes(const Step& step, int64_t) {
+  const int64_t families = step.sizes[6], degrees = step.sizes[14];
+  if (families < 1 || families >> Families != 0) return "families of which at least one is chosen";
+  for (const int64_t side : {step.sizes[2], step.sizes[3]})
+    if (side < 1 || side > 65535) return "images of 1 to 65535 pixels a side";
+  for (int size = 8; size < 15; size++)
+    if (step.sizes[size] > INT32_MAX) return "distances, sides and degrees below 2^31";
+  return (families >> Turn & 1) == 0 || degrees >= 1 ? nullptr : "turns by at least 1 degree";
+}
+
 const Kernel kernels[] = {
     {"augmentdraw.rows",
-     {"state", "draws"},
+     {"state[4]", "draws[R 8]"},
      {"P", "R", "H", "W", "stream", "firstMember", "families", "mixed", "shiftH", "shiftW", "cutH", "cutW", "sizeFrom",
       "sizeSpan", "degrees"},
-     {"brightness", "saturation", "contrast", "scaleLow", "scaleHigh", "turn"},
-     rows,
-     nullptr},
+     {"brightness", "saturation", "contrast", "scaleLow", "scaleHigh", "turn"}, rows, nullptr, wrong_sizes},
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "../pooling.h"
+#include "../windows.h"
 
 /**
  * Average pooling. Windows of 2 x 2 that do not overlap go vector by vector, one window of the whole map is one long
@@ -124,11 +125,18 @@ void backward(const Step& step, const Context& context) {
   });
 }
 
+const char* wrong_sizes(const Step& step, int64_t) {
+  const Geometry g(step);
+  return WindowAxis{g.H, g.KH, g.stride, g.padding, g.OH}.fits() && WindowAxis{g.W, g.KW, g.stride, g.padding, g.OW}.fits()
+             ? nullptr
+             : kWrongWindows;
+}
+
 #define SIZES {"P", "N", "C", "H", "W", "OH", "OW", "KH", "KW", "stride", "padding"}
 
 const Kernel kernels[] = {
-    {"avgpool2d.forward", {"x", "y"}, SIZES, {}, forward, nullptr},
-    {"avgpool2d.backward", {"yBar", "xBar"}, SIZES, {}, backward, nullptr},
+    {"avgpool2d.forward", {"x[N C H W]", "y[N C OH OW]"}, SIZES, {}, forward, nullptr, wrong_sizes},
+    {"avgpool2d.backward", {"yBar[N C OH OW]", "xBar[N C H W]"}, SIZES, {}, backward, nullptr, wrong_sizes},
 };
 
 }  // namespace

@@ -65,7 +65,7 @@ Workspace workspace(const Step& step) {
 }
 
 const Kernel kernels[] = {
-    {"bias.backward", {"yBar", "bBar"}, {"P", "N", "C", "S"}, {}, backward, workspace},
+    {"bias.backward", {"yBar[N C S]", "bBar[C]"}, {"P", "N", "C", "S"}, {}, backward, workspace},
 };
 
 }  // namespace

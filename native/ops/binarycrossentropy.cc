@@ -56,14 +56,11 @@ void tangent_backward(const Step& step, const Context& context) {
 }
 
 const Kernel kernels[] = {
-    {"binarycrossentropy.forward", {"z", "y", "losses"}, {"P", "N", "K"}, {}, forward, nullptr},
-    {"binarycrossentropy.backward", {"z", "y", "zBar"}, {"P", "N", "K"}, {"scale"}, backward, nullptr},
+    {"binarycrossentropy.forward", {"z[N K]", "y[N K]", "losses[N]"}, {"P", "N", "K"}, {}, forward, nullptr},
+    {"binarycrossentropy.backward", {"z[N K]", "y[N K]", "zBar[N K]"}, {"P", "N", "K"}, {"scale"}, backward, nullptr},
     {"binarycrossentropy.tangentBackward",
-     {"z", "zDot", "zBarDot", "yBarDot"},
-     {"P", "N", "K"},
-     {"scale"},
-     tangent_backward,
-     nullptr},
+     {"z[N K]", "zDot[N K]", "zBarDot[N K]", "yBarDot[N K]"},
+     {"P", "N", "K"}, {"scale"}, tangent_backward, nullptr},
 };
 
 }  // namespace

@@ -84,8 +84,8 @@ void solve(const Step& step, const Context& context) {
 }
 
 const Kernel kernels[] = {
-    {"cholesky.factor", {"a", "l"}, {"P", "n"}, {"ridge"}, factor, factor_workspace},
-    {"cholesky.solve", {"l", "b", "x"}, {"P", "n", "K"}, {}, solve, solve_workspace},
+    {"cholesky.factor", {"a[n n]", "l[n n]"}, {"P", "n"}, {"ridge"}, factor, factor_workspace},
+    {"cholesky.solve", {"l[n n]", "b[n K]", "x[n K]"}, {"P", "n", "K"}, {}, solve, solve_workspace},
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "../pairs.h"
 #include "../sparse.h"
 #include "../weight_gradient.h"
+#include "../windows.h"
 
 /**
  * Two-dimensional convolution on the layout of convolution.h, image by image in scratch that stays in cache.
@@ -294,15 +295,20 @@ Workspace backward_weight_workspace(const Step& step) {
           max(Sparse(g).weights_scratch(g), plan.scratch(g)) * 4};
 }
 
+const char* wrong_convolution(const Step& step, int64_t) { return wrong_convolution_sizes(step); }
+
 #define SIZES {"P", "N", "C", "H", "W", "OC", "KH", "KW", "OH", "OW", "stride", "padding", "G", "dilation"}
 
 const Kernel kernels[] = {
-    {"conv2d.forward", {"x", "w", "x2", "w2", "b", "y"}, SIZES, {}, in_pairs<forward, 2>,
-     pairs_workspace<forward_workspace>},
-    {"conv2d.backwardInput", {"yBar", "w", "yBar2", "w2", "xBar"}, SIZES, {}, in_pairs<backward_input>,
-     pairs_workspace<backward_input_workspace>},
-    {"conv2d.backwardWeight", {"x", "yBar", "x2", "yBar2", "wBar"}, SIZES, {}, in_pairs<backward_weight>,
-     pairs_workspace<backward_weight_workspace>},
+    {"conv2d.forward",
+     {"x[N C H W]", "w[OC C/G KH KW]", "x2?[N C H W]", "w2?[OC C/G KH KW]", "b?[OC]", "y[N OC OH OW]"},
+     SIZES, {}, in_pairs<forward, 2>, pairs_workspace<forward_workspace>, wrong_convolution},
+    {"conv2d.backwardInput",
+     {"yBar[N OC OH OW]", "w[OC C/G KH KW]", "yBar2?[N OC OH OW]", "w2?[OC C/G KH KW]", "xBar[N C H W]"},
+     SIZES, {}, in_pairs<backward_input>, pairs_workspace<backward_input_workspace>, wrong_convolution},
+    {"conv2d.backwardWeight",
+     {"x[N C H W]", "yBar[N OC OH OW]", "x2?[N C H W]", "yBar2?[N OC OH OW]", "wBar[OC C/G KH KW]"},
+     SIZES, {}, in_pairs<backward_weight>, pairs_workspace<backward_weight_workspace>, wrong_convolution},
 };
 
 }  // namespace

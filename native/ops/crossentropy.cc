@@ -84,14 +84,11 @@ void tangent_backward(const Step& step, const Context& context) {
 }
 
 const Kernel kernels[] = {
-    {"crossentropy.forward", {"z", "y", "logp", "losses"}, {"P", "N", "K"}, {}, forward, nullptr},
-    {"crossentropy.backward", {"logp", "y", "zBar"}, {"P", "N", "K"}, {"scale"}, backward, nullptr},
+    {"crossentropy.forward", {"z[N K]", "y[N K]", "logp[N K]", "losses[N]"}, {"P", "N", "K"}, {}, forward, nullptr},
+    {"crossentropy.backward", {"logp[N K]", "y[N K]", "zBar[N K]"}, {"P", "N", "K"}, {"scale"}, backward, nullptr},
     {"crossentropy.tangentBackward",
-     {"logp", "y", "zDot", "zBarDot", "yBarDot"},
-     {"P", "N", "K"},
-     {"scale"},
-     tangent_backward,
-     nullptr},
+     {"logp[N K]", "y[N K]", "zDot[N K]", "zBarDot[N K]", "yBarDot[N K]"},
+     {"P", "N", "K"}, {"scale"}, tangent_backward, nullptr},
 };
 
 }  // namespace

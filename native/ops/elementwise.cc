@@ -60,11 +60,11 @@ void average(const Step& step, const Context& context) {
 }
 
 const Kernel kernels[] = {
-    {"elementwise.fill", {"out"}, {"P", "M"}, {"value"}, fill, nullptr},
-    {"elementwise.add", {"a", "b", "out"}, {"P", "M"}, {"alpha", "beta"}, add, nullptr},
-    {"elementwise.divide", {"x", "by", "out"}, {"P", "M"}, {"alpha"}, divide, nullptr},
-    {"elementwise.sign", {"x", "out"}, {"P", "M"}, {}, sign, nullptr},
-    {"elementwise.average", {"x", "average"}, {"P", "M"}, {"decay"}, average, nullptr},
+    {"elementwise.fill", {"out[M]"}, {"P", "M"}, {"value"}, fill, nullptr},
+    {"elementwise.add", {"a[M]", "b[M]", "out[M]"}, {"P", "M"}, {"alpha", "beta"}, add, nullptr},
+    {"elementwise.divide", {"x[M]", "by[1]", "out[M]"}, {"P", "M"}, {"alpha"}, divide, nullptr},
+    {"elementwise.sign", {"x[M]", "out[M]"}, {"P", "M"}, {}, sign, nullptr},
+    {"elementwise.average", {"x[M]", "average[M]"}, {"P", "M"}, {"decay"}, average, nullptr},
 };
 
 }  // namespace

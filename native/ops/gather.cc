@@ -59,9 +59,13 @@ void one_hot(const Step& step, const Context& context) {
 }
 
 const Kernel kernels[] = {
-    {"gather.bytes", {"data", "index", "gain", "shift", "x"}, {"P", "B", "C", "S", "R"}, {}, bytes, nullptr},
-    {"gather.floats", {"data", "index", "gain", "shift", "x"}, {"P", "B", "C", "S", "R"}, {}, floats, nullptr},
-    {"gather.oneHot", {"labels", "index", "y"}, {"P", "B", "K", "R"}, {}, one_hot, nullptr},
+    {"gather.bytes",
+     {"data:u8[R C S]", "index[B]", "gain[C]", "shift[C]", "x[B C S]"},
+     {"P", "B", "C", "S", "R"}, {}, bytes, nullptr},
+    {"gather.floats",
+     {"data[R C S]", "index[B]", "gain[C]", "shift[C]", "x[B C S]"},
+     {"P", "B", "C", "S", "R"}, {}, floats, nullptr},
+    {"gather.oneHot", {"labels[R]", "index[B]", "y[B K]"}, {"P", "B", "K", "R"}, {}, one_hot, nullptr},
 };
 
 }  // namespace

@@ -143,12 +143,15 @@ Workspace backward_workspace(const Step&) { return {0, product_scratch() * 4}; }
 #define SIZES {"P", "N", "I", "O"}
 
 const Kernel kernels[] = {
-    {"linear.forward", {"x", "w", "x2", "w2", "b", "y"}, SIZES, {}, in_pairs<forward, 2>,
-     pairs_workspace<forward_workspace>},
-    {"linear.backwardInput", {"yBar", "w", "yBar2", "w2", "xBar"}, SIZES, {}, in_pairs<backward_input>,
-     pairs_workspace<backward_workspace>},
-    {"linear.backwardWeight", {"x", "yBar", "x2", "yBar2", "wBar"}, SIZES, {}, in_pairs<backward_weight>,
-     pairs_workspace<backward_workspace>},
+    {"linear.forward",
+     {"x[N I]", "w[O I]", "x2?[N I]", "w2?[O I]", "b?[O]", "y[N O]"},
+     SIZES, {}, in_pairs<forward, 2>, pairs_workspace<forward_workspace>},
+    {"linear.backwardInput",
+     {"yBar[N O]", "w[O I]", "yBar2?[N O]", "w2?[O I]", "xBar[N I]"},
+     SIZES, {}, in_pairs<backward_input>, pairs_workspace<backward_workspace>},
+    {"linear.backwardWeight",
+     {"x[N I]", "yBar[N O]", "x2?[N I]", "yBar2?[N O]", "wBar[O I]"},
+     SIZES, {}, in_pairs<backward_weight>, pairs_workspace<backward_workspace>},
 };
 
 }  // namespace

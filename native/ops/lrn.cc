@@ -181,18 +181,21 @@ void tangent_backward(const Step& step, const Context& context) {
 /** t and tDot of one strip. */
 Workspace strips(const Step& step) { return {0, 2 * step.sizes[2] * kStrip * static_cast<int64_t>(sizeof(float))}; }
 
+const char* wrong_sizes(const Step& step, int64_t) { return step.sizes[4] >= 1 ? nullptr : "a window of at least 1 channel"; }
+
 #define SIZES {"P", "N", "C", "S", "window"}
 
 const Kernel kernels[] = {
-    {"lrn.forward", {"x", "y", "d"}, SIZES, {"alpha", "beta", "k"}, forward, nullptr},
-    {"lrn.tangent", {"x", "d", "xDot", "yDot", "dDot"}, SIZES, {"alpha", "beta"}, tangent, nullptr},
-    {"lrn.backward", {"x", "d", "yBar", "xBar"}, SIZES, {"alpha", "beta"}, backward, strips},
+    {"lrn.forward", {"x[N C S]", "y[N C S]", "d[N C S]"}, SIZES, {"alpha", "beta", "k"}, forward, nullptr, wrong_sizes},
+    {"lrn.tangent",
+     {"x[N C S]", "d[N C S]", "xDot[N C S]", "yDot[N C S]", "dDot[N C S]"},
+     SIZES, {"alpha", "beta"}, tangent, nullptr, wrong_sizes},
+    {"lrn.backward",
+     {"x[N C S]", "d[N C S]", "yBar[N C S]", "xBar[N C S]"},
+     SIZES, {"alpha", "beta"}, backward, strips, wrong_sizes},
     {"lrn.tangentBackward",
-     {"x", "d", "yBar", "xDot", "dDot", "yBarDot", "xBarDot"},
-     SIZES,
-     {"alpha", "beta"},
-     tangent_backward,
-     strips},
+     {"x[N C S]", "d[N C S]", "yBar[N C S]", "xDot[N C S]", "dDot[N C S]", "yBarDot?[N C S]", "xBarDot[N C S]"},
+     SIZES, {"alpha", "beta"}, tangent_backward, strips, wrong_sizes},
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include "../convolution.h"
 #include "../pooling.h"
+#include "../windows.h"
 
 /**
  * Max pooling. Windows of 2 x 2 that do not overlap, the usual case, go vector by vector: the four pixels of each
@@ -173,12 +174,25 @@ void backward(const Step& step, const Context& context) {
   });
 }
 
+const char* wrong_sizes(const Step& step, int64_t) {
+  const Geometry g(step);
+  return WindowAxis{g.H, g.K, g.stride, g.padding, g.OH}.fits() && WindowAxis{g.W, g.K, g.stride, g.padding, g.OW}.fits()
+             ? nullptr
+             : kWrongWindows;
+}
+
 #define SIZES {"P", "N", "C", "H", "W", "OH", "OW", "K", "stride", "padding"}
 
 const Kernel kernels[] = {
-    {"maxpool2d.forward", {"x", "y", "index"}, SIZES, {}, forward, forward_workspace},
-    {"maxpool2d.tangent", {"xDot", "index", "yDot"}, SIZES, {}, tangent, nullptr},
-    {"maxpool2d.backward", {"yBar", "index", "xBar"}, SIZES, {}, backward, nullptr},
+    {"maxpool2d.forward",
+     {"x[N C H W]", "y[N C OH OW]", "index[N C OH OW]"},
+     SIZES, {}, forward, forward_workspace, wrong_sizes},
+    {"maxpool2d.tangent",
+     {"xDot[N C H W]", "index[N C OH OW]", "yDot[N C OH OW]"},
+     SIZES, {}, tangent, nullptr, wrong_sizes},
+    {"maxpool2d.backward",
+     {"yBar[N C OH OW]", "index[N C OH OW]", "xBar[N C H W]"},
+     SIZES, {}, backward, nullptr, wrong_sizes},
 };
 
 }  // namespace

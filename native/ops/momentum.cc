@@ -64,18 +64,14 @@ void in_place(const Step& step, const Context& context) {
 
 const Kernel kernels[] = {
     {"momentum.step",
-     {"theta", "g", "u", "rate", "uNext", "out"},
-     {"P", "M", "nesterov"},
-     {"momentum", "decay"},
-     step_forward,
-     nullptr},
-    {"momentum.backward", {"lambda", "rate", "v", "uBar"}, {"P", "M", "nesterov"}, {"momentum"}, backward, nullptr},
+     {"theta[M]", "g[M]", "u[M]", "rate[1]", "uNext[M]", "out[M]"},
+     {"P", "M", "nesterov"}, {"momentum", "decay"}, step_forward, nullptr},
+    {"momentum.backward",
+     {"lambda[M]", "rate[1]", "v[M]", "uBar[M]"},
+     {"P", "M", "nesterov"}, {"momentum"}, backward, nullptr},
     {"momentum.inPlace",
-     {"g", "schedule", "state", "theta", "u"},
-     {"P", "M", "rows"},
-     {"momentum", "decay"},
-     in_place,
-     nullptr},
+     {"g[M]", "schedule[rows 2]", "state[4]", "theta[M]", "u[M]"},
+     {"P", "M", "rows"}, {"momentum", "decay"}, in_place, nullptr},
 };
 
 }  // namespace

@@ -322,29 +322,36 @@ void tangent_backward(const Step& step, const Context& context) {
   });
 }
 
+const char* wrong_sizes(const Step& step, int64_t parts) {
+  const int64_t* s = step.sizes;  // P A S B L C map frozen
+  if (s[4] % s[6] != 0) return "groups of whole maps: map divides L";
+  if (parts == 0) return nullptr;
+  // Every channel of every image is a group of its own, and a strip finds its own by its place.
+  const int64_t total = step.place.total, channels = step.place.channels;
+  const bool planes = s[1] * s[3] == parts && s[2] == 1 && s[4] == s[6] && s[3] == s[5];
+  return planes && (parts == total ? s[5] == channels : s[5] <= channels) ? nullptr : "as many groups as planes are cut";
+}
+
 #define SIZES {"P", "A", "S", "B", "L", "C", "map", "frozen"}
 
 const Kernel kernels[] = {
-    {"norm.forward", {"x", "gamma", "beta", "y", "saved"}, SIZES, {"eps"}, forward, nullptr},
+    {"norm.forward",
+     {"x[A S B L]", "gamma[C]", "beta[C]", "y[A S B L]", "saved[2*A*B+C]"},
+     SIZES, {"eps"}, forward, nullptr, wrong_sizes},
     {"norm.forwardFrozen",
-     {"x", "statistics", "gamma", "beta", "y", "saved"},
-     SIZES,
-     {"eps"},
-     forward_frozen,
-     nullptr},
+     {"x[A S B L]", "statistics[2 A B]", "gamma[C]", "beta[C]", "y[A S B L]", "saved[2*A*B+C]"},
+     SIZES, {"eps"}, forward_frozen, nullptr, wrong_sizes},
     {"norm.tangent",
-     {"x", "saved", "xDot", "gammaDot", "betaDot", "yDot", "savedDot"},
-     SIZES,
-     {"eps"},
-     tangent,
-     nullptr},
-    {"norm.backward", {"x", "saved", "yBar", "xBar", "sums"}, SIZES, {"eps"}, backward, nullptr},
+     {"x[A S B L]", "saved[2*A*B+C]", "xDot?[A S B L]", "gammaDot[C]", "betaDot[C]", "yDot[A S B L]",
+      "savedDot[2*A*B+C]"},
+     SIZES, {"eps"}, tangent, nullptr, wrong_sizes},
+    {"norm.backward",
+     {"x[A S B L]", "saved[2*A*B+C]", "yBar[A S B L]", "xBar[A S B L]", "sums[2 A S B L/map]"},
+     SIZES, {"eps"}, backward, nullptr, wrong_sizes},
     {"norm.tangentBackward",
-     {"x", "saved", "yBar", "xDot", "savedDot", "yBarDot", "xBarDot", "sumsDot"},
-     SIZES,
-     {"eps"},
-     tangent_backward,
-     nullptr},
+     {"x[A S B L]", "saved[2*A*B+C]", "yBar[A S B L]", "xDot?[A S B L]", "savedDot[2*A*B+C]", "yBarDot?[A S B L]",
+      "xBarDot[A S B L]", "sumsDot[2 A S B L/map]"},
+     SIZES, {"eps"}, tangent_backward, nullptr, wrong_sizes},
 };
 
 }  // namespace

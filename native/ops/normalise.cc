@@ -24,8 +24,14 @@ void recompute(const Step& step, const Context& context) {
   });
 }
 
+const char* wrong_sizes(const Step& step, int64_t parts) {
+  return parts == 0 || step.sizes[1] == parts ? nullptr : "as many planes as are cut";
+}
+
 const Kernel kernels[] = {
-    {"normalise.recompute", {"x", "saved", "beta", "y"}, {"P", "planes", "A", "B", "C", "map"}, {"eps"}, recompute, nullptr},
+    {"normalise.recompute",
+     {"x[planes map]", "saved[2*A*B+C]", "beta[C]", "y[planes map]"},
+     {"P", "planes", "A", "B", "C", "map"}, {"eps"}, recompute, nullptr, wrong_sizes},
 };
 
 }  // namespace

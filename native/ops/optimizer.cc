@@ -71,21 +71,15 @@ void clip_by_average(const Step& step, const Context&) {
 }
 
 const Kernel kernels[] = {
-    {"optimizer.sgd", {"theta", "g", "rate", "out"}, {"P", "M"}, {"decay"}, sgd, nullptr},
+    {"optimizer.sgd", {"theta[M]", "g[M]", "rate[1]", "out[M]"}, {"P", "M"}, {"decay"}, sgd, nullptr},
     {"optimizer.adjoint",
-     {"lambda", "hv", "v", "rate", "out"},
-     {"P", "M"},
-     {"decay", "shrink"},
-     adjoint,
-     nullptr},
-    {"optimizer.clip", {"squaredNorm", "scale"}, {"P"}, {"limit"}, clip, nullptr},
-    {"optimizer.trust", {"squaredNorm", "squaredStep", "scale"}, {"P"}, {}, trust, nullptr},
+     {"lambda[M]", "hv[M]", "v[M]", "rate[1]", "out[M]"},
+     {"P", "M"}, {"decay", "shrink"}, adjoint, nullptr},
+    {"optimizer.clip", {"squaredNorm[1]", "scale[1]"}, {"P"}, {"limit"}, clip, nullptr},
+    {"optimizer.trust", {"squaredNorm[1]", "squaredStep[1]", "scale[1]"}, {"P"}, {}, trust, nullptr},
     {"optimizer.clipByAverage",
-     {"squaredNorm", "average", "scale"},
-     {"P"},
-     {"factor", "decay"},
-     clip_by_average,
-     nullptr},
+     {"squaredNorm[1]", "average[2]", "scale[1]"},
+     {"P"}, {"factor", "decay"}, clip_by_average, nullptr},
 };
 
 }  // namespace

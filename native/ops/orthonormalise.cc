@@ -54,8 +54,16 @@ void in_place(const Step& step, const Context& context) {
   });
 }
 
+const char* wrong_sizes(const Step& step, int64_t) {
+  const int64_t vectors = step.sizes[1], length = step.sizes[2], next = step.sizes[3], along = step.sizes[4];
+  const bool rows = next == length && along == 1, columns = next == 1 && along == vectors;
+  return rows || columns ? nullptr : "next and along of rows (length, 1) or of columns (1, vectors)";
+}
+
 const Kernel kernels[] = {
-    {"orthonormalise.inPlace", {"w"}, {"P", "vectors", "length", "next", "along"}, {"gain"}, in_place, workspace},
+    {"orthonormalise.inPlace",
+     {"w[vectors length]"},
+     {"P", "vectors", "length", "next", "along"}, {"gain"}, in_place, workspace, wrong_sizes},
 };
 
 }  // namespace

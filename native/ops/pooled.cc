@@ -1,5 +1,6 @@
 #include "../pooled_forward.h"
 #include "../sparse.h"
+#include "../windows.h"
 
 /**
  * A convolution with max pooling of its output (pooled_forward.h), and gradients of a convolution behind max pooling, from the
@@ -22,8 +23,8 @@ struct Pooled {
 
   /** Finds the nonzeros of the maps of an image, for SparseWeights and SparseInput. */
   LIMBECK_INLINE auto finder(const float* y_bar, const uint32_t* index, int64_t image) const {
-    return [=, first = image * g.OC](Nonzeros& nonzeros, int64_t oc) {
-      nonzeros.find(y_bar + (first + oc) * outputs, index + (first + oc) * outputs, outputs);
+    return [=, first = image * g.OC, last = g.OH * g.OW - 1](Nonzeros& nonzeros, int64_t oc) {
+      nonzeros.find(y_bar + (first + oc) * outputs, index + (first + oc) * outputs, outputs, last);
     };
   }
 };
@@ -118,14 +119,35 @@ Workspace backward_weight_workspace(const Step& step) {
   return {s.g.P * s.pieces(kMostPieces) * s.g.OC * s.g.C * s.g.taps * 4, s.sparse.weights_scratch(s.g) * 4};
 }
 
+/** For both gradients; the places in `index` are bounded where they are read (sparse.h). */
+const char* wrong_backward(const Step& step, int64_t) {
+  const int64_t* s = step.sizes;
+  if (const char* wrong = wrong_convolution_sizes(step)) return wrong;
+  if (s[12] != 1 || s[13] != 1) return "G 1 and dilation 1";
+  return s[14] <= s[8] * s[9] ? nullptr : "at most OH OW outputs";
+}
+
+const char* wrong_forward(const Step& step, int64_t) {
+  const int64_t* s = step.sizes;
+  if (const char* wrong = wrong_backward(step, 0)) return wrong;
+  return s[10] == 1 && s[8] % 2 == 0 && s[9] % 2 == 0 && s[14] == s[8] * s[9] / 4 ? nullptr
+                                                                               : "stride 1, even OH and OW, and OH OW / 4 outputs";
+}
+
 #define SIZES {"P", "N", "C", "H", "W", "OC", "KH", "KW", "OH", "OW", "stride", "padding", "G", "dilation", "outputs"}
 
 const Kernel kernels[] = {
-    {"pooled.forward", {"x", "w", "b", "y", "index"}, SIZES, {}, forward, forward_workspace},
-    {"pooled.backwardInput", {"yBar", "w", "yBar2", "w2", "index", "xBar"}, SIZES, {}, backward_input,
-     backward_input_workspace},
-    {"pooled.backwardWeight", {"x", "yBar", "x2", "yBar2", "index", "wBar"}, SIZES, {}, backward_weight,
-     backward_weight_workspace},
+    {"pooled.forward",
+     {"x[N C H W]", "w[OC C KH KW]", "b?[OC]", "y[N OC outputs]", "index[N OC outputs]"},
+     SIZES, {}, forward, forward_workspace, wrong_forward},
+    {"pooled.backwardInput",
+     {"yBar[N OC outputs]", "w[OC C KH KW]", "yBar2?[N OC outputs]", "w2?[OC C KH KW]", "index[N OC outputs]",
+      "xBar[N C H W]"},
+     SIZES, {}, backward_input, backward_input_workspace, wrong_backward},
+    {"pooled.backwardWeight",
+     {"x[N C H W]", "yBar[N OC outputs]", "x2?[N C H W]", "yBar2?[N OC outputs]", "index[N OC outputs]",
+      "wBar[OC C KH KW]"},
+     SIZES, {}, backward_weight, backward_weight_workspace, wrong_backward},
 };
 
 }  // namespace

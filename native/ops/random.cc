@@ -158,14 +158,24 @@ void batch_by_class(const Step& step, const Context&) {
 
 void advance(const Step& step, const Context&) { step.u32(0, 0)[2] += 1; }
 
+const char* wrong_dropout(const Step& step, int64_t) { return step.sizes[3] >= 1 ? nullptr : "at least 1 of masks"; }
+
+const char* wrong_batch(const Step& step, int64_t) { return step.sizes[2] >= 1 ? nullptr : "at least 1 row"; }
+
 const Kernel kernels[] = {
-    {"random.normal", {"state", "out"}, {"P", "M", "stream", "firstMember"}, {"gain", "shift"}, normal, nullptr},
-    {"random.uniform", {"state", "out"}, {"P", "M", "stream", "firstMember"}, {"gain", "shift"}, uniform, nullptr},
-    {"random.dropout", {"state", "x", "y"}, {"P", "M", "stream", "masks", "drop"}, {"scale"}, dropout, nullptr},
-    {"random.fork", {"state", "states"}, {"P", "count", "stream"}, {}, fork, nullptr},
-    {"random.batch", {"state", "index"}, {"P", "B", "rows", "stream"}, {}, batch, nullptr},
-    {"random.batchByClass", {"state", "order", "starts", "index"}, {"P", "B", "K", "R", "stream", "firstClass"}, {}, batch_by_class, nullptr},
-    {"random.advance", {"state"}, {"P"}, {}, advance, nullptr},
+    {"random.normal", {"state[4]", "out[M]"}, {"P", "M", "stream", "firstMember"}, {"gain", "shift"}, normal, nullptr},
+    {"random.uniform",
+     {"state[4]", "out[M]"},
+     {"P", "M", "stream", "firstMember"}, {"gain", "shift"}, uniform, nullptr},
+    {"random.dropout",
+     {"state[4]", "x[M]", "y[M]"},
+     {"P", "M", "stream", "masks", "drop"}, {"scale"}, dropout, nullptr, wrong_dropout},
+    {"random.fork", {"state[4]", "states[count 4]"}, {"P", "count", "stream"}, {}, fork, nullptr},
+    {"random.batch", {"state[4]", "index[B]"}, {"P", "B", "rows", "stream"}, {}, batch, nullptr, wrong_batch},
+    {"random.batchByClass",
+     {"state[4]", "order[R]", "starts[K+1]", "index[B]"},
+     {"P", "B", "K", "R", "stream", "firstClass"}, {}, batch_by_class, nullptr},
+    {"random.advance", {"state[4]"}, {"P"}, {}, advance, nullptr},
 };
 
 }  // namespace

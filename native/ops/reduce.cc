@@ -92,9 +92,9 @@ void members(const Step& step, const Context& context) {
 }
 
 const Kernel kernels[] = {
-    {"reduce.dot", {"a", "b", "out"}, {"P", "M"}, {}, dot, reduce_workspace},
-    {"reduce.sum", {"x", "out"}, {"P", "M"}, {"factor"}, sum_all, reduce_workspace},
-    {"reduce.members", {"x", "scale", "out"}, {"P", "M"}, {"factor"}, members, nullptr},
+    {"reduce.dot", {"a[M]", "b[M]", "out[1]"}, {"P", "M"}, {}, dot, reduce_workspace},
+    {"reduce.sum", {"x[M]", "out[1]"}, {"P", "M"}, {"factor"}, sum_all, reduce_workspace},
+    {"reduce.members", {"x[M]", "scale?[1]", "out[M]"}, {"P", "M"}, {"factor"}, members, nullptr},
 };
 
 }  // namespace

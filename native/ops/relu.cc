@@ -30,8 +30,8 @@ void mask(const Step& step, const Context& context) {
 }
 
 const Kernel kernels[] = {
-    {"relu.forward", {"x", "y"}, {"P", "M"}, {}, forward, nullptr},
-    {"relu.mask", {"y", "u", "out"}, {"P", "M"}, {}, mask, nullptr},
+    {"relu.forward", {"x[M]", "y[M]"}, {"P", "M"}, {}, forward, nullptr},
+    {"relu.mask", {"y[M]", "u[M]", "out[M]"}, {"P", "M"}, {}, mask, nullptr},
 };
 
 }  // namespace

@@ -78,11 +78,8 @@ Workspace match_workspace(const Step& step) {
 
 const Kernel kernels[] = {
     {"rowcosine.match",
-     {"x", "target", "losses", "xBar"},
-     {"P", "R", "L"},
-     {"epsilon"},
-     match,
-     match_workspace},
+     {"x[R L]", "target[R L]", "losses[R]", "xBar[R L]"},
+     {"P", "R", "L"}, {"epsilon"}, match, match_workspace},
 };
 
 }  // namespace

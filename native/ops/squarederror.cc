@@ -52,14 +52,11 @@ void tangent_backward(const Step& step, const Context& context) {
 }
 
 const Kernel kernels[] = {
-    {"squarederror.forward", {"z", "y", "losses"}, {"P", "N", "K"}, {}, forward, nullptr},
-    {"squarederror.backward", {"z", "y", "zBar"}, {"P", "N", "K"}, {"scale"}, backward, nullptr},
+    {"squarederror.forward", {"z[N K]", "y[N K]", "losses[N]"}, {"P", "N", "K"}, {}, forward, nullptr},
+    {"squarederror.backward", {"z[N K]", "y[N K]", "zBar[N K]"}, {"P", "N", "K"}, {"scale"}, backward, nullptr},
     {"squarederror.tangentBackward",
-     {"zDot", "zBarDot", "yBarDot"},
-     {"P", "N", "K"},
-     {"scale"},
-     tangent_backward,
-     nullptr},
+     {"zDot[N K]", "zBarDot[N K]", "yBarDot[N K]"},
+     {"P", "N", "K"}, {"scale"}, tangent_backward, nullptr},
 };
 
 }  // namespace

@@ -19,7 +19,7 @@ void following(const Step& step, const Context&) {
 }
 
 const Kernel kernels[] = {
-    {"states.following", {"state", "states"}, {"P", "count"}, {}, following, nullptr},
+    {"states.following", {"state[4]", "states[count 4]"}, {"P", "count"}, {}, following, nullptr},
 };
 
 }  // namespace

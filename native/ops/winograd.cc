@@ -1,4 +1,5 @@
 #include "../chunks.h"
+#include "../windows.h"
 #include "../winograd_layout.h"
 
 /**
@@ -332,12 +333,23 @@ struct BackwardWeight {
 void backward_weight(const Step& step, const Context& context) { BackwardWeight(step).run(context); }
 Workspace backward_weight_workspace(const Step& step) { return BackwardWeight(step).workspace(); }
 
+const char* wrong_sizes(const Step& step, int64_t) {
+  const int64_t* s = step.sizes;  // P N C H W OC OH OW padding
+  return WindowAxis{s[3], 3, 1, s[8], s[6]}.fits() && WindowAxis{s[4], 3, 1, s[8], s[7]}.fits() ? nullptr : kWrongWindows;
+}
+
 #define SIZES {"P", "N", "C", "H", "W", "OC", "OH", "OW", "padding"}
 
 const Kernel kernels[] = {
-    {"winograd.forward", {"x", "w", "x2", "w2", "b", "y"}, SIZES, {}, forward, forward_workspace},
-    {"winograd.backwardInput", {"yBar", "w", "yBar2", "w2", "xBar"}, SIZES, {}, backward_input, backward_input_workspace},
-    {"winograd.backwardWeight", {"x", "yBar", "x2", "yBar2", "wBar"}, SIZES, {}, backward_weight, backward_weight_workspace},
+    {"winograd.forward",
+     {"x[N C H W]", "w[OC C 9]", "x2?[N C H W]", "w2?[OC C 9]", "b?[OC]", "y[N OC OH OW]"},
+     SIZES, {}, forward, forward_workspace, wrong_sizes},
+    {"winograd.backwardInput",
+     {"yBar[N OC OH OW]", "w[OC C 9]", "yBar2?[N OC OH OW]", "w2?[OC C 9]", "xBar[N C H W]"},
+     SIZES, {}, backward_input, backward_input_workspace, wrong_sizes},
+    {"winograd.backwardWeight",
+     {"x[N C H W]", "yBar[N OC OH OW]", "x2?[N C H W]", "yBar2?[N OC OH OW]", "wBar[OC C 9]"},
+     SIZES, {}, backward_weight, backward_weight_workspace, wrong_sizes},
 };
 
 }  // namespace

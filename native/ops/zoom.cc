@@ -117,8 +117,8 @@ void backward(const Step& step, const Context& context) {
 #define SIZES {"P", "N", "C", "H", "W", "F"}
 
 const Kernel kernels[] = {
-    {"zoom.forward", {"x", "y"}, SIZES, {}, forward, pairs_workspace},
-    {"zoom.backward", {"yBar", "xBar"}, SIZES, {}, backward, pairs_workspace},
+    {"zoom.forward", {"x[N C H W]", "y[N F F C H W]"}, SIZES, {}, forward, pairs_workspace},
+    {"zoom.backward", {"yBar[N F F C H W]", "xBar[N C H W]"}, SIZES, {}, backward, pairs_workspace},
 };
 
 }  // namespace

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import type { EngineName } from '../engine/device.js';
 import { networkTitle } from '../networks/index.js';
 import { RunFolder } from '../report/run-folder.js';
@@ -62,7 +61,7 @@ export async function carryOut(run: Run, work: (control: RunControl) => Promise<
 function withRemedy(error: unknown, { folder, engine }: Run): unknown {
   if (!(error instanceof LimbeckError) || engine !== 'webgpu') return error;
   if (error.code !== 'ERR_DEVICE' && error.code !== 'ERR_OUT_OF_MEMORY') return error;
-  const what = existsSync(new RunFolder(folder).paths.checkpoint)
+  const what = new RunFolder(folder).checkpoints.exist()
     ? `the checkpoint is whole: go on with limbeck resume ${folder}, or, if that fails too, with --device cpu`
     : 'nothing was saved yet: begin again, if that fails too with --device cpu';
   return new LimbeckError(error.code, `${error.message}; ${what}`, { cause: error });
@@ -97,7 +96,7 @@ class Expectation {
   }
 }
 
-function announce(terminal: Terminal, { engine, dataset, config, iteration, plan }: BegunRun): void {
+function announce(terminal: Terminal, { engine, dataset, config, iteration, damage, plan }: BegunRun): void {
   const { name, splits, imageShape, classNames } = dataset;
   const { description, reason, processor, earlierProcessors } = engine;
   if (earlierProcessors)
@@ -118,6 +117,7 @@ function announce(terminal: Terminal, { engine, dataset, config, iteration, plan
   );
   for (const lack of plan.lacks) terminal.say(`Warning: ${lack}; it goes on all the same.`);
   if (config.preset) terminal.say(`Published settings: ${optionsText(config.preset)}`);
+  if (damage !== undefined) terminal.say(`Warning: ${damage} It goes on from the checkpoint before that.`);
   if (iteration > 0) terminal.say(`Going on after outer step ${count(iteration)}`);
 }
 

@@ -12,6 +12,16 @@ export interface CheckpointExtra {
   readonly engine: RunRecord['engine'];
   /** Of the data. */
   readonly sha256: string;
+  /** When it went on from the older of two checkpoints; left out where it never did. */
+  readonly recoveries?: readonly Recovery[];
+}
+
+/** A time when a run went on from the checkpoint before the newest. */
+export interface Recovery {
+  /** Outer steps done then. */
+  readonly iteration: number;
+  /** What was wrong with the newest. */
+  readonly reason: string;
 }
 
 const engines = ['webgpu', 'cpu', 'reference'] as const;
@@ -31,8 +41,16 @@ export function readExtra(extra: Record<string, unknown>, options: ResolvedOptio
     config: readConfig(fields.object('config'), options),
     engine: readEngine(fields.object('engine')),
     sha256: fields.text('sha256'),
+    recoveries: fields.optional('recoveries', () => readRecoveries(fields)),
   };
 }
+
+/** When a run went on from an older checkpoint, as its files have it. */
+export const readRecoveries = (run: StoredFields): Recovery[] =>
+  run.objects('recoveries').map((recovery) => ({
+    iteration: recovery.whole('iteration', 0),
+    reason: recovery.text('reason'),
+  }));
 
 /** What was asked for, as the files of a run have it. */
 export function readConfig(config: StoredFields, options: ResolvedOptions): RunConfig {

@@ -11,17 +11,16 @@ import { type EvaluateOptions, type Evaluation, evaluate } from '../eval/evaluat
 import { findProtocol } from '../eval/find-protocol.js';
 import { protocolName } from '../eval/protocol-name.js';
 import type { DistillOptions } from '../methods/index.js';
-import { writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectOptions } from '../util/expect.js';
 import { version } from '../util/version.js';
-import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.js';
-import { type CheckpointExtra, readExtra } from './checkpoint-extra.js';
+import { encodeCheckpoint } from './checkpoint.js';
+import type { CheckpointExtra } from './checkpoint-extra.js';
 import { describeData } from './describe-data.js';
 import { distill } from './distill.js';
 import type { Checkpoint, Distillation, DistillControl } from './distillation.js';
 import { engineRecord } from './engine-record.js';
-import { extended, type Saved } from './extend.js';
+import { extended } from './extend.js';
 import { LiveFiles } from './live-files.js';
 import { openNamed } from './named.js';
 import { type ResolvedOptions, resolveFor } from './options.js';
@@ -62,6 +61,8 @@ const controls = {
 export interface BegunRun extends Pick<RunRecord, 'config' | 'engine' | 'dataset'> {
   /** Outer steps done by earlier pieces of the run. */
   readonly iteration: number;
+  /** What is wrong with the newest checkpoint, where it goes on from the one before. */
+  readonly damage?: string;
   /** What it takes, without the test at the end; nothing has been timed. A run that is resumed goes on whatever it `lacks`. */
   readonly plan: DistillationPlan;
 }
@@ -136,7 +137,7 @@ export async function resumeIn(
   checkHoldsCheckpoint(run);
   return inside(run, {}, async () => {
     // Read when no other process can be writing it.
-    const saved = await readCheckpoint(run);
+    const saved = await run.checkpoints.read();
     const { checkpoint, extra } = iterations === undefined ? saved : extended(saved, iterations, dataset);
     const record = describeData(dataset);
     if (record.sha256 !== extra.sha256)
@@ -146,13 +147,18 @@ export async function resumeIn(
           `expected ${extra.sha256.slice(0, 12)}…): restore it, or begin a new run`,
       );
     const engine = engineRecord(device, control.reason, extra.engine);
+    const { damage } = saved;
+    const recoveries =
+      damage === undefined
+        ? extra.recoveries
+        : [...(extra.recoveries ?? []), { iteration: checkpoint.iteration, reason: damage }];
     const { options } = checkpoint;
     await using named = await openNamed(options, { goesOn: true, sha256: record.sha256 });
     // Not refused: memory may be short for a moment, and other options are not to be had.
     const plan = await planWithin(run, device, dataset, options, { named, signal, remedies: false });
     return await distillAndTest(device, dataset, run, {
-      ...{ extra: { ...extra, engine }, dataset: record, control, named, plan },
-      resume: checkpoint,
+      ...{ extra: { ...extra, engine, recoveries }, dataset: record, control, named, plan },
+      ...{ resume: checkpoint, damage },
     });
   });
 }
@@ -160,7 +166,7 @@ export async function resumeIn(
 /** What `resumeIn` needs a data set and an engine for. */
 export async function readRunIn(run: RunFiles): Promise<StoredRun> {
   checkHoldsCheckpoint(run);
-  const { checkpoint, extra } = await readCheckpoint(run);
+  const { checkpoint, extra } = await run.checkpoints.read();
   return { ...extra, iteration: checkpoint.iteration };
 }
 
@@ -191,8 +197,8 @@ async function inside<T>(run: RunFiles, options: { force?: boolean }, work: () =
   }
 }
 
-function checkHoldsCheckpoint({ folder, paths }: RunFiles): void {
-  if (existsSync(paths.checkpoint)) return;
+function checkHoldsCheckpoint({ folder, checkpoints }: RunFiles): void {
+  if (checkpoints.exist()) return;
   const expert = join(folder, expertFileName(0));
   if (existsSync(expert) || existsSync(`${expert}.part`))
     throw new LimbeckError(
@@ -206,31 +212,6 @@ function checkHoldsCheckpoint({ folder, paths }: RunFiles): void {
   );
 }
 
-async function readCheckpoint({ paths }: RunFiles): Promise<Saved> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(paths.checkpoint);
-  } catch (cause) {
-    throw new LimbeckError(
-      'ERR_FILE_MISSING',
-      `${paths.checkpoint} cannot be read: ${(cause as Error).message}; expected the checkpoint of a run`,
-      { cause },
-    );
-  }
-  try {
-    const { checkpoint, extra } = decodeCheckpoint(bytes);
-    return { checkpoint, extra: readExtra(extra, checkpoint.options) };
-  } catch (error) {
-    if (!(error instanceof LimbeckError)) throw error;
-    throw new LimbeckError(
-      error.code,
-      `${paths.checkpoint} cannot be resumed from: ${error.message}${/[.?]$/.test(error.message) ? '' : '.'} ` +
-        'If there is no copy, begin again with --force.',
-      { cause: error },
-    );
-  }
-}
-
 interface Piece {
   readonly extra: CheckpointExtra;
   readonly dataset: DatasetRecord;
@@ -238,6 +219,8 @@ interface Piece {
   readonly named: Named;
   readonly plan: DistillationPlan;
   readonly resume?: Checkpoint;
+  /** Why it goes on from the older of two checkpoints. */
+  readonly damage?: string;
 }
 
 /** Distils, evaluates once on the test split, writes everything. */
@@ -247,11 +230,12 @@ async function distillAndTest(
   run: RunFiles,
   piece: Piece,
 ): Promise<FolderRun> {
-  const { extra, control, named, plan, resume } = piece;
+  const { extra, control, named, plan, resume, damage } = piece;
   const { signal, onProgress, onRollback } = control;
   const { config, engine } = extra;
   const { options } = config;
-  control.onBegin?.({ config, engine, dataset: piece.dataset, iteration: resume?.iteration ?? 0, plan });
+  const iteration = resume?.iteration ?? 0;
+  control.onBegin?.({ config, engine, dataset: piece.dataset, iteration, damage, plan });
   const opened = await run.testOpened();
   const live = new LiveFiles(run, data, (checkpoint) => recordOf(piece, soFar(checkpoint), opened));
   if (resume) await live.goOn(resume.curve);
@@ -259,7 +243,7 @@ async function distillAndTest(
     ...{ signal, resume, onProgress, onRollback },
     ...{ first: named.first, experts: named.experts },
     onCheckpoint: async (checkpoint) => {
-      await writeFileAtomic(run.paths.checkpoint, encodeCheckpoint(checkpoint, { ...extra }));
+      await run.checkpoints.write(encodeCheckpoint(checkpoint, { ...extra }));
       await live.renew(checkpoint);
     },
   });
@@ -279,6 +263,7 @@ async function distillAndTest(
     record = withTest({ ...record, testOpened }, evaluation, evaluationSeconds);
   }
   await run.write(record, set, data);
+  if (isFinished(record)) await run.checkpoints.dropOlder();
   return { record, set };
 }
 
@@ -317,6 +302,7 @@ function recordOf({ extra, dataset }: Piece, result: Course, testOpened: number)
     protocol: protocolName(result.set, findProtocol(config.options.protocol), Boolean(dataset.zca)),
     stopped: true,
     rollbacks: result.rollbacks.length ? result.rollbacks : undefined,
+    recoveries: extra.recoveries,
     diverged: result.diverged,
     outerSteps: result.outerSteps,
     curve: result.curve,

@@ -1,7 +1,7 @@
 import type { Accuracy } from '../eval/statistics.js';
 import { damaged, StoredFields } from '../util/stored-fields.js';
 import { readRollbacks, storedOptionsOf } from './checkpoint.js';
-import { readConfig, readEngine } from './checkpoint-extra.js';
+import { readConfig, readEngine, readRecoveries } from './checkpoint-extra.js';
 import { type RunRecord, runFormat } from './record.js';
 
 /** Checks every field of a record, as `run.json` holds it or a program gives it; ERR_FILE_FORMAT, in the name of `file`. */
@@ -37,6 +37,7 @@ export function checkRecord(file: string, value: unknown): asserts value is RunR
     }
   }
   record.optional('rollbacks', () => readRollbacks(record));
+  record.optional('recoveries', () => readRecoveries(record));
   record.optional('diverged', (name) => record.text(name));
   record.whole('testOpened', 0);
   checkTimings(record.object('timings'));

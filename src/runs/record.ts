@@ -9,6 +9,7 @@ import { type Accuracy, testError } from '../eval/statistics.js';
 import type { Tested } from '../eval/verdict.js';
 import { networkSpec } from '../networks/index.js';
 import { counted } from '../util/words.js';
+import type { Recovery } from './checkpoint-extra.js';
 import type { BestLook, CurvePoint } from './distillation.js';
 import type { ResolvedOptions, Taken } from './options.js';
 import type { Rollback } from './rollback.js';
@@ -119,6 +120,8 @@ export interface RunRecord {
   readonly evaluations?: readonly EvaluationRecord[];
   /** Where it went back to, each time that its numbers were no longer finite; left out where they always were. */
   readonly rollbacks?: readonly Rollback[];
+  /** Each time that it went on from the checkpoint before the newest, which was damaged; left out where it never did. */
+  readonly recoveries?: readonly Recovery[];
   /** Why it stopped before its end, when its numbers were no longer finite; what is here is the best from before. */
   readonly diverged?: string;
   /** How often the test split was opened for this run, by itself and by `limbeck evaluate`; counted before it is. */

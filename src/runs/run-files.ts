@@ -1,16 +1,15 @@
 import { existsSync } from 'node:fs';
-import { appendFile, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Dataset, Whitening } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
 import { classExamples } from '../data/examples.js';
 import { unwhiten } from '../data/zca.js';
 import { type ArtefactNotes, encodeArtefact } from '../eval/artefact.js';
-import { writeFileAtomic } from '../util/atomic-file.js';
+import { addToFile, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
-
 import type { PngImage } from '../util/png.js';
-
+import { CheckpointFiles } from './checkpoint-files.js';
 import type { CurvePoint } from './distillation.js';
 import type { DatasetRecord, EvaluationRecord, RunRecord } from './record.js';
 import { parseRecord } from './record-file.js';
@@ -32,6 +31,7 @@ export interface RunPages {
 /** The names of the files of a run. */
 export const runFileNames = {
   checkpoint: 'checkpoint.safetensors',
+  olderCheckpoint: 'checkpoint.older.safetensors',
   artefact: 'distilled.safetensors',
   sheet: 'distilled.png',
   record: 'run.json',
@@ -46,8 +46,10 @@ const changing = new Map<string, Promise<void>>();
 export class RunFiles {
   /** Where each file lies, or will. */
   readonly paths: Readonly<
-    Record<'checkpoint' | 'artefact' | 'sheet' | 'record' | 'report' | 'progress', string>
+    Record<'checkpoint' | 'olderCheckpoint' | 'artefact' | 'sheet' | 'record' | 'report' | 'progress', string>
   >;
+  /** What it can go on from. */
+  readonly checkpoints: CheckpointFiles;
   readonly #work: WorkFolder;
 
   /** Touches nothing yet. */
@@ -61,12 +63,13 @@ export class RunFiles {
     this.paths = Object.fromEntries(
       Object.entries(runFileNames).map(([key, name]) => [key, join(folder, name)]),
     ) as RunFiles['paths'];
+    this.checkpoints = new CheckpointFiles(this.paths);
     this.#work = new WorkFolder(folder);
   }
 
   /** Whether a run lies in the folder, finished or not. */
   holdsRun(): boolean {
-    return existsSync(this.paths.record) || existsSync(this.paths.checkpoint);
+    return existsSync(this.paths.record) || this.checkpoints.exist();
   }
 
   /** Throws ERR_OPTION where a run lies in the folder already. */
@@ -200,7 +203,7 @@ export class RunFiles {
 
   /** Adds further points. A run that is killed before leaves a file that its resumption begins anew. */
   addProgress(points: readonly CurvePoint[]): Promise<void> {
-    return appendFile(this.paths.progress, linesOf(points));
+    return addToFile(this.paths.progress, linesOf(points));
   }
 
   /** Pictures and page alone, of a run under way; `data` as in `write`. */

@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { unwritten } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 
 /** A moment in which a process that has just made the file has surely written its number into it. */
@@ -75,7 +76,7 @@ async function create(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
+    throw unwritten(path, error);
   }
 }
 

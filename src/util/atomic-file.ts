@@ -1,4 +1,4 @@
-import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
+import { appendFile, type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { LimbeckError } from './errors.js';
 
@@ -11,28 +11,49 @@ const underWay = new Map<string, Promise<void>>();
  * from one process happen one after the other, in the order of the calls.
  *
  * @param bytes text is written as UTF-8
+ * @param keep the name that the old file gets; killed between the two renames, a process leaves it under that name alone
  * @throws ERR_FILE_WRITE with the cause; the temporary file is gone and the old file as it was
  */
-export async function writeFileAtomic(path: string, bytes: Uint8Array | string): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  bytes: Uint8Array | string,
+  { keep }: { keep?: string } = {},
+): Promise<void> {
   const target = resolve(path);
   const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);
   const previous = underWay.get(temporary) ?? Promise.resolve();
-  const write = () => writeThrough(temporary, target, bytes);
+  const write = () => writeThrough(temporary, target, bytes, keep);
   const current = previous.then(write, write);
   underWay.set(temporary, current);
   try {
     await current;
   } catch (cause) {
-    throw new LimbeckError(
-      'ERR_FILE_WRITE',
-      `${path} could not be written: ${messageOf(cause)}. Check that its folder exists, may be written to and ` +
-        'has space left; an older file of that name is untouched.',
-      { cause },
-    );
+    throw unwritten(path, cause, '; an older file of that name is untouched');
   } finally {
     if (underWay.get(temporary) === current) underWay.delete(temporary);
   }
 }
+
+/**
+ * Adds text to the end of a file, which is not synchronised: for what can be made again.
+ *
+ * @throws ERR_FILE_WRITE with the cause
+ */
+export async function addToFile(path: string, text: string): Promise<void> {
+  try {
+    await appendFile(path, text);
+  } catch (cause) {
+    throw unwritten(path, cause);
+  }
+}
+
+/** An ERR_FILE_WRITE that says what to look at. */
+export const unwritten = (path: string, cause: unknown, more = ''): LimbeckError =>
+  new LimbeckError(
+    'ERR_FILE_WRITE',
+    `${path} could not be written: ${messageOf(cause)}. Check that its folder exists, may be written to and has space left${more}.`,
+    { cause },
+  );
 
 /**
  * Gives a file that is whole and synchronised its name, durably.
@@ -62,16 +83,37 @@ export async function checkWritable(path: string): Promise<void> {
   await writeFileAtomic(probe, '').finally(() => rm(probe, { force: true }));
 }
 
-async function writeThrough(temporary: string, target: string, bytes: Uint8Array | string): Promise<void> {
+async function writeThrough(
+  temporary: string,
+  target: string,
+  bytes: Uint8Array | string,
+  keep?: string,
+): Promise<void> {
   try {
     const file = await open(temporary, 'w');
     await syncAndClose(file, () => file.writeFile(bytes));
-    await rename(temporary, target);
+    const kept = keep !== undefined && (await renamedIfThere(target, keep));
+    try {
+      await rename(temporary, target);
+    } catch (error) {
+      if (kept) await rename(keep, target).catch(() => {});
+      throw error;
+    }
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {}); // the first failure is the one to report
     throw error;
   }
   await syncFolder(dirname(target));
+}
+
+async function renamedIfThere(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    return false;
+  }
 }
 
 async function syncAndClose(file: FileHandle, write: () => Promise<void>): Promise<void> {

@@ -22,11 +22,19 @@ export const rest = [
   {
     id: 'no-rename',
     file: atomic,
-    find: "    const file = await open(temporary, 'w');\n    await syncAndClose(file, () => file.writeFile(bytes));\n    await rename(temporary, target);\n",
+    find: "    const file = await open(temporary, 'w');\n    await syncAndClose(file, () => file.writeFile(bytes));\n    const kept = keep !== undefined && (await renamedIfThere(target, keep));\n    try {\n      await rename(temporary, target);\n    } catch (error) {\n      if (kept) await rename(keep, target).catch(() => {});\n      throw error;\n    }\n",
     replace:
-      "    const file = await open(target, 'w');\n    await syncAndClose(file, () => file.writeFile(bytes));\n    void rename;\n",
+      "    const file = await open(target, 'w');\n    await syncAndClose(file, () => file.writeFile(bytes));\n    void [keep, rename, renamedIfThere];\n",
     what: 'files are written straight into their place',
     tests: whole,
+  },
+  {
+    id: 'damaged-kept',
+    file: 'src/runs/checkpoint-files.ts',
+    find: 'keep: this.#damaged ? undefined : this.paths.olderCheckpoint',
+    replace: 'keep: this.paths.olderCheckpoint',
+    what: 'a damaged checkpoint takes the place of the good one before it',
+    tests: ['test/checkpoint-files.test.ts'],
   },
   {
     id: 'augmentation-from-batches',

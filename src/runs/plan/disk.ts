@@ -12,7 +12,7 @@ export interface DiskBytes {
   readonly set: number;
   /** `distilled.png`, `report.html` and `run.json`, at a guess: how well pictures compress is known when they are made. */
   readonly pages: number;
-  /** All of them, with a checkpoint that is written beside the one before it. */
+  /** All of them, with a checkpoint that is written beside the two before it. */
   readonly total: number;
 }
 
@@ -35,7 +35,7 @@ export function diskBytes({ set, stateSaved }: Measured, looks: number): DiskByt
     set: tensors + header,
     pages: page + perPixel * set.images.length + curve,
   };
-  return { ...own, total: 2 * own.checkpoint + own.set + own.pages };
+  return { ...own, total: 3 * own.checkpoint + own.set + own.pages };
 }
 
 /** Bytes of a run's files that lie in a folder, which a run there replaces. */
