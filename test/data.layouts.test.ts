@@ -84,7 +84,7 @@ describe('a pickle', () => {
       parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : Buffer.from(part))),
     );
 
-  test('of lists, numbers and texts is read', () => {
+  test('of lists, numbers and texts is read', async () => {
     const pickled = bytes(
       [0x80, 2],
       '}q\x00(',
@@ -93,7 +93,7 @@ describe('a pickle', () => {
       ']q\x01(M\x01\x01J\xff\xff\xff\xffNe',
       'u.',
     );
-    expect(parsePickle(pickled, 'x')).toEqual(
+    expect(await parsePickle(pickled, 'x')).toEqual(
       new Map<string, unknown>([
         ['a', 7],
         ['ä', [257, -1, null]],
@@ -122,8 +122,8 @@ describe('a pickle', () => {
     ['nothing', bytes([0x80, 2]), /ends after 2 bytes/],
     ['a list without a beginning', bytes('t.'), /lists do not begin/],
     ['a text longer than the file', bytes('X\xff\xff\xff\x7fab.'), /ends after/],
-  ])('with %s is refused', (_what, pickled, message) => {
-    expect(() => parsePickle(pickled, 'x')).toThrow(
+  ])('with %s is refused', async (_what, pickled, message) => {
+    await expect(parsePickle(pickled, 'x')).rejects.toThrow(
       expect.objectContaining({ code: 'ERR_FILE_FORMAT', message: expect.stringMatching(message) }),
     );
   });
@@ -141,7 +141,7 @@ describe('a pickle', () => {
         copy[flip === 2 ? copy.length - 1 - near : near] ^= 1 << (random.u32(8 * draw + 4 + flip) & 7);
       }
       try {
-        parsePickle(copy, 'x');
+        await parsePickle(copy, 'x');
       } catch (error) {
         expect(error, String((error as Error).stack)).toBeInstanceOf(LimbeckError);
         refused++;
@@ -169,8 +169,8 @@ describe('arrays', () => {
     expect(halfToFloat(0x7e00)).toBeNaN();
   });
 
-  test('in Fortran order', () => {
-    const array = parseNpy(
+  test('in Fortran order', async () => {
+    const array = await parseNpy(
       npy([2, 3, 2], [0, 6, 2, 8, 4, 10, 1, 7, 3, 9, 5, 11], 'i2', { fortran: true }),
       'x',
     );

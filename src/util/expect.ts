@@ -11,7 +11,16 @@ export function shown(value: unknown): string {
 
 /** The same with objects as JSON: for values that were written by hand. */
 export const written = (value: unknown): string =>
-  typeof value === 'object' ? JSON.stringify(value) : shown(value);
+  typeof value === 'object' && !isDeeper(value, mostLevels) ? JSON.stringify(value) : shown(value);
+
+/** Of JSON that people write: far more than the layers of any network need. */
+export const mostLevels = 100;
+
+/** Whether objects and lists lie in each other more than so many levels deep; never looks deeper than that. */
+export const isDeeper = (value: unknown, levels: number): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((part) => isDeeper(part, levels - 1)));
 
 /**
  * ERR_OPTION unless an argument of `where` is what it is taken for, told by a property that all such things have.
