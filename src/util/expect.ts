@@ -1,17 +1,22 @@
 import { suggestion } from './closest.js';
 import { LimbeckError } from './errors.js';
 
+const mostShown = 200;
+
+/** What fits into a message: a file may hold a text of any length. */
+const cut = (text: string): string => (text.length > mostShown ? `${text.slice(0, mostShown)}…` : text);
+
 /** A value for a message: strings in quotes, so that '3' is not 3. */
 export function shown(value: unknown): string {
   if (value === null || typeof value !== 'object')
-    return typeof value === 'string' ? JSON.stringify(value) : String(value);
+    return cut(typeof value === 'string' ? JSON.stringify(value) : String(value));
   if ('then' in value) return 'a promise (await it)';
   return Array.isArray(value) ? 'a list' : 'another object';
 }
 
 /** The same with objects as JSON: for values that were written by hand. */
 export const written = (value: unknown): string =>
-  typeof value === 'object' && !isDeeper(value, mostLevels) ? JSON.stringify(value) : shown(value);
+  typeof value === 'object' && !isDeeper(value, mostLevels) ? cut(JSON.stringify(value)) : shown(value);
 
 /** Of JSON that people write: far more than the layers of any network need. */
 export const mostLevels = 100;

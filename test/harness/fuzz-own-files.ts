@@ -145,6 +145,7 @@ const config = JSON.stringify({
   iterations: 20,
   network: own,
   steps: 2,
+  epochs: 1,
   ipc: 2,
   schedule: { kind: 'step', factor: 0.5 },
   innerLr: [0.1, 0.2],

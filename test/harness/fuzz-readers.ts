@@ -18,9 +18,9 @@ const seeds =
     list;
 /** A size that is small, or one that no file has. */
 const size = (d: Draws) => (d.once(4) ? d.pick(extremes) : d.below(12));
-/** Zeros compress a thousandfold. */
+/** Zeros, which compress a thousandfold, once in a while. */
 const content = (d: Draws) =>
-  d.once(8) ? new Uint8Array(d.pick([2 ** 16, 2 ** 20, 2 ** 24])) : d.bytes(d.below(200));
+  d.once(50) ? new Uint8Array(d.pick([2 ** 14, 2 ** 16, 2 ** 18, 2 ** 20])) : d.bytes(d.below(60));
 const u32 = (value: number, little = true) => {
   const bytes = Buffer.alloc(4);
   bytes[little ? 'writeUInt32LE' : 'writeUInt32BE'](value >>> 0);
@@ -33,7 +33,8 @@ const idx = (shape: readonly number[], data: Uint8Array, type = 8) =>
 function npy(d: Draws): Uint8Array {
   const shape = Array.from({ length: d.below(6) }, () => size(d));
   const data = content(d);
-  if (d.once(2)) return files.npy(shape, data, d.pick(['u1', 'i2', 'i4', 'i8', 'f4', 'f8']));
+  if (data.length < 100 && d.once(2))
+    return files.npy(shape, data, d.pick(['u1', 'i2', 'i4', 'i8', 'f4', 'f8']));
   const header = `{'descr': '${d.pick(['<f4', '>f2', '|b1', '<u8', '|O', '<U9', "', "])}', 'fortran_order': ${d.pick(['True', 'False', '1'])}, 'shape': (${shape.map(String).join(', ')}${d.pick(['', ',', '.', ' ,,'])}), }\n`;
   return Buffer.concat([
     text('\x93NUMPY'),
@@ -65,7 +66,7 @@ const opcodes = '(.NKMJGUCTBX}])ates0quhjcRb\x80\x85\x86\x87\x88\x89\x8a\x8c\x8d
 /** Instructions with arguments of the right form, more often than not. */
 function pickle(d: Draws): Uint8Array {
   const parts: Uint8Array[] = [Buffer.from([0x80, d.pick([2, 3, 4, 5])])];
-  const repeated = d.once(10) ? d.pick([1000, 100_000]) : 1;
+  const repeated = d.once(30) ? d.pick([1000, 30_000]) : 1;
   const one = (): Uint8Array => {
     const code = d.pick([...opcodes]);
     const lengths = d.once(6) ? u32(d.pick(extremes)) : Buffer.from([d.below(4), 0, 0, 0]);
@@ -92,22 +93,23 @@ function pickle(d: Draws): Uint8Array {
   }
   return Buffer.concat([...parts, text('.')]);
 }
-const cifarPython = (pixels = 3072, count = 2): Uint8Array =>
+/** Images full of their number, of classes 0 to 9 in turn. */
+const cifarPython = (pixels = 3072, count = 10): Uint8Array =>
   Buffer.concat([
     text(
       '\x80\x02}q\x00(U\x04datacnumpy.core.multiarray\n_reconstruct\nq\x01cnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01',
     ),
-    text('K'),
-    Buffer.from([count]),
-    text('M'),
-    Buffer.from([pixels & 255, pixels >> 8]),
+    Buffer.from([0x4b, count, 0x4d, pixels & 255, pixels >> 8]),
     text(
       '\x86cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T',
     ),
     u32(pixels * count),
-    Uint8Array.from({ length: pixels * count }, (_, i) => i),
-    text('tbU\x06labels](K\x00K\x01eu.'),
+    ...Array.from({ length: count }, (_, i) => Buffer.alloc(pixels, i)),
+    text('tbU\x06labels]('),
+    ...Array.from({ length: 10 }, (_, i) => Buffer.from([0x4b, i])),
+    text('eu.'),
   ]);
+const wholeBatch = cifarPython();
 const cifarFiles = (one: () => Uint8Array): Files =>
   Object.fromEntries([1, 2, 3, 4, 5].map((i) => [`data_batch_${i}`, one()]).concat([['test_batch', one()]]));
 
@@ -137,8 +139,7 @@ function csv(d: Draws): Uint8Array {
   const rows = Array.from({ length: d.below(30) }, () =>
     Array.from({ length: d.once(12) ? d.below(9) : columns }, cell).join(between),
   );
-  if (d.once(20))
-    rows.push(d.pick(['1,', '1 ', '"', '\n', ',']).repeat(d.pick([1000, 2 ** 20, 5 * 2 ** 20])));
+  if (d.once(20)) rows.push(d.pick(['1,', '1 ', '"', '\n', ',']).repeat(d.pick([1000, 10_000, 2 ** 20])));
   return text((d.once(3) ? ['label,p0,p1,p2,p3', ...rows] : rows).join(d.pick(['\n', '\r\n', '\r'])));
 }
 
@@ -208,6 +209,10 @@ const idxFiles = (images: Uint8Array, labels: Uint8Array): Files => ({
   't10k-labels-idx1-ubyte': labels,
 });
 const small = files.tiny(20);
+const cifarBinary = files.cifar10Files(2);
+const tested = files.svhn(2);
+/** Batches of one to three images. */
+const batches = [1, 2, 3].map((count) => files.cifar(count, 10));
 
 /** By name. */
 export const fuzzedReaders: Readonly<Record<string, FuzzedReader>> = {
@@ -256,8 +261,8 @@ export const fuzzedReaders: Readonly<Record<string, FuzzedReader>> = {
   },
   mat: {
     seeds: seeds(
-      { 'train_32x32.mat': files.svhn(20), 'test_32x32.mat': files.svhn(2) },
-      { 'train_32x32.mat': files.svhn(20, false), 'test_32x32.mat': files.svhn(2) },
+      { 'train_32x32.mat': files.svhn(20), 'test_32x32.mat': tested },
+      { 'train_32x32.mat': files.svhn(20, false), 'test_32x32.mat': tested },
     ),
     make: (d) => ({
       'train_32x32.mat': d.once(2)
@@ -269,19 +274,16 @@ export const fuzzedReaders: Readonly<Record<string, FuzzedReader>> = {
             d.once(2),
           )
         : Buffer.concat([files.mat({}), ...Array.from({ length: d.below(4) }, () => matElement(d))]),
-      'test_32x32.mat': files.svhn(2),
+      'test_32x32.mat': tested,
     }),
     read: load(''),
   },
   tar: {
-    seeds: seeds({ 'x.tar': files.tar(files.cifar10Files(2)) }),
+    seeds: seeds({ 'x.tar': files.tar(cifarBinary) }),
     make: (d) => ({
       'x.tar': files.tar(
         Object.fromEntries(
-          Object.keys(files.cifar10Files(1)).map((name) => [
-            name,
-            d.once(3) ? content(d) : files.cifar(1 + d.below(3), 10),
-          ]),
+          Object.keys(cifarBinary).map((name) => [name, d.once(3) ? content(d) : d.pick(batches)]),
         ),
         d.pick(['0', '\0', '5', 'L']),
       ),
@@ -289,7 +291,7 @@ export const fuzzedReaders: Readonly<Record<string, FuzzedReader>> = {
     read: load('x.tar'),
   },
   'tar.gz': {
-    seeds: seeds({ 'x.tar.gz': gzipSync(files.tar(files.cifar10Files(2))) }),
+    seeds: seeds({ 'x.tar.gz': gzipSync(files.tar(cifarBinary)) }),
     make: (d) => {
       const whole = files.tar({ 'data_batch_1.bin': content(d), 'test_batch.bin': content(d) });
       return {
@@ -316,7 +318,7 @@ export const fuzzedReaders: Readonly<Record<string, FuzzedReader>> = {
     seeds: seeds({ 'x.csv.gz': gzipSync(files.tinyCsv()) }),
     make: (d) => ({
       'x.csv.gz': gzipSync(
-        d.once(8) ? text(d.pick(['1,1,1,1,1\n', '\n', '-1,2.5\n']).repeat(d.pick([1e5, 1e6]))) : csv(d),
+        d.once(100) ? text(d.pick(['1,1,1,1,1\n', '\n', '-1,2.5\n']).repeat(d.pick([1e4, 1e5]))) : csv(d),
       ),
     }),
     read: load('x.csv.gz'),
@@ -330,9 +332,11 @@ export const fuzzedReaders: Readonly<Record<string, FuzzedReader>> = {
     read: (_folder, { x }) => parsePickle(x, 'x'),
   },
   'CIFAR for Python': {
-    seeds: seeds(cifarFiles(cifarPython)),
+    seeds: seeds(cifarFiles(() => wholeBatch)),
     make: (d) =>
-      cifarFiles(() => (d.once(4) ? pickle(d) : cifarPython(d.pick([3072, 3072, 12]), 1 + d.below(3)))),
+      cifarFiles(() =>
+        d.once(4) ? pickle(d) : d.once(2) ? wholeBatch : cifarPython(d.pick([3072, 12]), d.pick([1, 10])),
+      ),
     read: load(''),
   },
   parquet: {
