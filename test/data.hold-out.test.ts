@@ -25,8 +25,8 @@ const split = (counts: readonly number[], options: SplitOptions = {}) =>
     },
     options,
   );
-const perClass = (counts: readonly number[], options?: SplitOptions) => {
-  const { train, validation, test: tested } = split(counts, options);
+const perClass = async (counts: readonly number[], options?: SplitOptions) => {
+  const { train, validation, test: tested } = await split(counts, options);
   return [train, validation, tested].map(({ labels }) => classCounts(labels, counts.length));
 };
 
@@ -59,26 +59,28 @@ describe('holding out', () => {
         [5, 1],
       ],
     ],
-  ])('%s', (_what, counts, expected) => {
-    expect(perClass(counts)).toEqual(expected);
+  ])('%s', async (_what, counts, expected) => {
+    expect(await perClass(counts)).toEqual(expected);
   });
 
-  test('names the classes that are not in every split', () => {
-    expect(split([40, 40, 40, 1]).notes).toEqual([
+  test('names the classes that are not in every split', async () => {
+    expect((await split([40, 40, 40, 1])).notes).toEqual([
       expect.stringMatching(/^held out .* class by class .*: 24 images for test, 9 images for validation$/),
       'classes that are not in every split: dog (no validation, no test)',
     ]);
   });
 
-  test('takes fractions or numbers, and a seed', () => {
-    const counts = (options: SplitOptions) => {
-      const { train, validation, test: tested } = split([50, 50], options);
+  test('takes fractions or numbers, and a seed', async () => {
+    const counts = async (options: SplitOptions) => {
+      const { train, validation, test: tested } = await split([50, 50], options);
       return [train.count, validation.count, tested.count];
     };
-    expect(counts({ validation: 0.25, test: 0.4 })).toEqual([45, 15, 40]);
-    expect(counts({ validation: 7, test: 3 })).toEqual([90, 7, 3]);
-    expect(counts({ validation: 0, test: 0.01 })).toEqual([98, 0, 2]);
-    const seeds = [undefined, 1, 2].map((splitSeed) => split([50, 50], { splitSeed }).test.images.join());
+    expect(await counts({ validation: 0.25, test: 0.4 })).toEqual([45, 15, 40]);
+    expect(await counts({ validation: 7, test: 3 })).toEqual([90, 7, 3]);
+    expect(await counts({ validation: 0, test: 0.01 })).toEqual([98, 0, 2]);
+    const seeds: string[] = [];
+    for (const splitSeed of [undefined, 1, 2])
+      seeds.push((await split([50, 50], { splitSeed })).test.images.join());
     expect(seeds[0]).toBe(seeds[1]);
     expect(seeds[2]).not.toBe(seeds[1]);
   });
@@ -98,8 +100,8 @@ describe('holding out', () => {
     [{ validation: 99 }, /validation is 99, expected at most 78.*every class needs one.*\(--validation\)/],
     [{ test: 1.5 }, /test is 1.5, expected a fraction below 1 or a whole number.*\(--test\)/],
     [{ test: -1 }, /test is -1/],
-  ])('refuses %j', (options, message) => {
-    expect(() => split([50, 50], options)).toThrow(
+  ])('refuses %j', async (options, message) => {
+    await expect(split([50, 50], options)).rejects.toThrow(
       expect.objectContaining({ code: 'ERR_OPTION', message: expect.stringMatching(message) }),
     );
   });
@@ -110,36 +112,42 @@ describe('a data set', () => {
     ...{ name: 'x', path: 'pictures', imageShape: [1, 1, 1] as const, train },
   });
 
-  test('whose labels begin with 1 has classes of these names', () => {
+  test('whose labels begin with 1 has classes of these names', async () => {
     const train = images([20, 20, 20]);
-    const data = assembleDataset(found({ ...train, labels: train.labels.map((label) => label + 1) }));
+    const data = await assembleDataset(found({ ...train, labels: train.labels.map((label) => label + 1) }));
     expect(data).toMatchObject({ classes: 3, classNames: ['1', '2', '3'] });
     expect(data.notes).toContain('its labels begin with 1: the classes are called 1 to 3');
     expect(classCounts(data.train.labels, 3)).toEqual([15, 15, 15].map(() => expect.any(Number)));
     const gap = { ...train, labels: train.labels.map((label) => 2 * label + 1) };
-    expect(() => assembleDataset(found(gap))).toThrow(/class 0 of 0 to 5 has no training image.*--classes/);
+    await expect(assembleDataset(found(gap))).rejects.toThrow(
+      /class 0 of 0 to 5 has no training image.*--classes/,
+    );
   });
 
-  test('that is one shade is refused, a channel that is one is named', () => {
+  test('that is one shade is refused, a channel that is one is named', async () => {
     const train = images([20, 20]);
-    expect(() => assembleDataset(found({ ...train, images: new Uint8Array(40) }))).toThrow(
+    await expect(assembleDataset(found({ ...train, images: new Uint8Array(40) }))).rejects.toThrow(
       expect.objectContaining({
         code: 'ERR_DATA',
         message: expect.stringMatching(/^pictures: every training image is the same in every pixel \(0\)/),
       }),
     );
     const grey = Uint8Array.from({ length: 80 }, (_, i) => (i % 2 ? 7 : i));
-    const data = assembleDataset({ ...found({ ...train, images: grey }), imageShape: [2, 1, 1] });
+    const data = await assembleDataset({ ...found({ ...train, images: grey }), imageShape: [2, 1, 1] });
     expect(data.notes).toContain('channel 2 of 2 is 7 in every training image');
   });
 
-  test('names a class without training images', () => {
+  test('names a class without training images', async () => {
     const none = { ...found(images([5, 0, 5])), classNames: ['ant', 'bee', 'cat'] };
-    expect(() => assembleDataset(none)).toThrow(/class bee has no training image; there are ant, bee, cat/);
+    await expect(assembleDataset(none)).rejects.toThrow(
+      /class bee has no training image; there are ant, bee, cat/,
+    );
   });
 
-  test('with a test split of its own takes no part for one', () => {
+  test('with a test split of its own takes no part for one', async () => {
     const own = { ...found(images([5, 5])), test: images([1, 1]) };
-    expect(() => assembleDataset(own, { test: 0.2 })).toThrow(/has test images of its own: leave it out/);
+    await expect(assembleDataset(own, { test: 0.2 })).rejects.toThrow(
+      /has test images of its own: leave it out/,
+    );
   });
 });

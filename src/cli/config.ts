@@ -2,18 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { checkRecord } from '../runs/record-file.js';
 import { suggestion } from '../util/closest.js';
 import { LimbeckError } from '../util/errors.js';
-import { written } from '../util/expect.js';
+import { isDeeper, mostLevels, written } from '../util/expect.js';
 import { checkNumber, type Values } from './arguments.js';
 import type { Option } from './options.js';
-
-/** Far more than the layers of any network need. */
-const mostLevels = 100;
-
-/** Whether objects and lists lie in each other more than so many levels deep; never looks deeper than that. */
-const isDeeper = (value: unknown, levels: number): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
-  (levels === 0 || Object.values(value).some((part) => isDeeper(part, levels - 1)));
 
 /**
  * Reads a configuration file: the names of the options in camelCase, with values as JSON; or the `run.json` of a run, which has every

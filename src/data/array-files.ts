@@ -1,9 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { inPieces } from '../util/breathe.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { decodeSafetensors } from '../util/safetensors.js';
 import { assembleDataset, type SplitOptions } from './assemble.js';
-import { readBytes } from './bytes.js';
+import { readBytes, unreadable } from './bytes.js';
 import { type Dataset, type Split, type SplitName, splitNames } from './dataset.js';
 import { type NumericArray, parseNpy } from './npy.js';
 import { type PixelLayout, toImages, toLabels } from './pixels.js';
@@ -28,7 +29,7 @@ const NAMES = {
 } as const;
 
 /** Arrays by name, each read when it is asked for. */
-type Arrays = ReadonlyMap<string, () => NumericArray>;
+type Arrays = ReadonlyMap<string, () => NumericArray | Promise<NumericArray>>;
 
 /**
  * Loads named arrays: a `.npz`, a `.safetensors`, or a folder of `.npy` files or of Kuzushiji-MNIST's `.npz` files, with `x_train` and `y_train` (or `images`
@@ -45,8 +46,8 @@ export async function loadArrayFile(path: string, options: ArrayFileOptions = {}
     const names = pairOf(path, arrays, part);
     if (names === undefined) continue;
     const [imageName, labelName] = names;
-    const array = take(arrays, imageName);
-    const { imageShape: shape, images } = toImages(array, options, `${path}: ${imageName}`);
+    const array = await take(arrays, imageName);
+    const { imageShape: shape, images } = await toImages(array, options, `${path}: ${imageName}`);
     if (imageShape && shape.join() !== imageShape.join())
       throw new LimbeckError(
         'ERR_SHAPE',
@@ -56,7 +57,7 @@ export async function loadArrayFile(path: string, options: ArrayFileOptions = {}
     const count = array.shape[0];
     found[part] = {
       images,
-      labels: toLabels(take(arrays, labelName), count, `${path}: ${labelName}`),
+      labels: toLabels(await take(arrays, labelName), count, `${path}: ${labelName}`),
       count,
     };
   }
@@ -73,8 +74,8 @@ export async function readNamedArrays(path: string): Promise<Record<'images' | '
   const arrays = await openArrays(path);
   const names = pairOf(path, arrays, 'train');
   if (names === undefined) throw nothingToTrainOn(path, arrays);
-  const [images, labels] = names.map((name) => take(arrays, name));
-  return { images, labels };
+  const [images, labels] = names;
+  return { images: await take(arrays, images), labels: await take(arrays, labels) };
 }
 
 const nothingToTrainOn = (path: string, arrays: Arrays): LimbeckError =>
@@ -98,7 +99,7 @@ async function openArrays(path: string): Promise<Arrays> {
     return new Map(
       [...files].map(([name, read]) => [
         name.toLowerCase().replace(/\.npy$/, ''),
-        () => parseNpy(read(), `${path}: ${name}`),
+        async () => parseNpy(await read(), `${path}: ${name}`),
       ]),
     );
   }
@@ -107,31 +108,40 @@ async function openArrays(path: string): Promise<Arrays> {
     return new Map(
       Object.entries(tensors).map(([name, { shape, data }]) => [
         name.toLowerCase(),
-        () =>
+        async () =>
           data instanceof BigInt64Array
-            ? { shape, data: Float64Array.from(data, Number), whole: true }
+            ? { shape, data: await toFloats(data), whole: true }
             : { shape, data },
       ]),
     );
   }
   const known = new Set<string>(Object.values(NAMES).flat(2));
-  const arrays = new Map<string, () => NumericArray>();
+  const arrays = new Map<string, () => Promise<NumericArray>>();
   for (const file of await readdir(path)) {
     const [, part, kind] = KUZUSHIJI.exec(file) ?? [];
     if (part) {
       const where = join(path, file);
-      const [[name, read]] = [...openZip(await readBytes(where), where)];
-      arrays.set(`${part}_${kind === 'imgs' ? 'images' : kind}`.toLowerCase(), () =>
-        parseNpy(read(), `${where}: ${name}`),
+      const [first] = openZip(await readBytes(where), where);
+      if (first === undefined) throw unreadable(where, 'NumPy archive', 'it holds no array');
+      const [name, read] = first;
+      arrays.set(`${part}_${kind === 'imgs' ? 'images' : kind}`.toLowerCase(), async () =>
+        parseNpy(await read(), `${where}: ${name}`),
       );
       continue;
     }
     const name = file.toLowerCase().replace(/\.npy$/, '');
     if (!/\.npy$/i.test(file) || !known.has(name)) continue;
-    const bytes = await readBytes(join(path, file));
-    arrays.set(name, () => parseNpy(bytes, join(path, file)));
+    arrays.set(name, async () => parseNpy(await readBytes(join(path, file)), join(path, file)));
   }
   return arrays;
+}
+
+async function toFloats(data: BigInt64Array): Promise<Float64Array> {
+  const floats = new Float64Array(data.length);
+  await inPieces(data.length, (from, to) => {
+    for (let i = from; i < to; i++) floats[i] = Number(data[i]);
+  });
+  return floats;
 }
 
 function decodeNamed(path: string, bytes: Uint8Array): ReturnType<typeof decodeSafetensors> {
@@ -155,8 +165,8 @@ function pairOf(path: string, arrays: Arrays, part: SplitName): [string, string]
   );
 }
 
-function take(arrays: Arrays, name: string): NumericArray {
-  const array = arrays.get(name)!();
+async function take(arrays: Arrays, name: string): Promise<NumericArray> {
+  const array = await arrays.get(name)!();
   return array.shape.length > 0 ? array : { ...array, shape: [1] };
 }
 

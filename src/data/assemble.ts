@@ -1,5 +1,6 @@
+import { breathe } from '../util/breathe.js';
 import { LimbeckError } from '../util/errors.js';
-import { counted } from '../util/words.js';
+import { count, counted } from '../util/words.js';
 import { checkEveryClass, checkLabels, classCount, classCounts, labelsOf, numberNames } from './classes.js';
 import { type Dataset, type Split, type SplitName, splitNames } from './dataset.js';
 import { holdOut, type Splitting } from './hold-out.js';
@@ -30,13 +31,16 @@ export interface Found {
   readonly notes?: readonly string[];
 }
 
+/** Of a split; more than any published set has, and few enough to be put in a random order at once. */
+const MOST_IMAGES = 2 ** 22;
+
 /**
  * A data set out of what a loader found: labels checked, missing splits held out of `train`, and statistics of what
  * is left to train on. Class numbers that begin with 1 become class names.
  *
  * @throws ERR_DATA for an empty split, a label out of range or images that are all one shade; ERR_OPTION
  */
-export function assembleDataset(found: Found, options: SplitOptions = {}): Dataset {
+export async function assembleDataset(found: Found, options: SplitOptions = {}): Promise<Dataset> {
   const { path, imageShape } = found;
   const { splits: all, classNames, notes } = fromZero(found, options.classes);
   const classes = classCount(options.classes ?? classNames?.length, [all.train.labels]);
@@ -47,6 +51,11 @@ export function assembleDataset(found: Found, options: SplitOptions = {}): Datas
       throw new LimbeckError(
         'ERR_DATA',
         `${path}: the ${part} split has no images; add some or leave it out.`,
+      );
+    if (split.count > MOST_IMAGES)
+      throw new LimbeckError(
+        'ERR_DATA',
+        `${path} is too large: the ${part} split has ${count(split.count)} images, expected ${count(MOST_IMAGES)} at most; leave some out.`,
       );
     checkLabels(split.labels, classes, `${path} (${part})`);
   }
@@ -62,6 +71,7 @@ export function assembleDataset(found: Found, options: SplitOptions = {}): Datas
         `${kind} is ${options[kind]}, but ${path} has ${kind} images of its own: leave it out (--${kind}).`,
       );
     }
+    await breathe();
     const divided = holdOut(train, kind, options);
     train = divided.rest;
     if (kind === 'test') test = divided.held;
@@ -69,12 +79,15 @@ export function assembleDataset(found: Found, options: SplitOptions = {}): Datas
     held.push(`${counted(divided.held.count, 'image')} for ${kind}`);
   }
   const splits = { train, validation: validation!, test: test! };
+  await breathe();
+  const statistics = channelStatistics(train, imageShape);
+  await breathe();
   return {
     name: options.name ?? found.name,
     imageShape,
     classes,
     classNames: names,
-    ...channelStatistics(train, imageShape),
+    ...statistics,
     ...found.statistics,
     ...withNotes([
       ...notes,

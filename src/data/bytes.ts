@@ -1,6 +1,4 @@
 import { readFile, stat } from 'node:fs/promises';
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
 import { LimbeckError } from '../util/errors.js';
 
 /** Typed arrays and file reads of Node 20 both reach at least this far. */
@@ -21,31 +19,6 @@ export async function readBytes(path: string): Promise<Uint8Array> {
       { cause },
     );
   }
-}
-
-/**
- * Bytes without their gzip compression, if they have one: the content decides, not the name.
- *
- * @throws ERR_FILE_FORMAT when the compression is damaged; ERR_DATA when more than 2 GiB come out
- */
-export async function decompressed(bytes: Uint8Array, path: string): Promise<Uint8Array> {
-  if (bytes.length < 2 || bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
-  try {
-    return await promisify(gunzip)(bytes, { maxOutputLength: MAX_BYTES });
-  } catch (cause) {
-    throw undecompressed(path, 'gzip file', cause);
-  }
-}
-
-/** What to say where decompression failed: that more came out than there is room for is no damage. */
-export function undecompressed(path: string, kind: string, cause: unknown): LimbeckError {
-  if ((cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
-    return new LimbeckError(
-      'ERR_DATA',
-      `${path} is too large: more bytes come out of the compression of this ${kind} than fit; expected a smaller one`,
-      { cause },
-    );
-  return unreadable(path, kind, `its compression is damaged (${messageOf(cause)})`, cause);
 }
 
 /** ERR_FILE_FORMAT: `path` is not a readable `kind`. */

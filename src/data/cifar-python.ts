@@ -1,6 +1,7 @@
 import { LimbeckError } from '../util/errors.js';
 import { unreadable } from './bytes.js';
 import type { Split } from './dataset.js';
+import { numericArray } from './npy.js';
 import { PickledArray, parsePickle, textOf } from './pickle.js';
 
 const PIXELS = 3072;
@@ -11,8 +12,12 @@ const PIXELS = 3072;
  * @param labelName under which they have the labels
  * @throws ERR_FILE_FORMAT; ERR_DATA for a label that is none
  */
-export function readBatches(parts: readonly (readonly [string, Uint8Array])[], labelName: string): Split {
-  const batches = parts.map(([what, bytes]) => readBatch(what, bytes, labelName));
+export async function readBatches(
+  parts: readonly (readonly [string, Uint8Array])[],
+  labelName: string,
+): Promise<Split> {
+  const batches: Batch[] = [];
+  for (const [what, bytes] of parts) batches.push(await readBatch(what, bytes, labelName));
   const count = batches.reduce((sum, { labels }) => sum + labels.length, 0);
   const images = new Uint8Array(count * PIXELS);
   const labels = new Uint8Array(count);
@@ -25,15 +30,17 @@ export function readBatches(parts: readonly (readonly [string, Uint8Array])[], l
   return { images, labels, count };
 }
 
-function readBatch(
-  what: string,
-  bytes: Uint8Array,
-  labelName: string,
-): { pixels: Uint8Array; labels: Uint8Array } {
-  const batch = parsePickle(bytes, what);
+interface Batch {
+  readonly pixels: Uint8Array;
+  readonly labels: Uint8Array;
+}
+
+async function readBatch(what: string, bytes: Uint8Array, labelName: string): Promise<Batch> {
+  const batch = await parsePickle(bytes, what);
   const data = batch instanceof Map ? batch.get('data') : undefined;
   const labels = batch instanceof Map ? batch.get(labelName) : undefined;
-  const array = data instanceof PickledArray ? data.array : undefined;
+  const stored = data instanceof PickledArray ? data.stored : undefined;
+  const array = stored && (await numericArray(stored.bytes, stored.form, what));
   if (!(array?.data instanceof Uint8Array) || array.shape[1] !== PIXELS || !Array.isArray(labels))
     throw unreadable(
       what,
@@ -55,8 +62,12 @@ function readBatch(
 }
 
 /** The names of the classes; undefined where the file has none. */
-export function pythonNames(bytes: Uint8Array, path: string, labelName: string): string[] | undefined {
-  const meta = parsePickle(bytes, `${path}: meta`);
+export async function pythonNames(
+  bytes: Uint8Array,
+  path: string,
+  labelName: string,
+): Promise<string[] | undefined> {
+  const meta = await parsePickle(bytes, `${path}: meta`);
   // labels, fine_labels → label_names, fine_label_names
   const names = meta instanceof Map ? meta.get(labelName.replace(/labels$/, 'label_names')) : undefined;
   const texts = Array.isArray(names) ? names.map(textOf) : [];

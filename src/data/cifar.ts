@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LimbeckError } from '../util/errors.js';
 import { assembleDataset, type SplitOptions } from './assemble.js';
-import { decompressed, readBytes, unreadable } from './bytes.js';
+import { readBytes, unreadable } from './bytes.js';
 import { pythonNames, readBatches } from './cifar-python.js';
 import { numberNames } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
@@ -110,7 +110,7 @@ export async function loadCifar(path: string, options: CifarOptions = {}): Promi
   const read = async (wanted: readonly string[]): Promise<Split> => {
     const parts: [string, Uint8Array][] = [];
     for (const name of wanted) parts.push([`${path}: ${name}`, await files.get(name)!()]);
-    return python ? readBatches(parts, LABELS[variant.name]) : readRecords(parts, variant);
+    return python ? await readBatches(parts, LABELS[variant.name]) : readRecords(parts, variant);
   };
   const meta = files.get(variant.names);
   return assembleDataset(
@@ -119,7 +119,7 @@ export async function loadCifar(path: string, options: CifarOptions = {}): Promi
       path,
       imageShape: IMAGE_SHAPE,
       classNames: namesOf(
-        meta && (python ? pythonNames(await meta(), path, LABELS[variant.name]) : lines(await meta())),
+        meta && (python ? await pythonNames(await meta(), path, LABELS[variant.name]) : lines(await meta())),
         variant.classes,
       ),
       train: await read(variant.train),
@@ -133,8 +133,7 @@ type Files = ReadonlyMap<string, () => Uint8Array | Promise<Uint8Array>>;
 
 async function openFiles(path: string): Promise<Files> {
   if (/\.(tar\.gz|tgz|tar)$/i.test(path)) {
-    const files = readTar(await decompressed(await readBytes(path), path), path);
-    return new Map([...files].map(([name, bytes]) => [name, () => bytes]));
+    return new Map([...(await readTar(path))].map(([name, bytes]) => [name, () => bytes]));
   }
   return new Map((await readdir(path)).map((name) => [name, () => readBytes(join(path, name))]));
 }

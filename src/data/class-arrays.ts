@@ -35,8 +35,8 @@ export async function loadClassArrays(
   let imageShape: readonly [number, number, number] | undefined;
   for (const [label, file] of files.entries()) {
     const path = join(folder, file);
-    const array = parseNpy(await readBytes(path), path);
-    const found = toImages(array, options, path);
+    const array = await parseNpy(await readBytes(path), path);
+    const found = await toImages(array, options, path);
     if (imageShape && found.imageShape.join() !== imageShape.join())
       throw new LimbeckError(
         'ERR_SHAPE',

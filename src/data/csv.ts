@@ -2,13 +2,15 @@ import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { LimbeckError } from '../util/errors.js';
 import { assembleDataset, type SplitOptions } from './assemble.js';
-import { decompressed, readBytes, unreadable } from './bytes.js';
+import { readBytes, unreadable } from './bytes.js';
 import { type ClassNames, classNamesOf } from './class-names.js';
 import { isLabel, labelsOf, MAX_CLASSES } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
 import { type PixelLayout, toImages } from './pixels.js';
+import { isByte, LabelColumn, Values } from './table-columns.js';
 import { isNumber, layoutOf, type TableLayout, type TableOptions } from './table-layout.js';
-import { type Encoding, eachRow, openTable, type TableText } from './table-text.js';
+import { type Encoding, openTable, rowsOf, type TableText } from './table-text.js';
+import { piecesOf } from './unpack.js';
 
 export interface CsvOptions extends SplitOptions, PixelLayout, TableOptions {
   /** Of the text; UTF-8, or what a byte order mark says, when missing. */
@@ -21,7 +23,7 @@ interface Table {
   readonly rows: number;
   /** Values of all columns but the labels' and the row numbers. */
   readonly values: Uint8Array | Float32Array;
-  readonly labels: readonly string[];
+  readonly labels: LabelColumn;
 }
 
 const PARTS = {
@@ -29,8 +31,8 @@ const PARTS = {
   validation: /(^|[_-])(val|valid|validation)\.[ct]sv(\.gz)?$/i,
   test: /(^|[_-])test\.[ct]sv(\.gz)?$|^zip\.test(\.gz)?$/i,
 } as const;
-/** Rows that are looked at to tell a header. */
-const HEAD = 20;
+/** Rows and bytes that are looked at to tell a header. */
+const HEAD = { rows: 20, bytes: 2 ** 22 } as const;
 
 /**
  * Loads a table, or a folder with `train.csv` and possibly `test.csv` and `val.csv` (`.tsv` and `.gz`, too): one image per row, its
@@ -57,9 +59,8 @@ export async function loadCsv(path: string, options: CsvOptions = {}): Promise<D
   const all = Object.values(tables);
   for (const { layout } of all) notes.push(...layout.notes);
   const classes = classesOf(all);
-  const splits = Object.fromEntries(
-    Object.entries(tables).map(([part, table]) => [part, splitOf(table, classes, options)]),
-  );
+  const splits: Record<string, Awaited<ReturnType<typeof splitOf>>> = {};
+  for (const [part, table] of Object.entries(tables)) splits[part] = await splitOf(table, classes, options);
   for (const { imageShape } of Object.values(splits))
     if (imageShape.join() !== splits.train.imageShape.join())
       throw new LimbeckError(
@@ -97,33 +98,41 @@ async function findFiles(folder: string): Promise<Files> {
 }
 
 async function readTable(path: string, options: CsvOptions, train?: TableLayout): Promise<Table> {
-  const bytes = await decompressed(await readBytes(path), path);
-  const text = openTable(bytes, path, options.encoding);
+  const pieces: Uint8Array[] = [];
+  for await (const piece of piecesOf(await readBytes(path), path)) pieces.push(piece);
+  const text = await openTable(
+    pieces.length === 1 ? pieces[0] : Buffer.concat(pieces),
+    path,
+    options.encoding,
+  );
   const head: string[][] = [];
-  eachRow(text, (cells) => head.push(cells), HEAD);
+  for await (const { cells, end } of rowsOf(text)) {
+    head.push(cells);
+    if (head.length === HEAD.rows || end > HEAD.bytes) break;
+  }
   const layout = layoutOf(path, head, options, train);
-  if (layout.label === undefined) return { path, layout, rows: 0, values: new Uint8Array(0), labels: [] };
+  if (layout.label === undefined)
+    return { path, layout, rows: 0, values: new Uint8Array(0), labels: new LabelColumn(path) };
   return readRows(text, layout);
 }
 
-function readRows(text: TableText, layout: TableLayout): Table {
+async function readRows(text: TableText, layout: TableLayout): Promise<Table> {
   const { path } = text;
-  const { columns, header, label } = layout;
-  const pixels = [...Array(columns).keys()].filter((i) => i !== label && !layout.skipped.includes(i));
+  const { columns, header, label, skipped } = layout;
+  const isSkipped = new Set(skipped);
+  const pixels = [...Array(columns).keys()].filter((i) => i !== label && !isSkipped.has(i));
   if (pixels.length === 0)
     throw unreadable(path, 'table', `it has ${columns} columns, expected a class and pixels`);
-  const labels: string[] = [];
-  let values = new Float32Array(1024);
-  let length = 0;
-  let areBytes = true;
+  const labels = new LabelColumn(path);
+  const values = new Values();
   let areWhole = true;
   /** The first whole number that is no byte: an error where all are whole. */
   let beyond: string | undefined;
   let isHeader = header !== undefined;
-  eachRow(text, (cells, line) => {
+  for await (const { cells, line } of rowsOf(text)) {
     if (isHeader) {
       isHeader = false;
-      return;
+      continue;
     }
     if (cells.length !== columns)
       throw unreadable(path, 'table', `line ${line} has ${cells.length} columns, expected ${columns}`);
@@ -132,23 +141,16 @@ function readRows(text: TableText, layout: TableLayout): Table {
         'ERR_DATA',
         `${path}: line ${line} has no label, expected a class in every row: fill it in or remove the row.`,
       );
-    labels.push(cells[label!]);
-    if (length + pixels.length > values.length) {
-      const more = new Float32Array(2 * (length + pixels.length));
-      more.set(values);
-      values = more;
-    }
+    labels.add(cells[label!]);
     for (const column of pixels) {
       const value = Number(cells[column]);
       if (!isNumber(cells[column]) || !Number.isFinite(Math.fround(value)))
         throw noNumber(path, line, column, cells[column], header);
       areWhole &&= Number.isInteger(value);
-      const isByte = Number.isInteger(value) && value >= 0 && value <= 255;
-      areBytes &&= isByte;
-      if (areWhole && !isByte) beyond ??= `line ${line}, column ${column + 1} is ${value}`;
-      values[length++] = value;
+      if (areWhole && !isByte(value)) beyond ??= `line ${line}, column ${column + 1} is ${value}`;
+      values.add(value);
     }
-  });
+  }
   if (labels.length === 0)
     throw unreadable(path, 'table', 'it has a header and no rows (or say --header no)');
   if (areWhole && beyond)
@@ -156,8 +158,7 @@ function readRows(text: TableText, layout: TableLayout): Table {
       'ERR_DATA',
       `${path}: ${beyond}, expected bytes from 0 to 255 where all pixels are whole numbers; correct it, or give floats.`,
     );
-  const all = values.subarray(0, length);
-  return { path, layout, rows: labels.length, labels, values: areBytes ? Uint8Array.from(all) : all.slice() };
+  return { path, layout, rows: labels.length, labels, values: values.all() };
 }
 
 function noNumber(
@@ -178,28 +179,32 @@ function noNumber(
 
 /** Undefined where the labels are class numbers. */
 function classesOf(tables: readonly Table[]): ClassNames | undefined {
-  const labels = tables.flatMap((table) => table.labels);
-  return labels.every((label) => /^\d+(\.0*)?$/.test(label)) ? undefined : classNamesOf(labels);
+  const names = tables.flatMap(({ labels }) => labels.names);
+  return names.every((name) => /^\d+(\.0*)?$/.test(name)) ? undefined : classNamesOf(namesOf(tables));
 }
 
-function splitOf(
+function* namesOf(tables: readonly Table[]): Generator<string> {
+  for (const { labels } of tables) for (const row of labels.rows()) yield labels.names[row];
+}
+
+async function splitOf(
   { path, rows, values, labels }: Table,
   classes: ClassNames | undefined,
   options: CsvOptions,
-): { imageShape: [number, number, number]; split: Split } {
-  const { imageShape, images } = toImages(
+): Promise<{ imageShape: [number, number, number]; split: Split }> {
+  const { imageShape, images } = await toImages(
     { shape: [rows, values.length / rows], data: values },
     options,
     path,
   );
-  const numbers = labels.map((label, row) => {
-    const number = classes ? classes.numbers.get(label)! : Number(label);
-    if (isLabel(number)) return number;
+  const numbers = labels.names.map((name) => (classes ? classes.numbers.get(name)! : Number(name)));
+  const wrong = labels.rows().findIndex((name) => !isLabel(numbers[name]));
+  if (wrong >= 0)
     throw new LimbeckError(
       'ERR_DATA',
-      `${path}: row ${row + 1} has class ${label}, expected at most ${MAX_CLASSES} classes, numbered from 0; if another column holds the ` +
+      `${path}: row ${wrong + 1} has class ${labels.names[labels.rows()[wrong]]}, expected at most ${MAX_CLASSES} classes, numbered from 0; if another column holds the ` +
         'classes, say --label-column.',
     );
-  });
-  return { imageShape, split: { images, labels: labelsOf(numbers), count: rows } };
+  const ofRows = labels.rows().map((name) => numbers[name]);
+  return { imageShape, split: { images, labels: labelsOf(ofRows), count: rows } };
 }

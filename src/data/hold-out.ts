@@ -57,11 +57,10 @@ export function holdOut(
         : given;
   const everyClass = given === undefined || (given > 0 && given < 1);
   const left = quotas(counts, wanted, everyClass);
-  const held: number[] = [];
-  const rest: number[] = [];
+  const isHeld = new Uint8Array(all.count);
   for (const row of permutation(new Stream(splitSeed, stream), all.count))
-    (left[all.labels[row]]-- > 0 ? held : rest).push(row);
-  return { rest: select(all, rest), held: select(all, held) };
+    if (left[all.labels[row]]-- > 0) isHeld[row] = 1;
+  return { rest: select(all, isHeld, 0), held: select(all, isHeld, 1) };
 }
 
 /** How many images each class gives, by largest remainders. */
@@ -86,15 +85,18 @@ function quotas(counts: readonly number[], wanted: number, everyClass: boolean):
   return given;
 }
 
-function select(all: Split, rows: readonly number[]): Split {
+/** The images that are marked so, in their order. */
+function select(all: Split, marks: Uint8Array, mark: number): Split {
   const length = all.images.length / all.count;
+  const count = marks.reduce((sum, own) => sum + (own === mark ? 1 : 0), 0);
   const images =
-    all.images instanceof Uint8Array
-      ? new Uint8Array(rows.length * length)
-      : new Float32Array(rows.length * length);
-  const sorted = Uint32Array.from(rows).sort();
-  for (const [to, from] of sorted.entries())
+    all.images instanceof Uint8Array ? new Uint8Array(count * length) : new Float32Array(count * length);
+  const labels = new Uint16Array(count);
+  let to = 0;
+  for (let from = 0; from < all.count; from++) {
+    if (marks[from] !== mark) continue;
     images.set(all.images.subarray(from * length, (from + 1) * length), to * length);
-  const labels = labelsOf(Array.from(sorted, (row) => all.labels[row]));
-  return { images, labels, count: rows.length };
+    labels[to++] = all.labels[from];
+  }
+  return { images, labels: labelsOf(labels), count };
 }

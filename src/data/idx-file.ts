@@ -1,6 +1,6 @@
-import { createGunzip } from 'node:zlib';
-import { LimbeckError, shapeText } from '../util/errors.js';
-import { MAX_BYTES, messageOf, readBytes, unreadable, viewOf } from './bytes.js';
+import { type LimbeckError, shapeText } from '../util/errors.js';
+import { MAX_BYTES, readBytes, unreadable, viewOf } from './bytes.js';
+import { gzipped, isGzip, unpack } from './unpack.js';
 
 /** An IDX file's content: `data` has the elements of `shape`, last axis fastest. */
 export interface IdxArray {
@@ -34,12 +34,12 @@ interface Header {
  * Reads an IDX file of unsigned bytes (the format of MNIST) or 32-bit integers (QMNIST's labels) with one to four dimensions, gzipped or not: the
  * content decides, not the name.
  *
- * @throws ERR_FILE_MISSING when it cannot be read; ERR_FILE_FORMAT when it is truncated, too long, or something else
+ * @throws ERR_FILE_MISSING when it cannot be read; ERR_FILE_FORMAT when it is truncated, too long, or something else; ERR_DATA when
+ * more comes out of its compression than `roomFor` allows
  */
 export async function readIdx(path: string): Promise<IdxArray> {
   const bytes = await readBytes(path);
-  const isGzip = bytes.length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
-  return parseIdx(isGzip ? await inflate(bytes, path) : bytes, path);
+  return parseIdx(isGzip(bytes) ? await inflate(bytes, path) : bytes, path);
 }
 
 /**
@@ -101,27 +101,11 @@ function parseHeader(bytes: Uint8Array, path: string): Header | undefined {
   return { type, shape, dataStart, dataBytes: shape.includes(0) ? 0 : volume };
 }
 
-/** Decompresses, but no further than the header promises: a small file cannot fill the memory. */
-async function inflate(compressed: Uint8Array, path: string): Promise<Uint8Array> {
-  const gunzip = createGunzip({ chunkSize: 1 << 18 });
-  gunzip.end(compressed);
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  let header: Header | undefined;
-  try {
-    for await (const chunk of gunzip) {
-      chunks.push(chunk);
-      length += chunk.length;
-      header ??= parseHeader(Buffer.concat(chunks), path);
-      // One byte too many is enough for parseIdx to see that the file is too long.
-      if (header !== undefined && length > header.dataStart + header.dataBytes) break;
-    }
-  } catch (cause) {
-    if (cause instanceof LimbeckError) throw cause;
-    throw broken(path, `its gzip compression is damaged (${messageOf(cause)})`, cause);
-  }
-  return Buffer.concat(chunks, length);
-}
+/** Decompresses, but no further than the header promises: one byte too many tells that the file is too long. */
+const inflate = (bytes: Uint8Array, path: string): Promise<Uint8Array> =>
+  unpack({ ...gzipped(bytes, path), kind: 'IDX file' }, (start) => {
+    const header = parseHeader(start, path);
+    return header && header.dataStart + header.dataBytes;
+  });
 
-const broken = (path: string, what: string, cause?: unknown): LimbeckError =>
-  unreadable(path, 'IDX file', what, cause);
+const broken = (path: string, what: string): LimbeckError => unreadable(path, 'IDX file', what);

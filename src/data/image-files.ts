@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Sharp, SharpOptions } from 'sharp';
 import { LimbeckError } from '../util/errors.js';
-import { count, counted } from '../util/words.js';
+import { bytesText, count, counted } from '../util/words.js';
 import { MAX_BYTES } from './bytes.js';
 import { composed, type Pixels, PlaneBuffer } from './planes.js';
 
@@ -54,17 +54,19 @@ export const imageFile = (path: string): ImageSource => ({ what: path, read: () 
  * Decodes images: turned as their EXIF data say, in sRGB, laid on the background where they are transparent, only the
  * first picture of an animation. Decoding happens on the threads of the library; the event loop stays free.
  *
+ * @param room bytes that all of them may take, in colour
  * @throws ERR_DATA naming up to five images that cannot be decoded; ERR_OPTION without the optional package `sharp`
  */
 export async function decodeImages(
   sources: readonly ImageSource[],
   options: DecodeOptions = {},
+  room = MAX_BYTES,
 ): Promise<DecodedImages> {
   checkOptions(options);
   const sharp = await loadSharp();
-  const found = await decodeAll(sharp, sources, options);
+  const found = await decodeAll(sharp, sources, options, room);
   if (!found.differ) return finish(sources, options, found);
-  const again = await decodeAll(sharp, sources, { ...options, imageSize: USUAL_SIZE });
+  const again = await decodeAll(sharp, sources, { ...options, imageSize: USUAL_SIZE }, room);
   const { notes, ...rest } = finish(sources, options, again);
   const note = `the images differ in size and are brought to ${USUAL_SIZE.join('x')}; --image-size HxW says otherwise`;
   return { ...rest, notes: [note, ...notes] };
@@ -87,6 +89,7 @@ async function decodeAll(
   sharp: SharpFunction,
   sources: readonly ImageSource[],
   { imageSize, background, badImages, onProgress }: DecodeOptions,
+  room: number,
 ): Promise<Found> {
   const total = sources.length;
   const most =
@@ -114,7 +117,7 @@ async function decodeAll(
     }
     const { width, height } = pixels;
     if (buffer === undefined) {
-      checkRoom(total, height, width);
+      checkRoom(total, height, width, room);
       buffer = new PlaneBuffer(total, height, width);
     }
     if (width !== buffer.width || height !== buffer.height) {
@@ -243,12 +246,12 @@ async function hasManyLevels(
   return (await sharp(file, options).metadata()).depth === 'ushort';
 }
 
-function checkRoom(total: number, height: number, width: number): void {
+function checkRoom(total: number, height: number, width: number, room: number): void {
   const bytes = total * 3 * height * width;
-  if (bytes > MAX_BYTES)
+  if (bytes > Math.min(room, MAX_BYTES))
     throw new LimbeckError(
       'ERR_DATA',
-      `${total} images of ${height}x${width} pixels take ${Math.ceil(bytes / 2 ** 30)} GiB, expected less than 2 GiB; ` +
+      `${total} images of ${height}x${width} pixels are too large: they take ${bytesText(bytes)}, expected at most ${bytesText(Math.min(room, MAX_BYTES))}; ` +
         'give a smaller size: imageSize: [H, W], or --image-size HxW.',
     );
 }

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { LimbeckError } from '../util/errors.js';
 import { readBytes } from './bytes.js';
-import { type Encoding, eachRow, openTable } from './table-text.js';
+import { type Encoding, openTable, rowsOf } from './table-text.js';
 
 /** How to read a table of file names and classes. */
 export interface LabelTableOptions {
@@ -44,7 +44,8 @@ async function readLabels(
   notes: string[],
 ): Promise<(image: string) => string> {
   const rows: string[][] = [];
-  eachRow(openTable(await readBytes(path), path, options.encoding), (cells) => rows.push(cells));
+  const text = await openTable(await readBytes(path), path, options.encoding);
+  for await (const { cells } of rowsOf(text)) rows.push(cells);
   const known = new Set(images.flatMap((image) => [image, withoutExtension(image)]));
   const isImage = (cell: string | undefined) => cell !== undefined && known.has(basename(cell));
   const sample = rows.slice(0, 50);

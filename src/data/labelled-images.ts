@@ -33,7 +33,7 @@ export async function readLabelledImages(path: string, dataset: Dataset): Promis
   );
   if (folder && (await isImageFolder(path))) return ofFolder(path, dataset);
   const { images: array, labels: given } = await readNamedArrays(path);
-  const { imageShape, images } = toImages(array, {}, `${path}: images`);
+  const { imageShape, images } = await toImages(array, {}, `${path}: images`);
   if (`${imageShape}` !== `${dataset.imageShape}`)
     throw new LimbeckError(
       'ERR_SHAPE',

@@ -77,7 +77,7 @@ async function imagesIn(folder: string): Promise<string[]> {
 
 async function readArray(path: string, imageShape: readonly [number, number, number]): Promise<LooseImages> {
   const array: NumericArray = /\.npy$/i.test(path)
-    ? parseNpy(await readBytes(path), path)
+    ? await parseNpy(await readBytes(path), path)
     : await readIdx(path);
   const [C, H, W] = imageShape;
   // One image alone.
@@ -85,7 +85,7 @@ async function readArray(path: string, imageShape: readonly [number, number, num
     (shape) => `${shape}` === `${array.shape}`,
   );
   const stack = alone ? { ...array, shape: [1, ...array.shape] } : array;
-  const { imageShape: shape, images } = toImages(stack, {}, path);
+  const { imageShape: shape, images } = await toImages(stack, {}, path);
   if (`${shape}` !== `${imageShape}`)
     throw new LimbeckError(
       'ERR_SHAPE',

@@ -1,7 +1,6 @@
-import { promisify } from 'node:util';
-import { inflate } from 'node:zlib';
 import { type LimbeckError, shapeText } from '../util/errors.js';
-import { undecompressed, unreadable, viewOf } from './bytes.js';
+import { unreadable, viewOf } from './bytes.js';
+import { roomFor, unpack } from './unpack.js';
 
 /** An array of a MATLAB file: its FIRST axis is the fastest. */
 export interface MatArray {
@@ -10,8 +9,10 @@ export interface MatArray {
 }
 
 const HEADER = 128;
-/** Bytes that may come out of the compression of a file, all arrays together: four times the largest of SVHN. */
-const MOST = 2 ** 30;
+/** Far more than those of any image set. */
+const MOST_ELEMENTS = 1000;
+const MOST_DIMENSIONS = 32;
+const MOST_NAME = 64;
 const COMPRESSED = 15;
 const MATRIX = 14;
 const UINT8 = 2;
@@ -29,23 +30,26 @@ interface Element {
  * are left out.
  *
  * @param path for messages
- * @param most bytes that may come out of its compression
- * @throws ERR_FILE_FORMAT; ERR_DATA where more come out
+ * @throws ERR_FILE_FORMAT; ERR_DATA where more comes out of its compression than `roomFor` allows
  */
-export async function parseMat(bytes: Uint8Array, path: string, most = MOST): Promise<Map<string, MatArray>> {
+export async function parseMat(bytes: Uint8Array, path: string): Promise<Map<string, MatArray>> {
   if (bytes.length < HEADER || bytes[126] !== 0x49 || bytes[127] !== 0x4d)
     throw broken(path, 'it has no header of version 5 in little-endian order');
   const arrays = new Map<string, MatArray>();
-  let left = most;
-  for (let at = HEADER; at < bytes.length; ) {
+  let left = roomFor(bytes.length);
+  for (let at = HEADER, count = 1; at < bytes.length; count++) {
+    if (count > MOST_ELEMENTS) throw broken(path, `it has more than ${MOST_ELEMENTS} elements`);
     let element = readElement(bytes, at, path);
     at = element.next;
     if (element.type === COMPRESSED) {
-      const content = await promisify(inflate)(element.data, { maxOutputLength: Math.max(left, 1) }).catch(
-        (cause) => {
-          throw undecompressed(path, 'MATLAB file', cause);
-        },
-      );
+      const packed = {
+        bytes: element.data,
+        compression: 'zlib',
+        path,
+        kind: 'MATLAB file',
+        most: left,
+      } as const;
+      const content = await unpack(packed, promisedBytes);
       left -= content.length;
       element = readElement(content, 0, path);
     }
@@ -56,6 +60,13 @@ export async function parseMat(bytes: Uint8Array, path: string, most = MOST): Pr
   return arrays;
 }
 
+/** What an element takes with its beginning, by that. */
+function promisedBytes(start: Uint8Array): number | undefined {
+  if (start.length < 8) return undefined;
+  const view = viewOf(start);
+  return view.getUint16(2, true) ? 8 : 8 + view.getUint32(4, true);
+}
+
 /** Flags, dimensions, name, values. */
 function readMatrix(bytes: Uint8Array, path: string): [string, MatArray] | undefined {
   const flags = readElement(bytes, 0, path);
@@ -63,16 +74,16 @@ function readMatrix(bytes: Uint8Array, path: string): [string, MatArray] | undef
   const name = readElement(bytes, dimensions.next, path);
   const values = readElement(bytes, name.next, path);
   if (dimensions.data.length % 4 || (values.type !== UINT8 && values.type !== DOUBLE)) return undefined;
+  if (dimensions.data.length > 4 * MOST_DIMENSIONS)
+    throw broken(path, `an array has more than ${MOST_DIMENSIONS} dimensions`);
   const sizes = viewOf(dimensions.data);
   const shape = Array.from({ length: dimensions.data.length / 4 }, (_, i) => sizes.getInt32(4 * i, true));
   const width = values.type === UINT8 ? 1 : 8;
   const count = shape.reduce((product, size) => product * size, 1);
   if (shape.some((size) => size < 0) || values.data.length !== count * width)
     throw broken(path, `an array of ${shapeText(shape)} has ${values.data.length} bytes of data`);
-  const view = viewOf(values.data);
-  const data =
-    width === 1 ? values.data : Float64Array.from({ length: count }, (_, i) => view.getFloat64(8 * i, true));
-  return [new TextDecoder().decode(name.data), { shape, data }];
+  const data = width === 1 ? values.data : new Float64Array(new Uint8Array(values.data).buffer);
+  return [new TextDecoder().decode(name.data.subarray(0, MOST_NAME)), { shape, data }];
 }
 
 /** A type, a length and data up to a multiple of 8 bytes; or all three in 8 bytes. */

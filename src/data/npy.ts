@@ -1,3 +1,4 @@
+import { inPieces } from '../util/breathe.js';
 import { type LimbeckError, shapeText } from '../util/errors.js';
 import { halfToFloat } from '../util/half.js';
 import { unreadable, viewOf } from './bytes.js';
@@ -22,12 +23,18 @@ export interface NumericArray {
 
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]; // \x93NUMPY
 const MAX_HEADER = 1 << 16;
+/** NumPy's own. */
+const MAX_DIMENSIONS = 64;
 
+interface NumberArrayConstructor {
+  new (content: number | ArrayBuffer): NumberArray;
+  readonly BYTES_PER_ELEMENT: number;
+}
 type Read = (view: DataView, at: number, little: boolean) => number;
 interface Type {
   readonly bytes: number;
   readonly whole?: boolean;
-  readonly array: new (length: number) => NumberArray;
+  readonly array: NumberArrayConstructor;
   readonly read: Read;
 }
 /** 64-bit integers become float64; labels and pixels are far below what that can hold. */
@@ -62,7 +69,7 @@ const TYPES: Readonly<Record<string, Type>> = {
  * @param what the file, for messages
  * @throws ERR_FILE_FORMAT
  */
-export function parseNpy(bytes: Uint8Array, what: string): NumericArray {
+export async function parseNpy(bytes: Uint8Array, what: string): Promise<NumericArray> {
   if (bytes.length < 12 || MAGIC.some((byte, i) => bytes[i] !== byte))
     throw broken(what, 'it does not begin as a NumPy array');
   const view = viewOf(bytes);
@@ -92,11 +99,11 @@ export interface ArrayForm {
  * @param what the file, for messages
  * @throws ERR_FILE_FORMAT where the bytes are not those of such an array
  */
-export function numericArray(
+export async function numericArray(
   bytes: Uint8Array,
   { dtype, fortran, shape }: ArrayForm,
   what: string,
-): NumericArray {
+): Promise<NumericArray> {
   const [, order, name] = /^([<>|=]?)(\w\d+)$/.exec(dtype) ?? [];
   if (!name || !Object.hasOwn(TYPES, name))
     throw broken(
@@ -104,6 +111,7 @@ export function numericArray(
       `its element type is ${dtype.slice(0, 40)}, expected one of ${Object.keys(TYPES).join(', ')}; convert it with astype`,
     );
   const type = TYPES[name];
+  if (shape.length > MAX_DIMENSIONS) throw broken(what, `it has ${shape.length} dimensions`);
   // A size of zero times a huge one must not pass either.
   if (!Number.isSafeInteger(8 * shape.reduce((product, size) => product * Math.max(size, 1), 1)))
     throw broken(what, `its shape is ${shapeText(shape)}, which no file can hold`);
@@ -115,10 +123,15 @@ export function numericArray(
     );
   if (type.array === Uint8Array && !fortran)
     return { shape, data: new Uint8Array(bytes.buffer, bytes.byteOffset, count) };
+  if (!fortran && order !== '>' && type.array.BYTES_PER_ELEMENT === type.bytes && !type.whole)
+    // A copy, which is aligned; slice() of a Buffer of Node would be a view.
+    return { shape, data: new type.array(new Uint8Array(bytes).buffer) };
   const view = viewOf(bytes);
   const data = new type.array(count);
   const place = fortran ? transposed(shape) : (i: number) => i;
-  for (let i = 0; i < count; i++) data[place(i)] = type.read(view, i * type.bytes, order !== '>');
+  await inPieces(count, (from, to) => {
+    for (let i = from; i < to; i++) data[place(i)] = type.read(view, i * type.bytes, order !== '>');
+  });
   return { shape, data, whole: type.whole };
 }
 

@@ -9,6 +9,8 @@ import { isLabel, MAX_CLASSES } from './classes.js';
 import { type Dataset, type SplitName, splitNames } from './dataset.js';
 import { type DecodeOptions, decodeImages, type ImageSource } from './image-files.js';
 import { splitsOf } from './image-folder.js';
+import { checkFooter, checkPages } from './parquet-claims.js';
+import { roomFor } from './unpack.js';
 
 export interface ParquetOptions extends DecodeOptions, Omit<SplitOptions, 'classes'> {
   /** The column of classes; the one that the file says, or 'label', when missing. */
@@ -20,6 +22,8 @@ const SPLITS: readonly (readonly [SplitName, RegExp])[] = [
   ['validation', /^val/i],
   ['test', /^test/i],
 ];
+/** Bytes that pictures may take beside what the size of the files allows. */
+const SHARED = 2 ** 25;
 const LABEL_NAMES = ['label', 'labels', 'class', 'target', 'y'];
 
 /** Whether a folder holds Parquet files, or its `data` or folders of splits do. */
@@ -46,11 +50,13 @@ export async function loadParquet(path: string, options: ParquetOptions = {}): P
   const notes: string[] = [];
   const rows: Row[] = [];
   let features: Features | undefined;
+  let size = 0;
   for (const part of splitNames) {
     const own: Row[] = [];
     for (const { file } of shards.filter((shard) => shard.part === part)) {
       const shard = await readShard(file, part, options);
       features ??= shard.features;
+      size += shard.size;
       own.push(...shard.rows);
     }
     const named = own.filter(({ label }) => label !== '' && label !== '-1');
@@ -72,6 +78,8 @@ export async function loadParquet(path: string, options: ParquetOptions = {}): P
   const decoded = await decodeImages(
     rows.map(({ source }) => source),
     options,
+    // Rows may share one picture.
+    roomFor(size) + SHARED,
   );
   const { names, labels, more } = classesOf(
     rows.map(({ label }) => label),
@@ -150,22 +158,23 @@ async function readShard(
   path: string,
   part: SplitName,
   options: ParquetOptions,
-): Promise<{ features: Features; rows: Row[] }> {
+): Promise<{ features: Features; rows: Row[]; size: number }> {
   const { parquetMetadata, parquetReadObjects } = await import('hyparquet');
   const bytes = await readBytes(path);
   const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
   let metadata: ReturnType<typeof parquetMetadata>;
   try {
+    checkFooter(bytes);
     metadata = parquetMetadata(file);
   } catch (cause) {
     throw unreadable(path, 'Parquet file', messageOf(cause), cause);
   }
-  checkCounts(path, metadata, bytes.length);
   const columns = topLevel(metadata.schema.slice(1));
   const stored = metadata.key_value_metadata?.find(({ key }) => key === 'huggingface')?.value;
   const features = featuresOf(path, columns, stored, options.labelColumn);
   let objects: Record<string, unknown>[];
   try {
+    checkPages(bytes, path, metadata, [features.image, features.label]);
     objects = await parquetReadObjects({
       file,
       metadata,
@@ -174,6 +183,7 @@ async function readShard(
       compressors,
     });
   } catch (cause) {
+    if (cause instanceof LimbeckError) throw cause;
     throw unreadable(path, 'Parquet file', messageOf(cause), cause);
   }
   const rows = objects.map((object, row): Row => {
@@ -193,29 +203,7 @@ async function readShard(
       },
     };
   });
-  return { features, rows };
-}
-
-/** A few bytes may claim any number of rows. */
-function checkCounts(
-  path: string,
-  {
-    row_groups: groups,
-  }: {
-    row_groups: readonly {
-      num_rows: bigint;
-      columns: readonly { meta_data?: { num_values: bigint } }[];
-    }[];
-  },
-  most: number,
-): void {
-  const claimed = groups.flatMap(({ num_rows, columns }) => [
-    num_rows,
-    ...columns.map(({ meta_data }) => meta_data?.num_values ?? 0n),
-  ]);
-  const wrong = claimed.find((count) => !(Number(count) >= 0 && Number(count) <= most));
-  if (wrong !== undefined)
-    throw unreadable(path, 'Parquet file', `it promises ${wrong} rows, but has ${most} bytes`);
+  return { features, rows, size: bytes.length };
 }
 
 const textOf = (value: unknown): string =>

@@ -1,6 +1,8 @@
-import type { LimbeckError } from '../util/errors.js';
+import { breathe } from '../util/breathe.js';
+import { LimbeckError } from '../util/errors.js';
+import { bytesText } from '../util/words.js';
 import { unreadable, viewOf } from './bytes.js';
-import { type NumericArray, numericArray } from './npy.js';
+import type { ArrayForm } from './npy.js';
 
 /** What a pickle of arrays holds; a dictionary's keys are texts. */
 export type Pickled =
@@ -13,9 +15,9 @@ export type Pickled =
   | Pickled[]
   | Map<string, Pickled>;
 
-/** A NumPy array. */
+/** A NumPy array, which `numericArray` reads when it is asked for: a pickle may name the same bytes any number of times. */
 export class PickledArray {
-  array?: NumericArray;
+  stored?: { readonly bytes: Uint8Array; readonly form: ArrayForm };
 }
 
 /** A type of elements: `u1`, and its byte order. */
@@ -32,6 +34,14 @@ type Item = Pickled | Dtype | Global | typeof MARK | undefined;
 
 const ARRAY = /^numpy\._?core\.multiarray\._reconstruct$/;
 const BUFFER = /^numpy\._?core\.numeric\._frombuffer$/;
+/** Bytes that an instruction may take in the lists and maps here, and an object that it makes besides. */
+const COST = { instruction: 32, object: 200 } as const;
+/** Bytes of memory that a pickle of `size` bytes may take beside its arrays. */
+const roomFor = (size: number): number => 8 * size + 2 ** 25;
+/** Instructions between which other work of this thread may run. */
+const PIECE = 2 ** 16;
+const MOST_DIMENSIONS = 64;
+
 const KNOWN = /^numpy\.(dtype|ndarray)$|^_codecs\.encode$/;
 
 /**
@@ -39,9 +49,9 @@ const KNOWN = /^numpy\.(dtype|ndarray)$|^_codecs\.encode$/;
  * functions that pickles of arrays name are known here, any other is refused, and nothing is executed.
  *
  * @param path for messages
- * @throws ERR_FILE_FORMAT
+ * @throws ERR_FILE_FORMAT; ERR_DATA for objects that would take far more memory than the file has bytes
  */
-export function parsePickle(bytes: Uint8Array, path: string): Pickled {
+export async function parsePickle(bytes: Uint8Array, path: string): Promise<Pickled> {
   return new Reader(bytes, path).read();
 }
 
@@ -56,30 +66,44 @@ class Reader {
   readonly #stack: Item[] = [];
   readonly #memo = new Map<number, Item>();
   #at = 0;
+  #room: number;
 
   constructor(
     readonly bytes: Uint8Array,
     readonly path: string,
   ) {
     this.#view = viewOf(bytes);
+    this.#room = roomFor(bytes.length);
   }
 
-  read(): Pickled {
-    for (;;) {
-      const code = this.#take(1)[0];
+  async read(): Promise<Pickled> {
+    for (let count = 1; ; count++) {
+      if (count % PIECE === 0) await breathe();
+      const code = this.#byte();
       if (code === 0x2e) return this.#value(this.#pop());
+      this.#charge(COST.instruction);
       this.#step(code);
     }
+  }
+
+  #charge(bytes: number): void {
+    this.#room -= bytes;
+    if (this.#room < 0)
+      throw new LimbeckError(
+        'ERR_DATA',
+        `${this.path} is too large: its objects take more than ${bytesText(roomFor(this.bytes.length))} of memory, expected a few lists ` +
+          'and arrays; give the arrays as .npz.',
+      );
   }
 
   #step(code: number): void {
     const stack = this.#stack;
     switch (String.fromCharCode(code)) {
       case '\x80': // PROTO
-        this.#take(1);
+        this.#skip(1);
         return;
       case '\x95': // FRAME
-        this.#take(8);
+        this.#skip(8);
         return;
       case '(':
         stack.push(MARK);
@@ -94,7 +118,7 @@ class Reader {
         stack.push(false);
         return;
       case 'K':
-        stack.push(this.#take(1)[0]);
+        stack.push(this.#byte());
         return;
       case 'M':
         stack.push(this.#number('getUint16', 2));
@@ -106,11 +130,11 @@ class Reader {
         stack.push(this.#view.getFloat64(this.#skip(8)));
         return;
       case '\x8a': // LONG1
-        stack.push(this.#long(this.#take(this.#take(1)[0])));
+        stack.push(this.#long(this.#take(this.#byte())));
         return;
       case 'U': // texts of Python 2, and bytes
       case 'C':
-        stack.push(this.#take(this.#take(1)[0]));
+        stack.push(this.#take(this.#byte()));
         return;
       case 'T':
       case 'B':
@@ -121,7 +145,7 @@ class Reader {
         stack.push(this.#take(this.#size()));
         return;
       case '\x8c':
-        stack.push(this.#text(this.#take(1)[0]));
+        stack.push(this.#text(this.#byte()));
         return;
       case 'X':
         stack.push(this.#text(this.#number('getUint32', 4)));
@@ -130,20 +154,24 @@ class Reader {
         stack.push(this.#text(this.#size()));
         return;
       case '}':
+        this.#charge(COST.object);
         stack.push(new Map());
         return;
       case ']':
       case ')':
+        this.#charge(COST.object);
         stack.push([]);
         return;
       case '\x85':
       case '\x86':
       case '\x87': {
+        this.#charge(COST.object);
         const items = Array.from({ length: code - 0x84 }, () => this.#value(this.#pop())).reverse();
         stack.push(items);
         return;
       }
       case 't':
+        this.#charge(COST.object);
         stack.push(this.#toMark());
         return;
       case 'a':
@@ -161,7 +189,7 @@ class Reader {
         this.#set(this.#toMark());
         return;
       case 'q':
-        this.#memo.set(this.#take(1)[0], this.#top());
+        this.#memo.set(this.#byte(), this.#top());
         return;
       case 'r':
         this.#memo.set(this.#number('getUint32', 4), this.#top());
@@ -170,7 +198,7 @@ class Reader {
         this.#memo.set(this.#memo.size, this.#top());
         return;
       case 'h':
-        stack.push(this.#memo.get(this.#take(1)[0]));
+        stack.push(this.#memo.get(this.#byte()));
         return;
       case 'j':
         stack.push(this.#memo.get(this.#number('getUint32', 4)));
@@ -207,9 +235,13 @@ class Reader {
   #call(called: Item, args: Pickled): Item {
     const name = called instanceof Global ? called.name : '';
     const list = Array.isArray(args) ? args : [];
+    this.#charge(COST.object);
     if (ARRAY.test(name)) return new PickledArray();
     if (name === 'numpy.dtype') return new Dtype(textOf(list[0]) ?? '');
-    if (name === '_codecs.encode' && typeof list[0] === 'string') return Buffer.from(list[0], 'latin1');
+    if (name === '_codecs.encode' && typeof list[0] === 'string') {
+      this.#charge(list[0].length);
+      return Buffer.from(list[0], 'latin1');
+    }
     if (BUFFER.test(name)) {
       const [data, dtype, shape, order] = list as unknown[];
       return this.#array(new PickledArray(), shape, dtype, textOf(order as Pickled) === 'F', data);
@@ -233,11 +265,16 @@ class Reader {
     fortran: boolean,
     data: unknown,
   ): PickledArray {
-    const sizes = Array.isArray(shape) && shape.every((size) => Number.isSafeInteger(size) && size >= 0);
+    const sizes =
+      Array.isArray(shape) &&
+      shape.length <= MOST_DIMENSIONS &&
+      shape.every((size) => Number.isSafeInteger(size) && size >= 0);
     if (!sizes || !(dtype instanceof Dtype) || !(data instanceof Uint8Array))
       throw this.#broken('an array in it lacks its shape, its type or its bytes');
-    const form = { dtype: `${dtype.order}${dtype.name}`, fortran, shape };
-    target.array = numericArray(data, form, this.path);
+    target.stored = {
+      bytes: data,
+      form: { dtype: `${dtype.order}${dtype.name}`, fortran, shape: [...shape] },
+    };
     return target;
   }
 
@@ -285,7 +322,12 @@ class Reader {
     return at;
   }
 
+  #byte(): number {
+    return this.bytes[this.#skip(1)];
+  }
+
   #take(count: number): Uint8Array {
+    this.#charge(COST.object);
     const at = this.#skip(count);
     return this.bytes.subarray(at, at + count);
   }
@@ -299,7 +341,9 @@ class Reader {
   }
 
   #text(length: number): string {
-    return new TextDecoder().decode(this.#take(length));
+    const bytes = this.#take(length);
+    this.#charge(2 * length);
+    return new TextDecoder().decode(bytes);
   }
 
   #line(): string {

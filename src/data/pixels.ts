@@ -1,3 +1,4 @@
+import { inPieces } from '../util/breathe.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { isLabel, labelsOf, MAX_CLASSES } from './classes.js';
 import type { Labels, Split } from './dataset.js';
@@ -23,17 +24,17 @@ type ImageShape = [number, number, number];
  * @throws ERR_SHAPE when the shape is not of images, ERR_OPTION when it can be read in two ways, ERR_DATA for a value
  * that is not finite, or a whole number that is no byte
  */
-export function toImages(
+export async function toImages(
   array: NumericArray,
   layout: PixelLayout,
   what: string,
-): { imageShape: ImageShape; images: Split['images'] } {
+): Promise<{ imageShape: ImageShape; images: Split['images'] }> {
   const { shape } = array;
   const { sizes, colourLast } = imageShapeOf(shape, layout, what);
   if (sizes.some((size) => size < 1) || shape[0] < 1)
     throw new LimbeckError('ERR_DATA', `${what} is empty: its shape is ${shapeText(shape)}.`);
-  const values = toValues(array, what);
-  return { imageShape: sizes, images: colourLast ? colourFirst(values, sizes) : values };
+  const values = await toValues(array, what);
+  return { imageShape: sizes, images: colourLast ? await colourFirst(values, sizes) : values };
 }
 
 function imageShapeOf(
@@ -92,33 +93,40 @@ function flatShape(pixels: number, { imageSize, channels }: PixelLayout, what: s
   );
 }
 
-/** Bytes as they are, other whole numbers as bytes, floats as float32. */
-function toValues({ data, whole }: NumericArray, what: string): Split['images'] {
+/** Bytes and floats of 32 bits as they are, other whole numbers as bytes, other floats as float32. */
+async function toValues({ data, whole }: NumericArray, what: string): Promise<Split['images']> {
   if (data instanceof Uint8Array) return data;
   const floats = !whole && (data instanceof Float32Array || data instanceof Float64Array);
-  const values = floats ? Float32Array.from(data) : new Uint8Array(data.length);
-  for (let i = 0; i < data.length; i++) {
-    const value = data[i];
-    if (floats ? Number.isFinite(values[i]) : value >= 0 && value <= 255) {
-      if (!floats) values[i] = value;
-      continue;
+  const values =
+    data instanceof Float32Array
+      ? data
+      : floats
+        ? new Float32Array(data.length)
+        : new Uint8Array(data.length);
+  await inPieces(data.length, (from, to) => {
+    for (let i = from; i < to; i++) {
+      const value = data[i];
+      if (floats ? Number.isFinite(Math.fround(value)) : value >= 0 && value <= 255) values[i] = value;
+      else
+        throw new LimbeckError(
+          'ERR_DATA',
+          `${what}: value ${i} is ${value}, expected ${floats ? 'a finite float32 value' : 'a whole number from 0 to 255'}.`,
+        );
     }
-    throw new LimbeckError(
-      'ERR_DATA',
-      `${what}: value ${i} is ${value}, expected ${floats ? 'a finite float32 value' : 'a whole number from 0 to 255'}.`,
-    );
-  }
+  });
   return values;
 }
 
-function colourFirst(values: Split['images'], [C, H, W]: ImageShape): Split['images'] {
+async function colourFirst(values: Split['images'], [C, H, W]: ImageShape): Promise<Split['images']> {
   const pixels = H * W;
   const out = values instanceof Uint8Array ? new Uint8Array(values.length) : new Float32Array(values.length);
-  for (let i = 0; i < values.length; i++) {
-    const c = i % C;
-    const pixel = Math.floor(i / C);
-    out[(pixel - (pixel % pixels)) * C + c * pixels + (pixel % pixels)] = values[i];
-  }
+  await inPieces(values.length, (from, to) => {
+    for (let i = from; i < to; i++) {
+      const c = i % C;
+      const pixel = Math.floor(i / C);
+      out[(pixel - (pixel % pixels)) * C + c * pixels + (pixel % pixels)] = values[i];
+    }
+  });
   return out;
 }
 

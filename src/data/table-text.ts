@@ -1,6 +1,9 @@
 import { isUtf8 } from 'node:buffer';
-import { CsvError, parse } from 'csv-parse/sync';
+import { Readable } from 'node:stream';
+import { CsvError, parse } from 'csv-parse';
+import { breathe } from '../util/breathe.js';
 import { LimbeckError } from '../util/errors.js';
+import { bytesText } from '../util/words.js';
 import { messageOf, unreadable } from './bytes.js';
 
 /** The text of a table, in UTF-8 without a byte order mark, and what stands between its cells. */
@@ -14,7 +17,12 @@ export type Encoding = 'utf8' | 'latin1' | 'utf16';
 
 const NEWLINE = 10;
 const QUOTE = 34;
-const CHUNK = 1 << 24;
+/** Bytes between which other work of this thread may run. */
+const PIECE = 2 ** 20;
+/** Of a row: images of 512 x 512 pixels in colour, or of 256 x 256 with many digits. */
+const MOST_ROW = 2 ** 22;
+/** Of the first line, in which separators are counted. */
+const FIRST = 2 ** 16;
 
 /**
  * A table of any encoding and separator: the first line tells whether commas, semicolons, tabs or blanks stand between
@@ -23,13 +31,13 @@ const CHUNK = 1 << 24;
  * @param path for messages
  * @throws ERR_FILE_FORMAT for an empty table, or naming the first line that is no text in the encoding
  */
-export function openTable(given: Uint8Array, path: string, encoding?: Encoding): TableText {
-  const bytes = toUtf8(given, path, encoding);
+export async function openTable(given: Uint8Array, path: string, encoding?: Encoding): Promise<TableText> {
+  const bytes = await toUtf8(given, path, encoding);
   const begin = bytes.findIndex((byte) => byte > 32);
   if (begin < 0) throw unreadable(path, 'table', 'it is empty');
   const end = bytes.indexOf(NEWLINE, begin);
   const first = new TextDecoder()
-    .decode(bytes.subarray(begin, end < 0 ? bytes.length : end))
+    .decode(bytes.subarray(begin, end < 0 ? bytes.length : end).subarray(0, FIRST))
     .replace(/"[^"]*"/g, '');
   const count = (delimiter: string) => first.split(delimiter).length - 1;
   const [most] = [',', ';', '\t'].sort((a, b) => count(b) - count(a));
@@ -37,62 +45,77 @@ export function openTable(given: Uint8Array, path: string, encoding?: Encoding):
   return { path, bytes, delimiter: count(most) > 0 ? most : /\s+/ };
 }
 
+/** A row that is not blank. */
+interface Row {
+  readonly cells: string[];
+  /** The line it ends in, from 1 on. */
+  readonly line: number;
+  /** Where it ends, bytes. */
+  readonly end: number;
+}
+
 /**
- * Calls `visit` with the cells of every row that is not blank, and the line it is in, up to `most` rows.
+ * The rows that are not blank, while other work of this thread may run.
  *
- * @throws ERR_FILE_FORMAT naming the line of a quote that does not end
+ * @throws ERR_FILE_FORMAT naming the line of a quote that does not end; ERR_DATA naming a row of more than 4 MiB
  */
-export function eachRow(
-  { path, bytes, delimiter }: TableText,
-  visit: (cells: string[], line: number) => void,
-  most = Number.POSITIVE_INFINITY,
-): void {
+export async function* rowsOf(text: TableText): AsyncGenerator<Row> {
   // Large tables of numbers have no quotes, and splitting lines is ten times as fast.
-  if (typeof delimiter === 'string' && bytes.includes(QUOTE)) {
-    let thrown: unknown;
-    try {
-      parse(bytes, {
-        delimiter,
-        trim: delimiter !== '\t',
-        skip_empty_lines: true,
-        relax_column_count: true,
-        ...(Number.isFinite(most) && { to: most }),
-        on_record: (cells: string[], { lines }) => {
-          try {
-            visit(cells, lines);
-          } catch (error) {
-            thrown = error;
-            throw error;
-          }
-          return null;
-        },
-      });
-    } catch (error) {
-      if (thrown) throw thrown;
-      const where = error instanceof CsvError ? ` (${error.code})` : '';
-      throw unreadable(path, 'table', `${messageOf(error)}${where}`, error);
-    }
-    return;
-  }
+  if (typeof text.delimiter === 'string' && text.bytes.includes(QUOTE)) yield* quotedRows(text);
+  else yield* plainRows(text);
+}
+
+async function* plainRows({ path, bytes, delimiter }: TableText): AsyncGenerator<Row> {
   const text = new TextDecoder();
-  let line = 0;
-  let rows = 0;
-  for (let begin = 0; begin < bytes.length && rows < most; ) {
+  let breath = PIECE;
+  for (let begin = 0, line = 1; begin < bytes.length; line++) {
     const found = bytes.indexOf(NEWLINE, begin);
     const end = found < 0 ? bytes.length : found;
-    line++;
+    if (end - begin > MOST_ROW) throw tooLong(path, line);
     const content = text.decode(bytes.subarray(begin, end)).trim();
     begin = end + 1;
+    if (begin > breath) {
+      await breathe();
+      breath = begin + PIECE;
+    }
     if (content === '') continue;
-    rows++;
-    visit(
-      content.split(delimiter).map((cell) => cell.trim()),
-      line,
-    );
+    yield { cells: content.split(delimiter).map((cell) => cell.trim()), line, end };
   }
 }
 
-function toUtf8(bytes: Uint8Array, path: string, encoding: Encoding | undefined): Uint8Array {
+async function* quotedRows({ path, bytes, delimiter }: TableText): AsyncGenerator<Row> {
+  const parser = parse({
+    delimiter: delimiter as string,
+    trim: delimiter !== '\t',
+    skip_empty_lines: true,
+    relax_column_count: true,
+    max_record_size: MOST_ROW,
+    info: true,
+  });
+  try {
+    for await (const { record, info } of Readable.from(pieces(bytes)).pipe(parser))
+      yield { cells: record, line: info.lines, end: info.bytes };
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    if (error.code === 'CSV_MAX_RECORD_SIZE') throw tooLong(path, parser.info.lines);
+    throw unreadable(path, 'table', `${messageOf(error)} (${error.code})`, error);
+  }
+}
+
+async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += PIECE) {
+    yield bytes.subarray(at, at + PIECE);
+    await breathe();
+  }
+}
+
+const tooLong = (path: string, line: number): LimbeckError =>
+  new LimbeckError(
+    'ERR_DATA',
+    `${path}: line ${line} is too large, expected rows of at most ${bytesText(MOST_ROW)}, an image each; larger images are given as files.`,
+  );
+
+async function toUtf8(bytes: Uint8Array, path: string, encoding: Encoding | undefined): Promise<Uint8Array> {
   const [a, b, c] = bytes;
   const wide = a === 0xff && b === 0xfe ? 'utf-16le' : a === 0xfe && b === 0xff ? 'utf-16be' : undefined;
   if (encoding === 'utf16' || (encoding === undefined && wide))
@@ -108,13 +131,13 @@ function toUtf8(bytes: Uint8Array, path: string, encoding: Encoding | undefined)
 }
 
 /** In pieces: a string cannot hold what a file can. */
-function recode(bytes: Uint8Array, from: string, path: string): Uint8Array {
+async function recode(bytes: Uint8Array, from: string, path: string): Promise<Uint8Array> {
   const decoder = new TextDecoder(from, { fatal: true });
-  const pieces: Uint8Array[] = [];
+  const recoded: Uint8Array[] = [];
   try {
-    for (let at = 0; at < bytes.length; at += CHUNK)
-      pieces.push(Buffer.from(decoder.decode(bytes.subarray(at, at + CHUNK), { stream: true })));
-    pieces.push(Buffer.from(decoder.decode()));
+    for await (const piece of pieces(bytes))
+      recoded.push(Buffer.from(decoder.decode(piece, { stream: true })));
+    recoded.push(Buffer.from(decoder.decode()));
   } catch (cause) {
     throw new LimbeckError(
       'ERR_FILE_FORMAT',
@@ -122,7 +145,7 @@ function recode(bytes: Uint8Array, from: string, path: string): Uint8Array {
       { cause },
     );
   }
-  return Buffer.concat(pieces);
+  return Buffer.concat(recoded);
 }
 
 function noUtf8(bytes: Uint8Array, path: string): LimbeckError {

@@ -1,27 +1,34 @@
-import { crc32, inflateRawSync } from 'node:zlib';
+import { crc32 } from 'node:zlib';
+import { inPieces } from '../util/breathe.js';
 import type { LimbeckError } from '../util/errors.js';
-import { MAX_BYTES, messageOf, unreadable, viewOf } from './bytes.js';
+import { bytesText } from '../util/words.js';
+import { unreadable, viewOf } from './bytes.js';
+import { roomFor, tooLarge, unpack } from './unpack.js';
 
 const END = 0x06054b50;
 const ENTRY = 0x02014b50;
 const LOCAL = 0x04034b50;
+/** Bytes whose checksum takes some hundredths of a second. */
+const CHECKED = 2 ** 25;
 /** Of the end record: 22 bytes and a comment of up to 65,535. */
 const END_SEARCH = 22 + 65_535;
-/** Deflate cannot do better than this. */
-const BEST_RATIO = 1032;
+
+/** The files of an archive by name. */
+export type ZipFiles = Map<string, () => Promise<Uint8Array>>;
 
 /**
- * The files of a ZIP archive, stored or deflated, by name; each is decompressed when it is asked for. No encryption and
- * no archives beyond 2 GiB.
+ * The files of a ZIP archive, stored or deflated; each is decompressed when it is asked for. No encryption and no archives
+ * beyond 2 GiB.
  *
- * @throws ERR_FILE_FORMAT
+ * @throws ERR_FILE_FORMAT, also when a file is asked for; ERR_DATA then, where all that were unpacked take more than `roomFor` allows
  */
-export function openZip(bytes: Uint8Array, path: string): Map<string, () => Uint8Array> {
+export function openZip(bytes: Uint8Array, path: string): ZipFiles {
   const view = viewOf(bytes);
+  const room = { most: roomFor(bytes.length) };
   const end = findEnd(view, path);
   const count = view.getUint16(end + 10, true);
   let at = view.getUint32(end + 16, true);
-  const files = new Map<string, () => Uint8Array>();
+  const files: ZipFiles = new Map();
   for (let i = 0; i < count; i++) {
     if (at + 46 > end || view.getUint32(at, true) !== ENTRY)
       throw broken(path, `entry ${i} of its directory is damaged`);
@@ -32,7 +39,7 @@ export function openZip(bytes: Uint8Array, path: string): Map<string, () => Uint
     const entry = at;
     const what = `${path}: ${name.slice(0, 80)}`;
     checkName(bytes, view, entry, what);
-    files.set(name, () => extract(bytes, view, entry, what));
+    files.set(name, () => extract(bytes, view, entry, what, room));
     at += 46 + nameLength + extra + comment;
   }
   return files;
@@ -61,7 +68,13 @@ function localOf(bytes: Uint8Array, view: DataView, entry: number, what: string)
   return local;
 }
 
-function extract(bytes: Uint8Array, view: DataView, entry: number, what: string): Uint8Array {
+async function extract(
+  bytes: Uint8Array,
+  view: DataView,
+  entry: number,
+  what: string,
+  room: { most: number },
+): Promise<Uint8Array> {
   const flags = view.getUint16(entry + 8, true);
   const method = view.getUint16(entry + 10, true);
   const [checksum, packed, size] = [16, 20, 24].map((at) => view.getUint32(entry + at, true));
@@ -73,18 +86,17 @@ function extract(bytes: Uint8Array, view: DataView, entry: number, what: string)
   let data: Uint8Array;
   if (method === 0) data = content;
   else if (method === 8) {
-    if (size > MAX_BYTES || size > BEST_RATIO * (packed + 1))
-      throw broken(what, `${packed} compressed bytes cannot hold the ${size} it promises`);
-    try {
-      data = inflateRawSync(content, { maxOutputLength: Math.max(size, 1) });
-    } catch (cause) {
-      throw broken(what, `its compression is damaged (${messageOf(cause)})`, cause);
-    }
+    if (size > room.most) throw tooLarge(what, bytesText(size), room.most);
+    const packed = { bytes: content, compression: 'deflate', path: what, kind: 'ZIP archive' } as const;
+    data = await unpack({ ...packed, most: room.most }, () => size);
+    room.most -= size;
   } else throw broken(what, `it is compressed by method ${method}, expected 0 (stored) or 8 (deflate)`);
   if (data.length !== size) throw broken(what, `it has ${data.length} bytes, the directory says ${size}`);
-  if (crc32(data) !== checksum) throw broken(what, 'its checksum is wrong');
+  let computed = 0;
+  const add = (from: number, to: number) => (computed = crc32(data.subarray(from, to), computed));
+  await inPieces(data.length, add, CHECKED);
+  if (computed !== checksum) throw broken(what, 'its checksum is wrong');
   return data;
 }
 
-const broken = (path: string, what: string, cause?: unknown): LimbeckError =>
-  unreadable(path, 'ZIP archive', what, cause);
+const broken = (path: string, what: string): LimbeckError => unreadable(path, 'ZIP archive', what);

@@ -149,6 +149,11 @@ export class Recorder {
     return this.#temporaryBytes;
   }
 
+  /** Steps so far. */
+  get stepCount(): number {
+    return this.#steps.length;
+  }
+
   /** Appends a step. Kernels call this after their shape rule; see `engine/ops`. */
   push(step: Step): void {
     for (const [name, access] of Object.entries(step.kernel.operands)) {

@@ -112,13 +112,15 @@ export function decodeModel(bytes: Uint8Array): Model {
   const networks = fields.whole('networks', 1);
   const take = (name: string, size: number) => taken(tensors, name, size);
   const { count, statisticsCount, inputShape, classes } = network;
-  const parameters = new Float32Array(networks * count);
-  for (const { name, offset, shape } of network.parameters) {
+  // All are there before there is room for them: the number of networks may be any.
+  const pieces = network.parameters.map(({ name, offset, shape }) => {
     const size = shape.reduce((a, b) => a * b, 1);
-    const data = take(name, networks * size);
+    return { offset, size, data: take(name, networks * size) };
+  });
+  const parameters = new Float32Array(networks * count);
+  for (const { offset, size, data } of pieces)
     for (let p = 0; p < networks; p++)
       parameters.set(data.subarray(p * size, (p + 1) * size), p * count + offset);
-  }
   const [channels] = inputShape;
   const pixels = inputShape.reduce((a, b) => a * b, 1);
   const notes = StoredFields.parse(file, 'notes', metadata.notes);

@@ -1,5 +1,5 @@
 import { LimbeckError, shapeText } from '../util/errors.js';
-import { expectArgument, shown } from '../util/expect.js';
+import { expectArgument, shown, written } from '../util/expect.js';
 import * as modules from './index.gen.js';
 import { type Network, type NetworkOptions, weightSchemes } from './network.js';
 
@@ -31,7 +31,7 @@ export function createNetwork(options: NetworkOptions): Network {
   if (!module)
     throw new LimbeckError(
       'ERR_OPTION',
-      `network ${JSON.stringify(name)} is unknown; there are: ${networkNames.join(', ')}`,
+      `network ${written(name)} is unknown; there are: ${networkNames.join(', ')}`,
     );
   if (
     !Array.isArray(inputShape) ||
@@ -55,7 +55,7 @@ export function createNetwork(options: NetworkOptions): Network {
   if (weights !== undefined && !weightSchemes.includes(weights))
     throw new LimbeckError(
       'ERR_OPTION',
-      `network ${name}: weights is ${JSON.stringify(weights)}, expected one of ${weightSchemes.join(', ')}`,
+      `network ${name}: weights is ${written(weights)}, expected one of ${weightSchemes.join(', ')}`,
     );
   if (gain !== undefined && !(Number.isFinite(gain) && gain > 0))
     throw new LimbeckError(

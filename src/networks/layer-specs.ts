@@ -14,6 +14,7 @@ import { oneLogit } from '../layers/one-logit.js';
 import { relu } from '../layers/relu.js';
 import { residual } from '../layers/residual.js';
 import { LimbeckError } from '../util/errors.js';
+import { isDeeper } from '../util/expect.js';
 import { flag, type Rule, real, whole } from './options.js';
 
 /** Windows: `kernel` pixels wide and high, moved by `stride` (pooling: by `kernel`), over `padding` (0) zeros around the map. */
@@ -106,6 +107,13 @@ function pool(name: string, make: (geometry: { kernel: number; stride: number; p
   };
 }
 
+/** A layer for messages, without what may be long or nested deep. */
+function specText(spec: unknown): string {
+  if (isDeeper(spec, 4)) return 'nested deep';
+  const text = String(JSON.stringify(spec));
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+}
+
 /** What the value of a key may be. */
 function ruleFor(name: string): Rule<unknown> {
   if (name === 'bias') return flag(true);
@@ -115,16 +123,27 @@ function ruleFor(name: string): Rule<unknown> {
   return whole(least, least);
 }
 
+/** Residual blocks in one another: every level looks at all that are in it. */
+const MOST_LEVELS = 16;
+const MOST_LAYERS = 1000;
+
 /** Builds the layers of a list; ERR_OPTION naming the first that is not one. */
-export function layersOf(specs: readonly LayerSpec[], where = 'layers'): Layer[] {
-  return specs.map((spec, index) => layerOf(spec, `${where}[${index}]`));
+export function layersOf(specs: readonly LayerSpec[], where = 'layers', level = 0): Layer[] {
+  if (specs.length > MOST_LAYERS)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `network custom: ${where} has ${specs.length} layers, expected at most ${MOST_LAYERS}`,
+    );
+  return specs.map((spec, index) => layerOf(spec, `${where}[${index}]`, level));
 }
 
-function layerOf(spec: LayerSpec, where: string): Layer {
+function layerOf(spec: LayerSpec, where: string, level: number): Layer {
   const bad = (expected: string) =>
-    new LimbeckError(
+    new LimbeckError('ERR_OPTION', `network custom: ${where} is ${specText(spec)}, expected ${expected}`);
+  if (level > MOST_LEVELS)
+    throw new LimbeckError(
       'ERR_OPTION',
-      `network custom: ${where} is ${JSON.stringify(spec)}, expected ${expected}`,
+      `network custom: ${where.slice(0, 60)}… lies in more than ${MOST_LEVELS} residual blocks, expected fewer`,
     );
   if (typeof spec === 'string') {
     if (!Object.hasOwn(words, spec)) throw bad(`one of ${Object.keys(words).join(', ')}, or an object`);
@@ -137,7 +156,9 @@ function layerOf(spec: LayerSpec, where: string): Layer {
     const { residual: branch, shortcut = [], ...rest } = given;
     if (!Array.isArray(branch) || !Array.isArray(shortcut) || Object.keys(rest).length)
       throw bad('{ "residual": [layers], "shortcut": [layers] }');
-    return residual(layersOf(branch, `${where}.residual`), layersOf(shortcut, `${where}.shortcut`));
+    const inside = (layers: readonly LayerSpec[], name: string) =>
+      layersOf(layers, `${where}.${name}`, level + 1);
+    return residual(inside(branch, 'residual'), inside(shortcut, 'shortcut'));
   }
   const kind = Object.keys(kinds).find((name) => Object.hasOwn(given, name));
   if (!kind) throw bad(`an object with one of ${[...Object.keys(kinds), 'residual'].join(', ')}`);

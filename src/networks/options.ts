@@ -1,4 +1,5 @@
 import { LimbeckError } from '../util/errors.js';
+import { written } from '../util/expect.js';
 import type { NetworkOptions } from './network.js';
 
 /** What an option of a network may be; `undefined` from `read` means that the value does not do. */
@@ -57,7 +58,7 @@ export function readOptions<R extends Rules>(options: NetworkOptions, rules: R):
     if (value === undefined)
       throw new LimbeckError(
         'ERR_OPTION',
-        `network ${options.name}: ${name} is ${JSON.stringify(given)}, expected ${expected}`,
+        `network ${options.name}: ${name} is ${written(given)}, expected ${expected}`,
       );
     return [name, value];
   });

@@ -1,5 +1,5 @@
 import type { Accuracy } from '../eval/statistics.js';
-import { damaged, StoredFields } from '../util/stored-fields.js';
+import { StoredFields } from '../util/stored-fields.js';
 import { readRollbacks, storedOptionsOf } from './checkpoint.js';
 import { readConfig, readEngine, readRecoveries } from './checkpoint-extra.js';
 import { type RunRecord, runFormat } from './record.js';
@@ -45,12 +45,7 @@ export function checkRecord(file: string, value: unknown): asserts value is RunR
 
 /** The record that a file holds; ERR_FILE_FORMAT, in the name of `file`, for anything else. */
 export function parseRecord(file: string, text: string): RunRecord {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw damaged(file, 'it is not JSON', cause);
-  }
+  const value: unknown = StoredFields.parse(file, 'record', text).all();
   checkRecord(file, value);
   return value;
 }

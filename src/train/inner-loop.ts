@@ -6,6 +6,7 @@ import { elements, slice, type View } from '../engine/view.js';
 import type { RandomSource } from '../layers/layer.js';
 import type { Network, NetworkPasses } from '../networks/network.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
+import { count } from '../util/words.js';
 import { optimizerOf, type StepOperands, type StepResult } from './inner-optimizer.js';
 import { type LossPasses, lossOf } from './loss.js';
 import { plainTraining, type Training } from './training.js';
@@ -191,6 +192,7 @@ export function recordInnerLoop(
   if (shape) states.push(loop.state ?? elementwise.fill(r, 0, r.temporary('state0', members, shape)));
   const batches: StepBatch[] = [];
   const passes: StepPasses[] = [];
+  const begun = r.stepCount;
   for (let t = 0; t < T; t++) {
     const batch = recordBatch(r, loop, t);
     const step = recordStep(r, loop, batch, { theta: thetas[t], random: sources[t], wantG: true });
@@ -201,8 +203,23 @@ export function recordInnerLoop(
     if (next.state) states.push(next.state);
     batches.push(batch);
     passes.push(step);
+    if (t === 0) checkKernels(r.stepCount - begun, loop);
   }
   return { thetas, states, sources, batches, passes };
+}
+
+/** Kernels on the way there. Each takes some kilobytes of the host, the way back twice as many kernels, and a second goes by for twenty thousand. */
+const mostKernels = 2 ** 16;
+
+/** Refuses a loop that the host could not hold, by the kernels of its first step. */
+function checkKernels(perStep: number, { steps, epochs }: InnerLoop): void {
+  const T = steps * epochs;
+  if (T > 1 && T * perStep > mostKernels)
+    throw new LimbeckError(
+      'ERR_OUT_OF_MEMORY',
+      `${count(T)} inner steps (steps x epochs) of ${perStep} kernels each are too many to be recorded in one program, expected at most ` +
+        `${count(Math.floor(mostKernels / perStep))} with this network: fewer epochs, or a method that trains in minibatches`,
+    );
 }
 
 /** Records what the optimiser makes of theta[t] and the gradient there. */

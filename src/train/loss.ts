@@ -4,6 +4,7 @@ import * as squarederror from '../engine/ops/squarederror.js';
 import type { Recorder } from '../engine/program.js';
 import type { View } from '../engine/view.js';
 import { LimbeckError } from '../util/errors.js';
+import { written } from '../util/expect.js';
 
 /** A loss of logits z `[N, K]` and labels y `[N, K]`; every constant `scale` is the cotangent of each sample's loss. */
 export interface Loss {
@@ -65,7 +66,7 @@ export function lossOf(name: LossName): Loss {
   if (!lossNames.includes(name))
     throw new LimbeckError(
       'ERR_OPTION',
-      `loss ${JSON.stringify(name)} is unknown; there are: ${lossNames.join(', ')}`,
+      `loss ${written(name)} is unknown; there are: ${lossNames.join(', ')}`,
     );
   return losses[name];
 }

@@ -1,4 +1,5 @@
 import { LimbeckError } from '../util/errors.js';
+import { written } from '../util/expect.js';
 import type { LossName } from './loss.js';
 
 /** `sgd`, with `momentum` or `nesterov` as PyTorch has them; `adam`; `adamw` with decoupled weight decay. */
@@ -68,7 +69,7 @@ export function resolveOptimizer(given: OptimizerOptions): Required<OptimizerOpt
   if (!optimizerKinds.includes(kind))
     throw new LimbeckError(
       'ERR_OPTION',
-      `optimizer ${JSON.stringify(kind)} is unknown; there are: ${optimizerKinds.join(', ')}`,
+      `optimizer ${written(kind)} is unknown; there are: ${optimizerKinds.join(', ')}`,
     );
   for (const [name, value] of Object.entries(constants)) {
     if (value === undefined) continue;

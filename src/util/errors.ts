@@ -45,7 +45,10 @@ export class LimbeckError extends Error {
   }
 }
 
-/** `[2, 3, 4]` for messages. */
+const shownSizes = 16;
+
+/** `[2, 3, 4]` for messages; a file may claim any number of sizes. */
 export function shapeText(shape: readonly number[]): string {
-  return `[${shape.join(', ')}]`;
+  const more = shape.length > shownSizes ? ', …' : '';
+  return `[${shape.slice(0, shownSizes).join(', ')}${more}]`;
 }

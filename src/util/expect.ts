@@ -1,17 +1,31 @@
 import { suggestion } from './closest.js';
 import { LimbeckError } from './errors.js';
 
+const mostShown = 200;
+
+/** What fits into a message: a file may hold a text of any length. */
+const cut = (text: string): string => (text.length > mostShown ? `${text.slice(0, mostShown)}…` : text);
+
 /** A value for a message: strings in quotes, so that '3' is not 3. */
 export function shown(value: unknown): string {
   if (value === null || typeof value !== 'object')
-    return typeof value === 'string' ? JSON.stringify(value) : String(value);
+    return cut(typeof value === 'string' ? JSON.stringify(value) : String(value));
   if ('then' in value) return 'a promise (await it)';
   return Array.isArray(value) ? 'a list' : 'another object';
 }
 
 /** The same with objects as JSON: for values that were written by hand. */
 export const written = (value: unknown): string =>
-  typeof value === 'object' ? JSON.stringify(value) : shown(value);
+  typeof value === 'object' && !isDeeper(value, mostLevels) ? cut(JSON.stringify(value)) : shown(value);
+
+/** Of JSON that people write: far more than the layers of any network need. */
+export const mostLevels = 100;
+
+/** Whether objects and lists lie in each other more than so many levels deep; never looks deeper than that. */
+export const isDeeper = (value: unknown, levels: number): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((part) => isDeeper(part, levels - 1)));
 
 /**
  * ERR_OPTION unless an argument of `where` is what it is taken for, told by a property that all such things have.

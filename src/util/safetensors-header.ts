@@ -108,6 +108,7 @@ export function readHeader(bytes: Uint8Array): Header {
     throw broken(`its header should have ${length} bytes, but only ${bytes.length - PREFIX_BYTES} follow`);
   }
   const dataStart = PREFIX_BYTES + length;
+  checkContainers(bytes.subarray(PREFIX_BYTES, dataStart));
   let text: string;
   let header: unknown;
   try {
@@ -122,6 +123,14 @@ export function readHeader(bytes: Uint8Array): Header {
   const twice = repeatedKey(text);
   if (twice !== undefined) throw broken(`its header names ${brief(twice)} twice`);
   return { text, header, dataStart };
+}
+
+/** A tensor takes three in more than fifty bytes. An empty list takes three bytes here and fifty in memory. */
+function checkContainers(header: Uint8Array): void {
+  let count = 0;
+  for (const byte of header) if (byte === 0x5b || byte === 0x7b) count++;
+  if (count > 1000 + header.length / 8)
+    throw broken(`its header has ${count} lists and objects in ${header.length} bytes`);
 }
 
 /**

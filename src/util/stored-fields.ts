@@ -1,4 +1,5 @@
 import { LimbeckError } from './errors.js';
+import { isDeeper, mostLevels } from './expect.js';
 import type { Option } from './option.js';
 
 /**
@@ -26,6 +27,8 @@ export class StoredFields {
     } catch (cause) {
       throw damaged(file, `${name} is ${json === undefined ? 'missing' : 'not JSON'}`, cause);
     }
+    if (isDeeper(value, mostLevels))
+      throw damaged(file, `${name} has more than ${mostLevels} levels of objects and lists in each other`);
     return new StoredFields(file, name, value);
   }
 

@@ -1,0 +1,61 @@
+import type { FileMetaData } from 'hyparquet';
+import { bytesText, count } from '../util/words.js';
+import { footerOf, ThriftStruct } from './thrift.js';
+import { roomFor, tooLarge } from './unpack.js';
+
+/** What the headers of a Parquet file claim, held against its size: the reader makes room for all of it before it looks. */
+
+const MOST_FOOTER = 2 ** 21;
+/** Values that any file may have, and bytes of a larger one for each: a picture alone takes more. */
+const VALUES = { any: 2 ** 17, bytesEach: 16 } as const;
+
+/** @throws an Error where the footer is no struct, or far more than columns and groups of rows need */
+export function checkFooter(bytes: Uint8Array): void {
+  const { begin, end, containers } = footerOf(bytes);
+  const length = end - begin;
+  if (length > MOST_FOOTER)
+    throw new Error(`its footer has ${length} bytes, expected ${MOST_FOOTER} at most`);
+  if (containers > 1000 + length / 6)
+    throw new Error(`its footer has ${containers} lists and objects in ${length} bytes`);
+}
+
+/**
+ * Looks at the header of every page of some columns.
+ *
+ * @throws ERR_DATA where more comes out of their compression than `roomFor` allows; an Error where they claim more rows than bytes of that
+ * number can hold
+ */
+export function checkPages(
+  bytes: Uint8Array,
+  path: string,
+  { row_groups: groups }: Pick<FileMetaData, 'row_groups'>,
+  columns: readonly string[],
+): void {
+  const most = VALUES.any + bytes.length / VALUES.bytesEach;
+  const room = roomFor(bytes.length);
+  const sums = { values: 0, unpacked: 0 };
+  const add = (values: number, unpacked: number) => {
+    if (!(values >= 0 && unpacked >= 0)) throw new Error('a page of it promises less than nothing');
+    sums.values += values;
+    sums.unpacked += unpacked;
+    if (sums.values > most)
+      throw new Error(`it promises ${count(sums.values)} rows and more, but has ${bytes.length} bytes`);
+    if (sums.unpacked > room) throw tooLarge(path, bytesText(sums.unpacked), room);
+  };
+  for (const { num_rows, columns: chunks } of groups) {
+    add(Number(num_rows), 0);
+    for (const { meta_data: chunk } of chunks) {
+      if (!chunk || !columns.includes(chunk.path_in_schema[0])) continue;
+      add(Number(chunk.num_values), 0);
+      const begin = Number(chunk.dictionary_page_offset || chunk.data_page_offset);
+      const end = begin + Number(chunk.total_compressed_size);
+      if (!(begin >= 0 && end <= bytes.length)) throw new Error('a column of it lies beyond its end');
+      for (let at = begin; at < end - 1; ) {
+        const { numbers, end: data } = new ThriftStruct(bytes.subarray(0, end), at);
+        const values = Math.max(0, ...['5.1', '7.1', '8.1'].map((field) => numbers.get(field) ?? 0));
+        add(values, numbers.get('2') ?? 0);
+        at = data + Math.max(0, numbers.get('3') ?? 0);
+      }
+    }
+  }
+}
