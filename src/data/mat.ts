@@ -2,6 +2,7 @@ import { promisify } from 'node:util';
 import { inflate } from 'node:zlib';
 import { type LimbeckError, shapeText } from '../util/errors.js';
 import { undecompressed, unreadable, viewOf } from './bytes.js';
+import { type NumericArray, rowMajorPlaces } from './npy.js';
 
 /** An array of a MATLAB file: its FIRST axis is the fastest. */
 export interface MatArray {
@@ -54,6 +55,14 @@ export async function parseMat(bytes: Uint8Array, path: string, most = MOST): Pr
     if (found) arrays.set(...found);
   }
   return arrays;
+}
+
+/** The same with its last axis the fastest; a row is a vector, for MATLAB has none. */
+export function rowMajor({ shape, data }: MatArray): NumericArray {
+  const place = rowMajorPlaces(shape);
+  const values = data instanceof Uint8Array ? new Uint8Array(data.length) : new Float64Array(data.length);
+  for (const value of data) values[place()] = value;
+  return { shape: shape.length === 2 && shape[0] === 1 ? [shape[1]] : shape, data: values };
 }
 
 /** Flags, dimensions, name, values. */

@@ -117,13 +117,13 @@ export function numericArray(
     return { shape, data: new Uint8Array(bytes.buffer, bytes.byteOffset, count) };
   const view = viewOf(bytes);
   const data = new type.array(count);
-  const place = fortran ? transposed(shape) : (i: number) => i;
+  const place = fortran ? rowMajorPlaces(shape) : (i: number) => i;
   for (let i = 0; i < count; i++) data[place(i)] = type.read(view, i * type.bytes, order !== '>');
   return { shape, data, whole: type.whole };
 }
 
 /** Where the i-th element in Fortran order stands in C order; to be called for 0, 1, 2, … */
-function transposed(shape: readonly number[]): () => number {
+export function rowMajorPlaces(shape: readonly number[]): () => number {
   const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
   const index = shape.map(() => 0);
   let at = 0;
