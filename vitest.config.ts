@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { keepNumbers, Skips } from './scripts/setup/reporter.mjs';
 
 export default defineConfig({
   test: {
@@ -10,5 +11,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     slowTestThreshold: 10_000,
     watch: false,
+    reporters: ['default', new Skips()],
+    onConsoleLog: keepNumbers,
   },
 });

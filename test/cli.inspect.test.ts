@@ -40,7 +40,7 @@ test('a table: splits, classes, range, notes, warnings and a picture', async () 
   expect(text).toMatch(/class +train +validation +test\n +cat +31 +2 +7\n +dog +2 +1 +1\n +all +33 +3 +8\n/);
   expect(text).toMatch(/Note: held out of the training images/);
   expect(text).toMatch(
-    /Warning: the test split has \d images: one of them is \d+\.\d % of accuracy; --test holds out more/,
+    /Warning: the test split has \d images: one of them is \d+\.\d % of accuracy; where it is held out of the training images, --test takes more/,
   );
   expect(text).toMatch(/Warning: the classes are unbalanced: cat has 31 training images, dog has 2/);
   expect(await sharp(await readFile(png)).metadata()).toMatchObject({ format: 'png', channels: 1 });

@@ -266,6 +266,12 @@ describe('a folder of images', () => {
       /bad1.jpg.*bad2.jpg.*bad3.jpg.*bad4.jpg.*bad5.jpg.*there may be more/,
     ],
     [
+      'a format that is not decoded here',
+      async () => ({ ...(await set(4)), 'a/old.bmp': 'BM' }),
+      'ERR_DATA',
+      /old\.bmp: not JPEG, PNG, WebP, GIF, TIFF or AVIF: convert it\. .*--bad-images skip/,
+    ],
+    [
       'a class without images',
       async () => ({ ...(await set(4)), 'c/.keep': '' }),
       'ERR_DATA',

@@ -8,7 +8,7 @@ import { loadDataset } from '../src/data/load.js';
 import { parseNpy } from '../src/data/npy.js';
 import { parsePickle } from '../src/data/pickle.js';
 import { halfToFloat } from '../src/util/half.js';
-import { npy, tiny, zip } from './harness/data-files.js';
+import { mat, npy, tiny, zip } from './harness/data-files.js';
 import { root as repository } from './harness/repository.js';
 
 interface Expected {
@@ -151,6 +151,27 @@ describe('arrays', () => {
       'x',
     );
     expect([...array.data]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+  });
+
+  test("of MATLAB's files, whose first axis is the fastest and whose labels are a column or a row", async () => {
+    // Image i of four pixels is 10 i + 0, 1, 2, 3; in the file all first pixels come first.
+    const count = 8;
+    const data = Uint8Array.from(
+      { length: 4 * count },
+      (_, at) => 10 * (at % count) + Math.floor(at / count),
+    );
+    const labels = Uint8Array.from({ length: count }, (_, i) => 1 + (i % 2));
+    for (const shape of [
+      [count, 1],
+      [1, count],
+    ]) {
+      const path = join(root, 'flat.mat');
+      await writeFile(path, mat({ X: { shape: [count, 4], data }, Y: { shape, data: labels } }));
+      const read = await loadDataset(path, { validation: 0, test: 0 });
+      expect(read).toMatchObject({ name: 'flat', imageShape: [1, 2, 2], classNames: ['1', '2'] });
+      expect([...read.train.images.subarray(4, 8)]).toEqual([10, 11, 12, 13]);
+      expect([...read.train.labels]).toEqual([0, 1, 0, 1, 0, 1, 0, 1]);
+    }
   });
 
   test('of labels that are not one-hot are refused', async () => {

@@ -51,6 +51,13 @@ describe('loadDataset', () => {
       /'mnitsx' is neither known nor a file or folder here; known are 'digits'/,
     ],
     ['a folder that is not there', './no/folder', {}, 'ERR_FILE_MISSING', /does not exist/],
+    [
+      'a path that is not there',
+      'no/set.npz',
+      {},
+      'ERR_FILE_MISSING',
+      /set\.npz does not exist or cannot be read; check/,
+    ],
     ['a file', 'package.json', {}, 'ERR_OPTION', /is a file of no format known by its name/],
     ['options of folders for digits', 'digits', { classes: 10 }, 'ERR_OPTION', /classes does not apply/],
     ['options of digits for folders', '.', { digits: {} }, 'ERR_OPTION', /digits does not apply/],
@@ -60,5 +67,13 @@ describe('loadDataset', () => {
       code,
       message: expect.stringMatching(message),
     });
+  });
+
+  test('refuses an archive, and says to unpack it', async () => {
+    const path = join(folder, 'pictures.zip');
+    await writeFile(path, 'PK');
+    await expect(loadDataset(path)).rejects.toThrow(
+      /pictures\.zip is an archive: unpack it and name the folder/,
+    );
   });
 });

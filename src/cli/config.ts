@@ -66,7 +66,7 @@ export async function readConfig(path: string, options: readonly Option[]): Prom
 /** The options of a run, as a configuration file has them. */
 function valuesOfRun(path: string, record: unknown): Values {
   checkRecord(path, record);
-  const { options, preset, reading, ...origin } = record.config;
+  const { options, preset, fitted, reading, ...origin } = record.config;
   if (origin.dataset === undefined)
     throw new LimbeckError(
       'ERR_OPTION',

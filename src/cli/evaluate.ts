@@ -1,15 +1,12 @@
-import { dirname } from 'node:path';
 import type { DistilledSet } from '../data/distilled-set.js';
 import type { Precision } from '../engine/precision.js';
 import { baselineNames, checkBaselines } from '../eval/baselines/index.js';
 import { evaluate, networksOf } from '../eval/evaluate.js';
 import type { Protocol } from '../eval/protocol.js';
 import { methodOfOthers } from '../eval/set-of-images.js';
-import { testError } from '../eval/statistics.js';
-import { verdict } from '../eval/verdict.js';
+import { judgement } from '../eval/verdict.js';
 import { createNetwork } from '../networks/index.js';
 import { type NetworkSpec, networkTitle, parseNetworkSpec } from '../networks/spec.js';
-import { RunFolder } from '../report/run-folder.js';
 import { storedText } from '../runs/record.js';
 import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
@@ -18,6 +15,7 @@ import { protocolAsked, protocolOptions } from './artefact.js';
 import type { Command } from './command.js';
 import { openEvaluated, plainOptions } from './evaluated.js';
 import { listenForStop } from './interrupt.js';
+import { openTestSplit } from './open-test-split.js';
 import * as shared from './options.js';
 import { Terminal } from './progress.js';
 import { checkEngine, openEngine } from './sources.js';
@@ -113,14 +111,7 @@ export const command: Command = {
     try {
       terminal.say(`Engine: ${device.description}${reason ? `: ${reason}` : ''}`);
       for (const note of notes) terminal.say(`Note: ${note}`);
-      if (sameData === false)
-        terminal.say(
-          `Warning: this is not the data that ${path} was made from and tested on; the accuracy is of other images.`,
-        );
-      const beside = new RunFolder(dirname(path));
-      const folder = beside.owns(path) ? beside : undefined;
-      const uncounted = await folder?.countTest();
-      if (uncounted) terminal.say(`Warning: this look at the test split is not counted: ${uncounted}`);
+      const folder = await openTestSplit(path, sameData, terminal);
       const evaluation = await evaluate(device, data, set, {
         networks: networks ?? networksThen,
         protocol: protocol.name,
@@ -135,8 +126,8 @@ export const command: Command = {
       const { accuracy: testAccuracy, ...rest } = evaluation;
       const tested = { ...evaluation, images: data.test.count, classes: data.classes };
       const results = {
-        ...{ testAccuracy, testError: testError(testAccuracy.mean, tested.images), verdict: verdict(tested) },
-        ...{ ...rest, engine: device.engine, file: path, sameData },
+        ...{ testAccuracy, ...judgement(tested), ...rest },
+        ...{ engine: device.engine, file: path, sameData },
       };
       if (out !== undefined) await writeFileAtomic(out, `${JSON.stringify(results, null, 1)}\n`);
       const unrecorded = await folder?.addEvaluation({ ...evaluation, sameData }, set, opened);

@@ -1,5 +1,4 @@
-import { testError } from '../eval/statistics.js';
-import { verdict } from '../eval/verdict.js';
+import { judgement } from '../eval/verdict.js';
 import { type RunRecord, testedOf } from '../runs/record.js';
 
 /** The one line of `--json`: percent, seconds and milliseconds; what is undefined is left out. */
@@ -8,8 +7,7 @@ export function resultLine(record: RunRecord, out: string): string {
   const tested = testedOf(record);
   return `${JSON.stringify({
     testAccuracy,
-    testError: tested && testError(tested.accuracy.mean, tested.images),
-    verdict: tested && verdict(tested),
+    ...(tested && judgement(tested)),
     validationAccuracy: best.validationAccuracy,
     baselines,
     outerSteps,

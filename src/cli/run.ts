@@ -1,3 +1,4 @@
+import { smallSplits } from '../data/inspect.js';
 import type { EngineName } from '../engine/device.js';
 import { networkTitle } from '../networks/index.js';
 import { RunFolder } from '../report/run-folder.js';
@@ -110,6 +111,7 @@ function announce(terminal: Terminal, { engine, dataset, config, iteration, dama
     `Data: ${name} (${source}), ${count(splits.train)} training, ${count(splits.validation)} validation and ` +
       `${count(splits.test)} test images of ${imageShape.join(' x ')}`,
   );
+  for (const warning of smallSplits(splits)) terminal.say(`Warning: ${warning}`);
   terminal.say(`Plan: ${planText(config.options, classNames.length)}`);
   const { device, disk, flops } = plan;
   terminal.say(
@@ -118,16 +120,21 @@ function announce(terminal: Terminal, { engine, dataset, config, iteration, dama
   for (const lack of plan.lacks) terminal.say(`Warning: ${lack}; it goes on all the same.`);
   if (config.preset) terminal.say(`Published settings: ${optionsText(config.preset)}`);
   if (damage !== undefined) terminal.say(`Warning: ${damage} It goes on from the checkpoint before that.`);
+  if (config.fitted)
+    terminal.say(
+      `Fitted to ${counted(splits.train, 'training image')}, unless given: ${optionsText(config.fitted)}`,
+    );
   if (iteration > 0) terminal.say(`Going on after outer step ${count(iteration)}`);
 }
 
 /** `10 distilled images (1 per class) for lenet by unrolled: hard labels, …, 20,000 outer steps of 1,024 real images` */
 export function planText(options: ResolvedOptions, classes: number): string {
-  const { ipc, iterations, network } = options;
+  const { ipc, iterations, network, patience } = options;
   const method = findMethod(options.method);
+  const end = patience > 0 ? `, fewer if ${counted(patience, 'look')} bring nothing better` : '';
   return (
     `${storedByOptions(options, classes)} (${ipc} per class) for ${networkTitle(network)} by ${method.name}: ${method.describe(options as never)}, ` +
-    `${counted(iterations, 'outer step')} of ${counted(method.realImages(options as never, classes), 'real image')}`
+    `${counted(iterations, 'outer step')} of ${counted(method.realImages(options as never, classes), 'real image')}${end}`
   );
 }
 

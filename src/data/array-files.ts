@@ -6,6 +6,7 @@ import { decodeSafetensors } from '../util/safetensors.js';
 import { assembleDataset, type SplitOptions } from './assemble.js';
 import { readBytes, unreadable } from './bytes.js';
 import { type Dataset, type Split, type SplitName, splitNames } from './dataset.js';
+import { parseMat, rowMajor } from './mat.js';
 import { type NumericArray, parseNpy } from './npy.js';
 import { type PixelLayout, toImages, toLabels } from './pixels.js';
 import { openZip } from './zip.js';
@@ -32,7 +33,7 @@ const NAMES = {
 type Arrays = ReadonlyMap<string, () => NumericArray | Promise<NumericArray>>;
 
 /**
- * Loads named arrays: a `.npz`, a `.safetensors`, or a folder of `.npy` files or of Kuzushiji-MNIST's `.npz` files, with `x_train` and `y_train` (or `images`
+ * Loads named arrays: a `.npz`, a `.safetensors`, a `.mat` of version 5, or a folder of `.npy` files or of Kuzushiji-MNIST's `.npz` files, with `x_train` and `y_train` (or `images`
  * and `labels`, `train_images` and `train_labels`), and the same for `val` and `test` where there are such splits.
  *
  * @throws ERR_FILE_MISSING; ERR_FILE_FORMAT; ERR_DATA when arrays are missing or their values unusable; ERR_SHAPE;
@@ -69,7 +70,7 @@ export async function loadArrayFile(path: string, options: ArrayFileOptions = {}
   );
 }
 
-/** The arrays to train on in a `.npz`, a `.safetensors` or a folder of `.npy` files. @throws as `loadArrayFile` */
+/** The arrays to train on in a `.npz`, a `.safetensors`, a `.mat` or a folder of `.npy` files. @throws as `loadArrayFile` */
 export async function readNamedArrays(path: string): Promise<Record<'images' | 'labels', NumericArray>> {
   const arrays = await openArrays(path);
   const names = pairOf(path, arrays, 'train');
@@ -102,6 +103,10 @@ async function openArrays(path: string): Promise<Arrays> {
         async () => parseNpy(await read(), `${path}: ${name}`),
       ]),
     );
+  }
+  if (/\.mat$/i.test(path)) {
+    const found = await parseMat(await readBytes(path), path);
+    return new Map([...found].map(([name, array]) => [name.toLowerCase(), () => rowMajor(array)]));
   }
   if (/\.safetensors$/i.test(path)) {
     const { tensors } = decodeNamed(path, await readBytes(path));

@@ -1,8 +1,8 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LimbeckError } from '../util/errors.js';
 import { assembleDataset, type SplitOptions } from './assemble.js';
-import { readBytes, unreadable } from './bytes.js';
+import { MAX_BYTES, readBytes, unreadable } from './bytes.js';
 import { pythonNames, readBatches } from './cifar-python.js';
 import { numberNames } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
@@ -89,7 +89,7 @@ export async function loadCifar(path: string, options: CifarOptions = {}): Promi
   if (!isCifar(names))
     throw new LimbeckError(
       'ERR_FILE_MISSING',
-      `${path} holds none of data_batch_1 or data_batch_1.bin (CIFAR-10) and meta or train.bin (CIFAR-100); give the folder or archive with them.`,
+      `${path} holds none of data_batch_1 or data_batch_1.bin (CIFAR-10) and meta or train.bin (CIFAR-100); give the folder or archive with them. Other archives (STL-10) are read when they are unpacked: tar xf ${path}`,
     );
   const ten = isTen(names);
   if (ten && labelSet !== undefined)
@@ -133,6 +133,13 @@ type Files = ReadonlyMap<string, () => Uint8Array | Promise<Uint8Array>>;
 
 async function openFiles(path: string): Promise<Files> {
   if (/\.(tar\.gz|tgz|tar)$/i.test(path)) {
+    // STL-10's, say, which is read from its folder.
+    const found = await stat(path).catch(() => undefined);
+    if (found && found.size > MAX_BYTES)
+      throw new LimbeckError(
+        'ERR_DATA',
+        `${path} is larger than 2 GiB, expected an archive of CIFAR; unpack others (tar xf ${path}) and name the folder.`,
+      );
     return new Map([...(await readTar(path))].map(([name, bytes]) => [name, () => bytes]));
   }
   return new Map((await readdir(path)).map((name) => [name, () => readBytes(join(path, name))]));

@@ -112,7 +112,7 @@ async function decodeAll(
       pixels = laid.pixels;
       if (laid.wasTransparent) transparent++;
     } catch (error) {
-      complaints.push({ index, text: `${what}: ${firstLine(error)}` });
+      complaints.push({ index, text: `${what}: ${reasonOf(error)}` });
       return;
     }
     const { width, height } = pixels;
@@ -263,6 +263,13 @@ function broken(complaints: readonly string[], mayBeMore: boolean): LimbeckError
       'them, or leave them out by --bad-images skip.',
   );
 }
+
+/** Why an image cannot be decoded. Formats that the prebuilt sharp does not read (BMP, PPM, HEIC as phones have it) are told what to do. */
+const reasonOf = (error: unknown): string =>
+  firstLine(error).replace(
+    /^Input buffer contains unsupported image format|^.*Unsupported codec.*/,
+    'not JPEG, PNG, WebP, GIF, TIFF or AVIF: convert it',
+  );
 
 function firstLine(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split('\n')[0];

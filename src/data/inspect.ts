@@ -1,4 +1,4 @@
-import { count } from '../util/words.js';
+import { count, counted } from '../util/words.js';
 import { classCounts } from './classes.js';
 import { type Dataset, type Split, type SplitName, splitNames } from './dataset.js';
 
@@ -58,17 +58,18 @@ export function inspectDataset(data: Dataset): Inspection {
     if (value < range[0]) range = [value, range[1]];
     if (value > range[1]) range = [range[0], value];
   }
+  const splits = perPart((part) => data[part].count);
   return {
     imageShape,
     values: train.images instanceof Uint8Array ? 'bytes' : 'floats',
     range,
     mean,
     std,
-    splits: perPart((part) => data[part].count),
+    splits,
     classes,
     notes,
     warnings: [
-      ...smallSplits(data),
+      ...smallSplits(splits),
       ...unbalanced(classNames, counts[0]),
       ...constantClasses(data),
       ...duplicates(data),
@@ -81,14 +82,18 @@ function perPart(of: (part: SplitName, i: number) => number): SplitCounts {
   return { train, validation, test };
 }
 
-const smallSplits = (data: Dataset): string[] =>
-  (['validation', 'test'] as const)
-    .filter((part) => data[part].count < FEW)
-    .map(
-      (part) =>
-        `the ${part} split has ${data[part].count} images: ${data[part].count ? `one of them is ${(100 / data[part].count).toFixed(1)} % of accuracy` : 'nothing can be measured on it'}; ` +
-        `--${part} holds out more`,
-    );
+/** Splits whose accuracies are rough: for people. */
+export const smallSplits = (counts: SplitCounts): string[] =>
+  (['validation', 'test'] as const).flatMap((part) => {
+    const images = counts[part];
+    if (images >= FEW) return [];
+    const means = images
+      ? `one of them is ${(100 / images).toFixed(1)} % of accuracy`
+      : 'nothing can be measured on it';
+    return [
+      `the ${part} split has ${counted(images, 'image')}: ${means}; where it is held out of the training images, --${part} takes more`,
+    ];
+  });
 
 function unbalanced(names: readonly string[], counts: readonly number[]): string[] {
   const [least, most] = [Math.min(...counts), Math.max(...counts)];

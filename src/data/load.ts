@@ -71,10 +71,10 @@ const FORMATS: readonly Format[] = [
     load: loadStl10,
   },
   {
-    what: 'a .npz or .safetensors file or a folder of .npy files (x_train, y_train, x_test, y_test)',
+    what: 'a .npz, .safetensors or .mat file or a folder of .npy files (x_train, y_train, x_test, y_test)',
     options: pixels,
     isFolder: isArrayFolder,
-    isFile: (name) => /\.(npz|safetensors)$/.test(name),
+    isFile: (name) => /\.(npz|safetensors|mat)$/.test(name),
     load: loadArrayFile,
   },
   {
@@ -145,6 +145,8 @@ async function recognise(path: string): Promise<Format> {
   if (!(await isFolder(path))) {
     const format = FORMATS.find(({ isFile }) => isFile?.(path.toLowerCase()));
     if (format) return format;
+    if (/\.(zip|7z|rar|tar\.\w+|gz)$/i.test(path))
+      throw new LimbeckError('ERR_OPTION', `${path} is an archive: unpack it and name the folder; ${KNOWN}.`);
     throw new LimbeckError(
       'ERR_OPTION',
       `${path} is a file of no format known by its name, expected a data set; ${KNOWN}.`,
@@ -171,7 +173,7 @@ async function isFolder(path: string): Promise<boolean> {
         `Data set '${path}' is neither known nor a file or folder here; ${downloadNames.includes(path) ? `limbeck download ${path} fetches it; ` : ''}${KNOWN}.`,
         { cause },
       );
-    throw new LimbeckError('ERR_FILE_MISSING', `${path} does not exist or cannot be read; ${KNOWN}.`, {
+    throw new LimbeckError('ERR_FILE_MISSING', `${path} does not exist or cannot be read; check the path.`, {
       cause,
     });
   }

@@ -1,5 +1,7 @@
+import { inPieces } from '../util/breathe.js';
 import { type LimbeckError, shapeText } from '../util/errors.js';
 import { unreadable, viewOf } from './bytes.js';
+import { type NumericArray, rowMajorPlaces } from './npy.js';
 import { roomFor, unpack } from './unpack.js';
 
 /** An array of a MATLAB file: its FIRST axis is the fastest. */
@@ -65,6 +67,16 @@ function promisedBytes(start: Uint8Array): number | undefined {
   if (start.length < 8) return undefined;
   const view = viewOf(start);
   return view.getUint16(2, true) ? 8 : 8 + view.getUint32(4, true);
+}
+
+/** The same with its last axis the fastest; a row is a vector, for MATLAB has none. */
+export async function rowMajor({ shape, data }: MatArray): Promise<NumericArray> {
+  const place = rowMajorPlaces(shape);
+  const values = data instanceof Uint8Array ? new Uint8Array(data.length) : new Float64Array(data.length);
+  await inPieces(data.length, (from, to) => {
+    for (let i = from; i < to; i++) values[place()] = data[i];
+  });
+  return { shape: shape.length === 2 && shape[0] === 1 ? [shape[1]] : shape, data: values };
 }
 
 /** Flags, dimensions, name, values. */

@@ -128,7 +128,7 @@ export async function numericArray(
     return { shape, data: new type.array(new Uint8Array(bytes).buffer) };
   const view = viewOf(bytes);
   const data = new type.array(count);
-  const place = fortran ? transposed(shape) : (i: number) => i;
+  const place = fortran ? rowMajorPlaces(shape) : (i: number) => i;
   await inPieces(count, (from, to) => {
     for (let i = from; i < to; i++) data[place(i)] = type.read(view, i * type.bytes, order !== '>');
   });
@@ -136,7 +136,7 @@ export async function numericArray(
 }
 
 /** Where the i-th element in Fortran order stands in C order; to be called for 0, 1, 2, … */
-function transposed(shape: readonly number[]): () => number {
+export function rowMajorPlaces(shape: readonly number[]): () => number {
   const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
   const index = shape.map(() => 0);
   let at = 0;

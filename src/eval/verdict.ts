@@ -26,8 +26,18 @@ export function strongerBaseline({
 }
 
 /** Whether the accuracy cannot be told from that of guessing. */
-export const isGuessing = ({ accuracy, images, classes }: Tested): boolean =>
+export const isGuessing = ({
+  accuracy,
+  images,
+  classes,
+}: Pick<Tested, 'accuracy' | 'images' | 'classes'>): boolean =>
   accuracy.mean - testError(accuracy.mean, images) <= 100 / classes;
+
+/** What programs are told beside a test accuracy: its error in points, and the verdict where there is one. */
+export const judgement = (tested: Tested): { readonly testError: number; readonly verdict?: string } => ({
+  testError: testError(tested.accuracy.mean, tested.images),
+  verdict: verdict(tested),
+});
 
 /** In one sentence why the images are not worth their making, where they are not. */
 export function verdict(tested: Tested): string | undefined {

@@ -24,6 +24,8 @@ export interface Method<Name extends string = string, Table extends OptionTable 
   readonly options: Table;
   /** Its defaults of the options that every run has, where they differ from the common ones. */
   readonly defaults: CommonGiven;
+  /** Its defaults on few training images, which hold together: where none of them is given, nor how many outer steps there are. */
+  readonly small?: CommonGiven & Partial<ValuesOf<Table>>;
   /** The published settings by data set and images per class. */
   readonly presets: readonly Preset<Table>[];
   /** Name of the protocol its results are scored under unless another is asked for. */

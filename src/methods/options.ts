@@ -47,16 +47,14 @@ export const commonOptions = {
     expectedParametrisation,
     { value: Object.keys(parametrisations).join('|') },
   ),
-  iterations: whole(20_000, 'outer steps'),
+  iterations: whole(20_000, 'outer steps; fewer by default on fewer than 10,000 training images'),
   average: fraction(0, 'decay of the running average that becomes the result; 0 for none'),
   seed: whole(0, 'of everything random', { least: 0 }),
   validateEvery: whole(50, 'outer steps between two looks at the validation split'),
   patience: whole(
     0,
     'looks without a better one after which a run ends before its last outer step; 0 for never',
-    {
-      least: 0,
-    },
+    { least: 0, fallback: '0; on fewer than 10,000 training images a quarter of the looks' },
   ),
   validationNetworks: whole(4, 'networks that look at it, where they are drawn at random'),
   networks: whole(20, 'networks of the final evaluation, where they are drawn at random'),

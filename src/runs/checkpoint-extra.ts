@@ -62,6 +62,7 @@ export function readConfig(config: StoredFields, options: ResolvedOptions): RunC
     threads: config.optional('threads', (name) => config.whole(name, 1)),
     precision: config.optional('precision', (name) => config.word(name, precisions)),
     preset: config.optional('preset', (name) => config.object(name).all()),
+    fitted: config.optional('fitted', (name) => config.object(name).all()),
     options,
   };
 }

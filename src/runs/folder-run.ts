@@ -23,7 +23,7 @@ import { engineRecord } from './engine-record.js';
 import { extended } from './extend.js';
 import { LiveFiles } from './live-files.js';
 import { openNamed } from './named.js';
-import { type ResolvedOptions, resolveFor } from './options.js';
+import { type ResolvedOptions, resolveFor, type Taken } from './options.js';
 import { type DistillationPlan, planDistillation, refuseUnlessItFits } from './plan/plan.js';
 import { type DatasetRecord, type RunConfig, type RunOrigin, type RunRecord, runFormat } from './record.js';
 import type { RunFiles } from './run-files.js';
@@ -99,11 +99,14 @@ export async function distillInto(
 ): Promise<FolderRun> {
   expectOptions('distillToFolder', control, { ...controls, force: true, origin: true });
   const { force, origin, reason, signal } = control;
-  const { options, taken } = resolveFor('distillToFolder', given, dataset);
+  const { options, taken, fitted } = resolveFor('distillToFolder', given, dataset);
   // Everything that can be wrong is found before the folder is made.
   planFor(options, dataset);
-  const preset = Object.keys(taken).length ? taken : undefined;
-  const config: RunConfig = { ...origin, device: origin?.device ?? device.engine, options, preset };
+  const unlessEmpty = (some: Taken) => (Object.keys(some).length ? some : undefined);
+  const config: RunConfig = {
+    ...{ ...origin, device: origin?.device ?? device.engine, options },
+    ...{ preset: unlessEmpty(taken), fitted: unlessEmpty(fitted) },
+  };
   const record = describeData(dataset);
   await using named = await openNamed(options, record);
   const plan = await planWithin(run, device, dataset, options, { named, signal });

@@ -7,6 +7,7 @@ import { suggestion } from '../util/closest.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectObject, shown, written } from '../util/expect.js';
 import { type OptionTable, resolveTable } from '../util/option.js';
+import { fitted, fittedPatience } from './fit.js';
 
 /** All options of a run with every value filled in. JSON-serialisable. */
 export type ResolvedOptions = CommonOptions & {
@@ -46,11 +47,13 @@ export interface Resolution {
   readonly options: ResolvedOptions;
   /** What the preset of the method gave. */
   readonly taken: Taken;
+  /** Defaults that were replaced for the size of the training split. */
+  readonly fitted: Taken;
 }
 
 /**
- * Fills in what was not given to `where`: what was published for the data set, else the method's defaults, else the common
- * ones. Throws ERR_OPTION naming the first option that is unknown or out of range.
+ * Fills in what was not given to `where`: what was published for the data set, else what fits its size, else the method's
+ * defaults, else the common ones. Throws ERR_OPTION naming the first option that is unknown or out of range.
  */
 export function resolveFor(where: string, given: DistillOptions, dataset?: Dataset): Resolution {
   expectObject(where, given);
@@ -61,12 +64,19 @@ export function resolveFor(where: string, given: DistillOptions, dataset?: Datas
   const preset = dataset ? presetFor(method, dataset.name, rest.ipc ?? method.defaults.ipc) : {};
   const taken = Object.fromEntries(Object.entries(preset).filter(([option]) => !(option in known)));
   const fallback = { protocol: method.protocol, ...method.defaults };
-  const first = resolveTable(where, table, known, { ...fallback, ...taken });
   const isGiven = (option: string | number | symbol) => option in known || option in taken;
-  const completed = method.complete?.(first as never, isGiven as never) ?? {};
-  const options = { method: method.name, ...first, ...completed };
+  const withDefaults = (fits: Taken) => {
+    const first = resolveTable(where, table, known, { ...fallback, ...fits, ...taken });
+    const isSaid = (option: string | number | symbol) => isGiven(option) || option in fits;
+    return { ...first, ...method.complete?.(first as never, isSaid as never) } as CommonOptions;
+  };
+  const usual = withDefaults({});
+  const fits = dataset ? fitted(method, dataset, usual, isGiven) : {};
+  const complete = Object.keys(fits).length ? withDefaults(fits) : usual;
+  const patience = dataset ? fittedPatience(dataset, complete, isGiven) : {};
+  const options = { method: method.name, ...complete, ...patience } as ResolvedOptions;
   method.check?.(options as never);
-  return { options: options as unknown as ResolvedOptions, taken };
+  return { options, taken, fitted: { ...fits, ...patience } };
 }
 
 /** The same for options alone: without a data set there is no preset. */

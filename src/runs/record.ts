@@ -41,6 +41,8 @@ export interface RunConfig extends RunOrigin {
   readonly options: ResolvedOptions;
   /** Options that nobody gave and that were published for these data. */
   readonly preset?: Taken;
+  /** Options that nobody gave and that were fitted to the number of training images. */
+  readonly fitted?: Taken;
 }
 
 /** The data of a run, without the images. */

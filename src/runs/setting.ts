@@ -34,7 +34,7 @@ export function networkFor(network: string | NetworkSpec, dataset: Dataset): Net
     return createNetwork(networkOptionsFor(network, dataset));
   } catch (error) {
     if (!(error instanceof LimbeckError) || error.code !== 'ERR_SHAPE') throw error;
-    const message = `${networkTitle(network)} cannot take the ${shapeText(imageShape)} images of ${set}: ${error.message}; choose another network (mlp takes any size)`;
+    const message = `${networkTitle(network)} cannot take the ${shapeText(imageShape)} images of ${set}: ${error.message}; choose another network (--network mlp takes any size)`;
     throw new LimbeckError('ERR_SHAPE', message, { cause: error });
   }
 }

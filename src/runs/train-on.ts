@@ -1,27 +1,24 @@
 import { classCounts } from '../data/classes.js';
 import type { Dataset } from '../data/dataset.js';
-import type { DistilledSet } from '../data/distilled-set.js';
 import { expectDataset } from '../data/expect-dataset.js';
 import { normalisationOf } from '../data/normalisation.js';
 import type { Device } from '../engine/device.js';
 import type { Artefact } from '../eval/artefact.js';
 import { batchStatistics } from '../eval/batch-statistics.js';
-import { checkFits, networksOf } from '../eval/evaluate.js';
-import { findProtocol, type ProtocolChanges } from '../eval/find-protocol.js';
+import type { ProtocolChanges } from '../eval/find-protocol.js';
 import { FirstNetworks, membersThatFit } from '../eval/first-networks.js';
 import type { Model } from '../eval/model.js';
 import { Population, recordTraining } from '../eval/population.js';
-import { checkPreprocessing, type Protocol } from '../eval/protocol.js';
-import { protocolName, protocolOf } from '../eval/protocol-name.js';
+import { protocolName } from '../eval/protocol-name.js';
 import { Scoring } from '../eval/scoring.js';
 import { checkSet } from '../eval/set-file.js';
 import { type Accuracy, percentByClass, percentRight, summarise } from '../eval/statistics.js';
 import { geometryUnder, labelsUnder, ratesUnder, stepsUnder } from '../eval/under-protocol.js';
 import { createNetwork, type NetworkSpec, networkSpec, networkTitle } from '../networks/index.js';
-import { LimbeckError } from '../util/errors.js';
 import { expectArgument, expectDevice, expectOptions } from '../util/expect.js';
 import { Owned } from '../util/owned.js';
 import { counted } from '../util/words.js';
+import { asDistilled, isWhitened, knownParameters, protocolFor } from './train-on-checks.js';
 import { checkFinite, checkPositive, checkSeed } from './training-options.js';
 
 /** How networks are trained on a distilled set; each has a default. */
@@ -159,48 +156,4 @@ export async function trainOn(
   } finally {
     owned.dispose();
   }
-}
-
-const isWhitened = ({ notes }: Artefact): boolean => Boolean(notes.reading?.zca);
-
-function protocolFor(artefact: Artefact, options: TrainOnOptions): Protocol {
-  const { augmentation, epochs, batch, learningRate, dataset } = options;
-  const changes = { augmentation, epochs, batch, learningRate };
-  const protocol = findProtocol(options.protocol ?? protocolOf(artefact.set).name, changes);
-  const whitened = isWhitened(artefact);
-  checkPreprocessing(protocol, whitened);
-  if (whitened && !dataset)
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `the set was made from ZCA-whitened images of ${artefact.notes.dataset}, and the network must whiten what it is given alike: expected ` +
-        'that data set, as it was read (dataset, --dataset)',
-    );
-  return protocol;
-}
-
-/** The data set normalised as the distilled images are, whatever its own statistics. */
-function asDistilled(dataset: Dataset, artefact: Artefact): Dataset {
-  const { set, notes } = artefact;
-  checkFits(set, dataset);
-  if (Boolean(dataset.zca) !== isWhitened(artefact))
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `the set was made from images that were ${isWhitened(artefact) ? '' : 'not '}ZCA-whitened, and ${dataset.name} ${dataset.zca ? 'is' : 'is not'}: ` +
-        'expected the same of both (zca when the data is loaded)',
-    );
-  if (dataset.test.count < 1)
-    throw new LimbeckError('ERR_DATA', `${dataset.name} has no test images, expected at least one`);
-  return { ...dataset, mean: notes.mean, std: notes.std };
-}
-
-/** The networks that a set was made for; ERR_OPTION where there are fewer. */
-function knownParameters(set: DistilledSet, protocol: Protocol, asked: number): Float32Array {
-  const stored = networksOf(set, undefined, protocol);
-  const { use } = set;
-  if (use.kind !== 'learned-steps' || !use.initialParameters || asked > stored)
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `networks is ${asked}, but the set was made for ${counted(stored, 'known network')}, stored with it: expected at most ${stored}`,
-    );
-  return use.initialParameters;
 }

@@ -1,5 +1,5 @@
 /** Projects of others with the package installed: no compiler, no optional packages, outside the checkout. */
-import { cpSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, inject, it } from 'vitest';
 import { root } from '../harness/repository.js';
@@ -72,10 +72,23 @@ describe('JavaScript', () => {
   });
 });
 
+/** The compiler of TypeScript 7, which is another program than the one that builds the package. */
+async function typescript7(): Promise<string> {
+  const cwd = join(folder, 'typescript-7');
+  mkdirSync(cwd);
+  writeFileSync(join(cwd, 'package.json'), '{ "private": true }\n');
+  await succeed(node, [npmScript('npm'), 'install', '--no-audit', '--no-fund', 'typescript@7'], { cwd });
+  return join(cwd, 'node_modules/typescript/bin/tsc');
+}
+
 describe('TypeScript', () => {
-  it('compiles against it, as Node resolves and as a bundler does, and runs', async () => {
+  it.each([
+    [6, async () => tool('typescript/bin/tsc')],
+    [7, typescript7],
+  ])('%i compiles against it, as Node resolves and as a bundler does, and it runs', async (_, compiler) => {
     const cwd = await project('typescript');
-    const tsc = [tool('typescript/bin/tsc'), '-p', '.', '--typeRoots', tool('@types')];
+    const types = ['--typeRoots', tool('@types'), '--skipLibCheck', 'false'];
+    const tsc = [await compiler(), '-p', '.', ...types];
     await succeed(node, tsc, { cwd });
     await succeed(node, [...tsc, '--noEmit', '--module', 'esnext', '--moduleResolution', 'bundler'], { cwd });
     expect(await answer(node, ['out/main.js'], { cwd, path: tools })).toEqual({

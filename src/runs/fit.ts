@@ -1,0 +1,64 @@
+import { classCounts } from '../data/classes.js';
+import type { Dataset } from '../data/dataset.js';
+import type { Method } from '../methods/method.js';
+import { createNetwork, type NetworkSpec, networkSpec } from '../networks/index.js';
+import { LimbeckError } from '../util/errors.js';
+import type { Taken } from './options.js';
+
+/**
+ * Defaults that fit the training split. They stand behind what was given and what was published; from `enough` training images on
+ * steps and patience are those of the method.
+ */
+
+/** Training images from which on a run has all outer steps of its method. */
+const enough = 10_000;
+/** The least part of them that it has, however few the images. */
+const leastPart = 1 / 10;
+/** A run on fewer images ends when this part of all its looks has brought nothing better. */
+const patientPart = 1 / 4;
+
+/**
+ * What replaces the `usual` values of options that were not given: a network that takes images of any size where they are too small
+ * for the usual one; batches no larger than what they are drawn from; on few training images outer steps in proportion to them, and what
+ * the method says for such. Whoever says how many outer steps there are gets them all.
+ */
+export function fitted(
+  { order, small = {} }: Method,
+  dataset: Dataset,
+  usual: { readonly network: string | NetworkSpec; readonly batch?: number; readonly iterations: number },
+  isGiven: (option: string) => boolean,
+): Taken {
+  const { train, classes } = dataset;
+  const ofClasses = order === 'by-class' ? classCounts(train.labels, classes) : [train.count];
+  const most = Math.max(1, ...ofClasses);
+  const { batch = 0, iterations } = usual;
+  const part = Math.max(train.count / enough, leastPart);
+  return {
+    ...(!isGiven('network') && !takes(usual.network, dataset) && { network: 'mlp' }),
+    ...(batch > most && !isGiven('batch') && { batch: most }),
+    ...(part < 1 && !isGiven('iterations') && { iterations: Math.ceil(iterations * part) }),
+    // All of it or nothing: its values go together.
+    ...(part < 1 && !['iterations', ...Object.keys(small)].some(isGiven) && small),
+  };
+}
+
+/** Whether a network takes images of this size. */
+function takes(network: string | NetworkSpec, { imageShape, classes }: Dataset): boolean {
+  try {
+    createNetwork({ ...networkSpec(network), inputShape: imageShape, classes });
+    return true;
+  } catch (error) {
+    if (error instanceof LimbeckError && error.code === 'ERR_SHAPE') return false;
+    throw error;
+  }
+}
+
+/** The patience that fits: looks at the validation split after which few images have reached their plateau. */
+export function fittedPatience(
+  { train }: Dataset,
+  { iterations, validateEvery }: { readonly iterations: number; readonly validateEvery: number },
+  isGiven: (option: string) => boolean,
+): Taken {
+  if (train.count >= enough || ['iterations', 'patience'].some(isGiven)) return {};
+  return { patience: Math.ceil(patientPart * Math.ceil(iterations / validateEvery)) };
+}
