@@ -101,7 +101,7 @@ export {
   type WeightScheme,
 } from './networks/index.js';
 export { contactSheet } from './report/contact-sheet.js';
-export { reportHtml } from './report/html.js';
+export { type ReportPictures, reportHtml } from './report/html.js';
 export type { Look } from './report/pixels.js';
 export { distillToFolder, RunFolder, readRun, resumeFolder } from './report/run-folder.js';
 export { decodeCheckpoint, encodeCheckpoint, type StoredCheckpoint } from './runs/checkpoint.js';

@@ -258,6 +258,7 @@ async function distillAndTest(
   const result = await distill(device, data, options as DistillOptions, {
     ...{ signal, resume, onProgress, onRollback },
     ...{ first: named.first, experts: named.experts },
+    onLook: (look) => live.look(look),
     onCheckpoint: async (checkpoint) => {
       await writeFileAtomic(run.paths.checkpoint, encodeCheckpoint(checkpoint, { ...extra }));
       await live.renew(checkpoint);
@@ -338,7 +339,7 @@ function withTest(
   evaluationSeconds: number,
 ): RunRecord {
   if (!evaluation) return record;
-  const { accuracy: testAccuracy, baselines, perClass, learningRate } = evaluation;
+  const { accuracy: testAccuracy, baselines, perClass, confusion, learningRate } = evaluation;
   const timings = { ...record.timings, evaluationSeconds };
-  return { ...record, stopped: false, testAccuracy, baselines, perClass, learningRate, timings };
+  return { ...record, stopped: false, testAccuracy, baselines, perClass, confusion, learningRate, timings };
 }
