@@ -88,7 +88,7 @@ export { type Predictions, predict } from './eval/predict.js';
 export type { Protocol } from './eval/protocol.js';
 export { protocols } from './eval/protocols.js';
 export { type SetOfImagesOptions, setOfImages } from './eval/set-of-images.js';
-export type { Accuracy } from './eval/statistics.js';
+export type { Accuracy, Confusion } from './eval/statistics.js';
 export type { DistillOptions } from './methods/index.js';
 export {
   createNetwork,
@@ -113,6 +113,7 @@ export type {
   Distillation,
   DistillControl,
   Progress,
+  RunLook,
 } from './runs/distillation.js';
 export type {
   BegunExpert,
@@ -124,6 +125,7 @@ export type {
 } from './runs/experts/control.js';
 export type { ExpertOptions } from './runs/experts/options.js';
 export { trainExperts } from './runs/experts/train.js';
+export type { Film, Frame } from './runs/film.js';
 export { type FineTuneOptions, fineTune, type LabelledImages } from './runs/fine-tune.js';
 export type {
   BegunRun,

@@ -48,6 +48,14 @@ describe('the film', () => {
     expect(looks.length).toBeLessThanOrEqual(mostFrames);
   });
 
+  test('of a run that goes on from an earlier checkpoint has no frames of looks after it', async () => {
+    const film = new Film(join(folder, 'earlier.jsonl'));
+    for (const look of [0, 1, 2, 3]) await film.add(frame(look));
+    const point = (iteration: number) => ({ iteration, loss: 1, validationAccuracy: 50 });
+    await film.goOn([point(10), point(25)]);
+    expect(await film.frames()).toEqual([frame(0), frame(1)]);
+  });
+
   test('of a resumed run holds the frames from before and after', async () => {
     await using device = await openDevice('reference');
     const options = { ...shortRun, iterations: 6, validateEvery: 2 };

@@ -26,7 +26,15 @@ const networkTitles: Readonly<Record<string, string>> = {
   vgg11: 'VGG-11',
   resnet18: 'ResNet-18',
 };
-const datasetTitles: Readonly<Record<string, string>> = { mnist: 'MNIST', digits: 'the generated digits' };
+const datasetTitles: Readonly<Record<string, string>> = {
+  digits: 'the generated digits',
+  mnist: 'MNIST',
+  'fashion-mnist': 'Fashion-MNIST',
+  cifar10: 'CIFAR-10',
+  cifar100: 'CIFAR-100',
+  svhn: 'SVHN',
+  usps: 'USPS',
+};
 
 const policy =
   "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
@@ -74,8 +82,8 @@ export function reportHtml(
   ].join('\n');
 }
 
-const titleOf = (titles: Readonly<Record<string, string>>, name: string): string =>
-  escapeHtml(Object.hasOwn(titles, name) ? titles[name] : name);
+const titleOf = (titles: Readonly<Record<string, string>>, name: string, other = name): string =>
+  escapeHtml(Object.hasOwn(titles, name) ? titles[name] : other);
 
 /** `ConvNet (width=32)` */
 function networkName(spec: NetworkSpec | string): string {
@@ -91,7 +99,8 @@ function headline(record: RunRecord, set: DistilledSet): { plain: string; marked
   const name = networkName(network);
   const learner =
     set.use.kind === 'learned-steps' && set.use.init === 'fixed' ? `this ${name}` : `a fresh ${name}`;
-  const data = titleOf(datasetTitles, dataset.name);
+  // A folder's name may be any word.
+  const data = titleOf(datasetTitles, dataset.name, `“${dataset.name}”`);
   const tested = testedOf(record);
   const say = (number: string) =>
     testAccuracy

@@ -9,7 +9,8 @@ import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
 import { root, text } from './repository.js';
 
-const flags = [
+/** How it is started, whatever it is to do. */
+export const chromiumFlags = [
   '--headless',
   '--no-sandbox',
   '--no-first-run',
@@ -54,6 +55,15 @@ function answerRequest(request: IncomingMessage, response: ServerResponse, page:
   }
 }
 
+/** The browser there is; throws what to install where there is none. */
+export async function chromiumProgram(): Promise<string> {
+  const setup = pathToFileURL(join(root, 'scripts/setup/chromium.mjs')).href;
+  const { findChromium, chromiumMissing } = await import(setup);
+  const program: string | undefined = findChromium();
+  if (!program) throw new Error(chromiumMissing);
+  return program;
+}
+
 /**
  * Opens a page whose module script has the given body and gives back what that returns, as JSON carries it. Without
  * `webgpu` the browser offers no adapter. Throws what the page threw, or what the browser said when nothing came.
@@ -62,11 +72,7 @@ export async function inChromium(
   body: string,
   { webgpu = true, seconds = 100 }: { webgpu?: boolean; seconds?: number } = {},
 ): Promise<unknown> {
-  const setup = pathToFileURL(join(root, 'scripts/setup/chromium.mjs')).href;
-  const { findChromium, chromiumMissing } = await import(setup);
-  const program: string | undefined = findChromium();
-  if (!program) throw new Error(chromiumMissing);
-
+  const program = await chromiumProgram();
   const profile = mkdtempSync(join(tmpdir(), 'limbeck-chromium-'));
   const { promise, resolve, reject } = withResolvers<unknown>();
   const server = await listen((request, response) => {
@@ -83,7 +89,12 @@ export async function inChromium(
   const { port } = server.address() as AddressInfo;
   const child = spawn(
     program,
-    [...flags, ...(webgpu ? webgpuFlags : []), `--user-data-dir=${profile}`, `http://127.0.0.1:${port}/`],
+    [
+      ...chromiumFlags,
+      ...(webgpu ? webgpuFlags : []),
+      `--user-data-dir=${profile}`,
+      `http://127.0.0.1:${port}/`,
+    ],
     // A group of its own: a browser is many processes.
     { detached: process.platform !== 'win32', stdio: ['ignore', 'ignore', 'pipe'] },
   );

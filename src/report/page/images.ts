@@ -10,6 +10,8 @@ import { colourScale, filters, isSigned, level, signedFilter, strengthOf } from 
 
 /** More than a page can hold; the whole set is in distilled.png. */
 const mostImages = 1000;
+/** Up to this many classes have large images on small screens, too. */
+const fewClasses = 4;
 /** Up to this many classes a class is a column. */
 const mostColumns = 12;
 
@@ -39,9 +41,7 @@ export function imagesSection(
           const figure = figureOf(item, true);
           return real && row === 0 ? `<div>${figure}${real[set.classes[item]]}</div>` : figure;
         });
-      parts.push(
-        `<div class="images loose${classes > mostColumns ? ' many' : ''}">${figures.join('')}</div>`,
-      );
+      parts.push(`<div class="images loose ${sizeOf(classes)}">${figures.join('')}</div>`);
     });
   else {
     const columns = `grid-template-columns:auto repeat(${classes},minmax(46px,1fr))`;
@@ -73,6 +73,10 @@ export function imagesSection(
     `${colourScale(window)}${parts.join('')}</section>`
   );
 }
+
+/** How much room an image has, by the number of classes. */
+const sizeOf = (classes: number): string =>
+  classes > mostColumns ? 'many' : classes <= fewClasses ? 'few' : 'some';
 
 const present = (items: readonly (number | undefined)[]): number[] =>
   items.filter((item) => item !== undefined);

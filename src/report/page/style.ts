@@ -122,7 +122,7 @@ footer { margin-top: 56px; color: var(--soft); font-size: 13px; border-top: 1px 
 @media (max-width: 560px) {
   main { padding: 24px 16px 48px; }
   h2 { margin-top: 40px; }
-  .images.loose, .images.loose.many { grid-template-columns: repeat(auto-fill, minmax(max(54px, 17%), 1fr)); gap: 6px; }
+  .images.loose.some, .images.loose.many { grid-template-columns: repeat(auto-fill, minmax(max(54px, 17%), 1fr)); gap: 6px; }
   .results thead, .results .networks, .results .rate, .results .split, .results .beside { display: none; }
   .legend { display: block; }
   .results tr { display: grid; grid-template-columns: 1fr auto; column-gap: 12px; border-bottom: 1px solid var(--line); padding: 10px 0; }
