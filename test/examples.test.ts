@@ -5,7 +5,7 @@ import { decodeArtefact, generateDigits, openDevice, predict, trainOn } from '..
 import { inChromium } from './harness/chromium.js';
 import { buildWhereStale } from './harness/command-line.js';
 import { Project } from './harness/document.js';
-import { withPage } from './harness/mouse.js';
+import { withPage } from './harness/open-page.js';
 import { files, text } from './harness/repository.js';
 
 const project = new Project();

@@ -16,7 +16,10 @@ import { decodeBlocks, decodePng, decodeSixel } from './harness/pictures.js';
 /** Noise does not compress: several pieces for kitty; no side is a multiple of six. */
 const noise = (channels: 1 | 3, width = 53, height = 47): PngImage => ({
   ...{ width, height, channels },
-  data: Uint8Array.from({ length: width * height * channels }, (_, i) => (i * i * 31 + i * 17) % 251),
+  data: Uint8Array.from(
+    { length: width * height * channels },
+    (_, i) => Math.imul(i + 1, 0x9e3779b1) >>> ((i % 7) + 17),
+  ),
 });
 /** Columns of one colour, so that letters repeat, and rows without any ink of some colours. */
 const stripes: PngImage = {

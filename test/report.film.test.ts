@@ -3,14 +3,15 @@ import { Buffer } from 'node:buffer';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { distillToFolder, openDevice, RunFolder, reportHtml, resumeFolder } from '../src/index.js';
 import { filmFrame, frameLayout } from '../src/report/film-frame.js';
 import { signedColour } from '../src/report/page/tone.js';
 import { Film, type Frame, mostFrames } from '../src/runs/film.js';
-import { inChromium } from './harness/chromium.js';
 import { learnedSet } from './harness/distilled-set.js';
 import { shortRun, twoClasses } from './harness/made-data.js';
+import { withPage } from './harness/open-page.js';
 import { all, type Element, readPage, rowsOf, sectionOf, textOf } from './harness/page.js';
 import { decodePng } from './harness/pictures.js';
 import { makeRecord } from './harness/record.js';
@@ -121,25 +122,30 @@ describe('the film', () => {
     const { png } = filmFrame(set, record.dataset);
     const film = [0, 1, 2].map((look) => frame(look, { png, iteration: 250 * look }));
     const html = reportHtml(record, set, { film });
-    const shown = (await inChromium(
-      `document.documentElement.innerHTML = ${JSON.stringify(html)};
-       const figures = () => [...document.querySelectorAll('.film figure')];
-       const visible = () => figures().map((figure) => getComputedStyle(figure).visibility === 'visible');
-       const inputs = document.querySelectorAll('.film > input');
-       const found = [visible()];
-       inputs[0].click();
-       found.push(visible());
-       document.querySelector('.play input').click();
-       for (const [i, figure] of figures().entries()) {
-         for (const animation of document.getAnimations()) { animation.pause(); animation.currentTime = 500 * i + 250; }
-         found.push(visible());
-       }
-       const [image] = document.querySelectorAll('.images img');
-       const before = image.getBoundingClientRect().width;
-       image.previousElementSibling.click();
-       return { found, larger: image.getBoundingClientRect().width / before };`,
-      { webgpu: false },
-    )) as { found: boolean[][]; larger: number };
+    const path = join(folder, 'film.html');
+    writeFileSync(path, html);
+    const shown = (await withPage(pathToFileURL(path).href, async (page) => {
+      await page.until(`document.readyState === 'complete'`, 'document.readyState');
+      return page.value(`(() => {
+        const figures = [...document.querySelectorAll('.film figure')];
+        const visible = () => figures.map((figure) => getComputedStyle(figure).visibility === 'visible');
+        const found = [visible()];
+        document.querySelector('.film > input').click();
+        found.push(visible());
+        document.querySelector('.play input').click();
+        for (const i of figures.keys()) {
+          for (const animation of document.getAnimations()) {
+            animation.pause();
+            animation.currentTime = 500 * i + 250;
+          }
+          found.push(visible());
+        }
+        const image = document.querySelector('.images img');
+        const before = image.getBoundingClientRect().width;
+        image.previousElementSibling.click();
+        return { found, larger: image.getBoundingClientRect().width / before };
+      })()`);
+    })) as { found: boolean[][]; larger: number };
     const only = (at: number) => [0, 1, 2].map((i) => i === at);
     expect(shown.found).toEqual([only(2), only(0), only(0), only(1), only(2)]);
     expect(shown.larger).toBeGreaterThan(2);

@@ -5,21 +5,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
+import { chromiumFlags, chromiumProgram } from './chromium-program.js';
 import { root, text } from './repository.js';
 
-/** How it is started, whatever it is to do. */
-export const chromiumFlags = [
-  '--headless',
-  '--no-sandbox',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-quic',
-  '--disable-sync',
-  '--enable-logging=stderr',
-];
 const webgpuFlags = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 
 /** What a module script makes of `result` runs in a page; its text may name files as `/src/browser.js`. */
@@ -53,15 +42,6 @@ function answerRequest(request: IncomingMessage, response: ServerResponse, page:
   } catch (error) {
     response.writeHead(404).end((error as Error).message);
   }
-}
-
-/** The browser there is; throws what to install where there is none. */
-export async function chromiumProgram(): Promise<string> {
-  const setup = pathToFileURL(join(root, 'scripts/setup/chromium.mjs')).href;
-  const { findChromium, chromiumMissing } = await import(setup);
-  const program: string | undefined = findChromium();
-  if (!program) throw new Error(chromiumMissing);
-  return program;
 }
 
 /**

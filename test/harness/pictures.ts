@@ -57,7 +57,7 @@ export function decodeBlocks(text: string): (string | undefined)[][] {
       let [ink, ground]: (string | undefined)[] = [];
       if (!line.endsWith('\x1b[0m')) throw new Error('colours run on into the next line');
       for (const [token, codes] of line.slice(0, -4).matchAll(/\x1b\[38;([\d;]+)m|▀|./gs)) {
-        if (codes) [ink, ground] = /^(.*?);(?:48;(.*)|49)$/.exec(codes)!.slice(1);
+        if (codes) [ink, ground] = /^(2;\d+;\d+;\d+|5;\d+);(?:48;(.*)|49)$/.exec(codes)!.slice(1);
         else if (token === '▀') rows.map((row, i) => row.push(i ? ground : ink));
         else throw new Error(`cannot read ${token}`);
       }

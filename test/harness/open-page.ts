@@ -1,10 +1,10 @@
-/** A page of a server in a real browser, with a real mouse: Chromium's debugging protocol over two pipes. */
+/** A page in a real browser, as its address has it, with a real mouse: Chromium's debugging protocol over two pipes. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
-import { chromiumFlags, chromiumProgram } from './chromium.js';
+import { chromiumFlags, chromiumProgram } from './chromium-program.js';
 
 /** What a test does with an open page. */
 export interface OpenPage {
