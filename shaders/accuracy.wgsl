@@ -1,6 +1,6 @@
-// How many samples of each class are classified correctly: the largest logit is where the largest label is.
+// How many samples of class i, where the largest label is, are classified as class j, where the largest logit is.
 //
-// z, y [N, K]: n * K + k     correct [K]
+// z, y [N, K]: n * K + k     counts [K, K]: i * K + j
 
 override P: u32;
 override N: u32;
@@ -15,18 +15,19 @@ fn at(operand: u32, member: u32) -> u32 {
   return views[operand].x + member * views[operand].y;
 }
 
-@group(0) @binding(1) var<storage, read> byClass_z: array<f32>;
-@group(0) @binding(2) var<storage, read> byClass_y: array<f32>;
-@group(0) @binding(3) var<storage, read_write> byClass_correct: array<f32>;
+@group(0) @binding(1) var<storage, read> confusion_z: array<f32>;
+@group(0) @binding(2) var<storage, read> confusion_y: array<f32>;
+@group(0) @binding(3) var<storage, read_write> confusion_counts: array<f32>;
 
 const NONE = 0xffffffffu;
 
-// The class of each of LANES samples that is classified correctly, or NONE.
-var<workgroup> right: array<u32, LANES>;
+// Class and answer of each of LANES samples; of those beyond the last the class is NONE.
+var<workgroup> labels: array<u32, LANES>;
+var<workgroup> answers: array<u32, LANES>;
 
 // workgroups: P
 @compute @workgroup_size(64)
-fn byClass(
+fn confusion(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
@@ -37,11 +38,13 @@ fn byClass(
   }
   let z = at(0u, p);
   let y = at(1u, p);
-  let correct = at(2u, p);
-  // A lane counts the classes lane, lane + LANES, … alone.
+  let counts = at(2u, p);
+  // A lane counts the rows of the classes lane, lane + LANES, … alone.
   if (!ACCUMULATE) {
     for (var k = lane; k < K; k += LANES) {
-      byClass_correct[correct + k] = 0.0;
+      for (var j = 0u; j < K; j++) {
+        confusion_counts[counts + k * K + j] = 0.0;
+      }
     }
   }
   for (var start = 0u; start < N; start += LANES) {
@@ -51,22 +54,23 @@ fn byClass(
     if (n < N) {
       // The first one counts on a tie.
       for (var k = 1u; k < K; k++) {
-        if (byClass_z[z + n * K + k] > byClass_z[z + n * K + answer]) {
+        if (confusion_z[z + n * K + k] > confusion_z[z + n * K + answer]) {
           answer = k;
         }
-        if (byClass_y[y + n * K + k] > byClass_y[y + n * K + label]) {
+        if (confusion_y[y + n * K + k] > confusion_y[y + n * K + label]) {
           label = k;
         }
       }
     }
-    right[lane] = select(NONE, label, n < N && answer == label);
+    labels[lane] = select(NONE, label, n < N);
+    answers[lane] = answer;
     workgroupBarrier();
     for (var k = lane; k < K; k += LANES) {
-      var sum = 0u;
       for (var i = 0u; i < LANES; i++) {
-        sum += select(0u, 1u, right[i] == k);
+        if (labels[i] == k) {
+          confusion_counts[counts + k * K + answers[i]] += 1.0;
+        }
       }
-      byClass_correct[correct + k] += f32(sum);
     }
     workgroupBarrier();
   }

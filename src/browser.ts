@@ -45,7 +45,7 @@ export { type Predictions, predict } from './eval/predict.js';
 export type { Protocol } from './eval/protocol.js';
 export { protocols } from './eval/protocols.js';
 export { type SetOfImagesOptions, setOfImages } from './eval/set-of-images.js';
-export type { Accuracy } from './eval/statistics.js';
+export type { Accuracy, Confusion } from './eval/statistics.js';
 export type { DistillOptions } from './methods/index.js';
 export {
   createNetwork,
@@ -66,6 +66,7 @@ export type {
   Distillation,
   DistillControl,
   Progress,
+  RunLook,
 } from './runs/distillation.js';
 export { type FineTuneOptions, fineTune, type LabelledImages } from './runs/fine-tune.js';
 export { type ResolvedOptions, resolveOptions, type Taken } from './runs/options.js';

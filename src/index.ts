@@ -88,7 +88,7 @@ export { type Predictions, predict } from './eval/predict.js';
 export type { Protocol } from './eval/protocol.js';
 export { protocols } from './eval/protocols.js';
 export { type SetOfImagesOptions, setOfImages } from './eval/set-of-images.js';
-export type { Accuracy } from './eval/statistics.js';
+export type { Accuracy, Confusion } from './eval/statistics.js';
 export type { DistillOptions } from './methods/index.js';
 export {
   createNetwork,
@@ -101,7 +101,7 @@ export {
   type WeightScheme,
 } from './networks/index.js';
 export { contactSheet } from './report/contact-sheet.js';
-export { reportHtml } from './report/html.js';
+export { type ReportPictures, reportHtml } from './report/html.js';
 export type { Look } from './report/pixels.js';
 export { distillToFolder, RunFolder, readRun, resumeFolder } from './report/run-folder.js';
 export { decodeCheckpoint, encodeCheckpoint, type StoredCheckpoint } from './runs/checkpoint.js';
@@ -114,6 +114,7 @@ export type {
   Distillation,
   DistillControl,
   Progress,
+  RunLook,
 } from './runs/distillation.js';
 export type {
   BegunExpert,
@@ -125,6 +126,7 @@ export type {
 } from './runs/experts/control.js';
 export type { ExpertOptions } from './runs/experts/options.js';
 export { trainExperts } from './runs/experts/train.js';
+export type { Film, Frame } from './runs/film.js';
 export { type FineTuneOptions, fineTune, type LabelledImages } from './runs/fine-tune.js';
 export type {
   BegunRun,

@@ -41,6 +41,7 @@ const results = [
   'checkpoint.safetensors',
   'distilled.png',
   'distilled.safetensors',
+  'film.jsonl',
   'progress.jsonl',
   'report.html',
   'run.json',

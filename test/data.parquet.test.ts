@@ -138,7 +138,7 @@ describe('image sets of the hub', () => {
       () => shard(0, 6, { label: (i) => BigInt(70_000 * i) }),
       {},
       'ERR_DATA',
-      /number 70000, expected 0 to 65535/,
+      /number 70000, expected 0 to 4095/,
     ],
     [
       'what is no Parquet file',

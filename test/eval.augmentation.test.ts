@@ -15,6 +15,7 @@ import { findProtocol } from '../src/eval/find-protocol.js';
 import { checkPreprocessing } from '../src/eval/protocol.js';
 import { protocolName } from '../src/eval/protocol-name.js';
 import { protocols } from '../src/eval/protocols.js';
+import type { Confusion } from '../src/eval/statistics.js';
 import { Trial } from '../src/eval/trial.js';
 import { createNetwork, type NetworkSpec } from '../src/networks/index.js';
 import { augment, type Strategy, strategies } from '../src/train/augmentation.js';
@@ -186,10 +187,10 @@ describe.each(['reference', 'cpu'] as const)('augmented minibatches on %s', (eng
       const evaluator = await Evaluator.create(device, digits, digits.test, geometry);
       const set = { images, labels, learningRates: [0.05], firstMember };
       const parameters = theta.subarray(firstMember * network.count, (firstMember + members) * network.count);
-      let right: number[][] = [];
-      for (let i = 0; i < times; i++) right = await evaluator.rightAnswers(set, parameters);
+      let answers: Confusion[] = [];
+      for (let i = 0; i < times; i++) answers = await evaluator.answers(set, parameters);
       evaluator.dispose();
-      return right;
+      return answers;
     };
     const { dsa, 'dsa-digits': unflipped } = strategies;
     const one = await run(1, dsa);
@@ -212,7 +213,7 @@ it('learned steps drop out by the seed, the same again for the same', async () =
   const run = async (seed: number) => {
     const geometry = { network, members: 1, steps: 1, epochs: 10, n: 10, seed };
     const evaluator = await Evaluator.create(devices.cpu!, digits, digits.test, geometry);
-    const right = await evaluator.rightAnswers({ images, labels, learningRates: [0.1] }, theta);
+    const right = await evaluator.answers({ images, labels, learningRates: [0.1] }, theta);
     evaluator.dispose();
     return right;
   };
@@ -232,9 +233,9 @@ it('runs of a trial that come one after the other are augmented differently', as
     ...{ networks: 1, seed: 1, known },
   });
   const run = { network: 0, images: await randomReal(digits, 1, 0, 0), rates: [0.05] };
-  const right = await trial.test([run, run, run], labels);
+  const answers = await trial.test([run, run, run], labels);
   trial.dispose();
-  expect(new Set(right.map((byClass) => byClass.join())).size).toBe(3);
+  expect(new Set(answers.map((counts) => counts.join())).size).toBe(3);
 });
 
 describe('an evaluation', () => {

@@ -189,10 +189,10 @@ describe('training in minibatches', () => {
     const two = await Evaluator.create(device, digits, digits.test, { ...geometry, members: 2 });
     const one = await Evaluator.create(device, digits, digits.test, { ...geometry, members: 1 });
     const images = Float32Array.from([...draws[0], ...draws[1]]);
-    const together = await two.rightAnswers({ images, labels, learningRates: [0.1] }, theta);
+    const together = await two.answers({ images, labels, learningRates: [0.1] }, theta);
     for (const p of [0, 1]) {
       const parameters = theta.subarray(p * mlp.count, (p + 1) * mlp.count);
-      const alone = await one.rightAnswers({ images: draws[p], labels, learningRates: [0.1] }, parameters);
+      const alone = await one.answers({ images: draws[p], labels, learningRates: [0.1] }, parameters);
       expect(alone[0]).toEqual(together[p]);
     }
     two.dispose();

@@ -133,9 +133,11 @@ describe('evaluation', () => {
     }
     const kept = [...score.keys()].sort((a, b) => score[b] - score[a] || a - b).slice(0, 8);
     const runs = await Promise.all([...Array(9).keys()].map((i) => run(i, kept[i % 8])));
-    const right = await trial.test(runs, hard);
+    const answers = await trial.test(runs, hard);
     trial.dispose();
-    const expected = summarise(right.map((byClass) => (100 * byClass.reduce((a, b) => a + b)) / 40));
+    const expected = summarise(
+      answers.map((counts) => (100 * counts.reduce((sum, row, k) => sum + row[k], 0)) / 40),
+    );
     expect(Math.max(...score)).toBeGreaterThan(Math.min(...score));
     expect({ mean, std }).toEqual({ mean: expected.mean, std: expected.std });
   });

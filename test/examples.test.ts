@@ -5,6 +5,7 @@ import { decodeArtefact, generateDigits, openDevice, predict, trainOn } from '..
 import { inChromium } from './harness/chromium.js';
 import { buildWhereStale } from './harness/command-line.js';
 import { Project } from './harness/document.js';
+import { withPage } from './harness/open-page.js';
 import { files, text } from './harness/repository.js';
 
 const project = new Project();
@@ -125,5 +126,31 @@ describe(server, () => {
       [23, 15],
     ]);
     expect(artefact.set.classes).toHaveLength(10);
+  });
+
+  it('reads a digit that is drawn with the mouse', async () => {
+    await withPage(`${address}/`, async (page) => {
+      await page.until(
+        `document.querySelector('#status')?.textContent.includes('Draw a digit')`,
+        `document.querySelector('#status')?.textContent`,
+      );
+      const [left, top] = (await page.value(
+        `(({ left, top }) => [left, top])(document.querySelector('#drawing').getBoundingClientRect())`,
+      )) as [number, number];
+      const draw = async (stroke: readonly (readonly [number, number])[]) => {
+        await page.value(`document.querySelector('#clear').click()`);
+        expect(await page.value(`document.querySelectorAll('#answer tr').length`)).toBe(0);
+        await page.drag(stroke.map(([x, y]) => [left + x, top + y] as const));
+        await page.until(
+          `document.querySelectorAll('#answer tr').length === 3`,
+          `document.querySelector('#answer').textContent`,
+        );
+        return page.value(`document.querySelector('#answer td').textContent`);
+      };
+      const steps = [...Array(25).keys()].map((i) => i / 24);
+      expect(await draw(steps.map((t) => [150 - 20 * t, 50 + 180 * t]))).toBe('1');
+      const round = steps.map((t) => 2 * Math.PI * t);
+      expect(await draw(round.map((a) => [140 + 60 * Math.sin(a), 140 - 90 * Math.cos(a)]))).toBe('0');
+    });
   });
 });

@@ -43,7 +43,7 @@ describe('how well it works', () => {
   test('each row has its own name, number, bar, runs and rate', () => {
     const rows = rowsIn(pageOf({ testAccuracy, baselines }), 'How well it works');
     const expected = [
-      { title: 'distilled images', learningRate: 'learned', ...testAccuracy },
+      { title: 'distilled images', learningRate: 'as learned', ...testAccuracy },
       ...Object.values(baselines),
     ];
     expect(rows).toHaveLength(expected.length);
@@ -95,15 +95,16 @@ describe('how well it works', () => {
     const numbers = [record.testAccuracy!, ...Object.values(record.baselines)];
     expect(shown).toEqual(numbers.map(({ mean, std }) => spread(mean, std)));
     const classes = rowsIn(page, 'Class by class').map((row) => cells(row)[1]);
-    expect(classes).toEqual(record.perClass!.map((value) => `${percent(value)} %`));
+    const sorted = [...record.perClass!].sort((a, b) => b - a);
+    expect(classes).toEqual(sorted.map((value) => `${percent(value)} %`));
   });
 });
 
 describe('names are text, whatever is in them', () => {
   const name = '</td><img src=x onerror="alert(1)">&amp;\'<script>';
 
-  test('class by class: name, number and bar of each', () => {
-    const perClass = [31.25, 84.5];
+  test('class by class: name, number and bar of each, the best first', () => {
+    const perClass = [84.5, 31.25];
     const dataset = { ...record.dataset, classNames: [name, 'plain'] };
     const rows = rowsIn(pageOf({ perClass, dataset }), 'Class by class');
     expect(rows.map(cells).map(([label, number]) => [label, number])).toEqual([
@@ -126,7 +127,11 @@ describe('names are text, whatever is in them', () => {
     const evaluation = { ...one, protocol: name, others: [one] };
     const plain = pageOf({ evaluations: [{ ...evaluation, protocol: 'plain' }] });
     const page = pageOf({
-      ...{ perClass: [1, 2], baselines: { [name]: strange }, evaluations: [evaluation] },
+      ...{
+        perClass: [1, 2],
+        baselines: { [name]: { ...strange, perClass: [3, 4] } },
+        evaluations: [evaluation],
+      },
       ...{ platform: name, protocol: name, testAccuracy: accuracy },
       versions: { limbeck: name, node: name },
       engine: { ...record.engine, description: name, reason: name, processor: name },
@@ -136,7 +141,12 @@ describe('names are text, whatever is in them', () => {
     expect(all(page, 'img').length).toBe(all(plain, 'img').length);
     expect(all(page, 'script')).toEqual([]);
     for (const image of all(page, 'img')) expect(image.attributes.src).toMatch(/^data:image\/png;base64,/);
-    expect(rowsOf(sectionOf(page, 'Class by class')).map(([label]) => label)).toEqual([name, name]);
+    expect(
+      rowsOf(sectionOf(page, 'Class by class'))
+        .slice(1)
+        .map(([label]) => label),
+    ).toEqual([name, name]);
+    expect(textOf(sectionOf(page, 'What is taken for what'))).toContain(name);
     expect(textOf(sectionOf(page, 'Measured later'))).toContain(name);
     expect(all(page, 'title').map(textOf)[0]).toContain(name);
   });
@@ -165,13 +175,26 @@ test('measured later: each network beside real images under that network', () =>
     },
   });
   const evaluation = { ...one('', 20), protocol: 'dc', others: [one('lenet', 40), one('convnet', 60)] };
-  const rows = rowsIn(pageOf({ evaluations: [evaluation] }), 'Measured later').map(cells);
-  const row = (mean: number) =>
-    [mean, mean + 1, mean + 2].map((value) => `${spread(value, value / 16)} (${value})`);
-  expect(rows).toEqual([
-    ['mlp:width=3', ...row(20), ''],
-    ['lenet', ...row(40), '0.04'],
-    ['convnet', ...row(60), '0.06'],
+  const section = sectionOf(pageOf({ evaluations: [evaluation] }), 'Measured later');
+  const shown = all(section, 'tbody').map((body) =>
+    all(body, 'tr').map((row) => [
+      cells(row)[0],
+      cells(row)[1],
+      ...(all(row, 'i').length ? [width(row)] : []),
+    ]),
+  );
+  const group = (network: string, mean: number) => [
+    [network],
+    ...['distilled images', 'random', 'centroids'].map((name, i) => [
+      name,
+      spread(mean + i, (mean + i) / 16),
+      mean + i,
+    ]),
+  ];
+  expect(shown.map(([head, ...rows]) => [[head[0]], ...rows])).toEqual([
+    group('mlp:width=3', 20),
+    group('lenet', 40),
+    group('convnet', 60),
   ]);
 });
 

@@ -34,6 +34,7 @@ const files = [
   'checkpoint.safetensors',
   'distilled.png',
   'distilled.safetensors',
+  'film.jsonl',
   'progress.jsonl',
   'report.html',
   'run.json',
@@ -159,7 +160,11 @@ describe('a run in a folder', () => {
 
   test('keeps later evaluations apart by protocol and number of networks; one that is made again replaces the first', async () => {
     await distillToFolder(device, digits, at('evaluated'), { ...options, iterations: 2 });
-    const run = new RunFiles(at('evaluated'), { sheet: () => new Uint8Array(), report: () => '' });
+    const run = new RunFiles(at('evaluated'), {
+      sheet: () => new Uint8Array(),
+      report: () => '',
+      frame: () => ({ black: 0, white: 1, png: 'AA' }),
+    });
     await run.open();
     const evaluation = (mean: number, networks: number, protocol = 'dc'): EvaluationRecord => ({
       ...{ protocol, accuracy: { mean, std: 0, networks }, learningRate: 0.01 },

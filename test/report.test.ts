@@ -53,10 +53,11 @@ describe('the page', () => {
   test.each(variants)('needs nothing but itself: %s', (_, options, size) => {
     const html = reportHtml(makeRecord(options, size), makeSet(options, size));
     const bare = html.replace(/base64,[^"]*/g, 'base64,');
-    expect(bare.match(/https?:|\/\/[a-z]|<script|<link|@import|url\(|NaN|undefined/gi)).toBeNull();
+    expect(bare.match(/https?:|\/\/[a-z]|<script|<link|@import|url\((?!#)|NaN|undefined/gi)).toBeNull();
     const sources = [...html.matchAll(/src="([^"]*)"/g)].map(([, source]) => source);
+    const images = html.match(/alt="distilled image, class/g);
     const { steps = 1, ipc = steps } = options;
-    expect(sources).toHaveLength(ipc * (size.classes ?? 10));
+    expect(images).toHaveLength(ipc * (size.classes ?? 10));
     for (const source of sources) expect(source).toMatch(/^data:image\/png;base64,/);
   });
 
@@ -189,7 +190,7 @@ describe('the page', () => {
     expect(html).toContain('width:89.00%');
     expect(html).toContain('protocol dc: sgd');
     expect(html).toContain('k-means &#60;centroids&#62;');
-    expect(html).toMatch(/mlp:width=8<.*71.3 ± 2.5 % \(200\).*60.5 ± 2.5 % \(200\).*as learned/);
+    expect(html).toMatch(/mlp:width=8<.*71.3 ± 2.5 %.*as learned.*60.5 ± 2.5 %/);
     expect(html).not.toMatch(/NaN|undefined|null/);
     expect(reportHtml(makeRecord(), makeSet())).not.toMatch(/Class by class|Measured later/);
   });

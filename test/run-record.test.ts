@@ -79,6 +79,7 @@ describe('a record', () => {
   test.each([
     ...['dataset.splits.test', 'testAccuracy.networks', 'outerSteps', 'seed', 'config.options.iterations'],
     ...['dataset.mean', 'timings.seconds', 'curve.0.learningRates', 'testOpened', 'learningRate', 'perClass'],
+    ...['confusion', 'confusion.0.1', 'baselines.classMeans.perClass'],
   ])('with markup for %s reaches no page', async (path) => {
     expect(() => reportHtml(changed(path, markup) as RunRecord, set)).toThrow(
       expect.objectContaining({ code: 'ERR_DATA', message: expect.stringContaining('expected') }),

@@ -1,6 +1,13 @@
 /** Means, deviations and percentages that people will quote, against numbers worked out by hand. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { median, percentByClass, percentRight, summarise, testError } from '../src/eval/statistics.js';
+import {
+  median,
+  percentByClass,
+  percentRight,
+  summarise,
+  testError,
+  together,
+} from '../src/eval/statistics.js';
 import { isGuessing, strongerBaseline, verdict } from '../src/eval/verdict.js';
 import {
   baselineNames,
@@ -72,17 +79,25 @@ test('a median is the middle one, or halfway between the two', () => {
 });
 
 test('percentages are of the images of the split, or of the class', () => {
-  expect(percentRight([3, 0, 2], 8)).toBe(62.5);
-  // Two networks; 4 + 2 of 2 x 4, 1 + 0 of 2 x 2, and a class without images.
-  expect(
-    percentByClass(
-      [
-        [4, 1, 0],
-        [2, 0, 0],
-      ],
-      [4, 2, 0],
-    ),
-  ).toEqual([75, 25, 0]);
+  // Two networks on four images of the first class, two of the second and none of the third.
+  const one = [
+    [4, 0, 0],
+    [0, 1, 1],
+    [0, 0, 0],
+  ];
+  const other = [
+    [2, 1, 1],
+    [2, 0, 0],
+    [0, 0, 0],
+  ];
+  expect([one, other].map(percentRight)).toEqual([(100 * 5) / 6, (100 * 2) / 6]);
+  const both = together([one, other]);
+  expect(both).toEqual([
+    [6, 1, 1],
+    [2, 1, 1],
+    [0, 0, 0],
+  ]);
+  expect(percentByClass(both)).toEqual([75, 25, 0]);
 });
 
 /** What one network more says: its accuracy, from the means with and without it. */

@@ -212,10 +212,10 @@ describe('data and labels', () => {
   );
 
   test('accuracy: the first of equal logits counts, and of equal labels', async () => {
-    const { correct } = await run(
+    const { counts } = await run(
       (r) => {
         const operands = { z: r.external('z', 2, [3, 3]), y: r.external('y', 1, [3, 3]) };
-        accuracy.byClass(r, operands, { into: r.external('correct', 2, [3]) });
+        accuracy.confusion(r, operands, { into: r.external('counts', 2, [3, 3]) });
       },
       {
         // Member 0: 1 (a tie with 2), 0 (all tie), 2.      Member 1: 2, 1, 0.      Labels: 1, 0 (a tie), 2.
@@ -223,7 +223,8 @@ describe('data and labels', () => {
         y: [0, 1, 0, 0.5, 0.5, 0, 0, 0.4, 0.6],
       },
     );
-    expect(correct).toEqual([1, 1, 1, 0, 0, 0]);
+    // A row for each class, the answers of member 0 and then of member 1.
+    expect(counts).toEqual([1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 1, 0, 0]);
   });
 });
 

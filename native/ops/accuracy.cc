@@ -1,6 +1,6 @@
 #include "../chunks.h"
 
-/** Samples classified correctly, by class: a member on one thread (a row takes some ten comparisons). */
+/** Answers by class: a member on one thread (a row takes some ten comparisons). */
 namespace limbeck {
 namespace LIMBECK_ISA {
 namespace {
@@ -12,24 +12,22 @@ LIMBECK_INLINE int64_t first_largest(const float* row, int64_t K) {
   return best;
 }
 
-void by_class(const Step& step, const Context& context) {
-  enum { Z, Y, Correct };
+void confusion(const Step& step, const Context& context) {
+  enum { Z, Y, Counts };
   const int64_t P = step.sizes[0], N = step.sizes[1], K = step.sizes[2];
   each_chunk(context, P * N * K <= 2 * kElements, P, [&](int64_t p, int) {
     const float* z = step.f32(Z, p);
     const float* y = step.f32(Y, p);
-    float* correct = step.f32(Correct, p);
+    float* counts = step.f32(Counts, p);
     if (!step.accumulate)
-      for (int64_t k = 0; k < K; k++) correct[k] = 0;
-    for (int64_t n = 0; n < N; n++) {
-      const int64_t label = first_largest(y + n * K, K);
-      if (first_largest(z + n * K, K) == label) correct[label] += 1;
-    }
+      for (int64_t k = 0; k < K * K; k++) counts[k] = 0;
+    for (int64_t n = 0; n < N; n++)
+      counts[first_largest(y + n * K, K) * K + first_largest(z + n * K, K)] += 1;
   });
 }
 
 const Kernel kernels[] = {
-    {"accuracy.byClass", {"z[N K]", "y[N K]", "correct[K]"}, {"P", "N", "K"}, {}, by_class, nullptr},
+    {"accuracy.confusion", {"z[N K]", "y[N K]", "counts[K K]"}, {"P", "N", "K"}, {}, confusion, nullptr},
 };
 
 }  // namespace

@@ -1,11 +1,13 @@
 import { type Inspection, inspectDataset } from '../data/inspect.js';
-import { sampleSheet } from '../report/sample-sheet.js';
+import { sampleSheet, samples } from '../report/sample-sheet.js';
 import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 import { encodePng } from '../util/png.js';
 import { count, printable } from '../util/words.js';
 import type { Command } from './command.js';
 import * as shared from './options.js';
+import { pictures } from './pictures/protocol.js';
+import { checkPictures, picturesText } from './pictures/show.js';
 import { dataSource, openData, readingGiven } from './sources.js';
 import { aligned } from './table.js';
 
@@ -17,6 +19,7 @@ export const command: Command = {
     { name: 'png', kind: 'text', value: 'FILE', help: 'write sixteen training images as a picture' },
     shared.digitsSize,
     ...shared.readingOptions,
+    pictures,
     shared.json,
     shared.debug,
     shared.help,
@@ -31,6 +34,7 @@ export const command: Command = {
         'data needs a data set: limbeck data pictures, or limbeck data digits',
       );
     const { png, digitsSize } = values as { png?: string; digitsSize?: number };
+    checkPictures(values.pictures);
     if (png !== undefined) await checkWritable(png);
     const source = dataSource({ dataset: path, digitsSize, reading: readingGiven(values) });
     // What is said while it is read stands in the table below.
@@ -40,7 +44,8 @@ export const command: Command = {
     process.stdout.write(
       values.json
         ? `${JSON.stringify({ name: data.name, ...found, png })}\n`
-        : printable(inspectionText(data.name, found, png)),
+        : printable(inspectionText(data.name, found, png)) +
+            picturesText(samples(data), process.stdout, values.pictures),
     );
     return 0;
   },

@@ -10,6 +10,8 @@ import type { Values } from './arguments.js';
 import type { Command } from './command.js';
 import { readConfig } from './config.js';
 import * as shared from './options.js';
+import { pictures } from './pictures/protocol.js';
+import { checkPictures, type PictureChoice } from './pictures/show.js';
 import { carryOut } from './run.js';
 import { carryOutSeeds } from './seeds.js';
 import { checkEngine, dataSource, openData, openEngine, readingGiven } from './sources.js';
@@ -38,7 +40,7 @@ export const command: Command = {
   summary:
     'distils a data set; config.json holds the same options in camelCase, or is the run.json of a run to repeat; the command line wins',
   positionals: ['[config.json]'],
-  options: [...configurable, seeds, force, shared.json, shared.debug, shared.help],
+  options: [...configurable, seeds, force, pictures, shared.json, shared.debug, shared.help],
   example: 'limbeck distill --dataset digits --iterations 2000 --out runs/first',
 
   async run({ values, positionals }) {
@@ -55,6 +57,7 @@ export const command: Command = {
       precision?: Precision;
       device?: string;
     };
+    checkPictures(values.pictures);
     checkEngine(choice, { threads, precision });
     const options = checkedOptions(given, (name) =>
       name in values ? shared.flagOf(name) : `${positionals[0]}: ${name}`,
@@ -84,7 +87,10 @@ export const command: Command = {
         threads,
         precision,
       };
-      const one = { engine: device.engine, json: Boolean(values.json) };
+      const one = {
+        ...{ engine: device.engine, json: Boolean(values.json) },
+        ...{ data, pictures: values.pictures as PictureChoice | undefined },
+      };
       const begin = (folder: string, options: DistillOptions) =>
         carryOut({ ...one, folder }, (control) =>
           distillToFolder(device, data, folder, options, { ...control, force, origin, reason }),

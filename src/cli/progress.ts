@@ -43,6 +43,13 @@ export class Terminal {
     process.stderr.write(`${printable(text)}\n`);
   }
 
+  /** A picture as the terminal takes it. */
+  picture(text: string): void {
+    if (this.quiet || !text) return;
+    this.clear();
+    process.stderr.write(text);
+  }
+
   progress(event: Progress): void {
     this.working(event.iteration, event.iterations, () => progressText(event));
   }

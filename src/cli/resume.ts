@@ -13,6 +13,8 @@ import {
   precision as precisionOption,
   threads as threadsOption,
 } from './options.js';
+import { pictures } from './pictures/protocol.js';
+import { checkPictures, type PictureChoice } from './pictures/show.js';
 import { resultLine } from './result.js';
 import { carryOut, resultText } from './run.js';
 import { checkEngine, openData, openEngine } from './sources.js';
@@ -34,6 +36,7 @@ export const command: Command = {
     { ...deviceOption, fallback: 'the engine it was begun on' },
     { ...threadsOption, fallback: 'as many as it was begun with' },
     { ...precisionOption, fallback: 'the one it was begun with, where the engine has it' },
+    pictures,
     json,
     debug,
     help,
@@ -41,6 +44,7 @@ export const command: Command = {
   example: 'limbeck resume runs/first',
 
   async run({ values, positionals }) {
+    checkPictures(values.pictures);
     const [folder] = positionals;
     if (folder === undefined)
       throw new LimbeckError('ERR_OPTION', 'resume needs the folder of a run: limbeck resume DIR');
@@ -62,6 +66,7 @@ async function goOn(
     readonly precision?: Precision;
     readonly iterations?: number;
     readonly json?: boolean;
+    readonly pictures?: PictureChoice;
   },
 ): Promise<number> {
   const { config, engine: begun } = await readRun(folder);
@@ -81,7 +86,7 @@ async function goOn(
   const data = await openData({ ...config, dataset }, json);
   const { device, reason } = await openEngine(choice, { threads, precision });
   try {
-    const run = { folder, engine: device.engine, json };
+    const run = { folder, engine: device.engine, json, data, pictures: values.pictures };
     return await carryOut(run, (control) =>
       resumeFolder(device, data, folder, { ...control, reason, iterations }),
     );

@@ -1,15 +1,19 @@
+import type { Dataset } from '../data/dataset.js';
 import { smallSplits } from '../data/inspect.js';
 import type { EngineName } from '../engine/device.js';
 import { networkTitle } from '../networks/index.js';
+import { firstPictures } from '../report/first-pictures.js';
 import { RunFolder } from '../report/run-folder.js';
 import type { Progress } from '../runs/distillation.js';
 import { type BegunRun, type FolderRun, isFinished, type RunControl } from '../runs/folder-run.js';
 import type { ResolvedOptions } from '../runs/options.js';
 import { findMethod, optionsText } from '../runs/options.js';
 import { type RunRecord, storedByOptions, testedOf } from '../runs/record.js';
+import { asPictures } from '../runs/run-files.js';
 import { LimbeckError } from '../util/errors.js';
 import { bytesText, count, counted, duration, flopText } from '../util/words.js';
 import { listenForStop } from './interrupt.js';
+import { type PictureChoice, picturesText } from './pictures/show.js';
 import { Terminal } from './progress.js';
 import { resultLine } from './result.js';
 import { accuracyTable } from './table.js';
@@ -18,6 +22,9 @@ export interface Run {
   readonly folder: string;
   readonly engine: EngineName;
   readonly json: boolean;
+  readonly data: Dataset;
+  /** Which pictures the terminal is to get. */
+  readonly pictures?: PictureChoice;
 }
 
 /** Shows a run under way and what came out; what `distill` and `resume` have in common. Returns the status. */
@@ -26,7 +33,7 @@ export async function carryOut(run: Run, work: (control: RunControl) => Promise<
   using stop = listenForStop(() => terminal.say('Stopping after this piece; once more to quit at once.'));
   const expected = new Expectation(terminal);
   try {
-    const { record } = await work({
+    const { record, set } = await work({
       signal: stop.signal,
       onBegin(begun) {
         announce(terminal, begun);
@@ -44,7 +51,7 @@ export async function carryOut(run: Run, work: (control: RunControl) => Promise<
     });
     terminal.clear();
     if (run.json) process.stdout.write(resultLine(record, run.folder));
-    else conclude(terminal, run.folder, record);
+    else conclude(terminal, run, { record, set });
     if (record.diverged !== undefined) throw new LimbeckError('ERR_DIVERGED', record.diverged);
     return isFinished(record) ? 0 : stop.status;
   } catch (error) {
@@ -147,7 +154,11 @@ export function resultText(record: RunRecord): string | undefined {
   return `${protocol}\n${accuracyTable(stored, { ...tested, learningRate })}\n`;
 }
 
-function conclude(terminal: Terminal, folder: string, record: RunRecord): void {
+/** Classes that a terminal shows an image of, at most. */
+const classesShown = 20;
+
+function conclude(terminal: Terminal, run: Run, { record, set }: FolderRun): void {
+  const { folder, data, pictures } = run;
   const { paths } = new RunFolder(folder);
   const { outerSteps, timings, best, config } = record;
   terminal.say(
@@ -161,5 +172,7 @@ function conclude(terminal: Terminal, folder: string, record: RunRecord): void {
   } else if (record.diverged === undefined) {
     terminal.say(`Stopped before the end, so there is no test accuracy. To go on: limbeck resume ${folder}`);
   }
+  const shown = firstPictures(asPictures(set, data.zca), data, classesShown);
+  terminal.picture(picturesText(shown, process.stderr, pictures));
   for (const path of [paths.artefact, paths.sheet, paths.record, paths.report]) terminal.say(`Wrote ${path}`);
 }

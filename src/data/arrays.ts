@@ -30,7 +30,7 @@ export interface ArrayDataset {
   readonly name?: string;
   /** `[C, H, W]`. */
   readonly imageShape: readonly [number, number, number];
-  /** 2 .. 65,536; the largest label + 1 when missing. */
+  /** 2 .. 4,096; the largest label + 1 when missing. */
   readonly classes?: number;
   /** Training images; of them validation images are taken where there are none. */
   readonly train: ArraySplit;

@@ -8,7 +8,7 @@ import { channelStatistics, constantChannels } from './statistics.js';
 
 /** What every loader of files takes. */
 export interface SplitOptions extends Splitting {
-  /** 2 .. 65,536; the class names or the largest label decide when missing. */
+  /** 2 .. 4,096; the class names or the largest label decide when missing. */
   readonly classes?: number;
   /** The file's or folder's name when missing. */
   readonly name?: string;

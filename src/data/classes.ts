@@ -1,8 +1,8 @@
 import { LimbeckError } from '../util/errors.js';
 import type { Labels, Split } from './dataset.js';
 
-/** Labels have 16 bits at most. */
-export const MAX_CLASSES = 65_536;
+/** Answers are counted by class and class: of more, that alone would take gigabytes. */
+export const MAX_CLASSES = 4_096;
 
 /** Whether a number can be a label. */
 export const isLabel = (value: number): boolean =>
@@ -17,7 +17,7 @@ export function labelsOf(values: ArrayLike<number>): Labels {
 /**
  * The number of classes: as given, or the largest label + 1 and at least 2.
  *
- * @throws ERR_OPTION when it is not a whole number from 2 to 65,536
+ * @throws ERR_OPTION when it is not a whole number from 2 to 4,096
  */
 export function classCount(given: number | undefined, labels: readonly Labels[]): number {
   if (given === undefined) {

@@ -22,7 +22,7 @@ export interface Reading extends Splitting {
   readonly channels?: number;
   /** Whether the colours of arrays come last or first. */
   readonly layout?: 'nhwc' | 'nchw';
-  /** How many classes there are, 2 .. 65,536; the class names or the largest label decide when missing. */
+  /** How many classes there are, 2 .. 4,096; the class names or the largest label decide when missing. */
   readonly classes?: number;
   /** The header's name of the labels in a table. */
   readonly labelColumn?: string;

@@ -1,11 +1,17 @@
-import { classCounts } from '../data/classes.js';
 import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet, LearnedSteps } from '../data/distilled-set.js';
 import type { Device } from '../engine/device.js';
 import type { Network } from '../networks/network.js';
 import type { Baseline } from './baselines/index.js';
 import { type Protocol, rateOfRealImages } from './protocol.js';
-import { type Accuracy, percentByClass, percentRight, summarise } from './statistics.js';
+import {
+  type Accuracy,
+  type Confusion,
+  percentByClass,
+  percentRight,
+  summarise,
+  together,
+} from './statistics.js';
 import { Trial, type TrialRun } from './trial.js';
 import { geometryUnder, labelsUnder, ratesUnder } from './under-protocol.js';
 
@@ -15,6 +21,8 @@ export interface BaselineAccuracy extends Accuracy {
   readonly title: string;
   /** The learning rate, constant or first; left out where nothing is trained. */
   readonly learningRate?: number;
+  /** Percent of the test images of each class, mean over the networks; records of earlier versions have none. */
+  readonly perClass?: readonly number[];
 }
 
 /** How well the networks of one architecture do. */
@@ -68,6 +76,12 @@ interface Source {
 
 type Rate = number | 'learned';
 
+/** Over the networks, and class by class. */
+export const scoresOf = (answers: readonly Confusion[]): Accuracy & Pick<BaselineAccuracy, 'perClass'> => ({
+  ...summarise(answers.map(percentRight)),
+  perClass: percentByClass(together(answers)),
+});
+
 /** Distilled and real images side by side under one protocol, architecture by architecture. */
 export class Comparison {
   /** Images of baselines that are the same for every network. */
@@ -80,8 +94,8 @@ export class Comparison {
     network: Network,
     name: string,
     { networks, known, own }: { networks: number; known?: Float32Array; own: boolean },
-  ): Promise<NetworkAccuracy> {
-    const { dataset, baselines, progress } = this.options;
+  ): Promise<NetworkAccuracy & { readonly confusion: Confusion }> {
+    const { baselines, progress } = this.options;
     const trials = new Map<number, Trial>();
     const trialOf = ({ labels }: Source) => {
       const rows = labels.length / network.classes;
@@ -89,14 +103,14 @@ export class Comparison {
       trials.set(rows, trial);
       return trial;
     };
-    const percent = (right: number[][]) => right.map((byClass) => percentRight(byClass, dataset.test.count));
     const stage = own ? '' : ` for ${name}`;
     try {
       progress(`distilled images${stage}`);
       const distilled = this.#distilled();
       const trial = trialOf(distilled);
       const learningRate = await this.#rateOfDistilled(trial, distilled, own);
-      const right = await this.#test(trial, distilled, learningRate, [0]);
+      const answers = await this.#test(trial, distilled, learningRate, [0]);
+      const confusion = together(answers);
       const results: Record<string, BaselineAccuracy> = {};
       for (const baseline of baselines) {
         progress(`${baseline.title}${stage}`);
@@ -104,18 +118,19 @@ export class Comparison {
         const trial = trialOf(source);
         const rate = await this.#rateOfReal(trial, source);
         const draws = baseline.best && (await this.#bestDraws(trial, source, rate, baseline.best));
-        const scores = await this.#test(trial, source, rate, draws);
+        const answers = await this.#test(trial, source, rate, draws);
         results[baseline.name] = {
           title: baseline.title,
           learningRate: rate,
-          ...summarise(percent(scores)),
+          ...scoresOf(answers),
         };
       }
       return {
         network: name,
-        accuracy: summarise(percent(right)),
+        accuracy: summarise(answers.map(percentRight)),
         learningRate,
-        perClass: percentByClass(right, classCounts(dataset.test.labels, dataset.classes)),
+        perClass: percentByClass(confusion),
+        confusion,
         baselines: results,
       };
     } finally {
@@ -213,12 +228,12 @@ export class Comparison {
     return [...sums.keys()].sort((a, b) => sums[b] - sums[a] || a - b).slice(0, keep);
   }
 
-  /** Right answers of every tested network by class; network i trains on draw i, or on the i-th of the given ones. */
-  async #test(trial: Trial, source: Source, rate: Rate, draws?: readonly number[]): Promise<number[][]> {
+  /** What every tested network takes the test images for; network i trains on draw i, or on the i-th of the given ones. */
+  async #test(trial: Trial, source: Source, rate: Rate, draws?: readonly number[]): Promise<Confusion[]> {
     const { known, networks } = trial.options;
     const count = known && source.random ? networks * drawsPerKnownNetwork : networks;
     const rates = this.#rates(rate);
-    const right: number[][] = [];
+    const answers: Confusion[] = [];
     // A few hundred random sets at once would fill the memory.
     const atOnce = known ? networks : 20;
     for (let start = 0; start < count; start += atOnce) {
@@ -227,8 +242,8 @@ export class Comparison {
         const draw = draws ? draws[i % draws.length] : source.random ? i : 0;
         runs.push({ network: known ? i % networks : i, images: await source.images(draw), rates });
       }
-      right.push(...(await trial.test(runs, source.labels)));
+      answers.push(...(await trial.test(runs, source.labels)));
     }
-    return right;
+    return answers;
   }
 }

@@ -8,13 +8,13 @@ import { LimbeckError, shapeText } from '../util/errors.js';
 import { expectArgument, expectDevice, expectOptions, shown } from '../util/expect.js';
 import { baselines, checkBaselines, defaultBaselines, neighbourBaselines } from './baselines/index.js';
 import { nearestNeighbours } from './baselines/nearest-neighbours.js';
-import { type BaselineAccuracy, Comparison, type NetworkAccuracy } from './comparison.js';
+import { type BaselineAccuracy, Comparison, type NetworkAccuracy, scoresOf } from './comparison.js';
 import { findProtocol, type ProtocolChanges } from './find-protocol.js';
 import { checkPreprocessing } from './protocol.js';
 import { protocolName, protocolOf } from './protocol-name.js';
 import { checkScored } from './scoring.js';
 import { checkSet } from './set-file.js';
-import { type Accuracy, percentRight, summarise } from './statistics.js';
+import type { Accuracy, Confusion } from './statistics.js';
 import { stepsUnder } from './under-protocol.js';
 
 /** How to evaluate a distilled set. */
@@ -62,6 +62,8 @@ export interface Evaluation {
   readonly learningRate: number | 'learned';
   /** Percent of the test images of each class, mean over the networks. */
   readonly perClass: readonly number[];
+  /** Answers of all networks together: how many test images of class i they took for class j, `[K][K]`. */
+  readonly confusion: Confusion;
   /** Real images that each baseline has: as many of each class, and so not always the number of the set's. */
   readonly baselineImages: number;
   /** By name. */
@@ -161,29 +163,27 @@ export async function evaluate(
   const results: Record<string, BaselineAccuracy> = { ...own.baselines };
   for (const { name, title, of, draws, k } of lookedUp) {
     progress(title);
-    const values: number[] = [];
+    const answers: Confusion[] = [];
     for (let draw = 0; draw < draws; draw++) {
       const chosen = await of.images(dataset, perClass, set.seed, draw);
-      const right = await nearestNeighbours(dataset, dataset.test, chosen, k, signal);
-      values.push(percentRight(right, dataset.test.count));
+      answers.push(await nearestNeighbours(dataset, dataset.test, chosen, k, signal));
     }
-    results[name] = { title, ...summarise(values) };
+    results[name] = { title, ...scoresOf(answers) };
   }
 
   const matrix: NetworkAccuracy[] = [];
-  for (const { text, network } of others)
-    matrix.push(
-      await comparison.run(network, text, {
-        networks: options.networks ?? protocol.networks,
-        own: false,
-      }),
-    );
+  for (const { text, network } of others) {
+    const asked = { networks: options.networks ?? protocol.networks, own: false };
+    const { confusion: _, ...accuracy } = await comparison.run(network, text, asked);
+    matrix.push(accuracy);
+  }
   onProgress?.({ stage: 'done', done: total, total });
   return {
     protocol: protocolName(set, protocol, whitened),
     accuracy: own.accuracy,
     learningRate: own.learningRate,
     perClass: own.perClass,
+    confusion: own.confusion,
     baselineImages: perClass * dataset.classes,
     baselines: results,
     others: matrix,

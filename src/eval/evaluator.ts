@@ -3,7 +3,7 @@ import type { Device } from '../engine/device.js';
 import { type Owned, owning } from '../util/owned.js';
 import { Population, type PopulationGeometry, type TrainingSet } from './population.js';
 import { Scoring } from './scoring.js';
-import { percentRight } from './statistics.js';
+import { type Confusion, percentRight } from './statistics.js';
 
 /**
  * Trains a population on a small set and scores it on a split. Batch norm is scored with the statistics that
@@ -13,7 +13,6 @@ import { percentRight } from './statistics.js';
 export class Evaluator {
   private constructor(
     private readonly population: Population,
-    private readonly count: number,
     private readonly scoring: Scoring,
     private readonly owned: Owned,
   ) {}
@@ -29,7 +28,7 @@ export class Evaluator {
       const { trained, batches } = population;
       const { network } = geometry;
       const scoring = owned.own(await Scoring.create(device, dataset, split, network, trained, batches));
-      return new Evaluator(population, split.count, scoring, owned);
+      return new Evaluator(population, scoring, owned);
     });
   }
 
@@ -39,18 +38,17 @@ export class Evaluator {
 
   /** Accuracy in percent of each member, trained from the given parameters `[members, count]`. */
   async run(training: TrainingSet, parameters: ArrayLike<number>, signal?: AbortSignal): Promise<number[]> {
-    const right = await this.rightAnswers(training, parameters, signal);
-    return right.map((byClass) => percentRight(byClass, this.count));
+    return (await this.answers(training, parameters, signal)).map(percentRight);
   }
 
-  /** Right answers of each member by class, `[members][K]`. */
-  async rightAnswers(
+  /** What each member takes the images of the split for. */
+  async answers(
     training: TrainingSet,
     parameters: ArrayLike<number>,
     signal?: AbortSignal,
-  ): Promise<number[][]> {
+  ): Promise<Confusion[]> {
     await this.population.train(training, parameters, signal);
-    return this.scoring.run(this.members, signal);
+    return this.scoring.run(signal);
   }
 
   dispose(): void {

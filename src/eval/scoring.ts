@@ -8,6 +8,7 @@ import type { Network } from '../networks/network.js';
 import { recordBatchStatistics } from '../train/batch-statistics.js';
 import { LimbeckError } from '../util/errors.js';
 import { type Owned, owning } from '../util/owned.js';
+import type { Confusion } from './statistics.js';
 
 /** Images scored in one piece by all members together, at most; a population of large networks takes fewer. */
 const imagesInFlight = 2048;
@@ -30,10 +31,11 @@ export function checkScored({ name, validation, test }: Dataset): void {
       throw new LimbeckError('ERR_DATA', `${name} has no ${split} images, expected at least one`);
 }
 
-/** Counts the right answers of a population of trained networks on a whole split. */
+/** Counts what a population of trained networks takes the images of a whole split for. */
 export class Scoring {
   private constructor(
-    private readonly correct: Tensor,
+    private readonly counts: Tensor,
+    private readonly classes: number,
     private readonly executable: Executable,
     private readonly owned: Owned,
   ) {}
@@ -53,25 +55,30 @@ export class Scoring {
       const program = recordScoring(network, members, uploaded, batches);
       const rows = Uint32Array.from({ length: split.count }, (_, i) => i);
       const order = owned.own(await device.tensor('u32', split.count, rows));
-      const correct = owned.own(await device.tensor('f32', members * network.classes));
+      const counts = owned.own(await device.tensor('f32', members * network.classes ** 2));
       const training = network.statisticsCount ? batches.tensors : {};
-      const bindings = { ...uploaded.tensors, order, trained, correct, ...training };
-      return new Scoring(correct, owned.own(await device.load(program, bindings)), owned);
+      const bindings = { ...uploaded.tensors, order, trained, counts, ...training };
+      return new Scoring(counts, network.classes, owned.own(await device.load(program, bindings)), owned);
     });
   }
 
-  /** Right answers by class, `[members][K]`. */
-  async run(members: number, signal?: AbortSignal): Promise<number[][]> {
+  /** One matrix for each member. */
+  async run(signal?: AbortSignal): Promise<Confusion[]> {
     await this.executable.run({ signal });
-    const correct = await this.correct.read();
-    const K = correct.length / members;
-    return Array.from({ length: members }, (_, p) => Array.from(correct.subarray(p * K, (p + 1) * K)));
+    const rows = inRows(await this.counts.read(), this.classes);
+    return inRows(rows, this.classes);
   }
 
   dispose(): void {
     this.owned.dispose();
   }
 }
+
+/** Values in rows of `size`. */
+const inRows = <T>(values: ArrayLike<T>, size: number): T[][] =>
+  Array.from({ length: values.length / size }, (_, row) =>
+    Array.from({ length: size }, (_, i) => values[row * size + i]),
+  );
 
 function recordScoring(
   network: Network,
@@ -80,11 +87,11 @@ function recordScoring(
   batches: TrainingBatches,
 ): Program {
   const record = (count: number, piece: number, calibrated: boolean) => {
-    const r = new Recorder('count right answers');
+    const r = new Recorder('count answers');
     const externals = split.declare(r);
     const order = r.external('order', 1, [split.count], 'u32');
     const trained = r.external('trained', members, [network.count]);
-    const correct = r.external('correct', members, [network.classes]);
+    const counts = r.external('counts', members, [network.classes, network.classes]);
     let frozen: View | undefined;
     if (calibrated && network.statisticsCount) {
       frozen = r.temporary('statistics', members, [network.statisticsCount]);
@@ -94,7 +101,7 @@ function recordScoring(
       const index = slice(order, start, [Math.min(piece, count - start)]);
       const { x, y } = split.batch(r, externals, index);
       const { z } = network.forward(r, x, trained, { frozen });
-      accuracy.byClass(r, { z, y }, { into: correct, accumulate: start > 0 });
+      accuracy.confusion(r, { z, y }, { into: counts, accumulate: start > 0 });
     }
     return r.program();
   };

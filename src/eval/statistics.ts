@@ -22,17 +22,22 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** Percent of `count` images, from the right answers by class. */
-export function percentRight(byClass: readonly number[], count: number): number {
-  return (100 * byClass.reduce((sum, one) => sum + one, 0)) / count;
-}
+/** How many images of class i were taken for class j, `[K][K]`. */
+export type Confusion = readonly (readonly number[])[];
 
-/** Percent of the images of each class, mean over networks, from the right answers `[networks][K]`; 0 for empty classes. */
-export function percentByClass(right: readonly (readonly number[])[], counts: readonly number[]): number[] {
-  return counts.map((count, k) =>
-    count ? (100 * right.reduce((sum, byClass) => sum + byClass[k], 0)) / (right.length * count) : 0,
-  );
-}
+/** The sum of the answers of several networks. */
+export const together = (networks: readonly Confusion[]): Confusion =>
+  networks[0].map((row, i) => row.map((_, j) => total(networks.map((counts) => counts[i][j]))));
+
+/** Percent of the images that were taken for what they are. */
+export const percentRight = (counts: Confusion): number =>
+  (100 * total(counts.map((row, k) => row[k]))) / total(counts.map(total));
+
+/** The same of the images of each class, `[K]`; 0 for empty classes. */
+export const percentByClass = (counts: Confusion): number[] =>
+  counts.map((row, k) => (100 * row[k]) / (total(row) || 1));
+
+const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
 
 /** Of a normal distribution: 95 % lie within so many standard deviations. */
 const z = 1.96;

@@ -5,7 +5,7 @@ import { Owned } from '../util/owned.js';
 import { Evaluator } from './evaluator.js';
 import { FirstNetworks, membersThatFit } from './first-networks.js';
 import { type PopulationGeometry, recordTraining } from './population.js';
-import { percentRight } from './statistics.js';
+import { type Confusion, percentRight } from './statistics.js';
 
 /** One network trained on one small set. */
 export interface TrialRun {
@@ -53,12 +53,12 @@ export class Trial {
   /** Accuracy in percent of every run on the validation split. */
   async validate(runs: readonly TrialRun[], labels: ArrayLike<number>): Promise<number[]> {
     const { validation } = this.dataset;
-    const right = await this.#carryOut(validation, [8, 4, 2, 1], runs, labels, selectionDraw);
-    return right.map((byClass) => percentRight(byClass, validation.count));
+    const answers = await this.#carryOut(validation, [8, 4, 2, 1], runs, labels, selectionDraw);
+    return answers.map(percentRight);
   }
 
-  /** Right answers of every run on the test split, by class. */
-  test(runs: readonly TrialRun[], labels: ArrayLike<number>): Promise<number[][]> {
+  /** What every run takes the images of the test split for. */
+  test(runs: readonly TrialRun[], labels: ArrayLike<number>): Promise<Confusion[]> {
     return this.#carryOut(this.dataset.test, this.#testedAtOnce(), runs, labels, 0);
   }
 
@@ -81,7 +81,7 @@ export class Trial {
     runs: readonly TrialRun[],
     labels: ArrayLike<number>,
     firstDraw: number,
-  ): Promise<number[][]> {
+  ): Promise<Confusion[]> {
     const { geometry, signal } = this.options;
     let evaluator = this.#evaluators.get(split);
     if (!evaluator) {
@@ -93,7 +93,7 @@ export class Trial {
       this.#evaluators.set(split, evaluator);
     }
     const { members } = evaluator;
-    const results: number[][] = [];
+    const results: Confusion[] = [];
     for (let start = 0; start < runs.length; start += members) {
       // The last group is filled up with its last run.
       const group = Array.from({ length: members }, (_, i) => runs[Math.min(start + i, runs.length - 1)]);
@@ -105,8 +105,8 @@ export class Trial {
         firstDraw,
       );
       const set = { images, labels, learningRates, firstMember: start };
-      const right = await evaluator.rightAnswers(set, parameters, signal);
-      results.push(...right.slice(0, runs.length - start));
+      const answers = await evaluator.answers(set, parameters, signal);
+      results.push(...answers.slice(0, runs.length - start));
     }
     return results;
   }

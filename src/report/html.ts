@@ -1,15 +1,19 @@
 import type { DistilledSet } from '../data/distilled-set.js';
 import { isGuessing, verdict } from '../eval/verdict.js';
 import { type NetworkSpec, networkTitle } from '../networks/index.js';
+import type { Frame } from '../runs/film.js';
 import { accuracyText, type RunRecord, storedByOptions, testedOf } from '../runs/record.js';
 import { checkRecord } from '../runs/record-file.js';
 import type { PngImage } from '../util/png.js';
 import { asGiven } from '../util/stored-fields.js';
 import { count, counted, timesText } from '../util/words.js';
 import { escapeHtml } from './figure.js';
+import { perClassSection } from './page/classes.js';
+import { confusionSection } from './page/confusion.js';
 import { curvesSection } from './page/curves.js';
 import { detailsSection, useSection } from './page/details.js';
-import { evaluationsSection, perClassSection } from './page/evaluations.js';
+import { evaluationsSection } from './page/evaluations.js';
+import { filmSection } from './page/film.js';
 import { imagesSection } from './page/images.js';
 import { resultsSection } from './page/results.js';
 import { style } from './page/style.js';
@@ -22,19 +26,32 @@ const networkTitles: Readonly<Record<string, string>> = {
   vgg11: 'VGG-11',
   resnet18: 'ResNet-18',
 };
-const datasetTitles: Readonly<Record<string, string>> = { mnist: 'MNIST', digits: 'the generated digits' };
+const datasetTitles: Readonly<Record<string, string>> = {
+  digits: 'the generated digits',
+  mnist: 'MNIST',
+  'fashion-mnist': 'Fashion-MNIST',
+  cifar10: 'CIFAR-10',
+  cifar100: 'CIFAR-100',
+  svhn: 'SVHN',
+  usps: 'USPS',
+};
 
 const policy =
   "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
-/**
- * `report.html`: everything about a run on one page that needs nothing but itself. `examples` is a real picture of each class, `[K]`, to
- * stand beside the distilled ones: {@link classExamples}.
- */
+/** What a page may show beside a run's record and its set. */
+export interface ReportPictures {
+  /** A real picture of each class, `[K]`, to stand beside the distilled ones: {@link classExamples}. */
+  readonly examples?: readonly (PngImage | undefined)[];
+  /** What the images were at earlier looks: {@link RunFolder}'s `film`. */
+  readonly film?: readonly Frame[];
+}
+
+/** `report.html`: everything about a run on one page that needs nothing but itself. */
 export function reportHtml(
   record: RunRecord,
   set: DistilledSet,
-  examples?: readonly (PngImage | undefined)[],
+  { examples, film = [] }: ReportPictures = {},
 ): string {
   asGiven(() => checkRecord('reportHtml', record));
   const { plain, marked } = headline(record, set);
@@ -52,8 +69,10 @@ export function reportHtml(
     rollbacksNote(record),
     '</header>',
     imagesSection(record, set, examples),
+    filmSection(record, set, film),
     resultsSection(record),
     perClassSection(record),
+    confusionSection(record),
     evaluationsSection(record),
     curvesSection(record, set),
     useSection(record),
@@ -63,8 +82,8 @@ export function reportHtml(
   ].join('\n');
 }
 
-const titleOf = (titles: Readonly<Record<string, string>>, name: string): string =>
-  escapeHtml(Object.hasOwn(titles, name) ? titles[name] : name);
+const titleOf = (titles: Readonly<Record<string, string>>, name: string, other = name): string =>
+  escapeHtml(Object.hasOwn(titles, name) ? titles[name] : other);
 
 /** `ConvNet (width=32)` */
 function networkName(spec: NetworkSpec | string): string {
@@ -80,7 +99,8 @@ function headline(record: RunRecord, set: DistilledSet): { plain: string; marked
   const name = networkName(network);
   const learner =
     set.use.kind === 'learned-steps' && set.use.init === 'fixed' ? `this ${name}` : `a fresh ${name}`;
-  const data = titleOf(datasetTitles, dataset.name);
+  // A folder's name may be any word.
+  const data = titleOf(datasetTitles, dataset.name, `“${dataset.name}”`);
   const tested = testedOf(record);
   const say = (number: string) =>
     testAccuracy

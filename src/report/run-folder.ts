@@ -15,11 +15,13 @@ import { RunFiles, type RunPages } from '../runs/run-files.js';
 import { expectDevice } from '../util/expect.js';
 import { encodePng } from '../util/png.js';
 import { contactSheet } from './contact-sheet.js';
+import { filmFrame } from './film-frame.js';
 import { reportHtml } from './html.js';
 
 const pages: RunPages = {
   sheet: (set, dataset, examples) => encodePng(contactSheet(set, dataset, examples)),
   report: reportHtml,
+  frame: filmFrame,
 };
 
 /** The files of a run in a folder; each is whole or absent at any moment. */

@@ -103,6 +103,7 @@ class Run {
     const { work, options, control } = this;
     await this.#begin();
     this.#best = control.resume?.best ?? { iteration: 0, validationAccuracy: 0, set: this.begun };
+    if (!control.resume) control.onLook?.({ look: 0, iteration: 0, set: this.begun });
     const first = work.step;
     let pieceSteps = 1;
     try {
@@ -204,6 +205,7 @@ class Run {
     this.#curve.push({ iteration: this.work.step, loss: this.#loss, validationAccuracy, learningRates });
     if (validationAccuracy > this.#best.validationAccuracy) this.#best = look;
     this.#sound = sound;
+    this.control.onLook?.({ look: this.#curve.length, ...look });
     await this.#checkpoint(sound);
   }
 

@@ -31,6 +31,18 @@ export interface Progress {
   readonly secondsLeft: number;
 }
 
+/** A look at a set on the way. */
+export interface RunLook {
+  /** How many points the curve has by then: 0 before the first outer step. */
+  readonly look: number;
+  /** Outer steps done. */
+  readonly iteration: number;
+  /** Percent; left out before the first outer step, where nothing is validated. */
+  readonly validationAccuracy?: number;
+  /** As it was then. */
+  readonly set: DistilledSet;
+}
+
 /** The look at the validation split whose images are the result. */
 export interface BestLook {
   /** Outer steps done by then. */
@@ -69,6 +81,8 @@ export interface DistillControl {
   readonly onProgress?: (event: Progress) => void;
   /** Called when numbers stopped being finite and the run goes on from an earlier state at lower outer rates. */
   readonly onRollback?: (event: Rollback & { /** What was not finite. */ readonly reason: string }) => void;
+  /** Called with the set that a run begins with, and at every look at the validation split, before the checkpoint. */
+  readonly onLook?: (look: RunLook) => void;
   /** Called at every look at the validation split; awaited, so that a write can finish first. */
   readonly onCheckpoint?: (checkpoint: Checkpoint) => void | Promise<void>;
   /** Goes on from here, to the same bits as if it had never stopped. */
@@ -84,6 +98,7 @@ export const controls = {
   signal: true,
   onProgress: true,
   onRollback: true,
+  onLook: true,
   onCheckpoint: true,
   resume: true,
   first: true,

@@ -245,6 +245,7 @@ async function distillAndTest(
   const result = await distill(device, data, options as DistillOptions, {
     ...{ signal, resume, onProgress, onRollback },
     ...{ first: named.first, experts: named.experts },
+    onLook: (look) => live.look(look),
     onCheckpoint: async (checkpoint) => {
       await run.checkpoints.write(encodeCheckpoint(checkpoint, { ...extra }));
       await live.renew(checkpoint);
@@ -327,7 +328,7 @@ function withTest(
   evaluationSeconds: number,
 ): RunRecord {
   if (!evaluation) return record;
-  const { accuracy: testAccuracy, baselines, perClass, learningRate } = evaluation;
+  const { accuracy: testAccuracy, baselines, perClass, confusion, learningRate } = evaluation;
   const timings = { ...record.timings, evaluationSeconds };
-  return { ...record, stopped: false, testAccuracy, baselines, perClass, learningRate, timings };
+  return { ...record, stopped: false, testAccuracy, baselines, perClass, confusion, learningRate, timings };
 }

@@ -63,11 +63,7 @@ function checkMaking(record: StoredFields): void {
 
 function checkData(data: StoredFields): void {
   data.text('name');
-  const whole = {
-    expected: 'whole numbers above 0',
-    test: (size: number) => Number.isInteger(size) && size > 0,
-  };
-  const [channels] = data.numbers('imageShape', 3, whole);
+  const [channels] = data.numbers('imageShape', 3, wholeFrom(1));
   data.texts('classNames');
   data.numbers('mean', channels);
   data.numbers('std', channels);
@@ -75,6 +71,11 @@ function checkData(data: StoredFields): void {
   for (const split of ['train', 'validation', 'test']) data.object('splits').whole(split, 0);
   data.text('sha256');
 }
+
+const wholeFrom = (least: number) => ({
+  expected: `whole numbers from ${least} on`,
+  test: (value: number) => Number.isInteger(value) && value >= least,
+});
 
 function accuracyOf(fields: StoredFields): Accuracy {
   return { mean: fields.number('mean'), std: fields.number('std'), networks: fields.whole('networks', 1) };
@@ -88,8 +89,10 @@ function checkResult(fields: StoredFields, classes: number): void {
     accuracyOf(baseline);
     baseline.text('title');
     baseline.optional('learningRate', (rate) => baseline.number(rate));
+    baseline.optional('perClass', (name) => baseline.numbers(name, classes));
   }
   fields.optional('perClass', (name) => fields.numbers(name, classes));
+  fields.optional('confusion', (name) => fields.square(name, classes, wholeFrom(0)));
   if (fields.all().learningRate !== 'learned') fields.optional('learningRate', (name) => fields.number(name));
 }
 

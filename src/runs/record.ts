@@ -5,7 +5,7 @@ import type { DeviceChoice } from '../engine/open.js';
 import type { Precision } from '../engine/precision.js';
 import type { BaselineAccuracy } from '../eval/comparison.js';
 import type { Evaluation } from '../eval/evaluate.js';
-import { type Accuracy, testError } from '../eval/statistics.js';
+import { type Accuracy, type Confusion, testError } from '../eval/statistics.js';
 import type { Tested } from '../eval/verdict.js';
 import { networkSpec } from '../networks/index.js';
 import { counted } from '../util/words.js';
@@ -116,6 +116,8 @@ export interface RunRecord {
   readonly baselines: Readonly<Record<string, BaselineAccuracy>>;
   /** Of the test images of each class, percent, mean over the networks; records of earlier versions have none. */
   readonly perClass?: readonly number[];
+  /** Answers of all those networks together: how many test images of class i they took for class j, `[K][K]`. */
+  readonly confusion?: Confusion;
   /** The rate at which networks learned from the set in that test: the set's own, or that of the protocol. */
   readonly learningRate?: number | 'learned';
   /** What `limbeck evaluate` found later, under other protocols, with other networks or more of them. */
@@ -145,9 +147,11 @@ export interface RunRecord {
 }
 
 /** A later evaluation of a run. */
-export interface EvaluationRecord extends Omit<Evaluation, 'baselineImages'> {
+export interface EvaluationRecord extends Omit<Evaluation, 'baselineImages' | 'confusion'> {
   /** Records of earlier versions have none. */
   readonly baselineImages?: number;
+  /** As in `Evaluation`; likewise. */
+  readonly confusion?: Confusion;
   /** Whether it was the data the set was made from; undefined where that cannot be known. */
   readonly sameData?: boolean;
 }

@@ -10,11 +10,11 @@ import { addToFile, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 import type { PngImage } from '../util/png.js';
 import { CheckpointFiles } from './checkpoint-files.js';
-import type { CurvePoint } from './distillation.js';
+import type { CurvePoint, RunLook } from './distillation.js';
+import { Film, type Frame } from './film.js';
 import type { DatasetRecord, EvaluationRecord, RunRecord } from './record.js';
 import { parseRecord } from './record-file.js';
 import { RunLock } from './run-lock.js';
-
 import { WorkFolder } from './work-folder.js';
 
 /** A real picture of each class that has one. */
@@ -25,7 +25,9 @@ export interface RunPages {
   /** The bytes of `distilled.png`. */
   sheet(set: DistilledSet, dataset: DatasetRecord, examples: Examples): Uint8Array;
   /** The text of `report.html`. */
-  report(record: RunRecord, set: DistilledSet, examples: Examples): string;
+  report(record: RunRecord, set: DistilledSet, more: { examples: Examples; film: readonly Frame[] }): string;
+  /** What a frame of the film shows. */
+  frame(set: DistilledSet, dataset: Dataset): Pick<Frame, 'black' | 'white' | 'png'>;
 }
 
 /** The names of the files of a run. */
@@ -37,6 +39,7 @@ export const runFileNames = {
   record: 'run.json',
   report: 'report.html',
   progress: 'progress.jsonl',
+  film: 'film.jsonl',
 } as const satisfies Record<keyof RunFiles['paths'], string>;
 
 /** The last change under way to each record, in this process. */
@@ -46,10 +49,15 @@ const changing = new Map<string, Promise<void>>();
 export class RunFiles {
   /** Where each file lies, or will. */
   readonly paths: Readonly<
-    Record<'checkpoint' | 'olderCheckpoint' | 'artefact' | 'sheet' | 'record' | 'report' | 'progress', string>
+    Record<
+      'checkpoint' | 'olderCheckpoint' | 'artefact' | 'sheet' | 'record' | 'report' | 'progress' | 'film',
+      string
+    >
   >;
   /** What it can go on from. */
   readonly checkpoints: CheckpointFiles;
+  /** What the images were at its looks. */
+  readonly film: Film;
   readonly #work: WorkFolder;
 
   /** Touches nothing yet. */
@@ -64,6 +72,7 @@ export class RunFiles {
       Object.entries(runFileNames).map(([key, name]) => [key, join(folder, name)]),
     ) as RunFiles['paths'];
     this.checkpoints = new CheckpointFiles(this.paths);
+    this.film = new Film(this.paths.film);
     this.#work = new WorkFolder(folder);
   }
 
@@ -148,8 +157,7 @@ export class RunFiles {
     return this.#change(async (record) => {
       const earlier = (record.evaluations ?? []).filter((other) => !same(other));
       const changed = { ...record, evaluations: [...earlier, evaluation] };
-      const page = this.pages.report(changed, asPictures(set, data.zca), classExamples(data));
-      await writeFileAtomic(this.paths.report, page);
+      await this.#writePage(changed, asPictures(set, data.zca), classExamples(data));
       return changed;
     });
   }
@@ -193,7 +201,7 @@ export class RunFiles {
   }
 
   #writeRecord(record: RunRecord): Promise<void> {
-    return writeFileAtomic(this.paths.record, `${JSON.stringify(record, null, 1)}\n`);
+    return writeFileAtomic(this.paths.record, `${recordText(record)}\n`);
   }
 
   /** `progress.jsonl` with these points of the curve, a line each. */
@@ -206,6 +214,13 @@ export class RunFiles {
     return addToFile(this.paths.progress, linesOf(points));
   }
 
+  /** Adds a look to the film, where it is one of those that are kept. */
+  async addFrame({ set, look, iteration, validationAccuracy }: RunLook, data: Dataset): Promise<void> {
+    if (!this.film.keeps(look)) return;
+    const frame = this.pages.frame(asPictures(set, data.zca), data);
+    await this.film.add({ look, iteration, validationAccuracy, ...frame });
+  }
+
   /** Pictures and page alone, of a run under way; `data` as in `write`. */
   draw(record: RunRecord, set: DistilledSet, data: Dataset): Promise<void> {
     return this.#draw(record, asPictures(set, data.zca), data);
@@ -214,7 +229,12 @@ export class RunFiles {
   async #draw(record: RunRecord, shown: DistilledSet, data: Dataset): Promise<void> {
     const examples = classExamples(data);
     await writeFileAtomic(this.paths.sheet, this.pages.sheet(shown, record.dataset, examples));
-    await writeFileAtomic(this.paths.report, this.pages.report(record, shown, examples));
+    await this.#writePage(record, shown, examples);
+  }
+
+  async #writePage(record: RunRecord, shown: DistilledSet, examples: Examples): Promise<void> {
+    const film = await this.film.frames();
+    await writeFileAtomic(this.paths.report, this.pages.report(record, shown, { examples, film }));
   }
 
   /**
@@ -248,10 +268,14 @@ export class RunFiles {
   }
 }
 
+/** A list of numbers stands on one line: the rows of a matrix can be read. */
+const recordText = (record: RunRecord): string =>
+  JSON.stringify(record, null, 1).replace(/\[\n[-+.,\deE\s]*\]/g, (list) => list.replace(/\s+/g, ' '));
+
 /** Lines of JSON, one for each point. */
 const linesOf = (points: readonly CurvePoint[]): string =>
   points.map((point) => `${JSON.stringify(point)}\n`).join('');
 
 /** A set as pictures. */
-const asPictures = (set: DistilledSet, zca?: Whitening): DistilledSet =>
+export const asPictures = (set: DistilledSet, zca?: Whitening): DistilledSet =>
   zca ? { ...set, images: unwhiten(zca, set.images) } : set;

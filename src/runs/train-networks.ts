@@ -1,4 +1,3 @@
-import { classCounts } from '../data/classes.js';
 import { type Dataset, splitNames } from '../data/dataset.js';
 import { expectDataset } from '../data/expect-dataset.js';
 import { normalisationOf } from '../data/normalisation.js';
@@ -10,7 +9,14 @@ import { batchStatistics } from '../eval/batch-statistics.js';
 import { heldOutNetworks, membersThatFit } from '../eval/first-networks.js';
 import type { Model } from '../eval/model.js';
 import { checkScored, Scoring } from '../eval/scoring.js';
-import { type Accuracy, percentByClass, percentRight, summarise } from '../eval/statistics.js';
+import {
+  type Accuracy,
+  type Confusion,
+  percentByClass,
+  percentRight,
+  summarise,
+  together,
+} from '../eval/statistics.js';
 import { trainingBatches } from '../eval/training-batches.js';
 import { createNetwork, type Network } from '../networks/index.js';
 import { type NetworkSpec, networkSpec, printNetworkSpec } from '../networks/spec.js';
@@ -161,14 +167,14 @@ export async function trainNetworks(
     const test = owned.own(
       await Scoring.create(device, dataset, dataset.test, network, tensors.theta, batches),
     );
-    const right: number[][] = [];
+    const answers: Confusion[] = [];
     const statistics = new Float32Array(networks * network.statisticsCount);
     for (let first = 0; first < networks; first += members) {
       const kept = Math.min(members, networks - first);
       const from = first * network.count;
       // The last networks may be fewer than go at once; what is left of others is not looked at.
       await tensors.theta.write(parameters.subarray(from, from + kept * network.count), 0);
-      right.push(...(await test.run(members, signal)).slice(0, kept));
+      answers.push(...(await test.run(signal)).slice(0, kept));
       const all = await batchStatistics(device, network, tensors.theta, batches);
       if (all)
         statistics.set(all.subarray(0, kept * network.statisticsCount), first * network.statisticsCount);
@@ -176,7 +182,7 @@ export async function trainNetworks(
     owned.dispose();
     const trainedOn = `all ${dataset.train.count}${dataset.zca ? ' ZCA-whitened' : ''} training images`;
     const protocol = `${printNetworkSpec(spec)} on ${trainedOn}: ${describeMinibatches(training, learningRate)}, ${network.weights} weights`;
-    const accuracy = summarise(right.map((byClass) => percentRight(byClass, dataset.test.count)));
+    const accuracy = summarise(answers.map(percentRight));
     return {
       network,
       model: {
@@ -191,7 +197,7 @@ export async function trainNetworks(
       protocol,
       accuracy,
       validation: summarise(validated),
-      perClass: percentByClass(right, classCounts(dataset.test.labels, classes)),
+      perClass: percentByClass(together(answers)),
       parameters,
     };
   });
@@ -207,7 +213,6 @@ export async function trainNetworks(
     const rows = dataset.train.count;
     await startMinibatches(tensors, training, { rows, rate: learningRate, seed, firstMember: first });
     const { perEpoch } = batchesOf(training, rows);
-    const members = tensors.theta.length / network.count;
     let accuracies: number[] = [];
     for (let epoch = 1; epoch <= training.epochs; epoch++) {
       const steps = { first: (epoch - 1) * perEpoch, end: epoch * perEpoch };
@@ -215,8 +220,7 @@ export async function trainNetworks(
       // Training only goes on from there.
       const theta = await readFloats(tensors.theta);
       checkFinite(theta.subarray(0, kept * network.count), dataset.name, epoch, learningRate);
-      const right = await validation.run(members, signal);
-      accuracies = right.map((byClass) => percentRight(byClass, dataset.validation.count));
+      accuracies = (await validation.run(signal)).map(percentRight);
       report(epoch, accuracies);
     }
     return accuracies;

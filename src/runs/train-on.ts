@@ -1,4 +1,3 @@
-import { classCounts } from '../data/classes.js';
 import type { Dataset } from '../data/dataset.js';
 import { expectDataset } from '../data/expect-dataset.js';
 import { normalisationOf } from '../data/normalisation.js';
@@ -12,7 +11,14 @@ import { Population, recordTraining } from '../eval/population.js';
 import { protocolName } from '../eval/protocol-name.js';
 import { Scoring } from '../eval/scoring.js';
 import { checkSet } from '../eval/set-file.js';
-import { type Accuracy, percentByClass, percentRight, summarise } from '../eval/statistics.js';
+import {
+  type Accuracy,
+  type Confusion,
+  percentByClass,
+  percentRight,
+  summarise,
+  together,
+} from '../eval/statistics.js';
 import { geometryUnder, labelsUnder, ratesUnder, stepsUnder } from '../eval/under-protocol.js';
 import { createNetwork, type NetworkSpec, networkSpec, networkTitle } from '../networks/index.js';
 import { expectArgument, expectDevice, expectOptions } from '../util/expect.js';
@@ -119,7 +125,7 @@ export async function trainOn(
       dataset && owned.own(await Scoring.create(device, dataset, dataset.test, network, trained, batches));
     const parameters = new Float32Array(networks * network.count);
     const statistics = new Float32Array(networks * network.statisticsCount);
-    const right: number[][] = [];
+    const answers: Confusion[] = [];
     for (let start = 0; start < networks; start += members) {
       const numbers = Array.from({ length: members }, (_, i) => start + i);
       const training = { images: set.images, labels, learningRates: rates, firstMember: start };
@@ -127,11 +133,11 @@ export async function trainOn(
       parameters.set(await trained.read(), start * network.count);
       const ofBatches = await batchStatistics(device, network, trained, batches);
       if (ofBatches) statistics.set(ofBatches, start * network.statisticsCount);
-      if (scoring) right.push(...(await scoring.run(members, signal)));
+      if (scoring) answers.push(...(await scoring.run(signal)));
       onProgress?.({ network: start + members, networks });
     }
     checkFinite(parameters, 'the distilled set', geometry.minibatches?.epochs ?? geometry.epochs, rates[0]);
-    const accuracy = dataset && summarise(right.map((byClass) => percentRight(byClass, dataset.test.count)));
+    const accuracy = dataset && summarise(answers.map(percentRight));
     const { mean, std, classNames } = notes;
     // Only the architecture that the set was made for has networks that are known.
     const use = own || !steps ? set.use : ({ ...steps, init: 'random' } as const);
@@ -151,7 +157,7 @@ export async function trainOn(
         },
       },
       accuracy,
-      perClass: dataset && percentByClass(right, classCounts(dataset.test.labels, dataset.classes)),
+      perClass: dataset && percentByClass(together(answers)),
     };
   } finally {
     owned.dispose();

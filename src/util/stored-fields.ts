@@ -102,6 +102,21 @@ export class StoredFields {
     );
   }
 
+  /** Lists of finite numbers, `[size][size]`. */
+  square(
+    name: string,
+    size: number,
+    { expected, test }: { expected: string; test: (value: number) => boolean },
+  ): number[][] {
+    const isList = (value: unknown): value is unknown[] => Array.isArray(value) && value.length === size;
+    const isRow = (row: unknown) => isList(row) && row.every((one) => test(one as number));
+    return this.#take(
+      name,
+      `${size} lists of ${size} ${expected}`,
+      (value) => isList(value) && value.every(isRow),
+    );
+  }
+
   object(name: string): StoredFields {
     return new StoredFields(this.file, this.#path(name), this.#fields[name]);
   }

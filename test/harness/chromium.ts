@@ -5,20 +5,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
+import { chromiumFlags, chromiumProgram } from './chromium-program.js';
 import { root, text } from './repository.js';
 
-const flags = [
-  '--headless',
-  '--no-sandbox',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-quic',
-  '--disable-sync',
-  '--enable-logging=stderr',
-];
 const webgpuFlags = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 
 /** What a module script makes of `result` runs in a page; its text may name files as `/src/browser.js`. */
@@ -62,11 +52,7 @@ export async function inChromium(
   body: string,
   { webgpu = true, seconds = 100 }: { webgpu?: boolean; seconds?: number } = {},
 ): Promise<unknown> {
-  const setup = pathToFileURL(join(root, 'scripts/setup/chromium.mjs')).href;
-  const { findChromium, chromiumMissing } = await import(setup);
-  const program: string | undefined = findChromium();
-  if (!program) throw new Error(chromiumMissing);
-
+  const program = await chromiumProgram();
   const profile = mkdtempSync(join(tmpdir(), 'limbeck-chromium-'));
   const { promise, resolve, reject } = withResolvers<unknown>();
   const server = await listen((request, response) => {
@@ -83,7 +69,12 @@ export async function inChromium(
   const { port } = server.address() as AddressInfo;
   const child = spawn(
     program,
-    [...flags, ...(webgpu ? webgpuFlags : []), `--user-data-dir=${profile}`, `http://127.0.0.1:${port}/`],
+    [
+      ...chromiumFlags,
+      ...(webgpu ? webgpuFlags : []),
+      `--user-data-dir=${profile}`,
+      `http://127.0.0.1:${port}/`,
+    ],
     // A group of its own: a browser is many processes.
     { detached: process.platform !== 'win32', stdio: ['ignore', 'ignore', 'pipe'] },
   );

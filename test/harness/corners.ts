@@ -137,7 +137,7 @@ export const corners: readonly OpCase[] = [
     fill: { z: { kind: 'below', limit: 3 }, y: { kind: 'below', limit: 2 } },
     record(r) {
       const operands = { z: r.external('z', 2, [90, 4]), y: r.external('y', 1, [90, 4]) };
-      ops.accuracy.byClass(r, operands, { into: r.external('correct', 2, [4]) });
+      ops.accuracy.confusion(r, operands, { into: r.external('counts', 2, [4, 4]) });
     },
   },
   {

@@ -127,8 +127,8 @@ export const rest = [
   {
     id: 'evaluated-shown-whitened',
     file: 'src/runs/run-files.ts',
-    find: 'this.pages.report(changed, asPictures(set, data.zca)',
-    replace: 'this.pages.report(changed, asPictures(set, undefined)',
+    find: '#writePage(changed, asPictures(set, data.zca)',
+    replace: '#writePage(changed, asPictures(set, undefined)',
     what: 'after a later evaluation the page shows whitened images as they are',
     tests: ['test/cli.data.test.ts'],
   },

@@ -39,7 +39,14 @@ describe('the command line', () => {
     expect(status, stderr).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ engine: expect.anything() });
     const left = readdirSync(join(user, 'out')).filter((name) => name !== 'checkpoint.safetensors');
-    const results = ['distilled.png', 'distilled.safetensors', 'progress.jsonl', 'report.html', 'run.json'];
+    const results = [
+      'distilled.png',
+      'distilled.safetensors',
+      'film.jsonl',
+      'progress.jsonl',
+      'report.html',
+      'run.json',
+    ];
     expect(left.sort()).toEqual(results);
   });
 });

@@ -2,12 +2,13 @@ import type { Dataset, Split } from '../../data/dataset.js';
 import { normalisedImages } from '../../data/on-device.js';
 import { dot } from '../../data/selection/vectors.js';
 import { breathe } from '../../util/breathe.js';
+import type { Confusion } from '../statistics.js';
 
 /** Images scored between two breaths. */
 const piece = 256;
 
 /**
- * Right answers by class `[K]` of a classifier that looks up the `k` nearest chosen images (normalised pixels; image i
+ * Answers of a classifier that looks up the `k` nearest chosen images (normalised pixels; image i
  * is of class `i mod K`) and takes the class most of them have; the class of the nearest wins a tie. No network and
  * nothing to train. (Wang et al. 2018, their last baseline, with k = 1.)
  */
@@ -17,25 +18,25 @@ export async function nearestNeighbours(
   chosen: Float32Array,
   k: number,
   signal?: AbortSignal,
-): Promise<number[]> {
+): Promise<Confusion> {
   const K = dataset.classes;
   const D = dataset.imageShape.reduce((a, b) => a * b, 1);
   const n = chosen.length / D;
   const halves = Float64Array.from({ length: n }, (_, j) => dot(chosen, j * D, chosen, j * D, D) / 2);
   const distances = new Float64Array(n);
-  const right = new Array<number>(K).fill(0);
+  const counts = Array.from({ length: K }, () => new Array<number>(K).fill(0));
   for (let start = 0; start < split.count; start += piece) {
     const rows = Array.from({ length: Math.min(piece, split.count - start) }, (_, i) => start + i);
     const images = normalisedImages(dataset, split, rows);
     for (const [i, row] of rows.entries()) {
       // |x - c|² / 2 without |x|² / 2, which is the same for every c.
       fillDistances(distances, images, i * D, chosen, halves, D);
-      if (vote(distances, k, K) === split.labels[row]) right[split.labels[row]]++;
+      counts[split.labels[row]][vote(distances, k, K)]++;
     }
     signal?.throwIfAborted();
     await breathe();
   }
-  return right;
+  return counts;
 }
 
 /** `half - x · c` for every chosen image c; four of them at a time, so that x is read a quarter as often. */

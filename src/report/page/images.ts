@@ -5,9 +5,13 @@ import { count, short } from '../../util/words.js';
 import { escapeHtml } from '../figure.js';
 import { gridOf, stepsOf } from '../grid.js';
 import { displayWindow, imagePixels, type Window } from '../pixels.js';
+import { pngTag, zoomable } from './picture.js';
+import { colourScale, filters, isSigned, level, signedFilter, strengthOf } from './tone.js';
 
 /** More than a page can hold; the whole set is in distilled.png. */
 const mostImages = 1000;
+/** Up to this many classes have large images on small screens, too. */
+const fewClasses = 4;
 /** Up to this many classes a class is a column. */
 const mostColumns = 12;
 
@@ -37,9 +41,7 @@ export function imagesSection(
           const figure = figureOf(item, true);
           return real && row === 0 ? `<div>${figure}${real[set.classes[item]]}</div>` : figure;
         });
-      parts.push(
-        `<div class="images loose${classes > mostColumns ? ' many' : ''}">${figures.join('')}</div>`,
-      );
+      parts.push(`<div class="images loose ${sizeOf(classes)}">${figures.join('')}</div>`);
     });
   else {
     const columns = `grid-template-columns:auto repeat(${classes},minmax(46px,1fr))`;
@@ -60,15 +62,39 @@ export function imagesSection(
   const seen = shown.reduce((sum, { items }) => sum + Math.min(mostImages, present(items).length), 0);
   const left = set.classes.length - seen;
   const more = left > 0 ? ` ${count(left)} more are in distilled.png.` : '';
-  return `<section><h2>The images</h2><p class="about">${about(set, window)}${real ? ' The smaller pictures are real images of the same classes.' : ''}${more}</p>${parts.join('')}</section>`;
+  const signed = isSigned(record.dataset, window);
+  const beside = real ? ` ${realPictures(grid.length > 1 && classes <= mostColumns)}` : '';
+  return (
+    `<section${signed ? ' style="--signed:url(#signed)"' : ''}><h2>The images</h2><p class="about">${about(set)}${beside}${more} A click enlarges an image.</p>` +
+    `<p class="about">${range(window, signed)}</p>` +
+    (signed
+      ? `${filters([signedFilter('signed', window, strengthOf([window]))])}<label class="grey"><input type="checkbox" id="grey"> in grey instead</label>`
+      : '') +
+    `${colourScale(window)}${parts.join('')}</section>`
+  );
 }
+
+/** How much room an image has, by the number of classes. */
+const sizeOf = (classes: number): string =>
+  classes > mostColumns ? 'many' : classes <= fewClasses ? 'few' : 'some';
 
 const present = (items: readonly (number | undefined)[]): number[] =>
   items.filter((item) => item !== undefined);
 
-const level = (value: number): string => value.toFixed(2).replace('-', '−');
+const realPictures = (inRow: boolean): string =>
+  inRow
+    ? 'The first row are real images of the classes.'
+    : 'The smaller pictures are real images of the same classes.';
 
-function about(set: DistilledSet, { black, white }: Window): string {
+function range({ black, white }: Window, signed: boolean): string {
+  const own =
+    'Pixels of real images go from 0 (black) to 1 (white); those of distilled images have a range of their own, ';
+  return signed
+    ? `${own}the same for all of them: what is below 0 is blue, what is above 1 orange.`
+    : `${own}and all of them are shown from ${level(black)} as black to ${level(white)} as white.`;
+}
+
+function about(set: DistilledSet): string {
   const { use } = set;
   const labels = hasLearnedLabels(set)
     ? ' Their labels were learned too: the bars show how much of each class a label holds, the numbers its two largest parts.'
@@ -80,8 +106,7 @@ function about(set: DistilledSet, { black, white }: Window): string {
       : '';
   return (
     `${use.kind === 'learned-steps' ? order(use, set.classes.length) : inMinibatches(use)}` +
-    `${stored}${labels} In a picture 0 is black and 1 is white; learned pixels have a range of their own: here ${level(black)} is shown ` +
-    `as black and ${level(white)} as white, the same for all images.`
+    `${stored}${labels}`
   );
 }
 
@@ -117,11 +142,9 @@ function imageFigure(
 }
 
 function pictureTag(picture: PngImage, kind: 'distilled' | 'real', className: string): string {
-  const png = Buffer.from(encodePng(picture)).toString('base64');
-  return (
-    `<img class="${kind}" alt="${kind} image, class ${escapeHtml(className)}" width="${picture.width}" height="${picture.height}" ` +
-    `src="data:image/png;base64,${png}">`
-  );
+  const { width, height } = picture;
+  const alt = `${kind} image, class ${className}`;
+  return zoomable(pngTag(encodePng(picture), { kind, alt, width, height }), alt);
 }
 
 /** A bar per class, upwards or downwards from zero, and the two largest in numbers. */

@@ -31,12 +31,39 @@ p.about { margin: 0 0 16px; color: var(--soft); max-width: 46em; }
 .images.rows .head { text-align: center; font-weight: 600; font-size: 14px; }
 figure { margin: 0; min-width: 0; }
 figcaption, .top2, .images.rows .head { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-figure img { display: block; width: 100%; height: auto; image-rendering: pixelated; image-rendering: crisp-edges;
-  border-radius: 4px; background: #000; }
-@supports (image-rendering: pixelated) { figure img { image-rendering: pixelated; } }
-img.real { display: block; width: 100%; height: auto; image-rendering: pixelated; border-radius: 4px; }
-.images.loose img.real { width: 38%; margin: 4px auto 10px; }
+img { display: block; width: 100%; height: auto; border-radius: 4px; image-rendering: crisp-edges; image-rendering: pixelated; }
+img.distilled { filter: var(--tone, var(--signed)); background: #000; }
+main:has(#grey:checked) img.distilled { filter: none; }
+.filters { position: absolute; }
+.grey { display: inline-block; margin: -6px 0 8px; font-size: 14px; color: var(--soft); cursor: pointer; }
+.scale { max-width: 460px; margin-bottom: 34px; }
+.scale img { height: 12px; border-radius: 3px; box-shadow: 0 0 0 1px var(--line); }
+.scale div { position: relative; margin: 0 3px; font-size: 12px; color: var(--soft); font-variant-numeric: tabular-nums; }
+.scale span { position: absolute; transform: translateX(-50%); white-space: nowrap; }
+.scale { padding: 0 10px; margin-left: -10px; }
+.zoom { display: block; cursor: zoom-in; position: relative; }
+.zoom input { position: absolute; inset: 0; margin: 0; opacity: 0; cursor: inherit; }
+.zoom input:focus-visible + img { outline: 2px solid var(--accent); outline-offset: 2px; }
+.zoom input:checked { position: fixed; z-index: 1; width: 100%; height: 100%; appearance: none; background: #000; opacity: 0.8; cursor: zoom-out; }
+.zoom input:checked + img { position: fixed; z-index: 2; inset: 0; margin: auto; width: min(92vw, 92vh); height: min(92vw, 92vh);
+  object-fit: contain; background: none; cursor: zoom-out; }
+.images.loose .zoom:has(img.real) { width: 38%; margin: 4px auto 10px; }
+.images.loose > div { align-self: start; }
+.film { display: grid; grid-template-columns: repeat(var(--frames), minmax(0, 1fr)); align-items: center; }
+.film::before { content: ""; grid-area: 2 / 1 / 3 / -1; height: 3px; border-radius: 2px; background: var(--line); }
+.film figure { grid-area: 1 / 1 / 2 / -1; visibility: hidden; }
+.film figure div { position: relative; max-width: calc(var(--columns) * 110px); }
+.film figure div::after { content: ""; position: absolute; inset: 0; pointer-events: none;
+  background: repeating-linear-gradient(90deg, transparent 0 calc(100% / var(--columns) - 4px), var(--paper) 0 calc(100% / var(--columns))),
+    repeating-linear-gradient(transparent 0 calc(100% / var(--rows) - 4px), var(--paper) 0 calc(100% / var(--rows))); }
+.film figcaption { text-align: left; padding: 8px 0; font-weight: 500; font-size: 14px; }
+.film > input { grid-row: 2; justify-self: center; width: 100%; max-width: 20px; height: 20px; margin: 0; accent-color: var(--accent); cursor: pointer; }
+.film > input:checked + figure { visibility: visible; }
+.film .play { grid-area: 3 / 1 / 4 / -1; padding-top: 8px; font-size: 14px; color: var(--soft); cursor: pointer; }
+.film .play input { accent-color: var(--accent); }
+.film .play:has(input:checked) ~ figure { animation: film var(--length) step-end var(--delay) infinite; }
 figcaption { text-align: center; font-weight: 600; padding-top: 5px; font-size: 15px; }
+.many figcaption { white-space: normal; font-size: 12px; line-height: 1.25; height: 2.9em; overflow-wrap: anywhere; }
 .soft { display: block; width: 100%; margin-top: 4px; }
 .soft rect { fill: var(--bar); } .soft rect.top { fill: var(--accent); } .soft line { stroke: var(--line); }
 .top2 { font-size: 11px; line-height: 1.35; text-align: center; color: var(--soft);
@@ -49,10 +76,30 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 .results th { font-size: 13px; color: var(--soft); font-weight: 500; padding-top: 0; }
 .results .number { white-space: nowrap; font-weight: 600; }
 .results .split { white-space: nowrap; color: var(--soft); }
+.results .group th { padding: 18px 0 4px; color: var(--ink); font-weight: 600; font-size: 14px; border: 0; }
+.results tbody:first-of-type .group th { padding-top: 8px; }
+p.note { font-size: 14px; margin-top: 12px; }
 .results .own { color: var(--accent); }
 .results .meter { width: 34%; }
-.classes .meter { width: 68%; }
-.many .number { white-space: normal; min-width: 4.2em; } .many td, .many th { padding-right: 8px; }
+.classes .meter { width: 44%; } .classes .meter:nth-last-child(3) { width: 50%; } .classes .meter:last-child { width: 70%; }
+.classes td, .classes th { padding-top: 6px; padding-bottom: 6px; } .classes td:first-child { max-width: 11em; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.classes .beside { white-space: nowrap; color: var(--soft); }
+.card h3:not(:first-child) { margin-top: 20px; }
+.mark { display: inline-block; width: 9px; height: 9px; border: 2px solid var(--ink); background: var(--card); box-shadow: 0 0 0 1.5px var(--card); }
+.meter .mark { position: absolute; top: 1.5px; margin-left: -4.5px; }
+.m0 { border-radius: 50%; } .m1 { transform: rotate(45deg) scale(0.9); } .m2 { background: var(--ink); } .m3 { background: var(--ink); border-radius: 50%; }
+.legend { display: none; margin: 0 0 10px; font-size: 13px; color: var(--soft); } .legend span { margin-right: 14px; white-space: nowrap; }
+.confusion { display: flex; flex-wrap: wrap; gap: 24px 40px; } .confusion > .scroll { max-width: 100%; }
+.confusion ol { margin: 0; padding-left: 24px; font-size: 15px; } .confusion li b { font-weight: 600; }
+.matrix { width: auto; font-size: 13px; } .matrix th { font-weight: 500; color: var(--soft); }
+.matrix thead th { vertical-align: bottom; padding: 0 0 6px; }
+.matrix thead span { writing-mode: vertical-rl; transform: rotate(180deg); max-height: 9em; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.matrix tbody th { text-align: right; padding-right: 8px; max-width: 9em; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.matrix td { min-width: 38px; height: 34px; text-align: center; border: 1px solid var(--card);
+  background: color-mix(in srgb, var(--cell) calc(70% * var(--share)), var(--code)); }
+.matrix .right { --cell: var(--bar); } .matrix .wrong { --cell: var(--accent); }
+.heat { width: min(100%, 400px); } .heat figcaption { font-weight: 500; font-size: 13px; color: var(--soft); text-align: left; }
+@media (prefers-color-scheme: dark) { .heat img { filter: invert(1); } }
 .meter span { display: block; position: relative; height: 12px; border-radius: 6px; background: var(--code); }
 .meter i { position: absolute; inset: 0 auto 0 0; border-radius: 6px; background: var(--bar); }
 .meter u { position: absolute; top: 5px; height: 2px; background: var(--ink); opacity: 0.55; }
@@ -75,12 +122,13 @@ footer { margin-top: 56px; color: var(--soft); font-size: 13px; border-top: 1px 
 @media (max-width: 560px) {
   main { padding: 24px 16px 48px; }
   h2 { margin-top: 40px; }
-  .images.loose, .images.loose.many { grid-template-columns: repeat(auto-fill, minmax(max(54px, 17%), 1fr)); gap: 6px; }
-  .results:not(.many) thead, .results .networks, .results .rate, .results .split { display: none; }
-  .results:not(.many) tr { display: grid; grid-template-columns: 1fr auto; column-gap: 12px; border-bottom: 1px solid var(--line); padding: 10px 0; }
-  .results:not(.many) tr:last-child { border-bottom: 0; }
-  .results:not(.many) td { border: 0; padding: 0; }
-  .results td.meter { grid-column: 1 / -1; order: 1; width: auto; padding-top: 6px; }
+  .images.loose.some, .images.loose.many { grid-template-columns: repeat(auto-fill, minmax(max(54px, 17%), 1fr)); gap: 6px; }
+  .results thead, .results .networks, .results .rate, .results .split, .results .beside { display: none; }
+  .legend { display: block; }
+  .results tr { display: grid; grid-template-columns: 1fr auto; column-gap: 12px; border-bottom: 1px solid var(--line); padding: 10px 0; }
+  .results tr:last-child { border-bottom: 0; }
+  .results td { border: 0; padding: 0; }
+  .results.results td.meter { grid-column: 1 / -1; order: 1; width: auto; padding-top: 6px; }
   .chart { font-size: 16px; }
   .card { padding: 12px 12px; }
 }

@@ -194,9 +194,9 @@ export class GroupTraining {
       const batches = await trainingBatches(device, dataset, network, batch, owned);
       const theta = this.tensors.mean ?? this.tensors.theta;
       const scoring = owned.own(await Scoring.create(device, dataset, validation, network, theta, batches));
-      const right = await scoring.run(this.group.members);
+      const answers = await scoring.run();
       owned.dispose();
-      return right.map((byClass) => percentRight(byClass, validation.count));
+      return answers.map(percentRight);
     });
   }
 

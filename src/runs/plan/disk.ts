@@ -1,6 +1,7 @@
 import { stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { setTensors } from '../../eval/set-file.js';
+import { mostFrames } from '../film.js';
 import { runFileNames } from '../run-files.js';
 import type { Measured } from './measure.js';
 
@@ -10,7 +11,7 @@ export interface DiskBytes {
   readonly checkpoint: number;
   /** `distilled.safetensors`, likewise. */
   readonly set: number;
-  /** `distilled.png`, `report.html` and `run.json`, at a guess: how well pictures compress is known when they are made. */
+  /** `distilled.png`, `report.html`, `film.jsonl` and `run.json`, at a guess: how well pictures compress is known when they are made. */
   readonly pages: number;
   /** All of them, with a checkpoint that is written beside the two before it. */
   readonly total: number;
@@ -25,15 +26,19 @@ const rate = 22;
 const page = 30_000;
 const perPixel = 6;
 
+/** A frame of the film, in two files, at most. */
+const frame = 250_000;
+
 /** What the files of a run take after so many looks at the validation split. */
 export function diskBytes({ set, stateSaved }: Measured, looks: number): DiskBytes {
   const tensors = Object.values(setTensors(set)).reduce((sum, { data }) => sum + data.byteLength, 0);
   const rates = set.use.kind === 'learned-steps' ? set.use.learningRates.length : 0;
+  const film = Math.min(looks + 1, mostFrames) * Math.min(frame, perPixel * set.images.length);
   const curve = looks * (point + rates * rate);
   const own = {
     checkpoint: stateSaved + tensors + curve + header,
     set: tensors + header,
-    pages: page + perPixel * set.images.length + curve,
+    pages: page + perPixel * set.images.length + film + curve,
   };
   return { ...own, total: 3 * own.checkpoint + own.set + own.pages };
 }
