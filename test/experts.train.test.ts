@@ -29,6 +29,7 @@ import {
   type Numbers,
   openDevice,
   openExperts,
+  predict,
   trainExperts,
 } from '../src/index.js';
 import { keyedPermutation } from '../src/util/random.js';
@@ -259,6 +260,28 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('experts trained on %s', 
 });
 
 describe.each(['reference', 'cpu'] as const)('experts trained on %s', (engine) => {
+  it.each([false, true])('are told with the accuracy of what is written, means or not: %s', async (mean) => {
+    await using device = await openDevice(engine);
+    const data = { ...digits, validation: digits.train };
+    const told: (number | undefined)[] = [];
+    const folder = fresh();
+    const options = { ...small, count: 2, epochs: 1, learningRate: 0.5, mean };
+    const onTrained = ({ validationAccuracy }: { validationAccuracy?: number }) =>
+      told.push(validationAccuracy);
+    await trainExperts(device, data, folder, options, { onTrained });
+    await using experts = await openExperts(folder);
+    const { networkOptions: network, dataset } = experts;
+    const { images, labels, count } = data.train;
+    for (const expert of [0, 1]) {
+      const parameters = await experts.parametersOf(expert, 1);
+      const notes = { dataset: '', trainedOn: '', protocol: '' };
+      const of = { network, parameters, loss: 'cross-entropy', classNames: digits.classNames } as const;
+      const { classes } = await predict(device, { ...of, normalisation: dataset, notes }, images);
+      const right = classes.filter((label, i) => label === labels[i]).length;
+      expect(told[expert]).toBeCloseTo((100 * right) / count, 6);
+    }
+  });
+
   it('are the same bits however many are trained at once', async () => {
     await using device = await openDevice(engine);
     const train = async (options: ExpertOptions) => {
