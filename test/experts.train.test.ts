@@ -282,6 +282,30 @@ describe.each(['reference', 'cpu'] as const)('experts trained on %s', (engine) =
     }
   });
 
+  it('say how many steps and bytes are left, of all and of those that were begun', async () => {
+    await using device = await openDevice(engine);
+    const folder = fresh();
+    const options = { ...small, count: 3, population: 2, epochs: 3 };
+    const { count } = createNetwork({ name: 'mlp', width: 6, inputShape: [1, 16, 16], classes: 10 });
+    const run = async (stop?: AbortController) => {
+      let begun: BegunExperts | undefined;
+      const steps: number[] = [];
+      await trainExperts(device, digits, folder, options, {
+        signal: stop?.signal,
+        onBegin: (event) => (begun = event),
+        onProgress(event) {
+          steps.push(event.steps, event.allSteps);
+          if (event.epoch === 1) stop?.abort();
+        },
+      });
+      return { bytes: begun!.bytesOnDisk / recordBytes(count), left: steps.at(-1), done: steps.at(-2) };
+    };
+    // Five batches an epoch; an expert has a snapshot before its first epoch and one after each.
+    expect(await run(new AbortController())).toMatchObject({ bytes: 3 * 4, left: 3 * 3 * 5 });
+    // Two experts had two epochs.
+    expect(await run()).toEqual({ bytes: 2 * 1 + 4, left: 2 * 5 + 3 * 5, done: 2 * 5 + 3 * 5 });
+  });
+
   it('are the same bits however many are trained at once', async () => {
     await using device = await openDevice(engine);
     const train = async (options: ExpertOptions) => {
