@@ -2,6 +2,9 @@
 import { expect, test } from 'vitest';
 import type { DistillOptions } from '../src/methods/index.js';
 import { resolveOptions } from '../src/runs/options.js';
+import { resolveRate } from '../src/runs/training-options.js';
+import type { MinibatchTraining } from '../src/train/minibatch.js';
+import { optimizerKinds } from '../src/train/training.js';
 
 test.each<[DistillOptions, unknown]>([
   [{}, [1, 0.2, 0.1]],
@@ -53,4 +56,14 @@ test('datm: what widens and is averaged follows the length of the run', () => {
   expect(datm({ iterations: 4, minStart: 5, maxStart: 6 })).toEqual({
     ...{ widenSteps: 1, firstMaxStart: 6, average: 0 },
   });
+});
+
+test('ordinary training: a rate for Adam, and one for every other optimiser', () => {
+  const rates = optimizerKinds.map((kind) =>
+    resolveRate(undefined, { optimizer: { kind } } as MinibatchTraining, 0.05),
+  );
+  expect(Object.fromEntries(optimizerKinds.map((kind, i) => [kind, rates[i]]))).toEqual({
+    ...{ sgd: 0.05, momentum: 0.05, nesterov: 0.05, adam: 0.001, adamw: 0.001 },
+  });
+  expect(resolveRate(0.3, { optimizer: { kind: 'adam' } } as MinibatchTraining, 0.05)).toBe(0.3);
 });

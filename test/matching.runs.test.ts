@@ -62,10 +62,31 @@ test('gradient matching trains its networks on images augmented as those it matc
   for (const process of [plain, augmented]) process.dispose();
 });
 
-test('gradient matching takes the statistics of batch norm from real images: its gradient is that of its loss', async () => {
-  const layers = [{ conv: 2, kernel: 3 }, 'batchNorm', 'tanh', { avgPool: 13 }, { linear: 10 }];
-  const options = { method: 'dc', ipc: 2, batch: 3, distance: 'squared', imageScale: 1 } as const;
-  const process = await beginProcess({ ...options, network: { name: 'custom', layers } });
+const blocks = (first: string) => ({
+  name: 'custom',
+  layers: [
+    { conv: 2, kernel: 3 },
+    first,
+    'tanh',
+    { avgPool: 13 },
+    { conv: 2, kernel: 1 },
+    'tanh',
+    { linear: 10 },
+  ],
+});
+
+test.each<[string, DistillOptions]>([
+  [
+    'gradient matching, statistics of batch norm from real images',
+    { method: 'dc', network: blocks('batchNorm'), distance: 'squared' },
+  ],
+  [
+    'attention matching',
+    { method: 'datadam', network: blocks('tanh'), augmentation: 'none', featureWeight: 2 },
+  ],
+])('%s: its gradient is that of its loss', async (_, given) => {
+  const small = { ipc: 2, batch: 3, imageScale: 1, first: 'noise' };
+  const process = await beginProcess({ ...small, ...given } as DistillOptions);
   const { pixels, 'pixels.v': velocity } = process.tensors;
   const first = Float64Array.from(await pixels.read());
   /** The loss of the first step on other images, whose gradient is then the velocity. */
@@ -97,6 +118,17 @@ test('real and distilled images of a class are augmented by one draw, each class
       expect(sizes, method).toMatchObject({ P: 10, R: 1, stream: streams.siamese });
     process.dispose();
   }
+});
+
+test('attention is matched at the ends of blocks that are maps, and refused where there are none', async () => {
+  const begin = (network: string) => beginProcess({ method: 'datadam', network, batch: 2, iterations: 2 });
+  // Its linear layers end no map.
+  const process = await begin('lenet');
+  expect((await process.advance(1)).loss).toBeGreaterThan(0);
+  process.dispose();
+  await expect(begin('mlp:width=4')).rejects.toMatchObject({
+    ...{ code: 'ERR_OPTION', message: expect.stringContaining('too few blocks, expected two or more') },
+  });
 });
 
 test('an outer step reads as many real images as the method says', async () => {
