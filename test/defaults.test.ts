@@ -6,20 +6,6 @@ import { resolveRate } from '../src/runs/training-options.js';
 import type { MinibatchTraining } from '../src/train/minibatch.js';
 import { optimizerKinds } from '../src/train/training.js';
 
-test.each<[DistillOptions, unknown]>([
-  [{}, [1, 0.2, 0.1]],
-  [{ steps: 3, epochs: 1 }, [1, 0.2, 0.1]],
-  [{ epochs: 4 }, 0.02],
-  [{ init: 'random' }, 0.02],
-  [{ rates: 'shared' }, 0.02],
-  [{ optimizer: 'momentum' }, 0.02],
-  [{ optimizer: 'adam' }, 0.001],
-  [{ optimizer: 'adamw', epochs: 4 }, 0.001],
-  [{ optimizer: 'adam', innerLr: 0.5 }, 0.5],
-])('unrolled %j: the first inner rates', (given, innerLr) => {
-  expect(resolveOptions({ method: 'unrolled', ...given }).innerLr).toEqual(innerLr);
-});
-
 test.each<[DistillOptions, number]>([
   [{}, 0.001],
   [{ optimizer: 'adamw' }, 0.001],
@@ -42,20 +28,6 @@ test('looks at the validation split: ten or twenty in a run, whatever its length
   expect([every('rat'), every('at')]).toEqual([51, 51]);
   expect(every('unrolled')).toBe(50);
   expect(every('dm', { validateEvery: 7 })).toBe(7);
-});
-
-test('datm: what widens and is averaged follows the length of the run', () => {
-  const datm = (more: object) => {
-    const options = resolveOptions({ method: 'datm', experts: 'a folder', ...more } as DistillOptions);
-    const { widenSteps, firstMaxStart, average } = options;
-    return { widenSteps, firstMaxStart, average };
-  };
-  expect(datm({ iterations: 1001, maxStart: 7 })).toEqual({
-    ...{ widenSteps: 101, firstMaxStart: 4, average: 1 - 5 / 1001 },
-  });
-  expect(datm({ iterations: 4, minStart: 5, maxStart: 6 })).toEqual({
-    ...{ widenSteps: 1, firstMaxStart: 6, average: 0 },
-  });
 });
 
 test('ordinary training: a rate for Adam, and one for every other optimiser', () => {

@@ -162,7 +162,7 @@ test('a run that went back says how often, and where it stands since the last ti
   ];
   const notes = all(pageOf({ rollbacks }), 'p').map(textOf);
   expect(notes).toContainEqual(
-    expect.stringMatching(/went back twice, the last time to outer step 30: its outer rates are 0\.25 of/),
+    expect.stringMatching(/went back 2 times, the last time to outer step 30: its outer rates are 0\.25 of/),
   );
 });
 

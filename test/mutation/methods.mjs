@@ -141,14 +141,6 @@ export const methods = [
     tests: ['test/matching.runs.test.ts'],
   },
   {
-    id: 'sgd-rates-for-adam',
-    file: 'src/methods/unrolled.ts',
-    find: " && optimizer === 'sgd'",
-    replace: '',
-    what: 'three steps of Adam begin at the rates of plain SGD',
-    tests: ['test/defaults.test.ts'],
-  },
-  {
     id: 'raw-rate-of-one-slope',
     file: 'src/methods/trajectories.ts',
     find: 'o.rateLr / slopeAt(o.networkLr) ** 2',
