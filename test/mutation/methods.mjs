@@ -149,14 +149,6 @@ export const methods = [
     tests: ['test/trajectories.test.ts'],
   },
   {
-    id: 'feature-weight-missing-in-gradient',
-    file: 'src/methods/datadam.ts',
-    find: '(2 * root) / N',
-    replace: '2 / N',
-    what: 'the weight of features is half missing in their gradient',
-    tests: ['test/matching.runs.test.ts'],
-  },
-  {
     id: 'attention-of-flat-outputs',
     file: 'src/methods/datadam.ts',
     find: 'outputs[i].shape.length > 2',
