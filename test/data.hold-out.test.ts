@@ -107,6 +107,20 @@ describe('holding out', () => {
   });
 });
 
+test('as many images as can be spared leave every class one to train on', () => {
+  for (const counts of [
+    [1, 5],
+    [2, 1, 4],
+  ]) {
+    const labels = Uint8Array.from(counts.flatMap((count, k) => new Array<number>(count).fill(k)));
+    const all: Split = { images: new Uint8Array(labels.length), labels, count: labels.length };
+    const validation = labels.length - counts.length;
+    const { rest, held } = holdOut(all, 'validation', { validation });
+    expect(classCounts(rest.labels, counts.length)).toEqual(counts.map(() => 1));
+    expect(held.count).toBe(validation);
+  }
+});
+
 describe('a data set', () => {
   const found = (train: Split) => ({
     ...{ name: 'x', path: 'pictures', imageShape: [1, 1, 1] as const, train },

@@ -29,6 +29,7 @@ import {
   type Numbers,
   openDevice,
   openExperts,
+  predict,
   trainExperts,
 } from '../src/index.js';
 import { keyedPermutation } from '../src/util/random.js';
@@ -259,6 +260,52 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('experts trained on %s', 
 });
 
 describe.each(['reference', 'cpu'] as const)('experts trained on %s', (engine) => {
+  it.each([false, true])('are told with the accuracy of what is written, means or not: %s', async (mean) => {
+    await using device = await openDevice(engine);
+    const data = { ...digits, validation: digits.train };
+    const told: (number | undefined)[] = [];
+    const folder = fresh();
+    const options = { ...small, count: 2, epochs: 1, learningRate: 0.5, mean };
+    const onTrained = ({ validationAccuracy }: { validationAccuracy?: number }) =>
+      told.push(validationAccuracy);
+    await trainExperts(device, data, folder, options, { onTrained });
+    await using experts = await openExperts(folder);
+    const { networkOptions: network, dataset } = experts;
+    const { images, labels, count } = data.train;
+    for (const expert of [0, 1]) {
+      const parameters = await experts.parametersOf(expert, 1);
+      const notes = { dataset: '', trainedOn: '', protocol: '' };
+      const of = { network, parameters, loss: 'cross-entropy', classNames: digits.classNames } as const;
+      const { classes } = await predict(device, { ...of, normalisation: dataset, notes }, images);
+      const right = classes.filter((label, i) => label === labels[i]).length;
+      expect(told[expert]).toBeCloseTo((100 * right) / count, 6);
+    }
+  });
+
+  it('say how many steps and bytes are left, of all and of those that were begun', async () => {
+    await using device = await openDevice(engine);
+    const folder = fresh();
+    const options = { ...small, count: 3, population: 2, epochs: 3 };
+    const { count } = createNetwork({ name: 'mlp', width: 6, inputShape: [1, 16, 16], classes: 10 });
+    const run = async (stop?: AbortController) => {
+      let begun: BegunExperts | undefined;
+      const steps: number[] = [];
+      await trainExperts(device, digits, folder, options, {
+        signal: stop?.signal,
+        onBegin: (event) => (begun = event),
+        onProgress(event) {
+          steps.push(event.steps, event.allSteps);
+          if (event.epoch === 1) stop?.abort();
+        },
+      });
+      return { bytes: begun!.bytesOnDisk / recordBytes(count), left: steps.at(-1), done: steps.at(-2) };
+    };
+    // Five batches an epoch; an expert has a snapshot before its first epoch and one after each.
+    expect(await run(new AbortController())).toMatchObject({ bytes: 3 * 4, left: 3 * 3 * 5 });
+    // Two experts had two epochs.
+    expect(await run()).toEqual({ bytes: 2 * 1 + 4, left: 2 * 5 + 3 * 5, done: 2 * 5 + 3 * 5 });
+  });
+
   it('are the same bits however many are trained at once', async () => {
     await using device = await openDevice(engine);
     const train = async (options: ExpertOptions) => {

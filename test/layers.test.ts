@@ -278,3 +278,9 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('four passes on %s', (eng
     expect(Math.abs(uHv - vHu) / scale).toBeLessThan(limits[engine]);
   });
 });
+
+test('fans of a convolution are those of one of its groups', () => {
+  for (const groups of [1, 2, 4])
+    for (const { fanIn, fanOut } of conv(12, 3, { stride: 1, padding: 1, groups }).parameters([8, 5, 5]))
+      expect({ fanIn, fanOut }).toEqual({ fanIn: (8 / groups) * 9, fanOut: (12 / groups) * 9 });
+});

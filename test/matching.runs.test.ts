@@ -6,6 +6,7 @@ import type { DistillOptions } from '../src/methods/index.js';
 import type { Process } from '../src/methods/method.js';
 import { findMethod, resolveFor, resolveOptions } from '../src/runs/options.js';
 import { settingFor, uploadTraining } from '../src/runs/setting.js';
+import { streams } from '../src/train/streams.js';
 
 const dataset = generateDigits({ train: 100, validation: 10, test: 10 });
 
@@ -83,6 +84,44 @@ test('gradient matching takes the statistics of batch norm from real images: its
   process.dispose();
   expect(Math.abs(expected)).toBeGreaterThan(1e-6);
   expect(Math.abs(slope / expected - 1)).toBeLessThan(1e-5);
+});
+
+test('real and distilled images of a class are augmented by one draw, each class by its own', async () => {
+  for (const method of ['dm', 'dsa', 'datadam'] as const) {
+    const network = 'convnet:width=2:depth=2';
+    const process = await beginProcess({ method, network, ipc: 2, batch: 3, iterations: 2 });
+    const draws = process.programs[0].steps.filter(({ kernel }) => kernel.name === 'augmentdraw.rows');
+    // Once for the real ones and once for the distilled, from the same stream.
+    expect(draws, method).toHaveLength(2);
+    for (const { sizes } of draws)
+      expect(sizes, method).toMatchObject({ P: 10, R: 1, stream: streams.siamese });
+    process.dispose();
+  }
+});
+
+test('attention is matched at the ends of blocks that are maps, and refused where there are none', async () => {
+  const begin = (network: string) => beginProcess({ method: 'datadam', network, batch: 2, iterations: 2 });
+  // Its linear layers end no map.
+  const process = await begin('lenet');
+  expect((await process.advance(1)).loss).toBeGreaterThan(0);
+  process.dispose();
+  await expect(begin('mlp:width=4')).rejects.toMatchObject({
+    ...{ code: 'ERR_OPTION', message: expect.stringContaining('too few blocks, expected two or more') },
+  });
+});
+
+test('an outer step reads as many real images as the method says', async () => {
+  const small = { network: 'convnet:width=2:depth=2', ipc: 1, iterations: 2 };
+  for (const method of ['dm', 'datadam', 'dc', 'dsa', 'frepo', 'rat', 'at', 'unrolled'] as const) {
+    const given: DistillOptions = { ...small, method, batch: 3 };
+    const process = await beginProcess(given);
+    const read = process.programs[0].steps
+      .filter(({ operands }) => operands.data?.slot.name === 'data')
+      .reduce((sum, { sizes }) => sum + sizes.P * sizes.B, 0);
+    expect(read, method).toBe(findMethod(method).realImages(resolveOptions(given) as never, 10));
+    expect(read, method).toBeGreaterThan(0);
+    process.dispose();
+  }
 });
 
 test('distribution matching takes ten times the rate from a hundred images per class on', () => {

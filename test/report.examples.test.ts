@@ -1,6 +1,7 @@
 /** Real images beside the distilled ones, in the page and on the sheet. */
 import { describe, expect, test } from 'vitest';
 import { classExamples, contactSheet, datasetFromArrays, reportHtml, whiten } from '../src/index.js';
+import { sampleSheet } from '../src/report/sample-sheet.js';
 import { learnedSet } from './harness/distilled-set.js';
 import { all, readPage, sectionOf } from './harness/page.js';
 import { makeRecord } from './harness/record.js';
@@ -94,4 +95,17 @@ describe('beside distilled images', () => {
       expect(area(beside) - area(plain), `grey ${grey}`).toBeGreaterThanOrEqual(scale * scale);
     }
   });
+});
+
+test('the sheet of samples shows images of each class in turn, each its own', () => {
+  const split = {
+    images: Uint8Array.from({ length: 64 }, (_, i) => 50 * (1 + Math.floor(i / 16))),
+    labels: [1, 0, 1, 0],
+  };
+  const data = datasetFromArrays({ imageShape: [1, 4, 4], train: split, validation: split });
+  const { width, channels, data: pixels } = sampleSheet(data);
+  expect(channels).toBe(1);
+  // Pixels of 28 by 28, under a line of 14 for the name of the class.
+  const levels = [0, 1, 2, 3].map((place) => pixels[(8 + 14 + 60) * width + 8 + 120 * place + 60]);
+  expect(levels).toEqual([100, 50, 200, 150]);
 });

@@ -165,6 +165,29 @@ test('the parts of a learned label stand on a line at zero: up where they are ab
   ]);
 });
 
+test('a run that went back says how often, and where it stands since the last time', () => {
+  const rollbacks = [
+    { iteration: 10, factor: 0.5 },
+    { iteration: 30, factor: 0.25 },
+  ];
+  const notes = all(pageOf({ rollbacks }), 'p').map(textOf);
+  expect(notes).toContainEqual(
+    expect.stringMatching(/went back 2 times, the last time to outer step 30: its outer rates are 0\.25 of/),
+  );
+});
+
+test('of very many images some are shown, and the others counted', () => {
+  const classes = Uint16Array.from({ length: 700 }, (_, i) => Number(i >= 600));
+  const many = {
+    ...{ ...set, classes, images: new Float32Array(700 * 6), labels: new Float32Array(1400) },
+    ...{ use: { kind: 'minibatches', protocol: 'dc' } as const, stored: { ...set.stored, pictures: 700 } },
+  };
+  const page = readPage(reportHtml(record, many));
+  // Five hundred of the first class, all of the second.
+  expect(all(page, 'img').filter(({ attributes }) => attributes.class === 'distilled')).toHaveLength(600);
+  expect(textOf(sectionOf(page, 'The images'))).toContain('100 more are in distilled.png');
+});
+
 test('measured later: each network beside real images under that network', () => {
   const accuracy = (mean: number) => ({ mean, std: mean / 16, networks: mean });
   const one = (network: string, mean: number) => ({

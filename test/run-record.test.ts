@@ -12,8 +12,12 @@ import {
   type RunRecord,
   reportHtml,
   resumeFolder,
+  whiten,
 } from '../src/index.js';
+import { type CheckpointExtra, readExtra } from '../src/runs/checkpoint-extra.js';
+import type { RunConfig } from '../src/runs/record.js';
 import { RunLock } from '../src/runs/run-lock.js';
+import { shortRun, twoClasses } from './harness/made-data.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'limbeck-record-'));
 const digits = generateDigits({ train: 40, validation: 20, test: 20, size: 16 });
@@ -106,6 +110,27 @@ describe('a record', () => {
     await run.write(record, set, digits);
     expect(saved().testOpened).toBe(record.testOpened + 1);
   });
+});
+
+test('all that was asked for, and what computed it, comes back from the text of a checkpoint', () => {
+  const config: Required<RunConfig> = {
+    ...{ dataset: 'path/to', digitsSize: 40, reading: { zca: true, channels: 3 }, threads: 3 },
+    ...{ device: 'webgpu:1', precision: 'half', preset: { batch: 8 }, options: record.config.options },
+  };
+  const engine: Required<RunRecord['engine']> = {
+    ...{ name: 'cpu', description: 'an abacus', reason: 'it was there', processor: 'ten beads' },
+    earlierProcessors: ['nine beads'],
+  };
+  const extra: CheckpointExtra = { config, engine, sha256: 'of the data' };
+  expect(readExtra(JSON.parse(JSON.stringify(extra)), config.options)).toEqual(extra);
+});
+
+test('a run on whitened images says so in its protocol', async () => {
+  const whitened = await whiten(twoClasses());
+  const protocolOf = async (data: typeof whitened, name: string) =>
+    (await distillToFolder(device, data, join(folder, name), { ...shortRun, iterations: 1 })).record.protocol;
+  expect(await protocolOf(whitened, 'white')).toMatch(/^mlp:width=3 on ZCA-whitened images, /);
+  expect(await protocolOf(twoClasses(), 'plain')).toMatch(/^mlp:width=3, /);
 });
 
 test('the page of a run forbids itself scripts and anything from elsewhere', () => {

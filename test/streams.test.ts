@@ -68,3 +68,17 @@ test('weights of networks that are trained and of those that are tested share no
   const random = await weights((device) => distill(device, data, { ...run, init: 'random' }));
   expect(random.filter((stream) => !tested.includes(stream))).toEqual(fixed);
 });
+
+test('networks of validation begin as those of the test: as the protocol says, not as the run has them', async () => {
+  const network = { ...smallNetwork, weights: 'kaiming' };
+  const drawn = await drawnBy((device) =>
+    distill(device, data, { method: 'dm', network, iterations: 1, batch: 2, augmentation: 'none' }),
+  );
+  const [trained, looked] = ['random.normal', 'random.uniform'].map((kernel) => [
+    ...(drawn.get(kernel) ?? []),
+  ]);
+  expect(trained.length).toBeGreaterThan(0);
+  expect(Math.max(...trained)).toBeLessThan(streams.heldOutNetworks);
+  expect(looked.length).toBeGreaterThan(0);
+  expect(Math.min(...looked)).toBeGreaterThanOrEqual(streams.heldOutNetworks);
+});

@@ -43,7 +43,7 @@ const minibatches = { protocol: 'dc', epochs: 4, batch: 2 };
 describe('networks trained on a set', () => {
   it.each([
     ['by its learned steps from known networks', { init: 'fixed', population: 3 }, {}],
-    ['by its learned steps from fresh networks', { init: 'random' }, {}],
+    ['by its learned steps from fresh networks', { init: 'random', seed: 5 }, {}],
     ['in minibatches', { init: 'random' }, minibatches],
     ['with batch norm', { init: 'random', network: { name: 'custom', layers }, ipc: 2 }, minibatches],
   ] as [string, DistillOptions, object][])('%s are those that evaluate tests', async (_, run, how) => {
@@ -63,6 +63,28 @@ describe('networks trained on a set', () => {
     const alone = await trainOn(device, artefact, how);
     expect(alone.accuracy).toBeUndefined();
     expect(alone.model.parameters).toEqual(model.parameters.subarray(0, count));
+  });
+
+  it.each([
+    ['learned steps', {}],
+    ['minibatches', { protocol: 'dsa', epochs: 2, batch: 2, augmentation: 'crop_scale' }],
+  ])('draw for themselves alone, however many are trained at once: %s', async (_, how) => {
+    const layers = [{ linear: 4 }, { dropout: 0.5 }, 'relu', { linear: 2 }];
+    const run: DistillOptions = { init: 'random', network: { name: 'custom', layers }, ipc: 2, epochs: 3 };
+    const artefact = await artefactOf(data, run);
+    const of = async (networks: number) =>
+      (await trainOn(device, artefact, { networks, ...how })).model.parameters;
+    // Two at once, or three one after the other.
+    const [two, three] = [await of(2), await of(3)];
+    expect(three.subarray(0, two.length)).toEqual(two);
+  });
+
+  it('see test images as the distilled ones were made, whatever the data set is like now', async () => {
+    const artefact = await artefactOf(data, { init: 'random' });
+    const own = await trainOn(device, artefact, { dataset: data });
+    const shifted = await trainOn(device, artefact, { dataset: { ...data, mean: [5], std: [0.1] } });
+    expect(shifted).toEqual(own);
+    expect(own.model.normalisation).toEqual({ mean: data.mean, std: data.std });
   });
 
   it('may be of another architecture or seed', async () => {

@@ -159,6 +159,17 @@ describe('a run', () => {
     expect(learningRate).not.toBeCloseTo(0.01, 8);
   });
 
+  test('moves the inner rate as plain SGD does at its first value', async () => {
+    const lossAt = async (networkLr: number) =>
+      (await run({ iterations: 1, networkLr, rateLr: 0 }, experts)).curve[0].loss;
+    const slope = ((await lossAt(0.0101)) - (await lossAt(0.0099))) / 0.0002;
+    // So little that the slope of the raw number, whose softplus the rate is, stays what it is.
+    const rateLr = 1e-5 / Math.abs(slope);
+    const { set } = await run({ iterations: 1, rateLr }, experts);
+    const { learningRate } = set.use as { learningRate: number };
+    expect((learningRate - 0.01) / (-rateLr * slope)).toBeCloseTo(1, 2);
+  });
+
   test.each<[string, Partial<DistillOptions>, RegExp]>([
     ['no folder', { experts: '' }, /^experts is missing, expected the folder of experts/],
     ['another network', { network: 'mlp:width=4' }, /network is mlp:width=4 for 1 x 2 x 3 .*are mlp:width=3/],

@@ -227,4 +227,12 @@ export const choosing = [
     what: 'a finished run is tested once more without a further step',
     tests: ['test/extend.test.ts'],
   },
+  {
+    id: 'validation-begins-as-the-network',
+    file: 'src/runs/validation.ts',
+    find: 'validationDraw, { initialisation })',
+    replace: 'validationDraw)',
+    what: 'networks of validation begin otherwise than the protocol says',
+    tests: ['test/streams.test.ts'],
+  },
 ];

@@ -26,4 +26,12 @@ export const data = [
     what: 'edges of generated digits are as many pixels soft whatever the size of the image',
     tests: ['test/data.digits.test.ts'],
   },
+  {
+    id: 'last-training-image-held-out',
+    file: 'src/data/hold-out.ts',
+    find: 'given[k] < counts[k] - 1',
+    replace: 'given[k] < counts[k]',
+    what: 'a class may lose its last training image',
+    tests: ['test/data.hold-out.test.ts'],
+  },
 ];

@@ -85,4 +85,28 @@ export const experts = [
     what: 'a disk one byte too full is taken for large enough',
     tests: refused,
   },
+  {
+    id: 'last-step-validated-for-means',
+    file: 'src/runs/experts/group.ts',
+    find: 'const theta = this.tensors.mean ?? this.tensors.theta;',
+    replace: 'const theta = this.tensors.theta;',
+    what: 'the accuracy told is of the last step, not of the mean that is written',
+    tests: ['test/experts.train.test.ts'],
+  },
+  {
+    id: 'epochs-done-counted-as-left',
+    file: 'src/runs/experts/run.ts',
+    find: 'members * (training.epochs - epoch) * this.#perEpoch',
+    replace: 'members * training.epochs * this.#perEpoch',
+    what: 'steps that are done count among those that are left',
+    tests: ['test/experts.train.test.ts'],
+  },
+  {
+    id: 'room-for-no-first-snapshot',
+    file: 'src/runs/experts/train.ts',
+    find: 'training.epochs + 1 - (part',
+    replace: 'training.epochs - (part',
+    what: 'no room is kept for the first snapshot',
+    tests: ['test/experts.train.test.ts'],
+  },
 ];

@@ -7,6 +7,7 @@ import { data } from './data.mjs';
 import { engine } from './engine.mjs';
 import { experts } from './experts.mjs';
 import { methods } from './methods.mjs';
+import { models } from './models.mjs';
 import { native } from './native.mjs';
 import { numbers } from './numbers.mjs';
 import { outerLoop } from './outer-loop.mjs';
@@ -25,5 +26,6 @@ export const faults = [
   ...rest,
   ...engine,
   ...experts,
+  ...models,
   ...native,
 ];

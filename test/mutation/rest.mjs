@@ -196,4 +196,20 @@ export const rest = [
     what: 'a call takes the program of the one before though that had more networks',
     tests: ['test/calls.test.ts'],
   },
+  {
+    id: 'precision-not-read-back',
+    file: 'src/runs/checkpoint-extra.ts',
+    find: "    precision: config.optional('precision', (name) => config.word(name, precisions)),\n",
+    replace: '',
+    what: 'a run that is resumed forgets its precision',
+    tests: ['test/run-record.test.ts'],
+  },
+  {
+    id: 'fan-out-of-all-groups',
+    file: 'src/layers/conv.ts',
+    find: '(OC / groups) * K * K',
+    replace: 'OC * K * K',
+    what: 'a grouped convolution has the fan out of all groups',
+    tests: ['test/layers.test.ts'],
+  },
 ];
