@@ -43,7 +43,7 @@ export const commonOptions = {
   imageScale: positive(0.1, 'standard deviation of the noise that images begin as'),
   parametrisation: text<string | NetworkSpec>(
     'pixels',
-    'how images are made of what is stored and learned; factor:factor=2 packs 2 x 2 into one',
+    'how images are made of what is stored and learned; bases:images=8 makes eight in the storage of one',
     expectedParametrisation,
     { value: Object.keys(parametrisations).join('|') },
   ),
