@@ -9,6 +9,7 @@ import { geometryUnder } from '../src/eval/under-protocol.js';
 import { createNetwork } from '../src/networks/index.js';
 import { kernelRegression } from '../src/train/calls/kernel-regression.js';
 import { copyInto } from '../src/train/groups.js';
+import type { MinibatchTraining } from '../src/train/minibatch.js';
 import { Owned } from '../src/util/owned.js';
 import { expectClose } from './harness/close.js';
 import { normals } from './harness/decoding.js';
@@ -27,10 +28,13 @@ const set = learnedSet({
   labels,
   learningRates: new Float32Array([0.1]),
 });
-const minibatches = {
-  ...{ optimizer: { kind: 'sgd' }, loss: 'squared-error', schedule: { kind: 'constant' } },
-  ...{ batch: 2, epochs: 2 },
-} as const;
+const minibatches: MinibatchTraining = {
+  optimizer: { kind: 'sgd' },
+  loss: 'squared-error',
+  batch: 2,
+  epochs: 2,
+  schedule: { kind: 'constant' },
+};
 
 /** The parameters `[members, count]` after training, with the classifier that `ridge` asks for. */
 async function trained(ridge?: number): Promise<Float64Array> {

@@ -41,10 +41,10 @@ export class Learner {
   #decode: Executable | undefined;
   #decoded: Tensor | undefined;
 
-  /** `itemRule` moves what is stored of the items. */
+  /** `itemRule` moves what is stored of the items; undefined, it stays what it begins as. */
   constructor(
     readonly setting: Setting,
-    itemRule: UpdateRule,
+    itemRule: UpdateRule | undefined,
     others: readonly Variable[] = [],
   ) {
     const { decoder, first } = setting.items;

@@ -49,7 +49,7 @@ const slope = 0.2;
 export const parametrisation: Parametrisation<typeof options> = {
   name: 'decoder',
   source:
-    'after Zheng, Sun, Wu, Kailkhura, Mao, Xiao, Prakash: Leveraging Hierarchical Feature Sharing for Efficient Dataset Condensation, 2024',
+    'After Zheng, Sun, Wu, Kailkhura, Mao, Xiao, Prakash: Leveraging Hierarchical Feature Sharing for Efficient Dataset Condensation, 2024',
   options,
   decoder(pictures, shape, { images, width, layers, latent }) {
     const [N, budget] = [pictures * images, pictures * elements(shape)];
