@@ -148,6 +148,23 @@ describe('a decoder of your own', () => {
     expect(size).toBeLessThan(3);
   });
 
+  it('takes weights that are given: they are neither scaled nor counted, and have no gradient', async () => {
+    const decoder = decoderOf(
+      'decoder',
+      { ...options, images: 4, weights: 'generator.safetensors' },
+      [1, 6, 8],
+    );
+    const weights = normals(51, 7);
+    expect(decoder.given).toBe('weights');
+    expect(decoder.encode(new Float32Array(12 * 48), weights).weights).toEqual(weights);
+    expect(() => decoder.encode(new Float32Array(12 * 48), weights.subarray(1))).toThrow(
+      /generator.safetensors holds 50 numbers, expected the 51 weights/,
+    );
+    expect(() => decoderOf('decoder', { weights: 'generator.safetensors' }, [1, 8, 8])).toThrow(
+      /weights are given without layers/,
+    );
+  });
+
   it.each([
     [{ layers }, /layers are given without the shape of their latents, expected both or neither/],
     [{ latent: [2, 3, 4] }, /latent is given without layers, expected both or neither/],

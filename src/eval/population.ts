@@ -69,8 +69,9 @@ export class Population {
       const { tensors, executable } = await loadWithTensors(device, recordTraining(geometry), owned);
       const { images, labels } = tensors;
       const bound = { images, labels, theta: trainedOf(tensors) };
-      const regression = geometry.ridge
-        ? recordRegressedClassifier(geometry, geometry.ridge, trainingBatches(geometry))
+      const { network, members, steps, n, ridge } = geometry;
+      const regression = ridge
+        ? recordRegressedClassifier({ network, members, rows: steps * n, ridge }, trainingBatches(geometry))
         : undefined;
       const loaded = regression && owned.own(await device.load(regression, bound));
       return new Population(geometry, tensors, executable, loaded, owned);

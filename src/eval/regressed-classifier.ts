@@ -3,8 +3,16 @@ import * as elementwise from '../engine/ops/elementwise.js';
 import * as linear from '../engine/ops/linear.js';
 import { type Program, Recorder } from '../engine/program.js';
 import { elements, slice, type View } from '../engine/view.js';
+import type { Network } from '../networks/network.js';
 import { copyInto } from '../train/groups.js';
-import type { PopulationGeometry } from './population.js';
+
+/** Networks, and how many images they were trained on. */
+export interface RegressedClassifier {
+  readonly network: Network;
+  readonly members: number;
+  readonly rows: number;
+  readonly ridge: number;
+}
 
 /**
  * The program that gives every network the classifier of kernel ridge regression in the place of the one it was trained with (Zhou,
@@ -17,12 +25,11 @@ import type { PopulationGeometry } from './population.js';
  * without features.
  */
 export function recordRegressedClassifier(
-  { network, members, steps, n }: PopulationGeometry,
-  ridge: number,
+  { network, members, rows, ridge }: RegressedClassifier,
   batches: (r: Recorder) => readonly View[],
 ): Program {
   const r = new Recorder('classifier by kernel regression');
-  const [rows, D, K] = [steps * n, network.features, network.classes];
+  const [D, K] = [network.features, network.classes];
   const theta = r.external('theta', members, [network.count]);
   const labels = r.external('labels', 1, [rows, K]);
   const x = r.temporary('features', members, [rows, D]);

@@ -49,7 +49,12 @@ export class Learner {
   ) {
     const { decoder, first } = setting.items;
     const stored = Object.entries(decoder.variables).map(
-      ([name, shape]): Variable => ({ name, shape, first: first[name], update: itemRule }),
+      ([name, shape]): Variable => ({
+        name,
+        shape,
+        first: first[name],
+        update: name === decoder.given ? undefined : itemRule,
+      }),
     );
     this.variables = [...stored, ...others];
   }

@@ -1,3 +1,4 @@
+import { dot, rowOf } from '../data/selection/vectors.js';
 import * as elementwise from '../engine/ops/elementwise.js';
 import * as linear from '../engine/ops/linear.js';
 import * as zoom from '../engine/ops/zoom.js';
@@ -72,10 +73,10 @@ function principal(
   stored: (bases: Float32Array) => Float32Array,
 ): Record<string, Float32Array> {
   const bases = new Float32Array(K * D);
-  const rows = Array.from({ length: K }, (_, k) => bases.subarray(k * D, (k + 1) * D));
+  const rows = Array.from({ length: K }, (_, k) => rowOf(bases, k, D));
   rows.forEach((row, k) => {
     const source = new Stream(0, k);
-    for (let n = 0; n < N; n++) add(row, source.normal(n), items.subarray(n * D, (n + 1) * D));
+    for (let n = 0; n < N; n++) add(row, source.normal(n), rowOf(items, n, D));
     // What is not in the items is noise: there may be more bases than items.
     if (!orthonormalise(row, rows.slice(0, k))) {
       for (let i = 0; i < D; i++) row[i] = source.normal(N + i);
@@ -84,20 +85,13 @@ function principal(
   });
   const coefficients = new Float32Array(N * K);
   for (let n = 0; n < N; n++)
-    for (let k = 0; k < K; k++)
-      coefficients[n * K + k] = product(rows[k], items.subarray(n * D, (n + 1) * D));
-  const length = Math.sqrt(product(coefficients, coefficients)) || 1;
+    for (let k = 0; k < K; k++) coefficients[n * K + k] = dot(rows[k], 0, items, n * D, D);
+  const length = Math.sqrt(dot(coefficients, 0, coefficients, 0, N * K)) || 1;
   const [by, basesBy] = [1 / Math.sqrt(gain * length), Math.sqrt(length / gain)];
   return {
     bases: stored(bases.map((value) => value * basesBy)),
     coefficients: coefficients.map((value) => value * by),
   };
-}
-
-function product(a: Float32Array, b: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
-  return sum;
 }
 
 function add(to: Float32Array, factor: number, x: Float32Array): void {
@@ -106,9 +100,9 @@ function add(to: Float32Array, factor: number, x: Float32Array): void {
 
 /** Makes a row orthogonal to those before it, twice because once leaves what rounding left, and of length 1; false where nothing is left. */
 function orthonormalise(row: Float32Array, before: readonly Float32Array[]): boolean {
-  const whole = product(row, row);
-  for (const _ of [1, 2]) for (const other of before) add(row, -product(row, other), other);
-  const left = product(row, row);
+  const whole = dot(row, 0, row, 0, row.length);
+  for (const _ of [1, 2]) for (const other of before) add(row, -dot(row, 0, other, 0, row.length), other);
+  const left = dot(row, 0, row, 0, row.length);
   if (!(left > 1e-8 * whole)) return false;
   const by = 1 / Math.sqrt(left);
   for (let i = 0; i < row.length; i++) row[i] *= by;

@@ -1,12 +1,10 @@
 import * as elementwise from '../engine/ops/elementwise.js';
 import { elements } from '../engine/view.js';
-import type { Layer } from '../layers/layer.js';
-import { type Sequence, sequence } from '../layers/sequence.js';
 import { type LayerSpec, layersOf } from '../networks/layer-specs.js';
-import { cut, inARow, type Parameter } from '../networks/network.js';
+import { cut } from '../networks/network.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { text, whole } from '../util/option.js';
-import { Stream } from '../util/random.js';
+import { fresh, interpolating, noise, plan, shrunk, usual } from './decoder-network.js';
 import { images, type Parametrisation, tooMany } from './parametrisation.js';
 
 const options = {
@@ -32,10 +30,13 @@ const options = {
         : 'three whole numbers above 0',
     { value: '[C,H,W]', fallback: 'as many channels as the budget holds' },
   ),
+  weights: text<string>(
+    '',
+    'safetensors file of the weights of these layers, which then stay as they are and do not count: those of a generator, say',
+    (given) => (typeof given === 'string' ? undefined : 'the name of a file'),
+    { value: 'FILE', fallback: 'learned with the latents' },
+  ),
 };
-
-/** Below zero the usual decoder goes on with this slope. */
-const slope = 0.2;
 
 /**
  * Every item is decoded from latents of its own by a small convolutional network that all share and that is learned with them:
@@ -51,13 +52,18 @@ export const parametrisation: Parametrisation<typeof options> = {
   source:
     'After Zheng, Sun, Wu, Kailkhura, Mao, Xiao, Prakash: Leveraging Hierarchical Feature Sharing for Efficient Dataset Condensation, 2024',
   options,
-  decoder(pictures, shape, { images, width, layers, latent }) {
+  decoder(pictures, shape, { images, width, layers, latent, weights: file }) {
     const [N, budget] = [pictures * images, pictures * elements(shape)];
     const own = layers.length > 0;
     if (own !== latent.length > 0)
       throw new LimbeckError(
         'ERR_OPTION',
         `parametrisation decoder: ${own ? 'layers are given without the shape of their latents' : 'latent is given without layers'}, expected both or neither`,
+      );
+    if (file && !own)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        'parametrisation decoder: weights are given without layers, expected layers and latent beside them',
       );
     const network = own
       ? plan(layersOf(layers, 'parametrisation decoder: layers'), latent)
@@ -69,17 +75,23 @@ export const parametrisation: Parametrisation<typeof options> = {
         'ERR_SHAPE',
         `parametrisation decoder: the layers give ${shapeText(made)} from latents of ${shapeText(network.latent)}, expected images of ${shapeText(shape)}`,
       );
-    if (weights + latents > budget)
+    if ((file ? 0 : weights) + latents > budget)
       throw tooMany(
         images,
-        `${weights} weights and ${latents} numbers of latents are no more than the ${budget} of the images stored`,
+        `${file ? 'given' : weights} weights and ${latents} numbers of latents are no more than the ${budget} of the images stored`,
       );
-    const gain = 1 / Math.sqrt(N * elements(shape));
+    const gain = file ? 1 : 1 / Math.sqrt(N * elements(shape));
     return {
       perPicture: images,
+      given: file ? 'weights' : undefined,
       variables: { latents: [N, ...network.latent], weights: [weights] },
-      encode(items) {
-        const first = fresh(network.parameters, weights);
+      encode(items, given) {
+        if (given && given.length !== weights)
+          throw new LimbeckError(
+            'ERR_DATA',
+            `${file} holds ${given.length} numbers, expected the ${weights} weights of the layers of parametrisation decoder, in their order`,
+          );
+        const first = given ?? fresh(network.parameters, weights);
         if (!own) interpolating(first, network.parameters, shape[0]);
         return {
           latents: own ? noise(latents) : shrunk(items, shape, network.latent),
@@ -96,113 +108,13 @@ export const parametrisation: Parametrisation<typeof options> = {
           backward() {
             if (!itemsBar) return;
             const scaledBar = r.temporary('weightsBar', 1, weights.shape);
-            const thetaBar = cut(scaledBar, network.parameters);
+            const thetaBar = file ? undefined : cut(scaledBar, network.parameters);
             const latentsBar = passes.backward({ yBar: itemsBar, thetaBar, wantX: true })!;
             elementwise.add(r, { a: latentsBar, b: latentsBar }, 1, 0, bars.latents);
-            elementwise.add(r, { a: scaledBar, b: scaledBar }, gain, 0, bars.weights);
+            if (thetaBar) elementwise.add(r, { a: scaledBar, b: scaledBar }, gain, 0, bars.weights);
           },
         };
       },
     };
   },
 };
-
-/** Layers for latents of a shape, and where their parameters lie in one vector. */
-interface Plan {
-  readonly layer: Sequence;
-  readonly latent: readonly number[];
-  readonly parameters: readonly Parameter[];
-  readonly count: number;
-}
-
-function plan(layers: readonly Layer[], latent: readonly number[]): Plan {
-  const layer = sequence(...layers);
-  const [parameters, count] = inARow(layer.parameters(latent));
-  return { layer, latent, parameters, count };
-}
-
-/** The usual decoder, its latents with as many channels as the budget holds. */
-function usual(
-  [C, H, W]: readonly number[],
-  { N, budget, images, width }: { N: number; budget: number; images: number; width: number },
-): Plan {
-  if (width < 2 * C)
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `parametrisation decoder: width is ${width}, expected at least ${2 * C}, two for each channel of an image`,
-    );
-  const doublings = [2, 1, 0].find((k) => H % 2 ** k === 0 && W % 2 ** k === 0)!;
-  const double: LayerSpec[] = [
-    { convTranspose: width, kernel: 4, stride: 2, padding: 1 },
-    { leakyRelu: slope },
-  ];
-  const specs = [...Array(doublings).fill(double).flat(), { conv: C, kernel: 3, padding: 1 }];
-  const of = (channels: number) =>
-    plan(layersOf(specs, 'layers'), [channels, H / 2 ** doublings, W / 2 ** doublings]);
-  const size = (channels: number) => of(channels).count + N * elements(of(channels).latent);
-  const perChannel = size(2) - size(1);
-  const channels = 1 + Math.floor((budget - size(1)) / perChannel);
-  if (channels < C)
-    throw tooMany(
-      images,
-      `each has ${C} channels of latents beside the decoder, in ${budget} numbers of which these take ${size(C)}`,
-    );
-  return of(channels);
-}
-
-const noise = (count: number): Float32Array => {
-  const source = new Stream(0, 0);
-  return Float32Array.from({ length: count }, (_, i) => source.normal(i));
-};
-
-/** Normal weights of variance 1 / fan-in, no biases; norms 1 and 0. */
-function fresh(parameters: readonly Parameter[], count: number): Float32Array {
-  const first = new Float32Array(count);
-  parameters.forEach(({ kind, offset, shape, fanIn }, index) => {
-    const source = new Stream(0, index + 1);
-    for (let i = 0; i < elements(shape); i++)
-      first[offset + i] = kind === 'weight' ? source.normal(i) / Math.sqrt(fanIn) : kind === 'scale' ? 1 : 0;
-  });
-  return first;
-}
-
-/**
- * Makes the usual decoder interpolate: channel c of the first C latents is in two maps, one with its sign turned, whose difference is
- * the same behind a leaky ReLU but for a factor. Other latents begin as zeros, and other maps count nothing in the images.
- */
-function interpolating(first: Float32Array, parameters: readonly Parameter[], C: number): void {
-  const weights = parameters.filter(({ kind }) => kind === 'weight');
-  weights.forEach(({ offset, shape }, layer) => {
-    const last = layer === weights.length - 1;
-    const [inputs, outputs] = last ? [shape[1], shape[0]] : shape;
-    // A map of a stage is one channel of the latents, or one of two signed maps.
-    const signs = (map: number, stage: number) =>
-      stage === 0
-        ? { c: map, sign: map < C ? 1 : 0 }
-        : { c: map >> 1, sign: map < 2 * C ? (map % 2 ? -1 : 1) : 0 };
-    const kernel = last ? [0, 1, 0] : [0.25, 0.75, 0.75, 0.25];
-    const K = kernel.length;
-    for (let i = 0; i < inputs; i++)
-      for (let o = 0; o < outputs; o++) {
-        const [from, to] = [signs(i, layer), last ? { c: o, sign: 1 } : signs(o, 1)];
-        const free = to.sign === 0 || (layer === 0 && i >= C);
-        if (free) continue;
-        const factor = from.c === to.c ? (from.sign * to.sign) / (layer === 0 ? 1 : 1 + slope) : 0;
-        const at = offset + (last ? o * inputs + i : i * outputs + o) * K * K;
-        for (let k = 0; k < K * K; k++) first[at + k] = factor * kernel[Math.floor(k / K)] * kernel[k % K];
-      }
-  });
-}
-
-/** The first channels of latents: each number is the mean of the pixels it stands for. */
-function shrunk(items: Float32Array, [C, H, W]: readonly number[], latent: readonly number[]): Float32Array {
-  const [L, h, w] = latent;
-  const [down, right] = [H / h, W / w];
-  const latents = new Float32Array((items.length / (C * H * W)) * L * h * w);
-  items.forEach((value, i) => {
-    const [column, row, map] = [i % W, Math.floor(i / W) % H, Math.floor(i / (H * W))];
-    const to = (Math.floor(map / C) * L + (map % C)) * h * w;
-    latents[to + Math.floor(row / down) * w + Math.floor(column / right)] += value / (down * right);
-  });
-  return latents;
-}

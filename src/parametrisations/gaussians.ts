@@ -1,3 +1,5 @@
+import { dot } from '../data/selection/vectors.js';
+import * as cholesky from '../engine/ops/cholesky.js';
 import * as op from '../engine/ops/gaussians.js';
 import { elements } from '../engine/view.js';
 import { images, type Parametrisation, tooMany } from './parametrisation.js';
@@ -49,59 +51,32 @@ function grid(M: number, H: number, W: number): [right: number, down: number][] 
   }).flat();
 }
 
-/** Round Gaussians on a grid; their heights are the least squares' (with a ridge of a thousandth). */
+/** Round Gaussians on a grid; their heights are the least squares', with a ridge of a thousandth. */
 function onGrid(items: Float32Array, [C, H, W]: readonly number[], M: number, width: number): Float32Array {
   const centres = grid(M, H, W);
-  const heights = centres.map(([right, down]) =>
+  const bells = centres.map(([right, down]) =>
     Float64Array.from({ length: H * W }, (_, pixel) => {
       const squared = ((pixel % W) - right) ** 2 + (Math.floor(pixel / W) - down) ** 2;
       return Math.exp(-squared / (2 * width ** 2)) / width;
     }),
   );
-  const gram = heights.map((a, i) => heights.map((b, j) => product(a, b) * (i === j ? 1.001 : 1)));
-  const root = choleskyOf(gram);
-  const numbers = 5 + C;
-  const out = new Float32Array((items.length / (C * H * W)) * M * numbers);
-  for (let map = 0; map < items.length / (H * W); map++) {
-    const target = items.subarray(map * H * W, (map + 1) * H * W);
-    const solved = solve(
-      root,
-      heights.map((own) => product(own, target)),
-    );
-    const [n, c] = [Math.floor(map / C), map % C];
-    solved.forEach((height, m) => {
-      const at = (n * M + m) * numbers;
-      if (c === 0) out.set([...centres[m], width, 0, width], at);
-      out[at + 5 + c] = height;
-    });
-  }
-  return out;
-}
-
-function product(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
-  return sum;
-}
-
-/** The lower factor of a positive definite matrix. */
-function choleskyOf(a: readonly (readonly number[])[]): number[][] {
-  const l: number[][] = a.map(() => []);
-  a.forEach((row, i) => {
-    for (let j = 0; j <= i; j++) {
-      const rest = row[j] - product(l[i].slice(0, j), l[j]);
-      l[i][j] = i === j ? Math.sqrt(rest) : rest / l[j][j];
-    }
-  });
-  return l;
-}
-
-function solve(l: readonly (readonly number[])[], b: readonly number[]): number[] {
-  const x = [...b];
-  for (let i = 0; i < x.length; i++) x[i] = (x[i] - product(l[i].slice(0, i), x)) / l[i][i];
-  for (let i = x.length - 1; i >= 0; i--) {
-    for (let j = i + 1; j < x.length; j++) x[i] -= l[j][i] * x[j];
-    x[i] /= l[i][i];
-  }
-  return x;
+  const maps = items.length / (H * W);
+  const gram = Float64Array.from({ length: M * M }, (_, at) =>
+    dot(bells[Math.floor(at / M)], 0, bells[at % M], 0, H * W),
+  );
+  const l = new Float64Array(M * M);
+  cholesky.factorKernel.reference({ a: () => gram, l: () => l }, { P: 1, n: M }, { ridge: 1e-3 }, false);
+  const b = Float64Array.from({ length: M * maps }, (_, at) =>
+    dot(bells[Math.floor(at / maps)], 0, items, (at % maps) * H * W, H * W),
+  );
+  const heights = new Float64Array(M * maps);
+  const operands = { l: () => l, b: () => b, x: () => heights };
+  cholesky.solveKernel.reference(operands, { P: 1, n: M, K: maps }, {}, false);
+  const numbers = Array.from({ length: maps / C }, (_, n) =>
+    centres.map((centre, m) => {
+      const own = heights.subarray(m * maps + n * C, m * maps + (n + 1) * C);
+      return [...centre, width, 0, width, ...own];
+    }),
+  );
+  return Float32Array.from(numbers.flat(2));
 }

@@ -22,11 +22,13 @@ export interface Decoder {
   readonly perPicture: number;
   /** Shape of every stored variable, by name. */
   readonly variables: Readonly<Record<string, readonly number[]>>;
+  /** The variable that somebody gives and that stays as it is: neither learned nor counted. */
+  readonly given?: string;
   /**
    * First values of the variables, from first items `[pictures * perPicture, C, H, W]`: what decodes to them, or comes
-   * near.
+   * near. `given` is the value of the variable of that name; left out, it is only measured, and any do.
    */
-  encode(items: Float32Array): Record<string, Float32Array>;
+  encode(items: Float32Array, given?: Float32Array): Record<string, Float32Array>;
   /**
    * Records the decoding of stored variables. `bars` are where their gradients go: left out, none are wanted. Items of
    * one stored picture follow one another.

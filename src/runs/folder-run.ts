@@ -257,7 +257,7 @@ async function distillAndTest(
   if (resume) await live.goOn(resume.curve);
   const result = await distill(device, data, options as DistillOptions, {
     ...{ signal, resume, onProgress, onRollback },
-    ...{ first: named.first, experts: named.experts },
+    ...{ first: named.first, weights: named.weights, experts: named.experts },
     onCheckpoint: async (checkpoint) => {
       await writeFileAtomic(run.paths.checkpoint, encodeCheckpoint(checkpoint, { ...extra }));
       await live.renew(checkpoint);
