@@ -9,6 +9,7 @@ import { gelu, leakyRelu, sigmoid, softplus, swish, tanh } from '../src/layers/a
 import { avgPool } from '../src/layers/avg-pool.js';
 import { batchNorm } from '../src/layers/batch-norm.js';
 import { conv } from '../src/layers/conv.js';
+import { convTranspose } from '../src/layers/conv-transpose.js';
 import { dropout } from '../src/layers/dropout.js';
 import { globalAvgPool } from '../src/layers/global-avg-pool.js';
 import { groupNorm } from '../src/layers/group-norm.js';
@@ -47,6 +48,10 @@ const layers: Record<string, { layer: Layer; inputShape: number[]; random?: bool
       layer: conv(6, 3, { stride: 2, padding: 2, groups: 2, dilation: 2, bias: false }),
       inputShape: [4, 8, 7],
     },
+  ],
+  convTranspose: [
+    { layer: convTranspose(4, 4, { stride: 2, padding: 1 }), inputShape: [3, 3, 4] },
+    { layer: convTranspose(2, 3, { stride: 1, padding: 0 }), inputShape: [3, 4, 3] },
   ],
   dropout: [
     { layer: dropout(0.5), inputShape: [3, 4, 5] },

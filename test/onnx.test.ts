@@ -130,6 +130,10 @@ const more: [string, NetworkOptions][] = [
   ['one logit', { ...small, classes: 2, logits: 1 }],
   ['groups and dilation', custom({ conv: 6, kernel: 3, groups: 3, dilation: 2, padding: 1, stride: 2 })],
   ['a convolution without bias', custom({ conv: 4, kernel: 2, bias: false }, { dropout: 0.5 })],
+  [
+    'a transposed convolution',
+    custom({ conv: 3, kernel: 3, stride: 2 }, { convTranspose: 2, kernel: 4, stride: 2, padding: 1 }),
+  ],
   ['overlapping pools', custom({ maxPool: 3, stride: 2, padding: 1 }, { avgPool: 3, stride: 1, padding: 1 })],
   ['global pooling', custom({ conv: 4, kernel: 3 }, 'globalAvgPool' as never)],
   ['local response norm, even', custom({ conv: 7, kernel: 3 }, { localResponseNorm: 4, alpha: 2, k: 0.5 })],

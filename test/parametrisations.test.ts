@@ -1,17 +1,13 @@
-/** Every parametrisation on every engine: sizes, items and gradients against float64, first values, options. */
+/** The parametrisations that store pixels, on every engine: sizes, items and gradients against float64, first values, options. */
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Device, EngineName } from '../src/engine/device.js';
-import { loadWithTensors } from '../src/engine/load.js';
 import { openDevice } from '../src/engine/open.js';
-import { add } from '../src/engine/ops/elementwise.js';
-import { Recorder } from '../src/engine/program.js';
 import { elements } from '../src/engine/view.js';
 import { parametrisations } from '../src/parametrisations/index.js';
 import type { Decoder } from '../src/parametrisations/parametrisation.js';
 import { resolveTable } from '../src/util/option.js';
-import { owning } from '../src/util/owned.js';
-import { Stream } from '../src/util/random.js';
 import { dot, eps32, expectClose } from './harness/close.js';
+import { type Arrays, decode, normals, slowWaves } from './harness/decoding.js';
 
 interface Row {
   readonly name: string;
@@ -109,62 +105,14 @@ const decoderOf = ({ name, options = {}, shape }: Row): Decoder => {
   return parametrisation.decoder(pictures, shape, resolveTable('', parametrisation.options, options));
 };
 
-type Arrays = Record<string, ArrayLike<number>>;
-
-/** Items of the given variables and, for `itemsBar`, the gradients of the variables. */
-async function decode(
-  engine: EngineName,
-  decoder: Decoder,
-  itemShape: readonly number[],
-  stored: Arrays,
-  itemsBar?: ArrayLike<number>,
-): Promise<{ items: number[]; bars: Record<string, number[]> }> {
-  const device = await deviceOf(engine);
-  return owning(async (owned) => {
-    const r = new Recorder('decode');
-    const shape = [pictures * decoder.perPicture, ...itemShape];
-    const views = (suffix: string) =>
-      Object.fromEntries(
-        Object.entries(decoder.variables).map(([name, of]) => [name, r.external(name + suffix, 1, of)]),
-      );
-    const decoded = decoder.decode(r, views(''), itemsBar && views('Bar'));
-    expect(decoded.items.shape).toEqual(shape);
-    expect(decoded.itemsBar?.shape).toEqual(itemsBar && shape);
-    add(r, { a: decoded.items, b: decoded.items }, 1, 0, r.external('items', 1, shape));
-    if (decoded.itemsBar) {
-      const given = r.external('given', 1, shape);
-      add(r, { a: given, b: given }, 1, 0, decoded.itemsBar);
-      decoded.backward();
-    }
-    const { tensors, executable } = await loadWithTensors(device, r.program(), owned);
-    for (const [name, values] of Object.entries(stored)) await tensors[name].write(values);
-    if (itemsBar) await tensors.given.write(itemsBar);
-    await executable.run();
-    const read = async (name: string) => Array.from(await tensors[name].read());
-    const bars: Record<string, number[]> = {};
-    if (itemsBar) for (const name of Object.keys(stored)) bars[name] = await read(`${name}Bar`);
-    const items = await read('items');
-    owned.dispose();
-    return { items, bars };
-  });
-}
-
-const normals = (count: number, stream: number) => {
-  const source = new Stream(3, stream);
-  return Float32Array.from({ length: count }, (_, i) => source.normal(i));
-};
-
-it('there is a row for every parametrisation', () => {
-  expect([...new Set(table.map(({ name }) => name))].sort()).toEqual(Object.keys(parametrisations).sort());
-});
-
 describe.each(
   table.map(
     (row) => [`${row.name} ${JSON.stringify(row.options ?? {})} of ${row.shape.join('x')}`, row] as const,
   ),
 )('%s', (_, row) => {
   const decoder = decoderOf(row);
-  const count = pictures * row.perPicture * elements(row.shape);
+  const shape = [pictures * row.perPicture, ...row.shape];
+  const count = elements(shape);
   const stored: Arrays = Object.fromEntries(
     Object.entries(decoder.variables).map(([name, shape], i) => [name, normals(elements(shape), i)]),
   );
@@ -179,7 +127,7 @@ describe.each(
   });
 
   it.each(engines)('makes the items of its definition on %s', async (engine) => {
-    const { items } = await decode(engine, decoder, row.shape, stored);
+    const { items } = await decode(await deviceOf(engine), decoder, shape, stored);
     const wanted = Array.from({ length: count }, (_, i) => row.item(stored, i));
     // At most four terms whose weights add up to one, each of at most the largest number that is stored.
     const largest = Math.max(...Object.values(stored).flatMap((values) => Array.from(values, Math.abs)));
@@ -188,7 +136,7 @@ describe.each(
   });
 
   it('gives back the transpose of that', async () => {
-    const { items, bars } = await decode('reference', decoder, row.shape, stored, itemsBar);
+    const { items, bars } = await decode(await deviceOf('reference'), decoder, shape, stored, itemsBar);
     const left = dot(itemsBar, items);
     const right = Object.entries(stored).reduce((sum, [name, values]) => sum + dot(bars[name], values), 0);
     const scale = Math.sqrt(dot(itemsBar, itemsBar) * dot(items, items));
@@ -198,9 +146,15 @@ describe.each(
   it.each(['cpu', 'webgpu'] as const)(
     'gives the same gradients on %s, and the same bits twice',
     async (engine) => {
-      const reference = await decode('reference', decoder, row.shape, stored, itemsBar);
-      const absolute = await decode('reference', decoder, row.shape, stored, itemsBar.map(Math.abs));
-      const once = await decode(engine, decoder, row.shape, stored, itemsBar);
+      const reference = await decode(await deviceOf('reference'), decoder, shape, stored, itemsBar);
+      const absolute = await decode(
+        await deviceOf('reference'),
+        decoder,
+        shape,
+        stored,
+        itemsBar.map(Math.abs),
+      );
+      const once = await decode(await deviceOf(engine), decoder, shape, stored, itemsBar);
       // A pixel counts in at most (2 whole / size + 1)^2 pixels of an item, and in as many more as it is repeated.
       const terms = (4 * Math.sqrt(row.perPicture) + 2) ** 2;
       for (const name of Object.keys(stored))
@@ -210,22 +164,14 @@ describe.each(
           reference.bars[name],
           (i) => eps32 * (terms + 4) * absolute.bars[name][i],
         );
-      expect(await decode(engine, decoder, row.shape, stored, itemsBar)).toEqual(once);
+      expect(await decode(await deviceOf(engine), decoder, shape, stored, itemsBar)).toEqual(once);
     },
   );
 
   it('keeps slow waves', async () => {
-    const [C, H, W] = row.shape;
-    const items = Float32Array.from({ length: count }, (_, i) => {
-      const [w, h] = [i % W, Math.floor(i / W) % H];
-      const [c, item] = [Math.floor(i / (W * H)) % C, Math.floor(i / (W * H * C))];
-      const [down, right] = [h / H, w / W].map((from, axis) =>
-        Math.cos(Math.PI * (from + 0.5 / [H, W][axis])),
-      );
-      return item % 2 ? down * right : c % 2 ? right : down;
-    });
+    const items = slowWaves(pictures * row.perPicture, row.shape);
     const first = decoder.encode(items);
-    const decoded = await decode('reference', decoder, row.shape, first);
+    const decoded = await decode(await deviceOf('reference'), decoder, shape, first);
     expectClose('waves', decoded.items, items, (i) => row.lost(i) + 4 * eps32);
   });
 });

@@ -39,7 +39,11 @@ function minibatchSet(): DistilledSet {
     method: 'dm',
     classes: Uint16Array.from(set.classes, (_, i) => Math.floor(i / 4)),
     use: { kind: 'minibatches', protocol: 'dm', learningRate: 0.0123456 },
-    stored: { parametrisation: { name: 'factor', factor: 2 }, pictures: 10, variables: {} },
+    stored: {
+      parametrisation: { name: 'dct', images: 4 },
+      pictures: 10,
+      variables: { coefficients: { shape: [40, 1, 196], data: new Float32Array(7840) } },
+    },
   };
 }
 
@@ -72,7 +76,7 @@ describe('the page', () => {
     expect(html).toContain(
       'Networks are trained on them in minibatches, as the protocol says. A rate was learned with them: 0.01235.',
     );
-    expect(html).toContain('decoded from 10 stored pictures');
+    expect(html).toContain('decoded from 7,840 stored numbers (dct), within the storage of 10 pictures');
     expect(html).toContain('Distribution Matching');
     expect(html).not.toMatch(/NaN|undefined|step by step|inner step 1|Inner learning rates/);
     const alts = [...html.matchAll(/alt="distilled image, class (\d+)"/g)].map(([, own]) => Number(own));

@@ -76,7 +76,8 @@ export const command: Command = {
       terminal.say(`Measuring ${counted(repeats, 'run')} with every op timed, and as many without.`);
       const { options: resolved } = resolveFor('', options, data);
       await using named = await openNamed(resolved);
-      const control = { repeats, signal: stop.signal, first: named.first, experts: named.experts };
+      const { first, weights, experts } = named;
+      const control = { repeats, signal: stop.signal, first, weights, experts };
       const measured = await profileStep(device, data, options, control);
       const step = { engine: device.description, plan: planText(resolved, data.classes), ...measured };
       terminal.clear();

@@ -11,8 +11,8 @@ export interface Bound {
 }
 
 /**
- * Loads a program with a tensor of zeros for every external slot that `given` has none for; `owned` gets what is made here,
- * `given` stays the caller's.
+ * Loads a program with a tensor for every external slot that `given` has none for, of zeros or of what the program says it holds;
+ * `owned` gets what is made here, `given` stays the caller's.
  */
 export async function loadWithTensors(
   device: Device,
@@ -23,8 +23,9 @@ export async function loadWithTensors(
   // The program has often just been recorded, and loading begins with planning it: let the event loop run in between.
   await breathe();
   const tensors: Record<string, Tensor> = { ...given };
-  for (const { external, name, dtype, length } of program.slots)
-    if (external) tensors[name] ??= owned.own(await named(program, name, device.tensor(dtype, length)));
+  for (const { external, name, dtype, length, values } of program.slots)
+    if (external)
+      tensors[name] ??= owned.own(await named(program, name, device.tensor(dtype, length, values)));
   return { tensors, executable: owned.own(await device.load(program, tensors)) };
 }
 

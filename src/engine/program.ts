@@ -100,7 +100,13 @@ export class Recorder {
 
   constructor(readonly name: string) {}
 
-  #slot(name: string, dtype: DType, members: number, shape: readonly number[], external: boolean): View {
+  #slot(
+    name: string,
+    dtype: DType,
+    members: number,
+    shape: readonly number[],
+    { external, values }: Pick<Slot, 'external' | 'values'>,
+  ): View {
     for (const size of [members, ...shape])
       if (!Number.isSafeInteger(size) || size < 1)
         throw new LimbeckError(
@@ -114,21 +120,42 @@ export class Recorder {
         `${name}: ${length} elements are more than one tensor can hold (2^31 - 1)`,
       );
     const kept = external ? undefined : this.#kept;
-    const slot: Slot = { id: this.#slots.length, name, dtype, length, external, ...(kept && { kept }) };
+    const more = { ...(kept && { kept }), ...(values && { values }) };
+    const slot: Slot = { id: this.#slots.length, name, dtype, length, external, ...more };
     this.#slots.push(slot);
     return { slot, offset: 0, members, stride: members > 1 ? elements(shape) : 0, shape };
   }
 
   /** A tensor the caller owns and binds by `name`: `[members, ...shape]`. */
   external(name: string, members: number, shape: readonly number[], dtype: DType = 'f32'): View {
+    return this.#external(name, dtype, members, shape);
+  }
+
+  /** A table of numbers that the program reads, shared by all members: external, and filled where `loadWithTensors` makes its tensor. */
+  constant(name: string, shape: readonly number[], values: ArrayLike<number>): View {
+    if (values.length !== elements(shape))
+      throw new LimbeckError(
+        'ERR_SHAPE',
+        `${name}: ${values.length} values, expected ${elements(shape)} for ${shapeText(shape)}`,
+      );
+    return this.#external(name, 'f32', 1, shape, values);
+  }
+
+  #external(
+    name: string,
+    dtype: DType,
+    members: number,
+    shape: readonly number[],
+    values?: ArrayLike<number>,
+  ): View {
     if (this.#slots.some((slot) => slot.external && slot.name === name))
       throw new LimbeckError('ERR_PROGRAM', `${this.name}: there is already an external slot named ${name}`);
-    return this.#slot(name, dtype, members, shape, true);
+    return this.#slot(name, dtype, members, shape, { external: true, values });
   }
 
   /** A tensor that lives inside one run; its memory is shared with others whose lives do not overlap. */
   temporary(name: string, members: number, shape: readonly number[], dtype: DType = 'f32'): View {
-    const view = this.#slot(name, dtype, members, shape, false);
+    const view = this.#slot(name, dtype, members, shape, { external: false });
     this.#temporaryBytes += slotBytes(view.slot);
     return view;
   }

@@ -25,6 +25,8 @@ export interface Slot {
   readonly external: boolean;
   /** What a temporary is kept for; left out, it is what a computation goes through. */
   readonly kept?: Kept;
+  /** What an external slot holds as part of the program (a table); whoever makes its tensor writes them. */
+  readonly values?: ArrayLike<number>;
 }
 
 /** Bytes of a slot, all members together. */

@@ -16,6 +16,7 @@ import {
 import { randomState, streams } from '../train/streams.js';
 import type { Training } from '../train/training.js';
 import { type Owned, owning } from '../util/owned.js';
+import { recordRegressedClassifier } from './regressed-classifier.js';
 import type { TrainingBatches } from './scoring.js';
 
 /** What networks are trained on: the same for the whole population, or one set after another for its members. */
@@ -47,6 +48,8 @@ export interface PopulationGeometry {
   readonly minibatches?: MinibatchTraining;
   /** Of the minibatches. */
   readonly augmentation?: Strategy;
+  /** Of kernel regression on all images, whose classifier takes the place of the trained one afterwards; left out, that stays. */
+  readonly ridge?: number;
   /** Of the order of minibatches, of their augmentation, and of dropout masks. */
   readonly seed?: number;
 }
@@ -57,19 +60,27 @@ export class Population {
     readonly geometry: PopulationGeometry,
     private readonly tensors: Readonly<Record<string, Tensor>>,
     private readonly executable: Executable,
+    private readonly regression: Executable | undefined,
     private readonly owned: Owned,
   ) {}
 
   static create(device: Device, geometry: PopulationGeometry): Promise<Population> {
     return owning(async (owned) => {
       const { tensors, executable } = await loadWithTensors(device, recordTraining(geometry), owned);
-      return new Population(geometry, tensors, executable, owned);
+      const { images, labels } = tensors;
+      const bound = { images, labels, theta: trainedOf(tensors) };
+      const { network, members, steps, n, ridge } = geometry;
+      const regression = ridge
+        ? recordRegressedClassifier({ network, members, rows: steps * n, ridge }, trainingBatches(geometry))
+        : undefined;
+      const loaded = regression && owned.own(await device.load(regression, bound));
+      return new Population(geometry, tensors, executable, loaded, owned);
     });
   }
 
   /** `[members, count]`: the parameters after `train`. */
   get trained(): Tensor {
-    return this.tensors.trained ?? this.tensors.theta;
+    return trainedOf(this.tensors);
   }
 
   /** What it was last trained on, as it was: without augmentation. */
@@ -97,12 +108,15 @@ export class Population {
       await tensors.state?.write(randomState(seed, 0, firstMember));
       await this.executable.run({ signal });
     }
+    await this.regression?.run({ signal });
   }
 
   dispose(): void {
     this.owned.dispose();
   }
 }
+
+const trainedOf = ({ trained, theta }: Readonly<Record<string, Tensor>>): Tensor => trained ?? theta;
 
 /** The batch of every step; of minibatches those of an epoch in the order of the rows, the last one of what is left. */
 const trainingBatches =

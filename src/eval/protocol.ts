@@ -28,6 +28,11 @@ export interface Protocol {
   readonly augmentation: string;
   /** `zca`: it is for sets made from whitened images, and no others. Those may also be trained on under other protocols. */
   readonly preprocessing: 'none' | 'zca';
+  /**
+   * Where there is one, networks are not scored by the classifier they were trained with, but by kernel ridge regression of the labels on
+   * their features with this ridge, as a part of the mean of the kernel's diagonal.
+   */
+  readonly ridge?: number;
   /** Networks that are trained unless asked otherwise. */
   readonly networks: number;
   /** Which accuracy counts: that after the last step, never the best one seen on the test split. */

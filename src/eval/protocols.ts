@@ -24,6 +24,20 @@ const rat: MinibatchTraining = {
   schedule: { kind: 'constant' },
 };
 
+/** Adam on squared error, at a rate that ends at zero. */
+const frepo = {
+  training: {
+    optimizer: { kind: 'adam' },
+    loss: 'squared-error',
+    batch: 500,
+    epochs: 1000,
+    schedule: { kind: 'cosine' },
+  },
+  learningRate: 3e-4,
+  labels: 'stored',
+  networks: 5,
+} as const;
+
 const common = {
   learningRate: 0.01,
   labels: 'hard',
@@ -145,17 +159,15 @@ export const protocols: readonly Protocol[] = [
   },
   {
     ...common,
+    ...frepo,
     name: 'frepo',
     source: 'after Zhou et al. 2022 (FRePo), without augmentation and warm-up',
-    training: {
-      optimizer: { kind: 'adam' },
-      loss: 'squared-error',
-      batch: 500,
-      epochs: 1000,
-      schedule: { kind: 'cosine' },
-    },
-    learningRate: 3e-4,
-    labels: 'stored',
-    networks: 5,
+  },
+  {
+    ...common,
+    ...frepo,
+    name: 'frepo-regression',
+    source: 'as frepo, then by kernel regression on the features',
+    ridge: 1e-6,
   },
 ];

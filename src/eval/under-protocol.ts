@@ -35,6 +35,7 @@ export function geometryUnder(
     training: learned?.training,
     minibatches: training === 'learned-steps' ? undefined : training,
     augmentation: strategyOf(protocol),
+    ridge: protocol.ridge,
   };
 }
 

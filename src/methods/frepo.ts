@@ -10,7 +10,7 @@ import { augmentationOption } from './by-class.js';
 import { itemCount, oneHotLabels } from './items.js';
 import { defineMethod } from './method.js';
 import { onlinePool } from './online-pool.js';
-import { checkUniformBatches } from './options.js';
+import { checkUniformBatches, fixedImages } from './options.js';
 import { beginRecorded } from './recorded.js';
 import { schedule } from './schedule-option.js';
 import { recordUniformBatch } from './uniform-batch.js';
@@ -20,6 +20,7 @@ const options = {
   ridge: positive(1e-6, 'added to the diagonal of the kernel of the distilled images, as a part of its mean'),
   lr: positive(3e-4, "LAMB's rate for the images"),
   labelLr: positive(3e-4, "LAMB's rate for the labels"),
+  fixedImages,
   schedule: schedule('cosine', 'course of both rates'),
   beta1: fraction(0.9, "LAMB's decay of the mean"),
   beta2: fraction(0.999, "LAMB's decay of the square"),
@@ -63,8 +64,8 @@ export const method = defineMethod({
 
   check: checkUniformBatches,
 
-  describe: ({ pool, onlineSteps, augmentation }) =>
-    `a pool of ${pool} networks of up to ${onlineSteps} steps, augmentation ${augmentation}`,
+  describe: ({ pool, onlineSteps, augmentation, fixedImages }) =>
+    `${fixedImages ? 'labels alone, ' : ''}a pool of ${pool} networks of up to ${onlineSteps} steps, augmentation ${augmentation}`,
 
   realImages: ({ batch }) => batch,
 
@@ -82,7 +83,7 @@ export const method = defineMethod({
 
     return beginRecorded(setting, {
       name: 'neural feature regression',
-      itemRule: rule(o.lr),
+      itemRule: o.fixedImages ? undefined : rule(o.lr),
       variables: [labels],
 
       record(r, { state, items: images, itemsBar, variables, loss }) {

@@ -41,15 +41,20 @@ export class Learner {
   #decode: Executable | undefined;
   #decoded: Tensor | undefined;
 
-  /** `itemRule` moves what is stored of the items. */
+  /** `itemRule` moves what is stored of the items; undefined, it stays what it begins as. */
   constructor(
     readonly setting: Setting,
-    itemRule: UpdateRule,
+    itemRule: UpdateRule | undefined,
     others: readonly Variable[] = [],
   ) {
     const { decoder, first } = setting.items;
     const stored = Object.entries(decoder.variables).map(
-      ([name, shape]): Variable => ({ name, shape, first: first[name], update: itemRule }),
+      ([name, shape]): Variable => ({
+        name,
+        shape,
+        first: first[name],
+        update: name === decoder.given ? undefined : itemRule,
+      }),
     );
     this.variables = [...stored, ...others];
   }

@@ -2,7 +2,7 @@ import { firstNames } from '../data/first-images.js';
 import { type NetworkSpec, networkNames, networkSpec } from '../networks/index.js';
 import { parametrisations } from '../parametrisations/index.js';
 import { LimbeckError } from '../util/errors.js';
-import { fraction, type GivenOf, positive, text, type ValuesOf, whole } from '../util/option.js';
+import { flag, fraction, type GivenOf, positive, text, type ValuesOf, whole } from '../util/option.js';
 
 /** Whether there is such a network; what its options may be is known when the sizes of the images are. */
 function expectedNetwork(network: unknown): string | undefined {
@@ -43,7 +43,7 @@ export const commonOptions = {
   imageScale: positive(0.1, 'standard deviation of the noise that images begin as'),
   parametrisation: text<string | NetworkSpec>(
     'pixels',
-    'how images are made of what is stored and learned; factor:factor=2 packs 2 x 2 into one',
+    'how images are made of what is stored and learned; bases:images=8 makes eight in the storage of one',
     expectedParametrisation,
     { value: Object.keys(parametrisations).join('|') },
   ),
@@ -65,6 +65,11 @@ export const commonOptions = {
     { value: 'NAME', fallback: "the method's own" },
   ),
 };
+
+/** Of methods that learn labels: whether these are all they learn. */
+export const fixedImages = flag(
+  'images stay what they begin as (--first real: real ones), and labels alone are learned (Bohdal, Yang, Hospedales 2020)',
+);
 
 /** Throws ERR_OPTION where uniform batches of real images are more than can be told apart. */
 export function checkUniformBatches(

@@ -12,8 +12,8 @@ import type { UpdateRule, Variable } from './variable.js';
 export interface Recording {
   /** Of the program, for people. */
   readonly name: string;
-  /** Moves what is stored of the items. */
-  readonly itemRule: UpdateRule;
+  /** Moves what is stored of the items; undefined, it stays what it begins as. */
+  readonly itemRule: UpdateRule | undefined;
   /** What else is learned. */
   readonly variables?: readonly Variable[];
   /** Tensors that a recorded step binds beside those of the real data. */

@@ -11,7 +11,7 @@ import { counted } from '../util/words.js';
 import { innerOptions, innerTraining, keepOption } from './inner-options.js';
 import { itemCount, oneHotLabels } from './items.js';
 import { defineMethod, type Options } from './method.js';
-import { checkUniformBatches } from './options.js';
+import { checkUniformBatches, fixedImages } from './options.js';
 import { ratesOf, rateVariable, recordRates } from './rates.js';
 import { beginRecorded } from './recorded.js';
 import { schedule } from './schedule-option.js';
@@ -42,6 +42,7 @@ const options = {
   epsilon: positive(1e-8, "outer Adam's epsilon"),
   schedule: schedule('cosine', 'course of the outer rates'),
   clip: notNegative(0, 'largest norm of a meta-gradient; 0 for no limit'),
+  fixedImages,
   keep: keepOption,
 };
 
@@ -78,6 +79,11 @@ export const method = defineMethod({
 
   check(o) {
     const { ipc, steps, rates } = o;
+    if (o.fixedImages && o.labels !== 'soft')
+      throw new LimbeckError(
+        'ERR_OPTION',
+        'fixedImages is given and labels is hard: then only rates are learned, expected labels: soft beside it',
+      );
     if (ipc % steps)
       throw new LimbeckError(
         'ERR_OPTION',
@@ -126,7 +132,7 @@ export const method = defineMethod({
 
     return beginRecorded(setting, {
       name: 'unrolled outer step',
-      itemRule: rule(o.lr),
+      itemRule: o.fixedImages ? undefined : rule(o.lr),
       variables: soft ? [labels, raw] : [raw],
 
       record(r, { state, items: images, itemsBar, variables, loss }) {

@@ -28,13 +28,14 @@ export type UpdateRule = (
   readonly clip?: number | optimizer.AverageClip;
 };
 
-/** A tensor that is learned. */
+/** A tensor that is learned, or part of a set and fixed. */
 export interface Variable {
   readonly name: string;
   readonly shape: readonly number[];
   /** Its first value. */
   readonly first: ArrayLike<number>;
-  readonly update: UpdateRule;
+  /** Left out, it stays what it begins as. */
+  readonly update?: UpdateRule;
 }
 
 /** The moments that an update rule keeps, by name. */
@@ -46,13 +47,14 @@ const momentsOf: Readonly<Record<UpdateRule['kind'], readonly string[]>> = {
 
 /** The names of the tensors that hold a variable and all that its update rule remembers. */
 export function stateNames({ name, update }: Variable, average: number): string[] {
+  if (!update) return [name];
   const moments = momentsOf[update.kind].map((moment) => `${name}.${moment}`);
   const norms = typeof update.clip === 'object' ? [`${name}.norms`] : [];
   return [name, ...moments, ...norms, ...(average > 0 ? [`${name}.average`] : [])];
 }
 
 /** Records the factor `[1]` that clips the gradient `bar`; none where there is no limit. */
-function recordClip(r: Recorder, { name, update: { clip } }: Variable, bar: View): View | undefined {
+function recordClip(r: Recorder, name: string, { clip }: UpdateRule, bar: View): View | undefined {
   if (!clip) return undefined;
   const squaredNorm = reduce.dot(r, { a: bar, b: bar });
   if (typeof clip === 'number') return optimizer.clip(r, { squaredNorm }, clip);
@@ -71,9 +73,10 @@ export function recordUpdate(
   { iterations, average }: { iterations: number; average: number },
 ): void {
   const { name, shape, update } = variable;
+  if (!update) return;
   const external = (part: string, size = shape) => r.external(`${name}.${part}`, 1, size);
   const schedule = external('schedule', [iterations, 2]);
-  const scale = recordClip(r, variable, bar);
+  const scale = recordClip(r, name, update, bar);
   if (update.kind === 'momentum') {
     const g = scale ? reduce.members(r, { x: bar, scale }) : bar;
     const operands = { g, schedule, state, theta, u: external('v') };
@@ -124,6 +127,7 @@ export async function writeRates(
   iterations: number,
   factor: number,
 ): Promise<void> {
+  if (!update) return;
   const { rate, schedule = { kind: 'constant' } } = update;
   const rates = scheduleRates(rate * factor, iterations, schedule);
   // A schedule has a row for every outer step, of which there may be a million.

@@ -27,5 +27,5 @@ export function create(options: NetworkOptions): Network {
       'ERR_OPTION',
       'network custom has no layers: give them as layers: [...] (in a configuration file, or to the API)',
     );
-  return new Network(options, layersOf(layers));
+  return new Network(options, layersOf(layers, 'network custom: layers'));
 }

@@ -2,6 +2,7 @@ import { gelu, leakyRelu, sigmoid, softplus, swish, tanh } from '../layers/activ
 import { avgPool } from '../layers/avg-pool.js';
 import { batchNorm } from '../layers/batch-norm.js';
 import { conv } from '../layers/conv.js';
+import { convTranspose } from '../layers/conv-transpose.js';
 import { dropout } from '../layers/dropout.js';
 import { globalAvgPool } from '../layers/global-avg-pool.js';
 import { groupNorm } from '../layers/group-norm.js';
@@ -27,6 +28,7 @@ interface Window {
 export type LayerSpec =
   | keyof typeof words
   | ({ conv: number; kernel: number; groups?: number; dilation?: number; bias?: boolean } & Window)
+  | ({ convTranspose: number; kernel: number } & Window)
   | ({ maxPool: number } & Window)
   | ({ avgPool: number } & Window)
   | { linear: number }
@@ -66,6 +68,11 @@ const kinds: Readonly<Record<string, { defaults: Values; make: (values: never) =
       bias: true,
     },
     make: ({ conv: OC, kernel, ...geometry }: ConvValues) => conv(OC, kernel, geometry),
+  },
+  convTranspose: {
+    defaults: { convTranspose: undefined, kernel: undefined, stride: 1, padding: 0 },
+    make: ({ convTranspose: OC, kernel, ...geometry }: ConvValues & { convTranspose: number }) =>
+      convTranspose(OC, kernel, geometry),
   },
   maxPool: pool('maxPool', maxPool),
   avgPool: pool('avgPool', avgPool),
@@ -127,23 +134,23 @@ function ruleFor(name: string): Rule<unknown> {
 const MOST_LEVELS = 16;
 const MOST_LAYERS = 1000;
 
-/** Builds the layers of a list; ERR_OPTION naming the first that is not one. */
-export function layersOf(specs: readonly LayerSpec[], where = 'layers', level = 0): Layer[] {
+/** Builds the layers of a list; ERR_OPTION naming the first that is not one, with the list as `where`. */
+export function layersOf(specs: readonly LayerSpec[], where: string, level = 0): Layer[] {
   if (specs.length > MOST_LAYERS)
     throw new LimbeckError(
       'ERR_OPTION',
-      `network custom: ${where} has ${specs.length} layers, expected at most ${MOST_LAYERS}`,
+      `${where} has ${specs.length} layers, expected at most ${MOST_LAYERS}`,
     );
   return specs.map((spec, index) => layerOf(spec, `${where}[${index}]`, level));
 }
 
 function layerOf(spec: LayerSpec, where: string, level: number): Layer {
   const bad = (expected: string) =>
-    new LimbeckError('ERR_OPTION', `network custom: ${where} is ${specText(spec)}, expected ${expected}`);
+    new LimbeckError('ERR_OPTION', `${where} is ${specText(spec)}, expected ${expected}`);
   if (level > MOST_LEVELS)
     throw new LimbeckError(
       'ERR_OPTION',
-      `network custom: ${where.slice(0, 60)}… lies in more than ${MOST_LEVELS} residual blocks, expected fewer`,
+      `${where.slice(0, 60)}… lies in more than ${MOST_LEVELS} residual blocks, expected fewer`,
     );
   if (typeof spec === 'string') {
     if (!Object.hasOwn(words, spec)) throw bad(`one of ${Object.keys(words).join(', ')}, or an object`);

@@ -178,7 +178,7 @@ interface Piece {
 }
 
 /** Tensors one after the other in a flat vector, and its length. */
-function inARow<T extends Omit<Piece, 'offset'>>(tensors: readonly T[]): [(T & Piece)[], number] {
+export function inARow<T extends Omit<Piece, 'offset'>>(tensors: readonly T[]): [(T & Piece)[], number] {
   let length = 0;
   const pieces = tensors.map((tensor) => {
     const offset = length;
@@ -188,7 +188,7 @@ function inARow<T extends Omit<Piece, 'offset'>>(tensors: readonly T[]): [(T & P
   return [pieces, length];
 }
 
-const cut = (vector: View, pieces: readonly Piece[]): View[] =>
+export const cut = (vector: View, pieces: readonly Piece[]): View[] =>
   pieces.map(({ offset, shape }) => slice(vector, offset, shape));
 
 /** What a forward pass is for; see `Mode` of a layer. */

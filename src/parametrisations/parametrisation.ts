@@ -1,6 +1,7 @@
 import type { Recorder } from '../engine/program.js';
 import type { View } from '../engine/view.js';
-import type { OptionTable, ValuesOf } from '../util/option.js';
+import { LimbeckError } from '../util/errors.js';
+import { type OptionTable, type ValuesOf, whole } from '../util/option.js';
 
 /**
  * How items (what networks train on) are made of the numbers that are stored and learned. Every method works with every
@@ -21,11 +22,13 @@ export interface Decoder {
   readonly perPicture: number;
   /** Shape of every stored variable, by name. */
   readonly variables: Readonly<Record<string, readonly number[]>>;
+  /** The variable that somebody gives and that stays as it is: neither learned nor counted. */
+  readonly given?: string;
   /**
    * First values of the variables, from first items `[pictures * perPicture, C, H, W]`: what decodes to them, or comes
-   * near.
+   * near. `given` is the value of the variable of that name; left out, it is only measured, and any do.
    */
-  encode(items: Float32Array): Record<string, Float32Array>;
+  encode(items: Float32Array, given?: Float32Array): Record<string, Float32Array>;
   /**
    * Records the decoding of stored variables. `bars` are where their gradients go: left out, none are wanted. Items of
    * one stored picture follow one another.
@@ -42,3 +45,13 @@ export interface Decoded {
   /** Records the gradient of the stored variables from `itemsBar`. */
   backward(): void;
 }
+
+/** The option of those that make an item of few numbers. */
+export const images = whole(4, 'images that are decoded from the storage of one');
+
+/** ERR_OPTION where so many images leave each of them too little. */
+export const tooMany = (images: number, expected: string): LimbeckError =>
+  new LimbeckError(
+    'ERR_OPTION',
+    `images is ${images}, expected so few images from the storage of one that ${expected}: give a smaller number`,
+  );

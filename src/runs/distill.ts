@@ -27,7 +27,7 @@ import {
   type SavedState,
   soundState,
 } from './rollback.js';
-import { planFor, settingFor, uploadTraining } from './setting.js';
+import { type Named, planFor, settingFor, uploadTraining } from './setting.js';
 import { Validation } from './validation.js';
 
 /** Wall time one uninterruptible piece of work should take: short enough for progress and Ctrl-C. */
@@ -57,8 +57,9 @@ export async function distill(
   if (control.first) checkSet('distill', control.first);
   const run = await owning(async (owned) => {
     const train = owned.own(await uploadTraining(device, dataset, options));
-    const { experts, first, resume } = control;
-    const given = { first: resume?.best.set ?? first, experts };
+    const { experts, resume } = control;
+    const { first = control.first, weights = control.weights } = resume ? partsOf(resume.best.set) : {};
+    const given = { first, weights, experts };
     const setting = await settingFor(device, dataset, options, train, given);
     const work = owned.own(await findMethod(options.method).begin(setting));
     const begun = await work.result();
@@ -71,6 +72,9 @@ export async function distill(
     run.owned.dispose();
   }
 }
+
+/** What a run that goes on begins with, in the place of what its options name. */
+const partsOf = (set: DistilledSet): Named => ({ first: set, weights: set.stored.variables.weights?.data });
 
 /** A run under way: the work of its method, what is known about it so far, and how it ends. */
 class Run {

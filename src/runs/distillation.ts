@@ -89,6 +89,8 @@ export interface DistillControl {
   readonly resume?: Checkpoint;
   /** The set to begin with, where the option `first` names its file. */
   readonly first?: DistilledSet;
+  /** The weights in the file that the option `parametrisation` names, for a decoder whose weights are given: in the order of its layers. */
+  readonly weights?: Float32Array;
   /** The experts whose folder the option `experts` names, for methods that match trajectories; they stay open. */
   readonly experts?: Experts;
 }
@@ -102,6 +104,7 @@ export const controls = {
   onCheckpoint: true,
   resume: true,
   first: true,
+  weights: true,
   experts: true,
 } satisfies Record<keyof DistillControl, true>;
 

@@ -244,7 +244,7 @@ async function distillAndTest(
   if (resume) await live.goOn(resume.curve);
   const result = await distill(device, data, options as DistillOptions, {
     ...{ signal, resume, onProgress, onRollback },
-    ...{ first: named.first, experts: named.experts },
+    ...{ first: named.first, weights: named.weights, experts: named.experts },
     onLook: (look) => live.look(look),
     onCheckpoint: async (checkpoint) => {
       await run.checkpoints.write(encodeCheckpoint(checkpoint, { ...extra }));

@@ -3,7 +3,9 @@ import type { DistilledSet } from '../data/distilled-set.js';
 import { openExperts } from '../data/experts/open.js';
 import { firstNames } from '../data/first-images.js';
 import { decodeArtefact } from '../eval/artefact.js';
+import { networkSpec } from '../networks/index.js';
 import { LimbeckError } from '../util/errors.js';
+import { decodeSafetensors, type StoredTensor } from '../util/safetensors.js';
 import type { ResolvedOptions } from './options.js';
 import type { Named } from './setting.js';
 
@@ -12,10 +14,11 @@ import type { Named } from './setting.js';
  * those with the checksum `sha256` are ERR_DATA.
  */
 export async function openNamed(
-  { first, experts: folder }: ResolvedOptions,
+  { first, parametrisation, experts: folder }: ResolvedOptions,
   { goesOn = false, sha256 }: { goesOn?: boolean; sha256?: string } = {},
 ): Promise<Named & AsyncDisposable> {
   const set = goesOn ? undefined : await firstSet(first);
+  const weights = goesOn ? undefined : await weightsIn(networkSpec(parametrisation).weights);
   const experts = folder ? await openExperts(folder as string) : undefined;
   if (experts && sha256 !== undefined && experts.dataset.sha256 !== sha256) {
     await experts.close();
@@ -27,11 +30,28 @@ export async function openNamed(
   }
   return {
     first: set,
+    weights,
     experts,
     async [Symbol.asyncDispose]() {
       await experts?.close();
     },
   };
+}
+
+/** The tensors in the file that a parametrisation names, one after the other. */
+async function weightsIn(file: unknown): Promise<Float32Array | undefined> {
+  if (typeof file !== 'string' || file === '') return undefined;
+  let tensors: readonly StoredTensor[];
+  try {
+    tensors = Object.values(decodeSafetensors(await readFile(file)).tensors);
+  } catch (cause) {
+    throw new LimbeckError(
+      'ERR_FILE_MISSING',
+      `weights of option parametrisation is ${JSON.stringify(file)}, which cannot be read: ${(cause as Error).message}; expected a safetensors file of the parameters of its layers`,
+      { cause },
+    );
+  }
+  return Float32Array.from(tensors.flatMap(({ data }) => Array.from(data, Number)));
 }
 
 /** The set to begin with, where the option names a file. */

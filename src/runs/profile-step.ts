@@ -47,11 +47,19 @@ export async function profileStep(
   device: Device,
   dataset: Dataset,
   given: DistillOptions = {},
-  control: Pick<DistillControl, 'first' | 'experts' | 'signal'> & { readonly repeats?: number } = {},
+  control: Pick<DistillControl, 'first' | 'weights' | 'experts' | 'signal'> & {
+    readonly repeats?: number;
+  } = {},
 ): Promise<StepProfile> {
   expectDevice('profileStep', device);
   expectDataset('profileStep', dataset);
-  expectOptions('profileStep', control, { repeats: true, signal: true, first: true, experts: true });
+  expectOptions('profileStep', control, {
+    repeats: true,
+    signal: true,
+    first: true,
+    weights: true,
+    experts: true,
+  });
   const { repeats = 20, signal } = control;
   if (!device.peak)
     throw new LimbeckError('ERR_DEVICE', `the device is ${device.description}, and only cpu times each step`);

@@ -88,6 +88,8 @@ export async function uploadTraining(
 export interface Named {
   /** The set in the file that `first` names. */
   readonly first?: DistilledSet;
+  /** Those of the decoder in the file that `parametrisation` names, in the order of its layers. */
+  readonly weights?: Float32Array;
   /** Those in the folder that `experts` names. */
   readonly experts?: Experts;
 }
@@ -98,10 +100,15 @@ export async function settingFor(
   dataset: Dataset,
   options: ResolvedOptions,
   real: SplitOnDevice,
-  { first, experts }: Named = {},
+  { first, experts, weights }: Named = {},
   blank?: typeof firstItems,
 ): Promise<Setting> {
   const { network, parametrisation, decoder } = planFor(options, dataset);
+  if (decoder.given && !weights && !blank)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `option parametrisation names a file of ${decoder.given} (${(parametrisation as Record<string, unknown>)[decoder.given]}), expected what it holds, given with it`,
+    );
   const items: Omit<Items, 'first'> = {
     shape: dataset.imageShape,
     classes: dataset.classes,
@@ -118,7 +125,13 @@ export async function settingFor(
     dataset,
     experts,
     real,
-    items: { ...items, first: decoder.encode(await (blank ?? firstItems)(dataset, items, options, first)) },
+    items: {
+      ...items,
+      first: decoder.encode(
+        await (blank ?? firstItems)(dataset, items, options, first),
+        decoder.given ? weights : undefined,
+      ),
+    },
     blank: blank !== undefined,
   };
 }

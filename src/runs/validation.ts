@@ -54,7 +54,8 @@ export class Validation {
           ? undefined
           : { ...training, epochs: Math.min(training.epochs, mostEpochs) };
       const augmentation = strategyOf(protocol!);
-      geometry = { ...common, steps: 1, epochs: 1, n: count, minibatches, augmentation };
+      const { ridge } = protocol!;
+      geometry = { ...common, steps: 1, epochs: 1, n: count, minibatches, augmentation, ridge };
     }
     const evaluator = await Evaluator.create(device, dataset, dataset.validation, geometry);
     return new Validation(evaluator, networks, protocol?.learningRate ?? 'learned');

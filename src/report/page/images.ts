@@ -1,7 +1,7 @@
 import type { DistilledSet, LearnedSteps, MinibatchUse } from '../../data/distilled-set.js';
 import type { RunRecord } from '../../runs/record.js';
 import { encodePng, type PngImage } from '../../util/png.js';
-import { count, short } from '../../util/words.js';
+import { count, counted, short } from '../../util/words.js';
 import { escapeHtml } from '../figure.js';
 import { gridOf, stepsOf } from '../grid.js';
 import { displayWindow, imagePixels, type Window } from '../pixels.js';
@@ -99,11 +99,11 @@ function about(set: DistilledSet): string {
   const labels = hasLearnedLabels(set)
     ? ' Their labels were learned too: the bars show how much of each class a label holds, the numbers its two largest parts.'
     : '';
-  const packed = set.classes.length / set.stored.pictures;
-  const stored =
-    packed > 1
-      ? ` They are decoded from ${count(set.stored.pictures)} stored pictures of the same size.`
-      : '';
+  const variables = Object.values(set.stored.variables);
+  const numbers = variables.reduce((sum, { data }) => sum + data.length, 0);
+  const stored = variables.length
+    ? ` They are decoded from ${count(numbers)} stored numbers (${set.stored.parametrisation.name}), within the storage of ${counted(set.stored.pictures, 'picture')}.`
+    : '';
   return (
     `${use.kind === 'learned-steps' ? order(use, set.classes.length) : inMinibatches(use)}` +
     `${stored}${labels}`
