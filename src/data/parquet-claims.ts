@@ -54,7 +54,10 @@ export function checkPages(
         const { numbers, end: data } = new ThriftStruct(bytes.subarray(0, end), at);
         const values = Math.max(0, ...['5.1', '7.1', '8.1'].map((field) => numbers.get(field) ?? 0));
         add(values, numbers.get('2') ?? 0);
-        at = data + Math.max(0, numbers.get('3') ?? 0);
+        // The reader would go back to a page again and again.
+        const packed = numbers.get('3') ?? 0;
+        if (!(packed >= 0 && packed <= end - data)) throw new Error('a page of it lies beyond its column');
+        at = data + packed;
       }
     }
   }
