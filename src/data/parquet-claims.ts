@@ -28,7 +28,7 @@ export function checkFooter(bytes: Uint8Array): void {
 export function checkPages(
   bytes: Uint8Array,
   path: string,
-  { row_groups: groups }: Pick<FileMetaData, 'row_groups'>,
+  { num_rows: rows, row_groups: groups }: Pick<FileMetaData, 'num_rows' | 'row_groups'>,
   columns: readonly string[],
 ): void {
   const most = VALUES.any + bytes.length / VALUES.bytesEach;
@@ -42,6 +42,7 @@ export function checkPages(
       throw new Error(`it promises ${count(sums.values)} rows and more, but has ${bytes.length} bytes`);
     if (sums.unpacked > room) throw tooLarge(path, bytesText(sums.unpacked), room);
   };
+  add(Number(rows), 0);
   for (const { num_rows, columns: chunks } of groups) {
     add(Number(num_rows), 0);
     for (const { meta_data: chunk } of chunks) {
