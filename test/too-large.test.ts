@@ -71,7 +71,7 @@ describe('too large, not damaged', () => {
     await expect(refused).rejects.toMatchObject({
       code: 'ERR_DATA',
       message: expect.stringMatching(
-        /is too large: .*9\.\d MB|is too large: .* [58]\.\d MB.* come out .* at most .* without compression/,
+        /is too large: .*\d MB come out of its compression, expected [38]\.\d MB at most .* without compression/,
       ),
     });
   });
@@ -84,7 +84,7 @@ describe('too large, not damaged', () => {
         text('\x80\x02c_codecs\nencode\nq\x01X\0\0\x10\0'),
         Buffer.alloc(MiB, 'a'),
         text('q\x00'),
-        Buffer.alloc(6 * 1000, 'h\x01h\x00\x85R'),
+        Buffer.alloc(6 * 1000, 'h\x01h\x00\x85R', 'latin1'),
         text('.'),
       ]),
     ],
@@ -124,7 +124,7 @@ test('a header of nothing but lists is refused before it is read', () => {
   const length = Buffer.alloc(8);
   length.writeUInt32LE(json.length);
   const file = Buffer.concat([length, text(json)]);
-  expect(() => decodeSafetensors(file)).toThrow(/100002 lists and objects in 300008 bytes/);
+  expect(() => decodeSafetensors(file)).toThrow(/100002 lists and objects in 300009 bytes/);
 });
 
 test('a list in a header of Parquet is no longer than its bytes', () => {
@@ -158,13 +158,13 @@ test('other work goes on while a file is unpacked', async () => {
   } as const;
   const all = await unpack(packed, () => 9 * MiB);
   clearImmediate(next);
-  expect(all).toEqual(zeros);
+  expect(Buffer.compare(all, zeros)).toBe(0);
   expect(turns).toBeGreaterThan(10);
 });
 
 const nested = (levels: number): unknown[] => (levels ? [{ residual: nested(levels - 1) }] : ['relu']);
 
-test('layers that lie 3,000 levels deep are refused where the sixteenth is', () => {
+test('layers that lie 3,000 levels deep are refused where the fifth is', () => {
   const network = (levels: number) =>
     ({
       name: 'custom',
@@ -172,15 +172,15 @@ test('layers that lie 3,000 levels deep are refused where the sixteenth is', () 
       classes: 2,
       layers: [...nested(levels), { linear: 2 }],
     }) as NetworkOptions;
-  expect(createNetwork(network(16)).count).toBe(10);
-  expect(() => createNetwork(network(3000))).toThrow(/more than 16 residual blocks/);
+  expect(createNetwork(network(4)).count).toBe(10);
+  expect(() => createNetwork(network(3000))).toThrow(/more than 4 residual blocks/);
   const deep = JSON.parse('['.repeat(5000) + ']'.repeat(5000));
   expect(() => createNetwork({ ...network(0), layers: [deep] } as NetworkOptions)).toThrow(
     /layers\[0\] is nested deep/,
   );
-  const record = JSON.parse(JSON.stringify(makeRecord()));
-  record.config.options.schedule = deep;
-  expect(() => parseRecord('run.json', JSON.stringify(record))).toThrow(/more than 100 levels/);
+  const lists = '['.repeat(5000) + ']'.repeat(5000);
+  const record = JSON.stringify({ ...makeRecord(), protocol: 'HERE' }).replace('"HERE"', lists);
+  expect(() => parseRecord('run.json', record)).toThrow(/more than 100 levels/);
 });
 
 test('a training that is too long to be recorded is refused with the number', async () => {

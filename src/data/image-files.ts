@@ -43,8 +43,8 @@ const IN_FLIGHT = 16;
 const MAX_COMPLAINTS = 5;
 /** The part of images that may be left out unasked. */
 const FEW = 1 / 50;
-/** Of one image; a header of a few bytes may claim any size. */
-const MAX_PIXELS = 2 ** 26;
+/** Pixels of one image; a header of a few bytes may claim any number. */
+const PIXELS = { most: 2 ** 26, any: 2 ** 22, perByte: 16 } as const;
 const PROGRESS_EVERY = 256;
 const USUAL_SIZE: ImageSize = [32, 32];
 
@@ -219,7 +219,8 @@ async function decode(
   file: Uint8Array,
   imageSize: ImageSize | undefined,
 ): Promise<Pixels> {
-  const options = { failOn: 'warning', limitInputPixels: MAX_PIXELS } as const;
+  const limitInputPixels = Math.min(PIXELS.most, Math.max(PIXELS.any, PIXELS.perByte * file.length));
+  const options = { failOn: 'warning', limitInputPixels } as const;
   const deep = await hasManyLevels(sharp, file, options);
   let picture = sharp(file, options).autoOrient();
   if (imageSize) picture = picture.resize(imageSize[1], imageSize[0], { fit: 'cover', kernel: 'lanczos3' });

@@ -28,7 +28,7 @@ export function checkFooter(bytes: Uint8Array): void {
 export function checkPages(
   bytes: Uint8Array,
   path: string,
-  { row_groups: groups }: Pick<FileMetaData, 'row_groups'>,
+  { num_rows: rows, row_groups: groups }: Pick<FileMetaData, 'num_rows' | 'row_groups'>,
   columns: readonly string[],
 ): void {
   const most = VALUES.any + bytes.length / VALUES.bytesEach;
@@ -42,6 +42,7 @@ export function checkPages(
       throw new Error(`it promises ${count(sums.values)} rows and more, but has ${bytes.length} bytes`);
     if (sums.unpacked > room) throw tooLarge(path, bytesText(sums.unpacked), room);
   };
+  add(Number(rows), 0);
   for (const { num_rows, columns: chunks } of groups) {
     add(Number(num_rows), 0);
     for (const { meta_data: chunk } of chunks) {
@@ -54,7 +55,10 @@ export function checkPages(
         const { numbers, end: data } = new ThriftStruct(bytes.subarray(0, end), at);
         const values = Math.max(0, ...['5.1', '7.1', '8.1'].map((field) => numbers.get(field) ?? 0));
         add(values, numbers.get('2') ?? 0);
-        at = data + Math.max(0, numbers.get('3') ?? 0);
+        // The reader would go back to a page again and again.
+        const packed = numbers.get('3') ?? 0;
+        if (!(packed >= 0 && packed <= end - data)) throw new Error('a page of it lies beyond its column');
+        at = data + packed;
       }
     }
   }

@@ -84,6 +84,7 @@ async function* plainRows({ path, bytes, delimiter }: TableText): AsyncGenerator
 }
 
 async function* quotedRows({ path, bytes, delimiter }: TableText): AsyncGenerator<Row> {
+  await checkLines(path, bytes);
   const parser = parse({
     delimiter: delimiter as string,
     trim: delimiter !== '\t',
@@ -99,6 +100,20 @@ async function* quotedRows({ path, bytes, delimiter }: TableText): AsyncGenerato
     if (!(error instanceof CsvError)) throw error;
     if (error.code === 'CSV_MAX_RECORD_SIZE') throw tooLong(path, parser.info.lines);
     throw unreadable(path, 'table', `${messageOf(error)} (${error.code})`, error);
+  }
+}
+
+/** The parser looks at the length of cells alone. */
+async function checkLines(path: string, bytes: Uint8Array): Promise<void> {
+  let line = 1;
+  let length = 0;
+  for await (const piece of pieces(bytes)) {
+    const first = piece.indexOf(NEWLINE);
+    length += first < 0 ? piece.length : first;
+    if (length > MOST_ROW) throw tooLong(path, line);
+    if (first < 0) continue;
+    for (let at = first; at >= 0; at = piece.indexOf(NEWLINE, at + 1)) line++;
+    length = piece.length - piece.lastIndexOf(NEWLINE) - 1;
   }
 }
 

@@ -130,8 +130,8 @@ function ruleFor(name: string): Rule<unknown> {
   return whole(least, least);
 }
 
-/** Residual blocks in one another: every level looks at all that are in it. */
-const MOST_LEVELS = 16;
+/** Residual blocks in one another; each looks several times at what is in it, so time grows by powers. */
+const MOST_LEVELS = 4;
 const MOST_LAYERS = 1000;
 
 /** Builds the layers of a list; ERR_OPTION naming the first that is not one, with the list as `where`. */

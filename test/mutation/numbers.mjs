@@ -21,8 +21,8 @@ export const numbers = [
   {
     id: 'file-statistics-of-all',
     file: 'src/data/assemble.ts',
-    find: '...channelStatistics(train, imageShape),',
-    replace: '...channelStatistics(found.train, imageShape),',
+    find: 'const statistics = channelStatistics(train, imageShape);',
+    replace: 'const statistics = channelStatistics(found.train, imageShape);',
     what: 'mean and deviation of files are taken over held-out images as well',
     tests: normalisation,
   },
