@@ -271,12 +271,13 @@ describe.each(['reference', 'cpu'] as const)('experts trained on %s', (engine) =
     await trainExperts(device, data, folder, options, { onTrained });
     await using experts = await openExperts(folder);
     const { networkOptions: network, dataset } = experts;
+    const normalisation = { mean: dataset.mean, std: dataset.std };
     const { images, labels, count } = data.train;
     for (const expert of [0, 1]) {
       const parameters = await experts.parametersOf(expert, 1);
       const notes = { dataset: '', trainedOn: '', protocol: '' };
       const of = { network, parameters, loss: 'cross-entropy', classNames: digits.classNames } as const;
-      const { classes } = await predict(device, { ...of, normalisation: dataset, notes }, images);
+      const { classes } = await predict(device, { ...of, normalisation, notes }, images);
       const right = classes.filter((label, i) => label === labels[i]).length;
       expect(told[expert]).toBeCloseTo((100 * right) / count, 6);
     }
