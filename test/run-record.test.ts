@@ -115,7 +115,13 @@ describe('a record', () => {
 test('all that was asked for, and what computed it, comes back from the text of a checkpoint', () => {
   const config: Required<RunConfig> = {
     ...{ dataset: 'path/to', digitsSize: 40, reading: { zca: true, channels: 3 }, threads: 3 },
-    ...{ device: 'webgpu:1', precision: 'half', preset: { batch: 8 }, options: record.config.options },
+    ...{
+      device: 'webgpu:1',
+      precision: 'half',
+      preset: { batch: 8 },
+      fitted: { patience: 2 },
+      options: record.config.options,
+    },
   };
   const engine: Required<RunRecord['engine']> = {
     ...{ name: 'cpu', description: 'an abacus', reason: 'it was there', processor: 'ten beads' },
