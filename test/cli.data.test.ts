@@ -63,8 +63,8 @@ describe('a folder of images, whitened', () => {
 
     const pictures = async () => (await readFile(join(out, 'report.html'), 'utf8')).match(/data:image[^"]*/g);
     const before = await pictures();
-    // Two distilled ones, and a real one of each class.
-    expect(before).toHaveLength(4);
+    // Two distilled ones, a real one of each class, the colour scale, and two moments of the film.
+    expect(before).toHaveLength(7);
 
     // No size and no whitening are asked for: the file knows.
     const again = { dataset: values.dataset, device: 'reference', json: true, noBaselines: true };

@@ -384,8 +384,7 @@ test('help and version', async () => {
   const usual = resolveOptions({}).validateEvery;
   expect(help.stdout).toMatch(new RegExp(`--validate-every N [^\\]]*\\[${usual}\\]`));
   expect(help.stdout).toContain('Example: limbeck distill');
-  const sections = help.stdout.split(/\n\n/);
-  const section = (heading: string) => sections.find((one) => one.startsWith(heading));
+  const section = (start: string) => help.stdout.split(/\n\n/).find((one) => one.startsWith(start));
   expect(section('Every run:')).toMatch(/^ +--ipc N /m);
   expect(section('Method unrolled')).toMatch(/^ +--inner-lr X,… /m);
   expect(section('Methods')).toMatch(/^ +dm +mean features/m);

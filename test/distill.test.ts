@@ -273,7 +273,10 @@ test.each([
   ],
   [{ method: 'magic' }, /method is "magic", expected one of [a-z, ]*\bdm, dsa, [a-z, ]*\bunrolled/],
   [{ first: '' }, /first is "", expected noise, real, means, k-means or a file/],
-  [{ parametrisation: 'fractal' }, /parametrisation is "fractal", expected one of factor, pixels/],
+  [
+    { parametrisation: 'fractal' },
+    /parametrisation is "fractal", expected one of bases, dct, decoder, factor, gaussians, pixels/,
+  ],
   [{ colour: 1 }, /option colour is unknown/],
   [{ average: 1 }, /average is 1, expected a number from 0/],
   [{ optimizer: 'lion' }, /optimizer is "lion", expected one of sgd, momentum, nesterov, adam, adamw/],

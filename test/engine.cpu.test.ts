@@ -326,8 +326,8 @@ describe('what is asked for wrongly', () => {
   it('cannot reach beyond a slot', async () => {
     const cpu = await device({ threads: 1 });
     const program = counting(10);
-    const { a, b, out } = program.steps[0].operands;
-    const steps = [{ ...program.steps[0], operands: { a, b, out: { ...out!, offset: 4 } } }];
+    const { x, out } = program.steps[0].operands;
+    const steps = [{ ...program.steps[0], operands: { x, out: { ...out!, offset: 4 } } }];
     const own = { one: await cpu.tensor('f32', 10), counter: await cpu.tensor('f32', 10) };
     await expect(cpu.load(Object.create(program, { steps: { value: steps } }), own)).rejects.toThrow(
       /beyond its slot/,

@@ -33,7 +33,10 @@ function strideOf(looks: number): number {
 /** `film.jsonl`: the frames of a run, a line each. */
 export class Film {
   /** Touches nothing yet. */
-  constructor(readonly path: string) {}
+  constructor(
+    /** Where it lies, or will. */
+    readonly path: string,
+  ) {}
 
   /** What the file holds; none where there is none, or it is no film: a run does not fail for its pictures. */
   async frames(): Promise<Frame[]> {

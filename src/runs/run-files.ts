@@ -54,7 +54,7 @@ export class RunFiles {
       string
     >
   >;
-  /** What it can go on from. */
+  /** @internal What it can go on from. */
   readonly checkpoints: CheckpointFiles;
   /** What the images were at its looks. */
   readonly film: Film;

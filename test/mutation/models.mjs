@@ -34,7 +34,7 @@ export const models = [
   },
   {
     id: 'normalised-as-the-data-set-now',
-    file: 'src/runs/train-on.ts',
+    file: 'src/runs/train-on-checks.ts',
     find: '{ ...dataset, mean: notes.mean, std: notes.std }',
     replace: 'dataset',
     what: 'test images are normalised as the data set is now, not as it was',

@@ -191,8 +191,8 @@ export const report = [
   {
     id: 'one-sample-everywhere',
     file: 'src/report/sample-sheet.ts',
-    find: 'pictures[place], scale',
-    replace: 'pictures[0], scale',
+    find: 'picture: pictures[i]',
+    replace: 'picture: pictures[0]',
     what: 'the sheet of samples shows one image everywhere',
     tests: ['test/report.examples.test.ts'],
   },
