@@ -40,10 +40,18 @@ const options = (file: string): DistillOptions => ({
 
 it('decodes by the weights of the file, which the set holds and no step changes', async () => {
   const file = join(folder, 'generator.safetensors');
-  const [up, rest] = [weights.slice(0, 16), weights.slice(16)];
+  // As Python writes a file: by name, so that a bias comes first and layer 10 before layer 2.
+  const [up, conv, bias] = [weights.slice(0, 16), weights.slice(16, 25), weights.slice(25)];
   await writeFile(
     file,
-    encodeSafetensors({ up: { shape: [1, 1, 4, 4], data: up }, rest: { shape: [10], data: rest } }, {}),
+    encodeSafetensors(
+      {
+        'main.10.bias': { shape: [1], data: bias },
+        'main.10.weight': { shape: [1, 1, 3, 3], data: conv },
+        'main.2.weight': { shape: [1, 1, 4, 4], data: up },
+      },
+      {},
+    ),
   );
   const { set } = await distillToFolder(device, dataset, join(folder, 'run'), options(file));
   const { latents, weights: stored } = set.stored.variables;

@@ -128,10 +128,10 @@ describe('sizes', () => {
     const items = Array.from({ length: 16 }, (_, i) => ({ name: String(i), picture: noise(1, 28, 28) }));
     const terminal = (columns: number) => ({ isTTY: true, columns, getColorDepth: () => 24 });
     for (const columns of [40, 80, 200]) {
-      const rows = decodeBlocks(picturesText(items, terminal(columns), 'auto', { TERM: 'xterm' }));
+      const rows = decodeBlocks(picturesText(() => items, terminal(columns), 'auto', { TERM: 'xterm' }));
       expect(rows[0].length).toBeLessThan(columns);
     }
-    expect(decodeSixel(picturesText(items, terminal(80), 'sixel', {})).width).toBeLessThanOrEqual(640);
+    expect(decodeSixel(picturesText(() => items, terminal(80), 'sixel', {})).width).toBeLessThanOrEqual(640);
   });
 });
 

@@ -86,7 +86,7 @@ describe('how well it works', () => {
       'Means of "classes" & more, 2 of them, reach 63.1 %, these images 60.5 %: not worth distilling yet.',
     );
     const guessed = pageOf({ testAccuracy: { ...weak, mean: 50 }, baselines, dataset: manyTested });
-    expect(textOf(all(guessed, 'h1')[0])).toContain('nothing yet: 50.0');
+    expect(textOf(all(guessed, 'h1')[0])).toContain('little that is sure: 50.0');
   });
 
   test('the page that a run wrote shows what its record says', () => {

@@ -45,7 +45,7 @@ export const command: Command = {
       values.json
         ? `${JSON.stringify({ name: data.name, ...found, png })}\n`
         : printable(inspectionText(data.name, found, png)) +
-            picturesText(samples(data), process.stdout, values.pictures),
+            picturesText(() => samples(data), process.stdout, values.pictures),
     );
     return 0;
   },

@@ -9,7 +9,6 @@ import { type BegunRun, type FolderRun, isFinished, type RunControl } from '../r
 import type { ResolvedOptions } from '../runs/options.js';
 import { findMethod, optionsText } from '../runs/options.js';
 import { type RunRecord, storedByOptions, testedOf } from '../runs/record.js';
-import { asPictures } from '../runs/run-files.js';
 import { LimbeckError } from '../util/errors.js';
 import { bytesText, count, counted, duration, flopText } from '../util/words.js';
 import { listenForStop } from './interrupt.js';
@@ -172,7 +171,11 @@ function conclude(terminal: Terminal, run: Run, { record, set }: FolderRun): voi
   } else if (record.diverged === undefined) {
     terminal.say(`Stopped before the end, so there is no test accuracy. To go on: limbeck resume ${folder}`);
   }
-  const shown = firstPictures(asPictures(set, data.zca), data, classesShown);
+  const shown = () =>
+    firstPictures(set, data, classesShown, data.zca).pictures.map(({ class: k, picture }) => ({
+      name: data.classNames[k],
+      picture,
+    }));
   terminal.picture(picturesText(shown, process.stderr, pictures));
   for (const path of [paths.artefact, paths.sheet, paths.record, paths.report]) terminal.say(`Wrote ${path}`);
 }

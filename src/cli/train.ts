@@ -106,6 +106,6 @@ function sayAccuracy(terminal: Terminal, trained: Trained & Pick<Required<Traine
   process.stdout.write(`  test accuracy ${accuracyText(accuracy)} (${error} by the test split${chosen})\n`);
   if (isGuessing({ accuracy, images, classes }))
     terminal.say(
-      `That is no better than guessing (${(100 / classes).toFixed(1)} %): another --lr or more --epochs may help.`,
+      `That cannot be told from guessing (${(100 / classes).toFixed(1)} %): another --lr or more --epochs may help.`,
     );
 }

@@ -31,7 +31,7 @@ export interface Found {
   readonly notes?: readonly string[];
 }
 
-/** Of a split; more than any published set has, and few enough to be put in a random order at once. */
+/** Of a split: few enough to be put in a random order at once. */
 const MOST_IMAGES = 2 ** 22;
 
 /**

@@ -1,7 +1,7 @@
 import { LimbeckError } from '../util/errors.js';
 import type { Labels, Split } from './dataset.js';
 
-/** Answers are counted by class and class: of more, that alone would take gigabytes. */
+/** Answers are counted by class and class, for every network that is tested: of more, that alone would take gigabytes. */
 export const MAX_CLASSES = 4_096;
 
 /** Whether a number can be a label. */

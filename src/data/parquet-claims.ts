@@ -5,7 +5,8 @@ import { roomFor, tooLarge } from './unpack.js';
 
 /** What the headers of a Parquet file claim, held against its size: the reader makes room for all of it before it looks. */
 
-const MOST_FOOTER = 2 ** 21;
+/** Statistics of columns of pictures may hold whole pictures: a tenth of a file. */
+const mostFooter = (size: number): number => Math.max(2 ** 21, size / 10);
 /** Values that any file may have, and bytes of a larger one for each: a picture alone takes more. */
 const VALUES = { any: 2 ** 17, bytesEach: 16 } as const;
 
@@ -13,8 +14,8 @@ const VALUES = { any: 2 ** 17, bytesEach: 16 } as const;
 export function checkFooter(bytes: Uint8Array): void {
   const { begin, end, containers } = footerOf(bytes);
   const length = end - begin;
-  if (length > MOST_FOOTER)
-    throw new Error(`its footer has ${length} bytes, expected ${MOST_FOOTER} at most`);
+  if (length > mostFooter(bytes.length))
+    throw new Error(`its footer has ${length} bytes, expected ${mostFooter(bytes.length)} at most`);
   if (containers > 1000 + length / 6)
     throw new Error(`its footer has ${containers} lists and objects in ${length} bytes`);
 }

@@ -1,5 +1,6 @@
 import { LimbeckError } from '../util/errors.js';
 import { count } from '../util/words.js';
+import { MAX_CLASSES } from './classes.js';
 
 /** What the rows of a table come to, kept in little memory while they are read. */
 
@@ -29,8 +30,8 @@ export class Values {
   }
 }
 
-/** Of a number of 16 bits each. */
-const MOST_NAMES = 2 ** 16;
+/** One class may be spelt in several ways. */
+const MOST_NAMES = 4 * MAX_CLASSES;
 
 /** The labels of all rows, each different one once. */
 export class LabelColumn {
@@ -61,7 +62,7 @@ export class LabelColumn {
     if (this.names.length === MOST_NAMES)
       throw new LimbeckError(
         'ERR_DATA',
-        `${this.path}: more than ${count(MOST_NAMES)} different labels, expected those of at most as many classes; if another column ` +
+        `${this.path}: more than ${count(MOST_NAMES)} different labels, expected the names of at most ${MAX_CLASSES} classes; if another column ` +
           'holds the classes, say --label-column.',
       );
     // A copy: a part of a text keeps all of it in memory.

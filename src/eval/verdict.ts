@@ -1,4 +1,4 @@
-import { count } from '../util/words.js';
+import { count, counted } from '../util/words.js';
 import type { BaselineAccuracy } from './comparison.js';
 import { type Accuracy, testError } from './statistics.js';
 
@@ -41,11 +41,14 @@ export const judgement = (tested: Tested): { readonly testError: number; readonl
 
 /** In one sentence why the images are not worth their making, where they are not. */
 export function verdict(tested: Tested): string | undefined {
-  const { accuracy, baselineImages, classes } = tested;
+  const { accuracy, baselineImages, images, classes } = tested;
   const percent = (value: number) => `${value.toFixed(1)} %`;
   const stronger = strongerBaseline(tested);
+  const guess = 100 / classes;
+  if (accuracy.mean <= guess)
+    return `${percent(accuracy.mean)} is no better than guessing (${percent(guess)}): these images teach nothing yet`;
   if (isGuessing(tested))
-    return `${percent(accuracy.mean)} is no better than guessing (${percent(100 / classes)}): these images teach nothing yet`;
+    return `${percent(accuracy.mean)} on ${counted(images, 'test image')} cannot be told from guessing (${percent(guess)}): more of them would show what these images teach`;
   return (
     stronger &&
     `${stronger.title}, ${count(baselineImages)} of them, reach ${percent(stronger.mean)}, these images ${percent(accuracy.mean)}: not worth distilling yet`

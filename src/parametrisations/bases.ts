@@ -22,7 +22,7 @@ const options = {
  *     item_n = gain sum over k of coefficients[n,k] basis_k     gain = 1 / sqrt(items x pixels)
  *
  * There are as many bases as the budget holds beside the coefficients. The gain makes items change about as much with each of the two
- * as with pixels, whose rates then do. First bases are orthonormal and near the principal directions of the first items.
+ * as with pixels; the rate that does best may differ (docs/results.md). First bases are orthonormal and near the principal directions of the first items.
  */
 export const parametrisation: Parametrisation<typeof options> = {
   name: 'bases',

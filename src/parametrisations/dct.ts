@@ -9,7 +9,7 @@ const options = { images };
  * `H W / images` numbers each, those nearest to frequency zero when each axis counts in parts of its length. The authors choose by the
  * variance that frequencies explain in the data; here the choice is the same for all data.
  *
- * The transform is orthonormal: rates that suit pixels suit coefficients.
+ * The transform is orthonormal: a step of the coefficients changes an image as much as one of the same length of its pixels.
  */
 export const parametrisation: Parametrisation<typeof options> = {
   name: 'dct',

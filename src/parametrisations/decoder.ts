@@ -45,7 +45,7 @@ const options = {
  *
  * The usual one doubles height and width by transposed convolutions, twice where they divide by four, and ends in a convolution; it
  * begins as bilinear interpolation of its first latents, which begin as the first items shrunk. The gain is there because a weight
- * is in every pixel of every item: with it rates that suit pixels suit weights.
+ * is in every pixel of every item: with it items change about as much with a weight as with a pixel.
  */
 export const parametrisation: Parametrisation<typeof options> = {
   name: 'decoder',

@@ -1,7 +1,8 @@
+import type { Whitening } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
 import { encodePng, type PngImage } from '../util/png.js';
-import { gridOf } from './grid.js';
-import { displayWindow, imagePixels, type Look } from './pixels.js';
+import { firstPictures } from './first-pictures.js';
+import type { Look } from './pixels.js';
 import { resized } from './resized.js';
 
 /** Bytes of a frame before they are compressed, at most: a page holds many, and noise does not get smaller. */
@@ -33,16 +34,22 @@ export function frameLayout([C, H, W]: Look['imageShape'], classes: number): Fra
   return { images: Math.min(classes, rows * columns), columns, rows, width, height };
 }
 
-/** The first image of each class, side by side, as a PNG file in base64, and the pixels that are black and white in it. */
-export function filmFrame(set: DistilledSet, look: Look): { black: number; white: number; png: string } {
+/**
+ * The first image of each class, side by side, as a PNG file in base64, and the pixels that are black and white in it. A whitened set is
+ * given as it is, with what undoes that.
+ */
+export function filmFrame(
+  set: DistilledSet,
+  look: Look,
+  zca?: Whitening,
+): { black: number; white: number; png: string } {
   const { images, columns, rows, width, height } = frameLayout(look.imageShape, set.network.classes);
-  const window = displayWindow(set, look);
+  const { window, pictures } = firstPictures(set, look, images, zca);
   const channels = look.imageShape[0] === 3 ? 3 : 1;
   const data = new Uint8Array(columns * width * rows * height * channels);
   const sheet: PngImage = { width: columns * width, height: rows * height, channels, data };
-  for (const [place, item] of gridOf(set)[0].items.slice(0, images).entries()) {
-    if (item === undefined) continue;
-    const picture = resized(imagePixels(set, look, item, window), { width, height });
+  for (const { class: place, picture: whole } of pictures) {
+    const picture = resized(whole, { width, height });
     const left = (place % columns) * width;
     const top = Math.floor(place / columns) * height;
     for (let y = 0; y < height; y++)

@@ -104,7 +104,7 @@ function headline(record: RunRecord, set: DistilledSet): { plain: string; marked
   const tested = testedOf(record);
   const say = (number: string) =>
     testAccuracy
-      ? `${images} teach ${learner} ${tested && isGuessing(tested) ? 'nothing yet: ' : ''}${number} of ${data}`
+      ? `${images} teach ${learner} ${tested && isGuessing(tested) ? 'little that is sure: ' : ''}${number} of ${data}`
       : `${images} so far teach ${learner} ${number} of the validation images of ${data}`;
   const number = testAccuracy ? accuracyText(testAccuracy) : `${best.validationAccuracy.toFixed(1)} %`;
   return { plain: say(number), marked: say(`<b>${number}</b>`) };

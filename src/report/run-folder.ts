@@ -21,7 +21,7 @@ import { reportHtml } from './html.js';
 const pages: RunPages = {
   sheet: (set, dataset, examples) => encodePng(contactSheet(set, dataset, examples)),
   report: reportHtml,
-  frame: filmFrame,
+  frame: (set, data) => filmFrame(set, data, data.zca),
 };
 
 /** The files of a run in a folder; each is whole or absent at any moment. */

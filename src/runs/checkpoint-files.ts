@@ -31,6 +31,8 @@ export class CheckpointFiles {
       return await readCheckpoint(checkpoint);
     } catch (error) {
       if (!(error instanceof LimbeckError)) throw error;
+      // A file that cannot be read now may be whole: nothing is to be written over it.
+      if (error.code === 'ERR_FILE_MISSING' && existsSync(checkpoint)) throw error;
       if (!existsSync(olderCheckpoint)) throw withRemedy(error);
       this.#damaged = true;
       const older = await readCheckpoint(olderCheckpoint).catch((worse: Error) => worse);

@@ -5,7 +5,7 @@ import { firstNames } from '../data/first-images.js';
 import { decodeArtefact } from '../eval/artefact.js';
 import { networkSpec } from '../networks/index.js';
 import { LimbeckError } from '../util/errors.js';
-import { decodeSafetensors, type StoredTensor } from '../util/safetensors.js';
+import { decodeSafetensors } from '../util/safetensors.js';
 import type { ResolvedOptions } from './options.js';
 import type { Named } from './setting.js';
 
@@ -38,20 +38,35 @@ export async function openNamed(
   };
 }
 
-/** The tensors in the file that a parametrisation names, one after the other. */
+/** The tensors in the file that a parametrisation names, one after the other in the order of the layers. */
 async function weightsIn(file: unknown): Promise<Float32Array | undefined> {
   if (typeof file !== 'string' || file === '') return undefined;
-  let tensors: readonly StoredTensor[];
+  const what = `weights of option parametrisation is ${JSON.stringify(file)}`;
+  let bytes: Uint8Array;
   try {
-    tensors = Object.values(decodeSafetensors(await readFile(file)).tensors);
+    bytes = await readFile(file);
   } catch (cause) {
     throw new LimbeckError(
       'ERR_FILE_MISSING',
-      `weights of option parametrisation is ${JSON.stringify(file)}, which cannot be read: ${(cause as Error).message}; expected a safetensors file of the parameters of its layers`,
+      `${what}, which cannot be read: ${(cause as Error).message}; expected a safetensors file of the parameters of its layers`,
       { cause },
     );
   }
-  return Float32Array.from(tensors.flatMap(({ data }) => Array.from(data, Number)));
+  const tensors = Object.entries(decodeSafetensors(bytes).tensors).sort(([a], [b]) => byLayer(a, b));
+  const weights = new Float32Array(tensors.reduce((sum, [, { data }]) => sum + data.length, 0));
+  let at = 0;
+  for (const [name, { data }] of tensors) {
+    for (const value of data) weights[at++] = Number(value);
+    if (!weights.subarray(at - data.length, at).every(Number.isFinite))
+      throw new LimbeckError('ERR_DATA', `${what}, whose tensor ${name} is not finite, expected numbers`);
+  }
+  return weights;
+}
+
+/** The order of PyTorch's `state_dict`, which a file need not keep: layers by number, of each its weight before its bias. */
+function byLayer(a: string, b: string): number {
+  const [left, right] = [a, b].map((name) => name.replace(/bias$/, 'z-bias').replace(/weight$/, 'a-weight'));
+  return left.localeCompare(right, 'en', { numeric: true });
 }
 
 /** The set to begin with, where the option names a file. */

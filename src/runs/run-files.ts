@@ -217,7 +217,7 @@ export class RunFiles {
   /** Adds a look to the film, where it is one of those that are kept. */
   async addFrame({ set, look, iteration, validationAccuracy }: RunLook, data: Dataset): Promise<void> {
     if (!this.film.keeps(look)) return;
-    const frame = this.pages.frame(asPictures(set, data.zca), data);
+    const frame = this.pages.frame(set, data);
     await this.film.add({ look, iteration, validationAccuracy, ...frame });
   }
 

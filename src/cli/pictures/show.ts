@@ -23,15 +23,17 @@ const small = { side: 14, gap: 1, letters: 0 };
 /** A terminal of 80 columns has about as many pixels. */
 const largestWidth = 640;
 
-/** Pictures as a screen takes them, line by line; nothing where it takes none. */
+/** Pictures as a screen takes them, line by line; nothing, and none is made, where it takes none. */
 export function picturesText(
-  items: readonly Named[],
+  make: () => readonly Named[],
   screen: Screen,
   asked?: PictureChoice,
   env: NodeJS.ProcessEnv = process.env,
 ): string {
   const protocol = protocolFor(screen, env, asked);
-  if (!protocol || !items.length) return '';
+  if (!protocol) return '';
+  const items = make();
+  if (!items.length) return '';
   if (protocol === 'blocks')
     return halfBlocks(inRows(items, small, (screen.columns || 80) - 1), screen.getColorDepth?.(env) ?? 24);
   return { kitty, iterm2, sixel }[protocol](inRows(items, large, largestWidth));

@@ -11,7 +11,7 @@ import type { View } from '../view.js';
  *     y[n,c,h,w] = sum over m of x[n,m,5+c] / width exp(-(u² + v²) / 2)
  *
  * With x[2] = x[4] = width and x[3] = 0 a Gaussian is round, of that standard deviation in pixels. Divided like this an image changes
- * about as much with each of the numbers, so that one rate does for all of them. Nothing is divided by what is learned, and any
+ * about as much with each of the numbers, so that all of them are learned at one rate. Nothing is divided by what is learned, and any
  * numbers are a Gaussian: where the root is singular, one that is infinitely long.
  *
  * x `[N, M, 5 + C]`, y `[N, C, H, W]`.

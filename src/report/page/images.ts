@@ -99,10 +99,13 @@ function about(set: DistilledSet): string {
   const labels = hasLearnedLabels(set)
     ? ' Their labels were learned too: the bars show how much of each class a label holds, the numbers its two largest parts.'
     : '';
-  const variables = Object.values(set.stored.variables);
-  const numbers = variables.reduce((sum, { data }) => sum + data.length, 0);
-  const stored = variables.length
-    ? ` They are decoded from ${count(numbers)} stored numbers (${set.stored.parametrisation.name}), within the storage of ${counted(set.stored.pictures, 'picture')}.`
+  const { variables, parametrisation, pictures } = set.stored;
+  // Weights that were given do not count.
+  const isGiven = Boolean(parametrisation.weights);
+  const learned = Object.entries(variables).filter(([name]) => !(isGiven && name === 'weights'));
+  const numbers = learned.reduce((sum, [, { data }]) => sum + data.length, 0);
+  const stored = learned.length
+    ? ` They are decoded from ${count(numbers)} stored numbers (${parametrisation.name}${isGiven ? ', by given weights' : ''}), within the storage of ${counted(pictures, 'picture')}.`
     : '';
   return (
     `${use.kind === 'learned-steps' ? order(use, set.classes.length) : inMinibatches(use)}` +
