@@ -4,19 +4,13 @@ import { madeFolders } from './harness/folders.js';
 import { inputOf, tryInput, Watchdog } from './harness/fuzz.js';
 import { fuzzedReaders } from './harness/fuzz-readers.js';
 
-/**
- * Parquet is left to the endurance job: hyparquet does not hold the lengths of runs against the page that they fill, so that one damaged
- * byte can keep it for minutes.
- */
-const { parquet: _, ...readers } = fuzzedReaders;
-
 const COUNT = 2000;
 const SEED = 21;
 const made = madeFolders('fuzz');
 const dog = new Watchdog('readers.fuzz', 60);
 afterAll(() => dog.end());
 
-test.each(Object.entries(readers))('%s', async (name, reader) => {
+test.each(Object.entries(fuzzedReaders))('%s', async (name, reader) => {
   const seeds = await reader.seeds();
   const folder = await made.write({});
   const counts = { read: 0, refused: 0 };

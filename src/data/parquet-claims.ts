@@ -1,5 +1,6 @@
 import type { FileMetaData } from 'hyparquet';
 import { bytesText, count } from '../util/words.js';
+import { checkLevels, checkPage, checkValues, type Levels, levelsOf } from './parquet-runs.js';
 import { footerOf, ThriftStruct } from './thrift.js';
 import { roomFor, tooLarge } from './unpack.js';
 
@@ -20,17 +21,22 @@ export function checkFooter(bytes: Uint8Array): void {
     throw new Error(`its footer has ${containers} lists and objects in ${length} bytes`);
 }
 
+/** Takes a page out of its compression. */
+export type Decompress = (bytes: Uint8Array, size: number) => Uint8Array;
+
 /**
- * Looks at the header of every page of some columns.
+ * Looks at every page of some columns: at its header, and at the lengths of its runs.
  *
+ * @param decompress by the name of the compression
  * @throws ERR_DATA where more comes out of their compression than `roomFor` allows; an Error where they claim more rows than bytes of that
- * number can hold
+ * number can hold, or a run is longer than its page
  */
 export function checkPages(
   bytes: Uint8Array,
   path: string,
-  { num_rows: rows, row_groups: groups }: Pick<FileMetaData, 'num_rows' | 'row_groups'>,
+  { num_rows: rows, row_groups: groups, schema }: Pick<FileMetaData, 'num_rows' | 'row_groups' | 'schema'>,
   columns: readonly string[],
+  decompress: Readonly<Record<string, Decompress>>,
 ): void {
   const most = VALUES.any + bytes.length / VALUES.bytesEach;
   const room = roomFor(bytes.length);
@@ -49,6 +55,7 @@ export function checkPages(
     for (const { meta_data: chunk } of chunks) {
       if (!chunk || !columns.includes(chunk.path_in_schema[0])) continue;
       add(Number(chunk.num_values), 0);
+      const levels = levelsOf(schema, chunk.path_in_schema);
       const begin = Number(chunk.dictionary_page_offset || chunk.data_page_offset);
       const end = begin + Number(chunk.total_compressed_size);
       if (!(begin >= 0 && end <= bytes.length)) throw new Error('a column of it lies beyond its end');
@@ -59,8 +66,40 @@ export function checkPages(
         // The reader would go back to a page again and again.
         const packed = numbers.get('3') ?? 0;
         if (!(packed >= 0 && packed <= end - data)) throw new Error('a page of it lies beyond its column');
+        checkPageRuns(bytes.subarray(data, data + packed), numbers, levels, decompress[chunk.codec]);
         at = data + packed;
       }
     }
+  }
+}
+
+const [DATA_PAGE, DATA_PAGE_V2] = [0, 3];
+
+/** @param numbers of its header, by their places in Parquet's PageHeader */
+function checkPageRuns(
+  bytes: Uint8Array,
+  numbers: ReadonlyMap<string, number>,
+  levels: Levels,
+  decompress: Decompress | undefined,
+): void {
+  // The reader goes on with a missing one as if it were a number.
+  const number = (field: string): number => {
+    const value = numbers.get(field);
+    if (value === undefined) throw new Error(`the header of a page lacks field ${field}`);
+    return value;
+  };
+  const whole = (packed: Uint8Array, size: number) =>
+    decompress && packed.length > 0 ? decompress(packed, size) : packed;
+  if (number('1') === DATA_PAGE) {
+    const page = { values: number('5.1'), encoding: number('5.2') };
+    checkPage({ ...page, bytes: whole(bytes, number('2')) }, levels);
+  } else if (number('1') === DATA_PAGE_V2) {
+    const page = { values: number('8.1'), encoding: number('8.4') };
+    const [definition, repetition] = [number('8.5'), number('8.6')];
+    if (definition < 0 || repetition < 0) throw new Error('a page of it has levels of a negative length');
+    checkLevels({ ...page, bytes }, levels, repetition);
+    const values = bytes.subarray(definition + repetition);
+    const size = number('2') - definition - repetition;
+    checkValues({ ...page, bytes: numbers.get('8.7') === 0 ? values : whole(values, size) }, 0);
   }
 }

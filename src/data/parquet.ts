@@ -9,7 +9,7 @@ import { isLabel, MAX_CLASSES } from './classes.js';
 import { type Dataset, type SplitName, splitNames } from './dataset.js';
 import { type DecodeOptions, decodeImages, type ImageSource } from './image-files.js';
 import { splitsOf } from './image-folder.js';
-import { checkFooter, checkPages } from './parquet-claims.js';
+import { checkFooter, checkPages, type Decompress } from './parquet-claims.js';
 import { roomFor } from './unpack.js';
 
 export interface ParquetOptions extends DecodeOptions, Omit<SplitOptions, 'classes'> {
@@ -159,7 +159,7 @@ async function readShard(
   part: SplitName,
   options: ParquetOptions,
 ): Promise<{ features: Features; rows: Row[]; size: number }> {
-  const { parquetMetadata, parquetReadObjects } = await import('hyparquet');
+  const { parquetMetadata, parquetReadObjects, snappyUncompress } = await import('hyparquet');
   const bytes = await readBytes(path);
   const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
   let metadata: ReturnType<typeof parquetMetadata>;
@@ -174,7 +174,8 @@ async function readShard(
   const features = featuresOf(path, columns, stored, options.labelColumn);
   let objects: Record<string, unknown>[];
   try {
-    checkPages(bytes, path, metadata, [features.image, features.label]);
+    const decompress = { SNAPPY: unsnappy(snappyUncompress), ...compressors };
+    checkPages(bytes, path, metadata, [features.image, features.label], decompress);
     objects = await parquetReadObjects({
       file,
       metadata,
@@ -278,6 +279,14 @@ const limited =
   (decompress: (bytes: Uint8Array, options: { maxOutputLength: number }) => Uint8Array) =>
   (input: Uint8Array, size: number): Uint8Array =>
     decompress(input, { maxOutputLength: Math.min(Math.max(size, 1), MAX_BYTES) });
+
+const unsnappy =
+  (uncompress: (input: Uint8Array, output: Uint8Array) => void): Decompress =>
+  (input, size) => {
+    const output = new Uint8Array(size);
+    uncompress(input, output);
+    return output;
+  };
 
 /** Beside Snappy, which the reader has; Zstandard from Node 22.15 on. */
 const compressors = {

@@ -15,7 +15,7 @@ const MOST_LEVELS = 32;
  * Looks through a struct before a reader makes objects of it that believes every length in it.
  */
 export class ThriftStruct {
-  /** The whole numbers in it and in the structs in it, not in lists: `2`, `5.1`. */
+  /** The whole numbers in it and in the structs in it, not in lists: `2`, `5.1`; true is 1, false 0. */
   readonly numbers = new Map<string, number>();
   /** Where it ends. */
   readonly end: number;
@@ -47,7 +47,10 @@ export class ThriftStruct {
   }
 
   #value(type: number, path: string | undefined, depth: number): void {
-    if (type === TRUE || type === FALSE) return;
+    if (type === TRUE || type === FALSE) {
+      if (path !== undefined) this.numbers.set(path, type === TRUE ? 1 : 0);
+      return;
+    }
     if (type === BYTE) this.#skip(1);
     else if (type === I16 || type === I32 || type === I64) {
       const value = this.#zigzag();
