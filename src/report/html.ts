@@ -1,4 +1,5 @@
 import type { DistilledSet } from '../data/distilled-set.js';
+import { testError } from '../eval/statistics.js';
 import { isGuessing, verdict } from '../eval/verdict.js';
 import { type NetworkSpec, networkTitle } from '../networks/index.js';
 import type { Frame } from '../runs/film.js';
@@ -114,7 +115,7 @@ function lead({ dataset, testAccuracy }: RunRecord, { use }: DistilledSet): stri
   const real = count(dataset.splits.train);
   const start =
     use.kind === 'learned-steps' && use.init === 'fixed'
-      ? 'From its known first weights'
+      ? 'From the one set of first weights that it was made for'
       : 'From weights it has never seen';
   const training =
     use.kind === 'learned-steps'
@@ -122,7 +123,7 @@ function lead({ dataset, testAccuracy }: RunRecord, { use }: DistilledSet): stri
       : 'is trained on the images below';
   return (
     `${start}, the network ${training}, and nothing else, in place of ` +
-    `${real} real ones${testAccuracy ? `; the number is its accuracy on ${count(dataset.splits.test)} test images` : ''}.`
+    `${real} real ones${testAccuracy ? `; the number is its accuracy on ${count(dataset.splits.test)} test images, which leave ± ${testError(testAccuracy.mean, dataset.splits.test).toFixed(1)} open (95 % interval)` : ''}.`
   );
 }
 

@@ -37,7 +37,7 @@ function table(shares: readonly (readonly number[])[], names: readonly string[])
     return `<tr><th scope="row">${escapeHtml(names[i])}</th>${cells.join('')}</tr>`;
   });
   return (
-    `<div class="scroll"><table class="matrix"><thead><tr><th></th>${head.join('')}</tr></thead>` +
+    `<div class="scroll"><table class="matrix"><thead><tr><th>taken for →</th>${head.join('')}</tr></thead>` +
     `<tbody>${rows.join('')}</tbody></table></div>`
   );
 }

@@ -3,7 +3,7 @@ import type { RunRecord } from '../../runs/record.js';
 import { lineChart } from '../figure.js';
 
 /** How the run went: loss, validation accuracy, and learned rates where there are any. */
-export function curvesSection({ curve, best }: RunRecord, set: DistilledSet): string {
+export function curvesSection({ curve, best, dataset }: RunRecord, set: DistilledSet): string {
   const marks = curve.length <= 30;
   const xLabel = 'outer steps';
   const along = (value: (point: RunRecord['curve'][number]) => number) =>
@@ -30,6 +30,7 @@ export function curvesSection({ curve, best }: RunRecord, set: DistilledSet): st
           text: `best ${best.validationAccuracy.toFixed(1)} %`,
         }
       : undefined,
+    reference: { y: 100 / dataset.classNames.length, text: 'guessing' },
     marks,
     wholeX: true,
     fromZero: true,
@@ -59,7 +60,7 @@ function rateCards(
     series: Array.from({ length: T }, (_, t) => ({
       name: T < steps * epochs ? 'every inner step' : `inner step ${t + 1}`,
       points: curve.map(({ iteration, learningRates }) => [iteration, learningRates![t]] as const),
-      strength: T > 1 ? 1 - (0.75 * t) / (T - 1) : 1,
+      strength: T > 1 ? 1 - (0.5 * t) / (T - 1) : 1,
     })),
     logarithmicFrom: 20,
     wholeX: true,
@@ -76,7 +77,7 @@ function rateCards(
   return (
     card('Inner learning rates in the result', rateStep) +
     card(
-      `Inner learning rates over time${T > 1 ? ' <span style="color:var(--soft);font-weight:400">(later inner steps are fainter)</span>' : ''}`,
+      `Inner learning rates over time${T > 1 ? ' <span style="color:var(--soft);font-weight:400">(later ones fainter)</span>' : ''}`,
       rateTime,
     )
   );

@@ -81,7 +81,7 @@ export function detailsSection(record: RunRecord): string {
       ['Platform', platform],
       ['Data checksum', `${dataset.sha256.slice(0, 16)}…`],
     ]) +
-    '</div><details open><summary>Settings</summary>' +
+    '</div><details><summary>Settings</summary>' +
     list(Object.entries(config.options).map(([name, value]) => [name, optionText(value)])) +
     '</details></section>'
   );

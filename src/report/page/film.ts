@@ -25,11 +25,12 @@ export function filmSection(record: RunRecord, set: DistilledSet, film: readonly
       validationAccuracy === undefined
         ? 'before the first outer step'
         : `outer step ${count(iteration)}: ${validationAccuracy.toFixed(1)} % on the validation images`;
-    const best = iteration === record.best.iteration ? ', the best' : '';
     const style = signed ? `--tone:url(#frame-${i})` : undefined;
-    const checked = i === frames.length - 1 ? ' checked' : '';
+    const isBest = iteration === record.best.iteration;
+    const best = isBest ? ', the best' : '';
+    const checked = isBest ? ' checked' : '';
     return (
-      `<input type="radio" name="film" aria-label="${text}" style="grid-column:${i + 1}"${checked}><figure style="--delay:${(i * secondsPerFrame).toFixed(1)}s">` +
+      `<input type="radio" name="film" aria-label="${text}" ${isBest ? 'class="best" ' : ''}style="grid-column:${i + 1}"${checked}><figure style="--delay:${(i * secondsPerFrame).toFixed(1)}s">` +
       `<div>${pngTag(png, { kind: 'distilled', alt: `images at ${text}`, ...size, style })}</div><figcaption>${text}${best}</figcaption></figure>`
     );
   });
@@ -39,7 +40,7 @@ export function filmSection(record: RunRecord, set: DistilledSet, film: readonly
   const vars = `--frames:${frames.length};--columns:${columns};--rows:${rows};--length:${(frames.length * secondsPerFrame).toFixed(1)}s`;
   return (
     `<section><h2>How they formed</h2><p class="about">The first image of ${some} as it was at ${frames.length} moments of the run. ` +
-    'Choose one, or go along with the arrow keys.</p>' +
+    'Choose one, or go along with the arrow keys. The ring is around the best, and each has a black and a white of its own.</p>' +
     `<style>@keyframes film { 0% { visibility: visible } ${part}% { visibility: hidden } }</style>` +
     `${signed ? filters(frames.map((frame, i) => signedFilter(`frame-${i}`, frame, strength))) : ''}` +
     `<div class="film" style="${vars}"><label class="play"><input type="radio" name="film"> play</label>${shown.join('')}</div></section>`

@@ -1,6 +1,6 @@
 import { type Accuracy, testError } from '../../eval/statistics.js';
 import { accuracyText, type RunRecord, storedByOptions, testedOf } from '../../runs/record.js';
-import { count } from '../../util/words.js';
+import { count, counted } from '../../util/words.js';
 import { escapeHtml } from '../figure.js';
 import { meter } from './meter.js';
 
@@ -25,8 +25,8 @@ export function resultsSection(record: RunRecord): string {
   return (
     '<section><h2>How well it works</h2>' +
     `<p class="about">How many of the ${count(dataset.splits.test)} test images a network gets right that was trained on the distilled ` +
-    'images, or on as many real ones in the same way. Where several networks were trained, it is their mean ± standard deviation. The ± beside it is what ' +
-    'so few test images leave open (95 % interval), however many the networks. ' +
+    `images, or on as many real ones in the same way. ± after a mean is the spread between networks, the line on the bar. The 95 % interval is what ` +
+    `${counted(dataset.splits.test, 'test image')} leave open, however many the networks. ` +
     (learningRate === 'learned'
       ? 'Real images get the constant learning rate that does best on the validation images. '
       : '') +
@@ -45,7 +45,7 @@ export interface ResultRow {
 }
 
 export const resultHead =
-  '<thead><tr><th>trained on</th><th>test accuracy</th><th class="split">test images</th><th class="meter"></th>' +
+  '<thead><tr><th>trained on</th><th>test accuracy</th><th class="split">95 % interval</th><th class="meter"></th>' +
   '<th class="networks">networks</th><th class="rate">learning rate</th></tr></thead>';
 
 /** A row for each, of tests on so many images. */

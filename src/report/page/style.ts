@@ -32,6 +32,7 @@ p.about { margin: 0 0 16px; color: var(--soft); max-width: 46em; }
 figure { margin: 0; min-width: 0; }
 figcaption, .top2, .images.rows .head { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 img { display: block; width: 100%; height: auto; border-radius: 4px; image-rendering: crisp-edges; image-rendering: pixelated; }
+img.real { box-shadow: 0 0 0 1px var(--line); }
 img.distilled { filter: var(--tone, var(--signed)); background: #000; }
 main:has(#grey:checked) img.distilled { filter: none; }
 .filters { position: absolute; }
@@ -56,14 +57,15 @@ main:has(#grey:checked) img.distilled { filter: none; }
 .film figure div::after { content: ""; position: absolute; inset: 0; pointer-events: none;
   background: repeating-linear-gradient(90deg, transparent 0 calc(100% / var(--columns) - 4px), var(--paper) 0 calc(100% / var(--columns))),
     repeating-linear-gradient(transparent 0 calc(100% / var(--rows) - 4px), var(--paper) 0 calc(100% / var(--rows))); }
-.film figcaption { text-align: left; padding: 8px 0; font-weight: 500; font-size: 14px; }
+.film figcaption { text-align: left; white-space: normal; padding: 8px 0; font-weight: 500; font-size: 14px; }
 .film > input { grid-row: 2; justify-self: center; width: 100%; max-width: 20px; height: 20px; margin: 0; accent-color: var(--accent); cursor: pointer; }
+.film > input.best { border-radius: 50%; box-shadow: 0 0 0 2px var(--paper), 0 0 0 4px var(--accent); max-width: 14px; height: 14px; }
 .film > input:checked + figure { visibility: visible; }
 .film .play { grid-area: 3 / 1 / 4 / -1; padding-top: 8px; font-size: 14px; color: var(--soft); cursor: pointer; }
 .film .play input { accent-color: var(--accent); }
 .film .play:has(input:checked) ~ figure { animation: film var(--length) step-end var(--delay) infinite; }
 figcaption { text-align: center; font-weight: 600; padding-top: 5px; font-size: 15px; }
-.many figcaption { white-space: normal; font-size: 12px; line-height: 1.25; height: 2.9em; overflow-wrap: anywhere; }
+.many figcaption { white-space: normal; font-size: 12px; line-height: 1.25; min-height: 2.9em; overflow-wrap: anywhere; }
 .soft { display: block; width: 100%; margin-top: 4px; }
 .soft rect { fill: var(--bar); } .soft rect.top { fill: var(--accent); } .soft line { stroke: var(--line); }
 .top2 { font-size: 11px; line-height: 1.35; text-align: center; color: var(--soft);
@@ -80,27 +82,29 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 .results tbody:first-of-type .group th { padding-top: 8px; }
 p.note { font-size: 14px; margin-top: 12px; }
 .results .own { color: var(--accent); }
-.results .meter { width: 34%; }
+.results .meter { width: 26%; } .results .rate { white-space: nowrap; }
 .classes .meter { width: 44%; } .classes .meter:nth-last-child(3) { width: 50%; } .classes .meter:last-child { width: 70%; }
 .classes td, .classes th { padding-top: 6px; padding-bottom: 6px; } .classes td:first-child { max-width: 11em; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .classes .beside { white-space: nowrap; color: var(--soft); }
 .card h3:not(:first-child) { margin-top: 20px; }
 .mark { display: inline-block; width: 9px; height: 9px; border: 2px solid var(--ink); background: var(--card); box-shadow: 0 0 0 1.5px var(--card); }
 .meter .mark { position: absolute; top: 1.5px; margin-left: -4.5px; }
-.m0 { border-radius: 50%; } .m1 { transform: rotate(45deg) scale(0.9); } .m2 { background: var(--ink); } .m3 { background: var(--ink); border-radius: 50%; }
+.m0 { border-radius: 50%; } .meter .m0 { width: 13px; height: 13px; margin-left: -6.5px; top: -.5px; } .m1 { transform: rotate(45deg) scale(0.9); } .m2 { background: var(--ink); } .m3 { background: var(--ink); border-radius: 50%; }
 .legend { display: none; margin: 0 0 10px; font-size: 13px; color: var(--soft); } .legend span { margin-right: 14px; white-space: nowrap; }
+.card.confusion { width: fit-content; max-width: 100%; }
 .confusion { display: flex; flex-wrap: wrap; gap: 24px 40px; } .confusion > .scroll { max-width: 100%; }
-.confusion ol { margin: 0; padding-left: 24px; font-size: 15px; } .confusion li b { font-weight: 600; }
+.confusion ol { margin: 0; padding-left: 32px; font-size: 15px; } .confusion li b { font-weight: 600; }
 .matrix { width: auto; font-size: 13px; } .matrix th { font-weight: 500; color: var(--soft); }
-.matrix thead th { vertical-align: bottom; padding: 0 0 6px; }
+.matrix thead th { vertical-align: bottom; padding: 0 0 6px; } .matrix thead th:first-child { padding-right: 8px; }
 .matrix thead span { writing-mode: vertical-rl; transform: rotate(180deg); max-height: 9em; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .matrix tbody th { text-align: right; padding-right: 8px; max-width: 9em; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .matrix td { min-width: 38px; height: 34px; text-align: center; border: 1px solid var(--card);
   background: color-mix(in srgb, var(--cell) calc(70% * var(--share)), var(--code)); }
 .matrix .right { --cell: var(--bar); } .matrix .wrong { --cell: var(--accent); }
-.heat { width: min(100%, 400px); } .heat figcaption { font-weight: 500; font-size: 13px; color: var(--soft); text-align: left; }
+.heat { width: min(100%, 400px); } .heat img { box-shadow: 0 0 0 1px var(--line); } .heat figcaption { font-weight: 500; font-size: 13px; color: var(--soft); text-align: left; }
 @media (prefers-color-scheme: dark) { .heat img { filter: invert(1); } }
-.meter span { display: block; position: relative; height: 12px; border-radius: 6px; background: var(--code); }
+.meter span { display: block; position: relative; height: 12px; border-radius: 6px; background: var(--code); box-shadow: inset 0 0 0 1px var(--line); }
+.classes .meter span { margin: 0 10px 0 6px; }
 .meter i { position: absolute; inset: 0 auto 0 0; border-radius: 6px; background: var(--bar); }
 .meter u { position: absolute; top: 5px; height: 2px; background: var(--ink); opacity: 0.55; }
 .own-row .meter i { background: var(--accent); }
@@ -116,6 +120,7 @@ dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(210px, 1fr))
 dt { font-size: 13px; color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 pre { background: var(--code); border-radius: 10px; padding: 14px 16px; overflow-x: auto; margin: 8px 0 18px;
   font: 13.5px/1.6 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 details summary { cursor: pointer; color: var(--soft); margin-top: 18px; }
 details dl { margin-top: 14px; }
 footer { margin-top: 56px; color: var(--soft); font-size: 13px; border-top: 1px solid var(--line); padding-top: 14px; }
@@ -123,9 +128,11 @@ footer { margin-top: 56px; color: var(--soft); font-size: 13px; border-top: 1px 
   main { padding: 24px 16px 48px; }
   h2 { margin-top: 40px; }
   .images.loose.some, .images.loose.many { grid-template-columns: repeat(auto-fill, minmax(max(54px, 17%), 1fr)); gap: 6px; }
-  .results thead, .results .networks, .results .rate, .results .split, .results .beside { display: none; }
+  .results thead, .results .networks, .results .rate, .results .beside { display: none; }
+  .matrix { font-size: 12px; } .matrix td { min-width: 28px; height: 28px; }
   .legend { display: block; }
   .results tr { display: grid; grid-template-columns: 1fr auto; column-gap: 12px; border-bottom: 1px solid var(--line); padding: 10px 0; }
+  .results tr:has(.split) { grid-template-columns: 1fr auto auto; }
   .results tr:last-child { border-bottom: 0; }
   .results td { border: 0; padding: 0; }
   .results.results td.meter { grid-column: 1 / -1; order: 1; width: auto; padding-top: 6px; }
