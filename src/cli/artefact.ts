@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { type Artefact, decodeArtefact } from '../eval/artefact.js';
 import { findProtocol, type ProtocolChanges } from '../eval/find-protocol.js';
 import { checkPreprocessing, type Protocol } from '../eval/protocol.js';
 import { protocols } from '../eval/protocols.js';
 import { strategies } from '../train/augmentation.js';
 import { LimbeckError } from '../util/errors.js';
+import { readNamedFile } from '../util/read-file.js';
 import type { Values } from './arguments.js';
 import type { Option } from './options.js';
 import { type DataSource, dataSource } from './sources.js';
@@ -76,16 +76,10 @@ export function checkWhitening(
 }
 
 export async function readArtefact(path: string): Promise<Artefact> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (cause) {
-    throw new LimbeckError(
-      'ERR_FILE_MISSING',
-      `${path} cannot be read: ${(cause as Error).message}; expected a file such as runs/first/distilled.safetensors`,
-      { cause },
-    );
-  }
+  const bytes = await readNamedFile(
+    path,
+    (reason) => `${path} cannot be read: ${reason}; expected a file such as runs/first/distilled.safetensors`,
+  );
   try {
     return decodeArtefact(bytes);
   } catch (error) {

@@ -4,14 +4,7 @@ import type { Device } from '../engine/device.js';
 import type { Network } from '../networks/network.js';
 import type { Baseline } from './baselines/index.js';
 import { type Protocol, rateOfRealImages } from './protocol.js';
-import {
-  type Accuracy,
-  type Confusion,
-  percentByClass,
-  percentRight,
-  summarise,
-  together,
-} from './statistics.js';
+import { type Accuracy, type Confusion, scoresOf } from './statistics.js';
 import { Trial, type TrialRun } from './trial.js';
 import { geometryUnder, labelsUnder, ratesUnder } from './under-protocol.js';
 
@@ -76,12 +69,6 @@ interface Source {
 
 type Rate = number | 'learned';
 
-/** Over the networks, and class by class. */
-export const scoresOf = (answers: readonly Confusion[]): Accuracy & Pick<BaselineAccuracy, 'perClass'> => ({
-  ...summarise(answers.map(percentRight)),
-  perClass: percentByClass(together(answers)),
-});
-
 /** Distilled and real images side by side under one protocol, architecture by architecture. */
 export class Comparison {
   /** Images of baselines that are the same for every network. */
@@ -110,7 +97,6 @@ export class Comparison {
       const trial = trialOf(distilled);
       const learningRate = await this.#rateOfDistilled(trial, distilled, own);
       const answers = await this.#test(trial, distilled, learningRate, [0]);
-      const confusion = together(answers);
       const results: Record<string, BaselineAccuracy> = {};
       for (const baseline of baselines) {
         progress(`${baseline.title}${stage}`);
@@ -118,19 +104,18 @@ export class Comparison {
         const trial = trialOf(source);
         const rate = await this.#rateOfReal(trial, source);
         const draws = baseline.best && (await this.#bestDraws(trial, source, rate, baseline.best));
-        const answers = await this.#test(trial, source, rate, draws);
+        const { accuracy, perClass } = scoresOf(await this.#test(trial, source, rate, draws));
         results[baseline.name] = {
           title: baseline.title,
           learningRate: rate,
-          ...scoresOf(answers),
+          ...accuracy,
+          perClass,
         };
       }
       return {
         network: name,
-        accuracy: summarise(answers.map(percentRight)),
+        ...scoresOf(answers),
         learningRate,
-        perClass: percentByClass(confusion),
-        confusion,
         baselines: results,
       };
     } finally {

@@ -8,13 +8,13 @@ import { LimbeckError, shapeText } from '../util/errors.js';
 import { expectArgument, expectDevice, expectOptions, shown } from '../util/expect.js';
 import { baselines, checkBaselines, defaultBaselines, neighbourBaselines } from './baselines/index.js';
 import { nearestNeighbours } from './baselines/nearest-neighbours.js';
-import { type BaselineAccuracy, Comparison, type NetworkAccuracy, scoresOf } from './comparison.js';
+import { type BaselineAccuracy, Comparison, type NetworkAccuracy } from './comparison.js';
 import { findProtocol, type ProtocolChanges } from './find-protocol.js';
 import { checkPreprocessing } from './protocol.js';
 import { protocolName, protocolOf } from './protocol-name.js';
 import { checkScored } from './scoring.js';
 import { checkSet } from './set-file.js';
-import type { Accuracy, Confusion } from './statistics.js';
+import { type Accuracy, type Confusion, scoresOf } from './statistics.js';
 import { stepsUnder } from './under-protocol.js';
 
 /** How to evaluate a distilled set. */
@@ -168,7 +168,8 @@ export async function evaluate(
       const chosen = await of.images(dataset, perClass, set.seed, draw);
       answers.push(await nearestNeighbours(dataset, dataset.test, chosen, k, signal));
     }
-    results[name] = { title, ...scoresOf(answers) };
+    const scores = scoresOf(answers);
+    results[name] = { title, ...scores.accuracy, perClass: scores.perClass };
   }
 
   const matrix: NetworkAccuracy[] = [];

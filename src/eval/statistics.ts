@@ -37,6 +37,20 @@ export const percentRight = (counts: Confusion): number =>
 export const percentByClass = (counts: Confusion): number[] =>
   counts.map((row, k) => (100 * row[k]) / (total(row) || 1));
 
+/** What several networks reach on the same images. */
+export interface Scores {
+  readonly accuracy: Accuracy;
+  /** Percent of the images of each class. */
+  readonly perClass: readonly number[];
+  /** All answers together. */
+  readonly confusion: Confusion;
+}
+
+export function scoresOf(answers: readonly Confusion[]): Scores {
+  const confusion = together(answers);
+  return { accuracy: summarise(answers.map(percentRight)), perClass: percentByClass(confusion), confusion };
+}
+
 const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
 
 /** Of a normal distribution: 95 % lie within so many standard deviations. */

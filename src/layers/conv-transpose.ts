@@ -1,6 +1,6 @@
 import * as conv2d from '../engine/ops/conv2d.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
-import type { Layer } from './layer.js';
+import { expectMap, type Layer } from './layer.js';
 
 /**
  * Transposed convolution, the way back of a convolution from its output to its input: `y = x *ᵀ w`, theta = w `[C, OC, K, K]` as
@@ -27,11 +27,7 @@ export function convTranspose(OC: number, K: number, geometry: conv2d.ConvGeomet
   return {
     name,
     parameters(inputShape) {
-      if (inputShape.length !== 3)
-        throw new LimbeckError(
-          'ERR_SHAPE',
-          `${name}: the input is ${shapeText(inputShape)}, expected [C, H, W]`,
-        );
+      expectMap(name, inputShape);
       const C = inputShape[0];
       // Each output meets the inputs under one of stride x stride parts of the kernel.
       const [fanIn, fanOut] = [Math.ceil((C * K * K) / stride ** 2), OC * K * K];

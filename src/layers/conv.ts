@@ -1,7 +1,6 @@
 import * as bias from '../engine/ops/bias.js';
 import * as conv2d from '../engine/ops/conv2d.js';
-import { LimbeckError, shapeText } from '../util/errors.js';
-import type { Layer, ParameterShape } from './layer.js';
+import { expectMap, type Layer, type ParameterShape } from './layer.js';
 
 export interface ConvOptions extends conv2d.ConvGeometry {
   /** `false` leaves the bias out, where a norm that follows has one. */
@@ -24,11 +23,7 @@ export function conv(OC: number, K: number, geometry: ConvOptions): Layer {
   return {
     name,
     parameters(inputShape) {
-      if (inputShape.length !== 3)
-        throw new LimbeckError(
-          'ERR_SHAPE',
-          `${name}: the input is ${shapeText(inputShape)}, expected [C, H, W]`,
-        );
+      expectMap(name, inputShape);
       conv2d.expectGroups(name, inputShape[0], OC, groups);
       const C = inputShape[0] / groups;
       const [fanIn, fanOut] = [C * K * K, (OC / groups) * K * K];

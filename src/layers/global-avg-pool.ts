@@ -1,7 +1,6 @@
 import { type AvgPoolGeometry, backward, forward } from '../engine/ops/avgpool2d.js';
 import { reshape, type View } from '../engine/view.js';
-import { LimbeckError, shapeText } from '../util/errors.js';
-import type { Layer } from './layer.js';
+import { expectMap, type Layer } from './layer.js';
 
 /**
  * The mean of every map: average pooling with one window of the whole map, linear in the same way.
@@ -13,11 +12,7 @@ export function globalAvgPool(): Layer {
     name,
     parameters: () => [],
     outputShape(inputShape) {
-      if (inputShape.length !== 3)
-        throw new LimbeckError(
-          'ERR_SHAPE',
-          `${name}: the input is ${shapeText(inputShape)}, expected [C, H, W]`,
-        );
+      expectMap(name, inputShape);
       return [inputShape[0]];
     },
     onnx: (graph, x) => graph.add('Flatten', [graph.add('GlobalAveragePool', [x])]),

@@ -1,5 +1,6 @@
 import type { Recorder } from '../engine/program.js';
 import type { View } from '../engine/view.js';
+import { LimbeckError, shapeText } from '../util/errors.js';
 import type { OnnxGraph } from '../util/onnx.js';
 
 /**
@@ -101,4 +102,10 @@ export interface TangentBackwardOperands extends TangentForwardOperands {
   readonly yBarDot?: View;
   readonly thetaBarDot?: readonly View[];
   readonly wantX: boolean;
+}
+
+/** ERR_SHAPE where the input of a layer is no map `[C, H, W]`. */
+export function expectMap(name: string, inputShape: readonly number[]): void {
+  if (inputShape.length !== 3)
+    throw new LimbeckError('ERR_SHAPE', `${name}: the input is ${shapeText(inputShape)}, expected [C, H, W]`);
 }

@@ -39,12 +39,12 @@ const options = {
 };
 
 /**
- * Every item is decoded from latents of its own by a small convolutional network that all share and that is learned with them:
+ * Every item has latents of its own. A small convolutional network, which all share, decodes them, and is learned with them:
  *
  *     item_n = network(latents_n; gain weights)     gain = 1 / sqrt(items x pixels)
  *
- * The usual one doubles height and width by transposed convolutions, twice where they divide by four, and ends in a convolution; it
- * begins as bilinear interpolation of its first latents, which begin as the first items shrunk. The gain is there because a weight
+ * The usual network doubles height and width by transposed convolutions, twice where they divide by four, and ends in a convolution. It
+ * begins as bilinear interpolation, and the latents begin as the first items shrunk. The gain is there because a weight
  * is in every pixel of every item: with it items change about as much with a weight as with a pixel.
  */
 export const parametrisation: Parametrisation<typeof options> = {

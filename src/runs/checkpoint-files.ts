@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
+import { readNamedFile } from '../util/read-file.js';
 import { decodeCheckpoint } from './checkpoint.js';
 import { readExtra } from './checkpoint-extra.js';
 import type { Saved } from './extend.js';
@@ -63,16 +64,10 @@ const withRemedy = (error: LimbeckError, more = ''): LimbeckError =>
   });
 
 async function readCheckpoint(path: string): Promise<Saved> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (cause) {
-    throw new LimbeckError(
-      'ERR_FILE_MISSING',
-      `${path} cannot be read: ${(cause as Error).message}; expected the checkpoint of a run.`,
-      { cause },
-    );
-  }
+  const bytes = await readNamedFile(
+    path,
+    (reason) => `${path} cannot be read: ${reason}; expected the checkpoint of a run.`,
+  );
   try {
     const { checkpoint, extra } = decodeCheckpoint(bytes);
     return { checkpoint, extra: readExtra(extra, checkpoint.options) };

@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import type { DistilledSet } from '../data/distilled-set.js';
 import { openExperts } from '../data/experts/open.js';
 import { firstNames } from '../data/first-images.js';
 import { decodeArtefact } from '../eval/artefact.js';
 import { networkSpec } from '../networks/index.js';
 import { LimbeckError } from '../util/errors.js';
+import { readNamedFile } from '../util/read-file.js';
 import { decodeSafetensors } from '../util/safetensors.js';
 import type { ResolvedOptions } from './options.js';
 import type { Named } from './setting.js';
@@ -42,16 +42,11 @@ export async function openNamed(
 async function weightsIn(file: unknown): Promise<Float32Array | undefined> {
   if (typeof file !== 'string' || file === '') return undefined;
   const what = `weights of option parametrisation is ${JSON.stringify(file)}`;
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(file);
-  } catch (cause) {
-    throw new LimbeckError(
-      'ERR_FILE_MISSING',
-      `${what}, which cannot be read: ${(cause as Error).message}; expected a safetensors file of the parameters of its layers`,
-      { cause },
-    );
-  }
+  const bytes = await readNamedFile(
+    file,
+    (reason) =>
+      `${what}, which cannot be read: ${reason}; expected a safetensors file of the parameters of its layers`,
+  );
   const tensors = Object.entries(decodeSafetensors(bytes).tensors).sort(([a], [b]) => byLayer(a, b));
   const weights = new Float32Array(tensors.reduce((sum, [, { data }]) => sum + data.length, 0));
   let at = 0;
@@ -72,16 +67,11 @@ function byLayer(a: string, b: string): number {
 /** The set to begin with, where the option names a file. */
 async function firstSet(first: string): Promise<DistilledSet | undefined> {
   if ((firstNames as readonly string[]).includes(first)) return undefined;
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(first);
-  } catch (cause) {
-    throw new LimbeckError(
-      'ERR_FILE_MISSING',
-      `option first is ${JSON.stringify(first)}, which cannot be read: ${(cause as Error).message}; expected one of ` +
-        `${firstNames.join(', ')}, or a file such as runs/first/distilled.safetensors`,
-      { cause },
-    );
-  }
+  const bytes = await readNamedFile(
+    first,
+    (reason) =>
+      `option first is ${JSON.stringify(first)}, which cannot be read: ${reason}; expected one of ` +
+      `${firstNames.join(', ')}, or a file such as runs/first/distilled.safetensors`,
+  );
   return decodeArtefact(bytes).set;
 }

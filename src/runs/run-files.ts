@@ -277,5 +277,5 @@ const linesOf = (points: readonly CurvePoint[]): string =>
   points.map((point) => `${JSON.stringify(point)}\n`).join('');
 
 /** A set as pictures. */
-export const asPictures = (set: DistilledSet, zca?: Whitening): DistilledSet =>
+const asPictures = (set: DistilledSet, zca?: Whitening): DistilledSet =>
   zca ? { ...set, images: unwhiten(zca, set.images) } : set;

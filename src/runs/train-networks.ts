@@ -9,14 +9,7 @@ import { batchStatistics } from '../eval/batch-statistics.js';
 import { heldOutNetworks, membersThatFit } from '../eval/first-networks.js';
 import type { Model } from '../eval/model.js';
 import { checkScored, Scoring } from '../eval/scoring.js';
-import {
-  type Accuracy,
-  type Confusion,
-  percentByClass,
-  percentRight,
-  summarise,
-  together,
-} from '../eval/statistics.js';
+import { type Accuracy, type Confusion, percentRight, scoresOf, summarise } from '../eval/statistics.js';
 import { trainingBatches } from '../eval/training-batches.js';
 import { createNetwork, type Network } from '../networks/index.js';
 import { type NetworkSpec, networkSpec, printNetworkSpec } from '../networks/spec.js';
@@ -182,7 +175,7 @@ export async function trainNetworks(
     owned.dispose();
     const trainedOn = `all ${dataset.train.count}${dataset.zca ? ' ZCA-whitened' : ''} training images`;
     const protocol = `${printNetworkSpec(spec)} on ${trainedOn}: ${describeMinibatches(training, learningRate)}, ${network.weights} weights`;
-    const accuracy = summarise(answers.map(percentRight));
+    const { accuracy, perClass } = scoresOf(answers);
     return {
       network,
       model: {
@@ -197,7 +190,7 @@ export async function trainNetworks(
       protocol,
       accuracy,
       validation: summarise(validated),
-      perClass: percentByClass(together(answers)),
+      perClass,
       parameters,
     };
   });

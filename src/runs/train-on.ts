@@ -11,14 +11,7 @@ import { Population, recordTraining } from '../eval/population.js';
 import { protocolName } from '../eval/protocol-name.js';
 import { Scoring } from '../eval/scoring.js';
 import { checkSet } from '../eval/set-file.js';
-import {
-  type Accuracy,
-  type Confusion,
-  percentByClass,
-  percentRight,
-  summarise,
-  together,
-} from '../eval/statistics.js';
+import { type Accuracy, type Confusion, scoresOf } from '../eval/statistics.js';
 import { geometryUnder, labelsUnder, ratesUnder, stepsUnder } from '../eval/under-protocol.js';
 import { createNetwork, type NetworkSpec, networkSpec, networkTitle } from '../networks/index.js';
 import { expectArgument, expectDevice, expectOptions } from '../util/expect.js';
@@ -137,7 +130,7 @@ export async function trainOn(
       onProgress?.({ network: start + members, networks });
     }
     checkFinite(parameters, 'the distilled set', geometry.minibatches?.epochs ?? geometry.epochs, rates[0]);
-    const accuracy = dataset && summarise(answers.map(percentRight));
+    const scores = dataset && scoresOf(answers);
     const { mean, std, classNames } = notes;
     // Only the architecture that the set was made for has networks that are known.
     const use = own || !steps ? set.use : ({ ...steps, init: 'random' } as const);
@@ -153,11 +146,11 @@ export async function trainOn(
           dataset: notes.dataset,
           trainedOn: `${counted(set.classes.length, 'distilled image')} (${set.method})`,
           protocol: protocolName({ ...set, network: networkOptions, use }, protocol, isWhitened(artefact)),
-          testAccuracy: accuracy,
+          testAccuracy: scores?.accuracy,
         },
       },
-      accuracy,
-      perClass: dataset && percentByClass(together(answers)),
+      accuracy: scores?.accuracy,
+      perClass: scores?.perClass,
     };
   } finally {
     owned.dispose();

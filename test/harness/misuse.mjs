@@ -1,6 +1,6 @@
 /**
  * Random calls of the native engine, most of them wrong, with garbage collected between them. Each has to end in a result or in an
- * error with a code, never in a crash: what is right is taken from the programs of the ops' cases, and changed in a few places.
+ * error with a code, never in a crash. They begin as programs of the ops' cases, which are right, and are changed in a few places.
  *
  *     node --expose-gc test/harness/misuse.mjs ADDON SEED SEQUENCES [alone]
  *

@@ -4,7 +4,7 @@ import type { Recorder } from '../program.js';
 import type { View } from '../view.js';
 
 /**
- * Images as sums of anisotropic Gaussians, each of 5 + C numbers: where its centre is in pixels (right, down), three of the
+ * Images as sums of anisotropic Gaussians. Each has 5 + C numbers: two for its centre in pixels (right, down), three for the
  * triangular root of its inverse covariance, and a height for every channel.
  *
  *     u = (x[2] (w - x[0]) + x[3] (h - x[1])) / width²     v = x[4] (h - x[1]) / width²

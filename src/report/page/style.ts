@@ -37,11 +37,10 @@ img.distilled { filter: var(--tone, var(--signed)); background: #000; }
 main:has(#grey:checked) img.distilled { filter: none; }
 .filters { position: absolute; }
 .grey { display: inline-block; margin: -6px 0 8px; font-size: 14px; color: var(--soft); cursor: pointer; }
-.scale { max-width: 460px; margin-bottom: 34px; }
+.scale { max-width: 460px; margin: 0 0 34px -10px; padding: 0 10px; }
 .scale img { height: 12px; border-radius: 3px; box-shadow: 0 0 0 1px var(--line); }
 .scale div { position: relative; margin: 0 3px; font-size: 12px; color: var(--soft); font-variant-numeric: tabular-nums; }
 .scale span { position: absolute; transform: translateX(-50%); white-space: nowrap; }
-.scale { padding: 0 10px; margin-left: -10px; }
 .zoom { display: block; cursor: zoom-in; position: relative; }
 .zoom input { position: absolute; inset: 0; margin: 0; opacity: 0; cursor: inherit; }
 .zoom input:focus-visible + img { outline: 2px solid var(--accent); outline-offset: 2px; }
@@ -118,9 +117,8 @@ p.note { font-size: 14px; margin-top: 12px; }
 .chart .reference { stroke: var(--soft); stroke-dasharray: 4 4; }
 dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(210px, 1fr)); gap: 14px 24px; margin: 0; }
 dt { font-size: 13px; color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
-pre { background: var(--code); border-radius: 10px; padding: 14px 16px; overflow-x: auto; margin: 8px 0 18px;
+pre { background: var(--code); border-radius: 10px; padding: 14px 16px; white-space: pre-wrap; overflow-wrap: anywhere; margin: 8px 0 18px;
   font: 13.5px/1.6 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 details summary { cursor: pointer; color: var(--soft); margin-top: 18px; }
 details dl { margin-top: 14px; }
 footer { margin-top: 56px; color: var(--soft); font-size: 13px; border-top: 1px solid var(--line); padding-top: 14px; }
