@@ -13,7 +13,8 @@
  * - Files: {@link encodeArtefact} and {@link decodeArtefact}, {@link encodeCheckpoint} and {@link decodeCheckpoint},
  *   {@link encodeModel} and {@link decodeModel}; pictures by {@link contactSheet}, {@link encodePng}, {@link reportHtml}
  * - Expert trajectories: {@link trainExperts}, {@link openExperts}
- * - Whole runs in a folder: {@link distillToFolder}, {@link resumeFolder}, {@link readRun}, {@link RunFolder}
+ * - Whole runs in a folder: {@link distillToFolder}, {@link resumeFolder}, {@link readRun}, {@link RunFolder}; several methods side by
+ *   side: {@link compareMethods}
  * - Networks: {@link createNetwork}, {@link networkNames}, {@link networkSpec}
  * - An outer loop of your own: {@link metaGradient}, {@link recordMetaGradient}, {@link hessianVectorProduct}, {@link gradientMatching},
  *   {@link distributionMatching}, {@link trajectoryMatching}, {@link kernelRegression}
@@ -24,6 +25,16 @@
  *
  * @module limbeck
  */
+
+export type { CompareControl } from './analysis/compare/compare.js';
+export type { CompareOptions } from './analysis/compare/options.js';
+export type {
+  Compared,
+  ComparedBaselines,
+  ComparedRun,
+  FullTraining,
+  Score,
+} from './analysis/compare/record.js';
 export { type ArrayDataset, type ArraySplit, datasetFromArrays } from './data/arrays.js';
 export type { SplitOptions } from './data/assemble.js';
 export type { Dataset, Labels, Split, Whitening } from './data/dataset.js';
@@ -100,6 +111,7 @@ export {
   type Parameter,
   type WeightScheme,
 } from './networks/index.js';
+export { compareMethods } from './report/compare-folder.js';
 export { contactSheet } from './report/contact-sheet.js';
 export { type ReportPictures, reportHtml } from './report/html.js';
 export type { Look } from './report/pixels.js';

@@ -26,12 +26,25 @@ export const protocolOptions: readonly Option[] = [
     help: 'what is done to the images of a minibatch; dsa mirrors them, dsa-digits does not',
     fallback: 'as the protocol says',
   },
+  {
+    name: 'labels',
+    kind: 'text',
+    value: 'stored|hard',
+    help: 'labels as they were learned, or 1 for the largest',
+    fallback: 'as the protocol says',
+  },
 ];
 
 /** What was asked for; ERR_OPTION for a protocol that is unknown, before any file is read. */
 export function protocolAsked(values: Values): { name?: string; changes: ProtocolChanges } {
-  const { augmentation, epochs, batch, lr: learningRate } = values as ProtocolChanges & { lr?: number };
-  const changes = { augmentation, epochs, batch, learningRate };
+  const {
+    augmentation,
+    labels,
+    epochs,
+    batch,
+    lr: learningRate,
+  } = values as ProtocolChanges & { lr?: number };
+  const changes = { augmentation, labels, epochs, batch, learningRate };
   const name = values.protocol as string | undefined;
   if (name !== undefined) findProtocol(name, changes);
   return { name, changes };

@@ -5,6 +5,7 @@ import { LimbeckError } from '../util/errors.js';
 import { version } from '../util/version.js';
 import { printable } from '../util/words.js';
 import { parseArguments } from './arguments.js';
+import { command as compare } from './compare.js';
 import { command as data } from './data.js';
 import { command as devices } from './devices.js';
 import { command as distill } from './distill.js';
@@ -24,6 +25,7 @@ const commands = [
   plan,
   resume,
   evaluate,
+  compare,
   train,
   predict,
   exportNetwork,

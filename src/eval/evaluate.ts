@@ -45,6 +45,7 @@ const optionNames = {
   epochs: true,
   batch: true,
   learningRate: true,
+  labels: true,
   architectures: true,
   withBaselines: true,
   baselines: true,
@@ -128,8 +129,8 @@ export async function evaluate(
   checkSet('evaluate', set);
   checkFits(set, dataset);
   checkScored(dataset);
-  const { augmentation, epochs, batch, learningRate } = options;
-  const changes = { augmentation, epochs, batch, learningRate };
+  const { augmentation, epochs, batch, learningRate, labels } = options;
+  const changes = { augmentation, epochs, batch, learningRate, labels };
   const protocol = findProtocol(options.protocol ?? protocolOf(set).name, changes);
   const whitened = Boolean(dataset.zca);
   checkPreprocessing(protocol, whitened);

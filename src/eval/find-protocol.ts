@@ -17,6 +17,8 @@ export interface ProtocolChanges {
   readonly batch?: number;
   /** The first rate. */
   readonly learningRate?: number;
+  /** `stored`: as they were learned; `hard`: 1 for the largest. */
+  readonly labels?: 'stored' | 'hard';
 }
 
 const positive = (value: number) => Number.isFinite(value) && value > 0;
@@ -52,11 +54,15 @@ export function findProtocol(name: string, changes: ProtocolChanges = {}): Proto
         `${option} is ${shown(value)}, expected ${expectations[option].text}`,
       );
   const { augmentation, epochs = training.epochs, batch = training.batch, learningRate } = changes;
+  const { labels = protocol.labels } = changes;
+  if (labels !== 'stored' && labels !== 'hard')
+    throw new LimbeckError('ERR_OPTION', `labels is ${shown(labels)}, expected stored or hard`);
   const changed = {
     ...protocol,
     training: { ...training, epochs, batch },
     learningRate: learningRate ?? protocol.learningRate,
     augmentation: augmentation ?? protocol.augmentation,
+    labels,
   };
   strategyOf(changed);
   return changed;
@@ -71,6 +77,7 @@ export function describeProtocol(protocol: Protocol & { training: MinibatchTrain
     ['batch', training.batch, usual.training.batch],
     ['rate', learningRate, usual.learningRate],
     ['augmentation', augmentation, usual.augmentation],
+    ['labels', labels, usual.labels],
   ].filter(([, now, before]) => now !== before);
   return [
     `protocol ${name}: ${describeMinibatches(training, learningRate)}`,

@@ -6,7 +6,12 @@ export interface Series {
   readonly points: readonly (readonly [number, number])[];
   /** 0..1: how strongly the line is drawn. */
   readonly strength?: number;
+  /** Which of the page's tones it has, 0 to {@link tones} - 1; default the accent. */
+  readonly tone?: number;
 }
+
+/** Lines of one chart that can be told apart by their colour. */
+export const tones = 8;
 
 export interface ChartOptions {
   readonly title: string;
@@ -140,15 +145,18 @@ export function lineChart(options: ChartOptions): string {
       `<line class="reference" x1="${margin.left}" x2="${right}" y1="${y(reference.y)}" y2="${y(reference.y)}"/>`,
       `<text class="tick" x="${right}" y="${y(reference.y)}" dy="-5" text-anchor="end">${escapeHtml(reference.text)}</text>`,
     );
-  for (const { name, points: own, strength = 1 } of series) {
+  for (const { name, points: own, strength = 1, tone } of series) {
+    const kind = tone === undefined ? '' : ` t${tone % tones}`;
     const path = own.map(([px, py]) => `${x(px)},${y(py)}`).join(' ');
     const label = `<title>${escapeHtml(name)}</title>`;
     if (own.length > 1)
-      parts.push(`<polyline class="line" style="opacity:${strength}" points="${path}">${label}</polyline>`);
+      parts.push(
+        `<polyline class="line${kind}" style="opacity:${strength}" points="${path}">${label}</polyline>`,
+      );
     if (own.length === 1 || marks)
       for (const [px, py] of own)
         parts.push(
-          `<circle class="mark" style="opacity:${strength}" cx="${x(px)}" cy="${y(py)}" r="3">${label}</circle>`,
+          `<circle class="mark${kind}" style="opacity:${strength}" cx="${x(px)}" cy="${y(py)}" r="3">${label}</circle>`,
         );
   }
   if (highlight && Number.isFinite(highlight.x) && Number.isFinite(highlight.y)) {

@@ -15,9 +15,9 @@ import { curvesSection } from './page/curves.js';
 import { detailsSection, useSection } from './page/details.js';
 import { evaluationsSection } from './page/evaluations.js';
 import { filmSection } from './page/film.js';
+import { framed } from './page/frame.js';
 import { imagesSection } from './page/images.js';
 import { resultsSection } from './page/results.js';
-import { style } from './page/style.js';
 
 const networkTitles: Readonly<Record<string, string>> = {
   lenet: 'LeNet',
@@ -37,9 +37,6 @@ const datasetTitles: Readonly<Record<string, string>> = {
   usps: 'USPS',
 };
 
-const policy =
-  "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
-
 /** What a page may show beside a run's record and its set. */
 export interface ReportPictures {
   /** A real picture of each class, `[K]`, to stand beside the distilled ones: {@link classExamples}. */
@@ -56,14 +53,7 @@ export function reportHtml(
 ): string {
   asGiven(() => checkRecord('reportHtml', record));
   const { plain, marked } = headline(record, set);
-  return [
-    '<!doctype html>',
-    '<html lang="en"><head><meta charset="utf-8">',
-    // Should anything in the record be taken for markup all the same, it can neither run nor fetch.
-    `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
-    '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    '<meta name="color-scheme" content="light dark">',
-    `<title>${plain}</title><style>${style}</style></head><body><main>`,
+  return framed(plain, [
     `<header><p class="kicker">limbeck · a distilled data set</p><h1>${marked}</h1><p class="lead">${lead(record, set)}</p>`,
     verdictNote(record),
     stoppedNote(record),
@@ -79,8 +69,7 @@ export function reportHtml(
     useSection(record),
     detailsSection(record),
     `<footer>Written by limbeck ${escapeHtml(record.versions.limbeck)}.</footer>`,
-    '</main></body></html>\n',
-  ].join('\n');
+  ]);
 }
 
 const titleOf = (titles: Readonly<Record<string, string>>, name: string, other = name): string =>

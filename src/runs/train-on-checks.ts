@@ -18,8 +18,8 @@ export function protocolFor(
   artefact: Artefact,
   options: ProtocolChanges & { readonly protocol?: string; readonly dataset?: Dataset },
 ): Protocol {
-  const { augmentation, epochs, batch, learningRate, dataset } = options;
-  const changes = { augmentation, epochs, batch, learningRate };
+  const { augmentation, labels, epochs, batch, learningRate, dataset } = options;
+  const changes = { augmentation, labels, epochs, batch, learningRate };
   const protocol = findProtocol(options.protocol ?? protocolOf(artefact.set).name, changes);
   const whitened = isWhitened(artefact);
   checkPreprocessing(protocol, whitened);

@@ -46,6 +46,7 @@ const known = {
   epochs: true,
   batch: true,
   learningRate: true,
+  labels: true,
   seed: true,
   dataset: true,
   signal: true,

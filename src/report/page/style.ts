@@ -114,6 +114,18 @@ p.note { font-size: 14px; margin-top: 12px; }
   stroke-width: 4px; stroke-linejoin: round; }
 .chart .line { fill: none; stroke: var(--accent); stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
 .chart .mark { fill: var(--accent); } .chart .best { fill: var(--card); stroke: var(--ink); stroke-width: 2; }
+:root { --t0: #b4531a; --t1: #1f6fb2; --t2: #3c8a3f; --t3: #8a4fb0; --t4: #c2267d; --t5: #7a6a12; --t6: #12857f; --t7: #5c5f66; }
+@media (prefers-color-scheme: dark) { :root { --t0: #f09a5e; --t1: #6fb4ee; --t2: #7fcf82; --t3: #c79be8; --t4: #f07fbb; --t5: #d3c25a; --t6: #5fd0c8; --t7: #b0b4bd; } }
+.chart .line.t0 { stroke: var(--t0); } .chart .mark.t0 { fill: var(--t0); } .key.t0 { background: var(--t0); }
+.chart .line.t1 { stroke: var(--t1); } .chart .mark.t1 { fill: var(--t1); } .key.t1 { background: var(--t1); }
+.chart .line.t2 { stroke: var(--t2); } .chart .mark.t2 { fill: var(--t2); } .key.t2 { background: var(--t2); }
+.chart .line.t3 { stroke: var(--t3); } .chart .mark.t3 { fill: var(--t3); } .key.t3 { background: var(--t3); }
+.chart .line.t4 { stroke: var(--t4); } .chart .mark.t4 { fill: var(--t4); } .key.t4 { background: var(--t4); }
+.chart .line.t5 { stroke: var(--t5); } .chart .mark.t5 { fill: var(--t5); } .key.t5 { background: var(--t5); }
+.chart .line.t6 { stroke: var(--t6); } .chart .mark.t6 { fill: var(--t6); } .key.t6 { background: var(--t6); }
+.chart .line.t7 { stroke: var(--t7); } .chart .mark.t7 { fill: var(--t7); } .key.t7 { background: var(--t7); }
+.legend { margin: 10px 0 0; font-size: 14px; } .key { display: inline-block; width: 12px; height: 12px; border-radius: 3px; margin: 0 6px -1px 0; }
+.legend span + span { margin-left: 16px; } .legend span { white-space: nowrap; }
 .chart .reference { stroke: var(--soft); stroke-dasharray: 4 4; }
 dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(210px, 1fr)); gap: 14px 24px; margin: 0; }
 dt { font-size: 13px; color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }

@@ -1,0 +1,305 @@
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import type { Dataset } from '../../data/dataset.js';
+import type { DistilledSet } from '../../data/distilled-set.js';
+import type { Device } from '../../engine/device.js';
+import { type EvaluateOptions, type Evaluation, evaluate, networksOf } from '../../eval/evaluate.js';
+import { describeProtocol, findProtocol } from '../../eval/find-protocol.js';
+import { protocolName, protocolOf } from '../../eval/protocol-name.js';
+import type { Accuracy } from '../../eval/statistics.js';
+import type { DistillOptions } from '../../methods/index.js';
+import { printNetworkSpec } from '../../networks/index.js';
+import { describeData } from '../../runs/describe-data.js';
+import type { Progress } from '../../runs/distillation.js';
+import { engineRecord } from '../../runs/engine-record.js';
+import { distillInto, type RunControl, resumeIn } from '../../runs/folder-run.js';
+import { openNamed } from '../../runs/named.js';
+import { planDistillation } from '../../runs/plan/plan.js';
+import type { EvaluationRecord, RunOrigin, RunRecord } from '../../runs/record.js';
+import type { RunFiles } from '../../runs/run-files.js';
+import { WorkFolder } from '../../runs/work-folder.js';
+import { writeFileAtomic } from '../../util/atomic-file.js';
+import { LimbeckError } from '../../util/errors.js';
+import { counted } from '../../util/words.js';
+import { cutsOf } from './cut.js';
+import { fullTraining } from './full.js';
+import { type Cell, type CompareOptions, type Comparing, resolveComparison } from './options.js';
+import {
+  type Compared,
+  type ComparedBaselines,
+  type ComparedRun,
+  compareFormat,
+  type Score,
+} from './record.js';
+
+/** How to follow a comparison, and stop it. */
+export interface CompareControl {
+  /** Stops after the current piece of work; the same call goes on later. */
+  readonly signal?: AbortSignal;
+  /** What is being done, of how many such things. */
+  readonly onProgress?: (event: { stage: string; done: number; total: number; step?: Progress }) => void;
+  /** What `limbeck resume` and `limbeck evaluate` need to open the data and the engine of its runs by themselves. */
+  readonly origin?: RunOrigin;
+}
+
+/** What a comparison writes with. */
+export interface CompareFiles {
+  /** Its folder. */
+  readonly folder: string;
+  /** The files of a run in a folder. */
+  run(folder: string): RunFiles;
+  /** The text of the page; `sets` by folder. */
+  page(compared: Compared, sets: ReadonlyMap<string, DistilledSet>, dataset: Dataset): string;
+}
+
+/** Does what is missing of a comparison in a folder; see `compareMethods`. */
+export async function compareInto(
+  files: CompareFiles,
+  device: Device,
+  dataset: Dataset,
+  given: CompareOptions,
+  control: CompareControl = {},
+): Promise<Compared> {
+  const comparing = resolveComparison('compareMethods', given, dataset);
+  const work = new WorkFolder(files.folder);
+  await work.open(join(files.folder, 'compare.json'));
+  try {
+    return await new Comparison(files, device, dataset, comparing, control).carryOut();
+  } finally {
+    await work.close();
+  }
+}
+
+class Comparison {
+  readonly #sets = new Map<string, DistilledSet>();
+  readonly #runs: ComparedRun[] = [];
+  readonly #baselines: ComparedBaselines[] = [];
+  #full: Compared['full'];
+  #done = 0;
+  /** Milliseconds left for distilling. */
+  #left: number;
+
+  constructor(
+    readonly files: CompareFiles,
+    readonly device: Device,
+    readonly dataset: Dataset,
+    readonly comparing: Comparing,
+    readonly control: CompareControl,
+  ) {
+    this.#left = 1000 * (comparing.seconds ?? Number.POSITIVE_INFINITY);
+  }
+
+  async carryOut(): Promise<Compared> {
+    const { cells } = this.comparing;
+    for (const cell of cells) await this.#refuseOthers(cell);
+    this.#full = await this.#fullTraining();
+    let compared = await this.#write(cells);
+    for (const [i, cell] of cells.entries()) {
+      this.#say(`distilling by ${cell.title}, ${cell.ipc} per class, seed ${cell.seed}`);
+      const run = this.files.run(join(this.files.folder, cell.folder));
+      const { record, set } = await this.#distil(cell, run, cells.length - i);
+      this.control.signal?.throwIfAborted();
+      this.#say(`scoring ${cell.title}, ${cell.ipc} per class, seed ${cell.seed}`);
+      this.#runs.push(await this.#scored(cell, run, record, set));
+      this.#sets.set(cell.folder, set);
+      compared = await this.#write(cells.slice(i + 1));
+    }
+    this.control.onProgress?.({ stage: 'done', done: this.#total, total: this.#total });
+    return compared;
+  }
+
+  get #total(): number {
+    const { cells, fullEpochs } = this.comparing;
+    return 2 * cells.length + (fullEpochs ? 1 : 0);
+  }
+
+  #say(stage: string, step?: Progress): void {
+    this.control.onProgress?.({
+      stage,
+      done: step ? this.#done - 1 : this.#done++,
+      total: this.#total,
+      step,
+    });
+  }
+
+  /** A run of other options or other data is not to be mixed with these. */
+  async #refuseOthers(cell: Cell): Promise<void> {
+    const run = this.files.run(join(this.files.folder, cell.folder));
+    if (!run.holdsRun()) return;
+    const record = await run.readRecord();
+    const saved = record ? undefined : await run.checkpoints.read();
+    const options = record?.config.options ?? saved!.extra.config.options;
+    const sha256 = record?.dataset.sha256 ?? saved!.extra.sha256;
+    const same = isDeepStrictEqual(options, JSON.parse(JSON.stringify(cell.options)));
+    if (same && sha256 === describeData(this.dataset).sha256) return;
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${run.folder} holds a run ${same ? 'on other data' : 'with other options'}: name another folder by --out, or remove that one`,
+    );
+  }
+
+  async #fullTraining(): Promise<Compared['full']> {
+    const { comparing, control, device, dataset, files } = this;
+    if (!comparing.fullEpochs) return undefined;
+    this.#say('training on all training images');
+    return fullTraining(join(files.folder, 'full'), device, dataset, comparing, control.signal);
+  }
+
+  /** Goes on with a run, or begins it, for its share of the time. */
+  async #distil(
+    { given, title }: Cell,
+    run: RunFiles,
+    runsLeft: number,
+  ): Promise<{ record: RunRecord; set: DistilledSet }> {
+    const { device, dataset, control } = this;
+    const time = new AbortController();
+    const stop = () => time.abort(control.signal?.reason);
+    control.signal?.addEventListener('abort', stop);
+    if (control.signal?.aborted) stop();
+    let timer: NodeJS.Timeout | undefined;
+    let begun = performance.now();
+    const follow: RunControl = {
+      signal: time.signal,
+      onBegin: () => {
+        begun = performance.now();
+        if (Number.isFinite(this.#left))
+          timer = setTimeout(() => time.abort(), Math.max(1, this.#left / runsLeft));
+      },
+      onProgress: (step) => this.#say(`distilling by ${title}`, step),
+      // What is tested was finished in time.
+      onTest: () => clearTimeout(timer),
+    };
+    try {
+      return await (run.holdsRun()
+        ? resumeIn(run, device, dataset, follow)
+        : distillInto(run, device, dataset, given, { ...follow, origin: control.origin }));
+    } finally {
+      clearTimeout(timer);
+      control.signal?.removeEventListener('abort', stop);
+      this.#left = Math.max(0, this.#left - (performance.now() - begun));
+    }
+  }
+
+  async #scored(cell: Cell, run: RunFiles, record: RunRecord, set: DistilledSet): Promise<ComparedRun> {
+    const { networks, protocol, augmentation, architectures } = this.comparing;
+    const { title, ipc, seed, folder } = cell;
+    // Real images are the same beside every method: the first one measures them.
+    const first = !this.#baselines.some((one) => one.ipc === ipc && one.seed === seed);
+    const baselines = first ? this.comparing.baselines : ['randomReal'];
+    const common = await this.#score(run, set, { protocol, networks, architectures, baselines });
+    if (first) this.#baselines.push({ ipc, seed, results: common.baselines });
+    const augmented =
+      augmentation === undefined
+        ? undefined
+        : scoreOf(
+            await this.#score(run, set, { protocol, networks, augmentation, baselines: ['randomReal'] }),
+          );
+    const { outerSteps, timings, curve } = record;
+    return {
+      ...{ title, ipc, seed, folder, outerSteps, iterations: cell.options.iterations },
+      seconds: timings.seconds,
+      flops: outerSteps * (await this.#stepFlops(cell)),
+      numbers: numbersOf(set),
+      curve: curve.map(({ iteration, validationAccuracy }) => [
+        (timings.seconds * iteration) / Math.max(1, outerSteps),
+        validationAccuracy,
+      ]),
+      common: {
+        ...scoreOf(common),
+        perClass: common.perClass,
+        others: common.others.map(({ network, accuracy }) => ({ network, accuracy })),
+      },
+      own: await this.#own(run, record, set),
+      augmented,
+    };
+  }
+
+  /** The score under a protocol: the one that the run has on record, else measured now and put on record. */
+  async #score(run: RunFiles, set: DistilledSet, asked: Asked): Promise<Evaluation | EvaluationRecord> {
+    const { device, dataset, control } = this;
+    const { protocol: name, augmentation, networks, architectures = [], baselines } = asked;
+    const protocol = protocolName(set, findProtocol(name, { augmentation }), Boolean(dataset.zca));
+    const record = await run.readRecord();
+    const found = record?.evaluations?.find(
+      (one) =>
+        one.protocol === protocol &&
+        one.accuracy.networks === networks &&
+        baselines.every((baseline) => Object.hasOwn(one.baselines, baseline)) &&
+        architectures.every((spec, i) => one.others[i]?.network === printNetworkSpec(spec)),
+    );
+    if (found) return found;
+    await run.countTest();
+    const { signal } = control;
+    const measured = await evaluate(device, dataset, set, { ...asked, protocol: name, signal });
+    await run.addEvaluation({ ...measured, sameData: true }, set, dataset);
+    return measured;
+  }
+
+  /** As the set is used by itself: what its run was tested by, or the same for one that was cut off. */
+  async #own(
+    run: RunFiles,
+    { testAccuracy, baselines, protocol }: RunRecord,
+    set: DistilledSet,
+  ): Promise<Score> {
+    const { networks } = this.comparing;
+    if (testAccuracy && baselines.randomReal)
+      return { protocol, accuracy: testAccuracy, random: plain(baselines.randomReal) };
+    const steps = set.use.kind === 'learned-steps' ? set.use : undefined;
+    const known = steps?.init === 'fixed' ? networksOf(set) : networks;
+    return scoreOf(
+      await this.#score(run, set, {
+        protocol: protocolOf(set).name,
+        networks: known,
+        baselines: ['randomReal'],
+      }),
+    );
+  }
+
+  async #stepFlops({ options }: Cell): Promise<number> {
+    const { device, dataset } = this;
+    await using named = await openNamed(options, { goesOn: true, sha256: describeData(dataset).sha256 });
+    const control = { experts: named.experts, remedies: false, timed: false, test: false };
+    const { flops } = await planDistillation(device, dataset, options as DistillOptions, control);
+    return flops.step;
+  }
+
+  /** Writes what there is so far, with the page. */
+  async #write(missing: readonly Cell[]): Promise<Compared> {
+    const { files, device, dataset, comparing } = this;
+    const { common, networks } = comparing;
+    const compared: Compared = {
+      format: compareFormat,
+      dataset: describeData(dataset),
+      engine: engineRecord(device, undefined),
+      protocol: `${describeProtocol(common)}, ${counted(networks, 'network')} for each set`,
+      cut: cutsOf(comparing, this.#runs),
+      full: this.#full,
+      baselines: this.#baselines,
+      runs: this.#runs,
+      missing: missing.map(({ folder }) => folder),
+    };
+    await writeFileAtomic(join(files.folder, 'compare.json'), `${JSON.stringify(compared, null, 1)}\n`);
+    await writeFileAtomic(join(files.folder, 'compare.html'), files.page(compared, this.#sets, dataset));
+    return compared;
+  }
+}
+
+/** How a set is to be scored. */
+type Asked = Required<Pick<EvaluateOptions, 'protocol' | 'networks' | 'baselines'>> &
+  Pick<EvaluateOptions, 'augmentation' | 'architectures'>;
+
+const plain = ({ mean, std, networks }: Accuracy): Accuracy => ({ mean, std, networks });
+
+const scoreOf = ({ protocol, accuracy, baselines }: Evaluation | EvaluationRecord): Score => ({
+  protocol,
+  accuracy,
+  random: plain(baselines.randomReal),
+});
+
+/** Numbers that a set stores. */
+function numbersOf({ images, labels, stored, network: { classes: K } }: DistilledSet): number {
+  const variables = Object.values(stored.variables);
+  const items = variables.length ? variables.reduce((sum, { data }) => sum + data.length, 0) : images.length;
+  const hard = labels.every((label) => label === 0 || label === 1) && labels.length % K === 0;
+  return items + (hard ? 0 : labels.length);
+}

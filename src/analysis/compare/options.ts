@@ -1,0 +1,175 @@
+import type { Dataset } from '../../data/dataset.js';
+import { baselineNames, checkBaselines } from '../../eval/baselines/index.js';
+import { findProtocol } from '../../eval/find-protocol.js';
+import { checkPreprocessing, type Protocol } from '../../eval/protocol.js';
+import type { DistillOptions } from '../../methods/index.js';
+import type { NetworkSpec } from '../../networks/index.js';
+import { type ResolvedOptions, resolveFor } from '../../runs/options.js';
+import { planFor } from '../../runs/setting.js';
+import type { MinibatchTraining } from '../../train/minibatch.js';
+import { LimbeckError } from '../../util/errors.js';
+import { expectOptions, shown } from '../../util/expect.js';
+
+/** What is compared, and how. */
+export interface CompareOptions {
+  /** Methods by name, or with options of their own: `{ method: 'dm', iterations: 500 }`. */
+  readonly methods: readonly (string | DistillOptions)[];
+  /** What is trained on the sets, and what they are made for; default `convnet`. */
+  readonly network?: string | NetworkSpec;
+  /** Images per class; default 1. */
+  readonly ipc?: number | readonly number[];
+  /** Runs of each method from so many seeds; default 1. */
+  readonly seeds?: number;
+  /** The first of them; default 0. */
+  readonly seed?: number;
+  /** What all sets are scored under, whatever each is scored under by itself: a protocol of minibatches; default `dc`. */
+  readonly protocol?: string;
+  /** Networks that are trained on each set; default that of the protocol. */
+  readonly networks?: number;
+  /** Other architectures that are trained on each set. */
+  readonly architectures?: readonly NetworkSpec[];
+  /** What stands beside the methods at every number of images; default those that `evaluate` has, and `randomReal` always. */
+  readonly baselines?: readonly string[];
+  /** Scores every set, and random real images, with this augmentation, too. */
+  readonly augmentation?: string;
+  /** Epochs on the whole training split that the sets are measured against; 0 leaves that out. Default 3. */
+  readonly fullEpochs?: number;
+  /** Seconds that this call may spend on distilling, shared among the runs that are not finished; default as long as they take. */
+  readonly seconds?: number;
+}
+
+const known = {
+  methods: true,
+  network: true,
+  ipc: true,
+  seeds: true,
+  seed: true,
+  protocol: true,
+  networks: true,
+  architectures: true,
+  baselines: true,
+  augmentation: true,
+  fullEpochs: true,
+  seconds: true,
+} satisfies Record<keyof CompareOptions, true>;
+
+/** One run of a comparison. */
+export interface Cell {
+  /** What stands in tables: `dm`, or `dm:iterations=500` where it has options of its own. */
+  readonly title: string;
+  readonly ipc: number;
+  readonly seed: number;
+  /** Its folder in that of the comparison. */
+  readonly folder: string;
+  readonly given: DistillOptions;
+  /** With every value filled in. */
+  readonly options: ResolvedOptions;
+}
+
+/** A comparison with everything filled in and checked. */
+export interface Comparing extends Required<Omit<CompareOptions, 'methods' | 'augmentation' | 'seconds'>> {
+  /** In the order in which they are done: every method once before any is done again. */
+  readonly cells: readonly Cell[];
+  readonly ipc: readonly number[];
+  readonly common: Protocol & { readonly training: MinibatchTraining };
+  readonly augmentation?: string;
+  readonly seconds?: number;
+}
+
+/** What a method is called beside others: with the options that were given for it alone. */
+export function titleOf(given: DistillOptions): string {
+  const { method = 'unrolled', ...own } = given;
+  const text = (value: unknown) => (typeof value === 'object' ? JSON.stringify(value) : String(value));
+  return [method, ...Object.entries(own).map(([name, value]) => `${name}=${text(value)}`)].join(':');
+}
+
+/** Fills in and checks all there is before anything is trained; ERR_OPTION, ERR_DATA. */
+export function resolveComparison(where: string, given: CompareOptions, dataset: Dataset): Comparing {
+  expectOptions(where, given, known);
+  const { methods, network = 'convnet', protocol = 'dc', augmentation, architectures = [] } = given;
+  const { baselines = baselineNames } = given;
+  const whole = (name: string, value: unknown, least: number) => {
+    if (Number.isSafeInteger(value) && (value as number) >= least) return value as number;
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${where}: ${name} is ${shown(value)}, expected a whole number of at least ${least}`,
+    );
+  };
+  const list = <T>(name: string, values: unknown): readonly T[] => {
+    const all = (Array.isArray(values) ? values : [values]) as T[];
+    if (all.length && new Set(all.map((one) => JSON.stringify(one))).size === all.length) return all;
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${where}: ${name} is ${shown(values)}, expected one or several, each once`,
+    );
+  };
+  const ipc = list<number>('ipc', given.ipc ?? 1).map((one) => whole('ipc', one, 1));
+  const seeds = whole('seeds', given.seeds ?? 1, 1);
+  const seed = whole('seed', given.seed ?? 0, 0);
+  const fullEpochs = whole('fullEpochs', given.fullEpochs ?? 3, 0);
+  const common = commonProtocol(where, protocol, augmentation, Boolean(dataset.zca));
+  checkBaselines(baselines);
+  if (given.seconds !== undefined && !(given.seconds > 0))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${where}: seconds is ${shown(given.seconds)}, expected a number above 0`,
+    );
+  const compared = list<string | DistillOptions>('methods', methods).map((one) =>
+    typeof one === 'string' ? ({ method: one } as DistillOptions) : one,
+  );
+  const cells = Array.from({ length: seeds }, (_, i) => seed + i).flatMap((seed) =>
+    ipc.flatMap((ipc) => compared.map((one) => cellOf(where, one, { network, ipc, seed }, dataset))),
+  );
+  return {
+    ...{ cells, network, ipc, seeds, seed, protocol, common, augmentation, architectures, fullEpochs },
+    networks: whole('networks', given.networks ?? common.networks, 1),
+    baselines: [...new Set(['randomReal', ...baselines])],
+    seconds: given.seconds,
+  };
+}
+
+/** Scores are of ordinary training on all images, which every set allows. */
+function commonProtocol(
+  where: string,
+  name: string,
+  augmentation: string | undefined,
+  whitened: boolean,
+): Comparing['common'] {
+  const protocol = findProtocol(name);
+  const { training } = protocol;
+  if (training === 'learned-steps')
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${where}: protocol is ${name}, which takes the steps that a set was made for, and not every set has steps: expected one of ` +
+        'training in minibatches such as dc; each set is scored under its own protocol besides',
+    );
+  checkPreprocessing(protocol, whitened);
+  if (augmentation === protocol.augmentation)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${where}: augmentation is ${augmentation}, which protocol ${name} has already, expected another one: the sets are scored with both`,
+    );
+  if (augmentation !== undefined) findProtocol(name, { augmentation });
+  return { ...protocol, training };
+}
+
+function cellOf(
+  where: string,
+  compared: DistillOptions,
+  shared: { network: string | NetworkSpec; ipc: number; seed: number },
+  dataset: Dataset,
+): Cell {
+  const twice = Object.keys(shared).find((name) => Object.hasOwn(compared, name));
+  if (twice)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${where}: method ${titleOf(compared)} has a ${twice} of its own, expected one for all methods alike: give it beside methods`,
+    );
+  const { ipc, seed } = shared;
+  const given = { ...compared, ...shared } as DistillOptions;
+  const { options } = resolveFor(where, given, dataset);
+  planFor(options, dataset);
+  const title = titleOf(compared);
+  const folder = `${title.replace(/[^\w.=-]+/g, '-')}-ipc${ipc}-seed${seed}`;
+  return { title, ipc, seed, folder, given, options };
+}

@@ -1,0 +1,231 @@
+import type { Compared } from '../analysis/compare/record.js';
+import { type Row, rowsOf } from '../analysis/compare/rows.js';
+import type { Dataset } from '../data/dataset.js';
+import type { DistilledSet } from '../data/distilled-set.js';
+import { testError } from '../eval/statistics.js';
+import { encodePng } from '../util/png.js';
+import { count, counted, duration, flopText } from '../util/words.js';
+import { escapeHtml, lineChart, type Series, tones } from './figure.js';
+import { firstPictures } from './first-pictures.js';
+import { framed } from './page/frame.js';
+import { meter } from './page/meter.js';
+import { pngTag, zoomable } from './page/picture.js';
+
+/** Pictures beside each other, at most. */
+const classesShown = 20;
+
+/** `compare.html`: methods side by side on one page that needs nothing but itself. `sets` are by folder. */
+export function comparePage(
+  compared: Compared,
+  sets: ReadonlyMap<string, DistilledSet>,
+  dataset: Dataset,
+): string {
+  const rows = rowsOf(compared);
+  const { name } = compared.dataset;
+  return framed(`Methods compared on ${escapeHtml(name)}`, [
+    `<header><p class="kicker">limbeck · a comparison of methods</p><h1>${escapeHtml(headline(compared, rows))}</h1>` +
+      `<p class="lead">${escapeHtml(lead(compared))}</p>${missing(compared)}</header>`,
+    ...[...new Set(rows.map(({ ipc }) => ipc))].map((ipc) => table(compared, ipc, rows)),
+    pictures(compared, sets, dataset),
+    charts(compared, rows),
+    crossArchitecture(compared),
+    about(compared),
+  ]);
+}
+
+function headline({ dataset }: Compared, rows: readonly Row[]): string {
+  const best = rows.find(({ method }) => method);
+  if (!best) return `Methods compared on ${dataset.name}: nothing is scored yet`;
+  const stronger = rows.find(
+    (row) => !row.method && row.ipc === best.ipc && row.accuracy.mean >= best.accuracy.mean,
+  );
+  const where = `with ${counted(best.ipc, 'image')} per class`;
+  return stronger
+    ? `${stronger.title} do as well as every method ${where}: ${percent(stronger.accuracy.mean)}`
+    : `${best.title} is best ${where}: ${percent(best.accuracy.mean)}`;
+}
+
+const percent = (value: number): string => `${value.toFixed(1)} %`;
+
+function lead({ dataset, protocol, full }: Compared): string {
+  const { test } = dataset.splits;
+  const all = full
+    ? ` All ${count(dataset.splits.train)} training images reach ${percent(full.accuracy.mean)}.`
+    : '';
+  return `${dataset.name}, ${counted(test, 'test image')}. Every set is scored under ${protocol}.${all}`;
+}
+
+const missing = ({ missing }: Compared): string =>
+  missing.length
+    ? `<p class="warning">${counted(missing.length, 'run')} not done yet: ${escapeHtml(missing.join(', '))}.</p>`
+    : '';
+
+/** Methods and baselines at one number of images, the best first. */
+function table({ dataset }: Compared, ipc: number, all: readonly Row[]): string {
+  const rows = all.filter((row) => row.ipc === ipc);
+  const heads = [
+    'trained on',
+    'test accuracy',
+    '',
+    '95 % of the mean',
+    'by test split',
+    'its own way',
+    'HLR',
+    'IOR',
+    'LRS',
+    'ARS',
+    'p',
+    'time',
+    'operations',
+    'numbers',
+  ];
+  const points = (value?: number) => (value === undefined ? '–' : value.toFixed(1));
+  const score = (value?: number) => (value === undefined ? '–' : value.toFixed(3));
+  const cells = (row: Row) =>
+    [
+      row.accuracy.half === undefined ? '–' : `± ${row.accuracy.half.toFixed(1)}`,
+      `± ${testError(row.accuracy.mean, dataset.splits.test).toFixed(1)}`,
+      row.own ? `${percent(row.own.mean)} (random ${percent(row.random!.mean)})` : '–',
+      points(row.hlr),
+      points(row.ior),
+      score(row.lrs),
+      score(row.ars),
+      row.p === undefined ? '–' : row.p < 0.001 ? '< 0.001' : row.p.toFixed(3),
+      row.seconds === undefined ? '–' : duration(row.seconds),
+      row.flops === undefined ? '–' : flopText(row.flops),
+      row.numbers === undefined ? '–' : count(row.numbers),
+    ]
+      .map((text) => `<td class="split">${escapeHtml(text)}</td>`)
+      .join('');
+  const body = rows
+    .map((row) => {
+      const accuracy = { ...row.accuracy, networks: row.accuracy.half === undefined ? 1 : 2 };
+      return (
+        `<tr${row.method ? ' class="own-row"' : ''}><td>${escapeHtml(row.title)}</td>` +
+        `<td class="number${row.method ? ' own' : ''}">${percent(row.accuracy.mean)} ± ${row.accuracy.std.toFixed(1)}</td>` +
+        `${meter(accuracy)}${cells(row)}</tr>`
+      );
+    })
+    .join('');
+  return (
+    `<section><h2>${counted(ipc, 'image')} per class</h2><div class="card scroll"><table class="results wide"><thead><tr>` +
+    `${heads.map((head) => `<th>${head}</th>`).join('')}</tr></thead><tbody>${body}</tbody></table></div></section>`
+  );
+}
+
+/** The first image of each class of every method, under each other. */
+function pictures(
+  { runs, dataset: { classNames } }: Compared,
+  sets: ReadonlyMap<string, DistilledSet>,
+  dataset: Dataset,
+): string {
+  const shown = runs.filter(({ seed, folder }) => seed === runs[0].seed && sets.has(folder));
+  if (!shown.length) return '';
+  const [, height, width] = dataset.imageShape;
+  const names = classNames.slice(0, classesShown);
+  const head = names.map((name) => `<div class="head">${escapeHtml(name)}</div>`).join('');
+  const rows = shown.map(({ title, ipc, folder }) => {
+    const { pictures } = firstPictures(sets.get(folder)!, dataset, classesShown, dataset.zca);
+    const cells = names.map((name, k) => {
+      const found = pictures.find((one) => one.class === k);
+      if (!found) return '<div></div>';
+      const alt = `${title}, ${ipc} per class: ${name}`;
+      return zoomable(pngTag(encodePng(found.picture), { kind: 'distilled', alt, width, height }), alt);
+    });
+    return `<div class="row-name">${escapeHtml(title)}, ${ipc} per class</div>${cells.join('')}`;
+  });
+  return (
+    '<section><h2>What they look like</h2><p class="about">The first image of each class, from the first seed; each row has a scale of its own.</p>' +
+    `<div class="scroll"><div class="images rows" style="grid-template-columns:max-content repeat(${names.length},minmax(48px,1fr))">` +
+    `<div></div>${head}${rows.join('')}</div></div></section>`
+  );
+}
+
+/** Accuracy over time, and over what is stored. */
+function charts({ runs }: Compared, rows: readonly Row[]): string {
+  if (!runs.length) return '';
+  const titles = [...new Set(runs.map(({ title }) => title))];
+  const toneOf = (title: string) => titles.indexOf(title) % tones;
+  const seed = runs[0].seed;
+  const time: Series[] = runs
+    .filter((run) => run.seed === seed)
+    .map(({ title, ipc, curve }) => ({
+      name: `${title}, ${ipc} per class`,
+      points: curve,
+      tone: toneOf(title),
+    }));
+  const stored: Series[] = titles.map((title) => ({
+    name: title,
+    points: rows
+      .filter((row) => row.title === title && row.method)
+      .map((row) => [(4 * row.numbers!) / 1000, row.accuracy.mean] as const),
+    tone: toneOf(title),
+  }));
+  const legend = titles
+    .map((title) => `<span><i class="key t${toneOf(title)}"></i>${escapeHtml(title)}</span>`)
+    .join('');
+  const card = (title: string, chart: string) => `<div class="card"><h3>${title}</h3>${chart}</div>`;
+  return (
+    '<section><h2>What it costs</h2><p class="about">Validation accuracy while distilling, each under the method\'s own protocol; test accuracy ' +
+    'under the shared one over the bytes that a set stores.</p><div class="charts">' +
+    card(
+      'Over time',
+      lineChart({
+        title: 'Validation accuracy over time',
+        xLabel: 'seconds',
+        yLabel: 'validation accuracy, %',
+        series: time,
+        fromZero: true,
+      }),
+    ) +
+    card(
+      'Over bytes',
+      lineChart({
+        title: 'Test accuracy over bytes',
+        xLabel: 'kilobytes in float32',
+        yLabel: 'test accuracy, %',
+        series: stored,
+        marks: true,
+        fromZero: true,
+      }),
+    ) +
+    `</div><p class="legend">${legend}</p></section>`
+  );
+}
+
+/** The same sets with other networks. */
+function crossArchitecture({ runs }: Compared): string {
+  const names = runs[0]?.common.others.map(({ network }) => network) ?? [];
+  if (!names.length) return '';
+  const body = runs
+    .map(
+      ({ title, ipc, seed, common }) =>
+        `<tr><td>${escapeHtml(title)}, ${ipc} per class, seed ${seed}</td>` +
+        common.others
+          .map(
+            ({ accuracy }) =>
+              `<td class="number">${percent(accuracy.mean)} ± ${accuracy.std.toFixed(1)}</td>`,
+          )
+          .join('') +
+        '</tr>',
+    )
+    .join('');
+  return (
+    '<section><h2>With other networks</h2><div class="card scroll"><table class="results"><thead><tr><th>trained on</th>' +
+    `${names.map((name) => `<th>${escapeHtml(name)}</th>`).join('')}</tr></thead><tbody>${body}</tbody></table></div></section>`
+  );
+}
+
+function about({ cut, engine }: Compared): string {
+  const cuts = cut.length
+    ? `<p class="about">Cut beside published settings: ${escapeHtml(cut.join('; '))}.</p>`
+    : '';
+  return (
+    '<section><h2>How to read it</h2><p class="about">± after an accuracy is the deviation between seeds, or between networks where there is one ' +
+    'seed; 95 % of the mean is what so few leave open (Student’s t), by test split what so few test images do. “Its own way” is the protocol ' +
+    'that the method is meant for. HLR is what is lost beside all training images, IOR what is won beside random real images in the set’s own way, ' +
+    'both in points; LRS (0 to 1) puts them together, ARS the wins with augmentation and without (DD-Ranking, Li et al. 2025). p is that of a paired ' +
+    't-test against the best method over shared seeds. Time and operations are of all seeds, numbers of one set.</p>' +
+    `${cuts}<p class="about">Engine: ${escapeHtml(engine.description)}.</p></section>`
+  );
+}
