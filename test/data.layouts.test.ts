@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadDataset } from '../src/data/load.js';
 import { parseNpy } from '../src/data/npy.js';
 import { parsePickle } from '../src/data/pickle.js';
+import { arrayVocabulary } from '../src/data/pickle-arrays.js';
 import { halfToFloat } from '../src/util/half.js';
 import { mat, npy, tiny, zip } from './harness/data-files.js';
 import { root as repository } from './harness/repository.js';
@@ -91,7 +92,7 @@ describe('a pickle', () => {
       ']q\x01(M\x01\x01J\xff\xff\xff\xffNe',
       'u.',
     );
-    expect(await parsePickle(pickled, 'x')).toEqual(
+    expect(await parsePickle(pickled, 'x', arrayVocabulary)).toEqual(
       new Map<string, unknown>([
         ['a', 7],
         ['ä', [257, -1, null]],
@@ -121,7 +122,7 @@ describe('a pickle', () => {
     ['a list without a beginning', bytes('t.'), /lists do not begin/],
     ['a text longer than the file', bytes('X\xff\xff\xff\x7fab.'), /ends after/],
   ])('with %s is refused', async (_what, pickled, message) => {
-    await expect(parsePickle(pickled, 'x')).rejects.toThrow(
+    await expect(parsePickle(pickled, 'x', arrayVocabulary)).rejects.toThrow(
       expect.objectContaining({ code: 'ERR_FILE_FORMAT', message: expect.stringMatching(message) }),
     );
   });

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { assembleDataset } from '../src/data/assemble.js';
 import { loadDataset } from '../src/data/load.js';
 import { parsePickle } from '../src/data/pickle.js';
+import { arrayVocabulary } from '../src/data/pickle-arrays.js';
 import { ThriftStruct } from '../src/data/thrift.js';
 import { roomFor, unpack } from '../src/data/unpack.js';
 import { openDevice, planDistillation } from '../src/index.js';
@@ -89,7 +90,7 @@ describe('too large, not damaged', () => {
       ]),
     ],
   ])('a pickle of %s', async (_, bytes) => {
-    await expect(parsePickle(bytes, 'x')).rejects.toMatchObject({
+    await expect(parsePickle(bytes, 'x', arrayVocabulary)).rejects.toMatchObject({
       code: 'ERR_DATA',
       message: expect.stringMatching(/x is too large: its objects take more than 4\d\.\d MB/),
     });

@@ -90,7 +90,7 @@ const scored: readonly shared.Option[] = [
     kind: 'whole',
     value: 'N',
     help: 'epochs on all training images, to measure the sets against; 0 for none',
-    fallback: '3',
+    fallback: '3, more on small splits',
   },
 ].map((option) => ({ ...option, group: 'How it is scored' }) as shared.Option);
 

@@ -94,7 +94,7 @@ export async function openEvaluated(
 async function isPlain(path: string): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory()) return !existsSync(join(path, 'distilled.safetensors'));
-  if (!found || !/\.safetensors$/i.test(path)) return /\.npz$/i.test(path);
+  if (!found || !/\.safetensors$/i.test(path)) return /\.(npz|pth?)$/i.test(path);
   try {
     // Others say what their tensors are for: Hugging Face's files have `pt`, `np`, `tf` or `flax`.
     return !decodeSafetensors(await readFile(path)).metadata.format?.startsWith('limbeck-');
@@ -127,9 +127,15 @@ async function openPlain(
   const { name: asked, changes } = protocolAsked(values);
   const source = dataSource({ dataset, digitsSize, reading: readingGiven(values) });
   const data = await openData(source, Boolean(values.json));
-  const { images, labels, notes } = await readLabelledImages(path, data);
+  const { images, labels, learningRate, notes } = await readLabelledImages(path, data);
   const taken = normalisation ?? valuesOf(images);
-  const set = setOfImages(data, { images, labels }, { values: taken, network, protocol: asked });
+  const set = setOfImages(
+    data,
+    { images, labels },
+    {
+      ...{ values: taken, network, protocol: asked, learningRate },
+    },
+  );
   const protocol = findProtocol(protocolOf(set).name, changes);
   checkPreprocessing(protocol, Boolean(data.zca));
   check(set, protocol);
@@ -140,6 +146,7 @@ async function openPlain(
     notes: [
       ...notes,
       `${counted(set.classes.length, 'image')} of ${numbers}, taken ${taken === 'pixels' ? `as pixels, normalised like ${data.name}` : `as they are, normalised like ${data.name} already`}${given(normalisation, '--normalisation')}`,
+      ...(learningRate === undefined ? [] : [`learned rate ${learningRate}, for protocols that take it`]),
       `trained on: ${set.network.name}${given(network, '--network')}, protocol ${protocol.name}${given(asked, '--protocol')}`,
     ],
   };

@@ -2,7 +2,8 @@ import { LimbeckError } from '../util/errors.js';
 import { unreadable } from './bytes.js';
 import type { Split } from './dataset.js';
 import { numericArray } from './npy.js';
-import { PickledArray, parsePickle, textOf } from './pickle.js';
+import { parsePickle, textOf } from './pickle.js';
+import { arrayVocabulary, PickledArray } from './pickle-arrays.js';
 
 const PIXELS = 3072;
 
@@ -36,7 +37,7 @@ interface Batch {
 }
 
 async function readBatch(what: string, bytes: Uint8Array, labelName: string): Promise<Batch> {
-  const batch = await parsePickle(bytes, what);
+  const batch = await parsePickle(bytes, what, arrayVocabulary);
   const data = batch instanceof Map ? batch.get('data') : undefined;
   const labels = batch instanceof Map ? batch.get(labelName) : undefined;
   const stored = data instanceof PickledArray ? data.stored : undefined;
@@ -67,7 +68,7 @@ export async function pythonNames(
   path: string,
   labelName: string,
 ): Promise<string[] | undefined> {
-  const meta = await parsePickle(bytes, `${path}: meta`);
+  const meta = await parsePickle(bytes, `${path}: meta`, arrayVocabulary);
   // labels, fine_labels → label_names, fine_label_names
   const names = meta instanceof Map ? meta.get(labelName.replace(/labels$/, 'label_names')) : undefined;
   const texts = Array.isArray(names) ? names.map(textOf) : [];

@@ -8,6 +8,7 @@ import { decodeImages, imageFile } from './image-files.js';
 import { isImageFolder, listImages } from './image-list.js';
 import type { NumericArray } from './npy.js';
 import { toImages, toLabels } from './pixels.js';
+import { isTorchSet, readTorchSet, type TorchSet } from './torch-set.js';
 
 /** Images of somebody else, with a label each. */
 export interface LabelledFiles {
@@ -15,14 +16,16 @@ export interface LabelledFiles {
   readonly images: Split['images'];
   /** `[count]`: numbers of classes; or `[count, K]`: their probabilities. */
   readonly labels: Labels | Float32Array;
+  /** The rate that was learned with them, where they have one. */
+  readonly learningRate?: number;
   /** What was decided: for people. */
   readonly notes: readonly string[];
 }
 
 /**
  * Reads a small set in the form of a data set's training images, and in its geometry. `path` is a `.npz` or `.safetensors` file or a folder
- * of `.npy` files, with `images` and `labels` (or `x_train` and `y_train` and so on; labels may be soft, `[count, K]`). It may be a folder
- * of images per class, too, whose names are those of the data set's classes.
+ * of `.npy` files, with `images` and `labels` (or `x_train` and `y_train` and so on; labels may be soft, `[count, K]`); or what `torch.save`
+ * wrote, a file or the files of a folder. It may be a folder of images per class, too, whose names are those of the data set's classes.
  *
  * @throws ERR_SHAPE for images of another geometry; ERR_DATA for a class that the data set does not have; what the readers throw
  */
@@ -32,8 +35,10 @@ export async function readLabelledImages(path: string, dataset: Dataset): Promis
     () => false,
   );
   if (folder && (await isImageFolder(path))) return ofFolder(path, dataset);
-  const { images: array, labels: given } = await readNamedArrays(path);
-  const { imageShape, images } = await toImages(array, {}, `${path}: images`);
+  const torch = await isTorchSet(path);
+  const set: TorchSet = torch ? await readTorchSet(path) : { ...(await readNamedArrays(path)), notes: [] };
+  const { images: array, labels: given = inOrder(set.images, dataset, path), learningRate } = set;
+  const { imageShape, images } = await toImages(array, torch ? { layout: 'nchw' } : {}, `${path}: images`);
   if (`${imageShape}` !== `${dataset.imageShape}`)
     throw new LimbeckError(
       'ERR_SHAPE',
@@ -41,7 +46,19 @@ export async function readLabelledImages(path: string, dataset: Dataset): Promis
     );
   const count = array.shape[0];
   const labels = softLabels(given, count, dataset) ?? toLabels(given, count, `${path}: labels`);
-  return { images, labels, notes: [] };
+  const ordered = set.labels ? [] : ['no labels beside them: taken to be in the order of their classes'];
+  return { images, labels, learningRate, notes: [...set.notes, ...ordered] };
+}
+
+/** The labels of images that are saved class after class, as many of each, as programs after DC's do. */
+function inOrder({ shape: [count] }: NumericArray, { classes, name }: Dataset, path: string): NumericArray {
+  if (count % classes)
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${path} has no labels, and ${count} images are not as many of each of the ${classes} classes of ${name}: give labels with them`,
+    );
+  const perClass = count / classes;
+  return { shape: [count], data: Float32Array.from({ length: count }, (_, i) => Math.floor(i / perClass)) };
 }
 
 /** Labels that are probabilities; undefined where they are numbers of classes. */

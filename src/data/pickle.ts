@@ -2,57 +2,76 @@ import { breathe } from '../util/breathe.js';
 import { LimbeckError } from '../util/errors.js';
 import { bytesText } from '../util/words.js';
 import { unreadable, viewOf } from './bytes.js';
-import type { ArrayForm } from './npy.js';
 
-/** What a pickle of arrays holds; a dictionary's keys are texts. */
+/** What a pickle holds; a dictionary's keys are texts. */
 export type Pickled =
   | null
   | boolean
   | number
   | string
   | Uint8Array
-  | PickledArray
+  | PickledObject
   | Pickled[]
   | Map<string, Pickled>;
 
-/** A NumPy array, which `numericArray` reads when it is asked for: a pickle may name the same bytes any number of times. */
-export class PickledArray {
-  stored?: { readonly bytes: Uint8Array; readonly form: ArrayForm };
+/** What functions and classes make that a pickle names. */
+export abstract class PickledObject {}
+
+/** The functions, classes and references that pickles of a kind may name; all others are refused. */
+export interface PickleVocabulary {
+  /** For messages: `pickle of arrays`. */
+  readonly kind: string;
+  /** Whether a function or class of this full name is one of them. */
+  knows(name: string): boolean;
+  /** What a call of it makes; undefined for arguments that are not its own. */
+  call(name: string, args: readonly Pickled[]): Pickled | undefined;
+  /** Gives an object its state; false for what has none. */
+  build(target: Pickled, state: Pickled): boolean;
+  /** What stands outside of the pickle under this reference; left out where there are none. */
+  refer?(reference: Pickled): Pickled | undefined;
 }
 
-/** A type of elements: `u1`, and its byte order. */
-class Dtype {
-  order = '|';
-  constructor(readonly name: string) {}
-}
 /** A function or class that the pickle names. */
-class Global {
-  constructor(readonly name: string) {}
+class Global extends PickledObject {
+  constructor(readonly name: string) {
+    super();
+  }
 }
-const MARK = Symbol('mark');
-type Item = Pickled | Dtype | Global | typeof MARK | undefined;
+/** The name of a class that an argument is; undefined for anything else. */
+export const nameOf = (value: Pickled | undefined): string | undefined =>
+  value instanceof Global ? value.name : undefined;
 
-const ARRAY = /^numpy\._?core\.multiarray\._reconstruct$/;
-const BUFFER = /^numpy\._?core\.numeric\._frombuffer$/;
+const MARK = Symbol('mark');
+type Item = Pickled | typeof MARK | undefined;
+
 /** Bytes that an instruction may take in the lists and maps here, and an object that it makes besides. */
 const COST = { instruction: 32, object: 200 } as const;
 /** Bytes of memory that a pickle of `size` bytes may take beside its arrays. */
 const roomFor = (size: number): number => 8 * size + 2 ** 25;
 /** Instructions between which other work of this thread may run. */
 const PIECE = 2 ** 16;
-const MOST_DIMENSIONS = 64;
-
-const KNOWN = /^numpy\.(dtype|ndarray)$|^_codecs\.encode$/;
 
 /**
- * The content of a pickle (protocols 2 to 5) of numbers, texts, lists, dictionaries and NumPy arrays. It is read as data: the four
- * functions that pickles of arrays name are known here, any other is refused, and nothing is executed.
+ * The content of a pickle (protocols 2 to 5) of numbers, texts, lists, dictionaries and what the vocabulary has. It is read as data: what
+ * the vocabulary does not know is refused by name, and nothing is executed.
  *
  * @param path for messages
  * @throws ERR_FILE_FORMAT; ERR_DATA for objects that would take far more memory than the file has bytes
  */
-export async function parsePickle(bytes: Uint8Array, path: string): Promise<Pickled> {
-  return new Reader(bytes, path).read();
+export const parsePickle = async (
+  bytes: Uint8Array,
+  path: string,
+  vocabulary: PickleVocabulary,
+): Promise<Pickled> => (await readPickle(bytes, path, vocabulary, 0)).value;
+
+/** The same from a place in a file that goes on after it; `end` is where. */
+export async function readPickle(
+  bytes: Uint8Array,
+  path: string,
+  vocabulary: PickleVocabulary,
+  at: number,
+): Promise<{ readonly value: Pickled; readonly end: number }> {
+  return new Reader(bytes, path, vocabulary, at).read();
 }
 
 /** A text, of Python 2 or 3. */
@@ -65,22 +84,25 @@ class Reader {
   readonly #view: DataView;
   readonly #stack: Item[] = [];
   readonly #memo = new Map<number, Item>();
-  #at = 0;
+  #at: number;
   #room: number;
 
   constructor(
     readonly bytes: Uint8Array,
     readonly path: string,
+    readonly vocabulary: PickleVocabulary,
+    at: number,
   ) {
     this.#view = viewOf(bytes);
     this.#room = roomFor(bytes.length);
+    this.#at = at;
   }
 
-  async read(): Promise<Pickled> {
+  async read(): Promise<{ value: Pickled; end: number }> {
     for (let count = 1; ; count++) {
       if (count % PIECE === 0) await breathe();
       const code = this.#byte();
-      if (code === 0x2e) return this.#value(this.#pop());
+      if (code === 0x2e) return { value: this.#value(this.#pop()), end: this.#at };
       this.#charge(COST.instruction);
       this.#step(code);
     }
@@ -216,66 +238,42 @@ class Reader {
         stack.push(this.#call(this.#pop(), args));
         return;
       }
-      case 'b':
-        this.#build(this.#pop());
+      case 'b': {
+        const state = this.#value(this.#pop());
+        if (!this.vocabulary.build(this.#value(this.#top()), state))
+          throw this.#broken('it changes what has no state; nothing of it is executed');
         return;
+      }
+      case 'Q': {
+        this.#charge(COST.object);
+        const found = this.vocabulary.refer?.(this.#value(this.#pop()));
+        if (found === undefined) throw this.#broken('it refers to what is not in the file');
+        stack.push(found);
+        return;
+      }
       default:
         throw this.#broken(
-          `it has instruction ${code} at byte ${this.#at - 1}, which pickles of arrays do not need; nothing of it is executed`,
+          `it has instruction ${code} at byte ${this.#at - 1}, which a ${this.vocabulary.kind} does not need; nothing of it is executed`,
         );
     }
   }
 
   #global(module: string | undefined, name: string | undefined): Global {
     const full = `${module}.${name}`;
-    if (ARRAY.test(full) || BUFFER.test(full) || KNOWN.test(full)) return new Global(full);
-    throw this.#broken(`it names ${full.slice(0, 80)}, which arrays do not need; nothing of it is executed`);
+    if (this.vocabulary.knows(full)) return new Global(full);
+    throw this.#broken(
+      `it names ${full.slice(0, 80)}, which a ${this.vocabulary.kind} does not need; nothing of it is executed`,
+    );
   }
 
   #call(called: Item, args: Pickled): Item {
-    const name = called instanceof Global ? called.name : '';
-    const list = Array.isArray(args) ? args : [];
     this.#charge(COST.object);
-    if (ARRAY.test(name)) return new PickledArray();
-    if (name === 'numpy.dtype') return new Dtype(textOf(list[0]) ?? '');
-    if (name === '_codecs.encode' && typeof list[0] === 'string') {
-      this.#charge(list[0].length);
-      return Buffer.from(list[0], 'latin1');
+    if (called instanceof Global && Array.isArray(args)) {
+      if (called.name === '_codecs.encode' && typeof args[0] === 'string') this.#charge(args[0].length);
+      const made = this.vocabulary.call(called.name, args);
+      if (made !== undefined) return made;
     }
-    if (BUFFER.test(name)) {
-      const [data, dtype, shape, order] = list as unknown[];
-      return this.#array(new PickledArray(), shape, dtype, textOf(order as Pickled) === 'F', data);
-    }
-    throw this.#broken('it calls what is no function of arrays; nothing of it is executed');
-  }
-
-  /** The state of an array is (version, shape, type, Fortran order, bytes), that of a type (version, byte order, …). */
-  #build(state: Item): void {
-    const target = this.#top();
-    const list = Array.isArray(state) ? (state as unknown[]) : [];
-    if (target instanceof Dtype) target.order = textOf(list[1] as Pickled) ?? '|';
-    else if (target instanceof PickledArray) this.#array(target, list[1], list[2], list[3] === true, list[4]);
-    else throw this.#broken('it changes what is no array; nothing of it is executed');
-  }
-
-  #array(
-    target: PickledArray,
-    shape: unknown,
-    dtype: unknown,
-    fortran: boolean,
-    data: unknown,
-  ): PickledArray {
-    const sizes =
-      Array.isArray(shape) &&
-      shape.length <= MOST_DIMENSIONS &&
-      shape.every((size) => Number.isSafeInteger(size) && size >= 0);
-    if (!sizes || !(dtype instanceof Dtype) || !(data instanceof Uint8Array))
-      throw this.#broken('an array in it lacks its shape, its type or its bytes');
-    target.stored = {
-      bytes: data,
-      form: { dtype: `${dtype.order}${dtype.name}`, fortran, shape: [...shape] },
-    };
-    return target;
+    throw this.#broken('it calls what is no function of it in this way; nothing of it is executed');
   }
 
   #append(items: Pickled[]): void {
@@ -362,6 +360,6 @@ class Reader {
   }
 
   #broken(what: string): LimbeckError {
-    return unreadable(this.path, 'pickle of arrays', what);
+    return unreadable(this.path, this.vocabulary.kind, what);
   }
 }

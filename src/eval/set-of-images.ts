@@ -22,14 +22,19 @@ export interface SetOfImagesOptions {
   readonly network?: string | NetworkSpec;
   /** How it is trained; default `dc`: on images as they are, without augmentation. */
   readonly protocol?: string;
+  /** That was learned with them, for protocols that take the learned one. */
+  readonly learningRate?: number;
   /** Of everything random in the evaluation; default 0. */
   readonly seed?: number;
 }
 
-const known = { values: true, network: true, protocol: true, seed: true } satisfies Record<
-  keyof SetOfImagesOptions,
-  true
->;
+const known = {
+  values: true,
+  network: true,
+  protocol: true,
+  learningRate: true,
+  seed: true,
+} satisfies Record<keyof SetOfImagesOptions, true>;
 
 /**
  * A set that `evaluate` scores, of images `[count, C, H, W]` that somebody else made for a data set: bytes or floats. `labels` are numbers of classes
@@ -47,7 +52,12 @@ export function setOfImages(
   const { imageShape: inputShape, classes: K } = dataset;
   checkLabelled('setOfImages', given, { inputShape });
   const { images, labels } = given;
-  const { values = valuesOf(images), network = 'convnet', protocol = 'dc', seed = 0 } = options;
+  const { values = valuesOf(images), network = 'convnet', protocol = 'dc', seed = 0, learningRate } = options;
+  if (learningRate !== undefined && !(learningRate > 0 && Number.isFinite(learningRate)))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `setOfImages: learningRate is ${shown(learningRate)}, expected a number above 0`,
+    );
   if (!imageValues.includes(values))
     throw new LimbeckError(
       'ERR_OPTION',
@@ -72,7 +82,7 @@ export function setOfImages(
       return own.indexOf(Math.max(...own));
     }),
     labels: soft,
-    use: { kind: 'minibatches', protocol },
+    use: { kind: 'minibatches', protocol, learningRate },
     stored: { parametrisation: { name: 'pixels' }, pictures: count, variables: {} },
     seed,
   };

@@ -41,9 +41,11 @@ function headline({ dataset }: Compared, rows: readonly Row[]): string {
   );
   const where = `with ${counted(best.ipc, 'image')} per class`;
   return stronger
-    ? `${stronger.title} do as well as every method ${where}: ${percent(stronger.accuracy.mean)}`
+    ? `${capital(stronger.title)} do as well as every method ${where}: ${percent(stronger.accuracy.mean)}`
     : `${best.title} is best ${where}: ${percent(best.accuracy.mean)}`;
 }
+
+const capital = (text: string): string => `${text[0].toUpperCase()}${text.slice(1)}`;
 
 const percent = (value: number): string => `${value.toFixed(1)} %`;
 
@@ -60,57 +62,70 @@ const missing = ({ missing }: Compared): string =>
     ? `<p class="warning">${counted(missing.length, 'run')} not done yet: ${escapeHtml(missing.join(', '))}.</p>`
     : '';
 
-/** Methods and baselines at one number of images, the best first. */
+/** Methods and baselines at one number of images, the best first; below, what else is known of the methods. */
 function table({ dataset }: Compared, ipc: number, all: readonly Row[]): string {
   const rows = all.filter((row) => row.ipc === ipc);
-  const heads = [
-    'trained on',
-    'test accuracy',
-    '',
-    '95 % of the mean',
-    'by test split',
-    'its own way',
-    'HLR',
-    'IOR',
-    'LRS',
-    'ARS',
-    'p',
-    'time',
-    'operations',
-    'numbers',
-  ];
-  const points = (value?: number) => (value === undefined ? '–' : value.toFixed(1));
-  const score = (value?: number) => (value === undefined ? '–' : value.toFixed(3));
-  const cells = (row: Row) =>
-    [
-      row.accuracy.half === undefined ? '–' : `± ${row.accuracy.half.toFixed(1)}`,
-      `± ${testError(row.accuracy.mean, dataset.splits.test).toFixed(1)}`,
-      row.own ? `${percent(row.own.mean)} (random ${percent(row.random!.mean)})` : '–',
-      points(row.hlr),
-      points(row.ior),
-      score(row.lrs),
-      score(row.ars),
-      row.p === undefined ? '–' : row.p < 0.001 ? '< 0.001' : row.p.toFixed(3),
-      row.seconds === undefined ? '–' : duration(row.seconds),
-      row.flops === undefined ? '–' : flopText(row.flops),
-      row.numbers === undefined ? '–' : count(row.numbers),
-    ]
-      .map((text) => `<td class="split">${escapeHtml(text)}</td>`)
-      .join('');
-  const body = rows
-    .map((row) => {
-      const accuracy = { ...row.accuracy, networks: row.accuracy.half === undefined ? 1 : 2 };
-      return (
-        `<tr${row.method ? ' class="own-row"' : ''}><td>${escapeHtml(row.title)}</td>` +
-        `<td class="number${row.method ? ' own' : ''}">${percent(row.accuracy.mean)} ± ${row.accuracy.std.toFixed(1)}</td>` +
-        `${meter(accuracy)}${cells(row)}</tr>`
-      );
-    })
-    .join('');
-  return (
-    `<section><h2>${counted(ipc, 'image')} per class</h2><div class="card scroll"><table class="results wide"><thead><tr>` +
-    `${heads.map((head) => `<th>${head}</th>`).join('')}</tr></thead><tbody>${body}</tbody></table></div></section>`
+  const methods = rows.filter(({ method }) => method);
+  const accuracies = rows.map((row) => {
+    const { mean, std, half } = row.accuracy;
+    return (
+      `<tr${row.method ? ' class="own-row"' : ''}><td>${escapeHtml(row.title)}</td>` +
+      `<td class="number${row.method ? ' own' : ''}">${percent(mean)} ± ${std.toFixed(1)}</td>` +
+      `<td class="split">${half === undefined ? '–' : `± ${half.toFixed(1)}`}</td>` +
+      `<td class="split">± ${testError(mean, dataset.splits.test).toFixed(1)}</td>` +
+      `${meter({ mean, std, networks: half === undefined ? 1 : 2 })}</tr>`
+    );
+  });
+  const scores = methods.map(
+    (row) =>
+      `<tr><td>${escapeHtml(row.title)}</td>${scoresOf(row)
+        .map((text) => `<td class="split">${escapeHtml(text)}</td>`)
+        .join('')}</tr>`,
   );
+  return (
+    `<section><h2>${counted(ipc, 'image')} per class</h2>` +
+    tableOf(['trained on', 'test accuracy', '95 % of the mean', 'by test split', ''], accuracies) +
+    tableOf(
+      [
+        'method',
+        'in its own way',
+        'random so',
+        'HLR',
+        'IOR',
+        'LRS',
+        'ARS',
+        'p',
+        'time',
+        'operations',
+        'numbers',
+      ],
+      scores,
+    ) +
+    '</section>'
+  );
+}
+
+const tableOf = (heads: readonly string[], rows: readonly string[]): string =>
+  `<div class="card scroll"><table class="results"><thead><tr>${heads.map((head) => `<th>${head}</th>`).join('')}</tr></thead>` +
+  `<tbody>${rows.join('')}</tbody></table></div>`;
+
+function scoresOf({ own, random, hlr, ior, lrs, ars, p, seconds, flops, numbers }: Row): string[] {
+  const or = <T>(value: T | undefined, text: (value: T) => string) =>
+    value === undefined ? '–' : text(value);
+  const points = (value: number) => value.toFixed(1);
+  const score = (value: number) => value.toFixed(3);
+  return [
+    or(own, ({ mean }) => percent(mean)),
+    or(random, ({ mean }) => percent(mean)),
+    or(hlr, points),
+    or(ior, points),
+    or(lrs, score),
+    or(ars, score),
+    or(p, (value) => (value < 0.001 ? '< 0.001' : score(value))),
+    or(seconds, duration),
+    or(flops, flopText),
+    or(numbers, count),
+  ];
 }
 
 /** The first image of each class of every method, under each other. */
@@ -222,8 +237,8 @@ function about({ cut, engine }: Compared): string {
     : '';
   return (
     '<section><h2>How to read it</h2><p class="about">± after an accuracy is the deviation between seeds, or between networks where there is one ' +
-    'seed; 95 % of the mean is what so few leave open (Student’s t), by test split what so few test images do. “Its own way” is the protocol ' +
-    'that the method is meant for. HLR is what is lost beside all training images, IOR what is won beside random real images in the set’s own way, ' +
+    'seed; 95 % of the mean is what so few leave open (Student’s t), by test split what so few test images do. “In its own way” is under the protocol ' +
+    'that the method is meant for, “random so” random real images under it. HLR is what is lost beside all training images, IOR what is won beside random real images in the set’s own way, ' +
     'both in points; LRS (0 to 1) puts them together, ARS the wins with augmentation and without (DD-Ranking, Li et al. 2025). p is that of a paired ' +
     't-test against the best method over shared seeds. Time and operations are of all seeds, numbers of one set.</p>' +
     `${cuts}<p class="about">Engine: ${escapeHtml(engine.description)}.</p></section>`

@@ -4,12 +4,14 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { loadDataset } from '../../src/data/load.js';
 import { parsePickle } from '../../src/data/pickle.js';
+import { arrayVocabulary } from '../../src/data/pickle-arrays.js';
 import { openZip } from '../../src/data/zip.js';
 import { encodePng } from '../../src/util/png.js';
 import { decodeSafetensors } from '../../src/util/safetensors.js';
 import * as files from './data-files.js';
 import { type Draws, extremes, type Files, type FuzzedReader } from './fuzz.js';
 import { ownFiles } from './fuzz-own-files.js';
+import { torchFiles } from './fuzz-torch.js';
 
 const text = (value: string) => Buffer.from(value, 'latin1');
 const seeds =
@@ -329,7 +331,7 @@ export const fuzzedReaders: Readonly<Record<string, FuzzedReader>> = {
       { x: text('\x80\x02}q\x00(U\x01aK\x07X\x02\0\0\0\xc3\xa4]q\x01(M\x01\x01J\xff\xff\xff\xffNeu.') },
     ),
     make: (d) => ({ x: pickle(d) }),
-    read: (_folder, { x }) => parsePickle(x, 'x'),
+    read: (_folder, { x }) => parsePickle(x, 'x', arrayVocabulary),
   },
   'CIFAR for Python': {
     seeds: seeds(cifarFiles(() => wholeBatch)),
@@ -358,4 +360,5 @@ export const fuzzedReaders: Readonly<Record<string, FuzzedReader>> = {
     },
   },
   ...ownFiles,
+  ...torchFiles,
 };

@@ -32,7 +32,10 @@ export interface CompareOptions {
   readonly baselines?: readonly string[];
   /** Scores every set, and random real images, with this augmentation, too. */
   readonly augmentation?: string;
-  /** Epochs on the whole training split that the sets are measured against; 0 leaves that out. Default 3. */
+  /**
+   * Epochs on the whole training split that the sets are measured against; 0 leaves that out. Default 3, more on small splits, so that it
+   * has some 1,500 steps.
+   */
   readonly fullEpochs?: number;
   /** Seconds that this call may spend on distilling, shared among the runs that are not finished; default as long as they take. */
   readonly seconds?: number;
@@ -106,7 +109,7 @@ export function resolveComparison(where: string, given: CompareOptions, dataset:
   const ipc = list<number>('ipc', given.ipc ?? 1).map((one) => whole('ipc', one, 1));
   const seeds = whole('seeds', given.seeds ?? 1, 1);
   const seed = whole('seed', given.seed ?? 0, 0);
-  const fullEpochs = whole('fullEpochs', given.fullEpochs ?? 3, 0);
+  const fullEpochs = whole('fullEpochs', given.fullEpochs ?? usualEpochs(dataset), 0);
   const common = commonProtocol(where, protocol, augmentation, Boolean(dataset.zca));
   checkBaselines(baselines);
   if (given.seconds !== undefined && !(given.seconds > 0))
@@ -127,6 +130,11 @@ export function resolveComparison(where: string, given: CompareOptions, dataset:
     seconds: given.seconds,
   };
 }
+
+/** Steps of 128 images that training on a whole split has at least. */
+const leastSteps = 1500;
+
+const usualEpochs = ({ train }: Dataset): number => Math.max(3, Math.ceil((leastSteps * 128) / train.count));
 
 /** Scores are of ordinary training on all images, which every set allows. */
 function commonProtocol(

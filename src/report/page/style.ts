@@ -85,7 +85,7 @@ p.note { font-size: 14px; margin-top: 12px; }
 .classes .meter { width: 44%; } .classes .meter:nth-last-child(3) { width: 50%; } .classes .meter:last-child { width: 70%; }
 .classes td, .classes th { padding-top: 6px; padding-bottom: 6px; } .classes td:first-child { max-width: 11em; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .classes .beside { white-space: nowrap; color: var(--soft); }
-.card h3:not(:first-child) { margin-top: 20px; }
+.card h3:not(:first-child) { margin-top: 20px; } .card + .card { margin-top: 14px; }
 .mark { display: inline-block; width: 9px; height: 9px; border: 2px solid var(--ink); background: var(--card); box-shadow: 0 0 0 1.5px var(--card); }
 .meter .mark { position: absolute; top: 1.5px; margin-left: -4.5px; }
 .m0 { border-radius: 50%; } .meter .m0 { width: 13px; height: 13px; margin-left: -6.5px; top: -.5px; } .m1 { transform: rotate(45deg) scale(0.9); } .m2 { background: var(--ink); } .m3 { background: var(--ink); border-radius: 50%; }
