@@ -55,6 +55,16 @@ it('docs/using.md: a network of a set is trained, asked and exported', async () 
   expect(await project.run(process.execPath, 'use.mjs')).toMatch(/^\d \d{6}\n$/);
 });
 
+it('docs/comparing.md: two methods are compared by a program', async () => {
+  const { name, code } = blocksOf('docs/comparing.md').find(({ language }) => language === 'js')!;
+  project.save(name, code);
+  const lines = (await project.run(process.execPath, name)).trim().split('\n');
+  expect(lines).toEqual([
+    expect.stringMatching(/^unrolled \d+(\.\d+)? \d+(\.\d+)?$/),
+    expect.stringMatching(/^dm:iterations=20:batch=32:protocol=dc \d+(\.\d+)? \d+(\.\d+)?$/),
+  ]);
+});
+
 /** As GitHub makes them of headings. */
 const anchorsOf = (page: string) =>
   [...page.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>

@@ -19,12 +19,15 @@ export interface Score {
 export interface ComparedRun {
   /** Its method, with the options that it has for itself: `dm`, `dm:iterations=500`. */
   readonly title: string;
+  /** Images per class. */
   readonly ipc: number;
+  /** Of everything random. */
   readonly seed: number;
   /** Its folder in that of the comparison. */
   readonly folder: string;
-  /** Outer steps done, of how many. */
+  /** Outer steps done. */
   readonly outerSteps: number;
+  /** Outer steps of the whole run. */
   readonly iterations: number;
   /** Seconds of distilling. */
   readonly seconds: number;
@@ -49,7 +52,9 @@ export interface ComparedRun {
 
 /** What stands beside the methods, at a number of images and from a seed. */
 export interface ComparedBaselines {
+  /** Images per class. */
   readonly ipc: number;
+  /** That random images are drawn from. */
   readonly seed: number;
   /** Under the protocol that all sets share; by name. */
   readonly results: Readonly<Record<string, BaselineAccuracy>>;
@@ -67,7 +72,9 @@ export interface FullTraining {
 export interface Compared {
   /** What the file is; another layout gets another number. */
   readonly format: typeof compareFormat;
+  /** The data, without the images. */
   readonly dataset: DatasetRecord;
+  /** What computed it. */
   readonly engine: RunRecord['engine'];
   /** Under which all sets are scored, in words. */
   readonly protocol: string;
@@ -75,7 +82,9 @@ export interface Compared {
   readonly cut: readonly string[];
   /** On the whole training split; left out where that was not asked for. */
   readonly full?: FullTraining;
+  /** What stands beside, for each number of images and seed. */
   readonly baselines: readonly ComparedBaselines[];
+  /** What was distilled and scored so far. */
   readonly runs: readonly ComparedRun[];
   /** Folders of runs that are still to be done. */
   readonly missing: readonly string[];
