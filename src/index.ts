@@ -18,6 +18,7 @@
  * - Networks: {@link createNetwork}, {@link networkNames}, {@link networkSpec}
  * - An outer loop of your own: {@link metaGradient}, {@link recordMetaGradient}, {@link hessianVectorProduct}, {@link gradientMatching},
  *   {@link distributionMatching}, {@link trajectoryMatching}, {@link kernelRegression}
+ * - What a set holds: {@link hessianTrace}, {@link hessianEigenvalues}
  * - Errors: {@link LimbeckError} with an {@link ErrorCode}
  *
  * Arrays are flat; shapes stand in brackets, the last axis fastest. P is networks, N images, `C H W` channels and map, K classes. What
@@ -35,6 +36,15 @@ export type {
   FullTraining,
   Score,
 } from './analysis/compare/record.js';
+export {
+  type HessianEigenvalues,
+  type HessianEigenvaluesOptions,
+  type HessianOptions,
+  type HessianTrace,
+  type HessianTraceOptions,
+  hessianEigenvalues,
+  hessianTrace,
+} from './analysis/hessian.js';
 export { type ArrayDataset, type ArraySplit, datasetFromArrays } from './data/arrays.js';
 export type { SplitOptions } from './data/assemble.js';
 export type { Dataset, Labels, Split, Whitening } from './data/dataset.js';

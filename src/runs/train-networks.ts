@@ -220,7 +220,8 @@ export async function trainNetworks(
   }
 }
 
-function recordTraining(
+/** A step of training on a split that lies on the device. */
+export function recordTraining(
   network: Network,
   training: MinibatchTraining,
   members: number,

@@ -1,0 +1,252 @@
+import type { Device } from '../engine/device.js';
+import { createNetwork } from '../networks/index.js';
+import {
+  type HessianVectorProductOptions,
+  hessianVectorProduct,
+} from '../train/calls/hessian-vector-product.js';
+import { LimbeckError } from '../util/errors.js';
+import { expectDevice, expectOptions, shown } from '../util/expect.js';
+import { Stream } from '../util/random.js';
+
+/** The Hessian of the mean loss of one network on images; flat arrays. */
+export interface HessianOptions
+  extends Pick<HessianVectorProductOptions, 'network' | 'images' | 'labels' | 'loss' | 'signal'> {
+  /** `[count]`: the network, in PyTorch's parameter order. */
+  readonly parameters: ArrayLike<number>;
+  /** Of the random directions; default 0. */
+  readonly seed?: number;
+}
+
+/** How exactly the trace is found. */
+export interface HessianTraceOptions extends HessianOptions {
+  /** Random directions; `all`: every parameter by itself, which is exact. Default 32. */
+  readonly vectors?: number | 'all';
+}
+
+/** The trace of a Hessian. */
+export interface HessianTrace {
+  /** The sum of the eigenvalues. */
+  readonly trace: number;
+  /** Its standard error over the directions; 0 where it is exact. */
+  readonly error: number;
+}
+
+/** Which eigenvalues, and how exactly. */
+export interface HessianEigenvaluesOptions extends HessianOptions {
+  /** How many of the largest; default 1. */
+  readonly largest?: number;
+  /** Products with the Hessian, at most; default 60. */
+  readonly steps?: number;
+  /** Change from one product to the next, relative to the largest, below which they count as found; default 1e-6. */
+  readonly tolerance?: number;
+}
+
+/** The largest eigenvalues of a Hessian. */
+export interface HessianEigenvalues {
+  /** The largest first. */
+  readonly values: readonly number[];
+  /** Products with the Hessian that it took. */
+  readonly steps: number;
+  /** Whether they changed less than the tolerance at the end. */
+  readonly converged: boolean;
+}
+
+const known = {
+  network: true,
+  parameters: true,
+  images: true,
+  labels: true,
+  loss: true,
+  signal: true,
+  seed: true,
+} satisfies Record<keyof HessianOptions, true>;
+
+/** Images that go through the network together, and directions. */
+const atOnce = { images: 256, vectors: 8 } as const;
+
+/**
+ * The trace of the Hessian of a network's mean loss with respect to its parameters, by exact products with random signs (Hutchinson
+ * 1990): unbiased, with its standard error.
+ *
+ * @throws as `hessianVectorProduct`; ERR_OPTION for a number of directions below 2
+ */
+export async function hessianTrace(device: Device, options: HessianTraceOptions): Promise<HessianTrace> {
+  expectDevice('hessianTrace', device);
+  expectOptions('hessianTrace', options, { ...known, vectors: true });
+  const { vectors = 32, seed = 0, parameters } = options;
+  if (vectors !== 'all' && !(Number.isSafeInteger(vectors) && vectors >= 2))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `hessianTrace: vectors is ${shown(vectors)}, expected all or a whole number of at least 2`,
+    );
+  const { length: count } = parameters;
+  const exact = vectors === 'all';
+  const total = exact ? count : vectors;
+  const forms: number[] = [];
+  for (let first = 0; first < total; first += atOnce.vectors) {
+    const group = Array.from({ length: Math.min(atOnce.vectors, total - first) }, (_, i) =>
+      exact ? unit(count, first + i) : signs(count, seed, first + i),
+    );
+    const products = await productsWith(device, options, group);
+    forms.push(...products.map((product, i) => dot(product, group[i])));
+  }
+  const sum = forms.reduce((a, b) => a + b, 0);
+  if (exact) return { trace: sum, error: 0 };
+  const trace = sum / total;
+  const squares = forms.reduce((all, form) => all + (form - trace) ** 2, 0);
+  return { trace, error: Math.sqrt(squares / (total - 1) / total) };
+}
+
+/**
+ * The largest eigenvalues of the same Hessian, by Lanczos' method with every direction made orthogonal to all before it, in float64 around
+ * exact products.
+ *
+ * @throws as `hessianVectorProduct`; ERR_OPTION for numbers that are out of range
+ */
+export async function hessianEigenvalues(
+  device: Device,
+  options: HessianEigenvaluesOptions,
+): Promise<HessianEigenvalues> {
+  expectDevice('hessianEigenvalues', device);
+  expectOptions('hessianEigenvalues', options, { ...known, largest: true, steps: true, tolerance: true });
+  const { largest = 1, steps = 60, tolerance = 1e-6, seed = 0, parameters } = options;
+  const count = createNetwork(options.network).count;
+  for (const [name, value, most] of [
+    ['largest', largest, Math.min(steps, count)],
+    ['steps', steps, Number.MAX_SAFE_INTEGER],
+  ] as const)
+    if (!(Number.isSafeInteger(value) && value >= 1 && value <= most))
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `hessianEigenvalues: ${name} is ${shown(value)}, expected a whole number from 1${most < Number.MAX_SAFE_INTEGER ? ` to ${most}` : ' on'}`,
+      );
+  const basis: Float64Array[] = [normalised(signs(parameters.length, seed, 0))];
+  const diagonal: number[] = [];
+  const beside: number[] = [];
+  let values: number[] = [];
+  for (let step = 0; step < Math.min(steps, count); step++) {
+    const [next] = await productsWith(device, options, [basis[step]]);
+    diagonal.push(dot(next, basis[step]));
+    // Twice, for the first time leaves what rounding lost.
+    for (let again = 0; again < 2; again++)
+      for (const earlier of basis) add(next, earlier, -dot(next, earlier));
+    const before = values;
+    values = tridiagonalEigenvalues(diagonal, beside, Math.min(largest, step + 1));
+    const length = Math.sqrt(dot(next, next));
+    const scale = Math.max(...values.map(Math.abs));
+    const settled =
+      before.length === largest &&
+      values.every((value, i) => Math.abs(value - before[i]) <= tolerance * scale);
+    if (values.length === largest && (settled || length <= 1e-12 * scale))
+      return { values, steps: step + 1, converged: true };
+    beside.push(length);
+    basis.push(next.map((value) => value / length));
+  }
+  // Every direction there is has been tried: nothing is left to change.
+  return { values, steps: diagonal.length, converged: diagonal.length === count };
+}
+
+/** The products of the Hessian on all images with these vectors. */
+async function productsWith(
+  device: Device,
+  { network, parameters, images, labels, loss, signal }: HessianOptions,
+  vectors: readonly Float64Array[],
+): Promise<Float64Array[]> {
+  const { inputShape, classes } = createNetwork(network);
+  const pixels = inputShape.reduce((a, b) => a * b, 1);
+  const total = images.length / pixels;
+  const count = parameters.length;
+  const products = vectors.map(() => new Float64Array(count));
+  const vector = joined(vectors);
+  const networks = joined(vectors.map(() => parameters));
+  // Pieces of one size but for the last: another size is another program.
+  const size = Math.max(1, Math.ceil(total / Math.max(1, Math.ceil(total / atOnce.images))));
+  for (let from = 0; from < Math.max(1, total); from += size) {
+    const to = Math.min(total, from + size);
+    const own = {
+      images: part(images, from * pixels, to * pixels),
+      labels: part(labels, from * classes, to * classes),
+    };
+    const { parameters: answers } = await hessianVectorProduct(device, {
+      ...{ network, parameters: networks, ...own, vector, loss, signal },
+    });
+    for (const [i, product] of products.entries())
+      for (let j = 0; j < count; j++) product[j] += (answers[i * count + j] * (to - from)) / total;
+  }
+  return products;
+}
+
+/** The `most` largest eigenvalues of a symmetric matrix of two diagonals, each by bisection between the bounds of Gershgorin. */
+export function tridiagonalEigenvalues(
+  diagonal: readonly number[],
+  beside: readonly number[],
+  most: number,
+): number[] {
+  const reach = diagonal.map(
+    (_, i) => Math.abs(beside[i - 1] ?? 0) + (i < diagonal.length - 1 ? Math.abs(beside[i]) : 0),
+  );
+  const lowest = Math.min(...diagonal.map((value, i) => value - reach[i]));
+  const highest = Math.max(...diagonal.map((value, i) => value + reach[i]));
+  /** How many eigenvalues are above x: Sturm's sequence. */
+  const above = (x: number) => {
+    let number = 0;
+    let pivot = 1;
+    for (const [i, value] of diagonal.entries()) {
+      pivot = value - x - (i ? beside[i - 1] ** 2 / pivot : 0);
+      if (pivot === 0) pivot = Number.EPSILON * (Math.abs(x) + 1e-300);
+      if (pivot > 0) number++;
+    }
+    return number;
+  };
+  return Array.from({ length: most }, (_, k) => {
+    let [low, high] = [lowest, highest];
+    for (let i = 0; i < 200 && high - low > 0; i++) {
+      const middle = low + (high - low) / 2;
+      if (middle === low || middle === high) break;
+      if (above(middle) > k) low = middle;
+      else high = middle;
+    }
+    return low + (high - low) / 2;
+  });
+}
+
+function signs(count: number, seed: number, draw: number): Float64Array {
+  const stream = new Stream(seed, draw);
+  return Float64Array.from({ length: count }, (_, i) => (stream.u32(i) & 1 ? 1 : -1));
+}
+
+function unit(count: number, at: number): Float64Array {
+  const vector = new Float64Array(count);
+  vector[at] = 1;
+  return vector;
+}
+
+function normalised(vector: Float64Array): Float64Array {
+  const length = Math.sqrt(dot(vector, vector));
+  return vector.map((value) => value / length);
+}
+
+function dot(a: Float64Array, b: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
+  return sum;
+}
+
+function add(to: Float64Array, vector: Float64Array, factor: number): void {
+  for (let i = 0; i < to.length; i++) to[i] += factor * vector[i];
+}
+
+function joined(parts: readonly ArrayLike<number>[]): Float64Array {
+  const out = new Float64Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const one of parts) {
+    out.set(one, at);
+    at += one.length;
+  }
+  return out;
+}
+
+const part = (values: ArrayLike<number>, from: number, to: number): ArrayLike<number> =>
+  ArrayBuffer.isView(values)
+    ? (values as Float32Array).subarray(from, to)
+    : Array.from(values).slice(from, to);
