@@ -18,7 +18,7 @@
  * - Networks: {@link createNetwork}, {@link networkNames}, {@link networkSpec}
  * - An outer loop of your own: {@link metaGradient}, {@link recordMetaGradient}, {@link hessianVectorProduct}, {@link gradientMatching},
  *   {@link distributionMatching}, {@link trajectoryMatching}, {@link kernelRegression}
- * - What a set holds: {@link hessianTrace}, {@link hessianEigenvalues}
+ * - What a set holds: {@link recognise}, {@link curvature}, {@link hessianTrace}, {@link hessianEigenvalues}
  * - Errors: {@link LimbeckError} with an {@link ErrorCode}
  *
  * Arrays are flat; shapes stand in brackets, the last axis fastest. P is networks, N images, `C H W` channels and map, K classes. What
@@ -36,6 +36,7 @@ export type {
   FullTraining,
   Score,
 } from './analysis/compare/record.js';
+export { type Curvature, type CurvatureOf, type CurvatureOptions, curvature } from './analysis/curvature.js';
 export {
   type HessianEigenvalues,
   type HessianEigenvaluesOptions,
@@ -45,6 +46,13 @@ export {
   hessianEigenvalues,
   hessianTrace,
 } from './analysis/hessian.js';
+export {
+  type Recognised,
+  type RecognisedSet,
+  type RecogniseOptions,
+  recognise,
+} from './analysis/recognise.js';
+export type { AlongOptions, NamedSet } from './analysis/sets.js';
 export { type ArrayDataset, type ArraySplit, datasetFromArrays } from './data/arrays.js';
 export type { SplitOptions } from './data/assemble.js';
 export type { Dataset, Labels, Split, Whitening } from './data/dataset.js';

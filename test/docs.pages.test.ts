@@ -65,6 +65,12 @@ it('docs/comparing.md: two methods are compared by a program', async () => {
   ]);
 });
 
+it('docs/analyses.md: trace and eigenvalues are found by a program', async () => {
+  const { name, code } = blocksOf('docs/analyses.md').find(({ language }) => language === 'js')!;
+  project.save(name, code);
+  expect(await project.run(process.execPath, name)).toBe('true 0 true\n');
+});
+
 /** As GitHub makes them of headings. */
 const anchorsOf = (page: string) =>
   [...page.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>

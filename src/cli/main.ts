@@ -4,6 +4,7 @@ import { suggestion } from '../util/closest.js';
 import { LimbeckError } from '../util/errors.js';
 import { version } from '../util/version.js';
 import { printable } from '../util/words.js';
+import { command as analyse } from './analyse.js';
 import { parseArguments } from './arguments.js';
 import { command as compare } from './compare.js';
 import { command as data } from './data.js';
@@ -26,6 +27,7 @@ const commands = [
   resume,
   evaluate,
   compare,
+  analyse,
   train,
   predict,
   exportNetwork,

@@ -204,7 +204,7 @@ function charts({ runs }: Compared, rows: readonly Row[]): string {
         fromZero: true,
       }),
     ) +
-    `</div><p class="legend">${legend}</p></section>`
+    `</div><p class="keys">${legend}</p></section>`
   );
 }
 

@@ -85,7 +85,7 @@ p.note { font-size: 14px; margin-top: 12px; }
 .classes .meter { width: 44%; } .classes .meter:nth-last-child(3) { width: 50%; } .classes .meter:last-child { width: 70%; }
 .classes td, .classes th { padding-top: 6px; padding-bottom: 6px; } .classes td:first-child { max-width: 11em; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .classes .beside { white-space: nowrap; color: var(--soft); }
-.card h3:not(:first-child) { margin-top: 20px; } .card + .card { margin-top: 14px; }
+.card h3:not(:first-child) { margin-top: 20px; } .scroll.card + .scroll.card { margin-top: 14px; }
 .mark { display: inline-block; width: 9px; height: 9px; border: 2px solid var(--ink); background: var(--card); box-shadow: 0 0 0 1.5px var(--card); }
 .meter .mark { position: absolute; top: 1.5px; margin-left: -4.5px; }
 .m0 { border-radius: 50%; } .meter .m0 { width: 13px; height: 13px; margin-left: -6.5px; top: -.5px; } .m1 { transform: rotate(45deg) scale(0.9); } .m2 { background: var(--ink); } .m3 { background: var(--ink); border-radius: 50%; }
@@ -124,8 +124,8 @@ p.note { font-size: 14px; margin-top: 12px; }
 .chart .line.t5 { stroke: var(--t5); } .chart .mark.t5 { fill: var(--t5); } .key.t5 { background: var(--t5); }
 .chart .line.t6 { stroke: var(--t6); } .chart .mark.t6 { fill: var(--t6); } .key.t6 { background: var(--t6); }
 .chart .line.t7 { stroke: var(--t7); } .chart .mark.t7 { fill: var(--t7); } .key.t7 { background: var(--t7); }
-.legend { margin: 10px 0 0; font-size: 14px; } .key { display: inline-block; width: 12px; height: 12px; border-radius: 3px; margin: 0 6px -1px 0; }
-.legend span + span { margin-left: 16px; } .legend span { white-space: nowrap; }
+.keys { margin: 10px 0 0; font-size: 14px; } .key { display: inline-block; width: 12px; height: 12px; border-radius: 3px; margin: 0 6px -1px 0; }
+.keys span { margin-right: 16px; white-space: nowrap; }
 .chart .reference { stroke: var(--soft); stroke-dasharray: 4 4; }
 dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(210px, 1fr)); gap: 14px 24px; margin: 0; }
 dt { font-size: 13px; color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }

@@ -1,0 +1,91 @@
+import type { Dataset } from '../data/dataset.js';
+import type { DistilledSet } from '../data/distilled-set.js';
+import { normalisedImages } from '../data/on-device.js';
+import { checkFits } from '../eval/evaluate.js';
+import { createNetwork, type NetworkOptions, type NetworkSpec, networkSpec } from '../networks/index.js';
+import type { Network } from '../networks/network.js';
+import { LimbeckError } from '../util/errors.js';
+import { shown } from '../util/expect.js';
+import { permutation, Stream } from '../util/random.js';
+
+/** Distilled sets that are looked at beside each other. */
+export interface NamedSet {
+  /** For tables. */
+  readonly name: string;
+  /** The set. */
+  readonly set: DistilledSet;
+}
+
+/** What all looks along real training are given; each has a default. */
+export interface AlongOptions {
+  /** Default: that of the first set. */
+  readonly network?: string | NetworkSpec;
+  /** Training steps; default 300. */
+  readonly steps?: number;
+  /** Steps from one look to the next; default a tenth of them. */
+  readonly every?: number;
+  /** Of weights, batches and everything else that is random; default 0. */
+  readonly seed?: number;
+  /** Stops; the promise then rejects with `signal.reason`. */
+  readonly signal?: AbortSignal;
+  /** After every look. */
+  readonly onProgress?: (event: { step: number; steps: number }) => void;
+}
+
+export const alongNames = {
+  network: true,
+  steps: true,
+  every: true,
+  seed: true,
+  signal: true,
+  onProgress: true,
+} satisfies Record<keyof AlongOptions, true>;
+
+/** Checks sets and options; the steps to look at. ERR_OPTION, ERR_SHAPE. */
+export function resolveAlong(
+  where: string,
+  dataset: Dataset,
+  sets: readonly NamedSet[],
+  { network, steps = 300, every = Math.max(1, Math.round(steps / 10)), seed = 0 }: AlongOptions,
+): {
+  readonly options: NetworkOptions;
+  readonly network: Network;
+  readonly at: readonly number[];
+  readonly seed: number;
+} {
+  if (!Array.isArray(sets) || !sets.length)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${where}: sets is ${shown(sets)}, expected at least one { name, set }`,
+    );
+  for (const { set } of sets) checkFits(set, dataset);
+  wholeFrom(where, 'steps', steps, 1);
+  wholeFrom(where, 'every', every, 1);
+  const { imageShape: inputShape, classes } = dataset;
+  const spec = network === undefined ? sets[0].set.network : networkSpec(network);
+  const at = Array.from({ length: Math.floor(steps / every) + 1 }, (_, i) => i * every);
+  if (at[at.length - 1] < steps) at.push(steps);
+  const options: NetworkOptions = { ...spec, inputShape, classes };
+  return { options, network: createNetwork(options), at, seed };
+}
+
+export function wholeFrom(where: string, name: string, value: unknown, least: number): void {
+  if (!(Number.isSafeInteger(value) && (value as number) >= least))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${where}: ${name} is ${shown(value)}, expected a whole number of at least ${least}`,
+    );
+}
+
+/** Real training images with their labels, drawn without repetition. */
+export async function realSample(
+  dataset: Dataset,
+  most: number,
+  seed: number,
+): Promise<{ images: Float32Array; labels: Float32Array }> {
+  const { train, classes: K } = dataset;
+  const rows = [...permutation(new Stream(seed, 1), train.count).subarray(0, most)];
+  const labels = new Float32Array(rows.length * K);
+  for (const [i, row] of rows.entries()) labels[i * K + train.labels[row]] = 1;
+  return { images: await normalisedImages(dataset, train, rows), labels };
+}

@@ -1,0 +1,184 @@
+/** Looks at distilled sets along real training: `recognise`, `curvature`, and the command that shows them. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { alongTraining } from '../src/analysis/along-training.js';
+import { realSample } from '../src/analysis/sets.js';
+import { heldOutNetworks } from '../src/eval/first-networks.js';
+import {
+  createNetwork,
+  curvature,
+  type Device,
+  hessianTrace,
+  openDevice,
+  recognise,
+  setOfImages,
+} from '../src/index.js';
+import { buildWhereStale, commandLine } from './harness/command-line.js';
+import { smallNetwork, twoClasses } from './harness/made-data.js';
+import { all, readPage, textOf } from './harness/page.js';
+
+const data = twoClasses();
+const spec = { ...smallNetwork, inputShape: data.imageShape, classes: data.classes };
+const network = createNetwork(spec);
+let device: Device;
+beforeAll(async () => {
+  device = await openDevice('reference');
+});
+afterAll(() => device.dispose());
+
+/** The training images as a set, with these classes. */
+const asSet = (labels: ArrayLike<number>) =>
+  setOfImages(data, { images: data.train.images, labels }, { values: 'pixels', network: smallNetwork });
+const right = () => asSet(data.train.labels);
+const wrong = () => asSet(Array.from(data.train.labels, (label) => 1 - label));
+const along = { steps: 6, every: 2, seed: 3 };
+
+test('training that is looked at on the way goes where it would have gone', async () => {
+  const networks = 2;
+  const snapshots = [];
+  for await (const one of alongTraining(device, data, { network, networks, seed: 3, at: [0, 1, 4] }))
+    snapshots.push(one);
+  expect(snapshots.map(({ step }) => step)).toEqual([0, 1, 4]);
+  expect(snapshots[0].parameters).toEqual(await heldOutNetworks(device, network, networks, 3, 0));
+  for await (const { parameters } of alongTraining(device, data, { network, networks, seed: 3, at: [4] }))
+    expect(parameters).toEqual(snapshots[2].parameters);
+  expect(snapshots[2].parameters).not.toEqual(snapshots[1].parameters);
+});
+
+describe('recognise', () => {
+  test('asks for the class that each image was made for', async () => {
+    const sets = [
+      { name: 'right', set: right() },
+      { name: 'wrong', set: wrong() },
+    ];
+    const {
+      steps,
+      real,
+      sets: found,
+    } = await recognise(device, data, sets, {
+      ...{ steps: 150, every: 50, seed: 3, networks: 3 },
+    });
+    expect(steps).toEqual([0, 50, 100, 150]);
+    expect(found.map(({ name }) => name)).toEqual(['right', 'wrong']);
+    for (const [i, { mean, std, networks }] of real.entries()) {
+      expect(networks).toBe(3);
+      // The sample is the whole of so few images.
+      expect(found[0].accuracy[i].mean).toBeCloseTo(mean, 9);
+      expect(found[0].accuracy[i].std).toBeCloseTo(std, 9);
+      expect(found[1].accuracy[i].mean).toBeCloseTo(100 - mean, 9);
+    }
+    expect(real[3].mean).toBeGreaterThan(real[0].mean);
+  });
+});
+
+describe('curvature', () => {
+  test('is that of the loss on each set, at the networks along training', async () => {
+    const { images, labels } = await realSample(data, 30, 3);
+    const { steps, losses } = await curvature(device, data, [{ name: 'same', set: right() }], {
+      ...along,
+      vectors: 4,
+      real: 30,
+    });
+    expect(steps).toEqual([0, 2, 4, 6]);
+    expect(losses.map(({ name }) => name)).toEqual(['real images', 'same']);
+    const snapshots = alongTraining(device, data, { network, networks: 1, seed: 3, at: steps });
+    let i = 0;
+    for await (const { parameters } of snapshots) {
+      const expected = await hessianTrace(device, {
+        network: spec,
+        parameters,
+        images,
+        labels,
+        vectors: 4,
+        seed: 3,
+      });
+      expect(losses[0].trace[i]).toEqual(expected);
+      // The same images in another order.
+      expect(losses[1].trace[i].trace).toBeCloseTo(expected.trace, 6);
+      expect(losses[1].largest[i]).toBeCloseTo(losses[0].largest[i], 4);
+      i++;
+    }
+    expect(losses[0].trace[3].trace).not.toBe(losses[0].trace[0].trace);
+  });
+
+  test('real images are drawn once each', async () => {
+    const { images, labels } = await realSample(data, 7, 1);
+    expect([images.length, labels.length]).toEqual([7 * 6, 7 * 2]);
+    const seen = new Set(Array.from({ length: 7 }, (_, i) => images.subarray(i * 6, i * 6 + 6).join()));
+    expect(seen.size).toBe(7);
+    expect((await realSample(data, 7, 2)).images).not.toEqual(images);
+  });
+});
+
+test.each([
+  [() => recognise(device, data, []), /sets is a list, expected at least one/],
+  [() => recognise(device, data, [{ name: 'a', set: right() }], { networks: 0 }), /networks is 0/],
+  [() => recognise(device, data, [{ name: 'a', set: right() }], { steps: 0 }), /steps is 0/],
+  [() => curvature(device, data, [{ name: 'a', set: right() }], { every: 1.5 }), /every is 1\.5/],
+  [() => curvature(device, data, [{ name: 'a', set: right() }], { vectors: 1 }), /vectors is 1/],
+  [
+    () => curvature(device, data, [{ name: 'a', set: { ...right(), network: { ...spec, classes: 3 } } }]),
+    /3 classes/,
+  ],
+  [() => curvature(device, data, [{ name: 'a', set: right() }], { looks: 2 } as never), /looks/],
+])('refuses what it cannot do: %#', async (call, message) => {
+  await expect(call()).rejects.toThrow(message);
+});
+
+describe('limbeck analyse', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'limbeck-analyse-'));
+  const { limbeck } = commandLine(folder);
+  const digits = '--device cpu --digits-size 60'.split(' ');
+  beforeAll(async () => {
+    await buildWhereStale();
+    const run = '--network mlp:width=8 --iterations 2 --batch 8 --networks 2 --init random --json'.split(' ');
+    for (const name of ['a', 'b']) {
+      const { status, stderr } = await limbeck(
+        'distill',
+        ...digits,
+        ...run,
+        '--seed',
+        name === 'a' ? '1' : '2',
+        '--out',
+        name,
+      );
+      expect(status, stderr).toBe(0);
+    }
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const files = ['a', 'b'].map((name) => `${name}/distilled.safetensors`);
+
+  test.each([
+    ['recognise', ['--networks', '2'], /^ +2 +\d+\.\d ± \d+\.\d % +\d+\.\d ± \d+\.\d % +\d/m],
+    ['curvature', ['--vectors', '2', '--real', '20'], /^ +2 +\S+ ± \S+ +\S+ +\S+ ± \S+ +\S+/m],
+  ])('%s shows every set by its run, in a table and on a page', async (kind, more, row) => {
+    const given = ['analyse', kind, ...files, ...digits, '--steps', '2', '--every', '1', ...more];
+    const { status, stdout, stderr } = await limbeck(...given, '--out', 'page.html');
+    expect(status, stderr).toBe(0);
+    expect(stdout).toMatch(/real images .* a .* b/);
+    expect(stdout).toMatch(row);
+    const page = readPage(readFileSync(join(folder, 'page.html'), 'utf8'));
+    const keys = all(page, 'span').map(textOf);
+    expect(keys).toEqual(['real images', 'a', 'b']);
+    expect(all(page, 'polyline')).toHaveLength(kind === 'recognise' ? 3 : 6);
+    const json = await limbeck(...given, '--json');
+    expect(Object.keys(JSON.parse(json.stdout))).toEqual(['dataset', kind]);
+  });
+
+  test.each([
+    [['analyse'], /analyse needs one of recognise, curvature, and files/],
+    [['analyse', 'looks', files[0]], /analyse needs one of/],
+    [['analyse', 'curvature'], /and files/],
+    [
+      ['analyse', 'recognise', files[0], '--vectors', '3'],
+      /--vectors is 3, which analyse recognise does not have/,
+    ],
+    [['analyse', 'curvature', 'none.safetensors'], /none\.safetensors cannot be read/],
+  ])('refuses %j', async (given, message) => {
+    const { status, stderr } = await limbeck(...given, ...digits);
+    expect(status, stderr).toBe(2);
+    expect(stderr).toMatch(message);
+  });
+});
