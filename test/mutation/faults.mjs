@@ -2,6 +2,7 @@
  * Faults of the kind a programmer makes, for `npm run test:mutation`: `find` stands once in `file` and becomes `replace`; `tests`
  * are the files that should notice. One that changes nothing says why as `equivalent`.
  */
+import { analysis } from './analysis.mjs';
 import { choosing } from './choosing.mjs';
 import { data } from './data.mjs';
 import { engine } from './engine.mjs';
@@ -28,4 +29,5 @@ export const faults = [
   ...experts,
   ...models,
   ...native,
+  ...analysis,
 ];
