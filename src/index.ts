@@ -18,7 +18,7 @@
  * - Networks: {@link createNetwork}, {@link networkNames}, {@link networkSpec}
  * - An outer loop of your own: {@link metaGradient}, {@link recordMetaGradient}, {@link hessianVectorProduct}, {@link gradientMatching},
  *   {@link distributionMatching}, {@link trajectoryMatching}, {@link kernelRegression}
- * - What a set holds: {@link recognise}, {@link curvature}, {@link hessianTrace}, {@link hessianEigenvalues}
+ * - What a set holds: {@link mix}, {@link recognise}, {@link curvature}, {@link hessianTrace}, {@link hessianEigenvalues}
  * - Errors: {@link LimbeckError} with an {@link ErrorCode}
  *
  * Arrays are flat; shapes stand in brackets, the last axis fastest. P is networks, N images, `C H W` channels and map, K classes. What
@@ -46,6 +46,7 @@ export {
   hessianEigenvalues,
   hessianTrace,
 } from './analysis/hessian.js';
+export { type Mixed, type MixedSet, type MixOptions, mix } from './analysis/mix.js';
 export {
   type Recognised,
   type RecognisedSet,

@@ -10,7 +10,9 @@ import {
   createNetwork,
   curvature,
   type Device,
+  evaluate,
   hessianTrace,
+  mix,
   openDevice,
   recognise,
   setOfImages,
@@ -112,7 +114,59 @@ describe('curvature', () => {
   });
 });
 
+describe('mix', () => {
+  test('adds the same real images to a set and to random ones in its place', async () => {
+    const few = (labels: readonly number[]) =>
+      setOfImages(
+        data,
+        { images: data.train.images.subarray(0, 24), labels },
+        { values: 'pixels', network: smallNetwork },
+      );
+    const sets = [
+      { name: 'right', set: few([0, 1, 0, 1]) },
+      { name: 'wrong', set: few([1, 0, 1, 0]) },
+    ];
+    const stages: string[] = [];
+    const options = {
+      added: [0, 10],
+      networks: 2,
+      seed: 5,
+      onProgress: ({ stage }: { stage: string }) => stages.push(stage),
+    };
+    const { added, protocol, sets: found } = await mix(device, data, sets, options);
+    expect(added).toEqual([0, 10]);
+    expect(protocol).toMatch(/protocol full-batch: SGD with momentum 0\.9 at rate 0\.01, 300 epochs/);
+    expect(stages).toHaveLength(8);
+    const [right, wrong] = found;
+    // Two images of each class stand in for either set.
+    expect(right.control).toEqual(wrong.control);
+    expect(right.accuracy[0].mean).toBeGreaterThan(wrong.accuracy[0].mean);
+    // What ten of each class say outweighs what two of each say wrongly.
+    expect(wrong.accuracy[1].mean).toBeGreaterThan(wrong.accuracy[0].mean);
+    for (const { accuracy, control } of found)
+      for (const { networks } of [...accuracy, ...control]) expect(networks).toBe(2);
+  });
+
+  test('without additions it is the set under the protocol, and a control of the same real images', async () => {
+    const set = right();
+    const { sets: found } = await mix(device, data, [{ name: 'all', set }], { added: [0], networks: 2 });
+    const plain = { ...set, use: { kind: 'minibatches', protocol: 'full-batch' } } as const;
+    const { accuracy } = await evaluate(device, data, plain, { networks: 2, withBaselines: false });
+    expect(found[0].accuracy).toEqual([accuracy]);
+    // The whole split, once more in another order.
+    expect(found[0].control[0].mean).toBeCloseTo(accuracy.mean, 3);
+  });
+});
+
 test.each([
+  [
+    () => mix(device, data, [{ name: 'a', set: right() }], { added: [-1] }),
+    /added is -1, expected a whole number of at least 0/,
+  ],
+  [
+    () => mix(device, data, [{ name: 'a', set: right() }], { added: [] }),
+    /added is a list, expected a list of whole numbers/,
+  ],
   [() => recognise(device, data, []), /sets is a list, expected at least one/],
   [() => recognise(device, data, [{ name: 'a', set: right() }], { networks: 0 }), /networks is 0/],
   [() => recognise(device, data, [{ name: 'a', set: right() }], { steps: 0 }), /steps is 0/],
@@ -152,23 +206,26 @@ describe('limbeck analyse', () => {
 
   test.each([
     ['recognise', ['--networks', '2'], /^ +2 +\d+\.\d ± \d+\.\d % +\d+\.\d ± \d+\.\d % +\d/m],
+    ['mix', ['--networks', '2', '--added', '0,1'], /^ +1 +\d+\.\d ± \d+\.\d % +\d+\.\d ± \d+\.\d %/m],
     ['curvature', ['--vectors', '2', '--real', '20'], /^ +2 +\S+ ± \S+ +\S+ +\S+ ± \S+ +\S+/m],
   ])('%s shows every set by its run, in a table and on a page', async (kind, more, row) => {
-    const given = ['analyse', kind, ...files, ...digits, '--steps', '2', '--every', '1', ...more];
+    const steps = kind === 'mix' ? [] : ['--steps', '2', '--every', '1'];
+    const given = ['analyse', kind, ...files, ...digits, ...steps, ...more];
     const { status, stdout, stderr } = await limbeck(...given, '--out', 'page.html');
     expect(status, stderr).toBe(0);
-    expect(stdout).toMatch(/real images .* a .* b/);
+    const names = kind === 'mix' ? ['a', 'random for a', 'b', 'random for b'] : ['real images', 'a', 'b'];
+    expect(stdout).toMatch(new RegExp(`${names.join(' .*')}`));
     expect(stdout).toMatch(row);
     const page = readPage(readFileSync(join(folder, 'page.html'), 'utf8'));
     const keys = all(page, 'span').map(textOf);
-    expect(keys).toEqual(['real images', 'a', 'b']);
-    expect(all(page, 'polyline')).toHaveLength(kind === 'recognise' ? 3 : 6);
+    expect(keys).toEqual(names.map((name) => name.replace('random', 'random real images')));
+    expect(all(page, 'polyline')).toHaveLength(kind === 'curvature' ? 6 : names.length);
     const json = await limbeck(...given, '--json');
     expect(Object.keys(JSON.parse(json.stdout))).toEqual(['dataset', kind]);
   });
 
   test.each([
-    [['analyse'], /analyse needs one of recognise, curvature, and files/],
+    [['analyse'], /analyse needs one of recognise, curvature, mix, and files/],
     [['analyse', 'looks', files[0]], /analyse needs one of/],
     [['analyse', 'curvature'], /and files/],
     [

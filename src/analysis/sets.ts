@@ -53,12 +53,7 @@ export function resolveAlong(
   readonly at: readonly number[];
   readonly seed: number;
 } {
-  if (!Array.isArray(sets) || !sets.length)
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `${where}: sets is ${shown(sets)}, expected at least one { name, set }`,
-    );
-  for (const { set } of sets) checkFits(set, dataset);
+  checkSets(where, dataset, sets);
   wholeFrom(where, 'steps', steps, 1);
   wholeFrom(where, 'every', every, 1);
   const { imageShape: inputShape, classes } = dataset;
@@ -67,6 +62,16 @@ export function resolveAlong(
   if (at[at.length - 1] < steps) at.push(steps);
   const options: NetworkOptions = { ...spec, inputShape, classes };
   return { options, network: createNetwork(options), at, seed };
+}
+
+/** ERR_OPTION where there is no set, ERR_SHAPE for one of other images. */
+export function checkSets(where: string, dataset: Dataset, sets: readonly NamedSet[]): void {
+  if (!Array.isArray(sets) || !sets.length)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${where}: sets is ${shown(sets)}, expected at least one { name, set }`,
+    );
+  for (const { set } of sets) checkFits(set, dataset);
 }
 
 export function wholeFrom(where: string, name: string, value: unknown, least: number): void {

@@ -138,6 +138,20 @@ export const protocols: readonly Protocol[] = [
   },
   {
     ...common,
+    name: 'full-batch',
+    source: 'Yang et al. 2024 (What is Dataset Distillation Learning?)',
+    training: {
+      optimizer: { kind: 'momentum', momentum: 0.9 },
+      loss: 'cross-entropy',
+      batch: 1_000_000,
+      epochs: 300,
+      schedule: { kind: 'constant' },
+    },
+    labels: 'stored',
+    networks: 5,
+  },
+  {
+    ...common,
     name: 'rat',
     source: 'Feng et al. 2024 (RaT-BPTT); the last accuracy, not the best on the test split',
     training: rat,

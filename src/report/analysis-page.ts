@@ -1,25 +1,53 @@
 import type { Curvature } from '../analysis/curvature.js';
+import type { Mixed } from '../analysis/mix.js';
 import type { Recognised } from '../analysis/recognise.js';
 import { escapeHtml, lineChart, type Series, tones } from './figure.js';
 import { framed } from './page/frame.js';
 
-/** What was found about sets. */
+/** What was found about sets: one of these. */
 export interface Analysis {
-  readonly dataset: string;
   readonly recognise?: Recognised;
   readonly curvature?: Curvature;
+  readonly mix?: Mixed;
 }
 
 /** A page of charts of an analysis, which needs nothing but itself. */
-export function analysisPage({ dataset, recognise, curvature }: Analysis): string {
-  const title = recognise
-    ? 'Do networks recognise distilled images?'
-    : 'How curved is the loss on distilled images?';
-  return framed(escapeHtml(title), [
+export function analysisPage(dataset: string, { recognise, curvature, mix }: Analysis): string {
+  if (mix)
+    return page(
+      dataset,
+      'Do real images help beside distilled ones?',
+      `Networks learn from both: ${mix.protocol}.`,
+      mixed(mix),
+    );
+  const along =
+    'Networks learn from real images, by SGD with momentum 0.9 at rate 0.01 in batches of 256, and are looked at on the way.';
+  return recognise
+    ? page(dataset, 'Do networks recognise distilled images?', along, recognised(recognise))
+    : page(dataset, 'How curved is the loss on distilled images?', along, curved(curvature!));
+}
+
+const page = (dataset: string, title: string, lead: string, sections: string): string =>
+  framed(title, [
     `<header><p class="kicker">limbeck · ${escapeHtml(dataset)}</p><h1>${title}</h1>`,
-    `<p class="lead">Networks learn from real images, by SGD with momentum 0.9 at rate 0.01 in batches of 256, and are looked at on the way.</p></header>`,
-    recognise ? recognised(recognise) : curved(curvature!),
+    `<p class="lead">${escapeHtml(lead)}</p></header>`,
+    sections,
   ]);
+
+function mixed({ added, sets }: Mixed): string {
+  const lines = sets.flatMap(({ name, accuracy, control }) => [
+    { name, points: accuracy.map(({ mean }, i) => [added[i], mean] as const) },
+    {
+      name: `random real images for ${name}`,
+      points: control.map(({ mean }, i) => [added[i], mean] as const),
+    },
+  ]);
+  return section(
+    'Test accuracy',
+    'With so many random real images of each class beside the set; and with as many random real images in the place of the set.',
+    [chart('Over real images', 'test accuracy, %', lines, 'real images added, of each class')],
+    lines.map(({ name }) => name),
+  );
 }
 
 function recognised({ steps, real, sets }: Recognised): string {
@@ -58,19 +86,16 @@ function curved({ steps, losses }: Curvature): string {
   );
 }
 
-const chart = (title: string, yLabel: string, lines: readonly Pick<Series, 'name' | 'points'>[]): string => {
+function chart(
+  title: string,
+  yLabel: string,
+  lines: readonly Pick<Series, 'name' | 'points'>[],
+  xLabel = 'training steps',
+): string {
   const series = lines.map((line, tone) => ({ ...line, tone: tone % tones }));
-  const options = {
-    title,
-    xLabel: 'training steps',
-    yLabel,
-    series,
-    fromZero: true,
-    wholeX: true,
-    marks: true,
-  };
+  const options = { title, xLabel, yLabel, series, fromZero: true, wholeX: true, marks: true };
   return `<div class="card"><h3>${title}</h3>${lineChart({ ...options, logarithmicFrom: 20 })}</div>`;
-};
+}
 
 const section = (
   heading: string,

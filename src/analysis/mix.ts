@@ -1,0 +1,136 @@
+import type { Dataset } from '../data/dataset.js';
+import type { DistilledSet } from '../data/distilled-set.js';
+import { expectDataset } from '../data/expect-dataset.js';
+import { randomReal } from '../data/selection/random-real.js';
+import type { Device } from '../engine/device.js';
+import { evaluate } from '../eval/evaluate.js';
+import type { Accuracy } from '../eval/statistics.js';
+import { LimbeckError } from '../util/errors.js';
+import { expectDevice, expectOptions, shown } from '../util/expect.js';
+import { checkSets, type NamedSet, wholeFrom } from './sets.js';
+
+/** How sets are mixed with real images; each has a default. */
+export interface MixOptions {
+  /** Real images of each class that are added; default 0, 2, 10, 50, 250. */
+  readonly added?: readonly number[];
+  /** Networks for each mixture; default 5. */
+  readonly networks?: number;
+  /** Of the real images; default 0. */
+  readonly seed?: number;
+  /** Stops; the promise then rejects with `signal.reason`. */
+  readonly signal?: AbortSignal;
+  /** Before every mixture. */
+  readonly onProgress?: (event: { stage: string; done: number; total: number }) => void;
+}
+
+/** What networks reach that learn from a set and real images together. */
+export interface Mixed {
+  /** Real images of each class that were added, `[mixtures]`. */
+  readonly added: readonly number[];
+  /** How networks were trained, in words. */
+  readonly protocol: string;
+  /** By set, and by as many random real images as it stores. */
+  readonly sets: readonly MixedSet[];
+}
+
+/** A set with more and more real images. */
+export interface MixedSet {
+  /** As it was given. */
+  readonly name: string;
+  /** On the test split, percent, `[mixtures]`. */
+  readonly accuracy: readonly Accuracy[];
+  /** With random real images in the place of the distilled ones, as many of each class as the set stores. */
+  readonly control: readonly Accuracy[];
+}
+
+const usual = [0, 2, 10, 50, 250];
+
+/**
+ * Whether real images help beside distilled ones (Yang et al. 2024, section 3): networks learn from both together, by 300 steps of all
+ * images at once (protocol `full-batch`), beside networks that have random real images in the place of the set.
+ *
+ * @throws ERR_OPTION for options that are unknown or out of range; ERR_SHAPE for sets of other images; what `evaluate` throws
+ */
+export async function mix(
+  device: Device,
+  dataset: Dataset,
+  sets: readonly NamedSet[],
+  options: MixOptions = {},
+): Promise<Mixed> {
+  expectDevice('mix', device);
+  expectDataset('mix', dataset);
+  expectOptions('mix', options, { added: true, networks: true, seed: true, signal: true, onProgress: true });
+  const { added = usual, networks = 5, seed = 0, signal, onProgress } = options;
+  if (!Array.isArray(added) || !added.length)
+    throw new LimbeckError('ERR_OPTION', `mix: added is ${shown(added)}, expected a list of whole numbers`);
+  for (const one of added) wholeFrom('mix', 'added', one, 0);
+  wholeFrom('mix', 'networks', networks, 1);
+  checkSets('mix', dataset, sets);
+  const total = 2 * sets.length * added.length;
+  let [done, protocol] = [0, ''];
+  const reached = async (stage: string, set: DistilledSet) => {
+    onProgress?.({ stage, done: done++, total });
+    const asked = { protocol: 'full-batch', networks, withBaselines: false, signal };
+    const found = await evaluate(device, dataset, set, asked);
+    protocol ||= found.protocol;
+    return found.accuracy;
+  };
+  const mixed: MixedSet[] = [];
+  for (const { name, set } of sets) {
+    const accuracy: Accuracy[] = [];
+    const control: Accuracy[] = [];
+    const budget = Math.max(1, Math.round(set.stored.pictures / dataset.classes));
+    for (const count of added) {
+      const more = count ? await realRows(dataset, count, seed, 0) : undefined;
+      accuracy.push(await reached(`${name} and ${count} real images per class`, withRows(set, more)));
+      // The images that stand in for the set are none of those that are added.
+      const instead = await realRows(dataset, budget + count, seed, 0, count);
+      const beside = await reached(
+        `${budget + count} real images per class`,
+        withRows({ ...set, ...instead }, more),
+      );
+      control.push(beside);
+    }
+    mixed.push({ name, accuracy, control });
+  }
+  return { added, protocol, sets: mixed };
+}
+
+type Rows = Pick<DistilledSet, 'images' | 'classes' | 'labels'>;
+
+/** Random real images, as many of each class, without the first `skipped` of each. */
+async function realRows(
+  dataset: Dataset,
+  perClass: number,
+  seed: number,
+  draw: number,
+  skipped = 0,
+): Promise<Rows> {
+  const K = dataset.classes;
+  const all = await randomReal(dataset, perClass, seed, draw);
+  const images = all.subarray((skipped * K * all.length) / (perClass * K));
+  const count = (perClass - skipped) * K;
+  const labels = new Float32Array(count * K);
+  for (let i = 0; i < count; i++) labels[i * K + (i % K)] = 1;
+  return { images, classes: Uint16Array.from({ length: count }, (_, i) => i % K), labels };
+}
+
+/** A set with further images; it is used by ordinary training, whatever it was made for. */
+function withRows(set: DistilledSet, more?: Rows): DistilledSet {
+  const use = { kind: 'minibatches', protocol: 'full-batch' } as const;
+  if (!more) return { ...set, use };
+  return {
+    ...set,
+    use,
+    images: joined(set.images, more.images),
+    labels: joined(set.labels, more.labels),
+    classes: Uint16Array.from([...set.classes, ...more.classes]),
+  };
+}
+
+function joined(a: Float32Array, b: Float32Array): Float32Array {
+  const out = new Float32Array(a.length + b.length);
+  out.set(a);
+  out.set(b, a.length);
+  return out;
+}
