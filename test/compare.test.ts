@@ -97,11 +97,23 @@ describe('a comparison', () => {
         ({ folder }) => JSON.parse(readFileSync(join(out, folder, 'run.json'), 'utf8')).testOpened,
       );
     const before = opened();
+    // Once at the end of its run, once for the score that all share.
+    expect(new Set(before)).toEqual(new Set([2]));
     const again = await compareMethods(device, data, out, options);
     expect(again.runs).toEqual(compared.runs);
     expect(again.baselines).toEqual(compared.baselines);
     expect(opened()).toEqual(before);
     expect(JSON.parse(readFileSync(join(out, 'compare.json'), 'utf8')).runs).toEqual(compared.runs);
+  });
+
+  test('scores anew what is asked of another number of networks', async () => {
+    const asked = { ...options, networks: 2, ipc: 1, seeds: 1 };
+    const { runs } = await compareMethods(device, data, out, asked);
+    expect(runs.map(({ common }) => common.accuracy.networks)).toEqual([2, 2]);
+    const records = runs.map(({ folder }) => JSON.parse(readFileSync(join(out, folder, 'run.json'), 'utf8')));
+    expect(records.map(({ testOpened }) => testOpened)).toEqual([3, 3]);
+    // Both are on record now.
+    await compareMethods(device, data, out, options);
   });
 
   test('is the same from elsewhere: a run by hand has the same scores', async () => {
