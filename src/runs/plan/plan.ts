@@ -175,7 +175,10 @@ function planned(
     engine: { name, description },
     device: { ...run.device, total, test: run.test },
     host: {
-      dataset: dataset.train.images.byteLength + dataset.validation.images.byteLength,
+      dataset:
+        dataset.train.images.byteLength +
+        dataset.validation.images.byteLength +
+        (dataset.text?.table.byteLength ?? 0),
       passing,
     },
     disk,
