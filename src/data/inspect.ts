@@ -1,6 +1,7 @@
 import { count, counted, saidOf } from '../util/words.js';
 import { classCounts } from './classes.js';
 import { type Dataset, type Split, type SplitName, splitNames } from './dataset.js';
+import { FILLING, UNKNOWN } from './text/encoding.js';
 import { type TextRecord, textRecord } from './text/stored.js';
 
 /** How many images are in each split. */
@@ -138,9 +139,9 @@ function differ({ images }: Split, a: number, b: number, length: number): boolea
 
 /** Images that are in the training split and in another. */
 function duplicates(data: Dataset): string[] {
-  const known = new Set(keysOf(data.train));
+  const known = new Set(keysOf(data, data.train));
   return (['validation', 'test'] as const).flatMap((part) => {
-    const twice = keysOf(data[part]).filter((key) => known.has(key)).length;
+    const twice = keysOf(data, data[part]).filter((key) => key !== undefined && known.has(key)).length;
     return twice
       ? [
           saidOf(
@@ -152,11 +153,12 @@ function duplicates(data: Dataset): string[] {
   });
 }
 
-/** Two different images of a data set hardly ever have the same: 53 bits of two hashes. */
-function keysOf({ images, count: total }: Split): number[] {
+/** Two different images of a data set hardly ever have the same: 53 bits of two hashes. Texts that were cut or have unknown words have none. */
+function keysOf({ text }: Dataset, { images, count: total }: Split): (number | undefined)[] {
   const bytes = new Uint8Array(images.buffer, images.byteOffset, images.byteLength);
   const length = total ? bytes.length / total : 0;
   return Array.from({ length: total }, (_, i) => {
+    if (text && !isWhole(images.subarray(i * text.length, (i + 1) * text.length))) return undefined;
     let [a, b] = [0x811c9dc5, 0x9e3779b9];
     for (let at = i * length; at < (i + 1) * length; at++) {
       a = Math.imul(a ^ bytes[at], 0x01000193);
@@ -165,3 +167,6 @@ function keysOf({ images, count: total }: Split): number[] {
     return (a >>> 0) * 2 ** 21 + (b >>> 11);
   });
 }
+
+const isWhole = (words: Split['images']): boolean =>
+  words[words.length - 1] === FILLING && !words.includes(UNKNOWN);

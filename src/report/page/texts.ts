@@ -52,6 +52,6 @@ export function textsSection(
 function wordTag(near: NearWord | undefined): string {
   if (!near) return '<span class="none">·</span>';
   const { word, similarity } = near;
-  const strength = (0.35 + 0.65 * Math.max(0, Math.min(1, similarity))).toFixed(2);
+  const strength = (0.62 + 0.38 * Math.max(0, Math.min(1, similarity))).toFixed(2);
   return `<span style="opacity:${strength}">${escapeHtml(word)}<sub>${(100 * similarity).toFixed(0)}</sub></span>`;
 }
