@@ -92,9 +92,9 @@ function rowsOf(
   }));
 }
 
-function jsonOf(file: string, { classNames, notes }: Model, rows: readonly Row[]) {
+function jsonOf(file: string, { classNames, notes, normalisation }: Model, rows: readonly Row[]) {
   const predictions = rows.map(({ image, kind, class: name, scores }) => ({
-    ...{ image, class: name },
+    ...{ [saidOf(normalisation, 'image')]: image, class: name },
     [kind]: Object.fromEntries(classNames.map((name, k) => [name, scores[k]])),
   }));
   return { file, protocol: notes.protocol, predictions };

@@ -86,7 +86,8 @@ function quotas(counts: readonly number[], wanted: number, everyClass: boolean):
   return given;
 }
 
-function emptyLike(images: Split['images'], length: number): Split['images'] {
+/** Room for so many values of the same kind. */
+export function emptyLike(images: Split['images'], length: number): Split['images'] {
   if (images instanceof Uint8Array) return new Uint8Array(length);
   return images instanceof Uint32Array ? new Uint32Array(length) : new Float32Array(length);
 }
