@@ -58,5 +58,28 @@ LIMBECK_INLINE Vec normal_tail(Vec a) {
   return polynomial(fitted, 1 / (1 + 0.25f * a));
 }
 
+/** f(x), f'(x) and f''(x); what a kernel does not use, the compiler leaves out. */
+struct Values {
+  Vec value, first, second;
+};
+
+LIMBECK_INLINE Values sigmoid(Vec x) {
+  const Vec t = -magnitude(x), e = exp_below(t);
+  const Vec inverse = 1 / (1 + e);
+  const Vec first = e * inverse * inverse;
+  const Vec slant = first * inverse * one_minus_exp(t, e);
+  return {select(x < zero(), e, broadcast(1)) * inverse, first, select(x < zero(), slant, -slant)};
+}
+
+/** 2 sigmoid(2x) - 1, with the difference made of 1 - exp. */
+LIMBECK_INLINE Values hyperbolic_tangent(Vec x) {
+  const Vec t = -2 * magnitude(x), e = exp_below(t);
+  const Vec inverse = 1 / (1 + e);
+  const Vec size = one_minus_exp(t, e) * inverse;
+  const Vec first = 4 * e * inverse * inverse;
+  const Vec value = select(x < zero(), -size, size);
+  return {value, first, -2 * value * first};
+}
+
 }  // namespace LIMBECK_ISA
 }  // namespace limbeck

@@ -2,8 +2,10 @@
 //
 //   bytes, floats   x[b, c, s] = data[index[b], c, s] * gain[c] + shift[c]
 //   oneHot          y[b, k] = 1 if labels[index[b]] is k, else 0
+//   words           x[b, l, w] = table[tokens[index[b], l], w]
 //
 // data[R, C, S]: (r * C + c) * S + s     gain, shift[C]     index[B]     x[B, C, S]     labels[R]     y[B, K]
+// tokens[R, L]     table[V, W]     x[B, L, W]
 
 override P: u32;
 override B: u32;
@@ -11,6 +13,9 @@ override C: u32;
 override S: u32;
 override R: u32;
 override K: u32;
+override L: u32;
+override W: u32;
+override V: u32;
 
 @group(0) @binding(0) var<uniform> views: array<vec4u, 8>;
 
@@ -86,4 +91,24 @@ fn oneHot(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
   let p = index / (K * B);
   let label = oneHot_labels[at(0u, p) + min(oneHot_index[at(1u, p) + b], R - 1u)];
   oneHot_y[at(2u, p) + index % (K * B)] = select(0.0, 1.0, label == k);
+}
+
+@group(0) @binding(1) var<storage, read> words_tokens: array<u32>;
+@group(0) @binding(2) var<storage, read> words_table: array<f32>;
+@group(0) @binding(3) var<storage, read> words_index: array<u32>;
+@group(0) @binding(4) var<storage, read_write> words_x: array<f32>;
+
+// invocations: P * B * L * W
+@compute @workgroup_size(64)
+fn words(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = linear(id, groups);
+  if (index >= P * B * L * W) {
+    return;
+  }
+  let l = (index / W) % L;
+  let b = (index / (W * L)) % B;
+  let p = index / (W * L * B);
+  let row = min(words_index[at(2u, p) + b], R - 1u);
+  let word = min(words_tokens[at(0u, p) + row * L + l], V - 1u);
+  words_x[at(3u, p) + index % (W * L * B)] = words_table[at(1u, p) + word * W + index % W];
 }

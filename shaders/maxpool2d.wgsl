@@ -11,7 +11,8 @@ override H: u32;
 override W: u32;
 override OH: u32;
 override OW: u32;
-override K: u32;
+override KH: u32;
+override KW: u32;
 override stride: u32;
 override padding: u32;
 
@@ -53,12 +54,12 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let x = at(0u, p) + (i / (OW * OH)) * (H * W);
   var best = 0.0;
   var winner = 0xffffffffu; // none yet
-  for (var kh = 0u; kh < K; kh++) {
+  for (var kh = 0u; kh < KH; kh++) {
     let h = oh * stride + kh - padding;
     if (h >= H) {
       continue;
     }
-    for (var kw = 0u; kw < K; kw++) {
+    for (var kw = 0u; kw < KW; kw++) {
       let w = ow * stride + kw - padding;
       if (w < W) {
         let value = forward_x[x + h * W + w];
@@ -110,8 +111,8 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   let yBar = at(0u, p) + map;
   let winners = at(1u, p) + map;
   // Windows that contain pixel h start at oh * stride <= h + padding and end after it.
-  let top = select(0u, (h + padding - K) / stride + 1u, h + padding >= K);
-  let left = select(0u, (w + padding - K) / stride + 1u, w + padding >= K);
+  let top = select(0u, (h + padding - KH) / stride + 1u, h + padding >= KH);
+  let left = select(0u, (w + padding - KW) / stride + 1u, w + padding >= KW);
   var sum = 0.0;
   for (var oh = top; oh < OH && oh * stride <= h + padding; oh++) {
     for (var ow = left; ow < OW && ow * stride <= w + padding; ow++) {

@@ -75,7 +75,7 @@ describe('a step is refused', () => {
     ],
     [
       'with an output that does not fit the windows',
-      describeStep('maxpool2d.forward', [16, 9, 9], [1, 1, 1, 4, 4, 3, 3, 2, 2, 0]),
+      describeStep('maxpool2d.forward', [16, 9, 9], [1, 1, 1, 4, 4, 3, 3, 2, 2, 2, 0]),
       'expected maps of',
     ],
     [
@@ -89,7 +89,7 @@ describe('a step is refused', () => {
   });
 
   test('whose windows are as they should be, it is not', async () => {
-    const pool = describeStep('maxpool2d.forward', [16, 4, 4], [1, 1, 1, 4, 4, 2, 2, 2, 2, 0]);
+    const pool = describeStep('maxpool2d.forward', [16, 4, 4], [1, 1, 1, 4, 4, 2, 2, 2, 2, 2, 0]);
     expect(await program([16, 4, 4], pool).run(1)).toBe(true);
   });
 });

@@ -8,10 +8,12 @@ import { elements, type View } from '../src/engine/view.js';
 import { gelu, leakyRelu, sigmoid, softplus, swish, tanh } from '../src/layers/activation.js';
 import { avgPool } from '../src/layers/avg-pool.js';
 import { batchNorm } from '../src/layers/batch-norm.js';
+import { concat } from '../src/layers/concat.js';
 import { conv } from '../src/layers/conv.js';
 import { convTranspose } from '../src/layers/conv-transpose.js';
 import { dropout } from '../src/layers/dropout.js';
 import { globalAvgPool } from '../src/layers/global-avg-pool.js';
+import { globalMaxPool } from '../src/layers/global-max-pool.js';
 import { groupNorm } from '../src/layers/group-norm.js';
 import * as registry from '../src/layers/index.gen.js';
 import type { Layer } from '../src/layers/layer.js';
@@ -20,8 +22,10 @@ import { linear } from '../src/layers/linear.js';
 import { localResponseNorm } from '../src/layers/local-response-norm.js';
 import { maxPool } from '../src/layers/max-pool.js';
 import { oneLogit } from '../src/layers/one-logit.js';
+import { lstm, rnn } from '../src/layers/recurrent.js';
 import { relu } from '../src/layers/relu.js';
 import { residual } from '../src/layers/residual.js';
+import { rowsAsChannels } from '../src/layers/rows-as-channels.js';
 import { sequence } from '../src/layers/sequence.js';
 import { createNetwork } from '../src/networks/index.js';
 import { Stream } from '../src/util/random.js';
@@ -41,7 +45,20 @@ const layers: Record<string, { layer: Layer; inputShape: number[]; random?: bool
     { layer: batchNorm(), inputShape: [3, 4, 5] },
     { layer: batchNorm(), inputShape: [7] },
   ],
+  concat: [
+    {
+      layer: concat(
+        [conv(3, [3, 5], { stride: 1, padding: 0 }), globalMaxPool()],
+        [conv(2, [2, 5], { stride: 1, padding: 0 }), globalMaxPool(), tanh()],
+        [linear(4), batchNorm()],
+      ),
+      inputShape: [2, 6, 5],
+    },
+    // A branch without parameters, whose output has no tangent in a network's first layer, and dropout in two.
+    { layer: concat([dropout(0.3)], [linear(2), dropout(0.4)]), inputShape: [2, 2, 3], random: true },
+  ],
   conv: [
+    { layer: conv(4, [2, 5], { stride: 1, padding: 0 }), inputShape: [3, 6, 5] },
     { layer: conv(4, 3, { stride: 1, padding: 1 }), inputShape: [3, 6, 5] },
     { layer: conv(5, 3, { stride: 2, padding: 0 }), inputShape: [2, 7, 7] },
     {
@@ -58,6 +75,7 @@ const layers: Record<string, { layer: Layer; inputShape: number[]; random?: bool
     { layer: dropout(0.3), inputShape: [3, 4, 5], random: true },
   ],
   globalAvgPool: [{ layer: globalAvgPool(), inputShape: [4, 5, 3] }],
+  globalMaxPool: [{ layer: globalMaxPool(), inputShape: [4, 5, 3] }],
   groupNorm: [
     { layer: groupNorm('instance'), inputShape: [3, 5, 5] },
     { layer: groupNorm(2), inputShape: [4, 3, 3] },
@@ -74,8 +92,17 @@ const layers: Record<string, { layer: Layer; inputShape: number[]; random?: bool
   maxPool: [
     { layer: maxPool({ kernel: 2, stride: 2, padding: 0 }), inputShape: [3, 6, 4] },
     { layer: maxPool({ kernel: 3, stride: 2, padding: 1 }), inputShape: [2, 7, 7] },
+    { layer: maxPool({ kernel: [1, 4], stride: 4, padding: 0 }), inputShape: [3, 1, 9] },
   ],
   oneLogit: [{ layer: oneLogit(), inputShape: [1] }],
+  recurrent: [
+    { layer: rnn({ hidden: 4, layers: 1, bidirectional: false }), inputShape: [1, 5, 3] },
+    { layer: rnn({ hidden: 5, layers: 2, bidirectional: true }), inputShape: [1, 4, 3] },
+    { layer: rnn({ hidden: 3, layers: 1, bidirectional: true }), inputShape: [1, 1, 4] },
+    { layer: lstm({ hidden: 4, layers: 1, bidirectional: false }), inputShape: [2, 3, 5] },
+    { layer: lstm({ hidden: 3, layers: 2, bidirectional: false }), inputShape: [1, 5, 4] },
+    { layer: lstm({ hidden: 4, layers: 3, bidirectional: true }), inputShape: [1, 4, 3] },
+  ],
   relu: [{ layer: relu(), inputShape: [3, 4, 5] }],
   residual: [
     {
@@ -84,6 +111,7 @@ const layers: Record<string, { layer: Layer; inputShape: number[]; random?: bool
     },
     { layer: residual([conv(3, 3, { stride: 1, padding: 1 })]), inputShape: [3, 4, 5] },
   ],
+  rowsAsChannels: [{ layer: rowsAsChannels(), inputShape: [2, 3, 4] }],
   sequence: [
     {
       layer: sequence(conv(4, 3, { stride: 1, padding: 1 }), relu(), sequence(linear(5), relu()), linear(3)),

@@ -6,11 +6,6 @@ namespace limbeck {
 namespace LIMBECK_ISA {
 namespace {
 
-/** f(x), f'(x) and f''(x); what a kernel does not use, the compiler leaves out. */
-struct Values {
-  Vec value, first, second;
-};
-
 struct LeakyRelu {
   static LIMBECK_INLINE Values at(Vec x, Vec slope) {
     return {select(x < zero(), slope * x, x), select(x > zero(), broadcast(1), slope), zero()};
@@ -18,32 +13,18 @@ struct LeakyRelu {
 };
 
 struct Sigmoid {
-  static LIMBECK_INLINE Values at(Vec x, Vec) {
-    const Vec t = -magnitude(x), e = exp_below(t);
-    const Vec inverse = 1 / (1 + e);
-    const Vec first = e * inverse * inverse;
-    const Vec slant = first * inverse * one_minus_exp(t, e);
-    return {select(x < zero(), e, broadcast(1)) * inverse, first, select(x < zero(), slant, -slant)};
-  }
+  static LIMBECK_INLINE Values at(Vec x, Vec) { return sigmoid(x); }
 };
 
-/** 2 sigmoid(2x) - 1, with the difference made of 1 - exp. */
 struct Tanh {
-  static LIMBECK_INLINE Values at(Vec x, Vec) {
-    const Vec t = -2 * magnitude(x), e = exp_below(t);
-    const Vec inverse = 1 / (1 + e);
-    const Vec size = one_minus_exp(t, e) * inverse;
-    const Vec first = 4 * e * inverse * inverse;
-    const Vec value = select(x < zero(), -size, size);
-    return {value, first, -2 * value * first};
-  }
+  static LIMBECK_INLINE Values at(Vec x, Vec) { return hyperbolic_tangent(x); }
 };
 
 struct Softplus {
-  static LIMBECK_INLINE Values at(Vec x, Vec slope) {
-    const Values sigmoid = Sigmoid::at(x, slope);
+  static LIMBECK_INLINE Values at(Vec x, Vec) {
+    const Values slope = sigmoid(x);
     const Vec bend = log_one_plus(exp_below(-magnitude(x)));
-    return {select(x < zero(), zero(), x) + bend, sigmoid.value, sigmoid.first};
+    return {select(x < zero(), zero(), x) + bend, slope.value, slope.first};
   }
 };
 
@@ -61,13 +42,12 @@ struct Gelu {
 };
 
 struct Swish {
-  static LIMBECK_INLINE Values at(Vec x, Vec slope) {
-    const Values sigmoid = Sigmoid::at(x, slope);
+  static LIMBECK_INLINE Values at(Vec x, Vec) {
+    const Values s = sigmoid(x);
     // Beyond 200 all derivatives of the sigmoid are zero, and infinity times them must not arise.
     const Vec a = select(magnitude(x) > broadcast(200), broadcast(200), magnitude(x));
     const Vec clamped = select(x < zero(), -a, a);
-    return {select(x < zero(), clamped, x) * sigmoid.value, sigmoid.value + clamped * sigmoid.first,
-            2 * sigmoid.first + clamped * sigmoid.second};
+    return {select(x < zero(), clamped, x) * s.value, s.value + clamped * s.first, 2 * s.first + clamped * s.second};
   }
 };
 

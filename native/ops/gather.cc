@@ -58,6 +58,27 @@ void one_hot(const Step& step, const Context& context) {
   });
 }
 
+void words(const Step& step, const Context& context) {
+  enum { Tokens, Table, Index, X };
+  const int64_t P = step.sizes[0], B = step.sizes[1], L = step.sizes[2], W = step.sizes[3];
+  const int64_t R = step.sizes[4], V = step.sizes[5];
+  each_rows(context, P, B, L * W, [&](int64_t p, int64_t from, int64_t to) {
+    const uint32_t* tokens = step.u32(Tokens, p);
+    const float* table = step.f32(Table, p);
+    const uint32_t* index = step.u32(Index, p);
+    float* x = step.f32(X, p);
+    for (int64_t b = from; b < to; b++) {
+      const int64_t row = min(index[b], R - 1);
+      for (int64_t l = 0; l < L; l++) {
+        const int64_t word = min(tokens[row * L + l], V - 1);
+        const float* source = table + word * W;
+        float* target = x + (b * L + l) * W;
+        for (int64_t w = 0; w < W; w++) target[w] = source[w];
+      }
+    }
+  });
+}
+
 const Kernel kernels[] = {
     {"gather.bytes",
      {"data:u8[R C S]", "index[B]", "gain[C]", "shift[C]", "x[B C S]"},
@@ -66,6 +87,8 @@ const Kernel kernels[] = {
      {"data[R C S]", "index[B]", "gain[C]", "shift[C]", "x[B C S]"},
      {"P", "B", "C", "S", "R"}, {}, floats, nullptr},
     {"gather.oneHot", {"labels[R]", "index[B]", "y[B K]"}, {"P", "B", "K", "R"}, {}, one_hot, nullptr},
+    {"gather.words", {"tokens[R L]", "table[V W]", "index[B]", "x[B L W]"},
+     {"P", "B", "L", "W", "R", "V"}, {}, words, nullptr},
 };
 
 }  // namespace

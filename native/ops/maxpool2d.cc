@@ -15,19 +15,20 @@ namespace LIMBECK_ISA {
 namespace {
 
 struct Geometry : Maps {
-  int64_t K, stride, padding;
+  int64_t KH, KW, stride, padding;
   // One padded map, laid out in phase planes as for a convolution (convolution.h).
   int64_t C, width, height, plane;
   explicit Geometry(const Step& step)
       : Maps(step),
-        K(step.sizes[7]),
-        stride(step.sizes[8]),
-        padding(step.sizes[9]),
+        KH(step.sizes[7]),
+        KW(step.sizes[8]),
+        stride(step.sizes[9]),
+        padding(step.sizes[10]),
         C(1),
-        width(OW + (K - 1) / stride),
-        height(OH + (K - 1) / stride),
+        width(OW + (KW - 1) / stride),
+        height(OH + (KH - 1) / stride),
         plane(height * width) {}
-  LIMBECK_INLINE bool two_by_two() const { return K == 2 && stride == 2 && padding == 0; }
+  LIMBECK_INLINE bool two_by_two() const { return KH == 2 && KW == 2 && stride == 2 && padding == 0; }
   LIMBECK_INLINE int64_t padded_size() const { return round_up(stride * stride * plane + kLanes, 16); }
   LIMBECK_INLINE int64_t tap(int64_t kh, int64_t kw) const {
     return (kh % stride * stride + kw % stride) * plane + kh / stride * width + kw / stride;
@@ -80,7 +81,7 @@ LIMBECK_INLINE void forward_any(const Geometry& g, const Tap* taps, const float*
       Ints winner = select(left < broadcast_int(0), broadcast_int(0), left) + static_cast<int32_t>(max(top, 0) * g.W);
       Vec best = broadcast(-HUGE_VALF);
       const float* corner = padded + oh * g.width + ow;
-      for (int64_t k = 0; k < g.K * g.K; k++) {
+      for (int64_t k = 0; k < g.KH * g.KW; k++) {
         const Vec pixel = load(corner + taps[k].at);
         const Ints better = wins(pixel, best);
         best = select(better, pixel, best);
@@ -98,8 +99,8 @@ void forward(const Step& step, const Context& context) {
   const Geometry g(step);
   const bool two = g.two_by_two();
   Tap* taps = context.shared_as<Tap>();
-  for (int64_t kh = 0, k = 0; kh < g.K; kh++)
-    for (int64_t kw = 0; kw < g.K; kw++) taps[k++] = {g.tap(kh, kw), kh * g.W + kw};
+  for (int64_t kh = 0, k = 0; kh < g.KH; kh++)
+    for (int64_t kw = 0; kw < g.KW; kw++) taps[k++] = {g.tap(kh, kw), kh * g.W + kw};
   const auto begin = [&](int worker) {
     float* padded = context.worker_as<float>(worker);
     for (int64_t i = 0; i < g.padded_size(); i++) padded[i] = -HUGE_VALF;
@@ -118,7 +119,7 @@ void forward(const Step& step, const Context& context) {
 
 Workspace forward_workspace(const Step& step) {
   const Geometry g(step);
-  return {g.K * g.K * static_cast<int64_t>(sizeof(Tap)), g.padded_size() * 4};
+  return {g.KH * g.KW * static_cast<int64_t>(sizeof(Tap)), g.padded_size() * 4};
 }
 
 void tangent(const Step& step, const Context& context) {
@@ -176,12 +177,12 @@ void backward(const Step& step, const Context& context) {
 
 const char* wrong_sizes(const Step& step, int64_t) {
   const Geometry g(step);
-  return WindowAxis{g.H, g.K, g.stride, g.padding, g.OH}.fits() && WindowAxis{g.W, g.K, g.stride, g.padding, g.OW}.fits()
+  return WindowAxis{g.H, g.KH, g.stride, g.padding, g.OH}.fits() && WindowAxis{g.W, g.KW, g.stride, g.padding, g.OW}.fits()
              ? nullptr
              : kWrongWindows;
 }
 
-#define SIZES {"P", "N", "C", "H", "W", "OH", "OW", "K", "stride", "padding"}
+#define SIZES {"P", "N", "C", "H", "W", "OH", "OW", "KH", "KW", "stride", "padding"}
 
 const Kernel kernels[] = {
     {"maxpool2d.forward",

@@ -10,7 +10,7 @@ import { type NetworkSpec, networkTitle, parseNetworkSpec } from '../networks/sp
 import { storedText } from '../runs/record.js';
 import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
-import { printable } from '../util/words.js';
+import { printable, saidOf } from '../util/words.js';
 import { protocolAsked, protocolOptions } from './artefact.js';
 import type { Command } from './command.js';
 import { openEvaluated, plainOptions } from './evaluated.js';
@@ -124,7 +124,7 @@ export const command: Command = {
       });
       terminal.clear();
       const { accuracy: testAccuracy, ...rest } = evaluation;
-      const tested = { ...evaluation, images: data.test.count, classes: data.classes };
+      const tested = { ...evaluation, images: data.test.count, classes: data.classes, text: data.text };
       const results = {
         ...{ testAccuracy, ...judgement(tested), ...rest },
         ...{ engine: device.engine, file: path, sameData },
@@ -135,7 +135,7 @@ export const command: Command = {
       if (values.json) process.stdout.write(`${JSON.stringify(results)}\n`);
       else {
         const { pictures, parametrisation } = set.stored;
-        const images = set.method === methodOfOthers ? 'given image' : 'distilled image';
+        const images = saidOf(data, set.method === methodOfOthers ? 'given image' : 'distilled image');
         const tables = [
           accuracyTable(storedText(pictures, parametrisation.name, images), tested),
           ...(evaluation.others.length

@@ -47,7 +47,7 @@ export const command: Command = {
     if (values.json) process.stdout.write(`${JSON.stringify({ file: onnx, bytes: bytes.length })}\n`);
     else
       new Terminal(false).say(
-        `Wrote ${onnx}: images ${JSON.stringify(['N', ...model.network.inputShape])} of pixels in 0..1`,
+        `Wrote ${onnx}: images ${JSON.stringify(['N', ...model.network.inputShape])} of ${model.normalisation.text ? 'embedded texts' : 'pixels in 0..1'}`,
       );
     return 0;
   },

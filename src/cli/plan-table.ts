@@ -1,5 +1,6 @@
+import type { Dataset } from '../data/dataset.js';
 import type { DistillationPlan } from '../runs/plan/plan.js';
-import { bytesText, count, duration, flopText } from '../util/words.js';
+import { bytesText, count, duration, flopText, saidOf } from '../util/words.js';
 import { flagOf } from './options.js';
 import { planText } from './run.js';
 
@@ -8,12 +9,12 @@ const width = 80;
 const figures = 10;
 
 /** A plan for people. */
-export function planTable(plan: DistillationPlan, classes: number): string {
+export function planTable(plan: DistillationPlan, data: Pick<Dataset, 'classes' | 'text'>): string {
   const { options, engine, device, host, disk, memory, lacks } = plan;
   const { realData, state, networks, trajectory, batches, work, tables, validation, total, test } = device;
   return [
     ...wrapped(`Engine: ${engine.description}`),
-    ...wrapped(`Plan: ${planText(options, classes)}`),
+    ...wrapped(`Plan: ${planText(options, data.classes, data)}`),
     '',
     'On the device',
     row(realData, 'training split'),
@@ -22,7 +23,7 @@ export function planTable(plan: DistillationPlan, classes: number): string {
     row(trajectory, 'kept for the way back: parameters of inner steps'),
     row(batches, 'kept for the way back: batches of inner steps'),
     row(work, 'activations, gradients and scratch'),
-    row(tables, 'schedules, labels, decoded images'),
+    row(tables, saidOf(data, 'schedules, labels, decoded images')),
     row(validation, 'validation split, and looking at it'),
     row(total, 'all of it, while it distils'),
     row(test, 'the test at the end, after that was given back'),
@@ -33,7 +34,7 @@ export function planTable(plan: DistillationPlan, classes: number): string {
       memory.available,
       `available of ${bytesText(memory.total)}${memory.limited ? ', the limit of a control group' : ''}`,
     ),
-    row(host.dataset, 'taken already by training and validation images'),
+    row(host.dataset, saidOf(data, 'taken already by training and validation images')),
     '',
     'Disk',
     row(disk.total, `at most: checkpoint ${bytesText(disk.checkpoint)}, twice while it is replaced;`),

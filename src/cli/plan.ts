@@ -61,7 +61,7 @@ export const command: Command = {
         memory: given.memory === undefined ? undefined : given.memory * 1e9,
       });
       terminal.clear();
-      process.stdout.write(json ? `${JSON.stringify(plan)}\n` : planTable(plan, data.classes));
+      process.stdout.write(json ? `${JSON.stringify(plan)}\n` : planTable(plan, data));
       return plan.lacks.length ? 2 : 0;
     } catch (error) {
       if (stop.signal.aborted) return stop.status;

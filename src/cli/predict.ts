@@ -1,9 +1,12 @@
 import { readLooseImages } from '../data/loose-images.js';
+import { embedTexts } from '../data/text/encoding.js';
+import { readLooseTexts } from '../data/text/loose.js';
+import { tokenise } from '../data/text/tokenise.js';
 import { type Model, networksIn } from '../eval/model.js';
 import { type Predictions, predict } from '../eval/predict.js';
 import { createNetwork } from '../networks/index.js';
 import { LimbeckError } from '../util/errors.js';
-import { counted, printable } from '../util/words.js';
+import { counted, printable, saidOf } from '../util/words.js';
 import type { Command } from './command.js';
 import { listenForStop } from './interrupt.js';
 import { readModel } from './network-folder.js';
@@ -14,7 +17,8 @@ import { aligned } from './table.js';
 
 export const command: Command = {
   name: 'predict',
-  summary: 'what a trained network says of images: files, folders of them, .npy or IDX files',
+  summary:
+    'what a trained network says of images (files, folders of them, .npy or IDX files) or of texts (in quotes, or files with one on every line)',
   positionals: ['NET', 'IMAGE…'],
   options: [shared.device, shared.threads, shared.json, shared.debug, shared.help],
   example: 'limbeck predict net seven.png drawings/',
@@ -24,13 +28,12 @@ export const command: Command = {
     if (path === undefined || !paths.length)
       throw new LimbeckError(
         'ERR_OPTION',
-        'predict needs a network and images: limbeck predict net seven.png',
+        'predict needs a network and images or texts: limbeck predict net seven.png',
       );
     const { device: choice = 'auto', threads } = values as { device?: string; threads?: number };
     checkEngine(choice, { threads });
     const model = await readModel(path);
-    const { inputShape } = model.network;
-    const { found, notes } = await readLooseImages(paths, inputShape);
+    const { found, notes } = await itemsFor(model, path, paths);
     const { device, reason } = await openEngine(choice, { threads });
     const terminal = new Terminal(Boolean(values.json));
     using stop = listenForStop(() => terminal.say('Stopping.'));
@@ -53,6 +56,22 @@ export const command: Command = {
   },
 };
 
+/** What was given, as the network takes it. */
+async function itemsFor(
+  { network, normalisation: { text } }: Model,
+  path: string,
+  given: readonly string[],
+): Promise<Awaited<ReturnType<typeof readLooseImages>>> {
+  if (!text) return readLooseImages(given, network.inputShape);
+  const { names, texts } = await readLooseTexts(given);
+  const known = texts.map((one) => tokenise(one).some((word) => text.words.includes(word)));
+  const strange = known.indexOf(false);
+  return {
+    found: [{ names, images: embedTexts(text, texts) }],
+    notes: strange < 0 ? [] : [`no word of ${names[strange]} is known to ${path}: its scores say nothing`],
+  };
+}
+
 /** One image: its name, the class with the largest score, and the scores of all. */
 interface Row {
   readonly image: string;
@@ -73,9 +92,9 @@ function rowsOf(
   }));
 }
 
-function jsonOf(file: string, { classNames, notes }: Model, rows: readonly Row[]) {
+function jsonOf(file: string, { classNames, notes, normalisation }: Model, rows: readonly Row[]) {
   const predictions = rows.map(({ image, kind, class: name, scores }) => ({
-    ...{ image, class: name },
+    ...{ [saidOf(normalisation, 'image')]: image, class: name },
     [kind]: Object.fromEntries(classNames.map((name, k) => [name, scores[k]])),
   }));
   return { file, protocol: notes.protocol, predictions };
@@ -93,6 +112,11 @@ function tableOf(model: Model, rows: readonly Row[]): string {
     const [best, ...next] = order.map((k) => [classNames[k], scoreText(kind, scores[k])]);
     return [image, ...best, next.map((one) => one.join(' ')).join(', ')];
   });
-  const heading = ['image', 'class', rows[0].kind === 'probabilities' ? 'probability' : 'output', 'then'];
+  const heading = [
+    saidOf(model.normalisation, 'image'),
+    'class',
+    rows[0].kind === 'probabilities' ? 'probability' : 'output',
+    'then',
+  ];
   return `${notes.trainedOn} of ${notes.dataset}, ${networks > 1 ? `${counted(networks, 'network')} of ` : ''}${counted(network.count, 'parameter')}\n${aligned([heading, ...lines], [2])}\n`;
 }

@@ -79,7 +79,7 @@ export const command: Command = {
       const { first, weights, experts } = named;
       const control = { repeats, signal: stop.signal, first, weights, experts };
       const measured = await profileStep(device, data, options, control);
-      const step = { engine: device.description, plan: planText(resolved, data.classes), ...measured };
+      const step = { engine: device.description, plan: planText(resolved, data.classes, data), ...measured };
       terminal.clear();
       process.stdout.write(
         values.json

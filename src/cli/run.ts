@@ -4,13 +4,14 @@ import type { EngineName } from '../engine/device.js';
 import { networkTitle } from '../networks/index.js';
 import { firstPictures } from '../report/first-pictures.js';
 import { RunFolder } from '../report/run-folder.js';
+import { textLines } from '../report/texts-as-lines.js';
 import type { Progress } from '../runs/distillation.js';
 import { type BegunRun, type FolderRun, isFinished, type RunControl } from '../runs/folder-run.js';
 import type { ResolvedOptions } from '../runs/options.js';
 import { findMethod, optionsText } from '../runs/options.js';
 import { type RunRecord, storedByOptions, testedOf } from '../runs/record.js';
 import { LimbeckError } from '../util/errors.js';
-import { bytesText, count, counted, duration, flopText } from '../util/words.js';
+import { bytesText, count, counted, duration, flopText, saidOf } from '../util/words.js';
 import { listenForStop } from './interrupt.js';
 import { type PictureChoice, picturesText } from './pictures/show.js';
 import { Terminal } from './progress.js';
@@ -104,7 +105,7 @@ class Expectation {
 }
 
 function announce(terminal: Terminal, { engine, dataset, config, iteration, damage, plan }: BegunRun): void {
-  const { name, splits, imageShape, classNames } = dataset;
+  const { name, splits, imageShape, classNames, text } = dataset;
   const { description, reason, processor, earlierProcessors } = engine;
   if (earlierProcessors)
     terminal.say(
@@ -115,10 +116,10 @@ function announce(terminal: Terminal, { engine, dataset, config, iteration, dama
   terminal.say(`Engine: ${description}${reason ? `: ${reason}` : ''}`);
   terminal.say(
     `Data: ${name} (${source}), ${count(splits.train)} training, ${count(splits.validation)} validation and ` +
-      `${count(splits.test)} test images of ${imageShape.join(' x ')}`,
+      `${count(splits.test)} test ${saidOf(dataset, 'images')} of ${text ? counted(text.length, 'word') : imageShape.join(' x ')}`,
   );
-  for (const warning of smallSplits(splits)) terminal.say(`Warning: ${warning}`);
-  terminal.say(`Plan: ${planText(config.options, classNames.length)}`);
+  for (const warning of smallSplits(splits, dataset)) terminal.say(`Warning: ${warning}`);
+  terminal.say(`Plan: ${planText(config.options, classNames.length, dataset)}`);
   const { device, disk, flops } = plan;
   terminal.say(
     `Needs: ${bytesText(device.total)} on the device, ${bytesText(disk.total)} on disk, ${flopText(flops.total)}`,
@@ -128,19 +129,23 @@ function announce(terminal: Terminal, { engine, dataset, config, iteration, dama
   if (damage !== undefined) terminal.say(`Warning: ${damage} It goes on from the checkpoint before that.`);
   if (config.fitted)
     terminal.say(
-      `Fitted to ${counted(splits.train, 'training image')}, unless given: ${optionsText(config.fitted)}`,
+      `Fitted to ${counted(splits.train, saidOf(dataset, 'training image'))}, unless given: ${optionsText(config.fitted)}`,
     );
   if (iteration > 0) terminal.say(`Going on after outer step ${count(iteration)}`);
 }
 
 /** `10 distilled images (1 per class) for lenet by unrolled: hard labels, …, 20,000 outer steps of 1,024 real images` */
-export function planText(options: ResolvedOptions, classes: number): string {
+export function planText(
+  options: ResolvedOptions,
+  classes: number,
+  data: { readonly text?: unknown } = {},
+): string {
   const { ipc, iterations, network, patience } = options;
   const method = findMethod(options.method);
   const end = patience > 0 ? `, fewer if ${counted(patience, 'look')} bring nothing better` : '';
   return (
-    `${storedByOptions(options, classes)} (${ipc} per class) for ${networkTitle(network)} by ${method.name}: ${method.describe(options as never)}, ` +
-    `${counted(iterations, 'outer step')} of ${counted(method.realImages(options as never, classes), 'real image')}${end}`
+    `${storedByOptions(options, classes, saidOf(data, 'distilled image'))} (${ipc} per class) for ${networkTitle(network)} by ${method.name}: ${method.describe(options as never)}, ` +
+    `${counted(iterations, 'outer step')} of ${counted(method.realImages(options as never, classes), saidOf(data, 'real image'))}${end}`
   );
 }
 
@@ -149,7 +154,11 @@ export function resultText(record: RunRecord): string | undefined {
   const { learningRate, protocol, config, dataset } = record;
   const tested = testedOf(record);
   if (!tested) return undefined;
-  const stored = storedByOptions(config.options, dataset.classNames.length);
+  const stored = storedByOptions(
+    config.options,
+    dataset.classNames.length,
+    saidOf(dataset, 'distilled image'),
+  );
   return `${protocol}\n${accuracyTable(stored, { ...tested, learningRate })}\n`;
 }
 
@@ -176,6 +185,9 @@ function conclude(terminal: Terminal, run: Run, { record, set }: FolderRun): voi
       name: data.classNames[k],
       picture,
     }));
-  terminal.picture(picturesText(shown, process.stderr, pictures));
-  for (const path of [paths.artefact, paths.sheet, paths.record, paths.report]) terminal.say(`Wrote ${path}`);
+  const lines = textLines(set, data, classesShown);
+  if (data.text) terminal.say(`The nearest words, and how near they are\n  ${lines.join('\n  ')}\n`);
+  else terminal.picture(picturesText(shown, process.stderr, pictures));
+  for (const path of [paths.artefact, ...(data.text ? [] : [paths.sheet]), paths.record, paths.report])
+    terminal.say(`Wrote ${path}`);
 }

@@ -24,6 +24,8 @@ export interface DataSource {
 
 export function dataSource({ dataset = 'digits', digitsSize, reading }: Partial<DataSource>): DataSource {
   if (dataset === 'digits') return { dataset, digitsSize, reading };
+  if (reading?.embeddings !== undefined && reading.embeddings !== 'wink')
+    reading = { ...reading, embeddings: resolve(reading.embeddings) };
   if (digitsSize !== undefined)
     throw new LimbeckError(
       'ERR_OPTION',

@@ -6,6 +6,7 @@ import { protocolOf } from '../eval/protocol-name.js';
 import type { Accuracy } from '../eval/statistics.js';
 import { parseNetworkSpec } from '../networks/spec.js';
 import { isSameData } from '../runs/describe-data.js';
+import { textNetwork } from '../runs/fit.js';
 import { networkFor } from '../runs/setting.js';
 import { resolveTraining, type TrainOptions, trainNetworks } from '../runs/train-networks.js';
 import { trainOn } from '../runs/train-on.js';
@@ -50,9 +51,10 @@ export async function onAllImages(values: Values): Promise<Train> {
   };
   const given: TrainOptions = { networks, ...trainingGiven(values, { kind: 'momentum', weightDecay: 5e-4 }) };
   resolveTraining(given);
-  const spec = parseNetworkSpec(network ?? 'lenet');
   const source = dataSource({ dataset, digitsSize, reading: readingGiven(values) });
+  if (network !== undefined) parseNetworkSpec(network);
   const data = await openData(source, Boolean(values.json));
+  const spec = parseNetworkSpec(network ?? (data.text ? textNetwork() : 'lenet'));
   networkFor(spec, data);
   return async (device, terminal, signal) => {
     const trained = await trainNetworks(device, data, {

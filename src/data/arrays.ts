@@ -52,6 +52,7 @@ const fieldNames = {
   mean: true,
   std: true,
   zca: true,
+  text: true,
   notes: true,
 } satisfies Record<keyof ArrayDataset | keyof Dataset, true>;
 
@@ -65,6 +66,11 @@ const fieldNames = {
 export function datasetFromArrays(given: ArrayDataset): Dataset {
   expectOptions('datasetFromArrays', given, fieldNames);
   expectArgument('datasetFromArrays', 'train', given.train, 'images', 'an object with images and labels');
+  if ((given as Partial<Dataset>).text)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      'datasetFromArrays: text is given, expected images; of texts take the data set itself: { ...dataset, train }',
+    );
   const imageShape = checkImageShape(given.imageShape);
   const all = toSplit(given.train, imageShape, 'train');
   if (all.count === 0) {

@@ -19,6 +19,8 @@ export interface Found {
   readonly name: string;
   /** For messages: the file or folder. */
   readonly path: string;
+  /** What one of its items is called; an image when missing. */
+  readonly noun?: string;
   readonly imageShape: readonly [number, number, number];
   /** Missing where classes are numbers. */
   readonly classNames?: readonly string[];
@@ -42,6 +44,34 @@ const MOST_IMAGES = 2 ** 22;
  */
 export async function assembleDataset(found: Found, options: SplitOptions = {}): Promise<Dataset> {
   const { path, imageShape } = found;
+  const { splits, notes, ...divided } = await divide(found, options);
+  await breathe();
+  const statistics = channelStatistics(splits.train, imageShape);
+  await breathe();
+  return {
+    name: options.name ?? found.name,
+    imageShape,
+    ...divided,
+    ...statistics,
+    ...found.statistics,
+    ...withNotes([...notes, ...variationNotes(splits.train, imageShape, path)]),
+    ...splits,
+  };
+}
+
+/** What a loader found, divided. */
+export interface Divided extends Pick<Dataset, 'classes' | 'classNames'> {
+  readonly splits: Pick<Dataset, SplitName>;
+  readonly notes: readonly string[];
+}
+
+/**
+ * The splits of what a loader found: labels checked, missing ones held out of `train`.
+ *
+ * @throws ERR_DATA for an empty split or a label out of range; ERR_OPTION
+ */
+export async function divide(found: Found, options: SplitOptions): Promise<Divided> {
+  const { path, noun = 'image' } = found;
   const { splits: all, classNames, notes } = fromZero(found, options.classes);
   const classes = classCount(options.classes ?? classNames?.length, [all.train.labels]);
   for (const part of splitNames) {
@@ -50,12 +80,12 @@ export async function assembleDataset(found: Found, options: SplitOptions = {}):
     if (split.count === 0)
       throw new LimbeckError(
         'ERR_DATA',
-        `${path}: the ${part} split has no images; add some or leave it out.`,
+        `${path}: the ${part} split has no ${noun}s; add some or leave it out.`,
       );
     if (split.count > MOST_IMAGES)
       throw new LimbeckError(
         'ERR_DATA',
-        `${path} is too large: the ${part} split has ${count(split.count)} images, expected ${count(MOST_IMAGES)} at most; leave some out.`,
+        `${path} is too large: the ${part} split has ${count(split.count)} ${noun}s, expected ${count(MOST_IMAGES)} at most; leave some out.`,
       );
     checkLabels(split.labels, classes, `${path} (${part})`);
   }
@@ -68,41 +98,34 @@ export async function assembleDataset(found: Found, options: SplitOptions = {}):
       if (options[kind] === undefined) continue;
       throw new LimbeckError(
         'ERR_OPTION',
-        `${kind} is ${options[kind]}, but ${path} has ${kind} images of its own: leave it out (--${kind}).`,
+        `${kind} is ${options[kind]}, but ${path} has ${kind} ${noun}s of its own: leave it out (--${kind}).`,
       );
     }
     await breathe();
-    const divided = holdOut(train, kind, options);
+    const divided = holdOut(train, kind, options, noun);
     train = divided.rest;
     if (kind === 'test') test = divided.held;
     else validation = divided.held;
-    held.push(`${counted(divided.held.count, 'image')} for ${kind}`);
+    held.push(`${counted(divided.held.count, noun)} for ${kind}`);
   }
   const splits = { train, validation: validation!, test: test! };
-  await breathe();
-  const statistics = channelStatistics(train, imageShape);
-  await breathe();
   return {
-    name: options.name ?? found.name,
-    imageShape,
+    splits,
     classes,
     classNames: names,
-    ...statistics,
-    ...found.statistics,
-    ...withNotes([
+    notes: [
       ...notes,
       // Usual where only validation is held out.
       ...(held.length > 1 || options.splitSeed !== undefined
-        ? [`held out of the training images, class by class by a fixed random choice: ${held.join(', ')}`]
+        ? [`held out of the training ${noun}s, class by class by a fixed random choice: ${held.join(', ')}`]
         : []),
       ...missingNotes(splits, names),
-      ...variationNotes(train, imageShape, path),
-    ]),
-    ...splits,
+    ],
   };
 }
 
-const withNotes = (notes: readonly string[]): Pick<Dataset, 'notes'> => (notes.length ? { notes } : {});
+export const withNotes = (notes: readonly string[]): Pick<Dataset, 'notes'> =>
+  notes.length ? { notes } : {};
 
 /** Where classes are numbered from 1 on, the same from 0 on. */
 function fromZero(

@@ -2,15 +2,14 @@ import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { LimbeckError } from '../util/errors.js';
 import { assembleDataset, type SplitOptions } from './assemble.js';
-import { readBytes, unreadable } from './bytes.js';
+import { unreadable } from './bytes.js';
 import { type ClassNames, classNamesOf } from './class-names.js';
 import { isLabel, labelsOf, MAX_CLASSES } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
 import { type PixelLayout, toImages } from './pixels.js';
 import { isByte, LabelColumn, Values } from './table-columns.js';
 import { isNumber, layoutOf, type TableLayout, type TableOptions } from './table-layout.js';
-import { type Encoding, openTable, rowsOf, type TableText } from './table-text.js';
-import { piecesOf } from './unpack.js';
+import { type Encoding, headOf, openTableFile, rowsOf, type TableText } from './table-text.js';
 
 export interface CsvOptions extends SplitOptions, PixelLayout, TableOptions {
   /** Of the text; UTF-8, or what a byte order mark says, when missing. */
@@ -31,8 +30,6 @@ const PARTS = {
   validation: /(^|[_-])(val|valid|validation)\.[ct]sv(\.gz)?$/i,
   test: /(^|[_-])test\.[ct]sv(\.gz)?$|^zip\.test(\.gz)?$/i,
 } as const;
-/** Rows and bytes that are looked at to tell a header. */
-const HEAD = { rows: 20, bytes: 2 ** 22 } as const;
 
 /**
  * Loads a table, or a folder with `train.csv` and possibly `test.csv` and `val.csv` (`.tsv` and `.gz`, too): one image per row, its
@@ -98,18 +95,8 @@ async function findFiles(folder: string): Promise<Files> {
 }
 
 async function readTable(path: string, options: CsvOptions, train?: TableLayout): Promise<Table> {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of piecesOf(await readBytes(path), path)) pieces.push(piece);
-  const text = await openTable(
-    pieces.length === 1 ? pieces[0] : Buffer.concat(pieces),
-    path,
-    options.encoding,
-  );
-  const head: string[][] = [];
-  for await (const { cells, end } of rowsOf(text)) {
-    head.push(cells);
-    if (head.length === HEAD.rows || end > HEAD.bytes) break;
-  }
+  const text = await openTableFile(path, options.encoding);
+  const head = await headOf(text);
   const layout = layoutOf(path, head, options, train);
   if (layout.label === undefined)
     return { path, layout, rows: 0, values: new Uint8Array(0), labels: new LabelColumn(path) };

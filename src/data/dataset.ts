@@ -1,10 +1,15 @@
+import type { TextEncoding } from './text/encoding.js';
+
 /** Class labels: bytes where they suffice. */
 export type Labels = Uint8Array | Uint16Array;
 
 /** One part of a data set: images in their stored values and one class label each. */
 export interface Split {
-  /** `[count, C, H, W]`; bytes 0..255 where they came as bytes, floats otherwise. */
-  readonly images: Uint8Array | Float32Array;
+  /**
+   * `[count, C, H, W]`; bytes 0..255 where they came as bytes, floats otherwise. Of texts, `[count, length]`: for every word its row in
+   * the table of the data set's `text`.
+   */
+  readonly images: Uint8Array | Float32Array | Uint32Array;
   /** `[count]`, each in `0 .. classes - 1`. */
   readonly labels: Labels;
   /** How many images. */
@@ -31,7 +36,7 @@ export const splitNames = ['train', 'validation', 'test'] as const;
 export type SplitName = (typeof splitNames)[number];
 
 /**
- * A labelled image set with its splits kept apart: methods see `train` and `validation` only; `test` is
+ * A set of labelled images, or of texts, with its splits kept apart: methods see `train` and `validation` only; `test` is
  * opened by `eval` alone.
  */
 export interface Dataset {
@@ -49,6 +54,8 @@ export interface Dataset {
   readonly std: readonly number[];
   /** Present where the images are ZCA-whitened; `mean` and `std` are then 0 and 1. */
   readonly zca?: Whitening;
+  /** Present where the items are texts: of `[1, length, width]`, for every word a row of numbers; `mean` and `std` are then 0 and 1. */
+  readonly text?: TextEncoding;
   /** What was decided where the files leave something open, and what looks wrong: for people. */
   readonly notes?: readonly string[];
   /** What is distilled. */

@@ -1,6 +1,6 @@
 import { expectArgument } from '../util/expect.js';
 import { asGiven, damaged, StoredFields } from '../util/stored-fields.js';
-import type { Dataset, Labels, SplitName } from './dataset.js';
+import type { Dataset, Labels, Split, SplitName } from './dataset.js';
 
 /** Splits that were looked through once. */
 const sound = new WeakSet<object>();
@@ -27,21 +27,26 @@ function checkDataset(fields: StoredFields, used: readonly SplitName[]): void {
   fields.texts('classNames', classes);
   fields.numbers('mean', channels);
   fields.numbers('std', channels, { expected: 'numbers from 0 on', test: (one) => one >= 0 });
-  const pixels = rest.reduce((a, b) => a * b, channels);
+  const { text } = fields.all() as Pick<Dataset, 'text'>;
+  const pixels = text ? text.length : rest.reduce((a, b) => a * b, channels);
   for (const name of used) {
     const split = fields.object(name);
     const { images, labels } = split.all();
     const arrays = [images, labels].every((array) => ArrayBuffer.isView(array) && 'length' in array);
     if (!arrays) throw damaged(fields.file, `${split.name} lacks images or labels, expected typed arrays`);
-    checkSplit(split, images as Float32Array, labels as Labels, { pixels, classes });
+    checkSplit(split, images as Split['images'], labels as Labels, {
+      pixels,
+      classes,
+      words: text?.words.length,
+    });
   }
 }
 
 function checkSplit(
   split: StoredFields,
-  images: Uint8Array | Float32Array,
+  images: Split['images'],
   labels: Labels,
-  { pixels, classes }: { pixels: number; classes: number },
+  { pixels, classes, words }: { pixels: number; classes: number; words?: number },
 ): void {
   const { file, name } = split;
   const count = split.whole('count', 0);
@@ -56,8 +61,18 @@ function checkSplit(
       file,
       `${name}.labels[${wrong}] is ${labels[wrong]}, expected a class from 0 to ${classes - 1}`,
     );
-  if (images instanceof Uint8Array || sound.has(images)) return;
-  const odd = images.findIndex((pixel) => !Number.isFinite(pixel));
-  if (odd >= 0) throw damaged(file, `${name}.images[${odd}] is ${images[odd]}, expected finite numbers`);
+  if (sound.has(images)) return;
+  if ((words !== undefined) !== images instanceof Uint32Array)
+    throw damaged(
+      file,
+      `${name}.images is of type ${images.constructor.name}, expected ${words ? 'Uint32Array: the rows of words' : 'bytes or floats'}`,
+    );
+  if (images instanceof Uint8Array) return;
+  const odd = images.findIndex((pixel) => !(words === undefined ? Number.isFinite(pixel) : pixel < words));
+  if (odd >= 0)
+    throw damaged(
+      file,
+      `${name}.images[${odd}] is ${images[odd]}, expected ${words === undefined ? 'finite numbers' : `rows of ${words} words`}`,
+    );
   sound.add(images);
 }

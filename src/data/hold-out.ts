@@ -38,6 +38,7 @@ export function holdOut(
   all: Split,
   kind: keyof typeof KINDS,
   { [kind]: given, splitSeed = USUAL_SEED }: Splitting = {},
+  noun = 'image',
 ): { rest: Split; held: Split } {
   const { fraction, most, stream } = KINDS[kind];
   const counts = classCounts(all.labels, classCount(undefined, [all.labels]));
@@ -45,7 +46,7 @@ export function holdOut(
   const expected =
     expectedHoldOut(given ?? 0) ??
     (given !== undefined && given > spare
-      ? `at most ${spare}, for there are ${all.count} images and every class needs one to train on`
+      ? `at most ${spare}, for there are ${all.count} ${noun}s and every class needs one to train on`
       : undefined);
   if (expected !== undefined)
     throw new LimbeckError('ERR_OPTION', `${kind} is ${given}, expected ${expected} (--${kind}).`);
@@ -85,12 +86,17 @@ function quotas(counts: readonly number[], wanted: number, everyClass: boolean):
   return given;
 }
 
+/** Room for so many values of the same kind. */
+export function emptyLike(images: Split['images'], length: number): Split['images'] {
+  if (images instanceof Uint8Array) return new Uint8Array(length);
+  return images instanceof Uint32Array ? new Uint32Array(length) : new Float32Array(length);
+}
+
 /** The images that are marked so, in their order. */
 function select(all: Split, marks: Uint8Array, mark: number): Split {
   const length = all.images.length / all.count;
   const count = marks.reduce((sum, own) => sum + (own === mark ? 1 : 0), 0);
-  const images =
-    all.images instanceof Uint8Array ? new Uint8Array(count * length) : new Float32Array(count * length);
+  const images = emptyLike(all.images, count * length);
   const labels = new Uint16Array(count);
   let to = 0;
   for (let from = 0; from < all.count; from++) {

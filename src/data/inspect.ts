@@ -1,6 +1,8 @@
-import { count, counted } from '../util/words.js';
+import { count, counted, saidOf } from '../util/words.js';
 import { classCounts } from './classes.js';
 import { type Dataset, type Split, type SplitName, splitNames } from './dataset.js';
+import { FILLING, UNKNOWN } from './text/encoding.js';
+import { type TextRecord, textRecord } from './text/stored.js';
 
 /** How many images are in each split. */
 export interface SplitCounts {
@@ -23,8 +25,10 @@ export interface Inspection {
   /** `[C, H, W]` of one image. */
   readonly imageShape: readonly [number, number, number];
   /** Whether pixels are bytes, or floats. */
-  readonly values: 'bytes' | 'floats';
-  /** The least and the largest value of the training images, as they are stored. */
+  readonly values: 'bytes' | 'floats' | 'words';
+  /** Of texts: how they are read. */
+  readonly text?: TextRecord;
+  /** The least and the largest value of the training images, as they are stored; of texts of the numbers of words. */
   readonly range: readonly [number, number];
   /** Per channel, of values scaled to 0..1. */
   readonly mean: readonly number[];
@@ -47,21 +51,22 @@ const UNBALANCED = 10;
 
 /** Looks through a data set before anything is trained on it. */
 export function inspectDataset(data: Dataset): Inspection {
-  const { imageShape, classNames, mean, std, train, notes = [] } = data;
+  const { imageShape, classNames, mean, std, train, text, notes = [] } = data;
   const counts = splitNames.map((part) => classCounts(data[part].labels, data.classes));
   const classes = classNames.map((name, k) => ({
     name,
     ...perPart((_, i) => counts[i][k]),
   }));
   let range: [number, number] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (const value of train.images) {
+  for (const value of text ? text.table : train.images) {
     if (value < range[0]) range = [value, range[1]];
     if (value > range[1]) range = [range[0], value];
   }
   const splits = perPart((part) => data[part].count);
   return {
     imageShape,
-    values: train.images instanceof Uint8Array ? 'bytes' : 'floats',
+    values: text ? 'words' : train.images instanceof Uint8Array ? 'bytes' : 'floats',
+    ...(text && { text: textRecord(text) }),
     range,
     mean,
     std,
@@ -69,8 +74,8 @@ export function inspectDataset(data: Dataset): Inspection {
     classes,
     notes,
     warnings: [
-      ...smallSplits(splits),
-      ...unbalanced(classNames, counts[0]),
+      ...smallSplits(splits, data),
+      ...unbalanced(data, counts[0]),
       ...constantClasses(data),
       ...duplicates(data),
     ],
@@ -83,7 +88,7 @@ function perPart(of: (part: SplitName, i: number) => number): SplitCounts {
 }
 
 /** Splits whose accuracies are rough: for people. */
-export const smallSplits = (counts: SplitCounts): string[] =>
+export const smallSplits = (counts: SplitCounts, data: { readonly text?: unknown }): string[] =>
   (['validation', 'test'] as const).flatMap((part) => {
     const images = counts[part];
     if (images >= FEW) return [];
@@ -91,21 +96,25 @@ export const smallSplits = (counts: SplitCounts): string[] =>
       ? `one of them is ${(100 / images).toFixed(1)} % of accuracy`
       : 'nothing can be measured on it';
     return [
-      `the ${part} split has ${counted(images, 'image')}: ${means}; where it is held out of the training images, --${part} takes more`,
+      saidOf(
+        data,
+        `the ${part} split has ${counted(images, 'image')}: ${means}; where it is held out of the training images, --${part} takes more`,
+      ),
     ];
   });
 
-function unbalanced(names: readonly string[], counts: readonly number[]): string[] {
+function unbalanced(data: Dataset, counts: readonly number[]): string[] {
   const [least, most] = [Math.min(...counts), Math.max(...counts)];
   if (most < UNBALANCED * least) return [];
-  const name = (value: number) => names[counts.indexOf(value)];
+  const name = (value: number) => data.classNames[counts.indexOf(value)];
   return [
-    `the classes are unbalanced: ${name(most)} has ${count(most)} training images, ${name(least)} has ${count(least)}`,
+    `the classes are unbalanced: ${name(most)} has ${count(most)} training ${saidOf(data, 'images')}, ${name(least)} has ${count(least)}`,
   ];
 }
 
 /** Classes all of whose training images are the same. */
-function constantClasses({ train, classNames }: Dataset): string[] {
+function constantClasses(data: Dataset): string[] {
+  const { train, classNames } = data;
   const length = train.images.length / train.count;
   const first = new Map<number, number>();
   const varies = new Set<number>();
@@ -118,7 +127,7 @@ function constantClasses({ train, classNames }: Dataset): string[] {
   const constant = classNames.filter((_, k) => counts[k] > 1 && !varies.has(k));
   return constant.length
     ? [
-        `all training images are the same in: ${constant.slice(0, 10).join(', ')}${constant.length > 10 ? ', …' : ''}`,
+        `all training ${saidOf(data, 'images')} are the same in: ${constant.slice(0, 10).join(', ')}${constant.length > 10 ? ', …' : ''}`,
       ]
     : [];
 }
@@ -130,22 +139,26 @@ function differ({ images }: Split, a: number, b: number, length: number): boolea
 
 /** Images that are in the training split and in another. */
 function duplicates(data: Dataset): string[] {
-  const known = new Set(keysOf(data.train));
+  const known = new Set(keysOf(data, data.train));
   return (['validation', 'test'] as const).flatMap((part) => {
-    const twice = keysOf(data[part]).filter((key) => known.has(key)).length;
+    const twice = keysOf(data, data[part]).filter((key) => key !== undefined && known.has(key)).length;
     return twice
       ? [
-          `${count(twice)} of ${count(data[part].count)} ${part} images are training images, too: remove one of each`,
+          saidOf(
+            data,
+            `${count(twice)} of ${count(data[part].count)} ${part} images are training images, too: remove one of each`,
+          ),
         ]
       : [];
   });
 }
 
-/** Two different images of a data set hardly ever have the same: 53 bits of two hashes. */
-function keysOf({ images, count: total }: Split): number[] {
+/** Two different images of a data set hardly ever have the same: 53 bits of two hashes. Texts that were cut or have unknown words have none. */
+function keysOf({ text }: Dataset, { images, count: total }: Split): (number | undefined)[] {
   const bytes = new Uint8Array(images.buffer, images.byteOffset, images.byteLength);
   const length = total ? bytes.length / total : 0;
   return Array.from({ length: total }, (_, i) => {
+    if (text && !isWhole(images.subarray(i * text.length, (i + 1) * text.length))) return undefined;
     let [a, b] = [0x811c9dc5, 0x9e3779b9];
     for (let at = i * length; at < (i + 1) * length; at++) {
       a = Math.imul(a ^ bytes[at], 0x01000193);
@@ -154,3 +167,6 @@ function keysOf({ images, count: total }: Split): number[] {
     return (a >>> 0) * 2 ** 21 + (b >>> 11);
   });
 }
+
+const isWhole = (words: Split['images']): boolean =>
+  words[words.length - 1] === FILLING && !words.includes(UNKNOWN);

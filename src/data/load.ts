@@ -18,6 +18,11 @@ import { downloadNames } from './published.js';
 import { type Reading, readingTable } from './reading.js';
 import { isStl10, loadStl10 } from './stl10.js';
 import { isSvhn, loadSvhn } from './svhn.js';
+import { isTextFolder, readTextFolder } from './text/folders.js';
+import { isJsonLinesFolder, isJsonLinesName, readJsonLines } from './text/json-lines.js';
+import { textsBy } from './text/load-texts.js';
+import { isLinesFile, isLinesFolder, isLinesName, readLines } from './text/questions.js';
+import { isTableName, isTextTable, isTextTableFolder, readTextTables } from './text/tables.js';
 import { whiten } from './zca.js';
 
 /** What `loadDataset` takes; an option that does not apply to the format is ERR_OPTION. */
@@ -32,9 +37,9 @@ interface Format {
   readonly what: string;
   readonly options: readonly OptionName[];
   /** Whether a folder is of this format, by the names in it. */
-  isFolder?(names: readonly string[], folder: string): boolean | Promise<boolean>;
-  /** Whether a file is, by its name. */
-  isFile?(name: string): boolean;
+  isFolder?(names: readonly string[], folder: string, options: LoadOptions): boolean | Promise<boolean>;
+  /** Whether a file is, by its name in lower case, or by what is in it. */
+  isFile?(name: string, path: string, options: LoadOptions): boolean | Promise<boolean>;
   load(path: string, options: LoadOptions): Promise<Dataset>;
 }
 
@@ -42,6 +47,8 @@ const general = ['validation', 'test', 'splitSeed', 'name'] as const;
 const pixels = [...general, 'classes', 'imageSize', 'channels', 'layout'] as const;
 
 const images = ['imageSize', 'channels', 'background', 'badImages'] as const;
+
+const texts = [...general, 'embeddings', 'embeddingSize', 'textLength', 'vocabulary', 'encoding'] as const;
 
 /** In the order in which they are tried. */
 const FORMATS: readonly Format[] = [
@@ -97,11 +104,38 @@ const FORMATS: readonly Format[] = [
     load: loadImageFolder,
   },
   {
-    what: 'a .csv or .tsv table or a folder with train.csv and test.csv',
+    what: 'a .csv or .tsv table of texts and classes or a folder with train.csv and test.csv',
+    options: [...texts, 'textColumn', 'labelColumn', 'header'],
+    isFolder: isTextTableFolder,
+    isFile: (name, path, options) => isTableName(name) && isTextTable(path, options),
+    load: textsBy(readTextTables),
+  },
+  {
+    what: 'a file of JSON lines (.jsonl) with texts and classes or a folder with train.jsonl and test.jsonl',
+    options: [...texts, 'textColumn', 'labelColumn'],
+    isFolder: isJsonLinesFolder,
+    isFile: isJsonLinesName,
+    load: textsBy(readJsonLines),
+  },
+  {
+    what: 'a .csv or .tsv table of images or a folder with train.csv and test.csv',
     options: [...pixels, 'labelColumn', 'header', 'encoding'],
     isFolder: isCsvFolder,
-    isFile: (name) => /\.[ct]sv(\.gz)?$/.test(name),
+    isFile: isTableName,
     load: loadCsv,
+  },
+  {
+    what: 'a folder of texts (train/CLASS/*.txt and test/CLASS/*.txt, or CLASS/*.txt), as IMDB is',
+    options: texts,
+    isFolder: (_names, folder) => isTextFolder(folder),
+    load: textsBy(readTextFolder),
+  },
+  {
+    what: 'TREC questions or the Stanford sentiment treebank (train.txt, test.txt, possibly dev.txt)',
+    options: [...texts, 'labelSet'],
+    isFolder: isLinesFolder,
+    isFile: (name, path) => isLinesName(name) && isLinesFile(path),
+    load: textsBy(readLines),
   },
 ];
 
@@ -126,6 +160,11 @@ export async function loadDataset(nameOrPath: string, options: LoadOptions = {})
   }
   const { zca, ...rest } = options;
   const dataset = await loadFormat(nameOrPath, rest);
+  if (zca && dataset.text)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `zca whitens images, and ${nameOrPath} holds texts: leave it out (--zca).`,
+    );
   return zca ? whiten(dataset) : dataset;
 }
 
@@ -136,15 +175,14 @@ async function loadFormat(nameOrPath: string, options: LoadOptions): Promise<Dat
     return generateDigits(digits);
   }
   if (digits !== undefined) checkApplies({ digits }, [], nameOrPath);
-  const format = await recognise(nameOrPath);
+  const format = await recognise(nameOrPath, others);
   checkApplies(others, [...format.options, 'onProgress'], `${nameOrPath}, ${format.what}`);
   return format.load(nameOrPath, others);
 }
 
-async function recognise(path: string): Promise<Format> {
+async function recognise(path: string, options: LoadOptions): Promise<Format> {
   if (!(await isFolder(path))) {
-    const format = FORMATS.find(({ isFile }) => isFile?.(path.toLowerCase()));
-    if (format) return format;
+    for (const format of FORMATS) if (await format.isFile?.(path.toLowerCase(), path, options)) return format;
     if (/\.(zip|7z|rar|tar\.\w+|gz)$/i.test(path))
       throw new LimbeckError('ERR_OPTION', `${path} is an archive: unpack it and name the folder; ${KNOWN}.`);
     throw new LimbeckError(
@@ -153,7 +191,7 @@ async function recognise(path: string): Promise<Format> {
     );
   }
   const names = await readdir(path);
-  for (const format of FORMATS) if (await format.isFolder?.(names, path)) return format;
+  for (const format of FORMATS) if (await format.isFolder?.(names, path, options)) return format;
   const some = names.slice(0, 8).join(', ');
   throw new LimbeckError(
     'ERR_FILE_MISSING',

@@ -1,5 +1,6 @@
 import type { Dataset, Split, Whitening } from './dataset.js';
 import { normalisedImages } from './on-device.js';
+import type { TextEncoding } from './text/encoding.js';
 
 /** How pixels become what a network takes: whitened, where they are, and then `(x - mean) / std`. */
 export interface Normalisation {
@@ -12,26 +13,38 @@ export interface Normalisation {
     /** `[C * H * W]` */
     readonly mean: Float32Array;
   };
+  /** Of texts: the words that are known, and their numbers. */
+  readonly text?: TextEncoding;
 }
 
 /** How the images of a data set are normalised. */
-export const normalisationOf = ({ mean, std, zca }: Dataset): Normalisation => ({
+export const normalisationOf = ({ mean, std, zca, text }: Dataset): Normalisation => ({
   mean,
   std,
   ...(zca && { zca: { mean: Float32Array.from(zca.mean), transform: zca.transform } }),
+  ...(text && { text }),
 });
 
-/** Images `[N, C, H, W]`, bytes or pixels in 0..1, as a network takes them. */
+/** Images `[N, C, H, W]`, bytes or pixels in 0..1, as a network takes them; of texts the rows of their words, or what is embedded already. */
 export function normalise(
   images: Split['images'],
   imageShape: readonly [number, number, number],
-  { mean, std, zca }: Normalisation,
+  { mean, std, zca, text }: Normalisation,
 ): Float32Array {
-  const size = imageShape.reduce((a, b) => a * b, 1);
+  const size = storedSize(images, imageShape);
   const rows = Array.from({ length: images.length / size }, (_, i) => i);
   const source = zca ? whitened(images, zca) : images;
-  return normalisedImages({ imageShape, mean, std }, { images: source }, rows);
+  const embedded = text && images instanceof Float32Array;
+  return normalisedImages(
+    { imageShape, mean, std, text: embedded ? undefined : text },
+    { images: source },
+    rows,
+  );
 }
+
+/** Numbers that an item has as it is stored: of texts one for each word. */
+export const storedSize = (images: Split['images'], imageShape: readonly number[]): number =>
+  images instanceof Uint32Array ? imageShape[1] : imageShape.reduce((a, b) => a * b, 1);
 
 /** A few images at a time: those of a whole data set are whitened by `whiten`. */
 function whitened(

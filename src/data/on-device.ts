@@ -7,9 +7,10 @@ import { LimbeckError } from '../util/errors.js';
 import { Owned, owning } from '../util/owned.js';
 import { rowsByClass } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
+import type { TextEncoding } from './text/encoding.js';
 
 /**
- * A split that lives on a device, as bytes where it came as bytes. Normalisation `(pixel / 255 - mean) / std` is folded
+ * A split that lives on a device, as bytes where it came as bytes; of texts the rows of their words, and the table of these. Normalisation `(pixel / 255 - mean) / std` is folded
  * into one multiplication and one addition per channel when a batch is gathered.
  */
 export class SplitOnDevice {
@@ -29,7 +30,7 @@ export class SplitOnDevice {
   ): Promise<SplitOnDevice> {
     if (split.count < 1)
       throw new LimbeckError('ERR_DATA', `${dataset.name}: a split has no images, expected at least one`);
-    const { mean, std } = dataset;
+    const { mean, std, text } = dataset;
     const bytes = split.images instanceof Uint8Array;
     const scale = bytes ? 255 : 1;
     const tables = byClass && rowsByClass(split.labels, dataset.classes, dataset.name);
@@ -37,7 +38,7 @@ export class SplitOnDevice {
       const upload = async (dtype: DType, values: ArrayLike<number>) =>
         owned.own(await device.tensor(dtype, values.length, values));
       const tensors = {
-        data: await upload(bytes ? 'u8' : 'f32', split.images),
+        data: await upload(dtypeOf(split), split.images),
         classes: await upload('u32', split.labels),
         gain: await upload(
           'f32',
@@ -47,6 +48,7 @@ export class SplitOnDevice {
           'f32',
           mean.map((value, c) => -value / std[c]),
         ),
+        ...(text && { table: await upload('f32', text.table) }),
         ...(tables && {
           order: await upload('u32', tables.order),
           starts: await upload('u32', tables.starts),
@@ -63,9 +65,11 @@ export class SplitOnDevice {
 
   /** Records a normalised batch x `[B, C, H, W]` and its one-hot labels y `[B, K]` for `index` `[B]`. */
   batch(r: Recorder, externals: SplitViews, index: View): { x: View; y: View } {
-    const { data, classes, gain, shift } = externals;
+    const { data, classes, gain, shift, table } = externals;
     return {
-      x: gather.images(r, { data, index, gain, shift }),
+      x: table
+        ? gather.words(r, { tokens: data, table, index })
+        : gather.images(r, { data, index, gain, shift }),
       y: gather.oneHot(r, { labels: classes, index }, this.dataset.classes),
     };
   }
@@ -90,14 +94,20 @@ export class SplitOnDevice {
 
   /** Declares the split's tensors as external slots; bind `tensors` to them. ERR_PROGRAM where it is absent. */
   declare(r: Recorder): SplitViews {
-    const { name, imageShape, mean, classes } = this.dataset;
+    const { name, imageShape, mean, classes, text } = this.dataset;
     if (!this.tensors.data)
       throw new LimbeckError(
         'ERR_PROGRAM',
         `${name}: its images are not on the device, expected a method that reads them to say how many an outer step does (realImages)`,
       );
     return {
-      data: r.external('data', 1, [this.count, ...imageShape], this.tensors.data.dtype),
+      data: r.external(
+        'data',
+        1,
+        [this.count, ...(text ? [text.length] : imageShape)],
+        this.tensors.data.dtype,
+      ),
+      ...(text && { table: r.external('table', 1, [text.words.length, text.width]) }),
       classes: r.external('classes', 1, [this.count], 'u32'),
       gain: r.external('gain', 1, [mean.length]),
       shift: r.external('shift', 1, [mean.length]),
@@ -113,16 +123,20 @@ export class SplitOnDevice {
   }
 }
 
-export type SplitViews = Readonly<Record<'data' | 'classes' | 'gain' | 'shift', View>> &
-  Readonly<Partial<Record<'order' | 'starts', View>>>;
+const dtypeOf = ({ images }: Split): DType =>
+  images instanceof Uint8Array ? 'u8' : images instanceof Uint32Array ? 'u32' : 'f32';
 
-/** Normalised pixels `[rows.length, C, H, W]` of some images of a split, on the host. */
+export type SplitViews = Readonly<Record<'data' | 'classes' | 'gain' | 'shift', View>> &
+  Readonly<Partial<Record<'order' | 'starts' | 'table', View>>>;
+
+/** Normalised pixels `[rows.length, C, H, W]` of some images of a split, or as many embedded texts, on the host. */
 export function normalisedImages(
-  dataset: Pick<Dataset, 'imageShape' | 'mean' | 'std'>,
+  dataset: Pick<Dataset, 'imageShape' | 'mean' | 'std' | 'text'>,
   split: Pick<Split, 'images'>,
   rows: ArrayLike<number>,
 ): Float32Array {
   const [C, H, W] = dataset.imageShape;
+  if (dataset.text) return embeddedTexts(dataset.text, split.images, rows);
   const map = H * W;
   const scale = split.images instanceof Uint8Array ? 255 : 1;
   const out = new Float32Array(rows.length * C * map);
@@ -131,5 +145,19 @@ export function normalisedImages(
       for (let s = 0; s < map; s++)
         out[(i * C + c) * map + s] =
           (split.images[(rows[i] * C + c) * map + s] / scale - dataset.mean[c]) / dataset.std[c];
+  return out;
+}
+
+function embeddedTexts(
+  { table, length, width }: TextEncoding,
+  words: Split['images'],
+  rows: ArrayLike<number>,
+): Float32Array {
+  const out = new Float32Array(rows.length * length * width);
+  for (let i = 0; i < rows.length; i++)
+    for (let t = 0; t < length; t++) {
+      const row = words[rows[i] * length + t];
+      out.set(table.subarray(row * width, (row + 1) * width), (i * length + t) * width);
+    }
   return out;
 }

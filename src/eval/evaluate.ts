@@ -6,6 +6,7 @@ import { createNetwork, type NetworkOptions } from '../networks/index.js';
 import { type NetworkSpec, networkTitle, printNetworkSpec } from '../networks/spec.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { expectArgument, expectDevice, expectOptions, shown } from '../util/expect.js';
+import { saidOf } from '../util/words.js';
 import { baselines, checkBaselines, defaultBaselines, neighbourBaselines } from './baselines/index.js';
 import { nearestNeighbours } from './baselines/nearest-neighbours.js';
 import { type BaselineAccuracy, Comparison, type NetworkAccuracy } from './comparison.js';
@@ -162,7 +163,8 @@ export async function evaluate(
   });
 
   const results: Record<string, BaselineAccuracy> = { ...own.baselines };
-  for (const { name, title, of, draws, k } of lookedUp) {
+  for (const { name, title: titled, of, draws, k } of lookedUp) {
+    const title = saidOf(dataset, titled);
     progress(title);
     const answers: Confusion[] = [];
     for (let draw = 0; draw < draws; draw++) {
@@ -181,7 +183,7 @@ export async function evaluate(
   }
   onProgress?.({ stage: 'done', done: total, total });
   return {
-    protocol: protocolName(set, protocol, whitened),
+    protocol: protocolName(set, protocol, whitened, dataset.text),
     accuracy: own.accuracy,
     learningRate: own.learningRate,
     perClass: own.perClass,

@@ -68,6 +68,21 @@ export function findProtocol(name: string, changes: ProtocolChanges = {}): Proto
   return changed;
 }
 
+/** The protocol that trains as another does, and leaves the items as they are: for texts, with which nothing is done that pictures take. */
+export function unaugmented(name: string): string {
+  const { training, learningRate, labels, augmentation, preprocessing } = findProtocol(name);
+  if (augmentation === 'none' && preprocessing === 'none') return name;
+  const same = protocols.find(
+    (one) =>
+      one.augmentation === 'none' &&
+      one.preprocessing === 'none' &&
+      one.training === training &&
+      one.learningRate === learningRate &&
+      one.labels === labels,
+  );
+  return same?.name ?? name;
+}
+
 /** A protocol of minibatches in words, with what took the place of what: printed beside every accuracy. */
 export function describeProtocol(protocol: Protocol & { training: MinibatchTraining }): string {
   const { name, training, learningRate, labels, initialisation, augmentation } = protocol;

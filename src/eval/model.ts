@@ -1,4 +1,5 @@
 import type { Normalisation } from '../data/normalisation.js';
+import { readText, textRecord, textTensors } from '../data/text/stored.js';
 import { createNetwork, type Network, type NetworkOptions } from '../networks/index.js';
 import { storedNetwork } from '../networks/stored.js';
 import { type LossName, lossNames } from '../train/loss.js';
@@ -55,7 +56,7 @@ export const networksIn = ({ parameters }: Pick<Model, 'parameters'>, { count }:
 
 /**
  * The bytes of `network.safetensors`: one tensor per parameter in PyTorch's layouts, `[networks, ...shape]`, or `shape` for a single
- * network, with `batch_statistics` where there is batch norm and `zca_mean` and `zca_transform` where images are whitened; all else
+ * network, with `batch_statistics` where there is batch norm, `zca_mean` and `zca_transform` where images are whitened, and `words` and `embeddings` where it takes texts; all else
  * that is needed to use it is in its metadata.
  */
 export function encodeModel(model: Model): Uint8Array {
@@ -73,12 +74,13 @@ export function encodeModel(model: Model): Uint8Array {
     tensors[name] = { shape: [...several, ...shape], data };
   }
   if (statistics) tensors.batch_statistics = { shape: [...several, statisticsCount], data: statistics };
-  const { mean, std, zca } = normalisation;
+  const { mean, std, zca, text } = normalisation;
   if (zca) {
     const n = zca.mean.length;
     tensors.zca_mean = { shape: [n], data: zca.mean };
     tensors.zca_transform = { shape: [n, n], data: zca.transform };
   }
+  if (text) Object.assign(tensors, textTensors(text));
   return encodeSafetensors(tensors, {
     format,
     version,
@@ -91,6 +93,7 @@ export function encodeModel(model: Model): Uint8Array {
       mean,
       std,
       zca: zca !== undefined,
+      text: text && textRecord(text),
     }),
     notes: JSON.stringify(notes),
   });
@@ -123,6 +126,12 @@ export function decodeModel(bytes: Uint8Array): Model {
       parameters.set(data.subarray(p * size, (p + 1) * size), p * count + offset);
   const [channels] = inputShape;
   const pixels = inputShape.reduce((a, b) => a * b, 1);
+  const text = fields.optional('text', (name) => readText(file, fields.object(name), tensors));
+  if (text && `${[1, text.length, text.width]}` !== `${inputShape}`)
+    throw damaged(
+      file,
+      `its texts are of ${text.length} x ${text.width}, expected ${inputShape.join(' x ')} as its network takes`,
+    );
   const notes = StoredFields.parse(file, 'notes', metadata.notes);
   return {
     network: options,
@@ -136,6 +145,7 @@ export function decodeModel(bytes: Uint8Array): Model {
       ...(fields.truth('zca') && {
         zca: { mean: take('zca_mean', pixels), transform: take('zca_transform', pixels * pixels) },
       }),
+      ...(text && { text }),
     },
     notes: {
       dataset: notes.text('dataset'),

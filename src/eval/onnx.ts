@@ -50,10 +50,10 @@ export function exportOnnx(model: Model, options: ExportOnnxOptions = {}): Uint8
   const graph = new OnnxGraph();
   const x = addNormalisation(graph, 'images', model);
   const z = network.onnx(graph, x, own(parameters), statistics && own(statistics));
-  const logits = graph.add('Identity', [z], {}, 'logits');
+  const logits = graph.add('Identity', [z], {}, { as: 'logits' });
   const operator = operators[loss];
   const outputs = [logits];
-  if (operator) outputs.push(graph.add(operator[0], [logits], operator[1], 'probabilities'));
+  if (operator) outputs.push(graph.add(operator[0], [logits], operator[1], { as: 'probabilities' }));
   const shape = ['N', network.classes] as const;
   return graph.encode(
     [{ name: 'images', shape: ['N', ...network.inputShape] }],

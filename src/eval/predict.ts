@@ -1,4 +1,6 @@
-import { normalise } from '../data/normalisation.js';
+import type { Split } from '../data/dataset.js';
+import { normalise, storedSize } from '../data/normalisation.js';
+import type { TextEncoding } from '../data/text/encoding.js';
 import type { Device } from '../engine/device.js';
 import { loadWithTensors } from '../engine/load.js';
 import { Recorder } from '../engine/program.js';
@@ -36,14 +38,14 @@ const readings = {
 
 /**
  * What a trained network says of images `[N, C, H, W]` in its geometry: bytes, or pixels in 0..1 (of data sets of floats, such floats);
- * it normalises them itself.
+ * it normalises them itself. Of texts, the rows of their words as a split has them, or embedded ones: `embedTexts`.
  *
  * @throws ERR_SHAPE for images of another size; ERR_DATA for a pixel that is not finite, or scores that are not; ERR_OUT_OF_MEMORY
  */
 export async function predict(
   device: Device,
   model: Model,
-  images: Uint8Array | Float32Array,
+  images: Split['images'],
   { signal }: { readonly signal?: AbortSignal } = {},
 ): Promise<Predictions> {
   expectDevice('predict', device);
@@ -55,7 +57,7 @@ export async function predict(
     'a network: `model` of `trainOn`, or what `decodeModel` gives',
   );
   const network = createNetwork(model.network);
-  checkImages('predict', images, network);
+  checkImages('predict', images, network, model.normalisation.text);
   const logits = await logitsOf(device, model, network, images, signal);
   const { kind, read } = readings[model.loss];
   const K = network.classes;
@@ -84,11 +86,18 @@ export async function predict(
 /** ERR_SHAPE unless images `[N, ...inputShape]` are of the network's size, ERR_DATA unless they are finite. */
 export function checkImages(
   where: string,
-  images: Uint8Array | Float32Array,
+  images: Split['images'],
   { inputShape }: Pick<Network, 'inputShape'>,
+  text?: TextEncoding,
 ): void {
-  const size = inputShape.reduce((a, b) => a * b, 1);
-  if (!(images instanceof Uint8Array || images instanceof Float32Array))
+  const size = storedSize(images, inputShape);
+  if (
+    !(
+      images instanceof Uint8Array ||
+      images instanceof Float32Array ||
+      (text && images instanceof Uint32Array)
+    )
+  )
     throw new LimbeckError(
       'ERR_OPTION',
       `${where}: images is ${shown(images)}, expected a Uint8Array of bytes or a Float32Array of pixels in 0..1`,
@@ -98,22 +107,24 @@ export function checkImages(
       'ERR_SHAPE',
       `${where}: images has ${images.length} values, expected a multiple of ${size}: images of ${shapeText(inputShape)}, one after the other`,
     );
-  const wrong = images.findIndex((pixel) => !Number.isFinite(pixel));
+  const most = images instanceof Uint32Array ? text!.words.length - 1 : Number.MAX_VALUE;
+  const wrong = images.findIndex((pixel) => !(Math.abs(pixel) <= most));
   if (wrong >= 0)
     throw new LimbeckError(
       'ERR_DATA',
-      `${where}: images[${wrong}] is ${images[wrong]}, expected a finite number`,
+      `${where}: images[${wrong}] is ${images[wrong]}, expected ${images instanceof Uint32Array ? `the row of a word, 0 to ${most}` : 'a finite number'}`,
     );
 }
 
 /** The same of images with a list of labels beside them, whatever these are; ERR_OPTION where one of the two is missing. */
 export function checkLabelled(
   where: string,
-  given: { readonly images: Uint8Array | Float32Array; readonly labels: ArrayLike<number> },
+  given: { readonly images: Split['images']; readonly labels: ArrayLike<number> },
   network: Pick<Network, 'inputShape'>,
+  text?: TextEncoding,
 ): void {
   expectArgument(where, 'given', given, 'images', 'images with their labels: { images, labels }');
-  checkImages(where, given.images, network);
+  checkImages(where, given.images, network, text);
   const labels: unknown = given.labels;
   if (typeof labels !== 'object' || labels === null || !('length' in labels))
     throw new LimbeckError(
@@ -127,11 +138,11 @@ function logitsOf(
   device: Device,
   { parameters, statistics, normalisation }: Model,
   network: Network,
-  images: Uint8Array | Float32Array,
+  images: Split['images'],
   signal?: AbortSignal,
 ): Promise<Float32Array> {
   const { inputShape, classes: K, count, statisticsCount } = network;
-  const size = inputShape.reduce((a, b) => a * b, 1);
+  const size = storedSize(images, inputShape);
   const N = images.length / size;
   const n = Math.min(N, imagesAtOnce);
   const P = parameters.length / count;
@@ -148,7 +159,7 @@ function logitsOf(
     const all = new Float32Array(P * N * K);
     for (let first = 0; first < N; first += n) {
       const rows = Math.min(n, N - first);
-      const piece = new Float32Array(n * size);
+      const piece = new Float32Array(n * inputShape.reduce((a, b) => a * b, 1));
       piece.set(normalise(images.subarray(first * size, (first + rows) * size), inputShape, normalisation));
       await tensors.images.write(piece);
       await executable.run({ signal });

@@ -1,6 +1,7 @@
 import type { DistilledSet } from '../data/distilled-set.js';
 import { networkTitle } from '../networks/spec.js';
 import { trainingName } from '../train/training.js';
+import { saidOf } from '../util/words.js';
 import { describeProtocol, findProtocol } from './find-protocol.js';
 import type { Protocol } from './protocol.js';
 
@@ -12,9 +13,14 @@ const counted = (value: number, noun: string) => `${value} ${noun}${value === 1 
 
 /**
  * How networks are trained on a set, in words: printed beside every accuracy. `whitened`: whether the data is, for training
- * and scoring alike.
+ * and scoring alike; `text`: whatever there is where the items are texts.
  */
-export function protocolName(set: DistilledSet, protocol: Protocol, whitened: boolean): string {
+export function protocolName(
+  set: DistilledSet,
+  protocol: Protocol,
+  whitened: boolean,
+  text?: unknown,
+): string {
   const { use } = set;
   const { training } = protocol;
   const network = `${networkTitle(set.network)}${whitened ? ' on ZCA-whitened images' : ''}`;
@@ -25,7 +31,7 @@ export function protocolName(set: DistilledSet, protocol: Protocol, whitened: bo
     network,
     `${use.init} initialisation`,
     `${counted(use.steps, 'step')} x ${counted(use.epochs, 'epoch')}`,
-    `${counted(perStep, 'image')} per step`,
+    `${counted(perStep, saidOf({ text }, 'image'))} per step`,
     `${trainingName(use.training)} in the learned order`,
   ].join(', ');
 }

@@ -75,6 +75,7 @@ export const protocols: readonly Protocol[] = [
     training: longer,
     augmentation: 'dsa-digits',
   },
+  { ...common, name: 'dm-texts', source: 'as dm, texts: nothing is augmented', training: longer },
   { ...common, name: 'dm', source: 'Zhao & Bilen 2023 (DM)', training: longer, augmentation: 'dsa' },
   {
     ...common,
@@ -102,6 +103,14 @@ export const protocols: readonly Protocol[] = [
     training: longer,
     learningRate: 'learned',
     augmentation: 'dsa-digits',
+    networks: 5,
+  },
+  {
+    ...common,
+    name: 'mtt-texts',
+    source: 'as mtt-no-zca, texts: nothing is augmented',
+    training: longer,
+    learningRate: 'learned',
     networks: 5,
   },
   {
@@ -147,6 +156,15 @@ export const protocols: readonly Protocol[] = [
       epochs: 300,
       schedule: { kind: 'constant' },
     },
+    labels: 'stored',
+    networks: 5,
+  },
+  {
+    ...common,
+    name: 'datm-texts',
+    source: 'as datm, texts: nothing is augmented or whitened',
+    training: longer,
+    learningRate: 'learned',
     labels: 'stored',
     networks: 5,
   },

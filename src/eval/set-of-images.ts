@@ -1,7 +1,7 @@
 import type { Dataset, Split } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
 import { expectDataset } from '../data/expect-dataset.js';
-import { normalisationOf, normalise } from '../data/normalisation.js';
+import { normalisationOf, normalise, storedSize } from '../data/normalisation.js';
 import { type NetworkSpec, networkSpec } from '../networks/index.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectOptions, shown } from '../util/expect.js';
@@ -50,7 +50,7 @@ export function setOfImages(
   expectDataset('setOfImages', dataset, []);
   expectOptions('setOfImages', options, known);
   const { imageShape: inputShape, classes: K } = dataset;
-  checkLabelled('setOfImages', given, { inputShape });
+  checkLabelled('setOfImages', given, { inputShape }, dataset.text);
   const { images, labels } = given;
   const { values = valuesOf(images), network = 'convnet', protocol = 'dc', seed = 0, learningRate } = options;
   if (learningRate !== undefined && !(learningRate > 0 && Number.isFinite(learningRate)))
@@ -63,7 +63,7 @@ export function setOfImages(
       'ERR_OPTION',
       `setOfImages: values is ${shown(values)}, expected one of ${imageValues.join(', ')}`,
     );
-  const count = images.length / inputShape.reduce((a, b) => a * b, 1);
+  const count = images.length / storedSize(images, inputShape);
   const soft = probabilities(labels, count, K);
   if (findProtocol(protocol).training === 'learned-steps')
     throw new LimbeckError(
@@ -90,7 +90,9 @@ export function setOfImages(
 
 /** What numbers are taken for where nothing else is said. */
 export const valuesOf = (images: Split['images']): (typeof imageValues)[number] =>
-  images instanceof Uint8Array || images.every((pixel) => pixel >= 0 && pixel <= 1) ? 'pixels' : 'normalised';
+  !(images instanceof Float32Array) || images.every((pixel) => pixel >= 0 && pixel <= 1)
+    ? 'pixels'
+    : 'normalised';
 
 function probabilities(labels: ArrayLike<number>, count: number, K: number): Float32Array {
   const soft = labels.length === count * K;

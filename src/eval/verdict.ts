@@ -1,4 +1,4 @@
-import { count, counted } from '../util/words.js';
+import { count, counted, saidOf } from '../util/words.js';
 import type { BaselineAccuracy } from './comparison.js';
 import { type Accuracy, testError } from './statistics.js';
 
@@ -12,6 +12,8 @@ export interface Tested {
   readonly baselines: Readonly<Record<string, BaselineAccuracy>>;
   /** Test images. */
   readonly images: number;
+  /** Whether these are texts. */
+  readonly text?: unknown;
   readonly classes: number;
 }
 
@@ -41,6 +43,11 @@ export const judgement = (tested: Tested): { readonly testError: number; readonl
 
 /** In one sentence why the images are not worth their making, where they are not. */
 export function verdict(tested: Tested): string | undefined {
+  const said = verdictOfImages(tested);
+  return said && saidOf(tested, said);
+}
+
+function verdictOfImages(tested: Tested): string | undefined {
   const { accuracy, baselineImages, images, classes } = tested;
   const percent = (value: number) => `${value.toFixed(1)} %`;
   const stronger = strongerBaseline(tested);

@@ -8,7 +8,8 @@ export interface ConvOptions extends conv2d.ConvGeometry {
 }
 
 /**
- * Convolution: `y = x * w + b`, theta = (w `[OC, C / groups, K, K]`, b `[OC]` unless it is switched off), bilinear in (x, w).
+ * Convolution: `y = x * w + b`, theta = (w `[OC, C / groups, KH, KW]`, b `[OC]` unless it is switched off), bilinear in (x, w).
+ * `kernel` is height and width of w; one number for a square one.
  *
  *     backward          xBar = yBar *ᵀ w;   wBar = x ⋆ yBar;   bBar = Σ yBar
  *     tangent forward   yDot = x * wDot + bDot + xDot * w
@@ -16,28 +17,35 @@ export interface ConvOptions extends conv2d.ConvGeometry {
  *
  * x `[N, C, H, W]`, y `[N, OC, OH, OW]`. Saves x.
  */
-export function conv(OC: number, K: number, geometry: ConvOptions): Layer {
+export function conv(OC: number, kernel: number | readonly [number, number], geometry: ConvOptions): Layer {
+  const [KH, KW] = typeof kernel === 'number' ? [kernel, kernel] : kernel;
   const { stride, padding, groups = 1, dilation = 1, bias: biased = true } = geometry;
   const extras = `${groups > 1 ? `g${groups}` : ''}${dilation > 1 ? `d${dilation}` : ''}`;
-  const name = `conv${K}x${K}-${OC}${extras && `-${extras}`}`;
+  const name = `conv${KH}x${KW}-${OC}${extras && `-${extras}`}`;
   return {
     name,
     parameters(inputShape) {
       expectMap(name, inputShape);
       conv2d.expectGroups(name, inputShape[0], OC, groups);
       const C = inputShape[0] / groups;
-      const [fanIn, fanOut] = [C * K * K, (OC / groups) * K * K];
-      const weight: ParameterShape = { name: 'weight', shape: [OC, C, K, K], kind: 'weight', fanIn, fanOut };
+      const [fanIn, fanOut] = [C * KH * KW, (OC / groups) * KH * KW];
+      const weight: ParameterShape = {
+        name: 'weight',
+        shape: [OC, C, KH, KW],
+        kind: 'weight',
+        fanIn,
+        fanOut,
+      };
       return biased ? [weight, { name: 'bias', shape: [OC], kind: 'bias', fanIn, fanOut }] : [weight];
     },
     outputShape([, H, W]) {
-      const size = (axis: string, n: number) =>
+      const size = (axis: string, n: number, K: number) =>
         conv2d.outputSize(name, axis, n, K, stride, padding, dilation);
-      return [OC, size('height', H), size('width', W)];
+      return [OC, size('height', H, KH), size('width', W, KW)];
     },
     onnx: (graph, x, { parameters }) =>
       graph.add('Conv', [x, ...parameters], {
-        kernel_shape: [K, K],
+        kernel_shape: [KH, KW],
         strides: [stride, stride],
         pads: [padding, padding, padding, padding],
         dilations: [dilation, dilation],

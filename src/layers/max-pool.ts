@@ -6,18 +6,16 @@ import type { Layer } from './layer.js';
  * `yBar` and `yBarDot` back to them. x `[N, C, H, W]`, y `[N, C, OH, OW]`. Saves the winners.
  */
 export function maxPool(geometry: maxpool2d.PoolGeometry): Layer {
-  const { kernel, stride, padding } = geometry;
-  const name = `maxpool${kernel}x${kernel}`;
+  const { stride, padding } = geometry;
+  const [KH, KW] = maxpool2d.sidesOf(geometry);
+  const name = `maxpool${KH}x${KW}`;
   return {
     name,
     parameters: () => [],
-    outputShape([C, H, W]) {
-      const size = (axis: string, n: number) => maxpool2d.outputSize(name, axis, n, kernel, stride, padding);
-      return [C, size('height', H), size('width', W)];
-    },
+    outputShape: ([C, H, W]) => [C, ...maxpool2d.outputShape(name, [H, W], geometry)],
     onnx: (graph, x) =>
       graph.add('MaxPool', [x], {
-        kernel_shape: [kernel, kernel],
+        kernel_shape: [KH, KW],
         strides: [stride, stride],
         pads: [padding, padding, padding, padding],
       }),

@@ -9,7 +9,7 @@ import { maxPool } from '../layers/max-pool.js';
 import { oneLogit } from '../layers/one-logit.js';
 import { relu } from '../layers/relu.js';
 import type { NetworkOptions } from './network.js';
-import { oneOf } from './options.js';
+import { flag, oneOf, whole } from './options.js';
 
 /** Choices that the networks of the field share, by the names in their options; the first is the field's own. */
 const norms = {
@@ -43,6 +43,9 @@ export const normOption = oneOf(...names(norms));
 export const activationOption = oneOf(...names(activations));
 /** `pooling`: 2x2 average or maximum, or none. */
 export const poolingOption = oneOf(...names(poolings));
+
+/** Of recurrent networks; the published ones have two layers of 100 units, walked from both ends. */
+export const recurrentOptions = { layers: whole(2), hidden: whole(100), bidirectional: flag(true) };
 
 export const norm = (name: keyof typeof norms): Layer[] => norms[name]();
 export const activation = (name: keyof typeof activations): Layer => activations[name]();

@@ -24,6 +24,14 @@ export const real = (fallback: number): Rule<number> => ({
   read: (value) => (Number.isFinite(value) && (value as number) >= 0 ? (value as number) : undefined),
 });
 
+/** A number from 0 to below 1. */
+export const share = (fallback: number): Rule<number> => ({
+  fallback,
+  expected: 'a number from 0 to below 1',
+  read: (value) =>
+    real(0).read(value) !== undefined && (value as number) < 1 ? (value as number) : undefined,
+});
+
 export const flag = (fallback: boolean): Rule<boolean> => ({
   fallback,
   expected: 'true or false',

@@ -1,4 +1,5 @@
 import type { DistilledSet } from '../data/distilled-set.js';
+import type { ShownTexts } from '../data/text/shown.js';
 import { testError } from '../eval/statistics.js';
 import { isGuessing, verdict } from '../eval/verdict.js';
 import { type NetworkSpec, networkTitle } from '../networks/index.js';
@@ -7,7 +8,7 @@ import { accuracyText, type RunRecord, storedByOptions, testedOf } from '../runs
 import { checkRecord } from '../runs/record-file.js';
 import type { PngImage } from '../util/png.js';
 import { asGiven } from '../util/stored-fields.js';
-import { count, counted, timesText } from '../util/words.js';
+import { count, counted, saidOf, timesText } from '../util/words.js';
 import { escapeHtml } from './figure.js';
 import { perClassSection } from './page/classes.js';
 import { confusionSection } from './page/confusion.js';
@@ -18,6 +19,7 @@ import { filmSection } from './page/film.js';
 import { framed } from './page/frame.js';
 import { imagesSection } from './page/images.js';
 import { resultsSection } from './page/results.js';
+import { textsSection } from './page/texts.js';
 
 const networkTitles: Readonly<Record<string, string>> = {
   lenet: 'LeNet',
@@ -43,13 +45,15 @@ export interface ReportPictures {
   readonly examples?: readonly (PngImage | undefined)[];
   /** What the images were at earlier looks: {@link RunFolder}'s `film`. */
   readonly film?: readonly Frame[];
+  /** Of a set of texts, in the place of both: what the texts are as words. */
+  readonly texts?: ShownTexts;
 }
 
 /** `report.html`: everything about a run on one page that needs nothing but itself. */
 export function reportHtml(
   record: RunRecord,
   set: DistilledSet,
-  { examples, film = [] }: ReportPictures = {},
+  { examples, film = [], texts }: ReportPictures = {},
 ): string {
   asGiven(() => checkRecord('reportHtml', record));
   const { plain, marked } = headline(record, set);
@@ -59,8 +63,9 @@ export function reportHtml(
     stoppedNote(record),
     rollbacksNote(record),
     '</header>',
-    imagesSection(record, set, examples),
-    filmSection(record, set, film),
+    ...(texts || record.dataset.text
+      ? [texts ? textsSection(record, set, texts) : '']
+      : [imagesSection(record, set, examples), filmSection(record, set, film)]),
     resultsSection(record),
     perClassSection(record),
     confusionSection(record),
@@ -85,7 +90,7 @@ function networkName(spec: NetworkSpec | string): string {
 function headline(record: RunRecord, set: DistilledSet): { plain: string; marked: string } {
   const { config, dataset, testAccuracy, best } = record;
   const { network } = config.options;
-  const images = storedByOptions(config.options, dataset.classNames.length, 'image');
+  const images = storedByOptions(config.options, dataset.classNames.length, saidOf(dataset, 'image'));
   const name = networkName(network);
   const learner =
     set.use.kind === 'learned-steps' && set.use.init === 'fixed' ? `this ${name}` : `a fresh ${name}`;
@@ -95,7 +100,7 @@ function headline(record: RunRecord, set: DistilledSet): { plain: string; marked
   const say = (number: string) =>
     testAccuracy
       ? `${images} teach ${learner} ${tested && isGuessing(tested) ? 'little that is sure: ' : ''}${number} of ${data}`
-      : `${images} so far teach ${learner} ${number} of the validation images of ${data}`;
+      : `${images} so far teach ${learner} ${number} of the validation ${saidOf(dataset, 'images')} of ${data}`;
   const number = testAccuracy ? accuracyText(testAccuracy) : `${best.validationAccuracy.toFixed(1)} %`;
   return { plain: say(number), marked: say(`<b>${number}</b>`) };
 }
@@ -110,9 +115,10 @@ function lead({ dataset, testAccuracy }: RunRecord, { use }: DistilledSet): stri
     use.kind === 'learned-steps'
       ? `takes ${counted(use.steps * use.epochs, 'training step')} on the images below`
       : 'is trained on the images below';
-  return (
+  return saidOf(
+    dataset,
     `${start}, the network ${training}, and nothing else, in place of ` +
-    `${real} real ones${testAccuracy ? `; the number is its accuracy on ${count(dataset.splits.test)} test images, which leave ± ${testError(testAccuracy.mean, dataset.splits.test).toFixed(1)} open (95 % interval)` : ''}.`
+      `${real} real ones${testAccuracy ? `; the number is its accuracy on ${count(dataset.splits.test)} test images, which leave ± ${testError(testAccuracy.mean, dataset.splits.test).toFixed(1)} open (95 % interval)` : ''}.`,
   );
 }
 
@@ -146,5 +152,5 @@ function stoppedNote({ stopped, diverged, outerSteps, config, dataset, testOpene
   const looked = testOpened
     ? `have been looked at (the test split was opened ${timesText(testOpened)}), but no accuracy was recorded`
     : 'were not looked at';
-  return `<p class="warning">${what} The ${count(dataset.splits.test)} test images ${looked}.</p>`;
+  return `<p class="warning">${what} The ${count(dataset.splits.test)} test ${saidOf(dataset, 'images')} ${looked}.</p>`;
 }

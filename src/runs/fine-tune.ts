@@ -1,4 +1,5 @@
-import { normalise } from '../data/normalisation.js';
+import type { Split } from '../data/dataset.js';
+import { normalise, storedSize } from '../data/normalisation.js';
 import type { Device } from '../engine/device.js';
 import { readFloats } from '../engine/load.js';
 import { batchStatistics } from '../eval/batch-statistics.js';
@@ -22,7 +23,7 @@ import {
 /** A few images of somebody's own. */
 export interface LabelledImages {
   /** `[N, C, H, W]`, as `predict` takes them. */
-  readonly images: Uint8Array | Float32Array;
+  readonly images: Split['images'];
   /** `[N]`: the number of each image's class. */
   readonly labels: ArrayLike<number>;
 }
@@ -80,13 +81,9 @@ export async function fineTune(
   const rate = resolveRate(options.learningRate, training, 0.01);
   checkSeed(seed);
   const network = createNetwork(model.network);
-  checkLabelled('fineTune', given, network);
+  checkLabelled('fineTune', given, network, model.normalisation.text);
   const { images, labels } = given;
-  const targets = oneHot(
-    labels,
-    images.length / network.inputShape.reduce((a, b) => a * b, 1),
-    network.classes,
-  );
+  const targets = oneHot(labels, images.length / storedSize(images, network.inputShape), network.classes);
   return owning(async (owned) => {
     const geometry = { network, members: networksIn(model, network), steps: 1, epochs: 1, n: labels.length };
     const population = owned.own(

@@ -1,7 +1,8 @@
 import { classCounts } from '../data/classes.js';
 import type { Dataset } from '../data/dataset.js';
+import { unaugmented } from '../eval/find-protocol.js';
 import type { Method } from '../methods/method.js';
-import { createNetwork, type NetworkSpec, networkSpec } from '../networks/index.js';
+import { createNetwork, type NetworkSpec, networkNames, networkSpec } from '../networks/index.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Taken } from './options.js';
 
@@ -23,24 +24,44 @@ const patientPart = 1 / 4;
  * the method says for such. Whoever says how many outer steps there are gets them all.
  */
 export function fitted(
-  { order, small = {} }: Method,
+  { order, options, small = {} }: Method,
   dataset: Dataset,
-  usual: { readonly network: string | NetworkSpec; readonly batch?: number; readonly iterations: number },
+  usual: {
+    readonly network: string | NetworkSpec;
+    readonly protocol: string;
+    readonly batch?: number;
+    readonly iterations: number;
+  },
   isGiven: (option: string) => boolean,
 ): Taken {
-  const { train, classes } = dataset;
+  const { train, classes, text } = dataset;
   const ofClasses = order === 'by-class' ? classCounts(train.labels, classes) : [train.count];
   const most = Math.max(1, ...ofClasses);
   const { batch = 0, iterations } = usual;
   const part = Math.max(train.count / enough, leastPart);
   return {
-    ...(!isGiven('network') && !takes(usual.network, dataset) && { network: 'mlp' }),
+    ...(text
+      ? forTexts(options, usual.protocol, isGiven)
+      : !isGiven('network') && !takes(usual.network, dataset) && { network: 'mlp' }),
     ...(batch > most && !isGiven('batch') && { batch: most }),
     ...(part < 1 && !isGiven('iterations') && { iterations: Math.ceil(iterations * part) }),
     // All of it or nothing: its values go together.
     ...(part < 1 && !['iterations', ...Object.keys(small)].some(isGiven) && small),
   };
 }
+
+/** Texts have networks of their own, and nothing that is done to pictures is done to them. */
+function forTexts(options: Method['options'], protocol: string, isGiven: (option: string) => boolean): Taken {
+  const still = unaugmented(protocol);
+  return {
+    ...(!isGiven('network') && { network: textNetwork() }),
+    ...('augmentation' in options && !isGiven('augmentation') && { augmentation: 'none' }),
+    ...(still !== protocol && !isGiven('protocol') && { protocol: still }),
+  };
+}
+
+/** What texts are usually read by. */
+export const textNetwork = (): string => (networkNames.includes('textconvnet') ? 'textconvnet' : 'mlp');
 
 /** Whether a network takes images of this size. */
 function takes(network: string | NetworkSpec, { imageShape, classes }: Dataset): boolean {

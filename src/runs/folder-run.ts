@@ -303,7 +303,12 @@ function recordOf({ extra, dataset }: Piece, result: Course, testOpened: number)
     platform: `${platform()} ${process.arch} ${release()}`,
     engine,
     dataset,
-    protocol: protocolName(result.set, findProtocol(config.options.protocol), Boolean(dataset.zca)),
+    protocol: protocolName(
+      result.set,
+      findProtocol(config.options.protocol),
+      Boolean(dataset.zca),
+      dataset.text,
+    ),
     stopped: true,
     rollbacks: result.rollbacks.length ? result.rollbacks : undefined,
     recoveries: extra.recoveries,

@@ -1,3 +1,4 @@
+import { readTextRecord } from '../data/text/stored.js';
 import type { Accuracy } from '../eval/statistics.js';
 import { StoredFields } from '../util/stored-fields.js';
 import { readRollbacks, storedOptionsOf } from './checkpoint.js';
@@ -67,6 +68,7 @@ function checkData(data: StoredFields): void {
   data.texts('classNames');
   data.numbers('mean', channels);
   data.numbers('std', channels);
+  data.optional('text', (name) => readTextRecord(data.object(name)));
   data.optional('zca', (name) => data.object(name).number('epsilon'));
   for (const split of ['train', 'validation', 'test']) data.object('splits').whole(split, 0);
   data.text('sha256');

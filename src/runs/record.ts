@@ -1,5 +1,6 @@
 import type { Whitening } from '../data/dataset.js';
 import type { Reading } from '../data/reading.js';
+import type { TextRecord } from '../data/text/stored.js';
 import type { EngineName } from '../engine/device.js';
 import type { DeviceChoice } from '../engine/open.js';
 import type { Precision } from '../engine/precision.js';
@@ -59,6 +60,8 @@ export interface DatasetRecord {
   readonly std: readonly number[];
   /** Where the images are whitened: they are not normalised besides. */
   readonly zca?: Pick<Whitening, 'epsilon'>;
+  /** Where the items are texts: how they are read. */
+  readonly text?: TextRecord;
   /** Images of each split. */
   readonly splits: Readonly<Record<'train' | 'validation' | 'test', number>>;
   /** Of all images and labels: tells whether the data is still the same. */
@@ -174,6 +177,7 @@ export const testedOf = ({ testAccuracy, baselines, config, dataset }: RunRecord
         baselineImages: pictureCount(config.options, dataset.classNames.length),
         images: dataset.splits.test,
         classes: dataset.classNames.length,
+        text: dataset.text,
       }
     : undefined;
 

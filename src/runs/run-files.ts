@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import type { Dataset, Whitening } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
 import { classExamples } from '../data/examples.js';
+import type { Reading } from '../data/reading.js';
+import { type ShownTexts, shownTexts } from '../data/text/shown.js';
 import { unwhiten } from '../data/zca.js';
 import { type ArtefactNotes, encodeArtefact } from '../eval/artefact.js';
 import { addToFile, writeFileAtomic } from '../util/atomic-file.js';
@@ -25,7 +27,11 @@ export interface RunPages {
   /** The bytes of `distilled.png`. */
   sheet(set: DistilledSet, dataset: DatasetRecord, examples: Examples): Uint8Array;
   /** The text of `report.html`. */
-  report(record: RunRecord, set: DistilledSet, more: { examples: Examples; film: readonly Frame[] }): string;
+  report(
+    record: RunRecord,
+    set: DistilledSet,
+    more: { examples?: Examples; film?: readonly Frame[]; texts?: ShownTexts },
+  ): string;
   /** What a frame of the film shows. */
   frame(set: DistilledSet, dataset: Dataset): Pick<Frame, 'black' | 'white' | 'png'>;
 }
@@ -157,7 +163,7 @@ export class RunFiles {
     return this.#change(async (record) => {
       const earlier = (record.evaluations ?? []).filter((other) => !same(other));
       const changed = { ...record, evaluations: [...earlier, evaluation] };
-      await this.#writePage(changed, asPictures(set, data.zca), classExamples(data));
+      await this.#writePage(changed, asPictures(set, data.zca), data);
       return changed;
     });
   }
@@ -216,7 +222,7 @@ export class RunFiles {
 
   /** Adds a look to the film, where it is one of those that are kept. */
   async addFrame({ set, look, iteration, validationAccuracy }: RunLook, data: Dataset): Promise<void> {
-    if (!this.film.keeps(look)) return;
+    if (data.text || !this.film.keeps(look)) return;
     const frame = this.pages.frame(set, data);
     await this.film.add({ look, iteration, validationAccuracy, ...frame });
   }
@@ -226,15 +232,25 @@ export class RunFiles {
     return this.#draw(record, asPictures(set, data.zca), data);
   }
 
-  async #draw(record: RunRecord, shown: DistilledSet, data: Dataset): Promise<void> {
-    const examples = classExamples(data);
-    await writeFileAtomic(this.paths.sheet, this.pages.sheet(shown, record.dataset, examples));
-    await this.#writePage(record, shown, examples);
+  async #draw(
+    record: RunRecord,
+    shown: DistilledSet,
+    data: Dataset,
+    texts = shownTexts(data, shown.images),
+  ): Promise<void> {
+    if (!texts)
+      await writeFileAtomic(this.paths.sheet, this.pages.sheet(shown, record.dataset, classExamples(data)));
+    await this.#writePage(record, shown, data, texts);
   }
 
-  async #writePage(record: RunRecord, shown: DistilledSet, examples: Examples): Promise<void> {
-    const film = await this.film.frames();
-    await writeFileAtomic(this.paths.report, this.pages.report(record, shown, { examples, film }));
+  async #writePage(
+    record: RunRecord,
+    shown: DistilledSet,
+    data: Dataset,
+    texts = shownTexts(data, shown.images),
+  ): Promise<void> {
+    const more = texts ? { texts } : { examples: classExamples(data), film: await this.film.frames() };
+    await writeFileAtomic(this.paths.report, this.pages.report(record, shown, more));
   }
 
   /**
@@ -248,18 +264,21 @@ export class RunFiles {
       dataset: dataset.name,
       source: config.dataset === undefined ? undefined : config.dataset === 'digits' ? 'digits' : 'folder',
       digitsSize: config.dataset === 'digits' ? dataset.splits.train : undefined,
-      reading: config.reading,
+      reading: withoutPath(config.reading),
       dataSha256: dataset.sha256,
       classNames: dataset.classNames,
       mean: dataset.mean,
       std: dataset.std,
+      text: dataset.text,
       // Not the number of threads: the file's bits do not depend on it.
       engine: engine.processor ?? engine.description,
       options: config.options,
       validationAccuracy: best.validationAccuracy,
     };
-    await writeFileAtomic(this.paths.artefact, encodeArtefact({ set, notes, shown: zca && shown.images }));
-    await this.#draw(record, shown, data);
+    const texts = shownTexts(data, set.images);
+    const bytes = encodeArtefact({ set, notes, shown: zca && shown.images, nearest: texts?.nearest });
+    await writeFileAtomic(this.paths.artefact, bytes);
+    await this.#draw(record, shown, data, texts);
     await this.#alone(async () => {
       // Looks that others took meanwhile are not forgotten.
       const testOpened = Math.max(record.testOpened, await this.testOpened());
@@ -267,6 +286,10 @@ export class RunFiles {
     });
   }
 }
+
+/** The file may be passed on: where somebody keeps their embeddings is nobody's business. */
+const withoutPath = (reading?: Reading): Reading | undefined =>
+  reading?.embeddings === undefined ? reading : { ...reading, embeddings: basename(reading.embeddings) };
 
 /** A list of numbers stands on one line: the rows of a matrix can be read. */
 const recordText = (record: RunRecord): string =>

@@ -23,6 +23,7 @@ import {
 } from '../train/minibatch.js';
 import { expectDevice, expectOptions } from '../util/expect.js';
 import { owning } from '../util/owned.js';
+import { saidOf } from '../util/words.js';
 import {
   checkFinite,
   checkPositive,
@@ -173,7 +174,7 @@ export async function trainNetworks(
         statistics.set(all.subarray(0, kept * network.statisticsCount), first * network.statisticsCount);
     }
     owned.dispose();
-    const trainedOn = `all ${dataset.train.count}${dataset.zca ? ' ZCA-whitened' : ''} training images`;
+    const trainedOn = `all ${dataset.train.count}${dataset.zca ? ' ZCA-whitened' : ''} training ${saidOf(dataset, 'images')}`;
     const protocol = `${printNetworkSpec(spec)} on ${trainedOn}: ${describeMinibatches(training, learningRate)}, ${network.weights} weights`;
     const { accuracy, perClass } = scoresOf(answers);
     return {

@@ -16,7 +16,7 @@ import { geometryUnder, labelsUnder, ratesUnder, stepsUnder } from '../eval/unde
 import { createNetwork, type NetworkSpec, networkSpec, networkTitle } from '../networks/index.js';
 import { expectArgument, expectDevice, expectOptions } from '../util/expect.js';
 import { Owned } from '../util/owned.js';
-import { counted } from '../util/words.js';
+import { counted, saidOf } from '../util/words.js';
 import { asDistilled, isWhitened, knownParameters, protocolFor } from './train-on-checks.js';
 import { checkFinite, checkPositive, checkSeed } from './training-options.js';
 
@@ -145,8 +145,13 @@ export async function trainOn(
         normalisation: dataset ? normalisationOf(dataset) : { mean, std },
         notes: {
           dataset: notes.dataset,
-          trainedOn: `${counted(set.classes.length, 'distilled image')} (${set.method})`,
-          protocol: protocolName({ ...set, network: networkOptions, use }, protocol, isWhitened(artefact)),
+          trainedOn: `${counted(set.classes.length, saidOf(notes, 'distilled image'))} (${set.method})`,
+          protocol: protocolName(
+            { ...set, network: networkOptions, use },
+            protocol,
+            isWhitened(artefact),
+            notes.text,
+          ),
           testAccuracy: scores?.accuracy,
         },
       },

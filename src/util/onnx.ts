@@ -1,8 +1,10 @@
 import { Message } from './protobuf.js';
 import { version } from './version.js';
 
-/** Attributes of an operator: lists and numbers that are whole are integers, `{ float }` is a float. */
-export type Attributes = Readonly<Record<string, number | readonly number[] | { readonly float: number }>>;
+/** Attributes of an operator: lists and numbers that are whole are integers, `{ float }` is a float, `{ text }` a string. */
+export type Attributes = Readonly<
+  Record<string, number | readonly number[] | { readonly float: number } | { readonly text: string }>
+>;
 
 /** A tensor that a graph takes or gives: sizes, of which the first may be `N`, any number. */
 export interface OnnxValue {
@@ -16,19 +18,27 @@ const fileVersion = 7;
 
 /** Numbers of the types of tensors and attributes in ONNX's schema (onnx.proto). */
 const tensorTypes = { f32: 1, i64: 7 };
-const attributeTypes = { float: 1, int: 2, ints: 7 };
+const attributeTypes = { float: 1, int: 2, text: 3, ints: 7 };
 
 /** A graph of ONNX operators, put together one after the other. Tensors are known by their names. */
 export class OnnxGraph {
   readonly #nodes: Message[] = [];
   readonly #constants: Message[] = [];
 
-  /** Adds an operator and returns the name of its output, `as` where it has to be known by that. */
-  add(operator: string, inputs: readonly string[], attributes: Attributes = {}, as?: string): string {
+  /**
+   * Adds an operator and returns the name of its output: of the first unless `output` is the number of another, the only one then; `as`
+   * where it has to be known by that.
+   */
+  add(
+    operator: string,
+    inputs: readonly string[],
+    attributes: Attributes = {},
+    { as, output: place = 0 }: { as?: string; output?: number } = {},
+  ): string {
     const output = as ?? `${operator.toLowerCase()}_${this.#nodes.length}`;
     const node = new Message()
       .text(1, ...inputs)
-      .text(2, output)
+      .text(2, ...Array<string>(place).fill(''), output)
       .text(3, output)
       .text(4, operator);
     this.#nodes.push(node.message(5, ...Object.entries(attributes).map(attribute)));
@@ -42,8 +52,12 @@ export class OnnxGraph {
 
   /** The same shape with other sizes: 0 keeps the size there, -1 takes what is left. */
   reshape(x: string, shape: readonly number[]): string {
-    const sizes = BigInt64Array.from(shape, BigInt);
-    return this.add('Reshape', [x, this.#constant('i64', [shape.length], sizes)]);
+    return this.add('Reshape', [x, this.integers(shape)]);
+  }
+
+  /** Adds a list of whole numbers and returns its name. */
+  integers(values: readonly number[]): string {
+    return this.#constant('i64', [values.length], BigInt64Array.from(values, BigInt));
   }
 
   /** The bytes of an `.onnx` file. */
@@ -92,6 +106,7 @@ export class OnnxGraph {
 function attribute([name, value]: [string, Attributes[string]]): Message {
   const message = new Message().text(1, name);
   if (typeof value === 'number') return message.whole(3, value).whole(20, attributeTypes.int);
+  if ('text' in value) return message.text(4, value.text).whole(20, attributeTypes.text);
   if ('float' in value) return message.float(2, value.float).whole(20, attributeTypes.float);
   return message.whole(8, ...value).whole(20, attributeTypes.ints);
 }

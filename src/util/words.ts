@@ -47,3 +47,7 @@ export const printable = (text: string): string =>
     const code = c.charCodeAt(0);
     return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16)}`;
   });
+
+/** Prose about images as it is of texts, where there is `text`. It must hold no names that somebody gave. */
+export const saidOf = ({ text }: { readonly text?: unknown }, prose: string): string =>
+  text ? prose.replace(/\b([Aa])n image/g, '$1 text').replaceAll('image', 'text') : prose;

@@ -11,8 +11,10 @@ import { elements, type View } from '../view.js';
  *     bytes    x[b,c,s] = data[index[b],c,s] * gain[c] + shift[c]      (u8 data; normalisation folded into gain, shift)
  *     floats   the same from f32 data
  *     oneHot   y[b,k] = 1 if labels[index[b]] is k, else 0             (u32 labels)
+ *     words    x[b,l,w] = table[tokens[index[b],l],w]                  (u32 tokens: texts are kept as places in a table)
  *
- * data `[R, C, S]`, gain and shift `[C]`, index `[B]`, x `[B, C, S]` under any shape; labels `[R]`, y `[B, K]`.
+ * data `[R, C, S]`, gain and shift `[C]`, index `[B]`, x `[B, C, S]` under any shape; labels `[R]`, y `[B, K]`; tokens `[R, L]`,
+ * table `[V, W]`, x `[B, 1, L, W]`.
  */
 function rowOf(index: number, rows: number): number {
   if (index >= rows)
@@ -65,6 +67,29 @@ export const oneHotKernel: Kernel = {
   },
 };
 
+export const wordsKernel: Kernel = {
+  name: 'gather.words',
+  operands: { tokens: 'read', table: 'read', index: 'read', x: 'write' },
+  sizes: ['P', 'B', 'L', 'W', 'R', 'V'],
+  constants: [],
+  kind: 'exact',
+  reduction: () => 1,
+  flops: () => 0,
+  parts: (s) => ({ tokens: s.P * s.B * s.L, table: s.P * s.B * s.L * s.W }),
+  reference({ tokens, table, index, x }, s) {
+    for (let p = 0; p < s.P; p++) {
+      const [tp, ep, ip, xp] = [tokens(p), table(p), index(p), x(p)];
+      for (let b = 0; b < s.B; b++) {
+        const row = rowOf(ip[b], s.R);
+        for (let l = 0; l < s.L; l++) {
+          const word = rowOf(tp[row * s.L + l], s.V);
+          for (let w = 0; w < s.W; w++) xp[(b * s.L + l) * s.W + w] = ep[word * s.W + w];
+        }
+      }
+    }
+  },
+};
+
 /** A normalised batch `[B, ...shape of an image]` from images `[R, C, H, W]` kept as bytes or floats. */
 export function images(
   r: Recorder,
@@ -102,6 +127,32 @@ export function oneHot(
   return y;
 }
 
+/** Embedded texts `[B, 1, L, W]` from texts `[R, L]`, each word of them a row of a table `[V, W]`. */
+export function words(
+  r: Recorder,
+  { tokens, table, index }: { tokens: View; table: View; index: View },
+  to: Into = {},
+): View {
+  const op = wordsKernel.name;
+  expectRank(op, 'tokens', tokens, 'R L');
+  expectRank(op, 'table', table, 'V W');
+  expectRank(op, 'index', index, 'B');
+  const P = population(op, { tokens, table, index });
+  const [R, L] = tokens.shape;
+  const [V, W] = table.shape;
+  const [B] = index.shape;
+  const x = destination(r, op, 'x', P, [B, 1, L, W], to);
+  const sizes = { P, B, L, W, R, V };
+  r.push({
+    kernel: wordsKernel,
+    operands: { tokens, table, index, x },
+    sizes,
+    constants: {},
+    accumulate: false,
+  });
+  return x;
+}
+
 export const cases: readonly OpCase[] = [1, 3].flatMap((P): OpCase[] => {
   const rows = 23;
   const fill = {
@@ -135,6 +186,18 @@ export const cases: readonly OpCase[] = [1, 3].flatMap((P): OpCase[] => {
           index: r.external('index', P, [9], 'u32'),
         };
         oneHot(r, operands, 4, { into: r.external('y', P, [9, 4]) });
+      },
+    },
+    {
+      name: `gather.words P=${P}`,
+      fill: { index: fill.index, tokens: { kind: 'below', limit: 11 } },
+      record(r: Recorder) {
+        const operands = {
+          tokens: r.external('tokens', 1, [rows, 5], 'u32'),
+          table: r.external('table', 1, [11, 7]),
+          index: r.external('index', P, [9], 'u32'),
+        };
+        words(r, operands, { into: r.external('x', P, [9, 1, 5, 7]) });
       },
     },
   ];

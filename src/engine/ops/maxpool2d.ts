@@ -5,8 +5,6 @@ import type { Recorder } from '../program.js';
 import type { View } from '../view.js';
 import { outputSize } from './conv2d.js';
 
-export { outputSize };
-
 /**
  * Max pooling: `y[n,c,oh,ow] = max over the window of x`; windows may overlap and may reach over the border,
  * where pixels count as minus infinity. A NaN in a window is its maximum. `index` remembers, per output, which pixel
@@ -16,13 +14,14 @@ export { outputSize };
  * x `[N, C, H, W]`, y and index `[N, C, OH, OW]`.
  */
 export interface PoolGeometry {
-  readonly kernel: number;
+  /** Height and width of a window; one number for a square one. */
+  readonly kernel: number | readonly [number, number];
   readonly stride: number;
-  /** At most half of `kernel`, so that every window holds a pixel. */
+  /** At most half of `kernel` in both directions, so that every window holds a pixel. */
   readonly padding: number;
 }
 
-const sizes = ['P', 'N', 'C', 'H', 'W', 'OH', 'OW', 'K', 'stride', 'padding'] as const;
+const sizes = ['P', 'N', 'C', 'H', 'W', 'OH', 'OW', 'KH', 'KW', 'stride', 'padding'] as const;
 const outputs = (s: Sizes) => s.P * s.N * s.C * s.OH * s.OW;
 
 export const forwardKernel: Kernel = {
@@ -33,7 +32,7 @@ export const forwardKernel: Kernel = {
   cuts: { images: { sizes: ['N'] }, planes: { channels: ['C'], images: ['N'] } },
   kind: 'exact',
   reduction: () => 1,
-  flops: (s) => outputs(s) * s.K * s.K,
+  flops: (s) => outputs(s) * s.KH * s.KW,
   reference({ x, y, index }, s) {
     for (let p = 0; p < s.P; p++) {
       const [xp, yp, ip] = [x(p), y(p), index(p)];
@@ -42,8 +41,8 @@ export const forwardKernel: Kernel = {
           for (let ow = 0; ow < s.OW; ow++) {
             let best = Number.NEGATIVE_INFINITY;
             let winner = -1;
-            for (let kh = 0; kh < s.K; kh++)
-              for (let kw = 0; kw < s.K; kw++) {
+            for (let kh = 0; kh < s.KH; kh++)
+              for (let kw = 0; kw < s.KW; kw++) {
                 const h = oh * s.stride + kh - s.padding;
                 const w = ow * s.stride + kw - s.padding;
                 if (h < 0 || h >= s.H || w < 0 || w >= s.W) continue;
@@ -86,7 +85,7 @@ export const backwardKernel: Kernel = {
   constants: [],
   cuts: { images: { sizes: ['N'] }, planes: { channels: ['C'], images: ['N'] } },
   kind: 'multilinear',
-  reduction: (s) => Math.ceil(s.K / s.stride) ** 2,
+  reduction: (s) => Math.ceil(s.KH / s.stride) * Math.ceil(s.KW / s.stride),
   flops: outputs,
   reference({ yBar, index, xBar }, s) {
     const map = s.OH * s.OW;
@@ -98,11 +97,29 @@ export const backwardKernel: Kernel = {
   },
 };
 
+/** Height and width of a window. */
+export const sidesOf = ({ kernel }: Pick<PoolGeometry, 'kernel'>): readonly [number, number] =>
+  typeof kernel === 'number' ? [kernel, kernel] : kernel;
+
+/** `[OH, OW]` of a map `[H, W]`; throws where no window fits or one could lie outside the map. */
+export function outputShape(op: string, [H, W]: readonly number[], g: PoolGeometry): [number, number] {
+  const [KH, KW] = sidesOf(g);
+  if (g.padding * 2 > Math.min(KH, KW))
+    throw new LimbeckError(
+      'ERR_SHAPE',
+      `${op}: padding is ${g.padding}, expected at most half of kernel ${KH === KW ? KH : `${KH}x${KW}`}: a window could lie outside the image`,
+    );
+  return [
+    outputSize(op, 'height', H, KH, g.stride, g.padding),
+    outputSize(op, 'width', W, KW, g.stride, g.padding),
+  ];
+}
+
 function sizesOf(op: string, P: number, xShape: readonly number[], g: PoolGeometry): Sizes {
   const [N, C, H, W] = xShape;
-  const OH = outputSize(op, 'height', H, g.kernel, g.stride, g.padding);
-  const OW = outputSize(op, 'width', W, g.kernel, g.stride, g.padding);
-  return { P, N, C, H, W, OH, OW, K: g.kernel, stride: g.stride, padding: g.padding };
+  const [OH, OW] = outputShape(op, [H, W], g);
+  const [KH, KW] = sidesOf(g);
+  return { P, N, C, H, W, OH, OW, KH, KW, stride: g.stride, padding: g.padding };
 }
 
 /** The window maxima and where they are. */
@@ -114,11 +131,6 @@ export function forward(
 ): { y: View; index: View } {
   const op = forwardKernel.name;
   expectRank(op, 'x', x, 'N C H W');
-  if (geometry.padding * 2 > geometry.kernel)
-    throw new LimbeckError(
-      'ERR_SHAPE',
-      `${op}: padding is ${geometry.padding}, expected at most half of kernel ${geometry.kernel}: a window could lie outside the image`,
-    );
   const s = sizesOf(op, x.members, x.shape, geometry);
   const shape = [s.N, s.C, s.OH, s.OW];
   const y = destination(r, op, 'y', s.P, shape, { into: into.y });
@@ -171,6 +183,8 @@ export function backward(
   return xBar;
 }
 
+type CaseShape = PoolGeometry & Readonly<Record<'P' | 'N' | 'C' | 'H' | 'W', number>> & { bench?: boolean };
+
 export const cases: readonly OpCase[] = [
   { P: 1, N: 2, C: 3, H: 8, W: 6, kernel: 2, stride: 2, padding: 0 },
   { P: 1, N: 1, C: 2, H: 7, W: 9, kernel: 2, stride: 2, padding: 0 },
@@ -180,7 +194,11 @@ export const cases: readonly OpCase[] = [
   { P: 3, N: 1, C: 2, H: 11, W: 13, kernel: 4, stride: 3, padding: 2 },
   { P: 1, N: 128, C: 64, H: 32, W: 32, kernel: 3, stride: 2, padding: 1, bench: true },
   { P: 1, N: 1024, C: 6, H: 28, W: 28, kernel: 2, stride: 2, padding: 0, bench: true },
-].flatMap(({ P, N, C, H, W, bench, ...geometry }) => {
+  // Whole maps, and windows along one axis.
+  { P: 2, N: 3, C: 5, H: 28, W: 1, kernel: [28, 1] as const, stride: 1, padding: 0 },
+  { P: 1, N: 2, C: 3, H: 1, W: 97, kernel: [1, 4] as const, stride: 4, padding: 0 },
+  { P: 1, N: 2, C: 2, H: 9, W: 11, kernel: [5, 2] as const, stride: 2, padding: 1 },
+].flatMap(({ P, N, C, H, W, bench, ...geometry }: CaseShape) => {
   const xShape = [N, C, H, W];
   const { OH, OW } = sizesOf('maxpool2d case', P, xShape, geometry);
   const yShape = [N, C, OH, OW];

@@ -1,5 +1,5 @@
 import type { RunRecord } from '../../runs/record.js';
-import { count } from '../../util/words.js';
+import { count, saidOf } from '../../util/words.js';
 import { escapeHtml } from '../figure.js';
 import { type Mark, markKinds, meter } from './meter.js';
 
@@ -35,11 +35,12 @@ export function perClassSection({ perClass, baselines, dataset, testAccuracy }: 
   const small = beside.length
     ? `<p class="legend">${beside.map(({ title }, i) => `<span>${legend(title, i)}</span>`).join(' ')}</p>`
     : '';
-  return (
+  const about = saidOf(
+    dataset,
     '<section><h2>Class by class</h2><p class="about">How many test images of each class networks get right that were trained on the ' +
-    `distilled images, the best class first.${beside.length ? ' The marks are networks trained on real images.' : ''}</p>` +
-    `<div class="card">${small}${tables}</div></section>`
+      `distilled images, the best class first.${beside.length ? ' The marks are networks trained on real images.' : ''}</p>`,
   );
+  return `${about}<div class="card">${small}${tables}</div></section>`;
 }
 
 const legend = (title: string, kind: number): string =>

@@ -1,6 +1,7 @@
 import type { Confusion } from '../../eval/statistics.js';
 import type { RunRecord } from '../../runs/record.js';
 import { encodePng } from '../../util/png.js';
+import { saidOf } from '../../util/words.js';
 import { escapeHtml } from '../figure.js';
 import { pngTag } from './picture.js';
 
@@ -9,16 +10,18 @@ const mostInNumbers = 12;
 const mostMixUps = 10;
 
 /** What the networks take the test images for. */
-export function confusionSection({ confusion, dataset: { classNames } }: RunRecord): string {
+export function confusionSection({ confusion, dataset }: RunRecord): string {
   if (!confusion) return '';
+  const { classNames } = dataset;
   const shares = confusion.map(sharesOf);
   const K = shares.length;
   const matrix = K <= mostInNumbers ? table(shares, classNames) : picture(shares);
-  return (
+  const about = saidOf(
+    dataset,
     '<section><h2>What is taken for what</h2><p class="about">Each row is a class, each column what networks that were trained on the ' +
-    'distilled images take its test images for, in percent of the row. The right answers are on the diagonal.</p>' +
-    `<div class="card confusion">${matrix}${K > 2 ? mixUps(shares, classNames) : ''}</div></section>`
+      'distilled images take its test images for, in percent of the row. The right answers are on the diagonal.</p>',
   );
+  return `${about}<div class="card confusion">${matrix}${K > 2 ? mixUps(shares, classNames) : ''}</div></section>`;
 }
 
 /** Of the images of a class; all 0 where there are none. */

@@ -1,5 +1,6 @@
 import type { DistilledSet, LearnedSteps } from '../../data/distilled-set.js';
 import type { RunRecord } from '../../runs/record.js';
+import { saidOf } from '../../util/words.js';
 import { lineChart } from '../figure.js';
 
 /** How the run went: loss, validation accuracy, and learned rates where there are any. */
@@ -11,7 +12,7 @@ export function curvesSection({ curve, best, dataset }: RunRecord, set: Distille
   const loss = lineChart({
     title: 'Loss over outer steps',
     xLabel,
-    yLabel: 'loss on real images',
+    yLabel: saidOf(dataset, 'loss on real images'),
     series: [{ name: 'loss', points: along(({ loss }) => loss) }],
     logarithmicFrom: 10,
     marks,
@@ -38,7 +39,7 @@ export function curvesSection({ curve, best, dataset }: RunRecord, set: Distille
   const card = (title: string, chart: string) => `<div class="card"><h3>${title}</h3>${chart}</div>`;
   return (
     '<section><h2>How it was learned</h2><p class="about">The result is the set with the best validation accuracy; ' +
-    'the test images played no part in choosing it.</p><div class="charts">' +
+    `the test ${saidOf(dataset, 'images')} played no part in choosing it.</p><div class="charts">` +
     card('Loss', loss) +
     card('Validation accuracy', accuracy) +
     (set.use.kind === 'learned-steps' ? rateCards(curve, set.use, card) : '') +

@@ -1,6 +1,7 @@
+import { basename } from 'node:path';
 import { findMethod, optionsText, optionText } from '../../runs/options.js';
 import type { RunRecord } from '../../runs/record.js';
-import { count, counted, duration, short, timesText } from '../../util/words.js';
+import { count, counted, duration, saidOf, short, timesText } from '../../util/words.js';
 import { escapeHtml } from '../figure.js';
 
 const list = (rows: readonly (readonly [string, string])[]): string =>
@@ -10,11 +11,19 @@ const list = (rows: readonly (readonly [string, string])[]): string =>
 export function useSection({ dataset, config }: RunRecord): string {
   // A folder is named by its last part: the page may be passed on, the path is nobody's business.
   const where = config.dataset === 'digits' ? 'digits' : `path/to/${dataset.name}`;
+  const { embeddings } = config.reading ?? {};
+  const words =
+    embeddings === undefined
+      ? ''
+      : ` --embeddings ${embeddings === 'wink' ? embeddings : `path/to/${basename(embeddings)}`}`;
   const size = config.digitsSize === undefined ? '' : ` --digits-size ${config.digitsSize}`;
   return (
-    '<section><h2>Use it</h2><p class="about">The file distilled.safetensors beside this page holds images, labels, ' +
-    'learning rates and the protocol. To measure it on the test images:</p>' +
-    `<pre>${escapeHtml(`npx limbeck evaluate distilled.safetensors --dataset ${where}${size}`)}</pre>` +
+    saidOf(
+      dataset,
+      '<section><h2>Use it</h2><p class="about">The file distilled.safetensors beside this page holds images, labels, ' +
+        'learning rates and the protocol. To measure it on the test images:</p>',
+    ) +
+    `<pre>${escapeHtml(`npx limbeck evaluate distilled.safetensors --dataset ${where}${size}${words}`)}</pre>` +
     '<p class="about">To load it in Python:</p>' +
     `<pre>${escapeHtml(
       [
@@ -22,9 +31,12 @@ export function useSection({ dataset, config }: RunRecord): string {
         'distilled = load_file("distilled.safetensors")',
         'images, labels = distilled["images"], distilled["labels"]',
       ].join('\n'),
-    )}</pre><p class="about">Images are <code>[image, channel, row, column]</code>, ${normalisation(dataset)}; labels ` +
-    '<code>[image, class]</code>; learning rates, where the set has any, one per inner step, epoch after epoch, or one for ' +
-    'all: inner step t takes the images of part t mod steps.</p></section>'
+    )}</pre><p class="about">${dataset.text ? 'Texts, called images there, are <code>[text, 1, word, number]</code>, in the numbers of the embeddings' : `Images are <code>[image, channel, row, column]</code>, ${normalisation(dataset)}`}; labels ` +
+    saidOf(
+      dataset,
+      '<code>[image, class]</code>; learning rates, where the set has any, one per inner step, epoch after epoch, or one for ' +
+        'all: inner step t takes the images of part t mod steps.</p></section>',
+    )
   );
 }
 
@@ -41,7 +53,7 @@ const perChannel = (values: readonly number[]): string =>
 export function detailsSection(record: RunRecord): string {
   const { dataset, engine, timings, outerSteps, config, versions, platform, testOpened, seed, stopped } =
     record;
-  const { splits, imageShape } = dataset;
+  const { splits, imageShape, text } = dataset;
   const { median, min } = timings.stepMilliseconds;
   // The page is not written again when the file is evaluated later; the record is.
   const opened =
@@ -61,11 +73,17 @@ export function detailsSection(record: RunRecord): string {
       ...(config.preset ? [['Published settings', optionsText(config.preset)] as const] : []),
       [
         'Data set',
-        `${dataset.name}, images of ${imageShape.join(' × ')}, ${dataset.classNames.length} classes`,
+        `${dataset.name}, ${saidOf(dataset, 'images')} of ${text ? `${text.length} words` : imageShape.join(' × ')}, ${dataset.classNames.length} classes`,
       ],
-      ['Training images', count(splits.train)],
-      ['Validation images', count(splits.validation)],
-      ['Test images', count(splits.test)],
+      ...(text
+        ? [
+            ['Words', `${count(text.vocabulary)} known, parted by ${text.tokeniser}`] as const,
+            ['Embeddings', `${text.width} numbers a word, of ${text.embeddings}`] as const,
+          ]
+        : []),
+      [saidOf(dataset, 'Training images'), count(splits.train)],
+      [saidOf(dataset, 'Validation images'), count(splits.validation)],
+      [saidOf(dataset, 'Test images'), count(splits.test)],
       ['Test split', opened],
       ['Engine', engine.description],
       ...(engine.earlierProcessors ? [['Begun on', engine.earlierProcessors.join(', ')] as const] : []),
@@ -75,7 +93,7 @@ export function detailsSection(record: RunRecord): string {
         'Time per outer step',
         median === null || min === null ? '–' : `${short(median)} ms median, ${short(min)} ms least`,
       ],
-      ['Real images per second', count(speed)],
+      [saidOf(dataset, 'Real images per second'), count(speed)],
       ['Seed', String(seed)],
       ['Versions', `limbeck ${versions.limbeck}, Node ${versions.node}`],
       ['Platform', platform],

@@ -1,6 +1,7 @@
 import type { Accuracy } from '../../eval/statistics.js';
 import { networkTitle } from '../../networks/index.js';
 import type { EvaluationRecord, RunRecord } from '../../runs/record.js';
+import { saidOf } from '../../util/words.js';
 import { escapeHtml } from '../figure.js';
 import { resultHead, resultRows } from './results.js';
 
@@ -11,7 +12,7 @@ export function evaluationsSection({ evaluations = [], config, dataset }: RunRec
   return (
     '<section><h2>Measured later</h2><p class="about">By <code>limbeck evaluate</code>, each protocol on its own: numbers of different ' +
     'protocols say little about each other.</p>' +
-    `${evaluations.map((one) => evaluationCard(one, own, dataset.splits.test)).join('')}</section>`
+    `${evaluations.map((one) => evaluationCard(one, own, dataset)).join('')}</section>`
   );
 }
 
@@ -19,14 +20,19 @@ export function evaluationsSection({ evaluations = [], config, dataset }: RunRec
 function evaluationCard(
   { protocol, accuracy, learningRate, baselines, others }: EvaluationRecord,
   own: string,
-  images: number,
+  dataset: RunRecord['dataset'],
 ): string {
   const all = [{ network: own, accuracy, learningRate, baselines }, ...others];
   const bodies = all.map(
     (one) =>
       `<tbody>${others.length ? `<tr class="group"><th colspan="6">${escapeHtml(one.network)}</th></tr>` : ''}` +
-      resultRows(images, [
-        { name: 'distilled images', accuracy: one.accuracy, rate: one.learningRate, own: true },
+      resultRows(dataset.splits.test, [
+        {
+          name: saidOf(dataset, 'distilled images'),
+          accuracy: one.accuracy,
+          rate: one.learningRate,
+          own: true,
+        },
         ...Object.values<Accuracy & { title: string; learningRate?: number }>(one.baselines).map(
           (baseline) => ({ name: baseline.title, accuracy: baseline, rate: baseline.learningRate }),
         ),

@@ -94,7 +94,7 @@ function range({ black, white }: Window, signed: boolean): string {
     : `${own}and all of them are shown from ${level(black)} as black to ${level(white)} as white.`;
 }
 
-function about(set: DistilledSet): string {
+export function about(set: DistilledSet): string {
   const { use } = set;
   const labels = hasLearnedLabels(set)
     ? ' Their labels were learned too: the bars show how much of each class a label holds, the numbers its two largest parts.'
@@ -126,7 +126,7 @@ function order({ steps, epochs }: LearnedSteps, images: number): string {
 }
 
 /** Whether labels are anything but one-hot. */
-const hasLearnedLabels = ({ labels }: DistilledSet): boolean =>
+export const hasLearnedLabels = ({ labels }: DistilledSet): boolean =>
   labels.some((value) => value !== 0 && value !== 1);
 
 function imageFigure(
@@ -151,7 +151,7 @@ function pictureTag(picture: PngImage, kind: 'distilled' | 'real', className: st
 }
 
 /** A bar per class, upwards or downwards from zero, and the two largest in numbers. */
-function softLabel({ dataset }: RunRecord, set: DistilledSet, index: number): string {
+export function softLabel({ dataset }: RunRecord, set: DistilledSet, index: number): string {
   const K = set.network.classes;
   const values = Array.from(set.labels.subarray(index * K, (index + 1) * K));
   const order = values.map((_, k) => k).sort((a, b) => values[b] - values[a]);

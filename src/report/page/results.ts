@@ -1,6 +1,6 @@
 import { type Accuracy, testError } from '../../eval/statistics.js';
 import { accuracyText, type RunRecord, storedByOptions, testedOf } from '../../runs/record.js';
-import { count, counted } from '../../util/words.js';
+import { count, counted, saidOf } from '../../util/words.js';
 import { escapeHtml } from '../figure.js';
 import { meter } from './meter.js';
 
@@ -11,7 +11,7 @@ export function resultsSection(record: RunRecord): string {
   if (!tested) return '';
   const rows = resultRows(dataset.splits.test, [
     {
-      name: storedByOptions(config.options, tested.classes),
+      name: storedByOptions(config.options, tested.classes, saidOf(dataset, 'distilled image')),
       accuracy: tested.accuracy,
       rate: learningRate,
       own: true,
@@ -24,12 +24,15 @@ export function resultsSection(record: RunRecord): string {
   ]);
   return (
     '<section><h2>How well it works</h2>' +
-    `<p class="about">How many of the ${count(dataset.splits.test)} test images a network gets right that was trained on the distilled ` +
-    `images, or on as many real ones in the same way. ± after a mean is the spread between networks, the line on the bar. The 95 % interval is what ` +
-    `${counted(dataset.splits.test, 'test image')} leave open, however many the networks. ` +
-    (learningRate === 'learned'
-      ? 'Real images get the constant learning rate that does best on the validation images. '
-      : '') +
+    saidOf(
+      dataset,
+      `<p class="about">How many of the ${count(dataset.splits.test)} test images a network gets right that was trained on the distilled ` +
+        `images, or on as many real ones in the same way. ± after a mean is the spread between networks, the line on the bar. The 95 % interval is what ` +
+        `${counted(dataset.splits.test, 'test image')} leave open, however many the networks. ` +
+        (learningRate === 'learned'
+          ? 'Real images get the constant learning rate that does best on the validation images. '
+          : ''),
+    ) +
     `</p><div class="card"><table class="results">${resultHead}<tbody>${rows}</tbody></table></div>` +
     `<p class="about note">Protocol: ${escapeHtml(protocol)}.</p></section>`
   );

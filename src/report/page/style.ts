@@ -69,6 +69,12 @@ figcaption { text-align: center; font-weight: 600; padding-top: 5px; font-size: 
 .soft rect { fill: var(--bar); } .soft rect.top { fill: var(--accent); } .soft line { stroke: var(--line); }
 .top2 { font-size: 11px; line-height: 1.35; text-align: center; color: var(--soft);
   font-variant-numeric: tabular-nums; }
+.texts { margin-top: 16px; } .texts h3 { margin-bottom: 4px; }
+.text { display: grid; grid-template-columns: 5em minmax(0, 1fr) minmax(0, 7.5em); gap: 2px 14px; padding: 9px 0; border-top: 1px solid var(--line); }
+.text:has(> :nth-child(2):last-child) { grid-template-columns: 5em minmax(0, 1fr); }
+.text p { margin: 0; overflow-wrap: anywhere; } .text .kind { color: var(--soft); font-size: 13px; padding-top: 2px; }
+.text.distilled p { line-height: 1.75; } .text.real p { color: var(--soft); }
+.text sub { font-size: 10px; color: var(--soft); margin-left: 1px; font-variant-numeric: tabular-nums; } .text .none { color: var(--soft); }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 16px 18px; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 .results td, .results th { padding: 11px 14px 11px 0; border-bottom: 1px solid var(--line); text-align: left;
@@ -148,5 +154,6 @@ footer { margin-top: 56px; color: var(--soft); font-size: 13px; border-top: 1px 
   .results.results td.meter { grid-column: 1 / -1; order: 1; width: auto; padding-top: 6px; }
   .chart { font-size: 16px; }
   .card { padding: 12px 12px; }
+  .text.text { grid-template-columns: minmax(0, 1fr); }
 }
 `;

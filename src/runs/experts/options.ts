@@ -9,7 +9,7 @@ import { describeOptimizer, resolveOptimizer } from '../../train/training.js';
 import { LimbeckError } from '../../util/errors.js';
 import { expectOptions } from '../../util/expect.js';
 import { checkOption, flag, notNegative } from '../../util/option.js';
-import { count } from '../../util/words.js';
+import { count, saidOf } from '../../util/words.js';
 import { describeData } from '../describe-data.js';
 import { networkFor, networkOptionsFor } from '../setting.js';
 import {
@@ -119,7 +119,7 @@ export function describeExperts(
   const network = networkFor(options.network, dataset);
   const data = describeData(dataset);
   const zca = data.zca && { zca: data.zca };
-  const usual = digitSets.includes(dataset.name) ? 'dsa-digits' : 'dsa';
+  const usual = dataset.text ? 'none' : digitSets.includes(dataset.name) ? 'dsa-digits' : 'dsa';
   const { optimizer, loss, batch, epochs, schedule, restart, learningRate, flat, gap, mean } = options;
   const training: ExpertTraining = {
     ...{ optimizer, loss, batch, epochs, schedule, restart, learningRate },
@@ -131,7 +131,7 @@ export function describeExperts(
     dataset: { name: data.name, sha256: data.sha256, mean: data.mean, std: data.std, ...zca },
     training,
     protocol: [
-      `${networkTitle(options.network)} on all ${count(dataset.train.count)}${zca ? ' ZCA-whitened' : ''} training images: ${describeMinibatches(training, learningRate)}`,
+      `${networkTitle(options.network)} on all ${count(dataset.train.count)}${zca ? ' ZCA-whitened' : ''} training ${saidOf(dataset, 'images')}: ${describeMinibatches(training, learningRate)}`,
       training.augmentation === 'none' ? 'no augmentation' : `augmentation ${training.augmentation}`,
       ...(flat ? [`gradients taken ${flat} uphill${gap ? ` less ${gap} of what is across them` : ''}`] : []),
       ...(mean ? ['means of each epoch'] : []),

@@ -1,5 +1,6 @@
 import type { Dataset } from '../../data/dataset.js';
 import type { DistilledSet } from '../../data/distilled-set.js';
+import { emptyLike } from '../../data/hold-out.js';
 import type { Device, Tensor } from '../../engine/device.js';
 import { type Counted, MeasuringDevice } from '../../engine/measuring.js';
 import { bytesOf, elements } from '../../engine/view.js';
@@ -194,9 +195,7 @@ async function testBytes(
   if (count < 1) return 0;
   const counting = new MeasuringDevice(device);
   // Its size is all that is looked at.
-  const empty =
-    images instanceof Uint8Array ? new Uint8Array(images.length) : new Float32Array(images.length);
-  const test = { images: empty, labels: new Uint8Array(count), count };
+  const test = { images: emptyLike(images, images.length), labels: new Uint8Array(count), count };
   await evaluate(counting, { ...dataset, test }, set, {
     networks,
     protocol,

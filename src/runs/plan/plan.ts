@@ -1,6 +1,8 @@
+import { classCounts } from '../../data/classes.js';
 import type { Dataset } from '../../data/dataset.js';
 import { expectDataset } from '../../data/expect-dataset.js';
 import type { Device, EngineName } from '../../engine/device.js';
+import { elements } from '../../engine/view.js';
 import type { DistillOptions } from '../../methods/index.js';
 import { LimbeckError } from '../../util/errors.js';
 import { expectDevice, expectOptions } from '../../util/expect.js';
@@ -155,7 +157,7 @@ function planned(
   const looks = Math.ceil(options.iterations / options.validateEvery);
   const disk = { ...diskBytes(run, looks), free, used };
   const total = Object.values(run.device).reduce((sum, bytes) => sum + bytes, 0);
-  const passing = Math.max(dataset.train.images.byteLength, 2 * disk.checkpoint);
+  const passing = Math.max(dataset.train.images.byteLength, embeddedClass(dataset), 2 * disk.checkpoint);
   const needed = passing + (needs.ofHost ? run.most : 0);
   const flops = (of: 'perStep' | 'perLook') =>
     run.programs.reduce((sum, program) => sum + program.flops * program[of], 0);
@@ -175,7 +177,10 @@ function planned(
     engine: { name, description },
     device: { ...run.device, total, test: run.test },
     host: {
-      dataset: dataset.train.images.byteLength + dataset.validation.images.byteLength,
+      dataset:
+        dataset.train.images.byteLength +
+        dataset.validation.images.byteLength +
+        (dataset.text?.table.byteLength ?? 0),
       passing,
     },
     disk,
@@ -186,6 +191,10 @@ function planned(
     remedies: [],
   };
 }
+
+/** Bytes of the largest class of a set of texts, which baselines embed as a whole. */
+const embeddedClass = ({ text, train, classes, imageShape }: Dataset): number =>
+  text ? 4 * elements(imageShape) * Math.max(...classCounts(train.labels, classes)) : 0;
 
 const overfills = ({ total, free, used }: DistillationPlan['disk']): boolean => total - used > free;
 

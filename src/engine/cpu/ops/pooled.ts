@@ -48,7 +48,7 @@ export const forwardKernel: Kernel = {
   reference({ x, w, b, y, index }, s, constants) {
     const maps = Array.from({ length: s.P }, () => new Float64Array(s.N * s.OC * s.OH * s.OW));
     conv2d.forwardKernel.reference({ x, w, b, y: (p) => maps[p] }, s, constants, false);
-    const window = { H: s.OH, W: s.OW, OH: s.OH / 2, OW: s.OW / 2, K: 2, stride: 2, padding: 0 };
+    const window = { H: s.OH, W: s.OW, OH: s.OH / 2, OW: s.OW / 2, KH: 2, KW: 2, stride: 2, padding: 0 };
     const pooling = { P: s.P, N: s.N, C: s.OC, ...window };
     maxpool2d.forwardKernel.reference({ x: (p) => maps[p], y, index }, pooling, constants, false);
   },

@@ -34,7 +34,7 @@ function pays(s: Sizes, pooled: View): boolean {
  * first-level cache (taken for eight).
  */
 function paysForward(s: Sizes, pooling: Sizes): boolean {
-  const windows = pooling.K === 2 && pooling.stride === 2 && pooling.padding === 0;
+  const windows = pooling.KH === 2 && pooling.KW === 2 && pooling.stride === 2 && pooling.padding === 0;
   const bytes = 32 * s.C * (s.KH + 1) * (s.KW + 1) + 4 * s.OC * s.C * s.KH * s.KW;
   return (
     windows &&
