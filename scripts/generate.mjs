@@ -33,6 +33,7 @@ const registries = {
     'learner',
     'matching',
     'method',
+    'networks',
     'options',
     'online-pool',
     'pool',

@@ -38,6 +38,13 @@ export const command: Command = {
       help: 'fresh networks to train (random initialisation)',
       fallback: 'as at the end of its run, or as the protocol says',
     },
+    {
+      name: 'init',
+      kind: 'text',
+      value: 'pretrained:DIR',
+      help: 'of sets for networks that were trained before: where such networks lie; those it was distilled for are left out',
+      fallback: 'where they lay when it was made',
+    },
     ...protocolOptions,
     ...(
       [
@@ -97,7 +104,7 @@ export const command: Command = {
     const out = values.out as string | undefined;
     if (out !== undefined) await checkWritable(out);
     let architectures: NetworkSpec[] = [];
-    const { set, data, opened, protocol, networksThen, sameData, notes } = await openEvaluated(
+    const { set, data, opened, protocol, networksThen, sameData, notes, pretrained } = await openEvaluated(
       path,
       values,
       (set, protocol) => {
@@ -117,6 +124,7 @@ export const command: Command = {
         protocol: protocol.name,
         ...changes,
         architectures,
+        pretrained,
         withBaselines: !noBaselines,
         baselines,
         signal: stop.signal,

@@ -4,11 +4,16 @@ import { join } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
 import { readLabelledImages } from '../data/labelled-images.js';
+import type { Artefact } from '../eval/artefact.js';
 import { findProtocol } from '../eval/find-protocol.js';
+import type { Model } from '../eval/model.js';
+import { checkArchitecture } from '../eval/pretrained.js';
 import { checkPreprocessing, type Protocol } from '../eval/protocol.js';
 import { protocolOf } from '../eval/protocol-name.js';
 import { imageValues, type SetOfImagesOptions, setOfImages, valuesOf } from '../eval/set-of-images.js';
+import { parseInit } from '../methods/networks.js';
 import { isSameData } from '../runs/describe-data.js';
+import { readModel } from '../runs/network-folder.js';
 import { LimbeckError } from '../util/errors.js';
 import { decodeSafetensors } from '../util/safetensors.js';
 import { counted } from '../util/words.js';
@@ -29,6 +34,8 @@ export interface Evaluated {
   readonly networksThen?: number;
   /** Whether it is the data that the set was made from, where that is known. */
   readonly sameData?: boolean;
+  /** Networks that it was made for, where they were trained before. */
+  readonly pretrained?: Model;
   /** What was assumed: for people. */
   readonly notes: readonly string[];
 }
@@ -76,6 +83,7 @@ export async function openEvaluated(
   const { mean, std, options } = artefact.notes;
   const source = sourceFor(path, artefact, { dataset, digitsSize, reading: readingGiven(values) });
   checkWhitening(path, artefact, source, protocol);
+  const pretrained = await pretrainedOf(path, artefact, values.init as string | undefined);
   const opened = await openData(source, Boolean(values.json));
   const { networks } = options;
   return {
@@ -86,8 +94,32 @@ export async function openEvaluated(
     protocol,
     networksThen: protocol.name === own.name && typeof networks === 'number' ? networks : undefined,
     sameData: isSameData(opened, artefact.notes),
+    pretrained,
     notes: [],
   };
+}
+
+/** The networks that a set is for, from where `init` says or where they lay when it was made; undefined where it is for others. */
+async function pretrainedOf(
+  path: string,
+  { set, notes }: Artefact,
+  init: string | undefined,
+): Promise<Model | undefined> {
+  if (!set.pretrained && init !== undefined)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `--init is ${init}, but ${path} is not for networks that were trained before: leave it out`,
+    );
+  if (!set.pretrained) return undefined;
+  const { kind, folder } = parseInit(init ?? notes.options.init) ?? {};
+  if (kind !== 'random' || folder === undefined)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `--init is ${init ?? 'missing'}, expected pretrained:DIR, a folder of networks trained on ${set.pretrained.dataset} as limbeck train --out DIR writes it`,
+    );
+  const model = await readModel(folder);
+  checkArchitecture(folder, model, set.network);
+  return model;
 }
 
 /** Whether a path holds plain images and labels, and nothing that limbeck wrote. */

@@ -1,12 +1,12 @@
 import type { Precision } from '../engine/precision.js';
 import { testError } from '../eval/statistics.js';
 import { isGuessing } from '../eval/verdict.js';
+import { makeFolder, saveModel } from '../runs/network-folder.js';
 import { accuracyText, testErrorText } from '../runs/record.js';
 import { printable } from '../util/words.js';
 import { protocolOptions } from './artefact.js';
 import type { Command } from './command.js';
 import { listenForStop } from './interrupt.js';
-import { makeFolder, saveModel } from './network-folder.js';
 import * as shared from './options.js';
 import { Terminal } from './progress.js';
 import { checkEngine, openEngine } from './sources.js';

@@ -16,6 +16,7 @@ import { isImageFolder } from './image-list.js';
 import { isParquetFolder, loadParquet } from './parquet.js';
 import { downloadNames } from './published.js';
 import { type Reading, readingTable } from './reading.js';
+import { broughtTo } from './shape.js';
 import { isStl10, loadStl10 } from './stl10.js';
 import { isSvhn, loadSvhn } from './svhn.js';
 import { whiten } from './zca.js';
@@ -124,8 +125,9 @@ export async function loadDataset(nameOrPath: string, options: LoadOptions = {})
     const value = options[name as keyof Reading];
     if (value !== undefined) checkOption(`loadDataset: ${name}`, option, value);
   }
-  const { zca, ...rest } = options;
-  const dataset = await loadFormat(nameOrPath, rest);
+  const { zca, shape, ...rest } = options;
+  const read = await loadFormat(nameOrPath, rest);
+  const dataset = shape ? await broughtTo(read, shape) : read;
   return zca ? whiten(dataset) : dataset;
 }
 

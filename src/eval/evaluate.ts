@@ -6,10 +6,19 @@ import { createNetwork, type NetworkOptions } from '../networks/index.js';
 import { type NetworkSpec, networkTitle, printNetworkSpec } from '../networks/spec.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { expectArgument, expectDevice, expectOptions, shown } from '../util/expect.js';
-import { baselines, checkBaselines, defaultBaselines, neighbourBaselines } from './baselines/index.js';
+import type { AttackScores } from './attack.js';
+import {
+  baselines,
+  boundBaselines,
+  checkBaselines,
+  defaultBaselines,
+  neighbourBaselines,
+} from './baselines/index.js';
 import { nearestNeighbours } from './baselines/nearest-neighbours.js';
 import { type BaselineAccuracy, Comparison, type NetworkAccuracy } from './comparison.js';
 import { findProtocol, type ProtocolChanges } from './find-protocol.js';
+import type { Model } from './model.js';
+import { heldOutOf, type SharedOut } from './pretrained.js';
 import { checkPreprocessing } from './protocol.js';
 import { protocolName, protocolOf } from './protocol-name.js';
 import { checkScored } from './scoring.js';
@@ -32,6 +41,8 @@ export interface EvaluateOptions extends ProtocolChanges {
   readonly withBaselines?: boolean;
   /** Names of the baselines to compare with; default the quick ones. */
   readonly baselines?: readonly string[];
+  /** The networks that a set was made for that is for pretrained ones, or others of their kind, as `decodeModel` gives them. */
+  readonly pretrained?: Model;
   /** Stops; the promise then rejects with `signal.reason`. */
   readonly signal?: AbortSignal;
   /** What is being trained, and how many of those are done. */
@@ -48,6 +59,7 @@ const optionNames = {
   architectures: true,
   withBaselines: true,
   baselines: true,
+  pretrained: true,
   signal: true,
   onProgress: true,
 } satisfies Record<keyof EvaluateOptions, true>;
@@ -70,6 +82,8 @@ export interface Evaluation {
   readonly baselines: Readonly<Record<string, BaselineAccuracy>>;
   /** The same for other architectures. */
   readonly others: readonly NetworkAccuracy[];
+  /** Where the set is poison: how far networks are misled. */
+  readonly attack?: AttackScores;
 }
 
 /** ERR_SHAPE where a set is of other images than a data set. */
@@ -95,6 +109,35 @@ export function networksOf(set: DistilledSet, asked?: number, protocol = protoco
       'a set for a fixed initialisation must hold its initial parameters; it has none',
     );
   return steps.initialParameters.length / createNetwork(set.network).count;
+}
+
+/** The networks that a set for pretrained ones is tested with; undefined for other sets. */
+function heldOutFor(
+  set: DistilledSet,
+  { pretrained, architectures }: EvaluateOptions,
+): SharedOut | undefined {
+  if (!set.pretrained) return undefined;
+  const { dataset } = set.pretrained;
+  if (!pretrained)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `these images are for networks that were trained on ${dataset} before: give some (\`pretrained\`, or --init pretrained:DIR)`,
+    );
+  if (architectures?.length)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `these images are for networks that were trained on ${dataset} before, and other architectures would begin afresh: leave architectures out (--networks-of)`,
+    );
+  return heldOutOf(set, pretrained);
+}
+
+/** How many of them are tested: all, or the first few. */
+function testedOf({ record }: SharedOut, asked = record.test): number {
+  if (Number.isInteger(asked) && asked >= 1 && asked <= record.test) return asked;
+  throw new LimbeckError(
+    'ERR_OPTION',
+    `networks is ${shown(asked)}, expected a whole number from 1 to ${record.test}, the networks that were held out to test with`,
+  );
 }
 
 /** Real images per class that take the place of the set in a comparison: as many as it stores, rounded to whole images of each class. */
@@ -133,11 +176,13 @@ export async function evaluate(
   const protocol = findProtocol(options.protocol ?? protocolOf(set).name, changes);
   const whitened = Boolean(dataset.zca);
   checkPreprocessing(protocol, whitened);
-  const networks = networksOf(set, options.networks, protocol);
+  const held = heldOutFor(set, options);
+  const networks = held ? testedOf(held, options.networks) : networksOf(set, options.networks, protocol);
   const perClass = budgetOf(set);
-  const names = withBaselines ? (options.baselines ?? defaultBaselines(perClass)) : [];
-  checkBaselines(names);
+  const names = withBaselines ? (options.baselines ?? defaultBaselines(perClass, set, dataset.name)) : [];
+  checkBaselines(names, set);
   const trained = baselines.filter(({ name }) => names.includes(name));
+  const bounds = boundBaselines.filter(({ name }) => names.includes(name));
   const lookedUp = neighbourBaselines.filter(({ name }) => names.includes(name));
   // Found out before an hour has passed.
   const others = architectures.map((spec) => {
@@ -146,12 +191,13 @@ export async function evaluate(
     return { text: printNetworkSpec(spec), network: createNetwork(shaped) };
   });
 
-  const total = (1 + others.length) * (1 + trained.length) + lookedUp.length;
+  const total = (1 + others.length) * (1 + trained.length + bounds.length) + lookedUp.length;
   let done = 0;
   const progress = (stage: string) => onProgress?.({ stage, done: done++, total });
   const steps = stepsUnder(set, protocol);
   const comparison = new Comparison({
-    ...{ device, dataset, set, steps, perClass, protocol, baselines: trained, signal, progress },
+    ...{ device, dataset, set, steps, perClass, protocol, baselines: trained, bounds, signal, progress },
+    pretrained: held?.parts,
   });
   const known = steps?.init === 'fixed' ? steps.initialParameters : undefined;
   const own = await comparison.run(createNetwork(set.network), networkTitle(set.network), {
@@ -188,5 +234,6 @@ export async function evaluate(
     baselineImages: perClass * dataset.classes,
     baselines: results,
     others: matrix,
+    ...(own.attack && { attack: own.attack }),
   };
 }

@@ -116,7 +116,7 @@ export class Learner {
     tensors: Tensors,
     { method, labels, use }: { method: string; labels: Float32Array; use: Use },
   ): Promise<DistilledSet> {
-    const { items, options, networkOptions } = this.setting;
+    const { items, options, networkOptions, pretrained } = this.setting;
     await this.#decode!.run();
     const shapes = items.decoder.variables;
     // Items that are stored as they are need no second copy.
@@ -134,6 +134,7 @@ export class Learner {
       use,
       stored: { parametrisation: items.parametrisation, pictures: items.ipc * items.classes, variables },
       seed: options.seed,
+      ...(pretrained?.record && { pretrained: pretrained.record }),
     };
   }
 

@@ -5,6 +5,7 @@ import { augmentationOption } from './by-class.js';
 import { digitSets } from './datasets.js';
 import { innerOptions, innerTraining, keepOption } from './inner-options.js';
 import { defineMethod } from './method.js';
+import { initOption } from './networks.js';
 import { checkUniformBatches } from './options.js';
 import { schedule } from './schedule-option.js';
 import { RandomStarts } from './starts.js';
@@ -12,6 +13,7 @@ import { beginTruncated } from './truncated.js';
 import type { TruncatedRules } from './window.js';
 
 export const options = {
+  init: initOption,
   window: whole(20, 'inner steps that are differentiated', {
     fallback: '20; 10 for several images a class; at most total',
   }),

@@ -1,16 +1,17 @@
 import { readFloats } from '../engine/load.js';
 import * as reduce from '../engine/ops/reduce.js';
 import { reshape } from '../engine/view.js';
-import { drawNetworks, recordInitialise } from '../train/initialise.js';
+import { drawNetworks } from '../train/initialise.js';
 import { streams } from '../train/streams.js';
 import { isAdam } from '../train/training.js';
 import { recordUnrolled } from '../train/unrolled.js';
 import { LimbeckError } from '../util/errors.js';
-import { fraction, notNegative, oneOf, positive, positives, whole } from '../util/option.js';
+import { fraction, notNegative, oneOf, positive, positives, text, whole } from '../util/option.js';
 import { counted } from '../util/words.js';
 import { innerOptions, innerTraining, keepOption } from './inner-options.js';
 import { itemCount, oneHotLabels } from './items.js';
 import { defineMethod, type Options } from './method.js';
+import { type InitText, parseInit, recordNetworks } from './networks.js';
 import { checkUniformBatches, fixedImages } from './options.js';
 import { ratesOf, rateVariable, recordRates } from './rates.js';
 import { beginRecorded } from './recorded.js';
@@ -19,7 +20,12 @@ import { recordUniformBatch } from './uniform-batch.js';
 import type { Variable } from './variable.js';
 
 const options = {
-  init: oneOf(['fixed', 'random'], 'fixed', 'for one known initialisation, or for freshly drawn ones'),
+  init: text<InitText>(
+    'fixed',
+    'for known networks, or for others in every outer step: freshly drawn, or of those in a folder that limbeck train wrote',
+    (given) => (parseInit(given) ? undefined : 'fixed, random, pretrained:DIR or fixed:DIR'),
+    { value: 'fixed|random|pretrained:DIR|fixed:DIR' },
+  ),
   population: whole(1, 'networks per outer step'),
   steps: whole(1, 'inner steps per epoch, each with images of its own'),
   epochs: whole(3, 'times the steps are repeated'),
@@ -103,11 +109,12 @@ export const method = defineMethod({
     checkUniformBatches(o);
   },
 
-  describe({ labels, steps, epochs, init, population, optimizer }) {
+  describe({ labels, steps, epochs, init: given, population, optimizer }) {
+    const { kind: init, folder } = parseInit(given)!;
     const networks = population > 1 ? ` of ${population} networks` : '';
     return (
       `${labels} labels, ${counted(steps, 'step')} x ${counted(epochs, 'epoch')} of ${optimizer}, ` +
-      `${init} initialisation${networks}`
+      `${folder === undefined ? `${init} initialisation` : `${init} networks of ${folder}`}${networks}`
     );
   },
 
@@ -115,7 +122,8 @@ export const method = defineMethod({
 
   begin(setting) {
     const { device, network, items, options: o } = setting;
-    const { init, population: P, steps, epochs } = o;
+    const { population: P, steps, epochs } = o;
+    const { kind: init, folder } = parseInit(o.init)!;
     const training = innerTraining(o);
     const [count, K, T] = [itemCount(items), network.classes, rateCount(o)];
     const n = count / steps;
@@ -141,8 +149,7 @@ export const method = defineMethod({
           init === 'fixed'
             ? r.external('theta', P, [network.count])
             : r.temporary('theta', P, [network.count]);
-        if (init === 'random')
-          recordInitialise(r, network, state, theta, { firstStream: streams.trainingNetworks });
+        if (init === 'random') recordNetworks(r, setting, state, theta);
         const y = variables.labels ?? r.external('labels', 1, [count, K]);
         const { rates, backward } = recordRates(r, variables);
         const ratesBar = r.temporary('ratesBar', 1, [T]);
@@ -178,8 +185,10 @@ export const method = defineMethod({
 
       async prepare(tensors) {
         if (!soft) await tensors.labels.write(oneHot);
-        if (init === 'fixed')
+        if (init === 'random') return;
+        if (folder === undefined)
           await drawNetworks(device, network, tensors.theta, o.seed, streams.trainingNetworks);
+        else await tensors.theta.write(setting.pretrained!.parameters.subarray(0, P * network.count));
       },
 
       async result(learner, tensors) {

@@ -57,13 +57,13 @@ export async function distill(
   if (control.first) checkSet('distill', control.first);
   const run = await owning(async (owned) => {
     const train = owned.own(await uploadTraining(device, dataset, options));
-    const { experts, resume } = control;
+    const { experts, pretrained, resume } = control;
     const { first = control.first, weights = control.weights } = resume ? partsOf(resume.best.set) : {};
-    const given = { first, weights, experts };
+    const given = { first, weights, experts, pretrained };
     const setting = await settingFor(device, dataset, options, train, given);
     const work = owned.own(await findMethod(options.method).begin(setting));
     const begun = await work.result();
-    const validation = owned.own(await Validation.create(device, dataset, begun, options));
+    const validation = owned.own(await Validation.create(device, dataset, begun, options, pretrained));
     return new Run(options, taken, work, validation, begun, control, owned);
   });
   try {

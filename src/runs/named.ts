@@ -2,10 +2,13 @@ import type { DistilledSet } from '../data/distilled-set.js';
 import { openExperts } from '../data/experts/open.js';
 import { firstNames } from '../data/first-images.js';
 import { decodeArtefact } from '../eval/artefact.js';
+import type { Model } from '../eval/model.js';
+import { parseInit } from '../methods/networks.js';
 import { networkSpec } from '../networks/index.js';
 import { LimbeckError } from '../util/errors.js';
 import { readNamedFile } from '../util/read-file.js';
 import { decodeSafetensors } from '../util/safetensors.js';
+import { readModel } from './network-folder.js';
 import type { ResolvedOptions } from './options.js';
 import type { Named } from './setting.js';
 
@@ -14,11 +17,12 @@ import type { Named } from './setting.js';
  * those with the checksum `sha256` are ERR_DATA.
  */
 export async function openNamed(
-  { first, parametrisation, experts: folder }: ResolvedOptions,
+  { first, parametrisation, experts: folder, init }: ResolvedOptions,
   { goesOn = false, sha256 }: { goesOn?: boolean; sha256?: string } = {},
 ): Promise<Named & AsyncDisposable> {
   const set = goesOn ? undefined : await firstSet(first);
   const weights = goesOn ? undefined : await weightsIn(networkSpec(parametrisation).weights);
+  const pretrained = await pretrainedIn(init);
   const experts = folder ? await openExperts(folder as string) : undefined;
   if (experts && sha256 !== undefined && experts.dataset.sha256 !== sha256) {
     await experts.close();
@@ -32,10 +36,17 @@ export async function openNamed(
     first: set,
     weights,
     experts,
+    pretrained,
     async [Symbol.asyncDispose]() {
       await experts?.close();
     },
   };
+}
+
+/** The networks in the folder that `init` names; undefined where it names none. */
+async function pretrainedIn(init: unknown): Promise<Model | undefined> {
+  const folder = parseInit(init)?.folder;
+  return folder === undefined ? undefined : readModel(folder);
 }
 
 /** The tensors in the file that a parametrisation names, one after the other in the order of the layers. */

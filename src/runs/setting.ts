@@ -4,9 +4,12 @@ import type { Experts } from '../data/experts/experts.js';
 import { SplitOnDevice } from '../data/on-device.js';
 import type { Device } from '../engine/device.js';
 import { findProtocol } from '../eval/find-protocol.js';
+import type { Model } from '../eval/model.js';
+import { checkArchitecture, firstOf, shareOut } from '../eval/pretrained.js';
 import { checkPreprocessing } from '../eval/protocol.js';
 import type { Items } from '../methods/items.js';
-import type { Setting } from '../methods/method.js';
+import type { Pretrained, Setting } from '../methods/method.js';
+import { parseInit } from '../methods/networks.js';
 import {
   createNetwork,
   type Network,
@@ -92,6 +95,28 @@ export interface Named {
   readonly weights?: Float32Array;
   /** Those in the folder that `experts` names. */
   readonly experts?: Experts;
+  /** Those in the folder that `init` names. */
+  readonly pretrained?: Model;
+}
+
+/** The networks that `init` names, of which a method sees only those that are not held out; ERR_OPTION where they are not given or do not fit. */
+function pretrainedFor(
+  { init, validationNetworks: validation, networks: test, population = 1 }: ResolvedOptions,
+  network: Network,
+  networkOptions: NetworkOptions,
+  model: Model | undefined,
+): Pretrained | undefined {
+  const { kind, folder } = parseInit(init) ?? {};
+  if (folder === undefined) return undefined;
+  if (!model)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `option init is ${init}, expected fixed or random, or the networks in that folder given with it: \`pretrained\`, a model as decodeModel gives it`,
+    );
+  checkArchitecture(folder, model, networkOptions);
+  if (kind === 'fixed') return { parameters: firstOf(folder, model, network, population as number) };
+  const { parts, record } = shareOut(folder, model, { validation, test });
+  return { parameters: parts.train, record };
 }
 
 /** The setting in which a method begins; with items that are as `blank` it is for measuring alone. */
@@ -100,10 +125,11 @@ export async function settingFor(
   dataset: Dataset,
   options: ResolvedOptions,
   real: SplitOnDevice,
-  { first, experts, weights }: Named = {},
+  { first, experts, weights, pretrained }: Named = {},
   blank?: typeof firstItems,
 ): Promise<Setting> {
   const { network, parametrisation, decoder } = planFor(options, dataset);
+  const networkOptions = networkOptionsFor(options.network, dataset);
   if (decoder.given && !weights && !blank)
     throw new LimbeckError(
       'ERR_OPTION',
@@ -121,9 +147,10 @@ export async function settingFor(
     device,
     options: options as Setting['options'],
     network,
-    networkOptions: networkOptionsFor(options.network, dataset),
+    networkOptions,
     dataset,
     experts,
+    pretrained: pretrainedFor(options, network, networkOptions, pretrained),
     real,
     items: {
       ...items,
