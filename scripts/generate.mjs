@@ -28,6 +28,7 @@ const registries = {
     'by-class',
     'datasets',
     'expert-choice',
+    'first-labels',
     'inner-options',
     'items',
     'learner',

@@ -135,11 +135,11 @@ function announce(terminal: Terminal, { engine, dataset, config, iteration, dama
 
 /** `10 distilled images (1 per class) for lenet by unrolled: hard labels, …, 20,000 outer steps of 1,024 real images` */
 export function planText(options: ResolvedOptions, classes: number): string {
-  const { ipc, iterations, network, patience } = options;
+  const { ipc, images, iterations, network, patience } = options;
   const method = findMethod(options.method);
   const end = patience > 0 ? `, fewer if ${counted(patience, 'look')} bring nothing better` : '';
   return (
-    `${storedByOptions(options, classes)} (${ipc} per class) for ${networkTitle(network)} by ${method.name}: ${method.describe(options as never)}, ` +
+    `${storedByOptions(options, classes)}${images ? '' : ` (${ipc} per class)`} for ${networkTitle(network)} by ${method.name}: ${method.describe(options as never)}, ` +
     `${counted(iterations, 'outer step')} of ${counted(method.realImages(options as never, classes), 'real image')}${end}`
   );
 }

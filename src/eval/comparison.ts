@@ -110,6 +110,15 @@ export class Comparison {
       const learningRate = await this.#rateOfDistilled(trial, distilled, own);
       const answers = await this.#test(trial, distilled, learningRate, [0]);
       const results: Record<string, BaselineAccuracy> = {};
+      for (const baseline of baselines) {
+        progress(`${baseline.title}${stage}`);
+        const source = this.#real(baseline);
+        const trial = trialOf(source);
+        const rate = await this.#rateOfReal(trial, source);
+        const draws = baseline.best && (await this.#bestDraws(trial, source, rate, baseline.best));
+        const scores = this.#scores(await this.#test(trial, source, rate, draws));
+        results[baseline.name] = { title: baseline.title, learningRate: rate, ...scores };
+      }
       for (const { name, title, trained, networks } of bounds) {
         progress(`${title}${stage}`);
         const images = trained ? dataset.train.count : 0;
@@ -120,15 +129,6 @@ export class Comparison {
           ...rate,
           ...this.#scores(await trial.testWithoutSet(trained, networks)),
         };
-      }
-      for (const baseline of baselines) {
-        progress(`${baseline.title}${stage}`);
-        const source = this.#real(baseline);
-        const trial = trialOf(source);
-        const rate = await this.#rateOfReal(trial, source);
-        const draws = baseline.best && (await this.#bestDraws(trial, source, rate, baseline.best));
-        const scores = this.#scores(await this.#test(trial, source, rate, draws));
-        results[baseline.name] = { title: baseline.title, learningRate: rate, ...scores };
       }
       return {
         network: name,

@@ -13,6 +13,7 @@ import {
   checkBaselines,
   defaultBaselines,
   neighbourBaselines,
+  perClassOf,
 } from './baselines/index.js';
 import { nearestNeighbours } from './baselines/nearest-neighbours.js';
 import { type BaselineAccuracy, Comparison, type NetworkAccuracy } from './comparison.js';
@@ -140,10 +141,6 @@ function testedOf({ record }: SharedOut, asked = record.test): number {
   );
 }
 
-/** Real images per class that take the place of the set in a comparison: as many as it stores, rounded to whole images of each class. */
-const budgetOf = ({ stored, network }: DistilledSet): number =>
-  Math.max(1, Math.round(stored.pictures / network.classes));
-
 /**
  * The test accuracy of a distilled set beside real images of the same budget under the same protocol, for the network it
  * was made for and for others. Everything there is to choose is chosen on the validation split.
@@ -178,7 +175,7 @@ export async function evaluate(
   checkPreprocessing(protocol, whitened);
   const held = heldOutFor(set, options);
   const networks = held ? testedOf(held, options.networks) : networksOf(set, options.networks, protocol);
-  const perClass = budgetOf(set);
+  const perClass = perClassOf(set.stored.pictures, set.network.classes);
   const names = withBaselines ? (options.baselines ?? defaultBaselines(perClass, set, dataset.name)) : [];
   checkBaselines(names, set);
   const trained = baselines.filter(({ name }) => names.includes(name));

@@ -132,7 +132,7 @@ export class Learner {
       classes: itemClasses(items),
       labels,
       use,
-      stored: { parametrisation: items.parametrisation, pictures: items.ipc * items.classes, variables },
+      stored: { parametrisation: items.parametrisation, pictures: items.pictures, variables },
       seed: options.seed,
       ...(pretrained?.record && { pretrained: pretrained.record }),
     };

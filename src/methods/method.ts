@@ -75,6 +75,8 @@ export interface Setting<Table extends OptionTable = OptionTable> {
   readonly dataset: Dataset;
   /** Whose folder an option names, for methods that match trajectories. */
   readonly experts?: Experts;
+  /** Those in the file that the option `firstLabels` names. */
+  readonly firstLabels?: Float32Array;
   /** Those in the folder that the option `init` names. */
   readonly pretrained?: Pretrained;
   /** The training split on the device. */

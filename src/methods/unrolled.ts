@@ -8,11 +8,12 @@ import { recordUnrolled } from '../train/unrolled.js';
 import { LimbeckError } from '../util/errors.js';
 import { fraction, notNegative, oneOf, positive, positives, text, whole } from '../util/option.js';
 import { counted } from '../util/words.js';
+import { checkFirstLabels, firstLabels, firstLabelsOption } from './first-labels.js';
 import { innerOptions, innerTraining, keepOption } from './inner-options.js';
 import { itemCount, oneHotLabels } from './items.js';
 import { defineMethod, type Options } from './method.js';
 import { type InitText, parseInit, recordNetworks } from './networks.js';
-import { checkUniformBatches, fixedImages } from './options.js';
+import { checkUniformBatches, fixedImages, images } from './options.js';
 import { ratesOf, rateVariable, recordRates } from './rates.js';
 import { beginRecorded } from './recorded.js';
 import { schedule } from './schedule-option.js';
@@ -29,7 +30,9 @@ const options = {
   population: whole(1, 'networks per outer step'),
   steps: whole(1, 'inner steps per epoch, each with images of its own'),
   epochs: whole(3, 'times the steps are repeated'),
+  images,
   labels: oneOf(['hard', 'soft'], 'hard', 'labels fixed, or learned with the images'),
+  firstLabels: firstLabelsOption,
   batch: whole(1024, 'real images per outer step'),
   lr: positive(0.01, "outer Adam's rate for the images"),
   labelLr: positive(0.03, "outer Adam's rate for soft labels"),
@@ -84,13 +87,19 @@ export const method = defineMethod({
   },
 
   check(o) {
-    const { ipc, steps, rates } = o;
+    const { ipc, images, steps, rates } = o;
+    checkFirstLabels(o);
     if (o.fixedImages && o.labels !== 'soft')
       throw new LimbeckError(
         'ERR_OPTION',
         'fixedImages is given and labels is hard: then only rates are learned, expected labels: soft beside it',
       );
-    if (ipc % steps)
+    if (images % steps)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `images is ${images} and steps is ${steps}: the images are shared out among the steps, so expected a multiple of ${steps}`,
+      );
+    if (!images && ipc % steps)
       throw new LimbeckError(
         'ERR_OPTION',
         `ipc is ${ipc} and steps is ${steps}: the images of a class are shared out among the steps, so expected a multiple of ${steps} ` +
@@ -134,7 +143,12 @@ export const method = defineMethod({
       return { kind: 'adam', rate, beta1, beta2, epsilon, schedule, clip } as const;
     };
     const first = [o.innerLr].flat();
-    const labels: Variable = { name: 'labels', shape: [count, K], first: oneHot, update: rule(o.labelLr) };
+    const labels: Variable = {
+      name: 'labels',
+      shape: [count, K],
+      first: soft ? firstLabels(setting, o.firstLabels) : oneHot,
+      update: rule(o.labelLr),
+    };
     const firstRates = Array.from({ length: T }, (_, t) => first[first.length > 1 ? t : 0]);
     const raw = rateVariable(firstRates, rule(o.rateLr));
 

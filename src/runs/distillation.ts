@@ -96,6 +96,8 @@ export interface DistillControl {
   readonly experts?: Experts;
   /** The networks in the folder that the option `init` names, a model of several. */
   readonly pretrained?: Model;
+  /** `[count, K]`: the labels in the file that the option `firstLabels` names. */
+  readonly firstLabels?: Float32Array;
 }
 
 /** What a control may hold. */
@@ -110,6 +112,7 @@ export const controls = {
   weights: true,
   experts: true,
   pretrained: true,
+  firstLabels: true,
 } satisfies Record<keyof DistillControl, true>;
 
 /** What a run came to. */

@@ -245,6 +245,7 @@ async function distillAndTest(
   const result = await distill(device, data, options as DistillOptions, {
     ...{ signal, resume, onProgress, onRollback },
     ...{ first: named.first, weights: named.weights, experts: named.experts, pretrained: named.pretrained },
+    firstLabels: named.firstLabels,
     onLook: (look) => live.look(look),
     onCheckpoint: async (checkpoint) => {
       await run.checkpoints.write(encodeCheckpoint(checkpoint, { ...extra }));

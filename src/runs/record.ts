@@ -3,6 +3,7 @@ import type { Reading } from '../data/reading.js';
 import type { EngineName } from '../engine/device.js';
 import type { DeviceChoice } from '../engine/open.js';
 import type { Precision } from '../engine/precision.js';
+import { perClassOf } from '../eval/baselines/index.js';
 import type { BaselineAccuracy } from '../eval/comparison.js';
 import type { Evaluation } from '../eval/evaluate.js';
 import { type Accuracy, type Confusion, testError } from '../eval/statistics.js';
@@ -11,7 +12,7 @@ import { networkSpec } from '../networks/index.js';
 import { counted } from '../util/words.js';
 import type { Recovery } from './checkpoint-extra.js';
 import type { BestLook, CurvePoint } from './distillation.js';
-import type { ResolvedOptions, Taken } from './options.js';
+import { pictureCount, type ResolvedOptions, type Taken } from './options.js';
 import type { Rollback } from './rollback.js';
 
 /** An engine, and after a colon the adapter of `webgpu`: a number or part of a name. */
@@ -171,14 +172,15 @@ export const testedOf = ({ testAccuracy, baselines, config, dataset }: RunRecord
     ? {
         accuracy: testAccuracy,
         baselines,
-        baselineImages: pictureCount(config.options, dataset.classNames.length),
+        baselineImages: baselineImagesOf(config.options, dataset.classNames.length),
         images: dataset.splits.test,
         classes: dataset.classNames.length,
       }
     : undefined;
 
-/** Pictures in all that a set stores. */
-export const pictureCount = ({ ipc }: ResolvedOptions, classes: number): number => ipc * classes;
+/** Real images that each baseline has: as many of each class, and so not always the number that is stored. */
+const baselineImagesOf = (options: ResolvedOptions, classes: number): number =>
+  perClassOf(pictureCount(options, classes), classes) * classes;
 
 /** What a set stores: `10 distilled images`, or `10 stored pictures` where these decode to more images. */
 export const storedText = (pictures: number, parametrisation: string, usual = 'distilled image'): string =>

@@ -22,7 +22,7 @@ import { parametrisations } from '../parametrisations/index.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { resolveTable } from '../util/option.js';
 import { firstItems } from './first-items.js';
-import { findMethod, type ResolvedOptions } from './options.js';
+import { findMethod, pictureCount, type ResolvedOptions } from './options.js';
 
 /** The options of the network a run is for, with the sizes that its data set gives it. */
 export const networkOptionsFor = (
@@ -67,7 +67,12 @@ export function planFor(options: ResolvedOptions, dataset: Dataset) {
   const { name, ...own } = parametrisation;
   const { options: table, decoder } = parametrisations[name];
   const values = resolveTable(`parametrisation ${name}`, table, own);
-  const pictures = options.ipc * dataset.classes;
+  const pictures = pictureCount(options, dataset.classes);
+  if (pictures < dataset.classes && options.labels === 'hard')
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `images is ${pictures} and ${dataset.name} has ${dataset.classes} classes: with hard labels a class without an image is never learned, expected labels: soft, or at least ${dataset.classes} images`,
+    );
   return {
     network,
     parametrisation: { name, ...values },
@@ -97,6 +102,8 @@ export interface Named {
   readonly experts?: Experts;
   /** Those in the folder that `init` names. */
   readonly pretrained?: Model;
+  /** `[count, K]`: those in the file that `firstLabels` names. */
+  readonly firstLabels?: Float32Array;
 }
 
 /** The networks that `init` names, of which a method sees only those that are not held out; ERR_OPTION where they are not given or do not fit. */
@@ -125,7 +132,7 @@ export async function settingFor(
   dataset: Dataset,
   options: ResolvedOptions,
   real: SplitOnDevice,
-  { first, experts, weights, pretrained }: Named = {},
+  { first, experts, weights, pretrained, firstLabels }: Named = {},
   blank?: typeof firstItems,
 ): Promise<Setting> {
   const { network, parametrisation, decoder } = planFor(options, dataset);
@@ -138,7 +145,7 @@ export async function settingFor(
   const items: Omit<Items, 'first'> = {
     shape: dataset.imageShape,
     classes: dataset.classes,
-    ipc: options.ipc,
+    pictures: pictureCount(options, dataset.classes),
     order: findMethod(options.method).order,
     decoder,
     parametrisation: parametrisation as DistilledSet['stored']['parametrisation'],
@@ -150,6 +157,7 @@ export async function settingFor(
     networkOptions,
     dataset,
     experts,
+    firstLabels,
     pretrained: pretrainedFor(options, network, networkOptions, pretrained),
     real,
     items: {

@@ -44,6 +44,9 @@ const bestOfRandom: Baseline = {
 
 const centroids: Baseline = { name: 'kMeans', title: 'k-means centroids', random: false, images: kMeans };
 
+/** Of sets that are poison alone. */
+const flipped = 'flippedRandom';
+
 /** What networks train on in the place of distilled images, in the order of a table. */
 export const baselines: readonly Baseline[] = [
   randomImages,
@@ -54,7 +57,7 @@ export const baselines: readonly Baseline[] = [
   { name: 'kCentre', title: 'k-centre real images', random: false, images: kCentre },
   {
     ...randomImages,
-    name: 'flippedRandom',
+    name: flipped,
     title: 'random real images, those of the attacked class labelled as its target',
     flipped: true,
   },
@@ -110,13 +113,16 @@ export const neighbourBaselines: readonly NeighbourBaseline[] = [
 /**
  * Names of the baselines that `evaluate` takes, of as many images as the distilled set has: `randomReal`, `bestOfRandom` (the
  * "optimised" images of Wang et al. 2018), `classMeans`, `kMeans`, `herding` (Welling 2009), `kCentre` (Sener & Savarese 2018), and
- * the nearest neighbours of random images and of centroids, `neighboursOfRandom` and `neighboursOfKMeans`; of sets that are poison
- * `flippedRandom`. Whatever the number of images: the networks as they are, `untrained`, and ordinary training on all training images,
- * `allTraining`.
+ * the nearest neighbours of random images and of centroids, `neighboursOfRandom` and `neighboursOfKMeans`; whatever the number of images: the networks as they are, `untrained`, and ordinary training on all training images,
+ * `allTraining`. Sets that are poison have `flippedRandom` besides.
  */
-export const baselineNames: readonly string[] = [...baselines, ...neighbourBaselines, ...boundBaselines].map(
-  ({ name }) => name,
-);
+export const baselineNames: readonly string[] = [...baselines, ...neighbourBaselines, ...boundBaselines]
+  .map(({ name }) => name)
+  .filter((name) => name !== flipped);
+
+/** Real images of each class in a comparison with so many pictures: as many together, rounded to whole images of each class. */
+export const perClassOf = (pictures: number, classes: number): number =>
+  Math.max(1, Math.round(pictures / classes));
 
 /** What is compared with unless asked otherwise: what takes no longer than the distilled images themselves. */
 export function defaultBaselines(
@@ -124,7 +130,7 @@ export function defaultBaselines(
   { attack, pretrained }: Pick<DistilledSet, 'attack' | 'pretrained'> = {},
   dataset = '',
 ): readonly string[] {
-  if (attack) return ['untrained', 'flippedRandom'];
+  if (attack) return ['untrained', flipped];
   // The table of Wang et al. 2018 for networks that were trained on other data.
   if (pretrained && pretrained.dataset !== dataset)
     return ['untrained', 'randomReal', 'bestOfRandom', 'classMeans', 'allTraining'];
@@ -133,22 +139,18 @@ export function defaultBaselines(
   return pretrained ? ['untrained', ...quick] : quick;
 }
 
-/** Throws ERR_OPTION for names that no baseline has, and for what only a set has that is poison. */
+/** Throws ERR_OPTION for names that no baseline has, or none for this set. */
 export function checkBaselines(names: readonly string[], set?: DistilledSet): void {
   if (!Array.isArray(names))
     throw new LimbeckError(
       'ERR_OPTION',
       `baselines is ${shown(names)}, expected a list of names out of: ${baselineNames.join(', ')}`,
     );
-  const unknown = names.find((name) => !baselineNames.includes(name));
+  const known = set?.attack ? [...baselineNames, flipped] : baselineNames;
+  const unknown = names.find((name) => !known.includes(name));
   if (unknown !== undefined)
     throw new LimbeckError(
       'ERR_OPTION',
-      `baseline ${JSON.stringify(unknown)} is unknown; there are: ${baselineNames.join(', ')}`,
-    );
-  if (set && !set.attack && names.includes('flippedRandom'))
-    throw new LimbeckError(
-      'ERR_OPTION',
-      'baseline flippedRandom is for sets that attack a class, and this one does not: leave it out',
+      `baseline ${JSON.stringify(unknown)} is unknown; there are: ${known.join(', ')}`,
     );
 }
