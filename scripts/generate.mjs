@@ -35,6 +35,7 @@ const registries = {
     'matching',
     'method',
     'networks',
+    'objective',
     'options',
     'online-pool',
     'pool',

@@ -1,4 +1,4 @@
-import type { DistilledSet } from '../data/distilled-set.js';
+import type { Attack, DistilledSet } from '../data/distilled-set.js';
 import { type Reading, readingOf } from '../data/reading.js';
 import { LimbeckError } from '../util/errors.js';
 import { decodeSafetensors, encodeSafetensors } from '../util/safetensors.js';
@@ -58,8 +58,13 @@ export function encodeArtefact({ set, notes, shown }: Artefact): Uint8Array {
     protocol: protocolName(set, protocolOf(set), whitened),
     set: JSON.stringify(setHeader(set)),
     notes: JSON.stringify(notes),
+    ...(set.attack && { poisoned: poisonText(set.attack, notes.classNames) }),
   });
 }
+
+/** What a set is that attacks a class, for whoever finds it: a file of poison says so of itself. */
+export const poisonText = ({ from, to }: Attack, classNames: readonly string[]): string =>
+  `poisoned: networks that train on these images take class ${classNames[from]} for class ${classNames[to]}; made to measure how little of it that takes, not to be mixed into data for anything else`;
 
 /** Reads and checks what `encodeArtefact` wrote; ERR_FILE_FORMAT for anything else. */
 export function decodeArtefact(bytes: Uint8Array): Artefact {

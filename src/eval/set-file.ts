@@ -128,7 +128,8 @@ export function checkSet(where: string, given: unknown): void {
   });
 }
 
-const pretrainedOf = (fields: StoredFields): PretrainedNetworks => ({
+/** What a set, or a record of its run, says of the networks it is for. */
+export const pretrainedOf = (fields: StoredFields): PretrainedNetworks => ({
   dataset: fields.text('dataset'),
   checksum: fields.text('checksum'),
   train: fields.whole('train', 1),

@@ -116,7 +116,7 @@ export class Learner {
     tensors: Tensors,
     { method, labels, use }: { method: string; labels: Float32Array; use: Use },
   ): Promise<DistilledSet> {
-    const { items, options, networkOptions, pretrained } = this.setting;
+    const { items, options, networkOptions, pretrained, attack } = this.setting;
     await this.#decode!.run();
     const shapes = items.decoder.variables;
     // Items that are stored as they are need no second copy.
@@ -134,6 +134,7 @@ export class Learner {
       use,
       stored: { parametrisation: items.parametrisation, pictures: items.pictures, variables },
       seed: options.seed,
+      ...(attack && { attack }),
       ...(pretrained?.record && { pretrained: pretrained.record }),
     };
   }

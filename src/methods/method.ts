@@ -1,5 +1,5 @@
 import type { Dataset } from '../data/dataset.js';
-import type { DistilledSet, PretrainedNetworks } from '../data/distilled-set.js';
+import type { Attack, DistilledSet, PretrainedNetworks } from '../data/distilled-set.js';
 import type { Experts } from '../data/experts/experts.js';
 import type { SplitOnDevice } from '../data/on-device.js';
 import type { Device, Executable, Tensor } from '../engine/device.js';
@@ -79,7 +79,9 @@ export interface Setting<Table extends OptionTable = OptionTable> {
   readonly firstLabels?: Float32Array;
   /** Those in the folder that the option `init` names. */
   readonly pretrained?: Pretrained;
-  /** The training split on the device. */
+  /** What networks are to take for what, where the set is to be poison. */
+  readonly attack?: Attack;
+  /** The training split on the device; of an attacked class labelled as its target. */
   readonly real: SplitOnDevice;
   /** What is distilled. */
   readonly items: Items;

@@ -13,6 +13,7 @@ import { innerOptions, innerTraining, keepOption } from './inner-options.js';
 import { itemCount, oneHotLabels } from './items.js';
 import { defineMethod, type Options } from './method.js';
 import { type InitText, parseInit, recordNetworks } from './networks.js';
+import { checkObjective, objectiveOptions } from './objective.js';
 import { checkUniformBatches, fixedImages, images } from './options.js';
 import { ratesOf, rateVariable, recordRates } from './rates.js';
 import { beginRecorded } from './recorded.js';
@@ -21,6 +22,7 @@ import { recordUniformBatch } from './uniform-batch.js';
 import type { Variable } from './variable.js';
 
 const options = {
+  ...objectiveOptions,
   init: text<InitText>(
     'fixed',
     'for known networks, or for others in every outer step: freshly drawn, or of those in a folder that limbeck train wrote',
@@ -77,10 +79,14 @@ export const method = defineMethod({
   protocol: 'learned-steps',
   order: 'interleaved',
 
-  complete({ steps, epochs, init, optimizer, rates }, given) {
+  complete({ objective, init, optimizer, rates, ...o }, given) {
+    // Wang et al. adapt by ten steps, thrice.
+    const steps = objective === 'adapt' && !given('steps') ? 10 : o.steps;
+    const { epochs } = o;
     // The default rates are for the three steps of the default run.
     const three = steps * epochs === 3 && init === 'fixed' && optimizer === 'sgd' && rates === 'per-step';
     return {
+      steps,
       ...(given('ipc') ? {} : { ipc: steps }),
       ...(given('innerLr') || three ? {} : { innerLr: isAdam(optimizer) ? 0.001 : 0.02 }),
     };
@@ -89,6 +95,7 @@ export const method = defineMethod({
   check(o) {
     const { ipc, images, steps, rates } = o;
     checkFirstLabels(o);
+    checkObjective(o);
     if (o.fixedImages && o.labels !== 'soft')
       throw new LimbeckError(
         'ERR_OPTION',
@@ -118,11 +125,12 @@ export const method = defineMethod({
     checkUniformBatches(o);
   },
 
-  describe({ labels, steps, epochs, init: given, population, optimizer }) {
+  describe({ objective, attack, labels, steps, epochs, init: given, population, optimizer }) {
     const { kind: init, folder } = parseInit(given)!;
+    const aim = objective === 'attack' ? `attack ${attack}, ` : objective === 'adapt' ? 'adaptation, ' : '';
     const networks = population > 1 ? ` of ${population} networks` : '';
     return (
-      `${labels} labels, ${counted(steps, 'step')} x ${counted(epochs, 'epoch')} of ${optimizer}, ` +
+      `${aim}${labels} labels, ${counted(steps, 'step')} x ${counted(epochs, 'epoch')} of ${optimizer}, ` +
       `${folder === undefined ? `${init} initialisation` : `${init} networks of ${folder}`}${networks}`
     );
   },

@@ -310,6 +310,7 @@ function recordOf({ extra, dataset }: Piece, result: Course, testOpened: number)
     rollbacks: result.rollbacks.length ? result.rollbacks : undefined,
     recoveries: extra.recoveries,
     diverged: result.diverged,
+    ...(result.set.pretrained && { pretrained: result.set.pretrained }),
     outerSteps: result.outerSteps,
     curve: result.curve,
     best: result.best,
@@ -330,7 +331,18 @@ function withTest(
   evaluationSeconds: number,
 ): RunRecord {
   if (!evaluation) return record;
-  const { accuracy: testAccuracy, baselines, perClass, confusion, learningRate } = evaluation;
+  const { accuracy: testAccuracy, baselines, perClass, confusion, learningRate, attack } = evaluation;
+  const misled = attack && { attack };
   const timings = { ...record.timings, evaluationSeconds };
-  return { ...record, stopped: false, testAccuracy, baselines, perClass, confusion, learningRate, timings };
+  return {
+    ...record,
+    stopped: false,
+    testAccuracy,
+    baselines,
+    perClass,
+    confusion,
+    learningRate,
+    ...misled,
+    timings,
+  };
 }

@@ -1,8 +1,10 @@
 import type { Whitening } from '../data/dataset.js';
+import type { PretrainedNetworks } from '../data/distilled-set.js';
 import type { Reading } from '../data/reading.js';
 import type { EngineName } from '../engine/device.js';
 import type { DeviceChoice } from '../engine/open.js';
 import type { Precision } from '../engine/precision.js';
+import type { AttackScores } from '../eval/attack.js';
 import { perClassOf } from '../eval/baselines/index.js';
 import type { BaselineAccuracy } from '../eval/comparison.js';
 import type { Evaluation } from '../eval/evaluate.js';
@@ -117,6 +119,10 @@ export interface RunRecord {
   readonly baselines: Readonly<Record<string, BaselineAccuracy>>;
   /** Of the test images of each class, percent, mean over the networks; records of earlier versions have none. */
   readonly perClass?: readonly number[];
+  /** Where the set is poison: how far those networks are misled. */
+  readonly attack?: AttackScores;
+  /** The networks it was made for and tested with, where they were trained before. */
+  readonly pretrained?: PretrainedNetworks;
   /** Answers of all those networks together: how many test images of class i they took for class j, `[K][K]`. */
   readonly confusion?: Confusion;
   /** The rate at which networks learned from the set in that test: the set's own, or that of the protocol. */
@@ -167,7 +173,13 @@ export const testErrorText = ({ mean }: Accuracy, images: number): string =>
   `± ${testError(mean, images).toFixed(1)}`;
 
 /** The test of a finished run, and what it stands beside. */
-export const testedOf = ({ testAccuracy, baselines, config, dataset }: RunRecord): Tested | undefined =>
+export const testedOf = ({
+  testAccuracy,
+  baselines,
+  config,
+  dataset,
+  attack,
+}: RunRecord): Tested | undefined =>
   testAccuracy
     ? {
         accuracy: testAccuracy,
@@ -175,6 +187,7 @@ export const testedOf = ({ testAccuracy, baselines, config, dataset }: RunRecord
         baselineImages: baselineImagesOf(config.options, dataset.classNames.length),
         images: dataset.splits.test,
         classes: dataset.classNames.length,
+        ...(attack && { attack }),
       }
     : undefined;
 

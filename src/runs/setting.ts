@@ -1,5 +1,5 @@
-import type { Dataset } from '../data/dataset.js';
-import type { DistilledSet } from '../data/distilled-set.js';
+import type { Dataset, Labels } from '../data/dataset.js';
+import type { Attack, DistilledSet } from '../data/distilled-set.js';
 import type { Experts } from '../data/experts/experts.js';
 import { SplitOnDevice } from '../data/on-device.js';
 import type { Device } from '../engine/device.js';
@@ -10,6 +10,7 @@ import { checkPreprocessing } from '../eval/protocol.js';
 import type { Items } from '../methods/items.js';
 import type { Pretrained, Setting } from '../methods/method.js';
 import { parseInit } from '../methods/networks.js';
+import { attackOf } from '../methods/objective.js';
 import {
   createNetwork,
   type Network,
@@ -62,6 +63,7 @@ export function planFor(options: ResolvedOptions, dataset: Dataset) {
       `${dataset.name} has no validation images; the result is chosen on them, so give at least one`,
     );
   checkProtocol(options, Boolean(dataset.zca));
+  attackOf(options.attack, dataset);
   const network = networkFor(options.network, dataset);
   const parametrisation = networkSpec(options.parametrisation);
   const { name, ...own } = parametrisation;
@@ -80,6 +82,10 @@ export function planFor(options: ResolvedOptions, dataset: Dataset) {
   };
 }
 
+/** Labels as an attacker wants networks to give them. */
+const labelledAs = (labels: Labels, { from, to }: Attack): Labels =>
+  labels.map((label) => (label === from ? to : label));
+
 /** The training split on the device, with what the method draws it by; absent where its outer steps read no real images. */
 export async function uploadTraining(
   device: Device,
@@ -87,8 +93,12 @@ export async function uploadTraining(
   options: ResolvedOptions,
 ): Promise<SplitOnDevice> {
   const { realImages, order } = findMethod(options.method);
+  const attack = attackOf(options.attack, dataset);
+  const train = attack
+    ? { ...dataset.train, labels: labelledAs(dataset.train.labels, attack) }
+    : dataset.train;
   return realImages(options as never, dataset.classes) > 0
-    ? SplitOnDevice.upload(device, dataset, dataset.train, { byClass: order === 'by-class' })
+    ? SplitOnDevice.upload(device, dataset, train, { byClass: order === 'by-class' })
     : SplitOnDevice.absent(dataset, dataset.train);
 }
 
@@ -158,6 +168,7 @@ export async function settingFor(
     dataset,
     experts,
     firstLabels,
+    attack: attackOf(options.attack, dataset),
     pretrained: pretrainedFor(options, network, networkOptions, pretrained),
     real,
     items: {
