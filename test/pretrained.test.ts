@@ -12,6 +12,7 @@ import { parseInit } from '../src/methods/networks.js';
 import { distill } from '../src/runs/distill.js';
 import type { Checkpoint, DistillControl } from '../src/runs/distillation.js';
 import { trainNetworks } from '../src/runs/train-networks.js';
+import { trainOn } from '../src/runs/train-on.js';
 import {
   networksOn,
   opposite,
@@ -168,7 +169,7 @@ describe('an evaluation', () => {
   it.each([
     [{ pretrained: undefined }, /trained on two classes before: give some .*--init pretrained:DIR/],
     [{ networks: 4 }, /networks is 4, expected a whole number from 1 to 3/],
-    [{ architectures: [smallNetwork] }, /leave architectures out/],
+    [{ architectures: [smallNetwork] }, /another architecture would begin afresh/],
     [
       { pretrained: { ...model, network: { ...model.network, width: 4 } } },
       /another architecture: mlp:width=4/,
@@ -179,6 +180,29 @@ describe('an evaluation', () => {
       code: 'ERR_OPTION',
       message: expect.stringMatching(message),
     });
+  });
+});
+
+const scoredOf = (set: DistilledSet) =>
+  evaluate(device, data, set, { pretrained: model, withBaselines: false });
+
+describe('training on a set', () => {
+  const notes = {
+    ...{ dataset: data.name, classNames: data.classNames, mean: data.mean, std: data.std },
+    ...{ engine: 'reference', options: {}, validationAccuracy: 1 },
+  };
+  it('trains further the networks that evaluate tests', async () => {
+    const { set } = await run();
+    const trained = await trainOn(device, { set, notes }, { networks: 3, dataset: data, pretrained: model });
+    expect(trained.accuracy).toEqual((await scoredOf(set)).accuracy);
+  });
+
+  it('refuses fresh ones', async () => {
+    const { set } = await run();
+    const on = (options: object) => trainOn(device, { set, notes }, options);
+    await expect(on({})).rejects.toThrow(/trained on two classes before: give some/);
+    await expect(on({ pretrained: model, networks: 4 })).rejects.toThrow(/networks is 4, expected .* 1 to 3/);
+    await expect(on({ pretrained: model, network: 'mlp:width=4' })).rejects.toThrow(/would begin afresh/);
   });
 });
 

@@ -17,6 +17,7 @@ import { openEvaluated, plainOptions } from './evaluated.js';
 import { listenForStop } from './interrupt.js';
 import { openTestSplit } from './open-test-split.js';
 import * as shared from './options.js';
+import { initOption } from './pretrained.js';
 import { Terminal } from './progress.js';
 import { checkEngine, openEngine } from './sources.js';
 import { accuracyTable, networksTable, perClassTable } from './table.js';
@@ -38,13 +39,7 @@ export const command: Command = {
       help: 'fresh networks to train (random initialisation)',
       fallback: 'as at the end of its run, or as the protocol says',
     },
-    {
-      name: 'init',
-      kind: 'text',
-      value: 'pretrained:DIR',
-      help: 'of sets for networks that were trained before: where such networks lie; those it was distilled for are left out',
-      fallback: 'where they lay when it was made',
-    },
+    initOption,
     ...protocolOptions,
     ...(
       [

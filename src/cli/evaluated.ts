@@ -4,22 +4,19 @@ import { join } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
 import { readLabelledImages } from '../data/labelled-images.js';
-import type { Artefact } from '../eval/artefact.js';
 import { findProtocol } from '../eval/find-protocol.js';
 import type { Model } from '../eval/model.js';
-import { checkArchitecture } from '../eval/pretrained.js';
 import { checkPreprocessing, type Protocol } from '../eval/protocol.js';
 import { protocolOf } from '../eval/protocol-name.js';
 import { imageValues, type SetOfImagesOptions, setOfImages, valuesOf } from '../eval/set-of-images.js';
-import { parseInit } from '../methods/networks.js';
 import { isSameData } from '../runs/describe-data.js';
-import { readModel } from '../runs/network-folder.js';
 import { LimbeckError } from '../util/errors.js';
 import { decodeSafetensors } from '../util/safetensors.js';
 import { counted } from '../util/words.js';
 import type { Values } from './arguments.js';
 import { checkWhitening, protocolAsked, readArtefact, sourceFor } from './artefact.js';
 import { flagOf, type Option } from './options.js';
+import { pretrainedFor } from './pretrained.js';
 import { dataSource, openData, readingGiven } from './sources.js';
 
 /** What `limbeck evaluate` scores, and on what. */
@@ -83,7 +80,7 @@ export async function openEvaluated(
   const { mean, std, options } = artefact.notes;
   const source = sourceFor(path, artefact, { dataset, digitsSize, reading: readingGiven(values) });
   checkWhitening(path, artefact, source, protocol);
-  const pretrained = await pretrainedOf(path, artefact, values.init as string | undefined);
+  const pretrained = await pretrainedFor(path, artefact, values.init as string | undefined);
   const opened = await openData(source, Boolean(values.json));
   const { networks } = options;
   return {
@@ -97,29 +94,6 @@ export async function openEvaluated(
     pretrained,
     notes: [],
   };
-}
-
-/** The networks that a set is for, from where `init` says or where they lay when it was made; undefined where it is for others. */
-async function pretrainedOf(
-  path: string,
-  { set, notes }: Artefact,
-  init: string | undefined,
-): Promise<Model | undefined> {
-  if (!set.pretrained && init !== undefined)
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `--init is ${init}, but ${path} is not for networks that were trained before: leave it out`,
-    );
-  if (!set.pretrained) return undefined;
-  const { kind, folder } = parseInit(init ?? notes.options.init) ?? {};
-  if (kind !== 'random' || folder === undefined)
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `--init is ${init ?? 'missing'}, expected pretrained:DIR, a folder of networks trained on ${set.pretrained.dataset} as limbeck train --out DIR writes it`,
-    );
-  const model = await readModel(folder);
-  checkArchitecture(folder, model, set.network);
-  return model;
 }
 
 /** Whether a path holds plain images and labels, and nothing that limbeck wrote. */

@@ -19,7 +19,7 @@ import { nearestNeighbours } from './baselines/nearest-neighbours.js';
 import { type BaselineAccuracy, Comparison, type NetworkAccuracy } from './comparison.js';
 import { findProtocol, type ProtocolChanges } from './find-protocol.js';
 import type { Model } from './model.js';
-import { heldOutOf, type SharedOut } from './pretrained.js';
+import { heldOutFor, testedWith } from './pretrained.js';
 import { checkPreprocessing } from './protocol.js';
 import { protocolName, protocolOf } from './protocol-name.js';
 import { checkScored } from './scoring.js';
@@ -112,35 +112,6 @@ export function networksOf(set: DistilledSet, asked?: number, protocol = protoco
   return steps.initialParameters.length / createNetwork(set.network).count;
 }
 
-/** The networks that a set for pretrained ones is tested with; undefined for other sets. */
-function heldOutFor(
-  set: DistilledSet,
-  { pretrained, architectures }: EvaluateOptions,
-): SharedOut | undefined {
-  if (!set.pretrained) return undefined;
-  const { dataset } = set.pretrained;
-  if (!pretrained)
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `these images are for networks that were trained on ${dataset} before: give some (\`pretrained\`, or --init pretrained:DIR)`,
-    );
-  if (architectures?.length)
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `these images are for networks that were trained on ${dataset} before, and other architectures would begin afresh: leave architectures out (--networks-of)`,
-    );
-  return heldOutOf(set, pretrained);
-}
-
-/** How many of them are tested: all, or the first few. */
-function testedOf({ record }: SharedOut, asked = record.test): number {
-  if (Number.isInteger(asked) && asked >= 1 && asked <= record.test) return asked;
-  throw new LimbeckError(
-    'ERR_OPTION',
-    `networks is ${shown(asked)}, expected a whole number from 1 to ${record.test}, the networks that were held out to test with`,
-  );
-}
-
 /**
  * The test accuracy of a distilled set beside real images of the same budget under the same protocol, for the network it
  * was made for and for others. Everything there is to choose is chosen on the validation split.
@@ -173,8 +144,8 @@ export async function evaluate(
   const protocol = findProtocol(options.protocol ?? protocolOf(set).name, changes);
   const whitened = Boolean(dataset.zca);
   checkPreprocessing(protocol, whitened);
-  const held = heldOutFor(set, options);
-  const networks = held ? testedOf(held, options.networks) : networksOf(set, options.networks, protocol);
+  const held = heldOutFor(set, options.pretrained, architectures.length > 0);
+  const networks = held ? testedWith(held, options.networks) : networksOf(set, options.networks, protocol);
   const perClass = perClassOf(set.stored.pictures, set.network.classes);
   const names = withBaselines ? (options.baselines ?? defaultBaselines(perClass, set, dataset.name)) : [];
   checkBaselines(names, set);

@@ -3,6 +3,7 @@ import { createNetwork, type Network, type NetworkOptions } from '../networks/in
 import { networkTitle } from '../networks/spec.js';
 import { crc32 } from '../util/crc32.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
+import { shown } from '../util/expect.js';
 import { counted } from '../util/words.js';
 import { type Model, networksIn } from './model.js';
 
@@ -99,4 +100,37 @@ export function heldOutOf(set: DistilledSet, model: Model): SharedOut {
     ...{ validation, test: all - validation },
   };
   return { parts: partsOf(model, network, record), record };
+}
+
+/**
+ * The same where a set is for pretrained networks; undefined for other sets. ERR_OPTION where they are not given, or where `others`,
+ * networks of another architecture, are to train on it, which would begin afresh.
+ */
+export function heldOutFor(
+  set: DistilledSet,
+  model: Model | undefined,
+  others: boolean,
+): SharedOut | undefined {
+  if (!set.pretrained) return undefined;
+  const { dataset } = set.pretrained;
+  if (!model)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `these images are for networks that were trained on ${dataset} before: give some (\`pretrained\`, or --init pretrained:DIR)`,
+    );
+  if (others)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `these images are for networks that were trained on ${dataset} before, and another architecture would begin afresh: leave it out`,
+    );
+  return heldOutOf(set, model);
+}
+
+/** How many of them are tested: all, or the first few. */
+export function testedWith({ record }: SharedOut, asked = record.test): number {
+  if (Number.isInteger(asked) && asked >= 1 && asked <= record.test) return asked;
+  throw new LimbeckError(
+    'ERR_OPTION',
+    `networks is ${shown(asked)}, expected a whole number from 1 to ${record.test}, the networks that were held out to test with`,
+  );
 }
