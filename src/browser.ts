@@ -13,9 +13,11 @@ export { type ArrayDataset, type ArraySplit, datasetFromArrays } from './data/ar
 export type { Dataset, Labels, Split } from './data/dataset.js';
 export { type DigitsOptions, generateDigits } from './data/digits.js';
 export type {
+  Attack,
   DistilledSet,
   LearnedSteps,
   MinibatchUse,
+  PretrainedNetworks,
   StoredItems,
   StoredVariable,
   Use,
@@ -35,6 +37,7 @@ export type {
 export type { Program, ProgramBytes } from './engine/program.js';
 export type { DType } from './engine/view.js';
 export { type Artefact, type ArtefactNotes, decodeArtefact, encodeArtefact } from './eval/artefact.js';
+export type { AttackScores } from './eval/attack.js';
 export { baselineNames } from './eval/baselines/index.js';
 export type { BaselineAccuracy, NetworkAccuracy } from './eval/comparison.js';
 export { type EvaluateOptions, type Evaluation, evaluate } from './eval/evaluate.js';

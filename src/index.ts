@@ -59,9 +59,11 @@ export type { SplitOptions } from './data/assemble.js';
 export type { Dataset, Labels, Split, Whitening } from './data/dataset.js';
 export { type DigitsOptions, generateDigits } from './data/digits.js';
 export type {
+  Attack,
   DistilledSet,
   LearnedSteps,
   MinibatchUse,
+  PretrainedNetworks,
   StoredItems,
   StoredVariable,
   Use,
@@ -108,6 +110,7 @@ export type { Program, ProgramBytes } from './engine/program.js';
 export type { DType } from './engine/view.js';
 export { type AdapterReport, type Probe, probeAdapters } from './engine/webgpu/probe.js';
 export { type Artefact, type ArtefactNotes, decodeArtefact, encodeArtefact } from './eval/artefact.js';
+export type { AttackScores } from './eval/attack.js';
 export { baselineNames } from './eval/baselines/index.js';
 export type { BaselineAccuracy, NetworkAccuracy } from './eval/comparison.js';
 export { type EvaluateOptions, type Evaluation, evaluate } from './eval/evaluate.js';

@@ -251,7 +251,7 @@ describe('mistakes', () => {
       'an option of another method',
       () => distilling('--method', 'dm', '--steps', '2'),
       'ERR_OPTION',
-      /--steps is no option of method dm, which has: --batch/,
+      /--steps is no option of method dm, which has: --init, --batch/,
     ],
     [
       'steps that a method does not learn',

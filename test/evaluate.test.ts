@@ -7,6 +7,7 @@ import type { Device } from '../src/engine/device.js';
 import { openDevice } from '../src/engine/open.js';
 import { Evaluator } from '../src/eval/evaluator.js';
 import { heldOutNetworks } from '../src/eval/first-networks.js';
+import { percentRight } from '../src/eval/statistics.js';
 import { createNetwork } from '../src/networks/index.js';
 
 const digits = generateDigits();
@@ -40,7 +41,7 @@ async function accuracy(
     n,
   });
   const learningRates = Float32Array.from({ length: steps * epochs }, (_, t) => rate(t / (steps * epochs)));
-  const [value] = await evaluator.run({ ...set, learningRates }, parameters);
+  const [value] = (await evaluator.answers({ ...set, learningRates }, parameters)).map(percentRight);
   evaluator.dispose();
   return value;
 }

@@ -9,6 +9,7 @@ import { ReferenceDevice } from '../src/engine/reference.js';
 import { elements, slice, type View } from '../src/engine/view.js';
 import { Evaluator } from '../src/eval/evaluator.js';
 import { heldOutNetworks } from '../src/eval/first-networks.js';
+import { percentRight } from '../src/eval/statistics.js';
 import { batchNorm } from '../src/layers/batch-norm.js';
 import { conv } from '../src/layers/conv.js';
 import { groupNorm } from '../src/layers/group-norm.js';
@@ -201,7 +202,7 @@ describe('the statistics batch norm is scored with', () => {
       const geometry = { network, members, steps: 2, epochs: 10, n: 50 };
       const evaluator = await Evaluator.create(device, digits, digits.test, geometry);
       const parameters = Float32Array.from({ length: members * one.length }, (_, i) => one[i % one.length]);
-      const scores = await evaluator.run(set, parameters);
+      const scores = (await evaluator.answers(set, parameters)).map(percentRight);
       evaluator.dispose();
       return scores;
     };

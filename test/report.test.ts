@@ -21,7 +21,7 @@ function makeSet(options: DistillOptions = {}, { classes = 10, channels = 1 }: S
   const count = ipc * classes;
   return learnedSet({
     network: { name: 'lenet', inputShape: [channels, 28, 28], classes },
-    ...{ steps, epochs, init },
+    ...{ steps, epochs, init: init === 'fixed' ? init : 'random' },
     images: Float32Array.from({ length: count * channels * 784 }, (_, i) => ((i * 37) % 101) / 25 - 2),
     labels: Float32Array.from({ length: count * classes }, (_, i) => {
       const row = Math.floor(i / classes);

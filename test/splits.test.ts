@@ -148,7 +148,9 @@ describe('an evaluation', () => {
   test('trains every baseline on training images', async () => {
     const { baselines: all } = await evaluate(device, opposite(data, 'test'), await setOf(), options);
     expect(Object.keys(all).sort()).toEqual([...baselineNames].sort());
-    for (const [name, { mean }] of Object.entries(all)) expect(mean, name).toBeLessThan(50);
+    // What is trained on nothing knows nothing.
+    const { untrained: _, ...trained } = all;
+    for (const [name, { mean }] of Object.entries(trained)) expect(mean, name).toBeLessThan(50);
   });
 
   test.each(baselines)('$name opens no other split', async (baseline) => {

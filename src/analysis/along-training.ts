@@ -3,8 +3,8 @@ import { SplitOnDevice } from '../data/on-device.js';
 import type { Device } from '../engine/device.js';
 import { loadWithTensors, readFloats } from '../engine/load.js';
 import { heldOutNetworks } from '../eval/first-networks.js';
+import { recordOnSplit } from '../eval/on-all-images.js';
 import type { Network } from '../networks/network.js';
-import { recordTraining } from '../runs/train-networks.js';
 import { batchesOf, type MinibatchTraining, runMinibatches, startMinibatches } from '../train/minibatch.js';
 import { Owned } from '../util/owned.js';
 
@@ -48,7 +48,7 @@ export async function* alongTraining(
   const owned = new Owned();
   try {
     const train = owned.own(await SplitOnDevice.upload(device, dataset, dataset.train));
-    const program = recordTraining(network, training, networks, train);
+    const program = recordOnSplit(network, training, networks, train);
     const { tensors, executable } = await loadWithTensors(device, program, owned, train.tensors);
     await tensors.theta.write(await heldOutNetworks(device, network, networks, seed, 0));
     await startMinibatches(tensors, training, { rows, rate: realRate, seed });

@@ -14,7 +14,7 @@ import { pictures } from './pictures/protocol.js';
 import { checkPictures, type PictureChoice } from './pictures/show.js';
 import { carryOut } from './run.js';
 import { carryOutSeeds } from './seeds.js';
-import { checkEngine, dataSource, openData, openEngine, readingGiven } from './sources.js';
+import { checkEngine, dataSource, openData, openEngine, readingGiven, sourceForNetworks } from './sources.js';
 
 /** Options that may also stand in a configuration file. */
 const configurable = [...shared.runOptions, shared.out];
@@ -62,7 +62,7 @@ export const command: Command = {
     const options = checkedOptions(given, (name) =>
       name in values ? shared.flagOf(name) : `${positionals[0]}: ${name}`,
     );
-    const source = dataSource({
+    const asked = dataSource({
       dataset: given.dataset as string | undefined,
       digitsSize,
       reading: readingGiven(given),
@@ -73,6 +73,7 @@ export const command: Command = {
     if (out !== undefined && !force && several === undefined) new RunFolder(out).refuseToOverwrite();
 
     // Everything that can be wrong is found before the folder is made.
+    const source = await sourceForNetworks(asked, options.init);
     const data = await openData(source, Boolean(values.json));
     const { options: resolved } = resolveFor('', options, data);
     planFor(resolved, data);

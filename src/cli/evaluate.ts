@@ -17,6 +17,7 @@ import { openEvaluated, plainOptions } from './evaluated.js';
 import { listenForStop } from './interrupt.js';
 import { openTestSplit } from './open-test-split.js';
 import * as shared from './options.js';
+import { initOption } from './pretrained.js';
 import { Terminal } from './progress.js';
 import { checkEngine, openEngine } from './sources.js';
 import { accuracyTable, networksTable, perClassTable } from './table.js';
@@ -38,6 +39,7 @@ export const command: Command = {
       help: 'fresh networks to train (random initialisation)',
       fallback: 'as at the end of its run, or as the protocol says',
     },
+    initOption,
     ...protocolOptions,
     ...(
       [
@@ -97,7 +99,7 @@ export const command: Command = {
     const out = values.out as string | undefined;
     if (out !== undefined) await checkWritable(out);
     let architectures: NetworkSpec[] = [];
-    const { set, data, opened, protocol, networksThen, sameData, notes } = await openEvaluated(
+    const { set, data, opened, protocol, networksThen, sameData, notes, pretrained } = await openEvaluated(
       path,
       values,
       (set, protocol) => {
@@ -117,6 +119,7 @@ export const command: Command = {
         protocol: protocol.name,
         ...changes,
         architectures,
+        pretrained,
         withBaselines: !noBaselines,
         baselines,
         signal: stop.signal,

@@ -5,6 +5,7 @@ import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
 import { readLabelledImages } from '../data/labelled-images.js';
 import { findProtocol } from '../eval/find-protocol.js';
+import type { Model } from '../eval/model.js';
 import { checkPreprocessing, type Protocol } from '../eval/protocol.js';
 import { protocolOf } from '../eval/protocol-name.js';
 import { imageValues, type SetOfImagesOptions, setOfImages, valuesOf } from '../eval/set-of-images.js';
@@ -15,6 +16,7 @@ import { counted } from '../util/words.js';
 import type { Values } from './arguments.js';
 import { checkWhitening, protocolAsked, readArtefact, sourceFor } from './artefact.js';
 import { flagOf, type Option } from './options.js';
+import { pretrainedFor } from './pretrained.js';
 import { dataSource, openData, readingGiven } from './sources.js';
 
 /** What `limbeck evaluate` scores, and on what. */
@@ -29,6 +31,8 @@ export interface Evaluated {
   readonly networksThen?: number;
   /** Whether it is the data that the set was made from, where that is known. */
   readonly sameData?: boolean;
+  /** Networks that it was made for, where they were trained before. */
+  readonly pretrained?: Model;
   /** What was assumed: for people. */
   readonly notes: readonly string[];
 }
@@ -76,6 +80,7 @@ export async function openEvaluated(
   const { mean, std, options } = artefact.notes;
   const source = sourceFor(path, artefact, { dataset, digitsSize, reading: readingGiven(values) });
   checkWhitening(path, artefact, source, protocol);
+  const pretrained = await pretrainedFor(path, artefact, values.init as string | undefined);
   const opened = await openData(source, Boolean(values.json));
   const { networks } = options;
   return {
@@ -86,6 +91,7 @@ export async function openEvaluated(
     protocol,
     networksThen: protocol.name === own.name && typeof networks === 'number' ? networks : undefined,
     sameData: isSameData(opened, artefact.notes),
+    pretrained,
     notes: [],
   };
 }

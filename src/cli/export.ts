@@ -1,8 +1,8 @@
 import { exportOnnx } from '../eval/onnx.js';
+import { readModel } from '../runs/network-folder.js';
 import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Command } from './command.js';
-import { readModel } from './network-folder.js';
 import * as shared from './options.js';
 import { Terminal } from './progress.js';
 

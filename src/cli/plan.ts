@@ -8,7 +8,7 @@ import { listenForStop } from './interrupt.js';
 import * as shared from './options.js';
 import { planTable } from './plan-table.js';
 import { Terminal } from './progress.js';
-import { checkEngine, dataSource, openData, openEngine, readingGiven } from './sources.js';
+import { checkEngine, dataSource, openData, openEngine, readingGiven, sourceForNetworks } from './sources.js';
 
 const memory: shared.Option = {
   name: 'memory',
@@ -47,7 +47,8 @@ export const command: Command = {
     checkEngine(choice, { threads, precision });
     const options = checkedOptions(values, shared.flagOf);
     const json = Boolean(values.json);
-    const data = await openData(dataSource({ dataset, digitsSize, reading: readingGiven(values) }), json);
+    const asked = dataSource({ dataset, digitsSize, reading: readingGiven(values) });
+    const data = await openData(await sourceForNetworks(asked, options.init), json);
     const { device } = await openEngine(choice, { threads, precision });
     const terminal = new Terminal(json);
     using stop = listenForStop(() => terminal.say('Stopping.'));
@@ -56,7 +57,7 @@ export const command: Command = {
       await using named = await openNamed(resolved);
       terminal.passing('Planning');
       const plan = await planDistillation(device, data, options, {
-        ...{ experts: named.experts, signal: stop.signal },
+        ...{ experts: named.experts, pretrained: named.pretrained, signal: stop.signal },
         ...{ folder: given.out, timed: !given.untimed },
         memory: given.memory === undefined ? undefined : given.memory * 1e9,
       });

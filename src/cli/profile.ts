@@ -10,7 +10,7 @@ import * as shared from './options.js';
 import { profileText } from './profile-table.js';
 import { Terminal } from './progress.js';
 import { planText } from './run.js';
-import { checkEngine, dataSource, openData, openEngine, readingGiven } from './sources.js';
+import { checkEngine, dataSource, openData, openEngine, readingGiven, sourceForNetworks } from './sources.js';
 
 /** A step takes as long with any number of images to draw its batch from. */
 const fewDigits = 2000;
@@ -62,7 +62,8 @@ export const command: Command = {
     };
     checkEngine(choice, { threads });
     const options = checkedOptions(values, shared.flagOf);
-    const source = dataSource({ dataset, digitsSize, reading: readingGiven(values) });
+    const asked = dataSource({ dataset, digitsSize, reading: readingGiven(values) });
+    const source = await sourceForNetworks(asked, options.init);
     const { device, reason } = await openEngine(choice, { threads });
     const terminal = new Terminal(Boolean(values.json));
     using stop = listenForStop(() => terminal.say('Stopping.'));
@@ -76,8 +77,8 @@ export const command: Command = {
       terminal.say(`Measuring ${counted(repeats, 'run')} with every op timed, and as many without.`);
       const { options: resolved } = resolveFor('', options, data);
       await using named = await openNamed(resolved);
-      const { first, weights, experts } = named;
-      const control = { repeats, signal: stop.signal, first, weights, experts };
+      const { first, weights, experts, pretrained } = named;
+      const control = { repeats, signal: stop.signal, first, weights, experts, pretrained };
       const measured = await profileStep(device, data, options, control);
       const step = { engine: device.description, plan: planText(resolved, data.classes, data), ...measured };
       terminal.clear();

@@ -8,6 +8,7 @@ export function resultLine(record: RunRecord, out: string): string {
   return `${JSON.stringify({
     testAccuracy,
     ...(tested && judgement(tested)),
+    attack: record.attack,
     validationAccuracy: best.validationAccuracy,
     baselines,
     outerSteps,

@@ -140,11 +140,11 @@ export function planText(
   classes: number,
   data: { readonly text?: unknown } = {},
 ): string {
-  const { ipc, iterations, network, patience } = options;
+  const { ipc, images, iterations, network, patience } = options;
   const method = findMethod(options.method);
   const end = patience > 0 ? `, fewer if ${counted(patience, 'look')} bring nothing better` : '';
   return (
-    `${storedByOptions(options, classes, saidOf(data, 'distilled image'))} (${ipc} per class) for ${networkTitle(network)} by ${method.name}: ${method.describe(options as never)}, ` +
+    `${storedByOptions(options, classes, saidOf(data, 'distilled image'))}${images ? '' : ` (${ipc} per class)`} for ${networkTitle(network)} by ${method.name}: ${method.describe(options as never)}, ` +
     `${counted(iterations, 'outer step')} of ${counted(method.realImages(options as never, classes), saidOf(data, 'real image'))}${end}`
   );
 }

@@ -6,6 +6,8 @@ import { type Reading, readingTable } from '../data/reading.js';
 import type { Device } from '../engine/device.js';
 import { chooseDevice, type DeviceChoice, openDevice } from '../engine/open.js';
 import { checkPrecision, type Precision } from '../engine/precision.js';
+import { parseInit } from '../methods/networks.js';
+import { readModel } from '../runs/network-folder.js';
 import type { EngineChoice } from '../runs/record.js';
 import { LimbeckError } from '../util/errors.js';
 import { checkOption } from '../util/option.js';
@@ -35,11 +37,20 @@ export function dataSource({ dataset = 'digits', digitsSize, reading }: Partial<
   return { dataset: /^[\w-]+$/.test(dataset) ? dataset : resolve(dataset), reading };
 }
 
+/** The same, its images brought to the shape of the networks in the folder that `init` names, unless another shape was asked for. */
+export async function sourceForNetworks(source: DataSource, init: unknown): Promise<DataSource> {
+  const folder = parseInit(init)?.folder;
+  if (folder === undefined || source.reading?.shape) return source;
+  const { inputShape } = (await readModel(folder)).network;
+  return { ...source, reading: { ...source.reading, shape: inputShape } };
+}
+
 /** The options of `readingOptions` that were given, as the loader takes them; undefined when there are none. */
 export function readingGiven(given: Values): Reading | undefined {
   const reading: Record<string, unknown> = {};
   for (const [name, option] of Object.entries(readingTable)) {
-    const value = name === 'imageSize' ? imageSizeOf(given[name]) : given[name];
+    const sizes = sizesOf[name];
+    const value = sizes ? sizes(given[name]) : given[name];
     if (value === undefined || value === false) continue;
     checkOption(flagOf(name), option, value);
     reading[name] = value;
@@ -47,11 +58,15 @@ export function readingGiven(given: Values): Reading | undefined {
   return Object.keys(reading).length ? reading : undefined;
 }
 
-/** `32` or `32x48` (height first); anything else as it is. */
-function imageSizeOf(given: unknown): unknown {
-  const sizes = typeof given === 'string' ? /^(\d+)(?:x(\d+))?$/.exec(given) : null;
-  return sizes ? [Number(sizes[1]), Number(sizes[2] ?? sizes[1])] : given;
-}
+/** `32` or `32x48` (height first), and `1x28x28`; anything else as it is. */
+const sizesOf: Readonly<Record<string, (given: unknown) => unknown>> = {
+  imageSize(given) {
+    const sizes = typeof given === 'string' ? /^(\d+)(?:x(\d+))?$/.exec(given) : null;
+    return sizes ? [Number(sizes[1]), Number(sizes[2] ?? sizes[1])] : given;
+  },
+  shape: (given) =>
+    typeof given === 'string' && /^\d+x\d+x\d+$/.test(given) ? given.split('x').map(Number) : given,
+};
 
 /** Reads it, and says what was decided where the files leave something open. */
 export async function openData(source: DataSource, quiet = true): Promise<Dataset> {

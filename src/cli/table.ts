@@ -1,6 +1,7 @@
+import type { AttackScores } from '../eval/attack.js';
 import type { Evaluation } from '../eval/evaluate.js';
 import type { Accuracy } from '../eval/statistics.js';
-import { type Tested, verdict } from '../eval/verdict.js';
+import { baselineText, type Tested, verdict } from '../eval/verdict.js';
 import { accuracyText, testErrorText } from '../runs/record.js';
 
 /**
@@ -22,10 +23,25 @@ export function accuracyTable(
   const rows = [
     ['trained on', 'test accuracy', 'by test split', 'runs', 'learning rate'],
     rowOf(stored, accuracy, learningRate),
-    ...Object.values(baselines).map((one) => rowOf(`${baselineImages} ${one.title}`, one, one.learningRate)),
+    ...Object.values(baselines).map((one) => rowOf(baselineText(one, baselineImages), one, one.learningRate)),
   ];
   const said = verdict(tested);
-  return `${aligned(rows, [1, 2, 3])}${said ? `\n\n${said}` : ''}`;
+  const attacked = tested.attack ? `\n\n${attackTable(stored, tested.attack, tested)}` : '';
+  return `${aligned(rows, [1, 2, 3])}${attacked}${said ? `\n\n${said}` : ''}`;
+}
+
+/** How far networks are misled: of the attacked class, and of the others. */
+function attackTable(stored: string, attack: AttackScores, { baselines, baselineImages }: Tested): string {
+  const rowOf = (name: string, { taken, others }: AttackScores) => [
+    name,
+    accuracyText(taken),
+    accuracyText(others),
+  ];
+  const beside = Object.values(baselines).flatMap((one) =>
+    one.attack ? [rowOf(baselineText(one, baselineImages), one.attack)] : [],
+  );
+  const head = ['trained on', 'attacked class taken for the target', 'others right'];
+  return aligned([head, rowOf(stored, attack), ...beside], [1, 2]);
 }
 
 /** Accuracies by architecture: one row each, one column for the `images` and for each baseline. */

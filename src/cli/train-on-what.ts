@@ -15,6 +15,7 @@ import type { Values } from './arguments.js';
 import { checkWhitening, protocolAsked, protocolOptions, readArtefact, sourceFor } from './artefact.js';
 import { openTestSplit } from './open-test-split.js';
 import { flagOf } from './options.js';
+import { pretrainedFor } from './pretrained.js';
 import type { Terminal } from './progress.js';
 import { dataSource, openData, readingGiven } from './sources.js';
 import { trainingGiven } from './training-options.js';
@@ -37,7 +38,7 @@ export type Train = (device: Device, terminal: Terminal, signal: AbortSignal) =>
 
 /** All training images, to compare with. */
 export async function onAllImages(values: Values): Promise<Train> {
-  for (const { name } of protocolOptions)
+  for (const name of [...protocolOptions.map(({ name }) => name), 'init'])
     if (values[name] !== undefined)
       throw new LimbeckError(
         'ERR_OPTION',
@@ -98,6 +99,7 @@ export async function onDistilled(values: Values): Promise<Train> {
   const { name: asked, changes } = protocolAsked(values);
   const artefact = await readArtefact(on);
   const protocol = findProtocol(asked ?? protocolOf(artefact.set).name, changes);
+  const pretrained = await pretrainedFor(on, artefact, values.init as string | undefined);
   let data: Dataset | undefined;
   if (dataset !== undefined) {
     const source = sourceFor(on, artefact, { dataset, digitsSize, reading });
@@ -108,6 +110,7 @@ export async function onDistilled(values: Values): Promise<Train> {
     const sameData = data && isSameData(data, artefact.notes);
     if (data) await openTestSplit(on, sameData, terminal);
     const trained = await trainOn(device, artefact, {
+      pretrained,
       ...{ networks, seed, dataset: data, protocol: asked, ...changes, signal },
       network: network === undefined ? undefined : parseNetworkSpec(network),
       onProgress: ({ network, networks }) => terminal.passing(`Network ${network}/${networks}`),

@@ -1,13 +1,14 @@
 import type { Precision } from '../engine/precision.js';
 import { testError } from '../eval/statistics.js';
 import { isGuessing } from '../eval/verdict.js';
+import { makeFolder, saveModel } from '../runs/network-folder.js';
 import { accuracyText, testErrorText } from '../runs/record.js';
 import { printable } from '../util/words.js';
 import { protocolOptions } from './artefact.js';
 import type { Command } from './command.js';
 import { listenForStop } from './interrupt.js';
-import { makeFolder, saveModel } from './network-folder.js';
 import * as shared from './options.js';
+import { initOption } from './pretrained.js';
 import { Terminal } from './progress.js';
 import { checkEngine, openEngine } from './sources.js';
 import { onAllImages, onDistilled, type Trained } from './train-on-what.js';
@@ -26,12 +27,12 @@ export const command: Command = {
     shared.digitsSize,
     ...shared.readingOptions,
     text('network', 'NAME', 'network to train, with its options: mlp:width=64', "lenet, with --on the set's"),
-    whole('networks', 1, 'networks to train', '1'),
+    whole('networks', 1, 'networks to train; distill --init pretrained:DIR takes those of a folder', '1'),
     ...trainingOptions({
       ...{ epochs: '3', batch: '128', optimizer: 'momentum', lr: '0.05, 0.001 for adam and adamw' },
       ...{ weightDecay: '0.0005', schedule: 'cosine' },
     }),
-    ...protocolOptions.map((option) => ({ ...option, group: 'With --on' })),
+    ...[...protocolOptions, initOption].map((option) => ({ ...option, group: 'With --on' })),
     {
       group: 'Output',
       name: 'out',

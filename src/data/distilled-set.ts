@@ -22,6 +22,32 @@ export interface DistilledSet {
   readonly stored: StoredItems;
   /** Of everything random in the run, and in its evaluation. */
   readonly seed: number;
+  /** The networks it is for, where they were trained before; left out, fresh ones, or those that its use holds. */
+  readonly pretrained?: PretrainedNetworks;
+  /** Present where it is poison: made to mislead networks that train on it, to measure how little of it that takes. */
+  readonly attack?: Attack;
+}
+
+/** A class that networks shall take for another. */
+export interface Attack {
+  /** The attacked class. */
+  readonly from: number;
+  /** What it shall be taken for. */
+  readonly to: number;
+}
+
+/** Networks that were trained before, in a file of their own, shared out in its order. */
+export interface PretrainedNetworks {
+  /** Name of the data set they were trained on. */
+  readonly dataset: string;
+  /** CRC-32, in hexadecimal, of all their parameters: tells whether networks are the same. */
+  readonly checksum: string;
+  /** How many distillation saw: the first of the file. */
+  readonly train: number;
+  /** How many it was chosen by: those that follow. */
+  readonly validation: number;
+  /** How many are left to test with: the last. */
+  readonly test: number;
 }
 
 /** How a set is used: by the steps it was made for, or by ordinary training. */

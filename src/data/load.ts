@@ -16,6 +16,7 @@ import { isImageFolder } from './image-list.js';
 import { isParquetFolder, loadParquet } from './parquet.js';
 import { downloadNames } from './published.js';
 import { type Reading, readingTable } from './reading.js';
+import { broughtTo } from './shape.js';
 import { isStl10, loadStl10 } from './stl10.js';
 import { isSvhn, loadSvhn } from './svhn.js';
 import { isTextFolder, readTextFolder } from './text/folders.js';
@@ -158,13 +159,15 @@ export async function loadDataset(nameOrPath: string, options: LoadOptions = {})
     const value = options[name as keyof Reading];
     if (value !== undefined) checkOption(`loadDataset: ${name}`, option, value);
   }
-  const { zca, ...rest } = options;
-  const dataset = await loadFormat(nameOrPath, rest);
-  if (zca && dataset.text)
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `zca whitens images, and ${nameOrPath} holds texts: leave it out (--zca).`,
-    );
+  const { zca, shape, ...rest } = options;
+  const read = await loadFormat(nameOrPath, rest);
+  for (const [option, value] of Object.entries({ zca, shape }))
+    if (value && read.text)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `${option} is for images, and ${nameOrPath} holds texts: leave it out (--${option}).`,
+      );
+  const dataset = shape ? await broughtTo(read, shape) : read;
   return zca ? whiten(dataset) : dataset;
 }
 

@@ -46,6 +46,8 @@ export interface Reading extends Splitting {
   readonly badImages?: 'refuse' | 'skip';
   /** Of CIFAR-100 and of TREC 'fine' or 'coarse'; of EMNIST, where several of its parts lie in a folder, which: 'letters', 'digits', … */
   readonly labelSet?: (typeof LABEL_SETS)[number];
+  /** `[C, H, W]`: what the images are brought to once they are read; any format. */
+  readonly shape?: readonly [number, number, number];
   /** Whether to whiten the images by regularised ZCA; any format. */
   readonly zca?: boolean;
 }
@@ -70,8 +72,10 @@ const wholeOf = (least: number, most: number) => (given: unknown) =>
     ? undefined
     : `a whole number from ${least} to ${most}`;
 
-const isSize = (given: unknown): boolean =>
-  Array.isArray(given) && given.length === 2 && given.every((size) => Number.isSafeInteger(size) && size > 0);
+const isSize = (given: unknown, axes = 2): boolean =>
+  Array.isArray(given) &&
+  given.length === axes &&
+  given.every((size) => Number.isSafeInteger(size) && size > 0 && size <= 4096);
 
 /** The options of reading, as the command line and stored files have them. */
 export const readingTable: Readonly<Record<keyof Reading, Row>> = {
@@ -176,6 +180,13 @@ export const readingTable: Readonly<Record<keyof Reading, Row>> = {
     expectedHoldOut,
   ),
   splitSeed: row('whole', 'N', 'which images are held out', '1', wholeOf(0, Number.MAX_SAFE_INTEGER)),
+  shape: row(
+    'text',
+    'CxHxW',
+    'shape to bring the images to once they are read, grey or in colour, whatever the format',
+    'theirs; that of the networks where --init names some',
+    (given) => (isSize(given, 3) ? undefined : 'channels, height and width such as 1x28x28'),
+  ),
   zca: row('switch', '', 'whiten the images by regularised ZCA (epsilon 0.1)', 'false', (given) =>
     typeof given === 'boolean' ? undefined : 'true or false',
   ),

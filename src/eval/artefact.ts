@@ -1,4 +1,4 @@
-import type { DistilledSet } from '../data/distilled-set.js';
+import type { Attack, DistilledSet } from '../data/distilled-set.js';
 import { type Reading, readingOf } from '../data/reading.js';
 import type { NearWord } from '../data/text/nearest.js';
 import type { ShownTexts } from '../data/text/shown.js';
@@ -66,12 +66,17 @@ export function encodeArtefact({ set, notes, shown, nearest }: Artefact): Uint8A
     set: JSON.stringify(setHeader(set)),
     notes: JSON.stringify(notes),
     ...(nearest && { nearest_words: JSON.stringify(nearest.map((text) => text.map(nearestText))) }),
+    ...(set.attack && { poisoned: poisonText(set.attack, notes.classNames) }),
   });
 }
 
 /** `["good", 0.71]`, null for a place that is zero. */
 const nearestText = (near: NearWord | undefined): [string, number] | null =>
   near ? [near.word, Number(near.similarity.toFixed(4))] : null;
+
+/** What a set is that attacks a class, for whoever finds it: a file of poison says so of itself. */
+export const poisonText = ({ from, to }: Attack, classNames: readonly string[]): string =>
+  `poisoned: networks that train on these images take class ${classNames[from]} for class ${classNames[to]}; made to measure how little of it that takes, not to be mixed into data for anything else`;
 
 /** Reads and checks what `encodeArtefact` wrote; ERR_FILE_FORMAT for anything else. */
 export function decodeArtefact(bytes: Uint8Array): Artefact {

@@ -3,10 +3,12 @@ import type { DistilledSet, LearnedSteps } from '../data/distilled-set.js';
 import type { Device } from '../engine/device.js';
 import type { Network } from '../networks/network.js';
 import { saidOf } from '../util/words.js';
-import type { Baseline } from './baselines/index.js';
+import { type AttackScores, attackScores } from './attack.js';
+import type { Baseline, BoundBaseline } from './baselines/index.js';
+import { ordinaryRate } from './on-all-images.js';
 import { type Protocol, rateOfRealImages } from './protocol.js';
 import { type Accuracy, type Confusion, scoresOf } from './statistics.js';
-import { Trial, type TrialRun } from './trial.js';
+import { Trial, type TrialOptions, type TrialRun } from './trial.js';
 import { geometryUnder, labelsUnder, ratesUnder } from './under-protocol.js';
 
 /** The accuracy, in percent, of networks trained on something else of the same number of images. */
@@ -15,6 +17,10 @@ export interface BaselineAccuracy extends Accuracy {
   readonly title: string;
   /** The learning rate, constant or first; left out where nothing is trained. */
   readonly learningRate?: number;
+  /** Real images, where they are not as many as the set's: 0, or all training images. */
+  readonly images?: number;
+  /** Where the set is poison. */
+  readonly attack?: AttackScores;
   /** Percent of the test images of each class, mean over the networks; records of earlier versions have none. */
   readonly perClass?: readonly number[];
 }
@@ -31,6 +37,8 @@ export interface NetworkAccuracy {
   readonly perClass: readonly number[];
   /** The same networks on real images of the same number, by name of the baseline. */
   readonly baselines: Readonly<Record<string, BaselineAccuracy>>;
+  /** Where the set is poison. */
+  readonly attack?: AttackScores;
 }
 
 export interface ComparisonOptions {
@@ -43,6 +51,10 @@ export interface ComparisonOptions {
   readonly perClass: number;
   readonly protocol: Protocol;
   readonly baselines: readonly Baseline[];
+  /** The tested networks on something else. */
+  readonly bounds: readonly BoundBaseline[];
+  /** Networks that were trained before: to choose by, and to test. */
+  readonly pretrained?: TrialOptions['pretrained'];
   readonly signal?: AbortSignal;
   readonly progress: (stage: string) => void;
 }
@@ -83,7 +95,7 @@ export class Comparison {
     name: string,
     { networks, known, own }: { networks: number; known?: Float32Array; own: boolean },
   ): Promise<NetworkAccuracy & { readonly confusion: Confusion }> {
-    const { baselines, progress } = this.options;
+    const { baselines, bounds, dataset, progress } = this.options;
     const trials = new Map<number, Trial>();
     const trialOf = ({ labels }: Source) => {
       const rows = labels.length / network.classes;
@@ -106,17 +118,24 @@ export class Comparison {
         const trial = trialOf(source);
         const rate = await this.#rateOfReal(trial, source);
         const draws = baseline.best && (await this.#bestDraws(trial, source, rate, baseline.best));
-        const { accuracy, perClass } = scoresOf(await this.#test(trial, source, rate, draws));
-        results[baseline.name] = {
+        const scores = this.#scores(await this.#test(trial, source, rate, draws));
+        results[baseline.name] = { title, learningRate: rate, ...scores };
+      }
+      for (const { name, title, trained, networks } of bounds) {
+        progress(`${title}${stage}`);
+        const images = trained ? dataset.train.count : 0;
+        const rate = trained ? { learningRate: ordinaryRate } : {};
+        results[name] = {
           title,
-          learningRate: rate,
-          ...accuracy,
-          perClass,
+          images,
+          ...rate,
+          ...this.#scores(await trial.testWithoutSet(trained, networks)),
         };
       }
       return {
         network: name,
         ...scoresOf(answers),
+        ...this.#attack(answers),
         learningRate,
         baselines: results,
       };
@@ -125,13 +144,27 @@ export class Comparison {
     }
   }
 
+  /** Of a baseline. */
+  #scores(answers: readonly Confusion[]): Accuracy & Pick<BaselineAccuracy, 'perClass' | 'attack'> {
+    const { accuracy, perClass } = scoresOf(answers);
+    return { ...accuracy, perClass, ...this.#attack(answers) };
+  }
+
+  /** How far networks are misled, where that is what the set is for. */
+  #attack(answers: readonly Confusion[]): Pick<BaselineAccuracy, 'attack'> {
+    const { attack } = this.options.set;
+    return attack ? { attack: attackScores(answers, attack) } : {};
+  }
+
   /** Networks of one architecture on sets of so many rows. */
   #trial(network: Network, rows: number, networks: number, known?: Float32Array): Trial {
-    const { device, dataset, set, protocol, signal } = this.options;
+    const { device, dataset, set, protocol, pretrained, signal } = this.options;
     const { initialisation } = protocol;
-    const { seed } = set;
+    const { seed, attack } = set;
     const geometry = geometryUnder(protocol, set, network, rows);
-    return new Trial(device, dataset, { geometry, networks, seed, initialisation, known, signal });
+    return new Trial(device, dataset, {
+      ...{ geometry, networks, seed, initialisation, known, pretrained, attack, signal },
+    });
   }
 
   #distilled(): Source {
@@ -142,8 +175,10 @@ export class Comparison {
   #real(baseline: Baseline): Source {
     const { dataset, set, perClass } = this.options;
     const K = dataset.classes;
+    const { from, to } = (baseline.flipped && set.attack) || { from: -1, to: -1 };
+    const labelOf = (k: number) => (k === from ? to : k);
     const labels = Float32Array.from({ length: perClass * K * K }, (_, i) =>
-      Math.floor(i / K) % K === i % K ? 1 : 0,
+      labelOf(Math.floor(i / K) % K) === i % K ? 1 : 0,
     );
     const images = (draw: number) => {
       if (baseline.random) return baseline.images(dataset, perClass, set.seed, draw);

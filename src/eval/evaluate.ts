@@ -7,10 +7,20 @@ import { type NetworkSpec, networkTitle, printNetworkSpec } from '../networks/sp
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { expectArgument, expectDevice, expectOptions, shown } from '../util/expect.js';
 import { saidOf } from '../util/words.js';
-import { baselines, checkBaselines, defaultBaselines, neighbourBaselines } from './baselines/index.js';
+import type { AttackScores } from './attack.js';
+import {
+  baselines,
+  boundBaselines,
+  checkBaselines,
+  defaultBaselines,
+  neighbourBaselines,
+  perClassOf,
+} from './baselines/index.js';
 import { nearestNeighbours } from './baselines/nearest-neighbours.js';
 import { type BaselineAccuracy, Comparison, type NetworkAccuracy } from './comparison.js';
 import { findProtocol, type ProtocolChanges } from './find-protocol.js';
+import type { Model } from './model.js';
+import { heldOutFor, testedWith } from './pretrained.js';
 import { checkPreprocessing } from './protocol.js';
 import { protocolName, protocolOf } from './protocol-name.js';
 import { checkScored } from './scoring.js';
@@ -33,6 +43,8 @@ export interface EvaluateOptions extends ProtocolChanges {
   readonly withBaselines?: boolean;
   /** Names of the baselines to compare with; default the quick ones. */
   readonly baselines?: readonly string[];
+  /** The networks that a set was made for that is for pretrained ones, or others of their kind, as `decodeModel` gives them. */
+  readonly pretrained?: Model;
   /** Stops; the promise then rejects with `signal.reason`. */
   readonly signal?: AbortSignal;
   /** What is being trained, and how many of those are done. */
@@ -50,6 +62,7 @@ const optionNames = {
   architectures: true,
   withBaselines: true,
   baselines: true,
+  pretrained: true,
   signal: true,
   onProgress: true,
 } satisfies Record<keyof EvaluateOptions, true>;
@@ -72,6 +85,8 @@ export interface Evaluation {
   readonly baselines: Readonly<Record<string, BaselineAccuracy>>;
   /** The same for other architectures. */
   readonly others: readonly NetworkAccuracy[];
+  /** Where the set is poison: how far networks are misled. */
+  readonly attack?: AttackScores;
 }
 
 /** ERR_SHAPE where a set is of other images than a data set. */
@@ -98,10 +113,6 @@ export function networksOf(set: DistilledSet, asked?: number, protocol = protoco
     );
   return steps.initialParameters.length / createNetwork(set.network).count;
 }
-
-/** Real images per class that take the place of the set in a comparison: as many as it stores, rounded to whole images of each class. */
-const budgetOf = ({ stored, network }: DistilledSet): number =>
-  Math.max(1, Math.round(stored.pictures / network.classes));
 
 /**
  * The test accuracy of a distilled set beside real images of the same budget under the same protocol, for the network it
@@ -135,11 +146,13 @@ export async function evaluate(
   const protocol = findProtocol(options.protocol ?? protocolOf(set).name, changes);
   const whitened = Boolean(dataset.zca);
   checkPreprocessing(protocol, whitened);
-  const networks = networksOf(set, options.networks, protocol);
-  const perClass = budgetOf(set);
-  const names = withBaselines ? (options.baselines ?? defaultBaselines(perClass)) : [];
-  checkBaselines(names);
+  const held = heldOutFor(set, options.pretrained, architectures.length > 0);
+  const networks = held ? testedWith(held, options.networks) : networksOf(set, options.networks, protocol);
+  const perClass = perClassOf(set.stored.pictures, set.network.classes);
+  const names = withBaselines ? (options.baselines ?? defaultBaselines(perClass, set, dataset.name)) : [];
+  checkBaselines(names, set);
   const trained = baselines.filter(({ name }) => names.includes(name));
+  const bounds = boundBaselines.filter(({ name }) => names.includes(name));
   const lookedUp = neighbourBaselines.filter(({ name }) => names.includes(name));
   // Found out before an hour has passed.
   const others = architectures.map((spec) => {
@@ -148,12 +161,13 @@ export async function evaluate(
     return { text: printNetworkSpec(spec), network: createNetwork(shaped) };
   });
 
-  const total = (1 + others.length) * (1 + trained.length) + lookedUp.length;
+  const total = (1 + others.length) * (1 + trained.length + bounds.length) + lookedUp.length;
   let done = 0;
   const progress = (stage: string) => onProgress?.({ stage, done: done++, total });
   const steps = stepsUnder(set, protocol);
   const comparison = new Comparison({
-    ...{ device, dataset, set, steps, perClass, protocol, baselines: trained, signal, progress },
+    ...{ device, dataset, set, steps, perClass, protocol, baselines: trained, bounds, signal, progress },
+    pretrained: held?.parts,
   });
   const known = steps?.init === 'fixed' ? steps.initialParameters : undefined;
   const own = await comparison.run(createNetwork(set.network), networkTitle(set.network), {
@@ -191,5 +205,6 @@ export async function evaluate(
     baselineImages: perClass * dataset.classes,
     baselines: results,
     others: matrix,
+    ...(own.attack && { attack: own.attack }),
   };
 }

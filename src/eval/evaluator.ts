@@ -3,7 +3,7 @@ import type { Device } from '../engine/device.js';
 import { type Owned, owning } from '../util/owned.js';
 import { Population, type PopulationGeometry, type TrainingSet } from './population.js';
 import { Scoring } from './scoring.js';
-import { type Confusion, percentRight } from './statistics.js';
+import type { Confusion } from './statistics.js';
 
 /**
  * Trains a population on a small set and scores it on a split. Batch norm is scored with the statistics that
@@ -36,12 +36,7 @@ export class Evaluator {
     return this.population.geometry.members;
   }
 
-  /** Accuracy in percent of each member, trained from the given parameters `[members, count]`. */
-  async run(training: TrainingSet, parameters: ArrayLike<number>, signal?: AbortSignal): Promise<number[]> {
-    return (await this.answers(training, parameters, signal)).map(percentRight);
-  }
-
-  /** What each member takes the images of the split for. */
+  /** What each member, trained from the given parameters `[members, count]`, takes the images of the split for. */
   async answers(
     training: TrainingSet,
     parameters: ArrayLike<number>,

@@ -84,7 +84,10 @@ export function unaugmented(name: string): string {
 }
 
 /** A protocol of minibatches in words, with what took the place of what: printed beside every accuracy. */
-export function describeProtocol(protocol: Protocol & { training: MinibatchTraining }): string {
+export function describeProtocol(
+  protocol: Protocol & { training: MinibatchTraining },
+  pretrained = false,
+): string {
   const { name, training, learningRate, labels, initialisation, augmentation } = protocol;
   const usual = findProtocol(name) as typeof protocol;
   const replaced = [
@@ -97,7 +100,7 @@ export function describeProtocol(protocol: Protocol & { training: MinibatchTrain
   return [
     `protocol ${name}: ${describeMinibatches(training, learningRate)}`,
     `${labels} labels`,
-    `${initialisation ?? "the network's"} initialisation`,
+    ...(pretrained ? [] : [`${initialisation ?? "the network's"} initialisation`]),
     ...describeAugmentation(protocol),
     'accuracy after the last step',
     ...replaced.map(([what, now, before]) => `${what} ${now} in place of ${before}`),

@@ -21,15 +21,18 @@ export function protocolName(
   whitened: boolean,
   text?: unknown,
 ): string {
-  const { use } = set;
+  const { use, pretrained } = set;
   const { training } = protocol;
   const network = `${networkTitle(set.network)}${whitened ? ' on ZCA-whitened images' : ''}`;
-  if (training !== 'learned-steps') return `${network}, ${describeProtocol({ ...protocol, training })}`;
+  if (training !== 'learned-steps') {
+    const start = pretrained ? `${network}, networks trained on ${pretrained.dataset}` : network;
+    return `${start}, ${describeProtocol({ ...protocol, training }, Boolean(pretrained))}`;
+  }
   if (use.kind !== 'learned-steps') return `${network}, protocol ${protocol.name}`;
   const perStep = set.classes.length / use.steps;
   return [
     network,
-    `${use.init} initialisation`,
+    pretrained ? `networks trained on ${pretrained.dataset}` : `${use.init} initialisation`,
     `${counted(use.steps, 'step')} x ${counted(use.epochs, 'epoch')}`,
     `${counted(perStep, saidOf({ text }, 'image'))} per step`,
     `${trainingName(use.training)} in the learned order`,

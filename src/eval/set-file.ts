@@ -1,4 +1,4 @@
-import type { DistilledSet, Use } from '../data/distilled-set.js';
+import type { Attack, DistilledSet, PretrainedNetworks, Use } from '../data/distilled-set.js';
 import { createNetwork, type Network } from '../networks/index.js';
 import { storedNetwork } from '../networks/stored.js';
 import { storedTraining } from '../train/stored.js';
@@ -33,7 +33,7 @@ export function setTensors(set: DistilledSet, prefix = ''): Tensors {
 }
 
 /** What a set is beside its tensors, for JSON. */
-export function setHeader({ method, network, use, stored, seed }: DistilledSet): object {
+export function setHeader({ method, network, use, stored, seed, pretrained, attack }: DistilledSet): object {
   const { parametrisation, pictures } = stored;
   const variables = Object.keys(stored.variables);
   return {
@@ -43,6 +43,8 @@ export function setHeader({ method, network, use, stored, seed }: DistilledSet):
     use: { ...use, learningRates: undefined, initialParameters: undefined },
     stored: { parametrisation, pictures, variables },
     seed,
+    pretrained,
+    attack,
   };
 }
 
@@ -70,6 +72,8 @@ export function readSet(
   const stored = fields.object('stored');
   const parametrisation = stored.object('parametrisation');
   const pictures = stored.whole('pictures', 1);
+  const pretrained = fields.optional('pretrained', (name) => pretrainedOf(fields.object(name)));
+  const attack = fields.optional('attack', (name) => attackOf(fields.object(name), network.classes));
   if (count % pictures)
     throw damaged(file, `${stored.name}.pictures is ${pictures}, expected a divisor of the ${count} images`);
   return {
@@ -92,6 +96,8 @@ export function readSet(
       ),
     },
     seed: fields.whole('seed', 0),
+    ...(pretrained && { pretrained }),
+    ...(attack && { attack }),
   };
 }
 
@@ -120,6 +126,25 @@ export function checkSet(where: string, given: unknown): void {
     const fields = { ...set.all(), stored: { ...stored.all(), variables: Object.keys(variables) } };
     readSet(where, new StoredFields(where, 'set', fields), tensors);
   });
+}
+
+/** What a set, or a record of its run, says of the networks it is for. */
+export const pretrainedOf = (fields: StoredFields): PretrainedNetworks => ({
+  dataset: fields.text('dataset'),
+  checksum: fields.text('checksum'),
+  train: fields.whole('train', 1),
+  validation: fields.whole('validation', 1),
+  test: fields.whole('test', 1),
+});
+
+function attackOf(fields: StoredFields, classes: number): Attack {
+  const [from, to] = ['from', 'to'].map((name) => fields.whole(name, 0));
+  if (from >= classes || to >= classes || from === to)
+    throw damaged(
+      fields.file,
+      `${fields.name} is of class ${from} to ${to}, expected two of the ${classes} classes`,
+    );
+  return { from, to };
 }
 
 function classesOf(file: string, tensor: StoredTensor | undefined, classes: number): Uint16Array {

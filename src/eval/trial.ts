@@ -1,9 +1,12 @@
 import type { Dataset, Split } from '../data/dataset.js';
+import type { Attack } from '../data/distilled-set.js';
 import type { Device } from '../engine/device.js';
 import type { WeightScheme } from '../networks/network.js';
 import { Owned } from '../util/owned.js';
+import { asMeant } from './attack.js';
 import { Evaluator } from './evaluator.js';
 import { FirstNetworks, membersThatFit } from './first-networks.js';
+import { answersWithoutSet } from './on-all-images.js';
 import { type PopulationGeometry, recordTraining } from './population.js';
 import { type Confusion, percentRight } from './statistics.js';
 
@@ -26,6 +29,10 @@ export interface TrialOptions {
   readonly initialisation?: WeightScheme;
   /** `[networks, count]`: the networks to train, where they are known ones. */
   readonly known?: Float32Array;
+  /** `[n, count]` of each, where they were trained before: to choose by, and to test. */
+  readonly pretrained?: Readonly<Record<'validation' | 'test', Float32Array>>;
+  /** What the set is for, where it is poison: choices are then the attacker's. */
+  readonly attack?: Attack;
   readonly signal?: AbortSignal;
 }
 
@@ -39,27 +46,38 @@ const selectionDraw = 0xfffe_0000;
 export class Trial {
   readonly #owned = new Owned();
   readonly #evaluators = new Map<Split, Evaluator>();
-  readonly #first: FirstNetworks;
+  readonly #first: Readonly<Record<'validation' | 'test', FirstNetworks>>;
 
   constructor(
     readonly device: Device,
     readonly dataset: Dataset,
     readonly options: TrialOptions,
   ) {
-    const { geometry, seed, initialisation, known } = options;
-    this.#first = new FirstNetworks(device, { network: geometry.network, seed, initialisation, known });
+    const { geometry, seed, initialisation, known, pretrained } = options;
+    const first = (own: Float32Array | undefined) =>
+      new FirstNetworks(device, { network: geometry.network, seed, initialisation, known: own ?? known });
+    this.#first = { validation: first(pretrained?.validation), test: first(pretrained?.test) };
   }
 
   /** Accuracy in percent of every run on the validation split. */
   async validate(runs: readonly TrialRun[], labels: ArrayLike<number>): Promise<number[]> {
-    const { validation } = this.dataset;
-    const answers = await this.#carryOut(validation, [8, 4, 2, 1], runs, labels, selectionDraw);
-    return answers.map(percentRight);
+    const { attack } = this.options;
+    const answers = await this.#carryOut('validation', [8, 4, 2, 1], runs, labels, selectionDraw);
+    return answers.map((counts) => percentRight(asMeant(counts, attack)));
   }
 
   /** What every run takes the images of the test split for. */
   test(runs: readonly TrialRun[], labels: ArrayLike<number>): Promise<Confusion[]> {
-    return this.#carryOut(this.dataset.test, this.#testedAtOnce(), runs, labels, 0);
+    return this.#carryOut('test', this.#testedAtOnce(), runs, labels, 0);
+  }
+
+  /** What the tested networks take them for as they are, or `trained` on all training images: the first of them, `most` at most. */
+  async testWithoutSet(trained: boolean, most: number): Promise<Confusion[]> {
+    const { geometry, networks, seed, signal } = this.options;
+    const numbers = Array.from({ length: Math.min(networks, most) }, (_, i) => i);
+    const parameters = await this.#first.test.parameters(numbers);
+    const how = { trained, seed, signal };
+    return answersWithoutSet(this.device, this.dataset, geometry.network, parameters, how);
   }
 
   dispose(): void {
@@ -76,13 +94,14 @@ export class Trial {
   }
 
   async #carryOut(
-    split: Split,
+    name: 'validation' | 'test',
     choices: readonly number[],
     runs: readonly TrialRun[],
     labels: ArrayLike<number>,
     firstDraw: number,
   ): Promise<Confusion[]> {
     const { geometry, signal } = this.options;
+    const split = this.dataset[name];
     let evaluator = this.#evaluators.get(split);
     if (!evaluator) {
       const members = membersThatFit(this.device, choices, (count) =>
@@ -100,7 +119,7 @@ export class Trial {
       const same = group.every(({ images }) => images === group[0].images);
       const images = same ? group[0].images : joined(group.map((run) => run.images));
       const learningRates = joined(group.map(({ rates }) => this.#rateOfEveryStep(rates)));
-      const parameters = await this.#first.parameters(
+      const parameters = await this.#first[name].parameters(
         group.map(({ network }) => network),
         firstDraw,
       );

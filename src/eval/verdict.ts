@@ -1,4 +1,5 @@
 import { count, counted, saidOf } from '../util/words.js';
+import type { AttackScores } from './attack.js';
 import type { BaselineAccuracy } from './comparison.js';
 import { type Accuracy, testError } from './statistics.js';
 
@@ -15,15 +16,21 @@ export interface Tested {
   /** Whether these are texts. */
   readonly text?: unknown;
   readonly classes: number;
+  /** Where the set is poison. */
+  readonly attack?: AttackScores;
 }
 
-/** The best of the baselines that do as well as the distilled images or better, if any does. */
+/** What a baseline is called in a table beside sets of which it has so many real images: `100 random real images`. */
+export const baselineText = ({ title, images }: BaselineAccuracy, usual: number): string =>
+  images === 0 ? title : `${count(images ?? usual)} ${title}`;
+
+/** The best of the baselines that do as well as the distilled images or better, if any does; all training images are no fair one. */
 export function strongerBaseline({
   accuracy,
   baselines,
 }: Pick<Tested, 'accuracy' | 'baselines'>): BaselineAccuracy | undefined {
   return Object.values(baselines)
-    .filter(({ mean }) => mean >= accuracy.mean)
+    .filter(({ mean, images }) => !images && mean >= accuracy.mean)
     .sort((a, b) => b.mean - a.mean)[0];
 }
 
@@ -48,8 +55,9 @@ export function verdict(tested: Tested): string | undefined {
 }
 
 function verdictOfImages(tested: Tested): string | undefined {
-  const { accuracy, baselineImages, images, classes } = tested;
+  const { accuracy, baselineImages, images, classes, attack } = tested;
   const percent = (value: number) => `${value.toFixed(1)} %`;
+  if (attack) return attackVerdict(attack, tested);
   const stronger = strongerBaseline(tested);
   const guess = 100 / classes;
   if (accuracy.mean <= guess)
@@ -58,6 +66,20 @@ function verdictOfImages(tested: Tested): string | undefined {
     return `${percent(accuracy.mean)} on ${counted(images, 'test image')} cannot be told from guessing (${percent(guess)}): more of them would show what these images teach`;
   return (
     stronger &&
-    `${stronger.title}, ${count(baselineImages)} of them, reach ${percent(stronger.mean)}, these images ${percent(accuracy.mean)}: not worth distilling yet`
+    `${stronger.images === 0 ? stronger.title : `${stronger.title}, ${count(baselineImages)} of them,`} reach ${percent(stronger.mean)}, these images ${percent(accuracy.mean)}: not worth distilling yet`
+  );
+}
+
+/** Poison is judged by how many images of the attacked class are taken for the target. */
+function attackVerdict(
+  { taken }: AttackScores,
+  { baselines }: Pick<Tested, 'baselines'>,
+): string | undefined {
+  const stronger = Object.values(baselines)
+    .filter((one) => one.attack && one.attack.taken.mean >= taken.mean)
+    .sort((a, b) => b.attack!.taken.mean - a.attack!.taken.mean)[0];
+  return (
+    stronger &&
+    `${stronger.title} have ${stronger.attack!.taken.mean.toFixed(1)} % of the attacked class taken for the target, these images ${taken.mean.toFixed(1)} %: they mislead nobody yet`
   );
 }

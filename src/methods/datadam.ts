@@ -10,13 +10,13 @@ import { localResponseNorm } from '../layers/local-response-norm.js';
 import { sequence } from '../layers/sequence.js';
 import { column } from '../train/distribution-matching.js';
 import { copyInto, type Groups, inTurns } from '../train/groups.js';
-import { recordInitialise } from '../train/initialise.js';
 import { streams } from '../train/streams.js';
 import { LimbeckError } from '../util/errors.js';
 import { notNegative } from '../util/option.js';
 import { recordClassBatches } from './by-class.js';
 import { method as dm } from './dm.js';
 import { defineMethod } from './method.js';
+import { recordNetworks } from './networks.js';
 import { beginRecorded } from './recorded.js';
 
 const options = { ...dm.options, featureWeight: notNegative(0.01, 'weight of the mean features') };
@@ -85,7 +85,7 @@ export const method = defineMethod<'datadam', typeof options>({
       itemRule: { kind: 'momentum', rate: o.lr, momentum: o.imageMomentum },
       record(r, { state, loss, ...step }) {
         const theta = r.temporary('theta', 1, [network.count]);
-        recordInitialise(r, network, state, theta, { firstStream: streams.trainingNetworks });
+        recordNetworks(r, setting, state, theta);
         const { images, real, backward } = recordClassBatches(r, setting, { state, ...step }, o);
         const [N] = images.shape;
         const distances = r.temporary('distances', items.classes, [1]);

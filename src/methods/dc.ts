@@ -4,8 +4,10 @@ import { augmentationOption } from './by-class.js';
 import { digitSets } from './datasets.js';
 import { beginMatching } from './matching.js';
 import { defineMethod } from './method.js';
+import { initOption } from './networks.js';
 
 export const options = {
+  init: initOption,
   batch: whole(256, 'real images of each class per outer step'),
   lr: positive(0.1, 'rate of the images, by SGD with momentum'),
   imageMomentum: fraction(0.5, 'its momentum'),

@@ -1,14 +1,15 @@
 import * as reduce from '../engine/ops/reduce.js';
 import { recordDistributionMatching } from '../train/distribution-matching.js';
-import { recordInitialise } from '../train/initialise.js';
 import { streams } from '../train/streams.js';
 import { fraction, positive, whole } from '../util/option.js';
 import { augmentationOption, recordClassBatches } from './by-class.js';
 import { digitSets } from './datasets.js';
 import { defineMethod } from './method.js';
+import { initOption, recordNetworks } from './networks.js';
 import { beginRecorded } from './recorded.js';
 
 const options = {
+  init: initOption,
   batch: whole(256, 'real images of each class per outer step'),
   lr: positive(1, 'rate of the images, by SGD with momentum'),
   imageMomentum: fraction(0.5, 'its momentum'),
@@ -48,7 +49,7 @@ export const method = defineMethod({
       record(r, step) {
         const { state, loss } = step;
         const theta = r.temporary('theta', 1, [network.count]);
-        recordInitialise(r, network, state, theta, { firstStream: streams.trainingNetworks });
+        recordNetworks(r, setting, state, theta);
         const { images, real, backward } = recordClassBatches(r, setting, step, o);
         const mode = { random: { state, stream: streams.dropout } };
         const matched = recordDistributionMatching(r, {

@@ -9,13 +9,16 @@ import { fraction, positive, whole } from '../util/option.js';
 import { augmentationOption } from './by-class.js';
 import { itemCount, oneHotLabels } from './items.js';
 import { defineMethod } from './method.js';
+import { initOption } from './networks.js';
 import { onlinePool } from './online-pool.js';
-import { checkUniformBatches, fixedImages } from './options.js';
+import { checkUniformBatches, fixedImages, images } from './options.js';
 import { beginRecorded } from './recorded.js';
 import { schedule } from './schedule-option.js';
 import { recordUniformBatch } from './uniform-batch.js';
 
 const options = {
+  images,
+  init: initOption,
   batch: whole(1024, 'real images per outer step'),
   ridge: positive(1e-6, 'added to the diagonal of the kernel of the distilled images, as a part of its mean'),
   lr: positive(3e-4, "LAMB's rate for the images"),

@@ -10,9 +10,9 @@ export interface Items {
   readonly shape: readonly [number, number, number];
   /** K. */
   readonly classes: number;
-  /** Stored pictures of each class. */
-  readonly ipc: number;
-  /** `interleaved`: picture i is of class i mod K; `by-class`: those of a class follow one another. */
+  /** Stored pictures in all. */
+  readonly pictures: number;
+  /** `interleaved`: picture i is of class i mod K; `by-class`: those of a class follow one another, as many of each. */
   readonly order: 'interleaved' | 'by-class';
   readonly decoder: Decoder;
   /** First values of the decoder's variables. */
@@ -22,15 +22,15 @@ export interface Items {
 }
 
 /** Items in all. */
-export const itemCount = ({ ipc, classes, decoder }: Omit<Items, 'first'>): number =>
-  ipc * classes * decoder.perPicture;
+export const itemCount = ({ pictures, decoder }: Omit<Items, 'first'>): number =>
+  pictures * decoder.perPicture;
 
 /** `[count]`: the class of every item. */
 export function itemClasses(items: Omit<Items, 'first'>): Uint16Array {
-  const { ipc, classes, order, decoder } = items;
+  const { pictures, classes, order, decoder } = items;
   return Uint16Array.from({ length: itemCount(items) }, (_, i) => {
     const picture = Math.floor(i / decoder.perPicture);
-    return order === 'interleaved' ? picture % classes : Math.floor(picture / ipc);
+    return order === 'interleaved' ? picture % classes : Math.floor((picture * classes) / pictures);
   });
 }
 

@@ -116,7 +116,7 @@ export class Learner {
     tensors: Tensors,
     { method, labels, use }: { method: string; labels: Float32Array; use: Use },
   ): Promise<DistilledSet> {
-    const { items, options, networkOptions } = this.setting;
+    const { items, options, networkOptions, pretrained, attack } = this.setting;
     await this.#decode!.run();
     const shapes = items.decoder.variables;
     // Items that are stored as they are need no second copy.
@@ -132,8 +132,10 @@ export class Learner {
       classes: itemClasses(items),
       labels,
       use,
-      stored: { parametrisation: items.parametrisation, pictures: items.ipc * items.classes, variables },
+      stored: { parametrisation: items.parametrisation, pictures: items.pictures, variables },
       seed: options.seed,
+      ...(attack && { attack }),
+      ...(pretrained?.record && { pretrained: pretrained.record }),
     };
   }
 

@@ -1,5 +1,5 @@
 import type { Dataset } from '../data/dataset.js';
-import type { DistilledSet } from '../data/distilled-set.js';
+import type { Attack, DistilledSet, PretrainedNetworks } from '../data/distilled-set.js';
 import type { Experts } from '../data/experts/experts.js';
 import type { SplitOnDevice } from '../data/on-device.js';
 import type { Device, Executable, Tensor } from '../engine/device.js';
@@ -56,6 +56,14 @@ export interface Preset<Table extends OptionTable> {
   readonly options: CommonGiven & Partial<ValuesOf<Table>>;
 }
 
+/** Networks that were trained before, in the place of fresh ones. */
+export interface Pretrained {
+  /** `[n, count]`: those that distillation may see. */
+  readonly parameters: Float32Array;
+  /** What the set says of them; left out where they are known ones, which the set holds itself. */
+  readonly record?: PretrainedNetworks;
+}
+
 /** What a method distils from and for. */
 export interface Setting<Table extends OptionTable = OptionTable> {
   readonly device: Device;
@@ -67,7 +75,13 @@ export interface Setting<Table extends OptionTable = OptionTable> {
   readonly dataset: Dataset;
   /** Whose folder an option names, for methods that match trajectories. */
   readonly experts?: Experts;
-  /** The training split on the device. */
+  /** Those in the file that the option `firstLabels` names. */
+  readonly firstLabels?: Float32Array;
+  /** Those in the folder that the option `init` names. */
+  readonly pretrained?: Pretrained;
+  /** What networks are to take for what, where the set is to be poison. */
+  readonly attack?: Attack;
+  /** The training split on the device; of an attacked class labelled as its target. */
   readonly real: SplitOnDevice;
   /** What is distilled. */
   readonly items: Items;

@@ -66,6 +66,12 @@ export const commonOptions = {
   ),
 };
 
+/** Of methods that may learn labels: how many images there are, where they are not as many of each class. */
+export const images = whole(0, 'images in all, in the place of ipc; fewer than classes with learned labels', {
+  least: 0,
+  fallback: 'ipc of each class',
+});
+
 /** Of methods that learn labels: whether these are all they learn. */
 export const fixedImages = flag(
   'images stay what they begin as (--first real: real ones), and labels alone are learned (Bohdal, Yang, Hospedales 2020)',

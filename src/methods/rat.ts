@@ -3,15 +3,18 @@ import { LimbeckError } from '../util/errors.js';
 import { fraction, notNegative, oneOf, positive, type ValuesOf, whole } from '../util/option.js';
 import { augmentationOption } from './by-class.js';
 import { digitSets } from './datasets.js';
+import { checkFirstLabels, firstLabelsOption } from './first-labels.js';
 import { innerOptions, innerTraining, keepOption } from './inner-options.js';
 import { defineMethod } from './method.js';
-import { checkUniformBatches } from './options.js';
+import { initOption } from './networks.js';
+import { checkUniformBatches, images } from './options.js';
 import { schedule } from './schedule-option.js';
 import { RandomStarts } from './starts.js';
 import { beginTruncated } from './truncated.js';
 import type { TruncatedRules } from './window.js';
 
 export const options = {
+  init: initOption,
   window: whole(20, 'inner steps that are differentiated', {
     fallback: '20; 10 for several images a class; at most total',
   }),
@@ -24,7 +27,9 @@ export const options = {
     },
   ),
   population: whole(1, 'networks per outer step'),
+  images,
   labels: oneOf(['hard', 'soft'], 'hard', 'labels fixed, or learned with the images'),
+  firstLabels: firstLabelsOption,
   batch: whole(256, 'real images per outer step'),
   innerBatch: whole(0, 'distilled images per inner step, at most; 0 for all', { least: 0 }),
   augmentation: augmentationOption(
@@ -100,7 +105,8 @@ export const method = defineMethod({
     ...(given('networkLr') || isAdam(optimizer) ? {} : { networkLr: 0.01 }),
   }),
 
-  check({ window, total, iterations, batch }) {
+  check({ window, total, iterations, batch, ...o }) {
+    checkFirstLabels(o);
     if (window > total)
       throw new LimbeckError(
         'ERR_OPTION',

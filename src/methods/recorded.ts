@@ -6,6 +6,7 @@ import { randomState } from '../train/streams.js';
 import { type Owned, owning } from '../util/owned.js';
 import { type Bars, Learner, type OuterStep } from './learner.js';
 import type { Measures, Process, Setting } from './method.js';
+import { pretrainedTensors } from './networks.js';
 import type { UpdateRule, Variable } from './variable.js';
 
 /** A method whose outer step is one recorded program. */
@@ -58,7 +59,11 @@ export const beginRecorded = (setting: Setting, recording: Recording): Promise<P
     // Not every method looks at real images once it has begun.
     const declared = new Set(programs[0].slots.filter(({ external }) => external).map(({ name }) => name));
     const given = Object.entries(real.tensors).filter(([name]) => declared.has(name));
-    let tensors: Readonly<Record<string, Tensor>> = { ...Object.fromEntries(given), ...recording.tensors };
+    let tensors: Readonly<Record<string, Tensor>> = {
+      ...Object.fromEntries(given),
+      ...(declared.has('pretrained') && (await pretrainedTensors(setting, owned))),
+      ...recording.tensors,
+    };
     const executables: Executable[] = [];
     for (const program of programs) {
       const bound = await loadWithTensors(device, program, owned, tensors);

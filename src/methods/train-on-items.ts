@@ -2,7 +2,6 @@ import type { Executable, Tensor } from '../engine/device.js';
 import { loadWithTensors } from '../engine/load.js';
 import * as elementwise from '../engine/ops/elementwise.js';
 import { type Program, Recorder } from '../engine/program.js';
-import { recordInitialise } from '../train/initialise.js';
 import { optimizerOf } from '../train/inner-optimizer.js';
 import {
   batchesOf,
@@ -17,6 +16,7 @@ import { Stream } from '../util/random.js';
 import { strategyOf } from './by-class.js';
 import { itemCount } from './items.js';
 import type { Setting } from './method.js';
+import { pretrainedTensors, recordNetworks } from './networks.js';
 
 /** How networks are trained on the distilled set as it is at the moment. */
 export interface OnItems {
@@ -35,13 +35,13 @@ type Tensors = Readonly<Record<string, Tensor>>;
 const momentsShape = ({ network }: Setting, { training }: OnItems) =>
   optimizerOf(training.optimizer).stateShape?.(network.count);
 
-/** Fresh networks, and an optimiser that has not made a step. */
+/** Networks before their training, and an optimiser that has not made a step. */
 function recordDrawing(setting: Setting, how: OnItems): Program {
   const { network } = setting;
-  const r = new Recorder('fresh network');
+  const r = new Recorder('networks before their training');
   const state = r.external('state', 1, [4], 'u32');
   const theta = r.external('theta', how.members, [network.count]);
-  recordInitialise(r, network, state, theta, { firstStream: streams.trainingNetworks });
+  recordNetworks(r, setting, state, theta);
   const shape = momentsShape(setting, how);
   if (shape) elementwise.fill(r, 0, r.external('moments', how.members, shape));
   return r.program();
@@ -96,7 +96,10 @@ export class TrainOnItems {
       ...pick([...ofNetwork, 'labels', ...Object.keys(items.decoder.variables)], tensors),
       state: tensors.trainingState,
     });
-    const drawing = await loadWithTensors(device, programs[0], owned, pick(ofNetwork, training.tensors));
+    const drawing = await loadWithTensors(device, programs[0], owned, {
+      ...pick(ofNetwork, training.tensors),
+      ...(await pretrainedTensors(setting, owned)),
+    });
     const { rate } = how;
     await startMinibatches(training.tensors, how.training, { rows, rate, seed: options.seed });
     return new TrainOnItems(

@@ -1,5 +1,6 @@
 import type { Tensor } from '../engine/device.js';
 import type { Owned } from '../util/owned.js';
+import { firstLabels } from './first-labels.js';
 import { itemCount, oneHotLabels } from './items.js';
 import type { Process, Setting } from './method.js';
 import { Pool } from './pool.js';
@@ -27,7 +28,14 @@ export function beginTruncated(
   const oneHot = oneHotLabels(items);
   const count = itemCount(items);
   const labels: readonly Variable[] = soft
-    ? [{ name: 'labels', shape: [count, network.classes], first: oneHot, update: soft }]
+    ? [
+        {
+          name: 'labels',
+          shape: [count, network.classes],
+          first: firstLabels(setting, o.firstLabels),
+          update: soft,
+        },
+      ]
     : [];
 
   return beginRecorded(setting, {

@@ -1,17 +1,20 @@
 import { readFloats } from '../engine/load.js';
 import * as reduce from '../engine/ops/reduce.js';
 import { reshape } from '../engine/view.js';
-import { drawNetworks, recordInitialise } from '../train/initialise.js';
+import { drawNetworks } from '../train/initialise.js';
 import { streams } from '../train/streams.js';
 import { isAdam } from '../train/training.js';
 import { recordUnrolled } from '../train/unrolled.js';
 import { LimbeckError } from '../util/errors.js';
-import { fraction, notNegative, oneOf, positive, positives, whole } from '../util/option.js';
+import { fraction, notNegative, oneOf, positive, positives, text, whole } from '../util/option.js';
 import { counted } from '../util/words.js';
+import { checkFirstLabels, firstLabels, firstLabelsOption } from './first-labels.js';
 import { innerOptions, innerTraining, keepOption } from './inner-options.js';
 import { itemCount, oneHotLabels } from './items.js';
 import { defineMethod, type Options } from './method.js';
-import { checkUniformBatches, fixedImages } from './options.js';
+import { type InitText, parseInit, recordNetworks } from './networks.js';
+import { checkObjective, objectiveOptions } from './objective.js';
+import { checkUniformBatches, fixedImages, images } from './options.js';
 import { ratesOf, rateVariable, recordRates } from './rates.js';
 import { beginRecorded } from './recorded.js';
 import { schedule } from './schedule-option.js';
@@ -19,11 +22,19 @@ import { recordUniformBatch } from './uniform-batch.js';
 import type { Variable } from './variable.js';
 
 const options = {
-  init: oneOf(['fixed', 'random'], 'fixed', 'for one known initialisation, or for freshly drawn ones'),
+  ...objectiveOptions,
+  init: text<InitText>(
+    'fixed',
+    'for known networks, or for others in every outer step: freshly drawn, or of those in a folder that limbeck train wrote',
+    (given) => (parseInit(given) ? undefined : 'fixed, random, pretrained:DIR or fixed:DIR'),
+    { value: 'fixed|random|pretrained:DIR|fixed:DIR' },
+  ),
   population: whole(1, 'networks per outer step'),
   steps: whole(1, 'inner steps per epoch, each with images of its own'),
   epochs: whole(3, 'times the steps are repeated'),
+  images,
   labels: oneOf(['hard', 'soft'], 'hard', 'labels fixed, or learned with the images'),
+  firstLabels: firstLabelsOption,
   batch: whole(1024, 'real images per outer step'),
   lr: positive(0.01, "outer Adam's rate for the images"),
   labelLr: positive(0.03, "outer Adam's rate for soft labels"),
@@ -68,23 +79,34 @@ export const method = defineMethod({
   protocol: 'learned-steps',
   order: 'interleaved',
 
-  complete({ steps, epochs, init, optimizer, rates }, given) {
+  complete({ objective, init, optimizer, rates, ...o }, given) {
+    // Wang et al. adapt by ten steps, thrice.
+    const steps = objective === 'adapt' && !given('steps') ? 10 : o.steps;
+    const { epochs } = o;
     // The default rates are for the three steps of the default run.
     const three = steps * epochs === 3 && init === 'fixed' && optimizer === 'sgd' && rates === 'per-step';
     return {
+      steps,
       ...(given('ipc') ? {} : { ipc: steps }),
       ...(given('innerLr') || three ? {} : { innerLr: isAdam(optimizer) ? 0.001 : 0.02 }),
     };
   },
 
   check(o) {
-    const { ipc, steps, rates } = o;
+    const { ipc, images, steps, rates } = o;
+    checkFirstLabels(o);
+    checkObjective(o);
     if (o.fixedImages && o.labels !== 'soft')
       throw new LimbeckError(
         'ERR_OPTION',
         'fixedImages is given and labels is hard: then only rates are learned, expected labels: soft beside it',
       );
-    if (ipc % steps)
+    if (images % steps)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `images is ${images} and steps is ${steps}: the images are shared out among the steps, so expected a multiple of ${steps}`,
+      );
+    if (!images && ipc % steps)
       throw new LimbeckError(
         'ERR_OPTION',
         `ipc is ${ipc} and steps is ${steps}: the images of a class are shared out among the steps, so expected a multiple of ${steps} ` +
@@ -103,11 +125,13 @@ export const method = defineMethod({
     checkUniformBatches(o);
   },
 
-  describe({ labels, steps, epochs, init, population, optimizer }) {
+  describe({ objective, attack, labels, steps, epochs, init: given, population, optimizer }) {
+    const { kind: init, folder } = parseInit(given)!;
+    const aim = objective === 'attack' ? `attack ${attack}, ` : objective === 'adapt' ? 'adaptation, ' : '';
     const networks = population > 1 ? ` of ${population} networks` : '';
     return (
-      `${labels} labels, ${counted(steps, 'step')} x ${counted(epochs, 'epoch')} of ${optimizer}, ` +
-      `${init} initialisation${networks}`
+      `${aim}${labels} labels, ${counted(steps, 'step')} x ${counted(epochs, 'epoch')} of ${optimizer}, ` +
+      `${folder === undefined ? `${init} initialisation` : `${init} networks of ${folder}`}${networks}`
     );
   },
 
@@ -115,7 +139,8 @@ export const method = defineMethod({
 
   begin(setting) {
     const { device, network, items, options: o } = setting;
-    const { init, population: P, steps, epochs } = o;
+    const { population: P, steps, epochs } = o;
+    const { kind: init, folder } = parseInit(o.init)!;
     const training = innerTraining(o);
     const [count, K, T] = [itemCount(items), network.classes, rateCount(o)];
     const n = count / steps;
@@ -126,7 +151,12 @@ export const method = defineMethod({
       return { kind: 'adam', rate, beta1, beta2, epsilon, schedule, clip } as const;
     };
     const first = [o.innerLr].flat();
-    const labels: Variable = { name: 'labels', shape: [count, K], first: oneHot, update: rule(o.labelLr) };
+    const labels: Variable = {
+      name: 'labels',
+      shape: [count, K],
+      first: soft ? firstLabels(setting, o.firstLabels) : oneHot,
+      update: rule(o.labelLr),
+    };
     const firstRates = Array.from({ length: T }, (_, t) => first[first.length > 1 ? t : 0]);
     const raw = rateVariable(firstRates, rule(o.rateLr));
 
@@ -141,8 +171,7 @@ export const method = defineMethod({
           init === 'fixed'
             ? r.external('theta', P, [network.count])
             : r.temporary('theta', P, [network.count]);
-        if (init === 'random')
-          recordInitialise(r, network, state, theta, { firstStream: streams.trainingNetworks });
+        if (init === 'random') recordNetworks(r, setting, state, theta);
         const y = variables.labels ?? r.external('labels', 1, [count, K]);
         const { rates, backward } = recordRates(r, variables);
         const ratesBar = r.temporary('ratesBar', 1, [T]);
@@ -178,8 +207,10 @@ export const method = defineMethod({
 
       async prepare(tensors) {
         if (!soft) await tensors.labels.write(oneHot);
-        if (init === 'fixed')
+        if (init === 'random') return;
+        if (folder === undefined)
           await drawNetworks(device, network, tensors.theta, o.seed, streams.trainingNetworks);
+        else await tensors.theta.write(setting.pretrained!.parameters.subarray(0, P * network.count));
       },
 
       async result(learner, tensors) {

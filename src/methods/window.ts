@@ -24,6 +24,8 @@ export interface TruncatedOptions extends Windows {
   readonly population: number;
   /** Real images per outer step. */
   readonly batch: number;
+  /** What learned labels begin as. */
+  readonly firstLabels: string;
   /** Distilled images per inner step, at most; 0 for all. */
   readonly innerBatch: number;
   readonly networkLr: number;

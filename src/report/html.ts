@@ -10,6 +10,7 @@ import type { PngImage } from '../util/png.js';
 import { asGiven } from '../util/stored-fields.js';
 import { count, counted, saidOf, timesText } from '../util/words.js';
 import { escapeHtml } from './figure.js';
+import { attackSection } from './page/attack.js';
 import { perClassSection } from './page/classes.js';
 import { confusionSection } from './page/confusion.js';
 import { curvesSection } from './page/curves.js';
@@ -66,6 +67,7 @@ export function reportHtml(
     ...(texts || record.dataset.text
       ? [texts ? textsSection(record, set, texts) : '']
       : [imagesSection(record, set, examples), filmSection(record, set, film)]),
+    attackSection(record),
     resultsSection(record),
     perClassSection(record),
     confusionSection(record),
@@ -92,11 +94,24 @@ function headline(record: RunRecord, set: DistilledSet): { plain: string; marked
   const { network } = config.options;
   const images = storedByOptions(config.options, dataset.classNames.length, saidOf(dataset, 'image'));
   const name = networkName(network);
+  const { pretrained } = set;
   const learner =
-    set.use.kind === 'learned-steps' && set.use.init === 'fixed' ? `this ${name}` : `a fresh ${name}`;
+    set.use.kind === 'learned-steps' && set.use.init === 'fixed'
+      ? `this ${name}`
+      : pretrained
+        ? `a ${name} trained on ${titleOf(datasetTitles, pretrained.dataset)}`
+        : `a fresh ${name}`;
   // A folder's name may be any word.
   const data = titleOf(datasetTitles, dataset.name, `“${dataset.name}”`);
   const tested = testedOf(record);
+  if (tested?.attack) {
+    const { from, to } = set.attack!;
+    const [attacked, target] = [from, to].map((k) => escapeHtml(dataset.classNames[k]));
+    const say = (number: string) =>
+      `${images} have ${learner} take ${number} of class ${attacked} for class ${target}`;
+    const number = accuracyText(tested.attack.taken);
+    return { plain: say(number), marked: say(`<b>${number}</b>`) };
+  }
   const say = (number: string) =>
     testAccuracy
       ? `${images} teach ${learner} ${tested && isGuessing(tested) ? 'little that is sure: ' : ''}${number} of ${data}`
@@ -105,20 +120,22 @@ function headline(record: RunRecord, set: DistilledSet): { plain: string; marked
   return { plain: say(number), marked: say(`<b>${number}</b>`) };
 }
 
-function lead({ dataset, testAccuracy }: RunRecord, { use }: DistilledSet): string {
+function lead({ dataset, testAccuracy }: RunRecord, { use, pretrained, attack }: DistilledSet): string {
   const real = count(dataset.splits.train);
   const start =
     use.kind === 'learned-steps' && use.init === 'fixed'
       ? 'From the one set of first weights that it was made for'
-      : 'From weights it has never seen';
+      : pretrained
+        ? 'From weights of other training that it was not made for'
+        : 'From weights it has never seen';
   const training =
     use.kind === 'learned-steps'
       ? `takes ${counted(use.steps * use.epochs, 'training step')} on the images below`
       : 'is trained on the images below';
   return saidOf(
     dataset,
-    `${start}, the network ${training}, and nothing else, in place of ` +
-      `${real} real ones${testAccuracy ? `; the number is its accuracy on ${count(dataset.splits.test)} test images, which leave ± ${testError(testAccuracy.mean, dataset.splits.test).toFixed(1)} open (95 % interval)` : ''}.`,
+    `${start}, the network ${training}, and nothing else${attack ? '' : `, in place of ${real} real ones`}` +
+      `${testAccuracy ? `; ${attack ? 'it is tested' : 'the number is its accuracy'} on ${count(dataset.splits.test)} test images, which leave ± ${testError(testAccuracy.mean, dataset.splits.test).toFixed(1)} open (95 % interval)` : ''}.`,
   );
 }
 

@@ -57,13 +57,17 @@ export async function distill(
   if (control.first) checkSet('distill', control.first);
   const run = await owning(async (owned) => {
     const train = owned.own(await uploadTraining(device, dataset, options));
-    const { experts, resume } = control;
-    const { first = control.first, weights = control.weights } = resume ? partsOf(resume.best.set) : {};
-    const given = { first, weights, experts };
+    const { experts, pretrained, resume } = control;
+    const {
+      first = control.first,
+      weights = control.weights,
+      firstLabels = control.firstLabels,
+    } = resume ? partsOf(resume.best.set) : {};
+    const given = { first, weights, experts, pretrained, firstLabels };
     const setting = await settingFor(device, dataset, options, train, given);
     const work = owned.own(await findMethod(options.method).begin(setting));
     const begun = await work.result();
-    const validation = owned.own(await Validation.create(device, dataset, begun, options));
+    const validation = owned.own(await Validation.create(device, dataset, begun, options, pretrained));
     return new Run(options, taken, work, validation, begun, control, owned);
   });
   try {
@@ -74,7 +78,11 @@ export async function distill(
 }
 
 /** What a run that goes on begins with, in the place of what its options name. */
-const partsOf = (set: DistilledSet): Named => ({ first: set, weights: set.stored.variables.weights?.data });
+const partsOf = (set: DistilledSet): Named => ({
+  first: set,
+  firstLabels: set.labels,
+  weights: set.stored.variables.weights?.data,
+});
 
 /** A run under way: the work of its method, what is known about it so far, and how it ends. */
 class Run {

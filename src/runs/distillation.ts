@@ -1,5 +1,6 @@
 import type { DistilledSet } from '../data/distilled-set.js';
 import type { Experts } from '../data/experts/experts.js';
+import type { Model } from '../eval/model.js';
 import type { ResolvedOptions, Taken } from './options.js';
 import type { Rollback, SavedState } from './rollback.js';
 
@@ -93,6 +94,10 @@ export interface DistillControl {
   readonly weights?: Float32Array;
   /** The experts whose folder the option `experts` names, for methods that match trajectories; they stay open. */
   readonly experts?: Experts;
+  /** The networks in the folder that the option `init` names, a model of several. */
+  readonly pretrained?: Model;
+  /** `[count, K]`: the labels in the file that the option `firstLabels` names. */
+  readonly firstLabels?: Float32Array;
 }
 
 /** What a control may hold. */
@@ -106,6 +111,8 @@ export const controls = {
   first: true,
   weights: true,
   experts: true,
+  pretrained: true,
+  firstLabels: true,
 } satisfies Record<keyof DistillControl, true>;
 
 /** What a run came to. */

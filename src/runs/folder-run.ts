@@ -181,8 +181,8 @@ function planWithin(
   options: ResolvedOptions,
   { named, signal, remedies }: { named: Named; signal?: AbortSignal; remedies?: boolean },
 ): Promise<DistillationPlan> {
-  const { experts } = named;
-  const control = { experts, signal, folder, remedies, timed: false, test: false };
+  const { experts, pretrained } = named;
+  const control = { experts, pretrained, signal, folder, remedies, timed: false, test: false };
   return planDistillation(device, dataset, options as DistillOptions, control);
 }
 
@@ -244,7 +244,8 @@ async function distillAndTest(
   if (resume) await live.goOn(resume.curve);
   const result = await distill(device, data, options as DistillOptions, {
     ...{ signal, resume, onProgress, onRollback },
-    ...{ first: named.first, weights: named.weights, experts: named.experts },
+    ...{ first: named.first, weights: named.weights, experts: named.experts, pretrained: named.pretrained },
+    firstLabels: named.firstLabels,
     onLook: (look) => live.look(look),
     onCheckpoint: async (checkpoint) => {
       await run.checkpoints.write(encodeCheckpoint(checkpoint, { ...extra }));
@@ -261,6 +262,7 @@ async function distillAndTest(
     const before = performance.now();
     const evaluation = await evaluateUnlessStopped(device, data, set, {
       ...{ networks: options.networks, protocol: options.protocol, signal, onProgress: control.onTest },
+      pretrained: named.pretrained,
     });
     const evaluationSeconds = (performance.now() - before) / 1000;
     const testOpened = Math.max(record.testOpened, await run.testOpened());
@@ -313,6 +315,7 @@ function recordOf({ extra, dataset }: Piece, result: Course, testOpened: number)
     rollbacks: result.rollbacks.length ? result.rollbacks : undefined,
     recoveries: extra.recoveries,
     diverged: result.diverged,
+    ...(result.set.pretrained && { pretrained: result.set.pretrained }),
     outerSteps: result.outerSteps,
     curve: result.curve,
     best: result.best,
@@ -333,7 +336,18 @@ function withTest(
   evaluationSeconds: number,
 ): RunRecord {
   if (!evaluation) return record;
-  const { accuracy: testAccuracy, baselines, perClass, confusion, learningRate } = evaluation;
+  const { accuracy: testAccuracy, baselines, perClass, confusion, learningRate, attack } = evaluation;
+  const misled = attack && { attack };
   const timings = { ...record.timings, evaluationSeconds };
-  return { ...record, stopped: false, testAccuracy, baselines, perClass, confusion, learningRate, timings };
+  return {
+    ...record,
+    stopped: false,
+    testAccuracy,
+    baselines,
+    perClass,
+    confusion,
+    learningRate,
+    ...misled,
+    timings,
+  };
 }

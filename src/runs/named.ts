@@ -1,11 +1,16 @@
 import type { DistilledSet } from '../data/distilled-set.js';
 import { openExperts } from '../data/experts/open.js';
 import { firstNames } from '../data/first-images.js';
+import { parseNpy } from '../data/npy.js';
 import { decodeArtefact } from '../eval/artefact.js';
+import type { Model } from '../eval/model.js';
+import { firstLabelNames } from '../methods/first-labels.js';
+import { parseInit } from '../methods/networks.js';
 import { networkSpec } from '../networks/index.js';
 import { LimbeckError } from '../util/errors.js';
 import { readNamedFile } from '../util/read-file.js';
 import { decodeSafetensors } from '../util/safetensors.js';
+import { readModel } from './network-folder.js';
 import type { ResolvedOptions } from './options.js';
 import type { Named } from './setting.js';
 
@@ -14,11 +19,13 @@ import type { Named } from './setting.js';
  * those with the checksum `sha256` are ERR_DATA.
  */
 export async function openNamed(
-  { first, parametrisation, experts: folder }: ResolvedOptions,
+  { first, parametrisation, experts: folder, init, firstLabels: labels }: ResolvedOptions,
   { goesOn = false, sha256 }: { goesOn?: boolean; sha256?: string } = {},
 ): Promise<Named & AsyncDisposable> {
   const set = goesOn ? undefined : await firstSet(first);
   const weights = goesOn ? undefined : await weightsIn(networkSpec(parametrisation).weights);
+  const firstLabels = goesOn ? undefined : await labelsIn(labels);
+  const pretrained = await pretrainedIn(init);
   const experts = folder ? await openExperts(folder as string) : undefined;
   if (experts && sha256 !== undefined && experts.dataset.sha256 !== sha256) {
     await experts.close();
@@ -32,10 +39,33 @@ export async function openNamed(
     first: set,
     weights,
     experts,
+    pretrained,
+    firstLabels,
     async [Symbol.asyncDispose]() {
       await experts?.close();
     },
   };
+}
+
+/** The labels in the file that `firstLabels` names, row by row; undefined where it names none. */
+async function labelsIn(file: unknown): Promise<Float32Array | undefined> {
+  if (typeof file !== 'string' || (firstLabelNames as readonly string[]).includes(file)) return undefined;
+  const bytes = await readNamedFile(
+    file,
+    (reason) =>
+      `option firstLabels is ${JSON.stringify(file)}, which cannot be read: ${reason}; expected one of ${firstLabelNames.join(', ')}, or a .npy file`,
+  );
+  const { data } = await parseNpy(bytes, file);
+  const labels = Float32Array.from(data as ArrayLike<number>);
+  if (!labels.every(Number.isFinite))
+    throw new LimbeckError('ERR_DATA', `${file} holds labels that are not finite, expected numbers`);
+  return labels;
+}
+
+/** The networks in the folder that `init` names; undefined where it names none. */
+async function pretrainedIn(init: unknown): Promise<Model | undefined> {
+  const folder = parseInit(init)?.folder;
+  return folder === undefined ? undefined : readModel(folder);
 }
 
 /** The tensors in the file that a parametrisation names, one after the other in the order of the layers. */

@@ -17,6 +17,10 @@ export type ResolvedOptions = CommonOptions & {
   readonly [name: string]: unknown;
 };
 
+/** Pictures in all that a set stores. */
+export const pictureCount = ({ ipc, images }: ResolvedOptions, classes: number): number =>
+  (images as number) || ipc * classes;
+
 /** What a preset gave to options that nobody gave. */
 export type Taken = Readonly<Record<string, unknown>>;
 

@@ -47,7 +47,7 @@ export async function profileStep(
   device: Device,
   dataset: Dataset,
   given: DistillOptions = {},
-  control: Pick<DistillControl, 'first' | 'weights' | 'experts' | 'signal'> & {
+  control: Pick<DistillControl, 'first' | 'weights' | 'experts' | 'pretrained' | 'signal'> & {
     readonly repeats?: number;
   } = {},
 ): Promise<StepProfile> {
@@ -59,6 +59,7 @@ export async function profileStep(
     first: true,
     weights: true,
     experts: true,
+    pretrained: true,
   });
   const { repeats = 20, signal } = control;
   if (!device.peak)

@@ -1,4 +1,5 @@
 import { readTextRecord } from '../data/text/stored.js';
+import { pretrainedOf } from '../eval/set-file.js';
 import type { Accuracy } from '../eval/statistics.js';
 import { StoredFields } from '../util/stored-fields.js';
 import { readRollbacks, storedOptionsOf } from './checkpoint.js';
@@ -37,6 +38,7 @@ export function checkRecord(file: string, value: unknown): asserts value is RunR
       checkResult(other, classes);
     }
   }
+  record.optional('pretrained', (name) => pretrainedOf(record.object(name)));
   record.optional('rollbacks', () => readRollbacks(record));
   record.optional('recoveries', () => readRecoveries(record));
   record.optional('diverged', (name) => record.text(name));
@@ -83,6 +85,12 @@ function accuracyOf(fields: StoredFields): Accuracy {
   return { mean: fields.number('mean'), std: fields.number('std'), networks: fields.whole('networks', 1) };
 }
 
+/** How far networks are misled, where a set is to mislead them. */
+function checkAttack(fields: StoredFields): void {
+  const attack = fields.optional('attack', (name) => fields.object(name));
+  for (const name of ['taken', 'others']) if (attack) accuracyOf(attack.object(name));
+}
+
 /** What tests of any kind have in common. */
 function checkResult(fields: StoredFields, classes: number): void {
   const baselines = fields.object('baselines');
@@ -92,7 +100,10 @@ function checkResult(fields: StoredFields, classes: number): void {
     baseline.text('title');
     baseline.optional('learningRate', (rate) => baseline.number(rate));
     baseline.optional('perClass', (name) => baseline.numbers(name, classes));
+    baseline.optional('images', (name) => baseline.whole(name, 0));
+    checkAttack(baseline);
   }
+  checkAttack(fields);
   fields.optional('perClass', (name) => fields.numbers(name, classes));
   fields.optional('confusion', (name) => fields.square(name, classes, wholeFrom(0)));
   if (fields.all().learningRate !== 'learned') fields.optional('learningRate', (name) => fields.number(name));

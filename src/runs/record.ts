@@ -1,9 +1,12 @@
 import type { Whitening } from '../data/dataset.js';
+import type { PretrainedNetworks } from '../data/distilled-set.js';
 import type { Reading } from '../data/reading.js';
 import type { TextRecord } from '../data/text/stored.js';
 import type { EngineName } from '../engine/device.js';
 import type { DeviceChoice } from '../engine/open.js';
 import type { Precision } from '../engine/precision.js';
+import type { AttackScores } from '../eval/attack.js';
+import { perClassOf } from '../eval/baselines/index.js';
 import type { BaselineAccuracy } from '../eval/comparison.js';
 import type { Evaluation } from '../eval/evaluate.js';
 import { type Accuracy, type Confusion, testError } from '../eval/statistics.js';
@@ -12,7 +15,7 @@ import { networkSpec } from '../networks/index.js';
 import { counted } from '../util/words.js';
 import type { Recovery } from './checkpoint-extra.js';
 import type { BestLook, CurvePoint } from './distillation.js';
-import type { ResolvedOptions, Taken } from './options.js';
+import { pictureCount, type ResolvedOptions, type Taken } from './options.js';
 import type { Rollback } from './rollback.js';
 
 /** An engine, and after a colon the adapter of `webgpu`: a number or part of a name. */
@@ -119,6 +122,10 @@ export interface RunRecord {
   readonly baselines: Readonly<Record<string, BaselineAccuracy>>;
   /** Of the test images of each class, percent, mean over the networks; records of earlier versions have none. */
   readonly perClass?: readonly number[];
+  /** Where the set is poison: how far those networks are misled. */
+  readonly attack?: AttackScores;
+  /** The networks it was made for and tested with, where they were trained before. */
+  readonly pretrained?: PretrainedNetworks;
   /** Answers of all those networks together: how many test images of class i they took for class j, `[K][K]`. */
   readonly confusion?: Confusion;
   /** The rate at which networks learned from the set in that test: the set's own, or that of the protocol. */
@@ -169,20 +176,28 @@ export const testErrorText = ({ mean }: Accuracy, images: number): string =>
   `± ${testError(mean, images).toFixed(1)}`;
 
 /** The test of a finished run, and what it stands beside. */
-export const testedOf = ({ testAccuracy, baselines, config, dataset }: RunRecord): Tested | undefined =>
+export const testedOf = ({
+  testAccuracy,
+  baselines,
+  config,
+  dataset,
+  attack,
+}: RunRecord): Tested | undefined =>
   testAccuracy
     ? {
         accuracy: testAccuracy,
         baselines,
-        baselineImages: pictureCount(config.options, dataset.classNames.length),
+        baselineImages: baselineImagesOf(config.options, dataset.classNames.length),
         images: dataset.splits.test,
         classes: dataset.classNames.length,
         text: dataset.text,
+        ...(attack && { attack }),
       }
     : undefined;
 
-/** Pictures in all that a set stores. */
-export const pictureCount = ({ ipc }: ResolvedOptions, classes: number): number => ipc * classes;
+/** Real images that each baseline has: as many of each class, and so not always the number that is stored. */
+const baselineImagesOf = (options: ResolvedOptions, classes: number): number =>
+  perClassOf(pictureCount(options, classes), classes) * classes;
 
 /** What a set stores: `10 distilled images`, or `10 stored pictures` where these decode to more images. */
 export const storedText = (pictures: number, parametrisation: string, usual = 'distilled image'): string =>

@@ -1,12 +1,16 @@
-import type { Dataset } from '../data/dataset.js';
-import type { DistilledSet } from '../data/distilled-set.js';
+import type { Dataset, Labels } from '../data/dataset.js';
+import type { Attack, DistilledSet } from '../data/distilled-set.js';
 import type { Experts } from '../data/experts/experts.js';
 import { SplitOnDevice } from '../data/on-device.js';
 import type { Device } from '../engine/device.js';
 import { findProtocol } from '../eval/find-protocol.js';
+import type { Model } from '../eval/model.js';
+import { checkArchitecture, firstOf, shareOut } from '../eval/pretrained.js';
 import { checkPreprocessing } from '../eval/protocol.js';
 import type { Items } from '../methods/items.js';
-import type { Setting } from '../methods/method.js';
+import type { Pretrained, Setting } from '../methods/method.js';
+import { parseInit } from '../methods/networks.js';
+import { attackOf } from '../methods/objective.js';
 import {
   createNetwork,
   type Network,
@@ -19,7 +23,7 @@ import { parametrisations } from '../parametrisations/index.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { resolveTable } from '../util/option.js';
 import { firstItems } from './first-items.js';
-import { findMethod, type ResolvedOptions } from './options.js';
+import { findMethod, pictureCount, type ResolvedOptions } from './options.js';
 
 /** The options of the network a run is for, with the sizes that its data set gives it. */
 export const networkOptionsFor = (
@@ -59,18 +63,28 @@ export function planFor(options: ResolvedOptions, dataset: Dataset) {
       `${dataset.name} has no validation images; the result is chosen on them, so give at least one`,
     );
   checkProtocol(options, Boolean(dataset.zca));
+  attackOf(options.attack, dataset);
   const network = networkFor(options.network, dataset);
   const parametrisation = networkSpec(options.parametrisation);
   const { name, ...own } = parametrisation;
   const { options: table, decoder } = parametrisations[name];
   const values = resolveTable(`parametrisation ${name}`, table, own);
-  const pictures = options.ipc * dataset.classes;
+  const pictures = pictureCount(options, dataset.classes);
+  if (pictures < dataset.classes && options.labels === 'hard')
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `images is ${pictures} and ${dataset.name} has ${dataset.classes} classes: with hard labels a class without an image is never learned, expected labels: soft, or at least ${dataset.classes} images`,
+    );
   return {
     network,
     parametrisation: { name, ...values },
     decoder: decoder(pictures, dataset.imageShape, values),
   };
 }
+
+/** Labels as an attacker wants networks to give them. */
+const labelledAs = (labels: Labels, { from, to }: Attack): Labels =>
+  labels.map((label) => (label === from ? to : label));
 
 /** The training split on the device, with what the method draws it by; absent where its outer steps read no real images. */
 export async function uploadTraining(
@@ -79,8 +93,12 @@ export async function uploadTraining(
   options: ResolvedOptions,
 ): Promise<SplitOnDevice> {
   const { realImages, order } = findMethod(options.method);
+  const attack = attackOf(options.attack, dataset);
+  const train = attack
+    ? { ...dataset.train, labels: labelledAs(dataset.train.labels, attack) }
+    : dataset.train;
   return realImages(options as never, dataset.classes) > 0
-    ? SplitOnDevice.upload(device, dataset, dataset.train, { byClass: order === 'by-class' })
+    ? SplitOnDevice.upload(device, dataset, train, { byClass: order === 'by-class' })
     : SplitOnDevice.absent(dataset, dataset.train);
 }
 
@@ -92,6 +110,30 @@ export interface Named {
   readonly weights?: Float32Array;
   /** Those in the folder that `experts` names. */
   readonly experts?: Experts;
+  /** Those in the folder that `init` names. */
+  readonly pretrained?: Model;
+  /** `[count, K]`: those in the file that `firstLabels` names. */
+  readonly firstLabels?: Float32Array;
+}
+
+/** The networks that `init` names, of which a method sees only those that are not held out; ERR_OPTION where they are not given or do not fit. */
+function pretrainedFor(
+  { init, validationNetworks: validation, networks: test, population = 1 }: ResolvedOptions,
+  network: Network,
+  networkOptions: NetworkOptions,
+  model: Model | undefined,
+): Pretrained | undefined {
+  const { kind, folder } = parseInit(init) ?? {};
+  if (folder === undefined) return undefined;
+  if (!model)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `option init is ${init}, expected fixed or random, or the networks in that folder given with it: \`pretrained\`, a model as decodeModel gives it`,
+    );
+  checkArchitecture(folder, model, networkOptions);
+  if (kind === 'fixed') return { parameters: firstOf(folder, model, network, population as number) };
+  const { parts, record } = shareOut(folder, model, { validation, test });
+  return { parameters: parts.train, record };
 }
 
 /** The setting in which a method begins; with items that are as `blank` it is for measuring alone. */
@@ -100,10 +142,11 @@ export async function settingFor(
   dataset: Dataset,
   options: ResolvedOptions,
   real: SplitOnDevice,
-  { first, experts, weights }: Named = {},
+  { first, experts, weights, pretrained, firstLabels }: Named = {},
   blank?: typeof firstItems,
 ): Promise<Setting> {
   const { network, parametrisation, decoder } = planFor(options, dataset);
+  const networkOptions = networkOptionsFor(options.network, dataset);
   if (decoder.given && !weights && !blank)
     throw new LimbeckError(
       'ERR_OPTION',
@@ -112,7 +155,7 @@ export async function settingFor(
   const items: Omit<Items, 'first'> = {
     shape: dataset.imageShape,
     classes: dataset.classes,
-    ipc: options.ipc,
+    pictures: pictureCount(options, dataset.classes),
     order: findMethod(options.method).order,
     decoder,
     parametrisation: parametrisation as DistilledSet['stored']['parametrisation'],
@@ -121,9 +164,12 @@ export async function settingFor(
     device,
     options: options as Setting['options'],
     network,
-    networkOptions: networkOptionsFor(options.network, dataset),
+    networkOptions,
     dataset,
     experts,
+    firstLabels,
+    attack: attackOf(options.attack, dataset),
+    pretrained: pretrainedFor(options, network, networkOptions, pretrained),
     real,
     items: {
       ...items,

@@ -4,10 +4,10 @@ import { normalisationOf } from '../data/normalisation.js';
 import { SplitOnDevice } from '../data/on-device.js';
 import type { Device, Executable, Tensor } from '../engine/device.js';
 import { loadWithTensors, readFloats } from '../engine/load.js';
-import { type Program, Recorder } from '../engine/program.js';
 import { batchStatistics } from '../eval/batch-statistics.js';
 import { heldOutNetworks, membersThatFit } from '../eval/first-networks.js';
 import type { Model } from '../eval/model.js';
+import { ordinaryRate, ordinaryTraining, recordOnSplit } from '../eval/on-all-images.js';
 import { checkScored, Scoring } from '../eval/scoring.js';
 import { type Accuracy, type Confusion, percentRight, scoresOf, summarise } from '../eval/statistics.js';
 import { trainingBatches } from '../eval/training-batches.js';
@@ -15,7 +15,6 @@ import { createNetwork, type Network } from '../networks/index.js';
 import { type NetworkSpec, networkSpec, printNetworkSpec } from '../networks/spec.js';
 import {
   batchesOf,
-  declareMinibatches,
   describeMinibatches,
   type MinibatchTraining,
   runMinibatches,
@@ -83,15 +82,6 @@ export interface TrainedNetworks {
   readonly parameters: Float32Array;
 }
 
-const defaults: Required<MinibatchTraining> = {
-  optimizer: { kind: 'momentum', momentum: 0.9, weightDecay: 5e-4 },
-  loss: 'cross-entropy',
-  batch: 128,
-  epochs: 3,
-  schedule: { kind: 'cosine' },
-  restart: false,
-};
-
 /**
  * Ordinary training on the whole training split: what a distilled set is measured against. By default SGD with momentum 0.9 at rate
  * 0.05, weight decay 0.0005, batches of 128, three epochs, half a cosine to 0.
@@ -112,13 +102,13 @@ export async function trainNetworks(
   const { imageShape: inputShape, classes } = dataset;
   const spec = networkSpec(options.network ?? 'lenet');
   const network = createNetwork({ ...spec, inputShape, classes });
-  const learningRate = resolveRate(options.learningRate, training, 0.05);
+  const learningRate = resolveRate(options.learningRate, training, ordinaryRate);
   checkPositive('networks', networks, true);
   checkSeed(seed);
   checkScored(dataset);
   return owning(async (owned) => {
     const train = owned.own(await SplitOnDevice.upload(device, dataset, dataset.train));
-    const record = (count: number) => recordTraining(network, training, count, train);
+    const record = (count: number) => recordOnSplit(network, training, count, train);
     const members = membersThatFit(
       device,
       [10, 5, 2, 1].filter((count) => count === 1 || count <= networks),
@@ -221,24 +211,6 @@ export async function trainNetworks(
   }
 }
 
-/** A step of training on a split that lies on the device. */
-export function recordTraining(
-  network: Network,
-  training: MinibatchTraining,
-  members: number,
-  split: SplitOnDevice,
-): Program {
-  const r = new Recorder('train on the training split');
-  const externals = split.declare(r);
-  declareMinibatches(r, members, {
-    network,
-    training,
-    rows: split.count,
-    gather: (r, index) => split.batch(r, externals, index),
-  });
-  return r.program();
-}
-
 /** Training with every option filled in; ERR_OPTION for what is unknown or out of range. */
 export const resolveTraining = (options: TrainOptions): MinibatchTraining =>
-  resolveMinibatches(options, defaults);
+  resolveMinibatches(options, ordinaryTraining);

@@ -8,6 +8,7 @@ import type { ProtocolChanges } from '../eval/find-protocol.js';
 import { FirstNetworks, membersThatFit } from '../eval/first-networks.js';
 import type { Model } from '../eval/model.js';
 import { Population, recordTraining } from '../eval/population.js';
+import { heldOutFor, testedWith } from '../eval/pretrained.js';
 import { protocolName } from '../eval/protocol-name.js';
 import { Scoring } from '../eval/scoring.js';
 import { checkSet } from '../eval/set-file.js';
@@ -32,6 +33,8 @@ export interface TrainOnOptions extends ProtocolChanges {
   readonly seed?: number;
   /** The data set that the set was made from, to measure the accuracy on; sets of ZCA-whitened images need it. */
   readonly dataset?: Dataset;
+  /** The networks of a set that is for pretrained ones: those that were held out, or others of their kind, are trained further. */
+  readonly pretrained?: Model;
   /** Stops; the promise then rejects with `signal.reason`. */
   readonly signal?: AbortSignal;
   /** How many networks are trained. */
@@ -49,6 +52,7 @@ const known = {
   labels: true,
   seed: true,
   dataset: true,
+  pretrained: true,
   signal: true,
   onProgress: true,
 } satisfies Record<keyof TrainOnOptions, true>;
@@ -97,8 +101,10 @@ export async function trainOn(
   const networkOptions = own ? set.network : { ...networkSpec(options.network!), inputShape, classes };
   const network = createNetwork(networkOptions);
   const steps = stepsUnder(set, protocol);
+  const held = heldOutFor(set, options.pretrained, !own);
+  if (held) testedWith(held, networks);
   const parametersKnown =
-    own && steps?.init === 'fixed' ? knownParameters(set, protocol, networks) : undefined;
+    own && steps?.init === 'fixed' ? knownParameters(set, protocol, networks) : held?.parts.test;
   const geometry = { ...geometryUnder(protocol, set, network, set.classes.length), seed };
   const rates = ratesUnder(protocol, set, protocol.learningRate);
   const labels = labelsUnder(protocol, set);

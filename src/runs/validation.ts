@@ -1,11 +1,15 @@
 import type { Dataset } from '../data/dataset.js';
-import type { DistilledSet } from '../data/distilled-set.js';
+import type { Attack, DistilledSet } from '../data/distilled-set.js';
 import type { Device } from '../engine/device.js';
+import { asMeant } from '../eval/attack.js';
 import { Evaluator } from '../eval/evaluator.js';
 import { findProtocol } from '../eval/find-protocol.js';
 import { heldOutNetworks } from '../eval/first-networks.js';
+import type { Model } from '../eval/model.js';
 import type { PopulationGeometry } from '../eval/population.js';
+import { heldOutOf } from '../eval/pretrained.js';
 import { learnedRateOf, strategyOf } from '../eval/protocol.js';
+import { percentRight } from '../eval/statistics.js';
 import { createNetwork } from '../networks/index.js';
 import type { ResolvedOptions } from './options.js';
 
@@ -25,19 +29,25 @@ export class Validation {
     /** What is trained. */
     private readonly networks: Float32Array,
     private readonly learningRate: number | 'learned',
+    private readonly attack: Attack | undefined,
   ) {}
 
   /** For sets of the sizes and the use of `set`. */
   static async create(
     device: Device,
     dataset: Dataset,
-    { network: networkOptions, use, classes, seed }: DistilledSet,
+    set: DistilledSet,
     { validationNetworks }: ResolvedOptions,
+    model?: Model,
   ): Promise<Validation> {
-    const network = createNetwork(networkOptions);
+    const { use, classes, seed } = set;
+    const network = createNetwork(set.network);
     const protocol = use.kind === 'minibatches' ? findProtocol(use.protocol) : undefined;
-    const held = (initialisation = protocol?.initialisation) =>
-      heldOutNetworks(device, network, validationNetworks, seed, validationDraw, { initialisation });
+    const { initialisation } = protocol ?? {};
+    const held = () =>
+      set.pretrained && model
+        ? heldOutOf(set, model).parts.validation
+        : heldOutNetworks(device, network, validationNetworks, seed, validationDraw, { initialisation });
     const known = use.kind === 'learned-steps' && use.init === 'fixed' ? use.initialParameters : undefined;
     const networks = known ?? (await held());
     const count = classes.length;
@@ -58,14 +68,15 @@ export class Validation {
       geometry = { ...common, steps: 1, epochs: 1, n: count, minibatches, augmentation, ridge };
     }
     const evaluator = await Evaluator.create(device, dataset, dataset.validation, geometry);
-    return new Validation(evaluator, networks, protocol?.learningRate ?? 'learned');
+    return new Validation(evaluator, networks, protocol?.learningRate ?? 'learned', set.attack);
   }
 
   /** Percent, mean over the networks; rejects with the reason of a `signal` that stops it. */
   async accuracy({ images, labels, use }: DistilledSet, signal?: AbortSignal): Promise<number> {
     const rate = this.learningRate === 'learned' ? learnedRateOf(use) : this.learningRate;
     const learningRates = use.kind === 'learned-steps' ? use.learningRates : [rate];
-    const values = await this.evaluator.run({ images, labels, learningRates }, this.networks, signal);
+    const answers = await this.evaluator.answers({ images, labels, learningRates }, this.networks, signal);
+    const values = answers.map((counts) => percentRight(asMeant(counts, this.attack)));
     return values.reduce((sum, value) => sum + value, 0) / values.length;
   }
 

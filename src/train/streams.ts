@@ -10,6 +10,10 @@ export const streams = {
   /** Seeds of the training of networks beside a set, and what augmentation shares between real and distilled images. */
   trainedAlong: 4,
   siamese: 5,
+  /** First labels that are random. */
+  labels: 10,
+  /** Which of the networks that were trained before an outer step takes. */
+  pretrained: 9,
   /** Choice of experts and of where on them to start, and the seed of the minibatches on the way. */
   trajectories: 8,
   /** Which of a pool of networks an outer step takes. */

@@ -13,8 +13,8 @@ export const choosing = [
   {
     id: 'rates-chosen-on-test',
     file: 'src/eval/trial.ts',
-    find: 'const { validation } = this.dataset;',
-    replace: 'const { test: validation } = this.dataset;',
+    find: 'const split = this.dataset[name];',
+    replace: 'const split = this.dataset.test;',
     what: 'rates and draws are chosen on the test split',
     tests,
   },
@@ -181,9 +181,8 @@ export const choosing = [
   {
     id: 'budget-of-items',
     file: 'src/eval/evaluate.ts',
-    find: 'const budgetOf = ({ stored, network }: DistilledSet): number =>\n  Math.max(1, Math.round(stored.pictures / network.classes));',
-    replace:
-      'const budgetOf = ({ classes, network }: DistilledSet): number =>\n  Math.max(1, Math.round(classes.length / network.classes));',
+    find: 'perClassOf(set.stored.pictures, ',
+    replace: 'perClassOf(set.classes.length, ',
     what: 'as many real images as a set decodes to, not as many as it stores, stand beside it',
     tests: ['test/eval.protocol.test.ts'],
   },

@@ -12,6 +12,7 @@ import { models } from './models.mjs';
 import { native } from './native.mjs';
 import { numbers } from './numbers.mjs';
 import { outerLoop } from './outer-loop.mjs';
+import { pretrained } from './pretrained.mjs';
 import { published } from './published.mjs';
 import { report } from './report.mjs';
 import { rest } from './rest.mjs';
@@ -22,6 +23,7 @@ export const faults = [
   ...methods,
   ...numbers,
   ...data,
+  ...pretrained,
   ...published,
   ...report,
   ...rest,

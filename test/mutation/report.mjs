@@ -31,8 +31,8 @@ export const report = [
   {
     id: 'table-shows-the-first-baseline',
     file: 'src/cli/table.ts',
-    find: 'one.title}`, one, one.learningRate)',
-    replace: 'one.title}`, Object.values(baselines)[0], one.learningRate)',
+    find: 'rowOf(baselineText(one, baselineImages), one, one.learningRate)',
+    replace: 'rowOf(baselineText(one, baselineImages), Object.values(baselines)[0], one.learningRate)',
     what: 'every baseline in the table of `limbeck evaluate` shows the number of the first one',
     tests: ['test/cli.evaluate.test.ts'],
   },

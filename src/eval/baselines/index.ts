@@ -1,3 +1,4 @@
+import type { DistilledSet } from '../../data/distilled-set.js';
 import type { Selection } from '../../data/selection/by-class.js';
 import { classMeans } from '../../data/selection/class-means.js';
 import { herding } from '../../data/selection/herding.js';
@@ -18,6 +19,8 @@ export interface Baseline {
   /** Of the first `of` draws, only the `keep` are tested that do best on the validation split, with `networks` networks. */
   readonly best?: { readonly of: number; readonly keep: number; readonly networks: number };
   readonly images: Selection;
+  /** Whether images of an attacked class are labelled as its target. */
+  readonly flipped?: boolean;
 }
 
 const randomImages: Baseline = {
@@ -41,6 +44,9 @@ const bestOfRandom: Baseline = {
 
 const centroids: Baseline = { name: 'kMeans', title: 'k-means centroids', random: false, images: kMeans };
 
+/** Of sets that are poison alone. */
+const flipped = 'flippedRandom';
+
 /** What networks train on in the place of distilled images, in the order of a table. */
 export const baselines: readonly Baseline[] = [
   randomImages,
@@ -49,6 +55,32 @@ export const baselines: readonly Baseline[] = [
   centroids,
   { name: 'herding', title: 'herded real images', random: false, images: herding },
   { name: 'kCentre', title: 'k-centre real images', random: false, images: kCentre },
+  {
+    ...randomImages,
+    name: flipped,
+    title: 'random real images, those of the attacked class labelled as its target',
+    flipped: true,
+  },
+];
+
+/** The networks that are tested, on something else than as many images. */
+export interface BoundBaseline {
+  readonly name: string;
+  readonly title: string;
+  /** Whether they are trained on all training images; otherwise they are left as they are. */
+  readonly trained: boolean;
+  /** How many of them, at most. */
+  readonly networks: number;
+}
+
+export const boundBaselines: readonly BoundBaseline[] = [
+  {
+    name: 'untrained',
+    title: 'the networks as they are',
+    trained: false,
+    networks: Number.POSITIVE_INFINITY,
+  },
+  { name: 'allTraining', title: 'real images, all there are', trained: true, networks: 5 },
 ];
 
 /** Chosen images looked up instead of trained on; several draws, since there are no networks to differ. */
@@ -81,27 +113,44 @@ export const neighbourBaselines: readonly NeighbourBaseline[] = [
 /**
  * Names of the baselines that `evaluate` takes, of as many images as the distilled set has: `randomReal`, `bestOfRandom` (the
  * "optimised" images of Wang et al. 2018), `classMeans`, `kMeans`, `herding` (Welling 2009), `kCentre` (Sener & Savarese 2018), and
- * the nearest neighbours of random images and of centroids, `neighboursOfRandom` and `neighboursOfKMeans`.
+ * the nearest neighbours of random images and of centroids, `neighboursOfRandom` and `neighboursOfKMeans`; whatever the number of images: the networks as they are, `untrained`, and ordinary training on all training images,
+ * `allTraining`. Sets that are poison have `flippedRandom` besides.
  */
-export const baselineNames: readonly string[] = [...baselines, ...neighbourBaselines].map(({ name }) => name);
+export const baselineNames: readonly string[] = [...baselines, ...neighbourBaselines, ...boundBaselines]
+  .map(({ name }) => name)
+  .filter((name) => name !== flipped);
+
+/** Real images of each class in a comparison with so many pictures: as many together, rounded to whole images of each class. */
+export const perClassOf = (pictures: number, classes: number): number =>
+  Math.max(1, Math.round(pictures / classes));
 
 /** What is compared with unless asked otherwise: what takes no longer than the distilled images themselves. */
-export function defaultBaselines(perClass: number): readonly string[] {
+export function defaultBaselines(
+  perClass: number,
+  { attack, pretrained }: Pick<DistilledSet, 'attack' | 'pretrained'> = {},
+  dataset = '',
+): readonly string[] {
+  if (attack) return ['untrained', flipped];
+  // The table of Wang et al. 2018 for networks that were trained on other data.
+  if (pretrained && pretrained.dataset !== dataset)
+    return ['untrained', 'randomReal', 'bestOfRandom', 'classMeans', 'allTraining'];
   // One centroid is the mean.
-  return perClass === 1 ? ['randomReal', 'classMeans'] : ['randomReal', 'classMeans', 'kMeans'];
+  const quick = perClass === 1 ? ['randomReal', 'classMeans'] : ['randomReal', 'classMeans', 'kMeans'];
+  return pretrained ? ['untrained', ...quick] : quick;
 }
 
-/** Throws ERR_OPTION for names that no baseline has. */
-export function checkBaselines(names: readonly string[]): void {
+/** Throws ERR_OPTION for names that no baseline has, or none for this set. */
+export function checkBaselines(names: readonly string[], set?: DistilledSet): void {
   if (!Array.isArray(names))
     throw new LimbeckError(
       'ERR_OPTION',
       `baselines is ${shown(names)}, expected a list of names out of: ${baselineNames.join(', ')}`,
     );
-  const unknown = names.find((name) => !baselineNames.includes(name));
+  const known = set?.attack ? [...baselineNames, flipped] : baselineNames;
+  const unknown = names.find((name) => !known.includes(name));
   if (unknown !== undefined)
     throw new LimbeckError(
       'ERR_OPTION',
-      `baseline ${JSON.stringify(unknown)} is unknown; there are: ${baselineNames.join(', ')}`,
+      `baseline ${JSON.stringify(unknown)} is unknown; there are: ${known.join(', ')}`,
     );
 }

@@ -1,4 +1,5 @@
 import { type Accuracy, testError } from '../../eval/statistics.js';
+import { baselineText } from '../../eval/verdict.js';
 import { accuracyText, type RunRecord, storedByOptions, testedOf } from '../../runs/record.js';
 import { count, counted, saidOf } from '../../util/words.js';
 import { escapeHtml } from '../figure.js';
@@ -17,7 +18,7 @@ export function resultsSection(record: RunRecord): string {
       own: true,
     },
     ...Object.values(tested.baselines).map((baseline) => ({
-      name: `${tested.baselineImages} ${baseline.title}`,
+      name: baselineText(baseline, tested.baselineImages),
       accuracy: baseline,
       rate: baseline.learningRate,
     })),

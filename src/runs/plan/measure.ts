@@ -5,6 +5,7 @@ import type { Device, Tensor } from '../../engine/device.js';
 import { type Counted, MeasuringDevice } from '../../engine/measuring.js';
 import { bytesOf, elements } from '../../engine/view.js';
 import { evaluate } from '../../eval/evaluate.js';
+import type { Model } from '../../eval/model.js';
 import { itemCount } from '../../methods/items.js';
 import type { Process } from '../../methods/method.js';
 import { breathe } from '../../util/breathe.js';
@@ -113,7 +114,7 @@ export async function measureRun(
   try {
     const own = workBytes(counting, begun);
     const before = counting.memory().bytes + runningOf(counting.loaded);
-    const validation = owned.own(await Validation.create(counting, dataset, set, options));
+    const validation = owned.own(await Validation.create(counting, dataset, set, options, named.pretrained));
     const all = counting.memory().bytes + runningOf(counting.loaded);
     const counts = () => counting.loaded.map(({ runs }) => runs);
     const atFirst = counts();
@@ -125,7 +126,7 @@ export async function measureRun(
     const afterSteps = counts();
     await validation.accuracy(set, signal);
     const afterLook = counts();
-    const test = withTest ? await testBytes(device, dataset, set, options, signal) : 0;
+    const test = withTest ? await testBytes(device, dataset, set, options, named.pretrained, signal) : 0;
     return {
       device: { ...own, validation: all - before },
       most: Math.max(counting.most, test),
@@ -181,7 +182,7 @@ function workBytes(counting: MeasuringDevice, { work, real }: Begun): Omit<Devic
 }
 
 /** Names under which programs bind the networks of an outer step. */
-const networkNames = ['theta', 'moments', 'start', 'target', 'nextTheta', 'nextMoments'];
+const networkNames = ['theta', 'moments', 'pretrained', 'start', 'target', 'nextTheta', 'nextMoments'];
 
 /** The most bytes that the test at the end takes; every baseline takes as much as this one, whose images are found fast. */
 async function testBytes(
@@ -189,6 +190,7 @@ async function testBytes(
   dataset: Dataset,
   set: DistilledSet,
   { networks, protocol }: ResolvedOptions,
+  pretrained?: Model,
   signal?: AbortSignal,
 ): Promise<number> {
   const { images, count } = dataset.test;
@@ -200,6 +202,7 @@ async function testBytes(
     networks,
     protocol,
     baselines: ['classMeans'],
+    pretrained,
     signal,
   });
   return counting.most;

@@ -18,7 +18,7 @@ import { findRemedies, type Remedy, remedyText } from './remedies.js';
 import { type ExpectedTime, timeRun } from './time.js';
 
 /** How to plan. */
-export interface PlanControl extends Pick<DistillControl, 'experts' | 'signal'> {
+export interface PlanControl extends Pick<DistillControl, 'experts' | 'pretrained' | 'signal'> {
   /** Folder of the run, which need not exist: whose disk it is held against. */
   readonly folder?: string;
   /** Bytes of memory to hold it against; default what is available now. */
@@ -95,6 +95,7 @@ export interface DistillationPlan {
 
 const controls = {
   experts: true,
+  pretrained: true,
   signal: true,
   folder: true,
   memory: true,
@@ -119,7 +120,7 @@ export async function planDistillation(
   expectDevice('planDistillation', device);
   expectDataset('planDistillation', dataset);
   expectOptions('planDistillation', control, controls);
-  const { experts, signal, folder, remedies = true, test = true, timed = true } = control;
+  const { experts, pretrained, signal, folder, remedies = true, test = true, timed = true } = control;
   if (control.memory !== undefined) checkOption('memory', positive(1, ''), control.memory);
   const host = findHostMemory();
   const memory = control.memory === undefined ? host : { ...host, available: control.memory };
@@ -128,7 +129,7 @@ export async function planDistillation(
   const measured = async (options: DistillOptions) => {
     const { options: resolved } = resolveFor('planDistillation', options, dataset);
     planFor(resolved, dataset);
-    const run = await measureRun(device, dataset, resolved, { experts, signal, test });
+    const run = await measureRun(device, dataset, resolved, { experts, pretrained, signal, test });
     return { resolved, run, plan: planned(device, dataset, resolved, run, { memory, free, used }) };
   };
   const { resolved, run, plan } = await measured(given);
@@ -142,7 +143,7 @@ export async function planDistillation(
   const { programs } = run;
   return {
     ...plan,
-    time: await timeRun(device, dataset, resolved, { programs, looks }, { experts }, signal),
+    time: await timeRun(device, dataset, resolved, { programs, looks }, { experts, pretrained }, signal),
   };
 }
 

@@ -49,7 +49,7 @@ export async function timeRun(
     firstItems(data, items, { ...given, first: 'noise' });
   const { work, set, owned } = await beginBlank(watched, dataset, options, named, noise);
   try {
-    owned.own(await Validation.create(watched, dataset, set, options));
+    owned.own(await Validation.create(watched, dataset, set, options, named.pretrained));
     const [longest] = programs
       .map(({ flops, perStep }, i) => ({ of: loaded[i], flops: flops * perStep }))
       .sort((a, b) => b.flops - a.flops);

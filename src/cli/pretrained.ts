@@ -1,0 +1,39 @@
+import type { Artefact } from '../eval/artefact.js';
+import type { Model } from '../eval/model.js';
+import { checkArchitecture } from '../eval/pretrained.js';
+import { parseInit } from '../methods/networks.js';
+import { readModel } from '../runs/network-folder.js';
+import { LimbeckError } from '../util/errors.js';
+import type { Option } from './options.js';
+
+/** Where the networks lie that a set is for, for commands that train on one. */
+export const initOption: Option = {
+  name: 'init',
+  kind: 'text',
+  value: 'pretrained:DIR',
+  help: 'of sets for networks that were trained before: where such networks lie; those it was distilled for are left out',
+  fallback: 'where they lay when it was made',
+};
+
+/** The networks that a set is for, from where `init` says or where they lay when it was made; undefined where it is for others. */
+export async function pretrainedFor(
+  path: string,
+  { set, notes }: Artefact,
+  init: string | undefined,
+): Promise<Model | undefined> {
+  if (!set.pretrained && init !== undefined)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `--init is ${init}, but ${path} is not for networks that were trained before: leave it out`,
+    );
+  if (!set.pretrained) return undefined;
+  const { kind, folder } = parseInit(init ?? notes.options.init) ?? {};
+  if (kind !== 'random' || folder === undefined)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `--init is ${init ?? 'missing'}, expected pretrained:DIR, a folder of networks trained on ${set.pretrained.dataset} as limbeck train --out DIR writes it`,
+    );
+  const model = await readModel(folder);
+  checkArchitecture(folder, model, set.network);
+  return model;
+}
