@@ -114,7 +114,7 @@ async function openArrays(path: string): Promise<Arrays> {
       Object.entries(tensors).map(([name, { shape, data }]) => [
         name.toLowerCase(),
         async () =>
-          data instanceof BigInt64Array
+          data instanceof BigInt64Array || data instanceof BigUint64Array
             ? { shape, data: await toFloats(data), whole: true }
             : { shape, data },
       ]),
@@ -141,7 +141,7 @@ async function openArrays(path: string): Promise<Arrays> {
   return arrays;
 }
 
-async function toFloats(data: BigInt64Array): Promise<Float64Array> {
+async function toFloats(data: BigInt64Array | BigUint64Array): Promise<Float64Array> {
   const floats = new Float64Array(data.length);
   await inPieces(data.length, (from, to) => {
     for (let i = from; i < to; i++) floats[i] = Number(data[i]);

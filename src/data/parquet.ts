@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import * as zlib from 'node:zlib';
+import type { FileMetaData } from 'hyparquet';
 import { LimbeckError } from '../util/errors.js';
 import { assembleDataset, type SplitOptions } from './assemble.js';
 import { MAX_BYTES, messageOf, readBytes, unreadable } from './bytes.js';
@@ -172,6 +173,7 @@ async function readShard(
   const columns = topLevel(metadata.schema.slice(1));
   const stored = metadata.key_value_metadata?.find(({ key }) => key === 'huggingface')?.value;
   const features = featuresOf(path, columns, stored, options.labelColumn);
+  checkCodecs(path, metadata, features);
   let objects: Record<string, unknown>[];
   try {
     const decompress = { SNAPPY: unsnappy(snappyUncompress), ...compressors };
@@ -296,3 +298,16 @@ const compressors = {
     ZSTD: limited(zlib.zstdDecompressSync as typeof zlib.gunzipSync),
   }),
 };
+
+const CODECS = ['UNCOMPRESSED', 'SNAPPY', ...Object.keys(compressors)];
+
+function checkCodecs(path: string, { row_groups }: FileMetaData, { image, label }: Features): void {
+  for (const { columns } of row_groups)
+    for (const { meta_data: chunk } of columns)
+      if (chunk && [image, label].includes(chunk.path_in_schema[0]) && !CODECS.includes(chunk.codec))
+        throw new LimbeckError(
+          'ERR_FILE_FORMAT',
+          `${path} is compressed by ${chunk.codec}, expected ${CODECS.join(', ')}${CODECS.includes('ZSTD') ? '' : ' (with Node 22.15 or newer ZSTD, too)'}; ` +
+            "write it again: pandas.read_parquet(path).to_parquet(path, compression='snappy').",
+        );
+}

@@ -41,10 +41,16 @@ async function readSplit(path: string): Promise<Split> {
   const arrays = await parseMat(await readBytes(path), path);
   const [X, y] = [arrays.get('X'), arrays.get('y')];
   const count = X?.shape[3] ?? (X ? 1 : 0);
-  if (!X || !y || X.shape.slice(0, 3).join() !== '32,32,3' || X.shape.length > 4 || y.data.length !== count)
+  if (
+    !(X?.data instanceof Uint8Array) ||
+    !y ||
+    X.shape.slice(0, 3).join() !== '32,32,3' ||
+    X.shape.length > 4 ||
+    y.data.length !== count
+  )
     throw new LimbeckError(
       'ERR_SHAPE',
-      `${path} holds X ${shapeText(X?.shape ?? [])} and y ${shapeText(y?.shape ?? [])}, expected [32, 32, 3, N] and [N, 1].`,
+      `${path} holds X ${shapeText(X?.shape ?? [])} and y ${shapeText(y?.shape ?? [])}, expected bytes of [32, 32, 3, N] and classes of [N, 1].`,
     );
   const images = new Uint8Array(X.data.length);
   for (let plane = 0; plane < images.length; plane += 1024)

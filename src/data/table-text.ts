@@ -89,7 +89,7 @@ interface Row {
  */
 export async function* rowsOf(text: TableText): AsyncGenerator<Row> {
   // Large tables of numbers have no quotes, and splitting lines is ten times as fast.
-  if (typeof text.delimiter === 'string' && text.bytes.includes(QUOTE)) yield* quotedRows(text);
+  if (text.bytes.includes(QUOTE)) yield* quotedRows(text);
   else yield* plainRows(text);
 }
 
@@ -100,22 +100,26 @@ async function* plainRows({ path, bytes, delimiter }: TableText): AsyncGenerator
     const found = bytes.indexOf(NEWLINE, begin);
     const end = found < 0 ? bytes.length : found;
     if (end - begin > MOST_ROW) throw tooLong(path, line);
-    const content = text.decode(bytes.subarray(begin, end)).trim();
+    const whole = text.decode(bytes.subarray(begin, end));
+    const content = whole.trim();
     begin = end + 1;
     if (begin > breath) {
       await breathe();
       breath = begin + PIECE;
     }
     if (content === '') continue;
-    yield { cells: content.split(delimiter).map((cell) => cell.trim()), line, end };
+    // A tab at an end stands beside an empty cell.
+    const cells = (delimiter === '\t' ? whole : content).split(delimiter);
+    yield { cells: cells.map((cell) => cell.trim()), line, end };
   }
 }
 
 async function* quotedRows({ path, bytes, delimiter, prose = false }: TableText): AsyncGenerator<Row> {
   await checkLines(path, bytes);
   const parser = parse({
-    delimiter: delimiter as string,
-    trim: delimiter !== '\t',
+    // Where cells are quoted, one blank is between them.
+    delimiter: typeof delimiter === 'string' ? delimiter : ' ',
+    trim: delimiter === ',' || delimiter === ';',
     skip_empty_lines: true,
     relax_column_count: true,
     relax_quotes: prose,

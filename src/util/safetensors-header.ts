@@ -10,6 +10,7 @@ export const BYTES = {
   I32: 4,
   U32: 4,
   I64: 8,
+  U64: 8,
   F16: 2,
   BF16: 2,
   U16: 2,

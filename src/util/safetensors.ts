@@ -27,7 +27,7 @@ import {
  * machine Node supports prebuilt is little-endian, as the format is.
  */
 
-/** Of what limbeck does not write, F16 and BF16 are read as floats, BOOL as bytes, I64 as big integers. */
+/** Of what limbeck does not write, F16 and BF16 are read as floats, BOOL as bytes, I64 and U64 as big integers. */
 export type TensorData =
   | Float32Array
   | Float64Array
@@ -37,7 +37,8 @@ export type TensorData =
   | Int16Array
   | Int32Array
   | Uint32Array
-  | BigInt64Array;
+  | BigInt64Array
+  | BigUint64Array;
 
 export interface StoredTensor<Data extends TensorData = TensorData> {
   /** `[]` is a scalar. */
@@ -45,7 +46,10 @@ export interface StoredTensor<Data extends TensorData = TensorData> {
   readonly data: Data;
 }
 
-export type WritableData = Exclude<TensorData, BigInt64Array | Int8Array | Uint16Array | Int16Array>;
+export type WritableData = Exclude<
+  TensorData,
+  BigInt64Array | BigUint64Array | Int8Array | Uint16Array | Int16Array
+>;
 
 export interface SafetensorsContent {
   /** By name, in the order of the file's header; an object without prototype. */
@@ -208,6 +212,8 @@ function viewOf(dtype: Dtype, buffer: ArrayBuffer): TensorData {
       return new Uint32Array(buffer);
     case 'I64':
       return new BigInt64Array(buffer);
+    case 'U64':
+      return new BigUint64Array(buffer);
     case 'F16':
       return Float32Array.from(new Uint16Array(buffer), halfToFloat);
     case 'BF16':

@@ -1,0 +1,88 @@
+/** Data sets as the tools that people use write them: pixels and labels are what these tools read. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as zlib from 'node:zlib';
+import { afterAll, describe, expect, test } from 'vitest';
+import { type LoadOptions, loadDataset } from '../src/data/load.js';
+import { root as repository } from './harness/repository.js';
+
+interface Expected {
+  readonly tool: string;
+  readonly shape: number[];
+  readonly train: number[];
+  readonly labels: number[];
+  readonly test?: number[];
+  readonly testLabels?: number[];
+  readonly names: string[] | null;
+  readonly options: LoadOptions;
+  readonly tolerance: number;
+}
+
+/** Tools whose files are tried, and the Debian packages that have them. */
+const PACKAGES = {
+  numpy: 'python3-numpy',
+  scipy: 'python3-scipy',
+  pandas: 'python3-pandas',
+  PIL: 'python3-pil',
+  safetensors: undefined,
+  torch: 'python3-torch',
+  pyarrow: undefined,
+  datasets: undefined,
+} as const;
+
+const python = ['python3', '/usr/bin/python3'].find((command) => {
+  try {
+    execFileSync(command, ['-c', 'import numpy, PIL'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+});
+const root = mkdtempSync(join(tmpdir(), 'limbeck-tools-'));
+afterAll(() => rmSync(root, { recursive: true }));
+
+let made: { tools: Record<string, string>; sets: Record<string, Expected> } = { tools: {}, sets: {} };
+if (python !== undefined) {
+  execFileSync(python, [join(repository, 'test/harness/tools.py'), root]);
+  made = JSON.parse(readFileSync(join(root, 'expected.json'), 'utf8'));
+}
+
+describe.each(Object.entries(PACKAGES))('%s', (tool, from) => {
+  const sets = Object.entries(made.sets).filter(([, { tool: own }]) => own === tool);
+  if (sets.length === 0)
+    test('writes data sets', (context) =>
+      context.skip(`no python3 here imports ${tool} (${from ? `Debian: ${from}` : `pip install ${tool}`})`));
+  for (const [name, want] of sets)
+    test(`${made.tools[tool]}: ${name}`, async () => {
+      const options = { validation: 0, ...(want.test ? {} : { test: 0 }), ...want.options };
+      const codec = unread(name);
+      if (codec)
+        return expect(loadDataset(join(root, name), options)).rejects.toMatchObject({
+          code: 'ERR_FILE_FORMAT',
+          message: expect.stringContaining(`is compressed by ${codec}, expected UNCOMPRESSED, SNAPPY`),
+        });
+      const data = await loadDataset(join(root, name), options);
+      expect(data.imageShape).toEqual(want.shape);
+      expectClose(data.train.images, want.train, want.tolerance);
+      expect([...data.train.labels]).toEqual(want.labels);
+      if (want.test) {
+        expectClose(data.test.images, want.test, want.tolerance);
+        expect([...data.test.labels]).toEqual(want.testLabels);
+      }
+      if (want.names) expect(data.classNames).toEqual(want.names);
+    });
+});
+
+/** Compressions that are refused by name: Zstandard where Node has none. */
+function unread(name: string): string | undefined {
+  if (name.startsWith('parquet/lz4')) return 'LZ4_RAW';
+  return /\/zstd/.test(name) && !('zstdDecompressSync' in zlib) ? 'ZSTD' : undefined;
+}
+
+function expectClose(images: ArrayLike<number>, values: readonly number[], tolerance: number): void {
+  expect(images.length).toBe(values.length);
+  const wrong = values.findIndex((value, i) => !(Math.abs(Math.fround(value) - images[i]) <= tolerance));
+  expect(wrong === -1 ? undefined : [wrong, images[wrong], values[wrong]]).toBeUndefined();
+}
