@@ -138,7 +138,10 @@ test('what the time cuts off is scored as it is, and goes on with the next call'
   expect(first.full).toBeUndefined();
   expect(first.cut.join()).toContain('of 50,000 outer steps');
   expect(run.own.accuracy.networks).toBe(3);
-  const [later] = (await compareMethods(device, data, cut, { ...long, seconds: 0.2 })).runs;
+  // A busy machine may give it no step in so short a time.
+  let later = run;
+  for (let call = 0; call < 50 && later.outerSteps === run.outerSteps; call++)
+    [later] = (await compareMethods(device, data, cut, { ...long, seconds: 0.2 })).runs;
   expect(later.outerSteps).toBeGreaterThan(run.outerSteps);
   // It is another set now, and scored anew.
   const record = JSON.parse(readFileSync(join(cut, run.folder, 'run.json'), 'utf8'));

@@ -27,8 +27,8 @@ function checkDataset(fields: StoredFields, used: readonly SplitName[]): void {
   fields.texts('classNames', classes);
   fields.numbers('mean', channels);
   fields.numbers('std', channels, { expected: 'numbers from 0 on', test: (one) => one >= 0 });
-  const { text } = fields.all() as Pick<Dataset, 'text'>;
-  const pixels = text ? text.length : rest.reduce((a, b) => a * b, channels);
+  const text = fields.optional('text', (name) => fields.object(name));
+  const pixels = text ? text.whole('length', 1) : rest.reduce((a, b) => a * b, channels);
   for (const name of used) {
     const split = fields.object(name);
     const { images, labels } = split.all();
@@ -37,7 +37,7 @@ function checkDataset(fields: StoredFields, used: readonly SplitName[]): void {
     checkSplit(split, images as Split['images'], labels as Labels, {
       pixels,
       classes,
-      words: text?.words.length,
+      words: text?.texts('words').length,
     });
   }
 }

@@ -80,7 +80,21 @@ export async function moveIntoPlace(from: string, to: string): Promise<void> {
  */
 export async function checkWritable(path: string): Promise<void> {
   const probe = join(dirname(path), `.${basename(path)}.writable`);
-  await writeFileAtomic(probe, '').finally(() => rm(probe, { force: true }));
+  try {
+    await writeFileAtomic(probe, '');
+  } catch (error) {
+    await rm(probe, { force: true }).catch(() => {}); // the first failure is the one to report
+    throw error;
+  }
+  try {
+    await rm(probe, { force: true });
+  } catch (cause) {
+    throw new LimbeckError(
+      'ERR_FILE_WRITE',
+      `${probe} could not be removed: ${messageOf(cause)}. Check that its folder may be written to.`,
+      { cause },
+    );
+  }
 }
 
 async function writeThrough(
