@@ -55,6 +55,16 @@ const cases: Case[] = [
     soft: true,
   },
   {
+    name: 'lstm 5x4, three networks, 2 x 2, soft labels',
+    network: { name: 'lstm', inputShape: [1, 5, 4], classes: 3, hidden: 6 },
+    P: 3,
+    steps: 2,
+    epochs: 2,
+    n: 2,
+    B: 5,
+    soft: true,
+  },
+  {
     name: 'mlp 2x6x5, two networks, 3 x 2, soft labels',
     network: { name: 'mlp', inputShape: [2, 6, 5], classes: 3, width: 9 },
     P: 2,
@@ -146,6 +156,14 @@ const networks: OracleNetwork[] = [
     activation: 'softplus',
   },
   { name: 'resnet18', inputShape: [1, 16, 16], classes: 3, width: 2, norm: 'batch', downsampling: 'avg' },
+  { name: 'textconvnet', inputShape: [1, 7, 6], classes: 3, filters: 5 },
+  { name: 'rnn', inputShape: [1, 5, 4], classes: 3, hidden: 5, layers: 1, bidirectional: false },
+  { name: 'rnn', inputShape: [1, 4, 3], classes: 3, hidden: 4 },
+  { name: 'lstm', inputShape: [1, 5, 4], classes: 3, hidden: 5, layers: 1, bidirectional: false },
+  { name: 'lstm', inputShape: [1, 4, 3], classes: 3, hidden: 4, layers: 1 },
+  { name: 'lstm', inputShape: [1, 4, 3], classes: 3, hidden: 3, layers: 2, bidirectional: false },
+  { name: 'lstm', inputShape: [1, 5, 4], classes: 2, hidden: 17, logits: 1 },
+  { name: 'convlstm', inputShape: [1, 6, 13], classes: 3, filters: 4, hidden: 3 },
 ];
 
 /** Two steps, twice: the second sweep meets images and weights that the first has touched. */

@@ -37,6 +37,7 @@ import { relativeError } from './harness/close.js';
 
 const colour = { inputShape: [3, 32, 32] as const, classes: 10 };
 const grey = { inputShape: [1, 28, 28] as const, classes: 10 };
+const sentence = { inputShape: [1, 30, 100] as const, classes: 6 };
 const create = (options: object) => createNetwork(options as NetworkOptions);
 
 /** Published, or counted by hand from the published layers. */
@@ -63,6 +64,10 @@ const counts: [object, number][] = [
   [{ name: 'vgg11', ...grey }, 9_231_114 - 2 * 9 * 64],
   [{ name: 'convnet', ...grey, norm: 'layer' }, 317_706 + 2 * 128 * (32 * 32 + 16 * 16 + 8 * 8 - 3)],
   [{ name: 'convnet', ...grey, norm: 'one-group' }, 317_706],
+  [{ name: 'textconvnet', ...sentence }, 122_106],
+  [{ name: 'rnn', ...sentence }, 102_006],
+  [{ name: 'lstm', ...sentence }, 404_406],
+  [{ name: 'convlstm', ...sentence }, 3_922],
   [{ name: 'lenet', ...grey, classes: 2, logits: 1 }, 61_706 - 9 * 85],
 ];
 
@@ -73,8 +78,9 @@ describe('networks', () => {
 
   test('are found by reading the folder', () => {
     const first = ['alexcifarnet', 'alexnet', 'convnet', 'custom', 'lenet', 'mlp'];
+    const sequences = ['textconvnet', 'rnn', 'lstm', 'convlstm'];
     const families = ['resnet18', 'resnet34', 'resnet50', 'vgg11', 'vgg13', 'vgg16', 'vgg19'];
-    expect([...networkNames].sort()).toEqual([...first, ...families]);
+    expect([...networkNames].sort()).toEqual([...first, ...sequences, ...families].sort());
   });
 
   test.each([
@@ -90,6 +96,9 @@ describe('networks', () => {
     [{ name: 'mlp', ...grey, logits: 1 }, /logits is 1 for 10 classes, expected 1 for two classes/],
     [{ name: 'mlp', ...grey, classes: 2, logits: 2 }, /logits is 2 for 2 classes, expected 1 for two/],
     [{ name: 'convnet', ...grey, norm: 'group', width: 6 }, /expected a number of channels that 4 divides/],
+    [{ name: 'textconvnet', ...sentence, dropout: 1 }, /dropout is 1, expected a number from 0 to below 1/],
+    [{ name: 'textconvnet', ...sentence, inputShape: [1, 4, 9] }, /the height of the input is 4, too small/],
+    [{ name: 'lstm', ...sentence, hidden: 0 }, /hidden is 0, expected a whole number of at least 1/],
     [{ name: 'custom', ...grey }, /custom has no layers/],
     [{ name: 'custom', ...grey, layers: ['rilu'] }, /layers\[0\] is "rilu", expected one of relu/],
     [{ name: 'custom', ...grey, layers: [{ conv: 4 }] }, /expected a whole number of at least 1 for kernel/],

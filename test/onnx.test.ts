@@ -92,17 +92,23 @@ async function agrees(model: Model) {
 const grey = { inputShape: [1, 28, 28], classes: 10 } as const;
 const colour = { inputShape: [3, 32, 32], classes: 4 } as const;
 
+const sentence = { inputShape: [1, 9, 12], classes: 3 } as const;
+
 /** Every network of the list, narrow where that is an option. */
 const networks: Record<string, object> = {
   alexcifarnet: colour,
   alexnet: { ...colour, width: 8 },
+  convlstm: { ...sentence, filters: 5 },
   convnet: { ...grey, width: 8 },
   custom: { ...grey, layers: [{ linear: 5 }, 'tanh', { linear: 10 }] },
   lenet: grey,
+  lstm: { ...sentence, hidden: 7 },
   mlp: { ...grey, width: 16 },
   resnet18: { ...colour, width: 4 },
   resnet34: { ...colour, width: 4, norm: 'batch' },
   resnet50: { ...colour, width: 4, downsampling: 'avg' },
+  rnn: { ...sentence, hidden: 6 },
+  textconvnet: { ...sentence, filters: 8 },
   vgg11: { ...colour, width: 4 },
   vgg13: { ...colour, width: 4, norm: 'batch' },
   vgg16: { ...colour, width: 4 },
@@ -127,6 +133,13 @@ const more: [string, NetworkOptions][] = [
     { ...small, activation },
   ]),
   ...['avg', 'max', 'none'].map((pooling) => [`pooling ${pooling}`, { ...small, pooling }]),
+  ...['rnn', 'lstm'].flatMap((name) =>
+    [1, 2].map((layers) => [
+      `${name} of ${layers}, one way`,
+      { ...sentence, name, hidden: 4, layers, bidirectional: false },
+    ]),
+  ),
+  ['lstm of one layer, both ways', { ...sentence, name: 'lstm', hidden: 5, layers: 1 }],
   ['one logit', { ...small, classes: 2, logits: 1 }],
   ['groups and dilation', custom({ conv: 6, kernel: 3, groups: 3, dilation: 2, padding: 1, stride: 2 })],
   ['a convolution without bias', custom({ conv: 4, kernel: 2, bias: false }, { dropout: 0.5 })],

@@ -51,6 +51,16 @@ def lenet(p, x):
     return F.linear(F.relu(F.linear(x, p[6], p[7])), p[8], p[9])
 
 
+# Two layers of 100 units, walked from both ends: weight_ih, weight_hh, bias_ih, bias_hh of each, and the classifier.
+LSTM = [s for i in (100, 100, 200, 200) for s in ((400, i), (400, 100), (400,), (400,))] + [(6, 200), (6,)]
+
+
+def lstm(p, x):
+    first = x.new_zeros(4, len(x), 100)
+    _, h, _ = torch.lstm(x[:, 0], (first, first), p[:16], True, 2, 0.0, True, True, True)
+    return F.linear(torch.cat([h[2], h[3]], 1), p[16], p[17])
+
+
 def convnet_shapes(width, channels):
     blocks = [[(width, c, 3, 3), (width,), (width,), (width,)] for c in (channels, width, width)]
     return sum(blocks, []) + [(10, 16 * width), (10,)]
@@ -80,9 +90,10 @@ class Steps:
         self.arrays = arrays
         self.task = task
         self.format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
-        is_lenet = task["kind"] == "meta-step"
-        self.net = lenet if is_lenet else convnet
-        self.shapes = LENET if is_lenet else convnet_shapes(task["width"], task.get("inputShape", [3])[0])
+        if task["kind"] != "meta-step":
+            self.net, self.shapes = convnet, convnet_shapes(task["width"], task.get("inputShape", [3])[0])
+        else:
+            self.net, self.shapes = (lstm, LSTM) if task.get("network") == "lstm" else (lenet, LENET)
 
     def lay_out(self, x):
         return x.clone(memory_format=self.format) if x.dim() == 4 else x.clone()

@@ -5,6 +5,7 @@ import lenet from './lenet-1x3.mjs';
 import lenetMany from './lenet-1x3-p32.mjs';
 import lenetRun from './lenet-1x3-run.mjs';
 import lenetPopulation from './lenet-10x3-p4.mjs';
+import lstm from './lstm-1x2.mjs';
 import { dc, dm } from './matching.mjs';
 import { population } from './population.mjs';
 
@@ -19,6 +20,7 @@ export const workloads = {
   'lenet-1x3': lenet,
   'lenet-1x3-p32': lenetMany,
   'lenet-10x3-p4': lenetPopulation,
+  'lstm-1x2': lstm,
   'convnet-trajectory': trajectory,
   'convnet-gradient-256': gradient,
   'convnet-train-20': train,

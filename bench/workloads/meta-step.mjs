@@ -4,18 +4,28 @@ import { recordUnrolled } from '../../dist/train/unrolled.js';
 import { constant, networks, normals, oneHot } from './inputs.mjs';
 import { prepareProgram } from './program.mjs';
 
-const network = createNetwork({ name: 'lenet', inputShape: [1, 28, 28], classes: 10 });
+/** By the name that sizes have for it; LeNet where they have none. */
+const networkOf = ({ network = 'lenet' }) =>
+  createNetwork(
+    network === 'lenet'
+      ? { name: 'lenet', inputShape: [1, 28, 28], classes: 10 }
+      : { name: network, inputShape: [1, 30, 100], classes: 6 },
+  );
 
-/** The exact gradient of the loss on real images after training a LeNet on distilled ones, to these images and the rates. */
+/** The exact gradient of the loss on real images (or sentences) after training a network on distilled ones, to these and the rates. */
 export const metaStep = (full, checked = full) => ({
   kind: 'meta-step',
   sizes: {
     full,
     checked,
-    small: { n: 2, steps: Math.min(full.steps, 2), epochs: 2, batch: 8, population: full.population },
+    small: {
+      ...full,
+      ...{ n: 2, steps: Math.min(full.steps, 2), epochs: 2, batch: full.network ? 2 : 8 },
+    },
   },
 
-  async inputs({ n, steps, epochs, batch, population }) {
+  async inputs({ n, steps, epochs, batch, population, ...of }) {
+    const network = networkOf(of);
     return {
       parameters: await networks(network, population),
       images: normals(1, [steps, n, ...network.inputShape]),
@@ -26,7 +36,8 @@ export const metaStep = (full, checked = full) => ({
     };
   },
 
-  prepare(device, { steps, epochs, population }, arrays) {
+  prepare(device, { steps, epochs, population, ...of }, arrays) {
+    const network = networkOf(of);
     const r = new Recorder('meta-step');
     const external = (name) => r.external(name, 1, arrays[name].shape);
     const [images, labels, rates] = ['images', 'labels', 'rates'].map(external);

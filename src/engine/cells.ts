@@ -60,10 +60,10 @@ function gateOf(z: number): number {
   const small = e / (1 + e);
   return z < 0 ? small : -small;
 }
-const outputOf = (gate: number) => (gate < 0 ? 1 + gate : gate);
+const openOf = (gate: number) => (gate < 0 ? 1 + gate : gate);
 const slopeOf = (gate: number) => Math.abs(gate) * (1 - Math.abs(gate));
 /** The tangent of the slope. */
-const slopeDotOf = (gate: number, yDot: number) => (1 - 2 * outputOf(gate)) * yDot;
+const slopeDotOf = (gate: number, yDot: number) => (1 - 2 * openOf(gate)) * yDot;
 
 /**
  * Hochreiter and Schmidhuber 1997 with forget gates, in PyTorch's order: i, f, o = sigmoid z, g = tanh z, c = f c' + i g with the c' of the
@@ -75,25 +75,25 @@ const lstmCell: Cell = {
   bars: 2,
   forward([zi, zf, zg, zo], before) {
     const [i, f, o] = [zi, zf, zo].map(gateOf);
-    const c = outputOf(f) * before[4] + outputOf(i) * Math.tanh(zg);
-    return { h: outputOf(o) * Math.tanh(c), kept: [i, f, zg, o, c] };
+    const c = openOf(f) * before[4] + openOf(i) * Math.tanh(zg);
+    return { h: openOf(o) * Math.tanh(c), kept: [i, f, zg, o, c] };
   },
   tangent([ziDot, zfDot, zgDot, zoDot], { kept: [i, f, zg, o, c], before, beforeDot }) {
     const [iDot, fDot, oDot] = [slopeOf(i) * ziDot, slopeOf(f) * zfDot, slopeOf(o) * zoDot];
     const g = bend(zg);
-    const ofState = fDot * before[4] + outputOf(f) * beforeDot[4];
-    const cDot = ofState + iDot * g.value + outputOf(i) * g.first * zgDot;
+    const ofState = fDot * before[4] + openOf(f) * beforeDot[4];
+    const cDot = ofState + iDot * g.value + openOf(i) * g.first * zgDot;
     const { value, first } = bend(c);
-    return { hDot: oDot * value + outputOf(o) * first * cDot, keptDot: [iDot, fDot, zgDot, oDot, cDot] };
+    return { hDot: oDot * value + openOf(o) * first * cDot, keptDot: [iDot, fDot, zgDot, oDot, cDot] };
   },
   backward(hBar, { kept: [i, f, zg, o, c], before, ahead, aheadBars }) {
     const [g, { value, first }] = [bend(zg), bend(c)];
-    const cBar = hBar * outputOf(o) * first + aheadBars[1] * outputOf(ahead[1]);
+    const cBar = hBar * openOf(o) * first + aheadBars[1] * openOf(ahead[1]);
     return {
       zBar: [
         cBar * g.value * slopeOf(i),
         cBar * before[4] * slopeOf(f),
-        cBar * outputOf(i) * g.first,
+        cBar * openOf(i) * g.first,
         hBar * value * slopeOf(o),
       ],
       bars: [hBar, cBar],
@@ -104,9 +104,8 @@ const lstmCell: Cell = {
     const [iDot, fDot, zgDot, oDot, cDot] = keptDot;
     const [g, { value, first, second }] = [bend(zg), bend(c)];
     const { ahead, aheadDot, aheadBars, aheadBarsDot } = around;
-    const ofState = aheadBarsDot[1] * outputOf(ahead[1]) + aheadBars[1] * aheadDot[1];
-    const cBarDot =
-      hBarDot * outputOf(o) * first + hBar * (oDot * first + outputOf(o) * second * cDot) + ofState;
+    const ofState = aheadBarsDot[1] * openOf(ahead[1]) + aheadBars[1] * aheadDot[1];
+    const cBarDot = hBarDot * openOf(o) * first + hBar * (oDot * first + openOf(o) * second * cDot) + ofState;
     /** The tangent of a gate's gradient times its slope. */
     const through = (gate: number, gateDot: number, bar: number, barDot: number) =>
       barDot * slopeOf(gate) + bar * slopeDotOf(gate, gateDot);
@@ -114,7 +113,7 @@ const lstmCell: Cell = {
       zBarDot: [
         through(i, iDot, cBar * g.value, cBarDot * g.value + cBar * g.first * zgDot),
         through(f, fDot, cBar * before[4], cBarDot * before[4] + cBar * beforeDot[4]),
-        (cBarDot * outputOf(i) + cBar * iDot) * g.first + cBar * outputOf(i) * g.second * zgDot,
+        (cBarDot * openOf(i) + cBar * iDot) * g.first + cBar * openOf(i) * g.second * zgDot,
         through(o, oDot, hBar * value, hBarDot * value + hBar * first * cDot),
       ],
       barsDot: [hBarDot, cBarDot],

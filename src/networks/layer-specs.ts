@@ -5,6 +5,7 @@ import { conv } from '../layers/conv.js';
 import { convTranspose } from '../layers/conv-transpose.js';
 import { dropout } from '../layers/dropout.js';
 import { globalAvgPool } from '../layers/global-avg-pool.js';
+import { globalMaxPool } from '../layers/global-max-pool.js';
 import { groupNorm } from '../layers/group-norm.js';
 import type { Layer } from '../layers/layer.js';
 import { layerNorm } from '../layers/layer-norm.js';
@@ -12,8 +13,10 @@ import { linear } from '../layers/linear.js';
 import { localResponseNorm } from '../layers/local-response-norm.js';
 import { maxPool } from '../layers/max-pool.js';
 import { oneLogit } from '../layers/one-logit.js';
+import { lstm, type RecurrentOptions, rnn } from '../layers/recurrent.js';
 import { relu } from '../layers/relu.js';
 import { residual } from '../layers/residual.js';
+import { rowsAsChannels } from '../layers/rows-as-channels.js';
 import { LimbeckError } from '../util/errors.js';
 import { isDeeper } from '../util/expect.js';
 import { flag, type Rule, real, whole } from './options.js';
@@ -31,6 +34,8 @@ export type LayerSpec =
   | ({ convTranspose: number; kernel: number } & Window)
   | ({ maxPool: number } & Window)
   | ({ avgPool: number } & Window)
+  | { rnn: number; layers?: number; bidirectional?: boolean }
+  | { lstm: number; layers?: number; bidirectional?: boolean }
   | { linear: number }
   | { groupNorm: number }
   | { localResponseNorm: number; alpha?: number; beta?: number; k?: number }
@@ -50,6 +55,8 @@ const words = {
   layerNorm,
   batchNorm,
   globalAvgPool,
+  globalMaxPool,
+  rowsAsChannels,
   oneLogit,
 } satisfies Record<string, () => Layer>;
 
@@ -76,6 +83,8 @@ const kinds: Readonly<Record<string, { defaults: Values; make: (values: never) =
   },
   maxPool: pool('maxPool', maxPool),
   avgPool: pool('avgPool', avgPool),
+  rnn: recurrent('rnn', rnn),
+  lstm: recurrent('lstm', lstm),
   linear: { defaults: { linear: undefined }, make: (o: { linear: number }) => linear(o.linear) },
   groupNorm: {
     defaults: { groupNorm: undefined },
@@ -114,6 +123,14 @@ function pool(name: string, make: (geometry: { kernel: number; stride: number; p
   };
 }
 
+function recurrent(name: string, make: (options: RecurrentOptions) => Layer) {
+  return {
+    defaults: { [name]: undefined, layers: 1, bidirectional: false },
+    make: ({ [name]: hidden, ...rest }: Record<string, never>) =>
+      make({ hidden, ...(rest as unknown as Omit<RecurrentOptions, 'hidden'>) }),
+  };
+}
+
 /** A layer for messages, without what may be long or nested deep. */
 function specText(spec: unknown): string {
   if (isDeeper(spec, 4)) return 'nested deep';
@@ -123,7 +140,7 @@ function specText(spec: unknown): string {
 
 /** What the value of a key may be. */
 function ruleFor(name: string): Rule<unknown> {
-  if (name === 'bias') return flag(true);
+  if (name === 'bias' || name === 'bidirectional') return flag(true);
   if (['alpha', 'beta', 'k', 'leakyRelu', 'dropout'].includes(name)) return real(0);
   // A pooling without a stride moves by its kernel.
   const least = name === 'padding' || name === 'stride' ? 0 : 1;

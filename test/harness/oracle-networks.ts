@@ -4,21 +4,20 @@
  */
 import {
   add,
-  constant,
-  erf,
-  exp,
   gather,
-  log,
   matmul,
   multiply,
   type Node,
   power,
-  reciprocal,
   rowSums,
   scale,
   scatter,
   transpose,
 } from './autograd.js';
+import { count, functions, type Maps, plus, range } from './oracle-maps.js';
+import { concat, maxOverTime, maxPoolRows, recurrent } from './oracle-sequences.js';
+
+export { range };
 
 export interface OracleNetwork {
   readonly name: string;
@@ -26,30 +25,6 @@ export interface OracleNetwork {
   readonly classes: number;
   readonly [option: string]: unknown;
 }
-
-export function range(length: number, index: (i: number) => number): Int32Array {
-  return Int32Array.from({ length }, (_, i) => index(i));
-}
-
-/** Activations of N images: values `[N, ...shape]`. */
-interface Map {
-  readonly x: Node;
-  readonly shape: readonly number[];
-}
-
-const count = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
-const plus = (a: Node, value: number) => add(a, constant(a.value.map(() => value)));
-
-/** By name; masks are constants of the derivative. */
-const functions: Record<string, (a: Node) => Node> = {
-  relu: (a) => multiply(a, constant(a.value.map((v) => (v > 0 ? 1 : 0)))),
-  leakyrelu: (a) => multiply(a, constant(a.value.map((v) => (v > 0 ? 1 : 0.01)))),
-  sigmoid: (a) => reciprocal(plus(exp(scale(a, -1)), 1)),
-  tanh: (a) => plus(scale(reciprocal(plus(exp(scale(a, -2)), 1)), 2), -1),
-  softplus: (a) => log(plus(exp(a), 1)),
-  swish: (a) => multiply(a, functions.sigmoid(a)),
-  gelu: (a) => scale(multiply(a, plus(erf(scale(a, Math.SQRT1_2)), 1)), 0.5),
-};
 
 /** Walks the parameters of a network in order. */
 class Oracle {
@@ -72,7 +47,7 @@ class Oracle {
   }
 
   /** y = x wᵀ + b. */
-  dense({ x, shape }: Map, O: number): Map {
+  dense({ x, shape }: Maps, O: number): Maps {
     const { N } = this;
     this.features = x;
     const I = count(shape);
@@ -85,18 +60,27 @@ class Oracle {
   }
 
   /** Convolution through an explicit matrix of patches. */
-  conv({ x, shape: [C, H, W] }: Map, OC: number, K: number, padding: number, stride = 1, bias = true): Map {
+  conv(
+    { x, shape: [C, H, W] }: Maps,
+    OC: number,
+    kernel: number | readonly [number, number],
+    padding: number,
+    stride = 1,
+    bias = true,
+  ): Maps {
     const { N } = this;
-    const [OH, OW] = [H, W].map((size) => Math.floor((size + 2 * padding - K) / stride) + 1);
-    const patch = C * K * K;
+    const [KH, KW] = typeof kernel === 'number' ? [kernel, kernel] : kernel;
+    const OH = Math.floor((H + 2 * padding - KH) / stride) + 1;
+    const OW = Math.floor((W + 2 * padding - KW) / stride) + 1;
+    const patch = C * KH * KW;
     const map = OH * OW;
     const patches = gather(
       x,
       range(N * map * patch, (i) => {
-        const c = Math.floor(i / (K * K)) % C;
+        const c = Math.floor(i / (KH * KW)) % C;
         const pixel = Math.floor(i / patch);
-        const h = (Math.floor(pixel / OW) % OH) * stride + (Math.floor(i / K) % K) - padding;
-        const w = (pixel % OW) * stride + (i % K) - padding;
+        const h = (Math.floor(pixel / OW) % OH) * stride + (Math.floor(i / KW) % KH) - padding;
+        const w = (pixel % OW) * stride + (i % KW) - padding;
         return h < 0 || h >= H || w < 0 || w >= W ? -1 : ((Math.floor(pixel / map) * C + c) * H + h) * W + w;
       }),
     );
@@ -113,7 +97,7 @@ class Oracle {
   }
 
   /** Zero mean and unit variance over groups of channels of an image, or (`batch`) over a channel of all images. */
-  norm(map: Map, kind: string): Map {
+  norm(map: Maps, kind: string): Maps {
     if (kind === 'none') return map;
     const { x, shape } = map;
     const [C, H, W] = shape;
@@ -148,12 +132,12 @@ class Oracle {
     );
   }
 
-  act({ x, shape }: Map, name: string): Map {
+  act({ x, shape }: Maps, name: string): Maps {
     return { x: functions[name](x), shape };
   }
 
   /** Indices of every window of a K x K pooling, -1 outside the map: one list per output. */
-  #windows({ shape: [C, H, W] }: Map, K: number, stride: number, padding: number) {
+  #windows({ shape: [C, H, W] }: Maps, K: number, stride: number, padding: number) {
     const [OH, OW] = [H, W].map((size) => Math.floor((size + 2 * padding - K) / stride) + 1);
     const windows = Array.from({ length: this.N * C * OH * OW }, (_, i) => {
       const map = Math.floor(i / (OH * OW)) * H * W;
@@ -167,7 +151,7 @@ class Oracle {
   }
 
   /** Winners are constants of the derivative. */
-  maxPool(map: Map, K = 2, stride = 2, padding = 0): Map {
+  maxPool(map: Maps, K = 2, stride = 2, padding = 0): Maps {
     const { windows, shape } = this.#windows(map, K, stride, padding);
     const winners = windows.map((window) =>
       window.reduce((best, at) => (at >= 0 && (best < 0 || map.x.value[at] > map.x.value[best]) ? at : best)),
@@ -175,14 +159,14 @@ class Oracle {
     return { x: gather(map.x, Int32Array.from(winners)), shape };
   }
 
-  avgPool(map: Map): Map {
+  avgPool(map: Maps): Maps {
     const { windows, shape } = this.#windows(map, 2, 2, 0);
     const sums = rowSums(gather(map.x, Int32Array.from(windows.flat())), windows.length, 4);
     return { x: scale(sums, 1 / 4), shape };
   }
 
   /** Local response normalisation over the channels i - 2 .. i + 1, as Wang et al. use it. */
-  lrn({ x, shape }: Map): Map {
+  lrn({ x, shape }: Maps): Maps {
     const [C, H, W] = shape;
     const squares = multiply(x, x);
     const channel = (i: number) => Math.floor(i / (H * W)) % C;
@@ -196,13 +180,14 @@ class Oracle {
     return { x: multiply(x, power(d, -0.75)), shape };
   }
 
-  globalAvgPool({ x, shape: [C, H, W] }: Map): Map {
+  globalAvgPool({ x, shape: [C, H, W] }: Maps): Maps {
     return { x: scale(rowSums(x, this.N * C, H * W), 1 / (H * W)), shape: [C] };
   }
 }
 
-type Option = { width: number; depth: number; norm: string; activation: string; pooling: string };
-type Definition = (o: Oracle, x: Map, classes: number, options: Option) => Map;
+type Option = Record<'width' | 'depth' | 'filters' | 'hidden' | 'layers', number> &
+  Record<'norm' | 'activation' | 'pooling', string> & { bidirectional: boolean };
+type Definition = (o: Oracle, x: Maps, classes: number, options: Option) => Maps;
 
 /** VGG with so many convolutions in each of its five stages. */
 const vgg =
@@ -225,7 +210,7 @@ const resnet =
   (o, x, classes, { width = 64, norm = 'instance', activation = 'relu', ...options }) => {
     const strided = (options as { downsampling?: string }).downsampling !== 'avg';
     const stride = (halving: boolean) => (halving && strided ? 2 : 1);
-    const pooled = (map: Map, halving: boolean) => (halving && !strided ? o.avgPool(map) : map);
+    const pooled = (map: Maps, halving: boolean) => (halving && !strided ? o.avgPool(map) : map);
     const last = convolutions.length - 1;
     let map = o.act(o.norm(o.conv(x, width, 3, 1, 1, false), norm), activation);
     counts.forEach((count, stage) => {
@@ -288,7 +273,7 @@ const networks: Record<string, Definition> = {
     return o.dense(map, classes);
   },
   alexnet(o, x, classes, { width = 128, norm = 'none' }) {
-    const block = (map: Map, OC: number, K: number, padding: number) =>
+    const block = (map: Maps, OC: number, K: number, padding: number) =>
       o.act(o.norm(o.conv(map, OC, K, padding), norm), 'relu');
     const second = o.maxPool(
       block(o.maxPool(block(x, width, 5, x.shape[0] === 1 ? 4 : 2)), 1.5 * width, 5, 2),
@@ -297,6 +282,20 @@ const networks: Record<string, Definition> = {
       o.maxPool(block(block(block(second, 2 * width, 3, 1), 1.5 * width, 3, 1), 1.5 * width, 3, 1)),
       classes,
     );
+  },
+  textconvnet(o, x, classes, { filters = 100 }) {
+    const branches = [3, 4, 5].map((height) =>
+      maxOverTime(o, o.act(o.conv(x, filters, [height, x.shape[2]], 0), 'relu')),
+    );
+    return o.dense(concat(o, branches), classes);
+  },
+  rnn: (o, x, classes, { hidden = 100, layers = 2, bidirectional = true }) =>
+    o.dense(recurrent(o, x, 1, hidden, layers, bidirectional), classes),
+  lstm: (o, x, classes, { hidden = 100, layers = 2, bidirectional = true }) =>
+    o.dense(recurrent(o, x, 4, hidden, layers, bidirectional), classes),
+  convlstm(o, { x, shape: [C, L, W] }, classes, { filters = 16, hidden = 10 }) {
+    const filtered = o.act(o.conv({ x, shape: [C * L, 1, W] }, filters, [1, 5], 0), 'relu');
+    return o.dense(recurrent(o, maxPoolRows(o, filtered, 4), 4, hidden, 1, false), classes);
   },
   vgg11: vgg([1, 1, 2, 2, 2]),
   vgg13: vgg([2, 2, 2, 2, 2]),
