@@ -4,7 +4,7 @@ import type { WeightScheme } from '../networks/network.js';
 import { Owned } from '../util/owned.js';
 import { Evaluator } from './evaluator.js';
 import { FirstNetworks, membersThatFit } from './first-networks.js';
-import { type PopulationGeometry, recordTraining } from './population.js';
+import { type PopulationGeometry, populationPrograms } from './population.js';
 import { type Confusion, percentRight } from './statistics.js';
 
 /** One network trained on one small set. */
@@ -53,13 +53,12 @@ export class Trial {
   /** Accuracy in percent of every run on the validation split. */
   async validate(runs: readonly TrialRun[], labels: ArrayLike<number>): Promise<number[]> {
     const { validation } = this.dataset;
-    const answers = await this.#carryOut(validation, [8, 4, 2, 1], runs, labels, selectionDraw);
-    return answers.map(percentRight);
+    return this.#carryOut(validation, [8, 4, 2, 1], runs, labels, selectionDraw, percentRight);
   }
 
   /** What every run takes the images of the test split for. */
   test(runs: readonly TrialRun[], labels: ArrayLike<number>): Promise<Confusion[]> {
-    return this.#carryOut(this.dataset.test, this.#testedAtOnce(), runs, labels, 0);
+    return this.#carryOut(this.dataset.test, this.#testedAtOnce(), runs, labels, 0, (answers) => answers);
   }
 
   dispose(): void {
@@ -75,25 +74,27 @@ export class Trial {
     return choices.filter((members, i) => i === 0 || members < choices[0]).sort((a, b) => b - a);
   }
 
-  async #carryOut(
+  /** What `of` makes of the answers of every run, `[K, K]` each: those of a group at a time are kept. */
+  async #carryOut<T>(
     split: Split,
     choices: readonly number[],
     runs: readonly TrialRun[],
     labels: ArrayLike<number>,
     firstDraw: number,
-  ): Promise<Confusion[]> {
+    of: (answers: Confusion) => T,
+  ): Promise<T[]> {
     const { geometry, signal } = this.options;
     let evaluator = this.#evaluators.get(split);
     if (!evaluator) {
       const members = membersThatFit(this.device, choices, (count) =>
-        recordTraining({ ...geometry, members: count }),
+        populationPrograms({ ...geometry, members: count }),
       );
       const created = await Evaluator.create(this.device, this.dataset, split, { ...geometry, members });
       evaluator = this.#owned.own(created);
       this.#evaluators.set(split, evaluator);
     }
     const { members } = evaluator;
-    const results: Confusion[] = [];
+    const results: T[] = [];
     for (let start = 0; start < runs.length; start += members) {
       // The last group is filled up with its last run.
       const group = Array.from({ length: members }, (_, i) => runs[Math.min(start + i, runs.length - 1)]);
@@ -106,7 +107,7 @@ export class Trial {
       );
       const set = { images, labels, learningRates, firstMember: start };
       const answers = await evaluator.answers(set, parameters, signal);
-      results.push(...answers.slice(0, runs.length - start));
+      results.push(...answers.slice(0, runs.length - start).map(of));
     }
     return results;
   }
