@@ -81,3 +81,16 @@ describe('numbers that stop being finite', () => {
     for (const one of bytes) expect(() => decodeCheckpoint(one)).not.toThrow();
   });
 });
+
+test('images beyond all reason take a run back, though every number is finite', async () => {
+  const options: DistillOptions = {
+    ...{ method: 'dm', network: 'mlp:width=8', ipc: 1, batch: 4, lr: 1e13, iterations: 4, validateEvery: 2 },
+    ...{ validationNetworks: 2, first: 'noise' },
+  };
+  const reasons: string[] = [];
+  const run = distill(device, dataset, options, { onRollback: ({ reason }) => void reasons.push(reason) });
+  await expect(run).rejects.toMatchObject({ code: 'ERR_DIVERGED' });
+  expect(reasons).toHaveLength(mostRollbacks);
+  for (const reason of reasons)
+    expect(reason).toMatch(/^a distilled pixel is -?\d+, beyond all images after 2 outer steps/);
+});

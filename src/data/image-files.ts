@@ -235,7 +235,7 @@ async function decode(
   return { width, height, channels, values };
 }
 
-/** Whether an image has 16 bits per channel; only some formats can. */
+/** Whether an image has 16 bits per channel; only some formats can. @throws an Error for pixels that are no whole numbers of 8 or 16 bits */
 async function hasManyLevels(
   sharp: SharpFunction,
   file: Uint8Array,
@@ -244,7 +244,11 @@ async function hasManyLevels(
   const magic = String.fromCharCode(...file.subarray(0, 4));
   if (magic === '\x89PNG') return file[24] === 16;
   if (magic !== 'II*\0' && magic !== 'MM\0*') return false;
-  return (await sharp(file, options).metadata()).depth === 'ushort';
+  const { depth } = await sharp(file, options).metadata();
+  // Floats and larger numbers would be cut off at 255.
+  if (depth !== 'uchar' && depth !== 'ushort')
+    throw new Error(`its pixels are of type ${depth}, expected 8 or 16 bits: give the images as .npz`);
+  return depth === 'ushort';
 }
 
 function checkRoom(total: number, height: number, width: number, room: number): void {

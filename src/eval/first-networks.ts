@@ -15,9 +15,10 @@ const trainingBytes: Record<EngineName, number> = { webgpu: 2 ** 30, cpu: 2 ** 2
 export function membersThatFit(
   { engine }: Device,
   choices: readonly number[],
-  record: (members: number) => Program,
+  record: (members: number) => readonly Program[],
 ): number {
-  const fits = (members: number) => record(members).bytes().total <= trainingBytes[engine];
+  const fits = (members: number) =>
+    record(members).reduce((sum, program) => sum + program.bytes().total, 0) <= trainingBytes[engine];
   return choices.find(fits) ?? choices[choices.length - 1];
 }
 

@@ -15,6 +15,7 @@ import {
 } from '../train/minibatch.js';
 import { randomState, streams } from '../train/streams.js';
 import type { Training } from '../train/training.js';
+import { LimbeckError } from '../util/errors.js';
 import { type Owned, owning } from '../util/owned.js';
 import { recordRegressedClassifier } from './regressed-classifier.js';
 import type { TrainingBatches } from './scoring.js';
@@ -69,12 +70,9 @@ export class Population {
       const { tensors, executable } = await loadWithTensors(device, recordTraining(geometry), owned);
       const { images, labels } = tensors;
       const bound = { images, labels, theta: trainedOf(tensors) };
-      const { network, members, steps, n, ridge } = geometry;
-      const regression = ridge
-        ? recordRegressedClassifier({ network, members, rows: steps * n, ridge }, trainingBatches(geometry))
-        : undefined;
-      const loaded = regression && owned.own(await device.load(regression, bound));
-      return new Population(geometry, tensors, executable, loaded, owned);
+      const regression = geometry.ridge ? regressionOf(geometry) : undefined;
+      const loaded = regression && (await loadWithTensors(device, regression, owned, bound));
+      return new Population(geometry, tensors, executable, loaded?.executable, owned);
     });
   }
 
@@ -108,12 +106,43 @@ export class Population {
       await tensors.state?.write(randomState(seed, 0, firstMember));
       await this.executable.run({ signal });
     }
-    await this.regression?.run({ signal });
+    if (!this.regression) return;
+    await this.regression.run({ signal });
+    await this.#checkRegression();
+  }
+
+  /** A factor that float32 cannot hold gives a classifier of NaN to features that are none, which would be scored as guessing. */
+  async #checkRegression(): Promise<void> {
+    const { network, members, steps, n, ridge } = this.geometry;
+    const { offset } = network.parameters.at(-2)!;
+    const theta = await this.trained.read();
+    for (let p = 0; p < members; p++) {
+      const own = theta.subarray(p * network.count, (p + 1) * network.count);
+      const wrong = own.findIndex((value) => !Number.isFinite(value));
+      if (wrong < offset) continue;
+      throw new LimbeckError(
+        'ERR_DIVERGED',
+        `kernel regression of ${steps * n} images on ${network.features} features has no solution in float32 at a ridge of ${ridge}; score the set ` +
+          'without it: --protocol frepo.',
+      );
+    }
   }
 
   dispose(): void {
     this.owned.dispose();
   }
+}
+
+/** All that a population runs: what decides how many members there is memory for. */
+export const populationPrograms = (geometry: PopulationGeometry): readonly Program[] => [
+  recordTraining(geometry),
+  ...(geometry.ridge ? [regressionOf(geometry)] : []),
+];
+
+/** The program of the regression that follows training. */
+export function regressionOf(geometry: PopulationGeometry): Program {
+  const { network, members, steps, n, ridge = 0 } = geometry;
+  return recordRegressedClassifier({ network, members, rows: steps * n, ridge }, trainingBatches(geometry));
 }
 
 const trainedOf = ({ trained, theta }: Readonly<Record<string, Tensor>>): Tensor => trained ?? theta;

@@ -20,7 +20,13 @@ export interface RegressedClassifier {
  *
  *     w = yᵀ (f fᵀ + ridge mean(diag) I)⁻¹ f     b = 0
  *
- * so that a network's logits of an image t are `f(t) wᵀ`, the prediction of that regression. `batches` declares the images and gives
+ * so that a network's logits of an image t are `f(t) wᵀ`, the prediction of that regression. Of more images than features f fᵀ has no
+ * full rank, and in float32 a ridge of a millionth is lost beside its largest eigenvalue; then it is solved in the features, which is
+ * the same,
+ *
+ *     w = yᵀ f (fᵀ f + ridge mean(diag f fᵀ) I)⁻¹
+ *
+ * `batches` declares the images and gives
  * them in pieces of which the features are taken one after the other. Changes `theta` `[members, count]`; ERR_OPTION for a network
  * without features.
  */
@@ -39,11 +45,20 @@ export function recordRegressedClassifier(
     copyInto(r, features, slice(x, next, features.shape));
     next += elements(features.shape);
   }
-  const l = cholesky.factor(r, { a: linear.forward(r, { x, w: x }) }, ridge);
-  const alpha = cholesky.solve(r, { l, b: labels });
   // The classifier is the last layer: its weight [K, D], then its bias.
   const [weight, bias] = network.parameters.slice(-2).map(({ offset, shape }) => slice(theta, offset, shape));
-  linear.backwardWeight(r, { x, yBar: alpha }, { into: weight });
+  if (rows > D) {
+    // The mean is over images: both matrices have one trace.
+    const l = cholesky.factor(r, { a: linear.backwardWeight(r, { x, yBar: x }) }, (ridge * D) / rows);
+    const across = cholesky.solve(r, { l, b: linear.backwardWeight(r, { x: labels, yBar: x }) });
+    linear.forward(r, { x: r.constant('identity', [K, K], identity(K)), w: across }, { into: weight });
+  } else {
+    const l = cholesky.factor(r, { a: linear.forward(r, { x, w: x }) }, ridge);
+    linear.backwardWeight(r, { x, yBar: cholesky.solve(r, { l, b: labels }) }, { into: weight });
+  }
   elementwise.fill(r, 0, bias);
   return r.program();
 }
+
+const identity = (size: number): Float32Array =>
+  Float32Array.from({ length: size * size }, (_, i) => (i % (size + 1) === 0 ? 1 : 0));

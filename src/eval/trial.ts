@@ -7,7 +7,7 @@ import { asMeant } from './attack.js';
 import { Evaluator } from './evaluator.js';
 import { FirstNetworks, membersThatFit } from './first-networks.js';
 import { answersWithoutSet } from './on-all-images.js';
-import { type PopulationGeometry, recordTraining } from './population.js';
+import { type PopulationGeometry, populationPrograms } from './population.js';
 import { type Confusion, percentRight } from './statistics.js';
 
 /** One network trained on one small set. */
@@ -62,13 +62,13 @@ export class Trial {
   /** Accuracy in percent of every run on the validation split. */
   async validate(runs: readonly TrialRun[], labels: ArrayLike<number>): Promise<number[]> {
     const { attack } = this.options;
-    const answers = await this.#carryOut('validation', [8, 4, 2, 1], runs, labels, selectionDraw);
-    return answers.map((counts) => percentRight(asMeant(counts, attack)));
+    const right = (counts: Confusion) => percentRight(asMeant(counts, attack));
+    return this.#carryOut('validation', [8, 4, 2, 1], runs, labels, selectionDraw, right);
   }
 
   /** What every run takes the images of the test split for. */
   test(runs: readonly TrialRun[], labels: ArrayLike<number>): Promise<Confusion[]> {
-    return this.#carryOut('test', this.#testedAtOnce(), runs, labels, 0);
+    return this.#carryOut('test', this.#testedAtOnce(), runs, labels, 0, (answers) => answers);
   }
 
   /** What the tested networks take them for as they are, or `trained` on all training images: the first of them, `most` at most. */
@@ -93,26 +93,28 @@ export class Trial {
     return choices.filter((members, i) => i === 0 || members < choices[0]).sort((a, b) => b - a);
   }
 
-  async #carryOut(
+  /** What `of` makes of the answers of every run, `[K, K]` each: those of a group at a time are kept. */
+  async #carryOut<T>(
     name: 'validation' | 'test',
     choices: readonly number[],
     runs: readonly TrialRun[],
     labels: ArrayLike<number>,
     firstDraw: number,
-  ): Promise<Confusion[]> {
+    of: (answers: Confusion) => T,
+  ): Promise<T[]> {
     const { geometry, signal } = this.options;
     const split = this.dataset[name];
     let evaluator = this.#evaluators.get(split);
     if (!evaluator) {
       const members = membersThatFit(this.device, choices, (count) =>
-        recordTraining({ ...geometry, members: count }),
+        populationPrograms({ ...geometry, members: count }),
       );
       const created = await Evaluator.create(this.device, this.dataset, split, { ...geometry, members });
       evaluator = this.#owned.own(created);
       this.#evaluators.set(split, evaluator);
     }
     const { members } = evaluator;
-    const results: Confusion[] = [];
+    const results: T[] = [];
     for (let start = 0; start < runs.length; start += members) {
       // The last group is filled up with its last run.
       const group = Array.from({ length: members }, (_, i) => runs[Math.min(start + i, runs.length - 1)]);
@@ -125,7 +127,7 @@ export class Trial {
       );
       const set = { images, labels, learningRates, firstMember: start };
       const answers = await evaluator.answers(set, parameters, signal);
-      results.push(...answers.slice(0, runs.length - start));
+      results.push(...answers.slice(0, runs.length - start).map(of));
     }
     return results;
   }

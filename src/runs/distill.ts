@@ -21,6 +21,7 @@ import {
   checkFits,
   diverged,
   givenUp,
+  mostDeviations,
   mostRollbacks,
   type Rollback,
   rateFactor,
@@ -236,7 +237,7 @@ class Run {
     return { iteration: this.work.step, validationAccuracy, set };
   }
 
-  /** The distilled data as they are now; ERR_DIVERGED where they are not finite. */
+  /** The distilled data as they are now; ERR_DIVERGED where they are not finite, or images are beyond `mostDeviations`. */
   async #set(): Promise<DistilledSet> {
     const set = await this.work.result();
     const learned = [
@@ -250,6 +251,8 @@ class Run {
     ];
     if (!learned.every((values) => values.every(Number.isFinite)))
       throw diverged('a distilled value is not a number', this.work.step);
+    const far = set.images.find((value) => Math.abs(value) > mostDeviations);
+    if (far !== undefined) throw diverged(`a distilled pixel is ${far}, beyond all images`, this.work.step);
     return set;
   }
 

@@ -23,6 +23,9 @@ export interface SavedState {
 /** How often a run goes back before it gives up. */
 export const mostRollbacks = 5;
 
+/** Where no pixel is unless the run diverges: images are normalised, so that a deviation is 1. */
+export const mostDeviations = 1e6;
+
 /** The outer rates after so many times, as a share of those that were asked for. */
 export const rateFactor = (rollbacks: number): number => 0.5 ** rollbacks;
 

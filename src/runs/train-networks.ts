@@ -112,7 +112,7 @@ export async function trainNetworks(
     const members = membersThatFit(
       device,
       [10, 5, 2, 1].filter((count) => count === 1 || count <= networks),
-      record,
+      (count) => [record(count)],
     );
     const { tensors, executable } = await loadWithTensors(device, record(members), owned, train.tensors);
     const batches = await trainingBatches(device, dataset, network, training.batch, owned);

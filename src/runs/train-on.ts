@@ -7,7 +7,7 @@ import { batchStatistics } from '../eval/batch-statistics.js';
 import type { ProtocolChanges } from '../eval/find-protocol.js';
 import { FirstNetworks, membersThatFit } from '../eval/first-networks.js';
 import type { Model } from '../eval/model.js';
-import { Population, recordTraining } from '../eval/population.js';
+import { Population, populationPrograms } from '../eval/population.js';
 import { heldOutFor, testedWith } from '../eval/pretrained.js';
 import { protocolName } from '../eval/protocol-name.js';
 import { Scoring } from '../eval/scoring.js';
@@ -117,7 +117,7 @@ export async function trainOn(
     const members = membersThatFit(
       device,
       [10, 5, 2, 1].filter((count) => networks % count === 0),
-      (count) => recordTraining({ ...geometry, members: count }),
+      (count) => populationPrograms({ ...geometry, members: count }),
     );
     const population = owned.own(await Population.create(device, { ...geometry, members }));
     const { trained, batches } = population;

@@ -49,7 +49,7 @@ export class ExpertsRun {
   #thatFit(): number {
     const most = Math.min(10, this.found.length);
     const choices = [most, 5, 2, 1].filter((members) => members <= most);
-    return membersThatFit(this.work.device, choices, (members) => this.#program(members));
+    return membersThatFit(this.work.device, choices, (members) => [this.#program(members)]);
   }
 
   #program(members: number): Program {
