@@ -103,6 +103,8 @@ describe('of a run', () => {
     const resumed = await run({}, model, { resume: checkpoints[0] });
     expect(checkpoints[0].iteration).toBe(4);
     expect(resumed.set).toEqual(set);
+    const other = run({}, otherwise('test'), { resume: checkpoints[0] });
+    await expect(other).rejects.toMatchObject({ code: 'ERR_DATA' });
   });
 
   it('known ones are in the set, and need not be given again', async () => {
