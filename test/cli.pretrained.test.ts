@@ -49,6 +49,11 @@ test('data are brought to the shape of the networks, which is said and remembere
   expect(record.config.reading).toEqual({ shape: [1, 7, 7] });
   expect(record.testAccuracy.networks).toBe(2);
 
+  const report = readFileSync(join(folder, 'adapt/report.html'), 'utf8');
+  expect(report).toContain('trained on digits before: 2 were distilled for, 1 chose the result, 2 tested it');
+  expect(report).toContain('--init pretrained:path/to/networks-of-digits');
+  expect(report).toMatch(/a .{0,12}MLP .{0,12}trained on the generated digits/);
+
   const file = 'adapt/distilled.safetensors';
   const { stdout } = await limbeck('evaluate', file, '--device', 'reference', '--json', '--no-baselines');
   expect(JSON.parse(stdout)).toMatchObject({ testAccuracy: record.testAccuracy, sameData: true });

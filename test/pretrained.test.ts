@@ -2,17 +2,23 @@
 import { describe, expect, it } from 'vitest';
 import type { Dataset } from '../src/data/dataset.js';
 import type { DistilledSet } from '../src/data/distilled-set.js';
+import { loadWithTensors } from '../src/engine/load.js';
+import { openDevice } from '../src/engine/open.js';
+import { Recorder } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
 import { decodeArtefact, encodeArtefact } from '../src/eval/artefact.js';
 import { type EvaluateOptions, evaluate } from '../src/eval/evaluate.js';
 import type { Model } from '../src/eval/model.js';
 import { strongerBaseline } from '../src/eval/verdict.js';
 import type { DistillOptions } from '../src/methods/index.js';
-import { parseInit } from '../src/methods/networks.js';
+import type { Setting } from '../src/methods/method.js';
+import { parseInit, recordNetworks } from '../src/methods/networks.js';
 import { distill } from '../src/runs/distill.js';
 import type { Checkpoint, DistillControl } from '../src/runs/distillation.js';
 import { trainNetworks } from '../src/runs/train-networks.js';
 import { trainOn } from '../src/runs/train-on.js';
+import { randomState } from '../src/train/streams.js';
+import { owning } from '../src/util/owned.js';
 import {
   networksOn,
   opposite,
@@ -83,6 +89,33 @@ describe.each(Object.entries(methods))('%s', (_, given) => {
   });
 });
 
+describe.each(['reference', 'cpu', 'webgpu'] as const)('on %s', (engine) => {
+  it('draws whole networks, each once before any again', async () => {
+    const own = await openDevice(engine);
+    const count = 37;
+    const parameters = Float32Array.from({ length: 4 * count }, (_, i) => Math.fround(Math.sin(i)));
+    const r = new Recorder('draw');
+    const theta = r.external('theta', 2, [count]);
+    const setting = { network: { count }, pretrained: { parameters } } as Setting;
+    recordNetworks(r, setting, r.external('state', 1, [4], 'u32'), theta);
+    await owning(async (owned) => {
+      const table = { pretrained: owned.own(await own.tensor('f32', parameters.length, parameters)) };
+      const { tensors, executable } = await loadWithTensors(own, r.program(), owned, table);
+      const drawn: string[] = [];
+      for (const draw of [0, 1]) {
+        await tensors.state.write(randomState(5, draw));
+        await executable.run();
+        const read = Float32Array.from(await tensors.theta.read());
+        drawn.push(read.subarray(0, count).join(), read.subarray(count).join());
+      }
+      const rows = [0, 1, 2, 3].map((row) => parameters.subarray(row * count, (row + 1) * count).join());
+      expect(drawn.sort()).toEqual(rows.sort());
+      owned.dispose();
+    });
+    await own.dispose();
+  });
+});
+
 describe('of a run', () => {
   it('the networks that choose and those that test are held out, and said', async () => {
     const own = new ReferenceDevice();
@@ -103,6 +136,8 @@ describe('of a run', () => {
     const resumed = await run({}, model, { resume: checkpoints[0] });
     expect(checkpoints[0].iteration).toBe(4);
     expect(resumed.set).toEqual(set);
+    const other = run({}, otherwise('test'), { resume: checkpoints[0] });
+    await expect(other).rejects.toMatchObject({ code: 'ERR_DATA' });
   });
 
   it('known ones are in the set, and need not be given again', async () => {

@@ -1,5 +1,5 @@
 import type { Dataset } from '../data/dataset.js';
-import type { DistilledSet } from '../data/distilled-set.js';
+import type { DistilledSet, PretrainedNetworks } from '../data/distilled-set.js';
 import { expectDataset } from '../data/expect-dataset.js';
 import type { Device } from '../engine/device.js';
 import { checkSet } from '../eval/set-file.js';
@@ -66,6 +66,7 @@ export async function distill(
     } = resume ? partsOf(resume.best.set) : {};
     const given = { first, weights, experts, pretrained, firstLabels };
     const setting = await settingFor(device, dataset, options, train, given);
+    if (resume) checkNetworks(resume.best.set, setting.pretrained?.record);
     const work = owned.own(await findMethod(options.method).begin(setting));
     const begun = await work.result();
     const validation = owned.own(await Validation.create(device, dataset, begun, options, pretrained));
@@ -76,6 +77,15 @@ export async function distill(
   } finally {
     run.owned.dispose();
   }
+}
+
+/** ERR_DATA where the networks that `init` names are no longer those that a run was begun with. */
+function checkNetworks({ pretrained }: DistilledSet, now: PretrainedNetworks | undefined): void {
+  if (pretrained?.checksum === now?.checksum) return;
+  throw new LimbeckError(
+    'ERR_DATA',
+    `the networks that the run is for have the checksum ${now?.checksum}, expected ${pretrained?.checksum}: restore the folder that init names, or begin a new run`,
+  );
 }
 
 /** What a run that goes on begins with, in the place of what its options name. */

@@ -8,7 +8,7 @@ const list = (rows: readonly (readonly [string, string])[]): string =>
   `<dl>${rows.map(([term, text]) => `<div><dt>${escapeHtml(term)}</dt><dd>${escapeHtml(text)}</dd></div>`).join('')}</dl>`;
 
 /** How to use the set, here and elsewhere. */
-export function useSection({ dataset, config }: RunRecord): string {
+export function useSection({ dataset, config, pretrained }: RunRecord): string {
   // A folder is named by its last part: the page may be passed on, the path is nobody's business.
   const where = config.dataset === 'digits' ? 'digits' : `path/to/${dataset.name}`;
   const { embeddings } = config.reading ?? {};
@@ -17,13 +17,14 @@ export function useSection({ dataset, config }: RunRecord): string {
       ? ''
       : ` --embeddings ${embeddings === 'wink' ? embeddings : `path/to/${basename(embeddings)}`}`;
   const size = config.digitsSize === undefined ? '' : ` --digits-size ${config.digitsSize}`;
+  const networks = pretrained ? ` --init pretrained:path/to/networks-of-${pretrained.dataset}` : '';
   return (
     saidOf(
       dataset,
       '<section><h2>Use it</h2><p class="about">The file distilled.safetensors beside this page holds images, labels, ' +
         'learning rates and the protocol. To measure it on the test images:</p>',
     ) +
-    `<pre>${escapeHtml(`npx limbeck evaluate distilled.safetensors --dataset ${where}${size}${words}`)}</pre>` +
+    `<pre>${escapeHtml(`npx limbeck evaluate distilled.safetensors --dataset ${where}${size}${words}${networks}`)}</pre>` +
     '<p class="about">To load it in Python:</p>' +
     `<pre>${escapeHtml(
       [
@@ -53,6 +54,7 @@ const perChannel = (values: readonly number[]): string =>
 export function detailsSection(record: RunRecord): string {
   const { dataset, engine, timings, outerSteps, config, versions, platform, testOpened, seed, stopped } =
     record;
+  const { pretrained } = record;
   const { splits, imageShape, text } = dataset;
   const { median, min } = timings.stepMilliseconds;
   // The page is not written again when the file is evaluated later; the record is.
@@ -85,6 +87,14 @@ export function detailsSection(record: RunRecord): string {
       [saidOf(dataset, 'Validation images'), count(splits.validation)],
       [saidOf(dataset, 'Test images'), count(splits.test)],
       ['Test split', opened],
+      ...(pretrained
+        ? [
+            [
+              'Networks',
+              `trained on ${pretrained.dataset} before: ${pretrained.train} were distilled for, ${pretrained.validation} chose the result, ${pretrained.test} tested it`,
+            ] as const,
+          ]
+        : []),
       ['Engine', engine.description],
       ...(engine.earlierProcessors ? [['Begun on', engine.earlierProcessors.join(', ')] as const] : []),
       ['Outer steps', `${count(outerSteps)} of ${count(iterations)}${early}`],
