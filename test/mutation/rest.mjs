@@ -207,8 +207,8 @@ export const rest = [
   {
     id: 'fan-out-of-all-groups',
     file: 'src/layers/conv.ts',
-    find: '(OC / groups) * K * K',
-    replace: 'OC * K * K',
+    find: '(OC / groups) * KH * KW',
+    replace: 'OC * KH * KW',
     what: 'a grouped convolution has the fan out of all groups',
     tests: ['test/layers.test.ts'],
   },
