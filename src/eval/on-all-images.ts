@@ -69,7 +69,7 @@ export function answersWithoutSet(
     const training = ordinaryTraining;
     const record = (members: number) => recordOnSplit(network, training, members, split!);
     const choices = [10, 5, 2, 1].filter((members) => networks % members === 0);
-    const members = split ? membersThatFit(device, choices, record) : choices[0];
+    const members = split ? membersThatFit(device, choices, (members) => [record(members)]) : choices[0];
     const loaded = split && (await loadWithTensors(device, record(members), owned, split.tensors));
     const theta = loaded?.tensors.theta ?? owned.own(await device.tensor('f32', members * count));
     const batches = await trainingBatches(device, dataset, network, training.batch, owned);
