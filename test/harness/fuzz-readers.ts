@@ -10,6 +10,7 @@ import { decodeSafetensors } from '../../src/util/safetensors.js';
 import * as files from './data-files.js';
 import { type Draws, extremes, type Files, type FuzzedReader } from './fuzz.js';
 import { ownFiles } from './fuzz-own-files.js';
+import { textReaders } from './fuzz-texts.js';
 
 const text = (value: string) => Buffer.from(value, 'latin1');
 const seeds =
@@ -357,5 +358,6 @@ export const fuzzedReaders: Readonly<Record<string, FuzzedReader>> = {
       await loadDataset(join(folder, 'x.safetensors'));
     },
   },
+  ...textReaders,
   ...ownFiles,
 };
