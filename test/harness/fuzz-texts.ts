@@ -116,9 +116,9 @@ export const textReaders: Readonly<Record<string, FuzzedReader>> = {
     }),
     make: (d) => ({
       ...Object.fromEntries(
-        Array.from({ length: 1 + d.below(8) }, (_, i) => [
-          `${d.pick(['train/', '', 'test/'])}${d.pick(['good/', 'bad/', 'unsup/', ''])}${i}.txt`,
-          text(d.once(2) ? d.pick(prose) : d.pick(reviews).text),
+        Array.from({ length: 2 + d.below(4) }, (_, i) => [
+          `${d.once(8) ? d.pick(['train/', 'test/', 'unsup/']) : ''}${d.once(20) ? '' : ['good/', 'bad/'][i % 2]}${i}.txt`,
+          text(d.once(6) ? d.pick(prose) : d.pick(reviews).text),
         ]),
       ),
       'v.vec': vectors,
