@@ -21,7 +21,7 @@ export const numbers = [
   {
     id: 'file-statistics-of-all',
     file: 'src/data/assemble.ts',
-    find: 'const statistics = channelStatistics(train, imageShape);',
+    find: 'const statistics = channelStatistics(splits.train, imageShape);',
     replace: 'const statistics = channelStatistics(found.train, imageShape);',
     what: 'mean and deviation of files are taken over held-out images as well',
     tests: normalisation,
