@@ -23,6 +23,7 @@ export type {
   Use,
 } from './data/distilled-set.js';
 export type { Normalisation } from './data/normalisation.js';
+export type { TextEncoding } from './data/text/encoding.js';
 export type {
   Device,
   DeviceMemory,

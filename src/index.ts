@@ -4,7 +4,7 @@
  * - Engines: {@link openDevice}, {@link chooseDevice}, {@link probeAdapters}, {@link cpuInfo}; a {@link Device} is what everything
  *   else computes on
  * - Data: {@link loadDataset}, {@link datasetFromArrays}, {@link generateDigits}, {@link downloadDataset}, {@link loadIdxFolder},
- *   {@link readIdx}, {@link inspectDataset}, {@link classExamples}, {@link whiten}, {@link unwhiten}
+ *   {@link readIdx}, {@link inspectDataset}, {@link classExamples}, {@link embedTexts}, {@link nearestWords}, {@link whiten}, {@link unwhiten}
  * - Distilling: {@link distill} with {@link DistillOptions}; {@link resolveOptions} fills them in; {@link planDistillation} says what it
  *   takes; {@link watch}
  * - Numbers: {@link evaluate} under one of the {@link protocols}, {@link trainNetworks}, {@link profileStep};
@@ -85,6 +85,10 @@ export {
   downloadNames,
 } from './data/published.js';
 export type { Reading } from './data/reading.js';
+export { embedTexts, type TextEncoding } from './data/text/encoding.js';
+export { type NearWord, nearestWords } from './data/text/nearest.js';
+export type { ShownTexts } from './data/text/shown.js';
+export type { TextRecord } from './data/text/stored.js';
 export { unwhiten, whiten } from './data/zca.js';
 export { type CpuInfo, type CpuOptions, cpuInfo } from './engine/cpu/device.js';
 export type {

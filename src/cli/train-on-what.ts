@@ -55,7 +55,7 @@ export async function onAllImages(values: Values): Promise<Train> {
   const source = dataSource({ dataset, digitsSize, reading: readingGiven(values) });
   if (network !== undefined) parseNetworkSpec(network);
   const data = await openData(source, Boolean(values.json));
-  const spec = parseNetworkSpec(network ?? (data.text ? textNetwork() : 'lenet'));
+  const spec = parseNetworkSpec(network ?? (data.text ? textNetwork(data) : 'lenet'));
   networkFor(spec, data);
   return async (device, terminal, signal) => {
     const trained = await trainNetworks(device, data, {

@@ -2,7 +2,7 @@ import { classCounts } from '../data/classes.js';
 import type { Dataset } from '../data/dataset.js';
 import { unaugmented } from '../eval/find-protocol.js';
 import type { Method } from '../methods/method.js';
-import { createNetwork, type NetworkSpec, networkNames, networkSpec } from '../networks/index.js';
+import { createNetwork, type NetworkSpec, networkSpec } from '../networks/index.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Taken } from './options.js';
 
@@ -41,7 +41,7 @@ export function fitted(
   const part = Math.max(train.count / enough, leastPart);
   return {
     ...(text
-      ? forTexts(options, usual.protocol, isGiven)
+      ? forTexts(options, dataset, usual.protocol, isGiven)
       : !isGiven('network') && !takes(usual.network, dataset) && { network: 'mlp' }),
     ...(batch > most && !isGiven('batch') && { batch: most }),
     ...(part < 1 && !isGiven('iterations') && { iterations: Math.ceil(iterations * part) }),
@@ -51,17 +51,23 @@ export function fitted(
 }
 
 /** Texts have networks of their own, and nothing that is done to pictures is done to them. */
-function forTexts(options: Method['options'], protocol: string, isGiven: (option: string) => boolean): Taken {
+function forTexts(
+  options: Method['options'],
+  dataset: Dataset,
+  protocol: string,
+  isGiven: (option: string) => boolean,
+): Taken {
   const still = unaugmented(protocol);
   return {
-    ...(!isGiven('network') && { network: textNetwork() }),
+    ...(!isGiven('network') && { network: textNetwork(dataset) }),
     ...('augmentation' in options && !isGiven('augmentation') && { augmentation: 'none' }),
     ...(still !== protocol && !isGiven('protocol') && { protocol: still }),
   };
 }
 
-/** What texts are usually read by. */
-export const textNetwork = (): string => (networkNames.includes('textconvnet') ? 'textconvnet' : 'mlp');
+/** What texts are usually read by; of fewer words than its windows have, a network without windows. */
+export const textNetwork = (dataset: Dataset): string =>
+  takes('textconvnet', dataset) ? 'textconvnet' : 'mlp';
 
 /** Whether a network takes images of this size. */
 function takes(network: string | NetworkSpec, { imageShape, classes }: Dataset): boolean {

@@ -11,6 +11,7 @@ import { decodeSafetensors } from '../../src/util/safetensors.js';
 import * as files from './data-files.js';
 import { type Draws, extremes, type Files, type FuzzedReader } from './fuzz.js';
 import { ownFiles } from './fuzz-own-files.js';
+import { textReaders } from './fuzz-texts.js';
 import { torchFiles } from './fuzz-torch.js';
 
 const text = (value: string) => Buffer.from(value, 'latin1');
@@ -359,6 +360,7 @@ export const fuzzedReaders: Readonly<Record<string, FuzzedReader>> = {
       await loadDataset(join(folder, 'x.safetensors'));
     },
   },
+  ...textReaders,
   ...ownFiles,
   ...torchFiles,
 };

@@ -1,4 +1,6 @@
 const formats = ['test/data.formats.test.ts'];
+const words = ['test/text.words.test.ts'];
+const texts = ['test/text.readers.test.ts'];
 
 /** What files and generated data become. */
 export const data = [
@@ -33,5 +35,37 @@ export const data = [
     replace: 'given[k] < counts[k]',
     what: 'a class may lose its last training image',
     tests: ['test/data.hold-out.test.ts'],
+  },
+  {
+    id: 'neighbours-not-smoothed',
+    file: 'src/data/text/cooccurrence.ts',
+    find: 'const SMOOTHING = 0.75;',
+    replace: 'const SMOOTHING = 1;',
+    what: 'rare neighbours of a word are overrated',
+    tests: words,
+  },
+  {
+    id: 'nearest-by-product',
+    file: 'src/data/text/nearest.ts',
+    find: 'const cosine = product / norms[v];',
+    replace: 'const cosine = product;',
+    what: 'the nearest word is one of large numbers',
+    tests: words,
+  },
+  {
+    id: 'unknown-words-as-the-first',
+    file: 'src/data/text/encoding.ts',
+    find: 'rows.get(token) ?? UNKNOWN',
+    replace: 'rows.get(token) ?? 2',
+    what: 'words that are not known are taken for the most frequent',
+    tests: words,
+  },
+  {
+    id: 'texts-not-cut-told',
+    file: 'src/data/text/assemble-texts.ts',
+    find: "if (part === 'train' && own.length > length) cut++;",
+    replace: "if (part === 'train' && own.length < length) cut++;",
+    what: 'another number of texts is said to be cut',
+    tests: texts,
   },
 ];

@@ -199,8 +199,8 @@ export const report = [
   {
     id: 'whitening-not-in-protocol',
     file: 'src/runs/folder-run.ts',
-    find: 'findProtocol(config.options.protocol),\n      Boolean(dataset.zca),',
-    replace: 'findProtocol(config.options.protocol),\n      false,',
+    find: 'Boolean(dataset.zca),\n      dataset.text,',
+    replace: 'false,\n      dataset.text,',
     what: 'the protocol of a run on whitened images does not say so',
     tests: ['test/run-record.test.ts'],
   },

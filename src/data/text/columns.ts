@@ -42,9 +42,8 @@ export interface TextLayout {
 /** Words of a cell from which on it can be no name of a class. */
 const MANY_WORDS = 4;
 
-/** Whether a table is one of texts: a column is said to be, or has the name of one, or most cells in it are longer than the names of classes. */
-export function isTextHead(rows: readonly (readonly string[])[], { textColumn }: TextColumns): boolean {
-  if (textColumn !== undefined) return true;
+/** Whether a table is one of texts: a column has the name of one, or most cells in it are longer than the names of classes. */
+export function isTextHead(rows: readonly (readonly string[])[]): boolean {
   const [first, ...others] = rows;
   const below = others.length ? others : rows;
   return first.some((name, i) => {

@@ -11,6 +11,8 @@ import { nameOf, readSplits } from './splits.js';
 export interface TextTableOptions extends TextColumns {
   readonly header?: 'yes' | 'no';
   readonly encoding?: Encoding;
+  /** Whoever gives it means texts. */
+  readonly embeddings?: string;
 }
 
 const ENDINGS = '[ct]sv';
@@ -31,7 +33,8 @@ async function tableIn(folder: string, names: readonly string[]): Promise<string
 
 /** Whether a table is one of texts. */
 export async function isTextTable(path: string, options: TextTableOptions): Promise<boolean> {
-  return isTextHead(await headOf(await openTexts(path, options)), options);
+  if (options.textColumn !== undefined || options.embeddings !== undefined) return true;
+  return isTextHead(await headOf(await openTexts(path, options)));
 }
 
 /** The same of the table in a folder. */

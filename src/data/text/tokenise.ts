@@ -15,7 +15,7 @@ const TOKEN =
 
 /**
  * The words of a text, in lower case and in the form NFC of Unicode. Words are runs of letters and digits; what `n't`, `'s`, `'re` and their
- * like end with is a word of its own; so is every sign, a repeated one once (`...`, `--`, ``` `` ```). Tags of HTML are left out. Hyphens
+ * like end with is a word of its own; so is every sign, and a repeated one (`...`, `--`). Tags of HTML are left out. Hyphens
  * part words. Of Chinese, Japanese and Thai every letter is a word. What has more than 64 characters is left as the unknown word.
  */
 export function tokenise(text: string): string[] {
