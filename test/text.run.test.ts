@@ -63,7 +63,7 @@ describe('reviews', () => {
   test('there are no pictures; the page has words, their nearness, learned labels and real texts', () => {
     for (const name of ['distilled.png', 'film.jsonl']) expect(existsSync(at('run', name))).toBe(false);
     const page = readFileSync(at('run/report.html'), 'utf8');
-    const plain = page.replace(/<(style|svg)[^]*?<\/\1>/g, '').replace(/<[^>]+>/g, ' ');
+    const plain = page.replace(/<(style|svg)[\s\S]*?<\/\1>/g, '').replace(/<[^>]+>/g, ' ');
     expect(page).not.toMatch(/<img class="(distilled|real)"/);
     expect(page.match(/class="text distilled"/g)).toHaveLength(2);
     expect(page.match(/class="text real"/g)).toHaveLength(2);
