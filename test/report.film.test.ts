@@ -125,7 +125,6 @@ describe('the film', () => {
     const path = join(folder, 'film.html');
     writeFileSync(path, html);
     const shown = (await withPage(pathToFileURL(path).href, async (page) => {
-      await page.until(`document.readyState === 'complete'`, 'document.readyState');
       return page.value(`(() => {
         const figures = [...document.querySelectorAll('.film figure')];
         const visible = () => figures.map((figure) => getComputedStyle(figure).visibility === 'visible');

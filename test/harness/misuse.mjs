@@ -114,8 +114,9 @@ export class Misuse {
     return bytes;
   }
 
+  /** Gives an array away, if it is one. */
   detached(array) {
-    structuredClone(array, { transfer: [array.buffer] });
+    if (ArrayBuffer.isView(array)) structuredClone(array, { transfer: [array.buffer] });
     return array;
   }
 

@@ -31,15 +31,20 @@ export async function withPage<T>(address: string, work: (page: OpenPage) => Pro
     const { sessionId } = await send('Target.attachToTarget', { targetId, flatten: true });
     const inPage = (method: string, params: object) => send(method, params, sessionId as string);
     const value = async (expression: string) => {
-      const { result } = await inPage('Runtime.evaluate', { expression, returnByValue: true });
-      return (result as { value?: unknown }).value;
+      const answer = await inPage('Runtime.evaluate', { expression, returnByValue: true });
+      const { result, exceptionDetails } = answer as {
+        result: { value?: unknown };
+        exceptionDetails?: unknown;
+      };
+      if (exceptionDetails) throw new Error(`${expression} threw ${JSON.stringify(exceptionDetails)}`);
+      return result.value;
     };
     const mouse = (type: string, [x, y]: readonly [number, number], buttons: number) =>
       inPage('Input.dispatchMouseEvent', {
         ...{ type: `mouse${type}`, x, y, buttons, clickCount: 1 },
         button: type === 'Moved' ? 'none' : 'left',
       });
-    return await work({
+    const page: OpenPage = {
       value,
       async until(expression, instead) {
         const end = performance.now() + 60_000;
@@ -54,7 +59,11 @@ export async function withPage<T>(address: string, work: (page: OpenPage) => Pro
         for (const point of points.slice(1)) await mouse('Moved', point, 1);
         await mouse('Released', points.at(-1)!, 0);
       },
-    });
+    };
+    // A new page is an empty one first, which is complete, too.
+    const there = `location.href !== 'about:blank' && document.readyState === 'complete'`;
+    await page.until(there, 'location.href');
+    return await work(page);
   } finally {
     // A group of its own: a browser is many processes.
     if (process.platform === 'win32') child.kill();
