@@ -70,7 +70,7 @@ describe('reviews', () => {
     expect(page.match(/class="soft"/g)).toHaveLength(2);
     expect(page).toMatch(/<span style="opacity:[\d.]+">[^<]+<sub>-?\d+<\/sub><\/span>/);
     expect(plain).toMatch(/2 texts teach this MLP/);
-    expect(plain.match(/\bimages?\b/g)).toEqual(['images', 'images', 'images']); // the tensor's name, in the lines of Python
+    expect(plain.match(/\bimages?\b/g)).toEqual(['images', 'images', 'images', 'images']); // the tensor's name, in the lines of Python, and an option's
   });
 
   test('evaluate finds the number again; other embeddings are other data', async () => {
