@@ -1,29 +1,9 @@
-/** Every reader on damaged and made-up files: read, or refused with a LimbeckError. `npm run test:endurance -- readers` does more. */
-import { afterAll, expect, test } from 'vitest';
-import { madeFolders } from './harness/folders.js';
-import { inputOf, tryInput, Watchdog } from './harness/fuzz.js';
+/** Every reader of images, tensors and limbeck's own files on damaged and made-up ones. */
 import { fuzzedReaders } from './harness/fuzz-readers.js';
+import { textReaders } from './harness/fuzz-texts.js';
+import { testReaders } from './harness/fuzzing.js';
 
-const COUNT = 2000;
-const SEED = 21;
-const made = madeFolders('fuzz');
-const dog = new Watchdog('readers.fuzz', 60);
-afterAll(() => dog.end());
-
-test.each(Object.entries(fuzzedReaders))('%s', async (name, reader) => {
-  const seeds = await reader.seeds();
-  const folder = await made.write({});
-  const counts = { read: 0, refused: 0 };
-  for (let number = 0; number < COUNT; number++) {
-    dog.beat(number);
-    try {
-      const error = await tryInput(reader, folder, inputOf(reader, seeds, SEED, number));
-      counts[error ? 'refused' : 'read']++;
-      if (number < seeds.length) expect(error).toBeUndefined();
-    } catch (cause) {
-      throw new Error(`${name}, input ${number} of seed ${SEED}`, { cause });
-    }
-  }
-  expect(counts.read).toBeGreaterThan(seeds.length);
-  expect(counts.refused).toBeGreaterThan(COUNT / 10);
-});
+// Those of texts have a file of their own, so that both run at once.
+testReaders(
+  Object.fromEntries(Object.entries(fuzzedReaders).filter(([name]) => !Object.hasOwn(textReaders, name))),
+);
