@@ -35,7 +35,11 @@ export function readTextRecord(fields: StoredFields): TextRecord {
 }
 
 /** The words and their numbers as tensors of a file: `words` is text in UTF-8, a word on each line. */
-export function textTensors({ words, table, width }: TextEncoding) {
+export function textTensors({
+  words,
+  table,
+  width,
+}: TextEncoding): Record<'words' | 'embeddings', StoredTensor<Uint8Array | Float32Array>> {
   const text = new TextEncoder().encode(words.slice(firstWords.length).join('\n'));
   return {
     words: { shape: [text.length], data: text },
