@@ -6,6 +6,7 @@ import {
 } from '../train/calls/hessian-vector-product.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDevice, expectOptions, shown } from '../util/expect.js';
+import { joined } from '../util/joined.js';
 import { Stream } from '../util/random.js';
 
 /** The Hessian of the mean loss of one network on images; flat arrays. */
@@ -157,8 +158,11 @@ async function productsWith(
   const total = images.length / pixels;
   const count = parameters.length;
   const products = vectors.map(() => new Float64Array(count));
-  const vector = joined(vectors);
-  const networks = joined(vectors.map(() => parameters));
+  const vector = joined(Float64Array, vectors);
+  const networks = joined(
+    Float64Array,
+    vectors.map(() => parameters),
+  );
   // Pieces of one size but for the last: another size is another program.
   const size = Math.max(1, Math.ceil(total / Math.max(1, Math.ceil(total / atOnce.images))));
   for (let from = 0; from < Math.max(1, total); from += size) {
@@ -234,16 +238,6 @@ function dot(a: Float64Array, b: Float64Array): number {
 
 function add(to: Float64Array, vector: Float64Array, factor: number): void {
   for (let i = 0; i < to.length; i++) to[i] += factor * vector[i];
-}
-
-function joined(parts: readonly ArrayLike<number>[]): Float64Array {
-  const out = new Float64Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const one of parts) {
-    out.set(one, at);
-    at += one.length;
-  }
-  return out;
 }
 
 const part = (values: ArrayLike<number>, from: number, to: number): ArrayLike<number> =>

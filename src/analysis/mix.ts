@@ -7,6 +7,7 @@ import { evaluate } from '../eval/evaluate.js';
 import type { Accuracy } from '../eval/statistics.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDevice, expectOptions, shown } from '../util/expect.js';
+import { joined } from '../util/joined.js';
 import { checkSets, type NamedSet, wholeFrom } from './sets.js';
 
 /** How sets are mixed with real images; each has a default. */
@@ -81,10 +82,10 @@ export async function mix(
     const control: Accuracy[] = [];
     const budget = Math.max(1, Math.round(set.stored.pictures / dataset.classes));
     for (const count of added) {
-      const more = count ? await realRows(dataset, count, seed, 0) : undefined;
+      const more = count ? await realRows(dataset, count, seed) : undefined;
       accuracy.push(await reached(`${name} and ${count} real images per class`, withRows(set, more)));
       // The images that stand in for the set are none of those that are added.
-      const instead = await realRows(dataset, budget + count, seed, 0, count);
+      const instead = await realRows(dataset, budget + count, seed, count);
       const beside = await reached(
         `${budget + count} real images per class`,
         withRows({ ...set, ...instead }, more),
@@ -99,16 +100,10 @@ export async function mix(
 type Rows = Pick<DistilledSet, 'images' | 'classes' | 'labels'>;
 
 /** Random real images, as many of each class, without the first `skipped` of each. */
-async function realRows(
-  dataset: Dataset,
-  perClass: number,
-  seed: number,
-  draw: number,
-  skipped = 0,
-): Promise<Rows> {
+async function realRows(dataset: Dataset, perClass: number, seed: number, skipped = 0): Promise<Rows> {
   const K = dataset.classes;
-  const all = await randomReal(dataset, perClass, seed, draw);
-  const images = all.subarray((skipped * K * all.length) / (perClass * K));
+  const all = await randomReal(dataset, perClass, seed, 0);
+  const images = all.subarray((skipped * all.length) / perClass);
   const count = (perClass - skipped) * K;
   const labels = new Float32Array(count * K);
   for (let i = 0; i < count; i++) labels[i * K + (i % K)] = 1;
@@ -122,15 +117,8 @@ function withRows(set: DistilledSet, more?: Rows): DistilledSet {
   return {
     ...set,
     use,
-    images: joined(set.images, more.images),
-    labels: joined(set.labels, more.labels),
+    images: joined(Float32Array, [set.images, more.images]),
+    labels: joined(Float32Array, [set.labels, more.labels]),
     classes: Uint16Array.from([...set.classes, ...more.classes]),
   };
-}
-
-function joined(a: Float32Array, b: Float32Array): Float32Array {
-  const out = new Float32Array(a.length + b.length);
-  out.set(a);
-  out.set(b, a.length);
-  return out;
 }

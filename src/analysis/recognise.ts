@@ -87,5 +87,5 @@ export async function recognise(
 }
 
 /** Percent of places in which two lists agree. */
-export const percentEqual = (a: readonly number[], b: readonly number[]): number =>
+const percentEqual = (a: readonly number[], b: readonly number[]): number =>
   (100 * a.filter((value, i) => value === b[i]).length) / a.length;

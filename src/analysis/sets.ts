@@ -74,12 +74,13 @@ export function checkSets(where: string, dataset: Dataset, sets: readonly NamedS
   for (const { set } of sets) checkFits(set, dataset);
 }
 
-export function wholeFrom(where: string, name: string, value: unknown, least: number): void {
-  if (!(Number.isSafeInteger(value) && (value as number) >= least))
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `${where}: ${name} is ${shown(value)}, expected a whole number of at least ${least}`,
-    );
+/** A whole number of at least so much; ERR_OPTION for anything else. */
+export function wholeFrom(where: string, name: string, value: unknown, least: number): number {
+  if (Number.isSafeInteger(value) && (value as number) >= least) return value as number;
+  throw new LimbeckError(
+    'ERR_OPTION',
+    `${where}: ${name} is ${shown(value)}, expected a whole number of at least ${least}`,
+  );
 }
 
 /** Real training images with their labels, drawn without repetition. */

@@ -2,6 +2,7 @@ import type { Dataset, Split } from '../data/dataset.js';
 import type { Attack } from '../data/distilled-set.js';
 import type { Device } from '../engine/device.js';
 import type { WeightScheme } from '../networks/network.js';
+import { joined } from '../util/joined.js';
 import { Owned } from '../util/owned.js';
 import { asMeant } from './attack.js';
 import { Evaluator } from './evaluator.js';
@@ -119,8 +120,16 @@ export class Trial {
       // The last group is filled up with its last run.
       const group = Array.from({ length: members }, (_, i) => runs[Math.min(start + i, runs.length - 1)]);
       const same = group.every(({ images }) => images === group[0].images);
-      const images = same ? group[0].images : joined(group.map((run) => run.images));
-      const learningRates = joined(group.map(({ rates }) => this.#rateOfEveryStep(rates)));
+      const images = same
+        ? group[0].images
+        : joined(
+            Float32Array,
+            group.map((run) => run.images),
+          );
+      const learningRates = joined(
+        Float32Array,
+        group.map(({ rates }) => this.#rateOfEveryStep(rates)),
+      );
       const parameters = await this.#first[name].parameters(
         group.map(({ network }) => network),
         firstDraw,
@@ -138,14 +147,4 @@ export class Trial {
     if (minibatches || rates.length !== 1) return rates;
     return new Array<number>(steps * epochs).fill(rates[0]);
   }
-}
-
-function joined(parts: readonly ArrayLike<number>[]): Float32Array {
-  const out = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }

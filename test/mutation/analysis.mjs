@@ -68,7 +68,7 @@ export const analysis = [
   {
     id: 'compare-mixes-data',
     file: 'src/analysis/compare/compare.ts',
-    find: 'if (same && sha256 === describeData(this.dataset).sha256) return;',
+    find: 'if (same && sha256 === this.#described.sha256) return;',
     replace: 'if (same) return;',
     what: 'a comparison goes on with runs of other data',
     tests: ['test/compare.test.ts'],

@@ -15,7 +15,7 @@ import { engineRecord } from '../../runs/engine-record.js';
 import { distillInto, type RunControl, resumeIn } from '../../runs/folder-run.js';
 import { openNamed } from '../../runs/named.js';
 import { planDistillation } from '../../runs/plan/plan.js';
-import type { EvaluationRecord, RunOrigin, RunRecord } from '../../runs/record.js';
+import type { DatasetRecord, EvaluationRecord, RunOrigin, RunRecord } from '../../runs/record.js';
 import type { RunFiles } from '../../runs/run-files.js';
 import { WorkFolder } from '../../runs/work-folder.js';
 import { writeFileAtomic } from '../../util/atomic-file.js';
@@ -75,6 +75,7 @@ class Comparison {
   readonly #runs: ComparedRun[] = [];
   readonly #baselines: ComparedBaselines[] = [];
   #full: Compared['full'];
+  readonly #described: DatasetRecord;
   #done = 0;
   /** Milliseconds left for distilling. */
   #left: number;
@@ -86,6 +87,8 @@ class Comparison {
     readonly comparing: Comparing,
     readonly control: CompareControl,
   ) {
+    // A checksum of all images: once is enough.
+    this.#described = describeData(dataset);
     this.#left = 1000 * (comparing.seconds ?? Number.POSITIVE_INFINITY);
   }
 
@@ -131,7 +134,7 @@ class Comparison {
     const options = record?.config.options ?? saved!.extra.config.options;
     const sha256 = record?.dataset.sha256 ?? saved!.extra.sha256;
     const same = isDeepStrictEqual(options, JSON.parse(JSON.stringify(cell.options)));
-    if (same && sha256 === describeData(this.dataset).sha256) return;
+    if (same && sha256 === this.#described.sha256) return;
     throw new LimbeckError(
       'ERR_OPTION',
       `${run.folder} holds a run ${same ? 'on other data' : 'with other options'}: name another folder by --out, or remove that one`,
@@ -257,7 +260,7 @@ class Comparison {
 
   async #stepFlops({ options }: Cell): Promise<number> {
     const { device, dataset } = this;
-    await using named = await openNamed(options, { goesOn: true, sha256: describeData(dataset).sha256 });
+    await using named = await openNamed(options, { goesOn: true, sha256: this.#described.sha256 });
     const control = { experts: named.experts, remedies: false, timed: false, test: false };
     const { flops } = await planDistillation(device, dataset, options as DistillOptions, control);
     return flops.step;
@@ -269,7 +272,7 @@ class Comparison {
     const { common, networks } = comparing;
     const compared: Compared = {
       format: compareFormat,
-      dataset: describeData(dataset),
+      dataset: this.#described,
       engine: engineRecord(device, undefined),
       protocol: `${describeProtocol(common)}, ${counted(networks, 'network')} for each set`,
       cut: cutsOf(comparing, this.#runs),
@@ -297,9 +300,9 @@ const scoreOf = ({ protocol, accuracy, baselines }: Evaluation | EvaluationRecor
 });
 
 /** Numbers that a set stores. */
-function numbersOf({ images, labels, stored, network: { classes: K } }: DistilledSet): number {
+function numbersOf({ images, labels, stored }: DistilledSet): number {
   const variables = Object.values(stored.variables);
   const items = variables.length ? variables.reduce((sum, { data }) => sum + data.length, 0) : images.length;
-  const hard = labels.every((label) => label === 0 || label === 1) && labels.length % K === 0;
+  const hard = labels.every((label) => label === 0 || label === 1);
   return items + (hard ? 0 : labels.length);
 }

@@ -2,13 +2,14 @@ import type { Dataset } from '../../data/dataset.js';
 import { baselineNames, checkBaselines } from '../../eval/baselines/index.js';
 import { findProtocol } from '../../eval/find-protocol.js';
 import { checkPreprocessing, type Protocol } from '../../eval/protocol.js';
-import type { DistillOptions } from '../../methods/index.js';
-import type { NetworkSpec } from '../../networks/index.js';
+import { type DistillOptions, defaultMethod } from '../../methods/index.js';
+import { type NetworkSpec, printNetworkSpec } from '../../networks/index.js';
 import { type ResolvedOptions, resolveFor } from '../../runs/options.js';
 import { planFor } from '../../runs/setting.js';
 import type { MinibatchTraining } from '../../train/minibatch.js';
 import { LimbeckError } from '../../util/errors.js';
 import { expectOptions, shown } from '../../util/expect.js';
+import { wholeFrom } from '../sets.js';
 
 /** What is compared, and how. */
 export interface CompareOptions {
@@ -81,9 +82,8 @@ export interface Comparing extends Required<Omit<CompareOptions, 'methods' | 'au
 
 /** What a method is called beside others: with the options that were given for it alone. */
 export function titleOf(given: DistillOptions): string {
-  const { method = 'unrolled', ...own } = given;
-  const text = (value: unknown) => (typeof value === 'object' ? JSON.stringify(value) : String(value));
-  return [method, ...Object.entries(own).map(([name, value]) => `${name}=${text(value)}`)].join(':');
+  const { method: name = defaultMethod, ...own } = given;
+  return printNetworkSpec({ ...own, name });
 }
 
 /** Fills in and checks all there is before anything is trained; ERR_OPTION, ERR_DATA. */
@@ -91,13 +91,7 @@ export function resolveComparison(where: string, given: CompareOptions, dataset:
   expectOptions(where, given, known);
   const { methods, network = 'convnet', protocol = 'dc', augmentation, architectures = [] } = given;
   const { baselines = baselineNames } = given;
-  const whole = (name: string, value: unknown, least: number) => {
-    if (Number.isSafeInteger(value) && (value as number) >= least) return value as number;
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `${where}: ${name} is ${shown(value)}, expected a whole number of at least ${least}`,
-    );
-  };
+  const whole = (name: string, value: unknown, least: number) => wholeFrom(where, name, value, least);
   const list = <T>(name: string, values: unknown): readonly T[] => {
     const all = (Array.isArray(values) ? values : [values]) as T[];
     if (all.length && new Set(all.map((one) => JSON.stringify(one))).size === all.length) return all;
