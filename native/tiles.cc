@@ -5,7 +5,7 @@ namespace LIMBECK_ISA {
 
 namespace {
 
-/** Stores sums `[rows, width]` to c where there is a bias or a row ends within a vector. */
+/** Stores sums `[rows, width]` to c where a row ends within a vector. */
 __attribute__((noinline)) void finish(const Outer& t, const float* sums, int64_t rows, int64_t width) {
   for (int64_t i = 0; i < rows; i++) {
     float* c = t.c + i * t.c_row;
@@ -43,13 +43,15 @@ __attribute__((noinline)) void outer_tile(const Outer& t) {
     a += t.a_column;
     b += t.b_row;
   }
-  if (t.columns == Vectors * kLanes && !t.bias) {
+  if (t.columns == Vectors * kLanes) {
     LIMBECK_UNROLL
-    for (int i = 0; i < Rows; i++) {
+    for (int j = 0; j < Vectors; j++) {
+      const Vec bias = t.bias ? load(t.bias + j * kLanes) : zero();
       LIMBECK_UNROLL
-      for (int j = 0; j < Vectors; j++) {
+      for (int i = 0; i < Rows; i++) {
         float* c = t.c + i * t.c_row + j * kLanes;
-        store(c, t.add ? load(c) + sums[i][j] : sums[i][j]);
+        const Vec value = t.bias ? sums[i][j] + bias : sums[i][j];
+        store(c, t.add ? load(c) + value : value);
       }
     }
   } else {

@@ -39,15 +39,16 @@ struct Outer {
 /** A tile of 1 .. kOuterRows rows and 1 .. outer_vectors(rows) vectors of columns. */
 void outer(const Outer& tile, int64_t rows, int64_t vectors);
 
-/** The same for any number of rows, in tiles of nearly equal heights. */
+/** The same for any number of rows, in tiles of nearly equal heights: one division, for sums of a hundred terms notice more. */
 LIMBECK_INLINE void outer_rows(const Outer& all, int64_t rows, int64_t vectors) {
   const int64_t parts = ceil_div(rows, kOuterRows);
+  const int64_t height = rows / parts, taller = rows - height * parts;
   Outer tile = all;
   for (int64_t part = 0; part < parts; part++) {
-    const int64_t i0 = part_start(rows, parts, part), i1 = part_start(rows, parts, part + 1);
-    tile.a = all.a + i0 * all.a_row;
-    tile.c = all.c + i0 * all.c_row;
-    outer(tile, i1 - i0, vectors);
+    const int64_t own = height + (part < taller);
+    outer(tile, own, vectors);
+    tile.a += own * all.a_row;
+    tile.c += own * all.c_row;
   }
 }
 

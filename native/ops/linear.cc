@@ -7,7 +7,7 @@
  *   forward         y = x wᵀ + b. Few rows: inner products along i, as both operands lie in memory. Many rows: outer
  *                   products on panels of wᵀ, transposed once per call.
  *   backwardInput   x_bar = y_bar w: outer products on the rows of w.
- *   backwardWeight  w_bar = y_barᵀ x: outer products on the rows of x; the batch is the depth, walked in order.
+ *   backwardWeight  w_bar = y_barᵀ x: outer products on panels of both; the batch is the depth, walked in order.
  *
  * Cut by members, rows and panels of the result; nothing is added up across chunks.
  */
@@ -130,15 +130,31 @@ void backward_input(const Step& step, const Context& context) {
   multiply_in_pieces(context, g, Panels(g.N, g.I), g.N, product, step, YBar, W, XBar);
 }
 
+/** Into how many groups of panels a result is cut, beside its rows, so that there is work for many threads. */
+LIMBECK_INLINE int64_t panel_groups(const Panels& panels, int64_t row_blocks) {
+  constexpr int64_t enough = 8;
+  return min(panels.count, ceil_div(enough, row_blocks));
+}
+
 void backward_weight(const Step& step, const Context& context) {
   enum { X, YBar, WBar };
   const Geometry g(step);
-  const Product product{g.O,   g.I, g.N,     nullptr, 1,       g.O,
-                        nullptr, g.I, false, nullptr, g.I, nullptr, step.accumulate};
-  multiply_in_pieces(context, g, Panels(g.O, g.I), g.O, product, step, YBar, X, WBar);
+  const Panels panels(g.O, g.I);
+  const int64_t row_blocks = ceil_div(g.O, kTallRows), groups = panel_groups(panels, row_blocks), cells = row_blocks * groups;
+  each_piece(context, g.P, g.work(), cells, [&](int64_t p, int64_t piece, int64_t pieces, int worker) {
+    const Product product{g.O,   g.I, g.N,   step.f32(YBar, p),  1,   g.O,    step.f32(X, p),
+                          g.I, false, step.f32(WBar, p), g.I, nullptr, step.accumulate};
+    for (int64_t cell = part_start(cells, pieces, piece); cell < part_start(cells, pieces, piece + 1); cell++) {
+      const int64_t block = cell / groups, group = cell % groups;
+      multiply_transposed(product, panels, part_start(g.O, row_blocks, block), part_start(g.O, row_blocks, block + 1),
+                          part_start(panels.count, groups, group), part_start(panels.count, groups, group + 1),
+                          context.worker_as<float>(worker));
+    }
+  });
 }
 
-Workspace backward_workspace(const Step&) { return {0, product_scratch() * 4}; }
+Workspace backward_input_workspace(const Step&) { return {0, product_scratch() * 4}; }
+Workspace backward_weight_workspace(const Step&) { return {0, transposed_scratch() * 4}; }
 
 #define SIZES {"P", "N", "I", "O"}
 
@@ -148,10 +164,10 @@ const Kernel kernels[] = {
      SIZES, {}, in_pairs<forward, 2>, pairs_workspace<forward_workspace>},
     {"linear.backwardInput",
      {"yBar[N O]", "w[O I]", "yBar2?[N O]", "w2?[O I]", "xBar[N I]"},
-     SIZES, {}, in_pairs<backward_input>, pairs_workspace<backward_workspace>},
+     SIZES, {}, in_pairs<backward_input>, pairs_workspace<backward_input_workspace>},
     {"linear.backwardWeight",
      {"x[N I]", "yBar[N O]", "x2?[N I]", "yBar2?[N O]", "wBar[O I]"},
-     SIZES, {}, in_pairs<backward_weight>, pairs_workspace<backward_workspace>},
+     SIZES, {}, in_pairs<backward_weight>, pairs_workspace<backward_weight_workspace>},
 };
 
 }  // namespace
