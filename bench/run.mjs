@@ -78,9 +78,11 @@ async function main() {
     `limbeck: ${flags.device}${flags.precision ? ` in ${flags.precision} precision` : ''}, threads: ${options.threads}${passes}; trials a side: ${options.trials}.`,
     ...versions,
   ].join('\n');
-  const names = Object.keys(workloads).filter(
-    (name) => name.includes(only) && (onGpu || only || !workloads[name].forGpu),
-  );
+  const names = Object.hasOwn(workloads, only)
+    ? [only]
+    : Object.keys(workloads).filter(
+        (name) => name.includes(only) && (onGpu || only || !workloads[name].forGpu),
+      );
   const kernels = only === 'kernels' || casesFor(only, options).length > 0;
   if (!names.length && !kernels)
     throw new Error(
@@ -109,7 +111,9 @@ async function main() {
 }
 
 /** What cannot be run leaves a row that says so, and the others their numbers. */
-const failed = (name, { message }) => ({ name, title: workloads[name].title, failed: true, note: message });
+function failed(name, { message }) {
+  return { name, title: workloads[name].title, failed: true, note: message };
+}
 
 function publish(part, paragraphs) {
   const text = paragraphs.filter(Boolean).join('\n\n');

@@ -18,6 +18,17 @@ const suite = (name: string) => import(pathToFileURL(join(root, 'bench', 'suite'
 const options = { folder, device: 'cpu', threads: 1, size: 'small', seconds: 0, trials: 1, quick: true };
 const name = 'convnet-gradient-256';
 
+/** As `bench/workloads/index.mjs` says. */
+interface Workload {
+  readonly sizes: { readonly small: unknown };
+  inputs(size: unknown): Promise<unknown>;
+  prepare(
+    device: Device,
+    size: unknown,
+    arrays: unknown,
+  ): Promise<{ step(): Promise<void>; results(): Promise<Record<string, Float32Array>> }>;
+}
+
 interface Task {
   readonly results?: string;
 }
@@ -63,6 +74,32 @@ describe('the benchmark', () => {
     expect(Number.parseFloat(cells[1])).toBeGreaterThan(0);
     expect(Number.parseFloat(cells.at(-1)!)).toBeLessThan(1e-5);
     expect(stdout).toMatch(/Node \d+\.\d+\.\d+, limbeck .*, \d{4}-\d\d-\d\d\./);
+  });
+
+  it('compares with the fastest setting of a peer, and does not wait for one that is plainly slower', async () => {
+    const { runWorkload } = await suite('steps.mjs');
+    const { TookTooLong } = await suite('process.mjs');
+    const like = await sideThat((values) => values);
+    const tried: [string, boolean][] = [];
+    const peer = {
+      ...like,
+      settings: () => ['slow', 'fast', 'endless'],
+      describe: (setting: string) => setting,
+      async trial(task: Task & { longest?: number; repeats?: number }, setting: string) {
+        if (task.results) return like.trial(task, like.settings()[0]);
+        if (task.repeats) tried.push([setting, task.longest !== undefined]);
+        if (setting === 'endless') throw new TookTooLong('it took too long');
+        return { ms: setting === 'slow' ? 2 : 1, memory: 0 };
+      },
+    };
+    const [row] = await runWorkload(name, { torch: peer }, options);
+    // The first one is waited for, whatever it takes.
+    expect(tried).toEqual([
+      ['slow', false],
+      ['fast', true],
+      ['endless', true],
+    ]);
+    expect([row.peerSettings, row.peerNumbers.ms]).toEqual(['fast', 1]);
   });
 
   it('times limbeck and a peer that agree', async () => {
@@ -133,6 +170,24 @@ describe('the benchmark', () => {
     expect(row.note).toBe('broken: no such thing');
     expect(row.limbeck.ms).toBeGreaterThan(0);
   });
+});
+
+it('every workload: the engine computes what the reference does', async () => {
+  const { workloads } = await import(pathToFileURL(join(root, 'bench/workloads/index.mjs')).href);
+  const { openDevice } = await import(pathToFileURL(join(root, 'dist/index.js')).href);
+  const { refuseWrong } = await suite('compare.mjs');
+  for (const [name, { sizes, inputs, prepare }] of Object.entries<Workload>(workloads)) {
+    const given = await inputs(sizes.small);
+    const found = [];
+    for (const engine of ['reference', 'cpu']) {
+      const device = await openDevice(engine);
+      const { step, results } = await prepare(device, sizes.small, given);
+      await step();
+      found.push(await results());
+      await device.dispose();
+    }
+    expect(refuseWrong(name, found[1], found[0], 1e-4)).toBeLessThan(1e-4);
+  }
 });
 
 describe('conformance', () => {

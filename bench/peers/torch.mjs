@@ -15,7 +15,7 @@ const keepMemory = {
 
 /** Every way to set PyTorch up that is tried before the trials; the fastest is the one that is compared with. */
 const settingsOf = (threads) =>
-  [...new Set([1, threads])].flatMap((count) =>
+  [...new Set([threads, 1])].flatMap((count) =>
     ['contiguous', 'channels_last'].flatMap((layout) =>
       ['default', 'kept'].map((memory) => ({ threads: count, layout, memory })),
     ),
@@ -46,10 +46,13 @@ export const torch = {
   describe: ({ threads, layout, memory }) =>
     `${threads} thread${threads > 1 ? 's' : ''}, ${layout}, memory ${memory}`,
 
-  trial({ inputs, results, seconds }, { threads, layout, memory }) {
-    const args = [script, ...flagsOf({ inputs, results, seconds, threads, layout })];
+  trial({ inputs, results, seconds, repeats, longest }, { threads, layout, memory }) {
+    const args = [script, ...flagsOf({ inputs, results, seconds, repeats, threads, layout })];
     const env = { OMP_NUM_THREADS: threads, OPENBLAS_NUM_THREADS: threads };
-    return report(python, args, { env: memory === 'kept' ? { ...env, ...keepMemory } : env });
+    return report(python, args, {
+      env: memory === 'kept' ? { ...env, ...keepMemory } : env,
+      seconds: longest,
+    });
   },
 };
 

@@ -243,6 +243,7 @@ def main():
     parser.add_argument("--layout", default="contiguous")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--seconds", type=float)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--mode", default="eager")
     parser.add_argument("--tf32", action="store_true")
@@ -268,7 +269,7 @@ def main():
         write_results(flags.results, results)
     else:
         times, end = [], time.perf_counter() + flags.seconds
-        while len(times) < 3 or time.perf_counter() < end:
+        while len(times) < flags.repeats or time.perf_counter() < end:
             start = time.perf_counter()
             step()
             finish()

@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process';
 
+/** A program was ended because it took too long. */
+export class TookTooLong extends Error {}
+
 /** Runs a program to its end, which comes after `seconds` at the latest, and returns what it printed; throws with its last words where it fails. */
 export function output(command, args, { env, input = '', seconds } = {}) {
-  const limit = seconds && { timeout: 1000 * seconds, killSignal: 'SIGKILL' };
+  const limit = seconds && { timeout: Math.ceil(1000 * seconds), killSignal: 'SIGKILL' };
   const child = spawn(command, args, { env: { ...process.env, ...env }, ...limit });
   const [out, err] = [child.stdout, child.stderr].map((stream) => {
     const chunks = [];
@@ -15,7 +18,7 @@ export function output(command, args, { env, input = '', seconds } = {}) {
     child.on('error', reject);
     child.on('close', (status, signal) => {
       if (status === 0) return resolve(out());
-      if (signal && child.killed) return reject(new Error(`${command} took longer than ${seconds} s`));
+      if (signal && child.killed) return reject(new TookTooLong(`${command} took longer than ${seconds} s`));
       // Of an exception the line that says what it is, not the frames below.
       const said = err().trim().split('\n');
       const last = said.find((line) => /^\w*(Error|Exception)\b/.test(line)) ?? said.slice(-3).join(' ');

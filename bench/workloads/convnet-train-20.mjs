@@ -36,7 +36,7 @@ export default {
     const geometry = { network, steps: 1, epochs: T, n };
     const record = (members) => recordTraining({ ...geometry, members });
     const divisors = [10, 5, 2, 1].filter((m) => count % m === 0);
-    const members = given ?? membersThatFit(device, divisors, record);
+    const members = given ?? membersThatFit(device, divisors, (members) => [record(members)]);
     const program = record(members);
     const { tensors, executable } = await loadWithTensors(device, program, new Owned());
     await tensors.images.write(repeated(images.data, members));
