@@ -1,11 +1,11 @@
 import type { Dataset } from '../data/dataset.js';
 import { expectDataset } from '../data/expect-dataset.js';
 import type { Device } from '../engine/device.js';
+import { Outputs } from '../eval/outputs.js';
 import { type Accuracy, summarise } from '../eval/statistics.js';
 import { expectDevice, expectOptions } from '../util/expect.js';
 import { Owned } from '../util/owned.js';
 import { alongTraining } from './along-training.js';
-import { Answers } from './answers.js';
 import { type AlongOptions, alongNames, type NamedSet, realSample, resolveAlong, wholeFrom } from './sets.js';
 
 /** How networks are trained that look at sets. */
@@ -63,8 +63,9 @@ export async function recognise(
   ];
   const owned = new Owned();
   try {
-    const answers: Answers[] = [];
-    for (const one of asked) answers.push(owned.own(await Answers.of(device, network, networks, one.images)));
+    const outputs: Outputs[] = [];
+    for (const { classes } of asked)
+      outputs.push(owned.own(await Outputs.load(device, network, { networks, count: classes.length })));
     const found: Accuracy[][] = asked.map(() => []);
     for await (const { step, parameters } of alongTraining(device, dataset, {
       network,
@@ -73,8 +74,8 @@ export async function recognise(
       at,
       signal,
     })) {
-      for (const [i, { classes }] of asked.entries()) {
-        const taken = await answers[i].ask(parameters, signal);
+      for (const [i, { images, classes }] of asked.entries()) {
+        const taken = await outputs[i].classes({ parameters }, images, signal);
         found[i].push(summarise(taken.map((of) => percentEqual(of, classes))));
       }
       onProgress?.({ step, steps: at[at.length - 1] });

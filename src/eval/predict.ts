@@ -2,16 +2,14 @@ import type { Split } from '../data/dataset.js';
 import { normalise, storedSize } from '../data/normalisation.js';
 import type { TextEncoding } from '../data/text/encoding.js';
 import type { Device } from '../engine/device.js';
-import { loadWithTensors } from '../engine/load.js';
-import { Recorder } from '../engine/program.js';
 import { createNetwork, type Network } from '../networks/index.js';
-import { copyInto } from '../train/groups.js';
 import type { LossName } from '../train/loss.js';
 import { softmax } from '../train/softmax.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { expectArgument, expectDevice, shown } from '../util/expect.js';
 import { owning } from '../util/owned.js';
 import { type Model, networksIn } from './model.js';
+import { Outputs } from './outputs.js';
 
 /** What a network says of images. */
 export interface Predictions {
@@ -22,9 +20,6 @@ export interface Predictions {
   /** `[N]`: the number of the class with the largest score, of several the first. */
   readonly classes: Uint16Array;
 }
-
-/** Images that go through the network together. */
-const imagesAtOnce = 256;
 
 /** How the outputs of a network are read, by what it was trained to minimise: logits in, scores out. */
 const readings = {
@@ -141,33 +136,16 @@ function logitsOf(
   images: Split['images'],
   signal?: AbortSignal,
 ): Promise<Float32Array> {
-  const { inputShape, classes: K, count, statisticsCount } = network;
+  const { inputShape, count } = network;
   const size = storedSize(images, inputShape);
   const N = images.length / size;
-  const n = Math.min(N, imagesAtOnce);
-  const P = parameters.length / count;
-  const r = new Recorder('predict');
-  const x = r.external('images', 1, [n, ...inputShape]);
-  const theta = r.external('theta', P, [count]);
-  const frozen = statisticsCount ? r.external('statistics', P, [statisticsCount]) : undefined;
-  const { z } = network.forward(r, x, theta, { frozen });
-  copyInto(r, z, r.external('logits', P, z.shape));
   return owning(async (owned) => {
-    const { executable, tensors } = await loadWithTensors(device, r.program(), owned);
-    await tensors.theta.write(parameters);
-    if (statistics) await tensors.statistics?.write(statistics);
-    const all = new Float32Array(P * N * K);
-    for (let first = 0; first < N; first += n) {
-      const rows = Math.min(n, N - first);
-      const piece = new Float32Array(n * inputShape.reduce((a, b) => a * b, 1));
-      piece.set(normalise(images.subarray(first * size, (first + rows) * size), inputShape, normalisation));
-      await tensors.images.write(piece);
-      await executable.run({ signal });
-      const logits = await tensors.logits.read();
-      for (let p = 0; p < P; p++)
-        all.set(logits.subarray(p * n * K, (p * n + rows) * K), (p * N + first) * K);
-    }
+    const networks = parameters.length / count;
+    const outputs = owned.own(await Outputs.load(device, network, { networks, count: N, frozen: true }));
+    const piece = (first: number, end: number) =>
+      normalise(images.subarray(first * size, end * size), inputShape, normalisation);
+    const logits = await outputs.of({ parameters, statistics }, N, piece, signal);
     owned.dispose();
-    return all;
+    return logits;
   });
 }
