@@ -18,7 +18,8 @@
  * - Networks: {@link createNetwork}, {@link networkNames}, {@link networkSpec}
  * - An outer loop of your own: {@link metaGradient}, {@link recordMetaGradient}, {@link hessianVectorProduct}, {@link gradientMatching},
  *   {@link distributionMatching}, {@link trajectoryMatching}, {@link kernelRegression}
- * - What a set holds: {@link mix}, {@link recognise}, {@link curvature}, {@link hessianTrace}, {@link hessianEigenvalues}
+ * - What a set holds: {@link mix}, {@link recognise}, {@link agreement}, {@link influence}, {@link curvature}, {@link hessianTrace}, {@link hessianEigenvalues}
+ * - What a set is good for: {@link robustness}, {@link fairness}, {@link privacy}, {@link search}, {@link continual}
  * - Errors: {@link LimbeckError} with an {@link ErrorCode}
  *
  * Arrays are flat; shapes stand in brackets, the last axis fastest. P is networks, N images, `C H W` channels and map, K classes. What
@@ -27,6 +28,13 @@
  * @module limbeck
  */
 
+export {
+  type Agreed,
+  type Agreement,
+  type AgreementOptions,
+  agreement,
+  type SetAgreement,
+} from './analysis/agreement.js';
 export type { CompareControl } from './analysis/compare/compare.js';
 export type { CompareOptions } from './analysis/compare/options.js';
 export type {
@@ -46,6 +54,8 @@ export {
   hessianEigenvalues,
   hessianTrace,
 } from './analysis/hessian.js';
+export type { HessianOf } from './analysis/hessian-products.js';
+export { type Influence, type InfluenceOptions, influence } from './analysis/influence.js';
 export { type Mixed, type MixedSet, type MixOptions, mix } from './analysis/mix.js';
 export {
   type Recognised,
@@ -238,6 +248,33 @@ export type { MinibatchTraining } from './train/minibatch.js';
 export type { Schedule } from './train/schedule.js';
 export type { OptimizerOptions, Training } from './train/training.js';
 export type { TrajectoryGradient } from './train/trajectory-matching.js';
+export {
+  type Continual,
+  type ContinualMemory,
+  type ContinualOptions,
+  continual,
+} from './uses/continual.js';
+export {
+  type Fairness,
+  type FairnessOptions,
+  type FairnessSubject,
+  fairness,
+} from './uses/fairness.js';
+export {
+  type MembershipInference,
+  type NearestReal,
+  type Privacy,
+  type PrivacyOptions,
+  privacy,
+} from './uses/privacy.js';
+export {
+  type Robustness,
+  type RobustnessOptions,
+  type RobustSubject,
+  robustness,
+} from './uses/robustness.js';
+export { type Search, type SearchOptions, type SearchSubject, search } from './uses/search.js';
+export type { UseOptions } from './uses/subjects.js';
 export { type ErrorCode, LimbeckError } from './util/errors.js';
 export type { HostMemory } from './util/host-memory.js';
 export { encodePng, type PngImage } from './util/png.js';

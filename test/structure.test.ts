@@ -19,6 +19,7 @@ const rooms = [
   'eval',
   'runs',
   'analysis',
+  'uses',
   'report',
   'cli',
 ];

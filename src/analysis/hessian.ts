@@ -1,19 +1,13 @@
 import type { Device } from '../engine/device.js';
 import { createNetwork } from '../networks/index.js';
-import {
-  type HessianVectorProductOptions,
-  hessianVectorProduct,
-} from '../train/calls/hessian-vector-product.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDevice, expectOptions, shown } from '../util/expect.js';
-import { joined } from '../util/joined.js';
 import { Stream } from '../util/random.js';
+import { addTo, dot, normalised } from '../util/vectors.js';
+import { type HessianOf, hessianProducts, vectorsAtOnce } from './hessian-products.js';
 
 /** The Hessian of the mean loss of one network on images; flat arrays. */
-export interface HessianOptions
-  extends Pick<HessianVectorProductOptions, 'network' | 'images' | 'labels' | 'loss' | 'signal'> {
-  /** `[count]`: the network, in PyTorch's parameter order. */
-  readonly parameters: ArrayLike<number>;
+export interface HessianOptions extends HessianOf {
   /** Of the random directions; default 0. */
   readonly seed?: number;
 }
@@ -62,9 +56,6 @@ const known = {
   seed: true,
 } satisfies Record<keyof HessianOptions, true>;
 
-/** Images that go through the network together, and directions. */
-const atOnce = { images: 256, vectors: 8 } as const;
-
 /**
  * The trace of the Hessian of a network's mean loss with respect to its parameters, by exact products with random signs (Hutchinson
  * 1990): unbiased, with its standard error.
@@ -84,11 +75,11 @@ export async function hessianTrace(device: Device, options: HessianTraceOptions)
   const exact = vectors === 'all';
   const total = exact ? count : vectors;
   const forms: number[] = [];
-  for (let first = 0; first < total; first += atOnce.vectors) {
-    const group = Array.from({ length: Math.min(atOnce.vectors, total - first) }, (_, i) =>
+  for (let first = 0; first < total; first += vectorsAtOnce) {
+    const group = Array.from({ length: Math.min(vectorsAtOnce, total - first) }, (_, i) =>
       exact ? unit(count, first + i) : signs(count, seed, first + i),
     );
-    const products = await productsWith(device, options, group);
+    const products = await hessianProducts(device, options, group);
     forms.push(...products.map((product, i) => dot(product, group[i])));
   }
   const sum = forms.reduce((a, b) => a + b, 0);
@@ -126,11 +117,11 @@ export async function hessianEigenvalues(
   const beside: number[] = [];
   let values: number[] = [];
   for (let step = 0; step < Math.min(steps, count); step++) {
-    const [next] = await productsWith(device, options, [basis[step]]);
+    const [next] = await hessianProducts(device, options, [basis[step]]);
     diagonal.push(dot(next, basis[step]));
     // Twice, for the first time leaves what rounding lost.
     for (let again = 0; again < 2; again++)
-      for (const earlier of basis) add(next, earlier, -dot(next, earlier));
+      for (const earlier of basis) addTo(next, earlier, -dot(next, earlier));
     const before = values;
     values = tridiagonalEigenvalues(diagonal, beside, Math.min(largest, step + 1));
     const length = Math.sqrt(dot(next, next));
@@ -145,39 +136,6 @@ export async function hessianEigenvalues(
   }
   // Every direction there is has been tried: nothing is left to change.
   return { values, steps: diagonal.length, converged: diagonal.length === count };
-}
-
-/** The products of the Hessian on all images with these vectors. */
-async function productsWith(
-  device: Device,
-  { network, parameters, images, labels, loss, signal }: HessianOptions,
-  vectors: readonly Float64Array[],
-): Promise<Float64Array[]> {
-  const { inputShape, classes } = createNetwork(network);
-  const pixels = inputShape.reduce((a, b) => a * b, 1);
-  const total = images.length / pixels;
-  const count = parameters.length;
-  const products = vectors.map(() => new Float64Array(count));
-  const vector = joined(Float64Array, vectors);
-  const networks = joined(
-    Float64Array,
-    vectors.map(() => parameters),
-  );
-  // Pieces of one size but for the last: another size is another program.
-  const size = Math.max(1, Math.ceil(total / Math.max(1, Math.ceil(total / atOnce.images))));
-  for (let from = 0; from < Math.max(1, total); from += size) {
-    const to = Math.min(total, from + size);
-    const own = {
-      images: part(images, from * pixels, to * pixels),
-      labels: part(labels, from * classes, to * classes),
-    };
-    const { parameters: answers } = await hessianVectorProduct(device, {
-      ...{ network, parameters: networks, ...own, vector, loss, signal },
-    });
-    for (const [i, product] of products.entries())
-      for (let j = 0; j < count; j++) product[j] += (answers[i * count + j] * (to - from)) / total;
-  }
-  return products;
 }
 
 /** The `most` largest eigenvalues of a symmetric matrix of two diagonals, each by bisection between the bounds of Gershgorin. */
@@ -224,23 +182,3 @@ function unit(count: number, at: number): Float64Array {
   vector[at] = 1;
   return vector;
 }
-
-function normalised(vector: Float64Array): Float64Array {
-  const length = Math.sqrt(dot(vector, vector));
-  return vector.map((value) => value / length);
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
-  return sum;
-}
-
-function add(to: Float64Array, vector: Float64Array, factor: number): void {
-  for (let i = 0; i < to.length; i++) to[i] += factor * vector[i];
-}
-
-const part = (values: ArrayLike<number>, from: number, to: number): ArrayLike<number> =>
-  ArrayBuffer.isView(values)
-    ? (values as Float32Array).subarray(from, to)
-    : Array.from(values).slice(from, to);

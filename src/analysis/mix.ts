@@ -67,7 +67,10 @@ export async function mix(
   for (const one of added) wholeFrom('mix', 'added', one, 0);
   wholeFrom('mix', 'networks', networks, 1);
   checkSets('mix', dataset, sets);
-  const total = 2 * sets.length * added.length;
+  const budgetOf = ({ set }: NamedSet) => Math.max(1, Math.round(set.stored.pictures / dataset.classes));
+  /** What the control depends on: sets that share all of it share their control. */
+  const controlOf = (one: NamedSet) => JSON.stringify([budgetOf(one), one.set.network, one.set.seed]);
+  const total = (sets.length + new Set(sets.map(controlOf)).size) * added.length;
   let [done, protocol] = [0, ''];
   const reached = async (stage: string, set: DistilledSet) => {
     onProgress?.({ stage, done: done++, total });
@@ -77,13 +80,17 @@ export async function mix(
     return found.accuracy;
   };
   const mixed: MixedSet[] = [];
-  for (const { name, set } of sets) {
+  const controls = new Map<string, Accuracy[]>();
+  for (const one of sets) {
+    const { name, set } = one;
+    const budget = budgetOf(one);
+    const known = controls.get(controlOf(one));
     const accuracy: Accuracy[] = [];
     const control: Accuracy[] = [];
-    const budget = Math.max(1, Math.round(set.stored.pictures / dataset.classes));
     for (const count of added) {
       const more = count ? await realRows(dataset, count, seed) : undefined;
       accuracy.push(await reached(`${name} and ${count} real images per class`, withRows(set, more)));
+      if (known) continue;
       // The images that stand in for the set are none of those that are added.
       const instead = await realRows(dataset, budget + count, seed, count);
       const beside = await reached(
@@ -92,7 +99,8 @@ export async function mix(
       );
       control.push(beside);
     }
-    mixed.push({ name, accuracy, control });
+    if (!known) controls.set(controlOf(one), control);
+    mixed.push({ name, accuracy, control: known ?? control });
   }
   return { added, protocol, sets: mixed };
 }

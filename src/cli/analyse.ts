@@ -1,29 +1,19 @@
-import { basename, dirname } from 'node:path';
+import { agreement } from '../analysis/agreement.js';
 import { curvature } from '../analysis/curvature.js';
+import { type Influence, type InfluenceOptions, influence } from '../analysis/influence.js';
 import { mix } from '../analysis/mix.js';
 import { recognise } from '../analysis/recognise.js';
 import type { NamedSet } from '../analysis/sets.js';
 import type { Dataset } from '../data/dataset.js';
 import type { Device } from '../engine/device.js';
-import type { Precision } from '../engine/precision.js';
-import type { Artefact } from '../eval/artefact.js';
-import { findProtocol } from '../eval/find-protocol.js';
-import { protocolOf } from '../eval/protocol-name.js';
 import { type Analysis, analysisPage } from '../report/analysis-page.js';
-import { accuracyText } from '../runs/record.js';
-import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
-import { count, printable, short } from '../util/words.js';
+import { count } from '../util/words.js';
+import { analysisTable } from './analysis-table.js';
 import type { Values } from './arguments.js';
-import { checkWhitening, readArtefact, sourceFor } from './artefact.js';
 import type { Command } from './command.js';
-import { listenForStop } from './interrupt.js';
 import * as shared from './options.js';
-import { Terminal } from './progress.js';
-import { checkEngine, openData, openEngine, readingGiven } from './sources.js';
-import { aligned } from './table.js';
-
-type Follow = { readonly signal: AbortSignal; readonly say: (text: string) => void };
+import { type Follow, givenOf, setsOptions, withSets } from './with-sets.js';
 
 /** An analysis: what it does, and its options by name. */
 interface Kind {
@@ -69,6 +59,25 @@ const kinds: Readonly<Record<string, Kind>> = {
       return { mix: await mix(device, data, sets, { ...values, added: list, signal, onProgress }) };
     },
   },
+  agreement: {
+    summary: 'whom networks that learned from them answer like',
+    options: ['network', 'steps', 'every', 'networks', 'images'],
+    run: async (device, data, sets, values, follow) => ({
+      agreement: await agreement(device, data, sets, { ...values, ...along(follow) }),
+    }),
+  },
+  influence: {
+    summary: 'what each image teaches',
+    options: ['network', 'steps', 'images', 'by', 'damping'],
+    async run(device, data, sets, values, { signal, say }) {
+      const found: Influence[] = [];
+      for (const [i, { name, set }] of sets.entries()) {
+        say(`${i + 1}/${sets.length} ${name}`);
+        found.push(await influence(device, data, set, { ...(values as InfluenceOptions), signal }));
+      }
+      return { influence: found };
+    },
+  },
 };
 
 const names = Object.keys(kinds);
@@ -87,7 +96,7 @@ const own: readonly shared.Option[] = [
     kind: 'whole',
     least: 1,
     value: 'N',
-    help: 'training steps of 256 real images',
+    help: 'training steps, of 256 real images or of all distilled ones',
     fallback: '300',
   },
   {
@@ -129,6 +138,28 @@ const own: readonly shared.Option[] = [
     help: 'real images of each class that are added',
     fallback: '0,2,10,50,250',
   },
+  {
+    name: 'images',
+    kind: 'whole',
+    least: 1,
+    value: 'N',
+    help: 'test images that are asked about',
+    fallback: '2000, or 1000',
+  },
+  {
+    name: 'by',
+    kind: 'text',
+    value: 'HOW',
+    help: 'retraining without each image, or products with an inverse matrix',
+    fallback: 'retraining',
+  },
+  {
+    name: 'damping',
+    kind: 'number',
+    value: 'N',
+    help: 'added to the diagonal of that matrix',
+    fallback: 'by steps and rate',
+  },
 ].map((option) => ({ ...option, help: `${option.help} (${of(option.name)})` }) as shared.Option);
 
 export const command: Command = {
@@ -138,19 +169,11 @@ export const command: Command = {
   options: [
     ...own,
     { name: 'seed', kind: 'whole', value: 'N', help: 'of everything random', fallback: '0' },
-    { ...shared.dataset, fallback: 'digits, if the file was made from them' },
-    shared.digitsSize,
-    ...shared.readingOptions.map((option) => ({ ...option, fallback: 'as the file was made' })),
     {
       ...{ group: 'Output', name: 'out', kind: 'text', value: 'FILE' },
       ...{ help: 'page with charts: curvature.html', fallback: 'nothing is written' },
     } as shared.Option,
-    shared.device,
-    shared.threads,
-    shared.precision,
-    shared.json,
-    shared.debug,
-    shared.help,
+    ...setsOptions,
   ],
   example: 'limbeck analyse curvature runs/first/distilled.safetensors --steps 100 --out curvature.html',
 
@@ -168,90 +191,14 @@ export const command: Command = {
         'ERR_OPTION',
         `${shared.flagOf(other.name)} is ${values[other.name]}, which analyse ${name} does not have: leave it out`,
       );
-    const {
-      device: choice = 'auto',
-      threads,
-      precision,
-      out,
-    } = values as {
-      device?: string;
-      threads?: number;
-      precision?: Precision;
-      out?: string;
-    };
-    checkEngine(choice, { threads, precision });
-    if (out !== undefined) await checkWritable(out);
-    const artefacts: { path: string; artefact: Artefact }[] = [];
-    for (const path of paths) artefacts.push({ path, artefact: await readArtefact(path) });
-    const [first] = artefacts;
-    const { dataset, digitsSize } = values as { dataset?: string; digitsSize?: number };
-    const source = sourceFor(first.path, first.artefact, {
-      dataset,
-      digitsSize,
-      reading: readingGiven(values),
-    });
-    for (const { path, artefact } of artefacts)
-      checkWhitening(path, artefact, source, findProtocol(protocolOf(artefact.set).name));
-    const { mean, std } = first.artefact.notes;
-    // Real images beside distilled ones are normalised as these are.
-    const data = { ...(await openData(source, Boolean(values.json))), mean, std };
-    const sets = artefacts.map(({ path, artefact: { set } }) => ({ name: titleOf(path, paths), set }));
-    const given = Object.fromEntries(
-      [...kind.options, 'seed']
-        .filter((option) => option in values)
-        .map((option) => [option, values[option]]),
-    );
-    const { device, reason } = await openEngine(choice, { threads, precision });
-    const terminal = new Terminal(Boolean(values.json));
-    using stop = listenForStop(() => terminal.say('Stopping.'));
-    try {
-      terminal.say(`Engine: ${device.description}${reason ? `: ${reason}` : ''}`);
-      const follow = { signal: stop.signal, say: (text: string) => terminal.passing(text) };
+    const given = givenOf(values, [...kind.options, 'seed']);
+    return withSets(values, paths, async ({ device, data, sets, follow }) => {
       const found = await kind.run(device, data, sets, given, follow);
-      terminal.clear();
-      if (out !== undefined) await writeFileAtomic(out, analysisPage(data.name, found));
-      const line = JSON.stringify({ dataset: data.name, ...found });
-      process.stdout.write(values.json ? `${line}\n` : printable(`${tableOf(found)}\n`));
-      if (out !== undefined) terminal.say(`Wrote ${out}`);
-      return 0;
-    } catch (error) {
-      if (stop.signal.aborted) return stop.status;
-      throw error;
-    } finally {
-      terminal.clear();
-      await device.dispose();
-    }
+      return {
+        found,
+        table: analysisTable(found, data, sets),
+        page: () => analysisPage(data, sets, found),
+      };
+    });
   },
 };
-
-/** The folder of a run, or the file; the whole path where that does not tell them apart. */
-function titleOf(path: string, all: readonly string[]): string {
-  const short = (one: string) => basename(basename(one) === 'distilled.safetensors' ? dirname(one) : one);
-  return all.filter((one) => short(one) === short(path)).length > 1 ? path : short(path);
-}
-
-function tableOf({ recognise, curvature, mix }: Analysis): string {
-  const numbers = ([head, ...rows]: string[][]) => aligned([head, ...rows], [...head.keys()]);
-  const rowsOf = (first: readonly number[], cells: (i: number) => string[]) =>
-    first.map((one, i) => [count(one), ...cells(i)]);
-  if (recognise) {
-    const { steps, real, sets } = recognise;
-    const all = [{ name: 'real images', accuracy: real }, ...sets];
-    const cells = (i: number) => all.map(({ accuracy }) => accuracyText(accuracy[i]));
-    return numbers([['steps', ...all.map(({ name }) => name)], ...rowsOf(steps, cells)]);
-  }
-  if (mix) {
-    const heads = mix.sets.flatMap(({ name }) => [name, `random for ${name}`]);
-    const cells = (i: number) =>
-      mix.sets.flatMap(({ accuracy, control }) => [accuracyText(accuracy[i]), accuracyText(control[i])]);
-    return `${mix.protocol}\n${numbers([['added per class', ...heads], ...rowsOf(mix.added, cells)])}`;
-  }
-  const { steps, losses } = curvature!;
-  const cells = (i: number) =>
-    losses.flatMap(({ trace, largest }) => [
-      `${short(trace[i].trace)} ± ${short(trace[i].error)}`,
-      short(largest[i]),
-    ]);
-  const heads = losses.flatMap(({ name }) => [`trace, ${name}`, 'largest']);
-  return numbers([['steps', ...heads], ...rowsOf(steps, cells)]);
-}

@@ -20,6 +20,7 @@ import { command as predict } from './predict.js';
 import { command as profile } from './profile.js';
 import { command as resume } from './resume.js';
 import { command as train } from './train.js';
+import { command as use } from './use.js';
 
 const commands = [
   distill,
@@ -28,6 +29,7 @@ const commands = [
   evaluate,
   compare,
   analyse,
+  use,
   train,
   predict,
   exportNetwork,

@@ -1,7 +1,14 @@
+import type { Agreed, Agreement } from '../analysis/agreement.js';
 import type { Curvature } from '../analysis/curvature.js';
+import type { Influence } from '../analysis/influence.js';
 import type { Mixed } from '../analysis/mix.js';
 import type { Recognised } from '../analysis/recognise.js';
+import type { NamedSet } from '../analysis/sets.js';
+import type { Dataset } from '../data/dataset.js';
+import { accuracyText } from '../runs/record.js';
+import { count } from '../util/words.js';
 import { escapeHtml, lineChart, type Series, tones } from './figure.js';
+import { influenceSection } from './influence-section.js';
 import { framed } from './page/frame.js';
 
 /** What was found about sets: one of these. */
@@ -9,22 +16,46 @@ export interface Analysis {
   readonly recognise?: Recognised;
   readonly curvature?: Curvature;
   readonly mix?: Mixed;
+  readonly agreement?: Agreement;
+  /** By set. */
+  readonly influence?: readonly Influence[];
 }
 
-/** A page of charts of an analysis, which needs nothing but itself. */
-export function analysisPage(dataset: string, { recognise, curvature, mix }: Analysis): string {
+/** A page of what was found about sets, which needs nothing but itself. */
+export function analysisPage(
+  dataset: Dataset,
+  sets: readonly NamedSet[],
+  { recognise, curvature, mix, agreement, influence }: Analysis,
+): string {
+  const { name } = dataset;
   if (mix)
     return page(
-      dataset,
+      name,
       'Do real images help beside distilled ones?',
       `Networks learn from both: ${mix.protocol}.`,
       mixed(mix),
     );
+  if (agreement)
+    return page(
+      name,
+      'Whom do networks answer like that learned from distilled images?',
+      `Pairs of networks that are right as often, on ${count(agreement.images)} test images.`,
+      agreeing(agreement),
+    );
+  if (influence)
+    return page(
+      name,
+      'What does each distilled image teach?',
+      influence[0].by === 'retraining'
+        ? 'Networks learn from all images but one, each in turn.'
+        : 'What would change in a network that had learned from all images but one: to first order, by the inverse of its Gauss-Newton matrix.',
+      sets.map((set, i) => influenceSection(dataset, set, influence[i])).join(''),
+    );
   const along =
     'Networks learn from real images, by SGD with momentum 0.9 at rate 0.01 in batches of 256, and are looked at on the way.';
   return recognise
-    ? page(dataset, 'Do networks recognise distilled images?', along, recognised(recognise))
-    : page(dataset, 'How curved is the loss on distilled images?', along, curved(curvature!));
+    ? page(name, 'Do networks recognise distilled images?', along, recognised(recognise))
+    : page(name, 'How curved is the loss on distilled images?', along, curved(curvature!));
 }
 
 const page = (dataset: string, title: string, lead: string, sections: string): string =>
@@ -47,6 +78,53 @@ function mixed({ added, sets }: Mixed): string {
     'With so many random real images of each class beside the set; and with as many random real images in the place of the set.',
     [chart('Over real images', 'test accuracy, %', lines, 'real images added, of each class')],
     lines.map(({ name }) => name),
+  );
+}
+
+/** How often pairs of networks agree, and how often each kind is right. */
+function agreeing({ early, few, sets }: Agreement): string {
+  const said = (agreed?: Agreed) =>
+    agreed
+      ? `<td class="number">${escapeHtml(accuracyText(agreed.same))}</td><td class="split">${agreed.gap.toFixed(1)}</td>`
+      : '<td class="split">–</td><td class="split">–</td>';
+  const rows = sets.map(
+    (set) =>
+      `<tr><td>${escapeHtml(set.name)}</td><td class="number">${escapeHtml(accuracyText(set.accuracy))}</td>` +
+      `${said(set.early)}${said(set.few)}${said(set.itself)}</tr>`,
+  );
+  const heads = [
+    'networks of',
+    'test accuracy',
+    'stopped early',
+    'points apart',
+    'few real images',
+    'points apart',
+    'one another',
+    'points apart',
+  ];
+  return (
+    '<section><h2>The same answers</h2><p class="about">Percent of the test images that both networks of a pair take for the same class. Each network is paired with ' +
+    'those of the other kind that are right most nearly as often; the points of accuracy between them should be few.</p><div class="card scroll">' +
+    `<table class="results"><thead><tr>${heads.map((head) => `<th>${head}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div></section>` +
+    section(
+      'How often they are right',
+      'Networks along training on real images, and networks that learned from few of these.',
+      [
+        chart('Along training', 'test accuracy, %', [
+          {
+            name: 'along training',
+            points: early.map(({ steps, accuracy }) => [steps, accuracy.mean] as const),
+          },
+        ]),
+        chart(
+          'From few real images',
+          'test accuracy, %',
+          [{ name: 'few', points: few.map(({ perClass, accuracy }) => [perClass, accuracy.mean] as const) }],
+          'real images of each class',
+        ),
+      ],
+      [],
+    )
   );
 }
 

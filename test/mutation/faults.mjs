@@ -16,6 +16,7 @@ import { pretrained } from './pretrained.mjs';
 import { published } from './published.mjs';
 import { report } from './report.mjs';
 import { rest } from './rest.mjs';
+import { uses } from './uses.mjs';
 
 export const faults = [
   ...choosing,
@@ -32,4 +33,5 @@ export const faults = [
   ...models,
   ...native,
   ...analysis,
+  ...uses,
 ];

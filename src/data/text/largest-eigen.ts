@@ -1,5 +1,6 @@
 import { breathe } from '../../util/breathe.js';
 import { Stream } from '../../util/random.js';
+import { addTo, dot } from '../../util/vectors.js';
 import type { SparseMatrix } from './cooccurrence.js';
 
 /** 'text' in ASCII: its own stream of random numbers. */
@@ -65,21 +66,12 @@ async function products(
   return out;
 }
 
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
-  return sum;
-}
-
 /** Gram and Schmidt, twice; what is no direction of its own becomes zero. */
 function orthonormalise(vectors: readonly Float64Array[]): void {
   for (const [j, vector] of vectors.entries()) {
     const before = Math.sqrt(dot(vector, vector));
     for (let pass = 0; pass < 2; pass++)
-      for (const other of vectors.slice(0, j)) {
-        const part = dot(vector, other);
-        for (let i = 0; i < vector.length; i++) vector[i] -= part * other[i];
-      }
+      for (const other of vectors.slice(0, j)) addTo(vector, other, -dot(vector, other));
     const norm = Math.sqrt(dot(vector, vector));
     const scale = norm > 1e-12 * before ? 1 / norm : 0;
     for (let i = 0; i < vector.length; i++) vector[i] *= scale;

@@ -1,0 +1,239 @@
+import type { Dataset } from '../data/dataset.js';
+import { normalisedImages } from '../data/on-device.js';
+import type { Device } from '../engine/device.js';
+import { type Bound, loadWithTensors, readFloats } from '../engine/load.js';
+import { Recorder } from '../engine/program.js';
+import type { Network } from '../networks/network.js';
+import { copyInto } from '../train/groups.js';
+import { lossOf } from '../train/loss.js';
+import { type Owned, owning } from '../util/owned.js';
+import { addTo, dot } from '../util/vectors.js';
+
+/** Whom to ask about which test images. */
+export interface Asked {
+  readonly device: Device;
+  readonly dataset: Dataset;
+  readonly network: Network;
+  /** Of the test split. */
+  readonly rows: readonly number[];
+  readonly signal?: AbortSignal;
+}
+
+/** Conjugate gradients end at this part of the right side's length, or after so many products. */
+const tolerance = 1e-4;
+const mostProducts = 200;
+
+/** Directions of the parameters that are multiplied together. */
+const directionsAtOnce = 8;
+
+/** A network, and the images that it learned from. */
+export interface Learned {
+  readonly network: Network;
+  /** `[count]` */
+  readonly parameters: Float32Array;
+  /** `[n, C, H, W]` */
+  readonly images: Float32Array;
+  /** `[n, K]` */
+  readonly labels: Float32Array;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * (G + damping)⁻¹ g_i / n for the gradient g_i of each image's loss, `[n]` of `[count]`: to first order, how the network moves when that image is left
+ * out (Koh & Liang 2017, equation 1). G is the Gauss-Newton matrix of the mean loss, the Hessian without the curvature of the network itself: it has no
+ * negative eigenvalue, as that of networks with ReLU has after a short training. By conjugate gradients, several at a time.
+ */
+export function solveDamped(device: Device, learned: Learned, damping: number): Promise<Float64Array[]> {
+  return owning(async (owned) => {
+    const gradients = await gradientOfEach(device, learned);
+    const members = Math.min(gradients.length, directionsAtOnce);
+    const matrix = await GaussNewton.load(device, learned, members, owned);
+    const solved: Float64Array[] = [];
+    for (let first = 0; first < gradients.length; first += members)
+      solved.push(...(await conjugateGradients(matrix, damping, gradients.slice(first, first + members))));
+    owned.dispose();
+    return solved;
+  });
+}
+
+/** Products with the Gauss-Newton matrix: Jᵀ (d²loss/dz²) J v, a tangent pass there and a backward pass back. */
+export class GaussNewton {
+  private constructor(
+    readonly members: number,
+    private readonly bound: Bound,
+    private readonly signal?: AbortSignal,
+  ) {}
+
+  static async load(
+    device: Device,
+    { network, parameters, images, labels, signal }: Learned,
+    members: number,
+    owned: Owned,
+  ): Promise<GaussNewton> {
+    const n = labels.length / network.classes;
+    const r = new Recorder('products with the Gauss-Newton matrix');
+    const x = r.external('images', 1, [n, ...network.inputShape]);
+    const y = r.external('labels', 1, [n, network.classes]);
+    const passes = network.forward(r, x, r.external('theta', members, [network.count]));
+    const zDot = passes.tangentForward(r.external('vector', members, [network.count]));
+    const { zBarDot } = lossOf('cross-entropy')
+      .forward(r, passes.z, y)
+      .tangentBackward(zDot, 1 / n);
+    passes.backward(zBarDot, { thetaBar: r.external('product', members, [network.count]) });
+    const bound = await loadWithTensors(device, r.program(), owned);
+    await bound.tensors.images.write(images);
+    await bound.tensors.labels.write(labels);
+    await bound.tensors.theta.write(repeated(parameters, members));
+    return new GaussNewton(members, bound, signal);
+  }
+
+  /** At most `members` vectors. */
+  async times(vectors: readonly Float64Array[]): Promise<Float64Array[]> {
+    const { tensors, executable } = this.bound;
+    const count = vectors[0].length;
+    const all = new Float32Array(this.members * count);
+    for (const [i, vector] of vectors.entries()) all.set(vector, i * count);
+    await tensors.vector.write(all);
+    await executable.run({ signal: this.signal });
+    const products = await tensors.product.read();
+    return vectors.map((_, i) => Float64Array.from(products.subarray(i * count, (i + 1) * count)));
+  }
+}
+
+/** The solutions for a few right sides, all of which take as many products as the slowest. */
+async function conjugateGradients(
+  matrix: GaussNewton,
+  damping: number,
+  rightSides: readonly Float64Array[],
+): Promise<Float64Array[]> {
+  const systems = rightSides.map((b) => {
+    const squared = dot(b, b);
+    return {
+      ...{ x: new Float64Array(b.length), r: b.slice(), p: b.slice() },
+      ...{ squared, least: tolerance ** 2 * squared },
+    };
+  });
+  for (let product = 0; product < mostProducts; product++) {
+    const open = systems.filter(({ squared, least }) => squared > least);
+    if (!open.length) break;
+    const products = await matrix.times(open.map(({ p }) => p));
+    for (const [i, system] of open.entries()) {
+      const { x, r, p } = system;
+      const q = products[i];
+      addTo(q, p, damping);
+      const step = system.squared / dot(p, q);
+      addTo(x, p, step);
+      addTo(r, q, -step);
+      const squared = dot(r, r);
+      for (let j = 0; j < p.length; j++) p[j] = r[j] + (squared / system.squared) * p[j];
+      system.squared = squared;
+    }
+  }
+  return systems.map(({ x }) => x);
+}
+
+/** The gradient of the loss of every image alone, divided by their number, `[n]` of `[count]`. */
+function gradientOfEach(
+  device: Device,
+  { network, parameters, images, labels }: Learned,
+): Promise<Float64Array[]> {
+  const { inputShape, classes: K, count } = network;
+  const size = inputShape.reduce((a, b) => a * b, 1);
+  const n = images.length / size;
+  const members = Math.min(n, directionsAtOnce);
+  const r = new Recorder('gradient of each image');
+  const x = r.external('images', members, [1, ...inputShape]);
+  const y = r.external('labels', members, [1, K]);
+  const passes = network.forward(r, x, r.external('theta', members, [count]));
+  const zBar = lossOf('cross-entropy')
+    .forward(r, passes.z, y)
+    .backward(1 / n);
+  passes.backward(zBar, { thetaBar: r.external('gradient', members, [count]) });
+  return owning(async (owned) => {
+    const { executable, tensors } = await loadWithTensors(device, r.program(), owned);
+    await tensors.theta.write(repeated(parameters, members));
+    const gradients: Float64Array[] = new Array(n);
+    for (let next = 0; next < n; next += members) {
+      const first = Math.min(next, n - members);
+      const part = (values: ArrayLike<number>, of: number) =>
+        Float32Array.from({ length: members * of }, (_, i) => values[first * of + i]);
+      await tensors.images.write(part(images, size));
+      await tensors.labels.write(part(labels, K));
+      await executable.run();
+      const all = await readFloats(tensors.gradient);
+      for (let p = 0; p < members; p++)
+        gradients[first + p] = Float64Array.from(all.subarray(p * count, (p + 1) * count));
+    }
+    owned.dispose();
+    return gradients;
+  });
+}
+
+/** Test images that go through the network together. */
+const atOnce = 256;
+
+/** How the loss of every test image changes along directions of the parameters, to first order, `[directions]` of `[images]`. */
+export function lossesAlong(
+  { device, dataset, network, rows, signal }: Asked,
+  parameters: Float32Array,
+  directions: readonly Float64Array[],
+): Promise<Float64Array[]> {
+  const { inputShape, classes: K, count } = network;
+  const members = Math.min(directions.length, directionsAtOnce);
+  const N = Math.min(rows.length, atOnce);
+  const r = new Recorder('losses along directions');
+  const x = r.external('images', 1, [N, ...inputShape]);
+  const y = r.external('labels', 1, [N, K]);
+  const passes = network.forward(r, x, r.external('theta', members, [count]));
+  const shape = [N, K];
+  copyInto(
+    r,
+    lossOf('cross-entropy').forward(r, passes.z, y).backward(1),
+    r.external('outputsBar', members, shape),
+  );
+  copyInto(
+    r,
+    passes.tangentForward(r.external('direction', members, [count])),
+    r.external('outputsDot', members, shape),
+  );
+  return owning(async (owned) => {
+    const { executable, tensors } = await loadWithTensors(device, r.program(), owned);
+    await tensors.theta.write(repeated(parameters, members));
+    const along = directions.map(() => new Float64Array(rows.length));
+    for (let next = 0; next < directions.length; next += members) {
+      const first = Math.min(next, directions.length - members);
+      const group = new Float32Array(members * count);
+      for (let p = 0; p < members; p++) group.set(directions[first + p], p * count);
+      await tensors.direction.write(group);
+      for (let from = 0; from < rows.length; from += N) {
+        // The last piece reaches back into the one before it.
+        const start = Math.min(from, rows.length - N);
+        const piece = rows.slice(start, start + N);
+        const labels = new Float32Array(N * K);
+        for (const [i, row] of piece.entries()) labels[i * K + dataset.test.labels[row]] = 1;
+        await tensors.images.write(normalisedImages(dataset, dataset.test, piece));
+        await tensors.labels.write(labels);
+        await executable.run({ signal });
+        const [bar, tangent] = [await readFloats(tensors.outputsBar), await readFloats(tensors.outputsDot)];
+        for (let p = 0; p < members; p++)
+          for (let i = 0; i < N; i++) {
+            let sum = 0;
+            for (let k = 0; k < K; k++) {
+              const at = (p * N + i) * K + k;
+              sum += bar[at] * tangent[at];
+            }
+            along[first + p][start + i] = sum;
+          }
+      }
+    }
+    owned.dispose();
+    return along;
+  });
+}
+
+/** One network as several. */
+function repeated(parameters: ArrayLike<number>, times: number): Float32Array {
+  const all = new Float32Array(times * parameters.length);
+  for (let p = 0; p < times; p++) all.set(parameters, p * parameters.length);
+  return all;
+}

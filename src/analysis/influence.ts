@@ -1,0 +1,193 @@
+import type { Dataset } from '../data/dataset.js';
+import type { DistilledSet } from '../data/distilled-set.js';
+import { expectDataset } from '../data/expect-dataset.js';
+import { normalisedImages } from '../data/on-device.js';
+import type { Device } from '../engine/device.js';
+import { heldOutNetworks } from '../eval/first-networks.js';
+import { Outputs } from '../eval/outputs.js';
+import { createNetwork, type NetworkOptions, type NetworkSpec, networkSpec } from '../networks/index.js';
+import { softmax } from '../train/softmax.js';
+import { LimbeckError } from '../util/errors.js';
+import { expectDevice, expectOptions, shown } from '../util/expect.js';
+import { permutation, Stream } from '../util/random.js';
+import { trainFullBatch } from './full-batch.js';
+import { type Asked, lossesAlong, solveDamped } from './influence-products.js';
+import { checkSets, wholeFrom } from './sets.js';
+
+/** How influence is found; each option has a default. */
+export interface InfluenceOptions {
+  /** Default: that of the set. */
+  readonly network?: string | NetworkSpec;
+  /**
+   * `retraining`: a network is trained without each image, which is exact; `products`: one network is trained, and what would change is
+   * found by products with the inverse of its Gauss-Newton matrix, which takes less time where images are many. Default `retraining`.
+   */
+  readonly by?: 'retraining' | 'products';
+  /** Test images, drawn; default 1,000. */
+  readonly images?: number;
+  /** Training steps, all images in each; default 300. */
+  readonly steps?: number;
+  /** Their rate; default 0.01. */
+  readonly rate?: number;
+  /**
+   * Added to the diagonal of that matrix by `products`. Default (1 - momentum) / (rate x steps): what stops early moves along a direction
+   * of curvature h as far as one does with h and this together.
+   */
+  readonly damping?: number;
+  /** Of the network and the test images; default 0. */
+  readonly seed?: number;
+  /** Stops; the promise then rejects with `signal.reason`. */
+  readonly signal?: AbortSignal;
+}
+
+/** What every image of a set does to the loss on test images. */
+export interface Influence {
+  /** How it was found. */
+  readonly by: 'retraining' | 'products';
+  /** Rows of the test split, `[images]`. */
+  readonly rows: readonly number[];
+  /** `[images]`: the cross-entropy of the network that learned from the whole set. */
+  readonly losses: Float64Array;
+  /** Percent of these images that it takes for what they are. */
+  readonly accuracy: number;
+  /**
+   * By image of the set, `[images]` each: by how much the loss of a test image is larger where the network learned without it. Positive where the
+   * image helps.
+   */
+  readonly influence: readonly Float64Array[];
+}
+
+const names = {
+  network: true,
+  by: true,
+  images: true,
+  steps: true,
+  rate: true,
+  damping: true,
+  seed: true,
+  signal: true,
+} satisfies Record<keyof InfluenceOptions, true>;
+
+const momentum = 0.9;
+
+/**
+ * What each image of a set teaches: leave-one-out influence on the loss of test images (Yang et al. 2024, section 5; by products Koh and
+ * Liang 2017), for one network that learns from all images at once, by SGD with momentum 0.9.
+ *
+ * @throws ERR_OPTION for options that are unknown or out of range, a set of one image, a network with batch norm; ERR_SHAPE for a set of other images; ERR_OUT_OF_MEMORY
+ */
+export async function influence(
+  device: Device,
+  dataset: Dataset,
+  set: DistilledSet,
+  options: InfluenceOptions = {},
+): Promise<Influence> {
+  expectDevice('influence', device);
+  expectDataset('influence', dataset);
+  expectOptions('influence', options, names);
+  const { by = 'retraining', images: most = 1000, steps = 300, rate = 0.01, seed = 0, signal } = options;
+  const { damping = (1 - momentum) / (rate * steps) } = options;
+  checkSets('influence', dataset, [{ name: 'the set', set }]);
+  wholeFrom('influence', 'images', most, 1);
+  wholeFrom('influence', 'steps', steps, 1);
+  for (const [name, value] of Object.entries({ rate, damping }))
+    if (!(Number.isFinite(value) && value > 0))
+      throw refused(`${name} is ${shown(value)}, expected a positive number`);
+  if (by !== 'retraining' && by !== 'products')
+    throw refused(`by is ${shown(by)}, expected retraining or products`);
+  const spec: NetworkOptions = {
+    ...(options.network === undefined ? set.network : networkSpec(options.network)),
+    inputShape: dataset.imageShape,
+    classes: dataset.classes,
+  };
+  const network = createNetwork(spec);
+  if (network.statisticsCount)
+    throw refused(
+      `network ${network.name} has batch norm, by which an image changes what others are worth; choose one without, such as convnet`,
+    );
+  const n = set.classes.length;
+  if (n < 2)
+    throw refused('the set has one image, expected several: nothing is left to learn from without it');
+
+  const first = await heldOutNetworks(device, network, 1, seed, 0);
+  const training = { network, images: set.images, steps, rate, seed, signal };
+  const rows = [...permutation(new Stream(seed, 1), dataset.test.count).subarray(0, most)];
+  const asked: Asked = { device, dataset, network, rows, signal };
+
+  if (by === 'products') {
+    const parameters = await trainFullBatch(device, { ...training, parameters: first, labels: set.labels });
+    const [whole] = await testLosses(asked, parameters);
+    const moved = await solveDamped(
+      device,
+      { network, parameters, images: set.images, labels: set.labels, signal },
+      damping,
+    );
+    const influence = await lossesAlong(asked, parameters, moved);
+    return { by, rows, ...whole, influence };
+  }
+  const many = new Float32Array((n + 1) * network.count);
+  for (let p = 0; p <= n; p++) many.set(first, p * network.count);
+  const labels = leavingEachOut(set.labels, n);
+  const parameters = await trainFullBatch(device, { ...training, parameters: many, labels });
+  const [whole, ...without] = await testLosses(asked, parameters);
+  const influence = without.map(({ losses }) => losses.map((loss, j) => loss - whole.losses[j]));
+  return { by, rows, ...whole, influence };
+}
+
+const refused = (what: string) => new LimbeckError('ERR_OPTION', `influence: ${what}`);
+
+/**
+ * Labels `[n + 1, n, K]`: of a network that learns from all of them, then of one without each. A label of zeros has no loss; the others
+ * count for more, so that the loss is the mean over those that are left.
+ */
+function leavingEachOut(labels: Float32Array, n: number): Float32Array {
+  const K = labels.length / n;
+  const all = new Float32Array((n + 1) * labels.length);
+  all.set(labels);
+  const rest = labels.map((value) => (value * n) / (n - 1));
+  for (let i = 0; i < n; i++) {
+    all.set(rest, (i + 1) * labels.length);
+    all.fill(0, (i + 1) * labels.length + i * K, (i + 1) * labels.length + (i + 1) * K);
+  }
+  return all;
+}
+
+/** The cross-entropy of every network on every test image, and what percentage it gets right. */
+async function testLosses(
+  { device, dataset, network, rows, signal }: Asked,
+  parameters: Float32Array,
+): Promise<{ losses: Float64Array; accuracy: number }[]> {
+  const { test } = dataset;
+  const { count, classes: K } = network;
+  const P = parameters.length / count;
+  const together = Math.min(P, networksAtOnce);
+  const outputs = await Outputs.load(device, network, { networks: together, count: rows.length });
+  try {
+    const found: { losses: Float64Array; accuracy: number }[] = new Array(P);
+    for (let next = 0; next < P; next += together) {
+      const first = Math.min(next, P - together);
+      const group = parameters.subarray(first * count, (first + together) * count);
+      const piece = (from: number, to: number) => normalisedImages(dataset, test, rows.slice(from, to));
+      const logits = await outputs.of({ parameters: group }, rows.length, piece, signal);
+      for (let p = 0; p < together; p++) {
+        const own = softmax(
+          Float64Array.from(logits.subarray(p * rows.length * K, (p + 1) * rows.length * K)),
+          K,
+        );
+        const ofTrue = (row: number, i: number) => own[i * K + test.labels[row]];
+        const right = rows.filter((row, i) => {
+          const one = own.subarray(i * K, (i + 1) * K);
+          return one.indexOf(Math.max(...one)) === test.labels[row];
+        });
+        found[first + p] = {
+          losses: Float64Array.from(rows, (row, i) => -Math.log(ofTrue(row, i))),
+          accuracy: (100 * right.length) / rows.length,
+        };
+      }
+    }
+    return found;
+  } finally {
+    outputs.dispose();
+  }
+}
+const networksAtOnce = 8;

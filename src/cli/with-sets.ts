@@ -1,0 +1,132 @@
+import { basename, dirname } from 'node:path';
+import type { Dataset } from '../data/dataset.js';
+import type { DistilledSet } from '../data/distilled-set.js';
+import type { Device } from '../engine/device.js';
+import type { Precision } from '../engine/precision.js';
+import type { Artefact } from '../eval/artefact.js';
+import { findProtocol } from '../eval/find-protocol.js';
+import { protocolOf } from '../eval/protocol-name.js';
+import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
+import { printable } from '../util/words.js';
+import type { Values } from './arguments.js';
+import { checkWhitening, readArtefact, sourceFor } from './artefact.js';
+import { listenForStop } from './interrupt.js';
+import * as shared from './options.js';
+import { Terminal } from './progress.js';
+import { checkEngine, openData, openEngine, readingGiven } from './sources.js';
+
+/** Stops, and says how far it is. */
+export interface Follow {
+  readonly signal: AbortSignal;
+  readonly say: (text: string) => void;
+}
+
+/** Distilled sets, the data that they were made from, and an engine. */
+export interface OpenedSets {
+  readonly device: Device;
+  /** Normalised as the first set is. */
+  readonly data: Dataset;
+  /** By the folders of their runs. */
+  readonly sets: readonly {
+    readonly name: string;
+    readonly set: DistilledSet;
+    readonly artefact: Artefact;
+  }[];
+  readonly follow: Follow;
+}
+
+/** What was found: for programs, for a terminal, and, where there is one, on a page. */
+export interface Found {
+  readonly found: object;
+  readonly table: string;
+  readonly page?: () => string;
+}
+
+/** Options of every command that looks at files of sets. */
+export const setsOptions: readonly shared.Option[] = [
+  { ...shared.dataset, fallback: 'digits, if the file was made from them' },
+  shared.digitsSize,
+  ...shared.readingOptions.map((option) => ({ ...option, fallback: 'as the file was made' })),
+  shared.device,
+  shared.threads,
+  shared.precision,
+  shared.json,
+  shared.debug,
+  shared.help,
+];
+
+/** Opens everything, looks, and prints what was found; the status of the command. */
+export async function withSets(
+  values: Values,
+  paths: readonly string[],
+  look: (opened: OpenedSets) => Promise<Found>,
+): Promise<number> {
+  const {
+    device: choice = 'auto',
+    threads,
+    precision,
+    out,
+    dataset,
+    digitsSize,
+  } = values as {
+    device?: string;
+    threads?: number;
+    precision?: Precision;
+    out?: string;
+    dataset?: string;
+    digitsSize?: number;
+  };
+  checkEngine(choice, { threads, precision });
+  if (out !== undefined) await checkWritable(out);
+  const artefacts: { path: string; artefact: Artefact }[] = [];
+  for (const path of paths) artefacts.push({ path, artefact: await readArtefact(path) });
+  const [first] = artefacts;
+  const source = sourceFor(first.path, first.artefact, {
+    dataset,
+    digitsSize,
+    reading: readingGiven(values),
+  });
+  for (const { path, artefact } of artefacts)
+    checkWhitening(path, artefact, source, findProtocol(protocolOf(artefact.set).name));
+  const { mean, std } = first.artefact.notes;
+  const data = { ...(await openData(source, Boolean(values.json))), mean, std };
+  const sets = artefacts.map(({ path, artefact }) => ({
+    name: titleOf(path, paths),
+    set: artefact.set,
+    artefact,
+  }));
+  const { device, reason } = await openEngine(choice, { threads, precision });
+  const terminal = new Terminal(Boolean(values.json));
+  using stop = listenForStop(() => terminal.say('Stopping.'));
+  try {
+    terminal.say(`Engine: ${device.description}${reason ? `: ${reason}` : ''}`);
+    const follow = { signal: stop.signal, say: (text: string) => terminal.passing(text) };
+    const { found, table, page } = await look({ device, data, sets, follow });
+    terminal.clear();
+    if (out !== undefined && page) await writeFileAtomic(out, page());
+    const line = JSON.stringify({ dataset: data.name, ...found }, plainNumbers);
+    process.stdout.write(values.json ? `${line}\n` : printable(`${table}\n`));
+    if (out !== undefined) terminal.say(`Wrote ${out}`);
+    return 0;
+  } catch (error) {
+    if (stop.signal.aborted) return stop.status;
+    throw error;
+  } finally {
+    terminal.clear();
+    await device.dispose();
+  }
+}
+
+/** The values that were given of these options. */
+export const givenOf = (values: Values, names: readonly string[]): Values =>
+  Object.fromEntries(names.filter((name) => name in values).map((name) => [name, values[name]]));
+
+/** The folder of a run, or the file; the whole path where that does not tell them apart. */
+function titleOf(path: string, all: readonly string[]): string {
+  const short = (one: string) => basename(basename(one) === 'distilled.safetensors' ? dirname(one) : one);
+  return all.filter((one) => short(one) === short(path)).length > 1 ? path : short(path);
+}
+
+/** For JSON, in which typed arrays would be objects. */
+const plainNumbers = (_: string, value: unknown): unknown =>
+  value instanceof Float64Array ? [...value] : value;

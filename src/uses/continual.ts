@@ -1,0 +1,140 @@
+import type { Dataset } from '../data/dataset.js';
+import type { DistilledSet } from '../data/distilled-set.js';
+import { expectDataset } from '../data/expect-dataset.js';
+import { normalisedImages } from '../data/on-device.js';
+import type { Device } from '../engine/device.js';
+import type { Artefact } from '../eval/artefact.js';
+import type { Model } from '../eval/model.js';
+import { Outputs } from '../eval/outputs.js';
+import { type Accuracy, summarise } from '../eval/statistics.js';
+import { createNetwork } from '../networks/index.js';
+import { trainOn } from '../runs/train-on.js';
+import { asDistilled } from '../runs/train-on-checks.js';
+import { LimbeckError } from '../util/errors.js';
+import { expectDevice, expectOptions, shown } from '../util/expect.js';
+import { permutation, Stream } from '../util/random.js';
+import { randomInstead, type UseOptions, useNames } from './subjects.js';
+
+/** How classes come one after another; each option has a default. */
+export interface ContinualOptions extends UseOptions {
+  /** In how many parts the classes come; default 5, or as many as there are classes. */
+  readonly stages?: number;
+}
+
+/** How well networks know all classes that have come so far. */
+export interface Continual {
+  /** Classes that have come after each stage, `[stages]`. */
+  readonly classes: readonly number[];
+  readonly memories: readonly ContinualMemory[];
+}
+
+/** Of one kind of memory. */
+export interface ContinualMemory {
+  /** What was kept of each class: `distilled images` or `as many random real images`. */
+  readonly name: string;
+  /** Test accuracy in percent on the classes so far, `[stages]`, over orders of the classes, a network each. */
+  readonly accuracy: readonly Accuracy[];
+}
+
+/**
+ * Class-incremental learning with a memory of a few images of each class (Prabhu et al. 2020; with distilled images Zhao & Bilen 2023, section 4.5): after each stage a
+ * fresh network learns from what is kept of all classes so far. Network i sees the classes in an order of its own.
+ *
+ * What it does not show: what making the images costs when a class arrives, or sets whose images of one class depend on those of later ones: make each class alone
+ * (`dm`) for that.
+ *
+ * @throws ERR_OPTION for options that are unknown or out of range, and sets with learned steps, which go through all classes; what `trainOn` throws
+ */
+export async function continual(
+  device: Device,
+  dataset: Dataset,
+  artefact: Artefact,
+  options: ContinualOptions = {},
+): Promise<Continual> {
+  expectDevice('continual', device);
+  expectDataset('continual', dataset);
+  expectOptions('continual', options, { ...useNames, stages: true });
+  const { set } = artefact;
+  const K = dataset.classes;
+  const { networks = 5, stages = Math.min(5, K), seed = 0, signal, onProgress } = options;
+  for (const [name, value, most] of [
+    ['networks', networks, Number.MAX_SAFE_INTEGER],
+    ['stages', stages, K],
+  ] as const)
+    if (!(Number.isSafeInteger(value) && value >= 1 && value <= most))
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `continual: ${name} is ${shown(value)}, expected a whole number from 1${most === K ? ` to ${K}, the classes` : ' on'}`,
+      );
+  if (set.use.kind === 'learned-steps')
+    throw new LimbeckError(
+      'ERR_OPTION',
+      'continual: the set has learned steps, which go through all classes; expected one for ordinary training, of dm, say',
+    );
+  const data = asDistilled(dataset, artefact);
+  const kept = [
+    ['distilled images', set],
+    ['as many random real images', await randomInstead(data, set, seed)],
+  ] as const;
+  const come = Array.from({ length: stages }, (_, s) => Math.round(((s + 1) * K) / stages));
+  const memories: ContinualMemory[] = [];
+  for (const [name, memory] of kept) {
+    const accuracies: number[][] = come.map(() => []);
+    for (let i = 0; i < networks; i++) {
+      onProgress?.({ training: `${name}, order ${i + 1} of ${networks}` });
+      const order = [...permutation(new Stream(seed + i, 6), K)];
+      for (const [stage, count] of come.entries()) {
+        const classes = order.slice(0, count);
+        const known = { ...artefact, set: ofClasses(memory, classes) };
+        const { model } = await trainOn(device, known, { seed: seed + i, signal });
+        accuracies[stage].push(await accuracyAmong(device, data, model, classes, signal));
+      }
+    }
+    memories.push({ name, accuracy: accuracies.map(summarise) });
+  }
+  return { classes: come, memories };
+}
+
+/** The items of a set that are of these classes. */
+export function ofClasses(set: DistilledSet, classes: readonly number[]): DistilledSet {
+  const n = set.classes.length;
+  const items = [...set.classes.keys()].filter((i) => classes.includes(set.classes[i]));
+  const part = (values: Float32Array) => {
+    const size = values.length / n;
+    const out = new Float32Array(items.length * size);
+    for (const [j, i] of items.entries()) out.set(values.subarray(i * size, (i + 1) * size), j * size);
+    return out;
+  };
+  return {
+    ...set,
+    images: part(set.images),
+    labels: part(set.labels),
+    classes: Uint16Array.from(items, (i) => set.classes[i]),
+    stored: { parametrisation: { name: 'pixels' }, pictures: items.length, variables: {} },
+  };
+}
+
+/** Percent of the test images of these classes that a network tells from one another. */
+async function accuracyAmong(
+  device: Device,
+  { test, ...rest }: Dataset,
+  model: Model,
+  classes: readonly number[],
+  signal?: AbortSignal,
+): Promise<number> {
+  const network = createNetwork(model.network);
+  const K = network.classes;
+  const rows = [...test.labels.keys()].filter((row) => classes.includes(test.labels[row]));
+  const outputs = await Outputs.load(device, network, { networks: 1, count: rows.length, frozen: true });
+  try {
+    const piece = (first: number, end: number) => normalisedImages(rest, test, rows.slice(first, end));
+    const logits = await outputs.of(model, rows.length, piece, signal);
+    const right = rows.filter((row, i) => {
+      const best = classes.reduce((a, b) => (logits[i * K + b] > logits[i * K + a] ? b : a));
+      return best === test.labels[row];
+    });
+    return (100 * right.length) / rows.length;
+  } finally {
+    outputs.dispose();
+  }
+}

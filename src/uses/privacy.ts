@@ -1,0 +1,168 @@
+import type { Dataset, Split } from '../data/dataset.js';
+import { expectDataset } from '../data/expect-dataset.js';
+import { normalisedImages } from '../data/on-device.js';
+import type { Device } from '../engine/device.js';
+import type { Artefact } from '../eval/artefact.js';
+import type { Model } from '../eval/model.js';
+import { Outputs } from '../eval/outputs.js';
+import { type Accuracy, summarise } from '../eval/statistics.js';
+import { createNetwork } from '../networks/index.js';
+import { asDistilled } from '../runs/train-on-checks.js';
+import { softmax } from '../train/softmax.js';
+import { LimbeckError } from '../util/errors.js';
+import { expectDevice, expectOptions, shown } from '../util/expect.js';
+import { permutation, Stream } from '../util/random.js';
+import { subjectsOf, type UseOptions, useNames } from './subjects.js';
+
+/** How membership is guessed; each has a default. */
+export interface PrivacyOptions extends UseOptions {
+  /** Training images, and test images, drawn; default 1,000 of each, or as many as there are of both. */
+  readonly images?: number;
+}
+
+/** How well somebody tells training images from test images. */
+export interface Privacy {
+  /** Of each of the two splits. */
+  readonly images: number;
+  readonly subjects: readonly MembershipInference[];
+  /** Where distilled images lie. */
+  readonly nearest: NearestReal;
+}
+
+/** By the loss of networks of one kind on an image: the smaller it is, the rather it is taken for a training image (Yeom et al. 2018). */
+export interface MembershipInference {
+  /** What the networks learned from. */
+  readonly name: string;
+  /** Area under the receiver operating characteristic, percent: 50 is guessing, 100 always right. */
+  readonly area: Accuracy;
+  /** Percent of the training images that are found where one in a hundred test images is accused. */
+  readonly foundAtOne: Accuracy;
+}
+
+/** The nearest real image of each distilled one, by Euclidean distance of normalised pixels. */
+export interface NearestReal {
+  /** Row of the training split and its distance, by image of the set. */
+  readonly training: readonly { readonly row: number; readonly distance: number }[];
+  /** The same of the test split, which the set cannot have come from. */
+  readonly test: readonly { readonly row: number; readonly distance: number }[];
+}
+
+/**
+ * Whether a distilled set, or networks that learned from it, give away which images it was made from.
+ *
+ * What it does not show: that nothing is given away. The attacker here is a simple one; one who trains networks with and without an image (Carlini et al. 2022)
+ * finds more, and soft labels can say more than pixels.
+ *
+ * @throws ERR_OPTION for options that are unknown or out of range; what `trainOn` throws
+ */
+export async function privacy(
+  device: Device,
+  dataset: Dataset,
+  artefact: Artefact,
+  options: PrivacyOptions = {},
+): Promise<Privacy> {
+  expectDevice('privacy', device);
+  expectDataset('privacy', dataset);
+  expectOptions('privacy', options, { ...useNames, images: true });
+  const { images: most = 1000, seed = 0, signal } = options;
+  if (!(Number.isSafeInteger(most) && most > 0))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `privacy: images is ${shown(most)}, expected a whole number of at least 1`,
+    );
+  // Real images lie beside distilled ones as these are normalised.
+  const data = asDistilled(dataset, artefact);
+  const { train, test } = data;
+  const count = Math.min(most, train.count, test.count);
+  const drawn = (split: Split, draw: number) => [
+    ...permutation(new Stream(seed, draw), split.count).subarray(0, count),
+  ];
+  const inside = drawn(train, 4);
+  const outside = drawn(test, 5);
+  const subjects: MembershipInference[] = [];
+  for (const { name, model } of await subjectsOf(device, data, artefact, options)) {
+    const members = await lossesOf(device, data, model, train, inside, signal);
+    const others = await lossesOf(device, data, model, test, outside, signal);
+    subjects.push({
+      name,
+      area: summarise(members.map((own, p) => 100 * areaUnder(own, others[p]))),
+      foundAtOne: summarise(members.map((own, p) => 100 * foundAt(own, others[p], 0.01))),
+    });
+  }
+  const nearest = {
+    training: nearestOf(artefact.set.images, normalisedImages(data, train, inside), inside),
+    test: nearestOf(artefact.set.images, normalisedImages(data, test, outside), outside),
+  };
+  return { images: count, subjects, nearest };
+}
+
+/** The cross-entropy of each network on each image, `[networks][rows]`. */
+async function lossesOf(
+  device: Device,
+  dataset: Dataset,
+  model: Model,
+  split: Split,
+  rows: readonly number[],
+  signal?: AbortSignal,
+): Promise<Float64Array[]> {
+  const network = createNetwork(model.network);
+  const networks = model.parameters.length / network.count;
+  const K = network.classes;
+  const outputs = await Outputs.load(device, network, { networks, count: rows.length, frozen: true });
+  try {
+    const piece = (first: number, end: number) => normalisedImages(dataset, split, rows.slice(first, end));
+    const logits = await outputs.of(model, rows.length, piece, signal);
+    const probabilities = softmax(Float64Array.from(logits), K);
+    return Array.from({ length: networks }, (_, p) =>
+      Float64Array.from(
+        rows,
+        (row, i) => -Math.log(probabilities[(p * rows.length + i) * K + split.labels[row]]),
+      ),
+    );
+  } finally {
+    outputs.dispose();
+  }
+}
+
+/** The part of all pairs in which the loss of the member is the smaller one; ties are half. */
+export function areaUnder(members: Float64Array, others: Float64Array): number {
+  const sorted = others.slice().sort();
+  let pairs = 0;
+  for (const loss of members) pairs += sorted.length - (below(sorted, loss) + upTo(sorted, loss)) / 2;
+  return pairs / members.length / others.length;
+}
+
+/** The part of the members whose loss is under the bound that no more than `rate` of the others are under. */
+export function foundAt(members: Float64Array, others: Float64Array, rate: number): number {
+  const bound = others.slice().sort()[Math.floor(rate * others.length)];
+  return members.filter((loss) => loss < bound).length / members.length;
+}
+
+/** How many of sorted values are below x, and how many are no larger. */
+const below = (sorted: Float64Array, x: number) => position(sorted, (value) => value < x);
+const upTo = (sorted: Float64Array, x: number) => position(sorted, (value) => value <= x);
+
+function position(sorted: Float64Array, before: (value: number) => boolean): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (before(sorted[middle])) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** For each image `[n, size]` the nearest of others `[rows, size]`. */
+function nearestOf(images: Float32Array, others: Float32Array, rows: readonly number[]) {
+  const size = others.length / rows.length;
+  return Array.from({ length: images.length / size }, (_, i) => {
+    let best = { row: rows[0], distance: Number.POSITIVE_INFINITY };
+    for (const [j, row] of rows.entries()) {
+      let squares = 0;
+      for (let k = 0; k < size; k++) squares += (images[i * size + k] - others[j * size + k]) ** 2;
+      const distance = Math.sqrt(squares);
+      if (distance < best.distance) best = { row, distance };
+    }
+    return best;
+  });
+}

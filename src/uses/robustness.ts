@@ -1,0 +1,155 @@
+import type { Dataset } from '../data/dataset.js';
+import { expectDataset } from '../data/expect-dataset.js';
+import { normalise } from '../data/normalisation.js';
+import type { Device } from '../engine/device.js';
+import type { Artefact } from '../eval/artefact.js';
+import type { Model } from '../eval/model.js';
+import { Outputs } from '../eval/outputs.js';
+import { type Accuracy, summarise } from '../eval/statistics.js';
+import { createNetwork } from '../networks/index.js';
+import { LimbeckError } from '../util/errors.js';
+import { expectDevice, expectOptions, shown } from '../util/expect.js';
+import { permutation, Stream } from '../util/random.js';
+import { type AttackStrength, attack, corruptions, PixelGradient } from './perturb.js';
+import { expectPixels, expectPositive, subjectsOf, type UseOptions, useNames } from './subjects.js';
+
+/** What networks are put to; each has a default. */
+export interface RobustnessOptions extends UseOptions {
+  /** Test images, drawn; default 500. */
+  readonly images?: number;
+  /** By how much an attack may change a pixel of 0..1; default 0.02 and 0.1. */
+  readonly epsilon?: readonly number[];
+  /** Steps of the stronger attack; default 10. */
+  readonly steps?: number;
+}
+
+/** How networks do on images that were changed, by what they learned from. */
+export interface Robustness {
+  /** Test images. */
+  readonly images: number;
+  /** What was done to them, in words, the images as they are first. */
+  readonly conditions: readonly string[];
+  readonly subjects: readonly RobustSubject[];
+}
+
+/** Networks of one kind. */
+export interface RobustSubject {
+  /** What they learned from. */
+  readonly name: string;
+  /** Test accuracy in percent, `[conditions]`. */
+  readonly accuracy: readonly Accuracy[];
+}
+
+/**
+ * Test accuracy under corruptions, and under attacks that know the network: the fast gradient sign method (Goodfellow et al. 2015) and projected gradient
+ * descent in the maximum norm (Madry et al. 2018), from the image itself in steps of a quarter of what is allowed.
+ *
+ * What it does not show: robustness against attacks that are stronger, or of another kind. Networks that hide their gradients look better than they are.
+ *
+ * @throws ERR_OPTION for options that are unknown or out of range, texts and whitened images; what `trainOn` throws
+ */
+export async function robustness(
+  device: Device,
+  dataset: Dataset,
+  artefact: Artefact,
+  options: RobustnessOptions = {},
+): Promise<Robustness> {
+  expectDevice('robustness', device);
+  expectDataset('robustness', dataset);
+  expectOptions('robustness', options, { ...useNames, images: true, epsilon: true, steps: true });
+  expectPixels('robustness', dataset);
+  const { images: most = 500, steps = 10, seed = 0, signal } = options;
+  const epsilon = expectPositive('robustness', 'epsilon', options.epsilon ?? [0.02, 0.1]);
+  for (const [name, value] of Object.entries({ images: most, steps }))
+    if (!(Number.isSafeInteger(value) && value > 0))
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `robustness: ${name} is ${shown(value)}, expected a whole number of at least 1`,
+      );
+  const { test, imageShape } = dataset;
+  const rows = [...permutation(new Stream(seed, 3), test.count).subarray(0, most)];
+  const size = imageShape.reduce((a, b) => a * b, 1);
+  const scale = test.images instanceof Uint8Array ? 255 : 1;
+  const pixels = new Float32Array(rows.length * size);
+  for (const [i, row] of rows.entries())
+    for (let j = 0; j < size; j++) pixels[i * size + j] = test.images[row * size + j] / scale;
+  const shownTo: Shown = { pixels, truth: rows.map((row) => test.labels[row]), imageShape, signal };
+  const corrupted = Object.entries(corruptions);
+
+  const subjects: RobustSubject[] = [];
+  for (const { name, model } of await subjectsOf(device, dataset, artefact, options)) {
+    const found = [await accuracyOf(device, model, shownTo)];
+    for (const [, change] of corrupted)
+      found.push(await accuracyOf(device, model, { ...shownTo, pixels: change(pixels, imageShape) }));
+    for (const one of epsilon) {
+      found.push(await attacked(device, model, shownTo, { epsilon: one, step: one, steps: 1 }));
+      found.push(await attacked(device, model, shownTo, { epsilon: one, step: one / 4, steps }));
+    }
+    subjects.push({ name, accuracy: found });
+  }
+  const conditions = [
+    'as they are',
+    ...corrupted.map(([name]) => name),
+    ...epsilon.flatMap((one) => [`FGSM, ${one}`, `PGD, ${one}`]),
+  ];
+  return { images: rows.length, conditions, subjects };
+}
+
+interface Shown {
+  /** `[N, C, H, W]`, 0..1. */
+  readonly pixels: Float32Array;
+  readonly truth: readonly number[];
+  readonly imageShape: readonly [number, number, number];
+  readonly signal?: AbortSignal;
+}
+
+/** On pictures that all networks are shown alike. */
+async function accuracyOf(device: Device, model: Model, { pixels, truth, signal }: Shown): Promise<Accuracy> {
+  const network = createNetwork(model.network);
+  const networks = model.parameters.length / network.count;
+  const outputs = await Outputs.load(device, network, { networks, count: truth.length, frozen: true });
+  try {
+    const images = normalise(pixels, network.inputShape, model.normalisation);
+    const classes = await outputs.classes(model, images, signal);
+    return summarise(classes.map((of) => percentRight(of, truth)));
+  } finally {
+    outputs.dispose();
+  }
+}
+
+/** On pictures that were changed for each network by itself. */
+async function attacked(
+  device: Device,
+  model: Model,
+  { pixels, truth, imageShape, signal }: Shown,
+  strength: AttackStrength,
+): Promise<Accuracy> {
+  const gradient = await PixelGradient.load(device, model, truth.length);
+  try {
+    const { networks: P, rows, network } = gradient;
+    const K = network.classes;
+    const size = imageShape.reduce((a, b) => a * b, 1);
+    const images = normalise(pixels, imageShape, model.normalisation);
+    const right = new Array<number>(P).fill(0);
+    for (let next = 0; next < truth.length; next += rows) {
+      // The last piece reaches back into the one before it; only what is new counts.
+      const first = Math.min(next, truth.length - rows);
+      const clean = images.subarray(first * size, (first + rows) * size);
+      const labels = new Float32Array(rows * K);
+      for (let i = 0; i < rows; i++) labels[i * K + truth[first + i]] = 1;
+      const changed = await attack(gradient, { clean, labels }, model.normalisation, strength, signal);
+      const { outputs } = await gradient.at(changed, labels, signal);
+      for (let p = 0; p < P; p++)
+        for (let i = next - first; i < rows; i++) {
+          const one = outputs.subarray((p * rows + i) * K, (p * rows + i + 1) * K);
+          if (one.indexOf(one.reduce((a, b) => Math.max(a, b))) === truth[first + i]) right[p]++;
+        }
+    }
+    return summarise(right.map((count) => (100 * count) / truth.length));
+  } finally {
+    gradient.dispose();
+  }
+}
+
+const percentRight = (classes: readonly number[], truth: readonly number[]): number =>
+  (100 * classes.filter((value, i) => value === truth[i]).length) / truth.length;

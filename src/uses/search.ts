@@ -1,0 +1,121 @@
+import type { Dataset } from '../data/dataset.js';
+import { expectDataset } from '../data/expect-dataset.js';
+import { normalisedImages } from '../data/on-device.js';
+import type { Device } from '../engine/device.js';
+import type { Artefact } from '../eval/artefact.js';
+import { Outputs } from '../eval/outputs.js';
+import { type Accuracy, summarise } from '../eval/statistics.js';
+import { createNetwork, type NetworkSpec, networkSpec, networkTitle } from '../networks/index.js';
+import { asDistilled } from '../runs/train-on-checks.js';
+import { LimbeckError } from '../util/errors.js';
+import { expectDevice, expectOptions, shown } from '../util/expect.js';
+import { rankCorrelation } from '../util/rank-correlation.js';
+import { subjectsOf, type UseOptions, useNames } from './subjects.js';
+
+/** Which architectures are searched; each has a default. */
+export interface SearchOptions extends UseOptions {
+  /** Networks as `createNetwork` names them; default twelve ConvNets of three widths, two depths and two norms. */
+  readonly architectures?: readonly (string | NetworkSpec)[];
+}
+
+/** Whether a small set tells good architectures from others. */
+export interface Search {
+  readonly architectures: readonly string[];
+  readonly subjects: readonly SearchSubject[];
+}
+
+/** What architectures reach on one kind of images. */
+export interface SearchSubject {
+  /** What the networks learned from. */
+  readonly name: string;
+  /** Validation accuracy in percent, `[architectures]`. */
+  readonly accuracy: readonly Accuracy[];
+  /** Spearman's rank correlation with all training images: 1 is the same order. */
+  readonly correlation: number;
+  /** How far the architecture that is best here lies behind the best one of all when both learn from all training images, in points. */
+  readonly regret: number;
+}
+
+const usual: readonly string[] = [8, 16, 32].flatMap((width) =>
+  [2, 3].flatMap((depth) =>
+    ['instance', 'none'].map((norm) => `convnet:width=${width},depth=${depth},norm=${norm}`),
+  ),
+);
+
+/**
+ * Architecture search on a distilled set (Zhao et al. 2021, section 4.3): every architecture learns from the set, from random real images and from all training
+ * images; how alike the three orders are says what a search on the small set would find.
+ *
+ * What it does not show: that a search over other architectures would do as well. Few points of accuracy between these make any order look random.
+ *
+ * @throws ERR_OPTION for options that are unknown or out of range, or fewer than three architectures; what `trainOn` throws
+ */
+export async function search(
+  device: Device,
+  dataset: Dataset,
+  artefact: Artefact,
+  options: SearchOptions = {},
+): Promise<Search> {
+  expectDevice('search', device);
+  expectDataset('search', dataset);
+  expectOptions('search', options, { ...useNames, architectures: true });
+  const { architectures = usual, onProgress, ...how } = options;
+  if (!Array.isArray(architectures) || architectures.length < 3)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `search: architectures is ${shown(architectures)}, expected three networks or more: two have no order`,
+    );
+  const data = asDistilled(dataset, artefact);
+  const specs = architectures.map((one) => networkSpec(one));
+  const titles = specs.map(networkTitle);
+  const found = new Map<string, Accuracy[]>();
+  for (const [i, network] of specs.entries()) {
+    const say = ({ training }: { training: string }) =>
+      onProgress?.({ training: `${titles[i]} on ${training}` });
+    for (const { name, model } of await subjectsOf(device, data, artefact, {
+      ...how,
+      network,
+      onProgress: say,
+    })) {
+      const accuracy = await validated(device, data, model, options.signal);
+      found.set(name, [...(found.get(name) ?? []), accuracy]);
+    }
+  }
+  const names = [...found.keys()];
+  const all = found.get(names[names.length - 1])!.map(({ mean }) => mean);
+  return {
+    architectures: titles,
+    subjects: names.map((name) => {
+      const accuracy = found.get(name)!;
+      const means = accuracy.map(({ mean }) => mean);
+      const chosen = means.indexOf(Math.max(...means));
+      return {
+        name,
+        accuracy,
+        correlation: rankCorrelation(means, all),
+        regret: Math.max(...all) - all[chosen],
+      };
+    }),
+  };
+}
+
+/** A search must not see the test split. */
+async function validated(
+  device: Device,
+  dataset: Dataset,
+  model: Parameters<Outputs['classes']>[0] & { network: Parameters<typeof createNetwork>[0] },
+  signal?: AbortSignal,
+): Promise<Accuracy> {
+  const { validation } = dataset;
+  const network = createNetwork(model.network);
+  const networks = model.parameters.length / network.count;
+  const rows = Array.from({ length: validation.count }, (_, i) => i);
+  const outputs = await Outputs.load(device, network, { networks, count: rows.length, frozen: true });
+  try {
+    const classes = await outputs.classes(model, normalisedImages(dataset, validation, rows), signal);
+    const right = (of: readonly number[]) => of.filter((value, i) => value === validation.labels[i]).length;
+    return summarise(classes.map((of) => (100 * right(of)) / rows.length));
+  } finally {
+    outputs.dispose();
+  }
+}

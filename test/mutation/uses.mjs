@@ -1,0 +1,51 @@
+/** Of what sets are good for. */
+export const uses = [
+  {
+    id: 'search-by-test',
+    file: 'src/uses/search.ts',
+    find: 'const { validation } = dataset;',
+    replace: 'const validation = dataset.test;',
+    what: 'architectures are compared on the test split',
+    tests: ['test/uses.test.ts'],
+  },
+  {
+    id: 'attack-without-bound',
+    file: 'src/uses/perturb.ts',
+    find: 'Math.max(from - epsilon * unit[j], Math.min(from + epsilon * unit[j], moved))',
+    replace: 'moved',
+    what: 'an attack of many steps changes pixels by more than it may',
+    tests: ['test/uses.test.ts'],
+  },
+  {
+    id: 'attack-downhill',
+    file: 'src/uses/perturb.ts',
+    find: 'images[i] + step * unit[j]',
+    replace: 'images[i] - step * unit[j]',
+    what: 'attacks make networks more right',
+    tests: ['test/uses.test.ts'],
+  },
+  {
+    id: 'area-of-others',
+    file: 'src/uses/privacy.ts',
+    find: 'pairs += sorted.length - (below',
+    replace: 'pairs += (below',
+    what: 'images with a large loss are taken for training images',
+    tests: ['test/uses.test.ts'],
+  },
+  {
+    id: 'worst-is-mean',
+    file: 'src/uses/fairness.ts',
+    find: 'worst: summarise(ofGroups.map((values) => Math.min(...values)))',
+    replace: 'worst: summarise(ofGroups.map((values) => values[0]))',
+    what: 'the first class stands for the worst one',
+    tests: ['test/uses.test.ts'],
+  },
+  {
+    id: 'continual-tells-all',
+    file: 'src/uses/continual.ts',
+    find: 'const best = classes.reduce(',
+    replace: 'const best = Array.from({ length: K }, (_, k) => k).reduce(',
+    what: 'networks are asked about classes that have not come',
+    tests: ['test/uses.test.ts'],
+  },
+];
