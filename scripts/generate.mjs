@@ -26,6 +26,7 @@ const registries = {
     'adaptive-starts',
     'aligned-first',
     'by-class',
+    'centred-labels',
     'datasets',
     'expert-choice',
     'first-labels',

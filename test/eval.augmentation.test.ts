@@ -383,11 +383,13 @@ it('docs/protocols.md has a row for every protocol, and it is true', () => {
     const cells =
       training === 'learned-steps'
         ? ['the learned steps in their order', 'learned', '–']
-        : [
-            trainingName(training),
-            `${learningRate}, ${courses[training.schedule.kind] ?? training.schedule.kind}${training.restart ? ', new optimiser' : ''}`,
-            `${training.epochs} in batches of ${training.batch}`,
-          ];
+        : training === 'none'
+          ? [`none, kernel regression with ridge ${protocol.ridge}`, 'none', '–']
+          : [
+              trainingName(training),
+              `${learningRate}, ${courses[training.schedule.kind] ?? training.schedule.kind}${training.restart ? ', new optimiser' : ''}`,
+              `${training.epochs} in batches of ${training.batch}`,
+            ];
     const rest = [labels, augmentation, preprocessing, String(networks)];
     return `| ${[`\`${name}\``, source, ...cells, ...rest].join(' | ')} |`;
   });

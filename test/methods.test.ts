@@ -62,6 +62,10 @@ const rows: Readonly<Record<string, DistillOptions>> = {
     ...{ batch: 6, ipc: 2, ridge: 0.01, beta1: 0.5, augmentation: 'scale' },
     ...{ pool: 2, onlineSteps: 2, validateEvery: 2 },
   },
+  kip: {
+    ...{ network: { name: 'mlp', layers: 2, width: 4 }, batch: 6, ipc: 2, ridge: 0.01, beta1: 0.5 },
+    ...{ labels: 'soft', augmentation: 'scale', validateEvery: 2 },
+  },
   dsa: { batch: 4, ipc: 2, outerLoop: 3, innerLoop: 1, augmentation: 'scale_rotate', validateEvery: 2 },
   mtt: { ...trajectories, population: 2, innerSteps: 3, minStart: 1, masked: 0.3, trajectory: 'line' },
   mct: { ...trajectories, innerSteps: 3 },

@@ -1,8 +1,11 @@
 import type { AttackScores } from '../eval/attack.js';
 import type { Evaluation } from '../eval/evaluate.js';
+import type { Rate } from '../eval/protocol.js';
 import type { Accuracy } from '../eval/statistics.js';
 import { baselineText, type Tested, verdict } from '../eval/verdict.js';
 import { accuracyText, testErrorText } from '../runs/record.js';
+
+const rateText = (rate: Rate) => (rate === 'none' ? '–' : String(rate));
 
 /**
  * Test accuracies side by side, for a terminal: of what is `stored`, and of real images. Below it, what is to be said where
@@ -13,12 +16,12 @@ export function accuracyTable(
   tested: Tested & Partial<Pick<Evaluation, 'learningRate'>>,
 ): string {
   const { accuracy, baselines, baselineImages, learningRate = 'learned' } = tested;
-  const rowOf = (name: string, measured: Accuracy, rate?: number | 'learned') => [
+  const rowOf = (name: string, measured: Accuracy, rate: Rate = 'none') => [
     name,
     accuracyText(measured),
     testErrorText(measured, tested.images),
     String(measured.networks),
-    rate === undefined ? '–' : String(rate),
+    rateText(rate),
   ];
   const rows = [
     ['trained on', 'test accuracy', 'by test split', 'runs', 'learning rate'],
@@ -54,11 +57,11 @@ export function networksTable(
   const cells = (of: Readonly<Record<string, Accuracy>>) => names.map((name) => accuracyText(of[name]));
   const rows = [
     ['network', images, 'learning rate', ...names.map((name) => others[0].baselines[name].title)],
-    [`${own} (made for it)`, accuracyText(accuracy), String(learningRate), ...cells(baselines)],
+    [`${own} (made for it)`, accuracyText(accuracy), rateText(learningRate), ...cells(baselines)],
     ...others.map((one) => [
       one.network,
       accuracyText(one.accuracy),
-      String(one.learningRate),
+      rateText(one.learningRate),
       ...cells(one.baselines),
     ]),
   ];

@@ -6,7 +6,7 @@ import { saidOf } from '../util/words.js';
 import { type AttackScores, attackScores } from './attack.js';
 import type { Baseline, BoundBaseline } from './baselines/index.js';
 import { ordinaryRate } from './on-all-images.js';
-import { type Protocol, rateOfRealImages } from './protocol.js';
+import { type Protocol, type Rate, rateOfRealImages } from './protocol.js';
 import { type Accuracy, type Confusion, scoresOf } from './statistics.js';
 import { Trial, type TrialOptions, type TrialRun } from './trial.js';
 import { geometryUnder, labelsUnder, ratesUnder } from './under-protocol.js';
@@ -31,8 +31,8 @@ export interface NetworkAccuracy {
   readonly network: string;
   /** On the test split, percent. */
   readonly accuracy: Accuracy;
-  /** `learned`, or the rate chosen on the validation split or said by the protocol. */
-  readonly learningRate: number | 'learned';
+  /** `learned`, or the rate chosen on the validation split or said by the protocol; `none` where nothing is trained. */
+  readonly learningRate: Rate;
   /** Percent of the test images of each class, mean over the networks. */
   readonly perClass: readonly number[];
   /** The same networks on real images of the same number, by name of the baseline. */
@@ -80,8 +80,6 @@ interface Source {
   readonly labels: Float32Array;
 }
 
-type Rate = number | 'learned';
-
 /** Distilled and real images side by side under one protocol, architecture by architecture. */
 export class Comparison {
   /** Images of baselines that are the same for every network. */
@@ -119,7 +117,7 @@ export class Comparison {
         const rate = await this.#rateOfReal(trial, source);
         const draws = baseline.best && (await this.#bestDraws(trial, source, rate, baseline.best));
         const scores = this.#scores(await this.#test(trial, source, rate, draws));
-        results[baseline.name] = { title, learningRate: rate, ...scores };
+        results[baseline.name] = { title, ...(rate !== 'none' && { learningRate: rate }), ...scores };
       }
       for (const { name, title, trained, networks } of bounds) {
         progress(`${title}${stage}`);
@@ -209,7 +207,7 @@ export class Comparison {
   }
 
   /** Real images have no learned rates: under the learned steps they get the constant one that does best. */
-  async #rateOfReal(trial: Trial, source: Source): Promise<number> {
+  async #rateOfReal(trial: Trial, source: Source): Promise<number | 'none'> {
     const { training, learningRate } = this.options.protocol;
     if (training !== 'learned-steps') return learningRate === 'learned' ? rateOfRealImages : learningRate;
     return (await this.#bestRate(trial, source, this.#grid)) as number;
@@ -252,8 +250,10 @@ export class Comparison {
 
   /** What every tested network takes the test images for; network i trains on draw i, or on the i-th of the given ones. */
   async #test(trial: Trial, source: Source, rate: Rate, draws?: readonly number[]): Promise<Confusion[]> {
-    const { known, networks } = trial.options;
-    const count = known && source.random ? networks * drawsPerKnownNetwork : networks;
+    const { known, networks, geometry } = trial.options;
+    // Where nothing is trained, the same images give the same answers.
+    const usual = geometry.kernel && !source.random ? 1 : networks;
+    const count = known && source.random ? networks * drawsPerKnownNetwork : usual;
     const rates = this.#rates(rate);
     const answers: Confusion[] = [];
     // A few hundred random sets at once would fill the memory.

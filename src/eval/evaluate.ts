@@ -21,12 +21,12 @@ import { type BaselineAccuracy, Comparison, type NetworkAccuracy } from './compa
 import { findProtocol, type ProtocolChanges } from './find-protocol.js';
 import type { Model } from './model.js';
 import { heldOutFor, testedWith } from './pretrained.js';
-import { checkPreprocessing } from './protocol.js';
+import { checkPreprocessing, type Rate } from './protocol.js';
 import { protocolName, protocolOf } from './protocol-name.js';
 import { checkScored } from './scoring.js';
 import { checkSet } from './set-file.js';
 import { type Accuracy, type Confusion, scoresOf } from './statistics.js';
-import { stepsUnder } from './under-protocol.js';
+import { geometryUnder, stepsUnder } from './under-protocol.js';
 
 /** How to evaluate a distilled set. */
 export interface EvaluateOptions extends ProtocolChanges {
@@ -73,8 +73,8 @@ export interface Evaluation {
   readonly protocol: string;
   /** On the test split, percent. */
   readonly accuracy: Accuracy;
-  /** `learned`, or the first rate that the protocol says. */
-  readonly learningRate: number | 'learned';
+  /** `learned`, or the first rate that the protocol says; `none` where nothing is trained. */
+  readonly learningRate: Rate;
   /** Percent of the test images of each class, mean over the networks. */
   readonly perClass: readonly number[];
   /** Answers of all networks together: how many test images of class i they took for class j, `[K][K]`. */
@@ -160,6 +160,9 @@ export async function evaluate(
     const shaped: NetworkOptions = { ...spec, inputShape, classes };
     return { text: printNetworkSpec(spec), network: createNetwork(shaped) };
   });
+  const ownNetwork = createNetwork(set.network);
+  for (const one of [ownNetwork, ...others.map(({ network }) => network)])
+    geometryUnder(protocol, set, one, set.classes.length);
 
   const total = (1 + others.length) * (1 + trained.length + bounds.length) + lookedUp.length;
   let done = 0;
@@ -170,7 +173,7 @@ export async function evaluate(
     pretrained: held?.parts,
   });
   const known = steps?.init === 'fixed' ? steps.initialParameters : undefined;
-  const own = await comparison.run(createNetwork(set.network), networkTitle(set.network), {
+  const own = await comparison.run(ownNetwork, networkTitle(set.network), {
     networks,
     known,
     own: true,

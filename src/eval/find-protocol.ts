@@ -1,7 +1,7 @@
 import { describeMinibatches, type MinibatchTraining } from '../train/minibatch.js';
 import { LimbeckError } from '../util/errors.js';
 import { shown } from '../util/expect.js';
-import { type Protocol, strategyOf } from './protocol.js';
+import { type Protocol, type Rate, strategyOf } from './protocol.js';
 import { protocols } from './protocols.js';
 
 /** What may take the place of what a protocol says. */
@@ -41,6 +41,12 @@ export function findProtocol(name: string, changes: ProtocolChanges = {}): Proto
   const given = Object.entries(changes).filter(([, value]) => value !== undefined);
   const { training } = protocol;
   if (!given.length) return protocol;
+  if (training === 'none')
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${given[0][0]} is ${shown(given[0][1])}, but protocol ${name} trains nothing: leave it out, or choose a protocol of minibatches ` +
+        'that takes labels as they are stored, such as frepo',
+    );
   if (training === 'learned-steps')
     throw new LimbeckError(
       'ERR_OPTION',
@@ -98,7 +104,7 @@ export function describeProtocol(
     ['labels', labels, usual.labels],
   ].filter(([, now, before]) => now !== before);
   return [
-    `protocol ${name}: ${describeMinibatches(training, learningRate)}`,
+    `protocol ${name}: ${describeMinibatches(training, learningRate as Exclude<Rate, 'none'>)}`,
     `${labels} labels`,
     ...(pretrained ? [] : [`${initialisation ?? "the network's"} initialisation`]),
     ...describeAugmentation(protocol),
@@ -106,6 +112,10 @@ export function describeProtocol(
     ...replaced.map(([what, now, before]) => `${what} ${now} in place of ${before}`),
   ].join(', ');
 }
+
+/** The same of a protocol that trains nothing. */
+export const describeRegression = ({ name, kernel, ridge, labels }: Protocol): string =>
+  `protocol ${name}: kernel regression with the ${kernel === 'ntk' ? 'tangent kernel' : 'kernel'} of infinitely wide networks, ridge ${ridge}, ${labels} labels`;
 
 /** `augmentation dsa-digits (one of color, crop, … per batch)`; nothing where there is none. */
 function describeAugmentation(protocol: Protocol): string[] {

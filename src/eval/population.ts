@@ -1,5 +1,6 @@
 import type { Device, Executable, Tensor } from '../engine/device.js';
 import { loadWithTensors } from '../engine/load.js';
+import type { ArccosineKernel } from '../engine/ops/arccosine.js';
 import { type Program, Recorder } from '../engine/program.js';
 import { elements, slice, type View } from '../engine/view.js';
 import type { Network } from '../networks/network.js';
@@ -49,6 +50,8 @@ export interface PopulationGeometry {
   readonly minibatches?: MinibatchTraining;
   /** Of the minibatches. */
   readonly augmentation?: Strategy;
+  /** In the place of any training: kernel regression on all images, with `ridge`; see `KernelEvaluator`. */
+  readonly kernel?: ArccosineKernel;
   /** Of kernel regression on all images, whose classifier takes the place of the trained one afterwards; left out, that stays. */
   readonly ridge?: number;
   /** Of the order of minibatches, of their augmentation, and of dropout masks. */

@@ -2,7 +2,7 @@ import type { DistilledSet } from '../data/distilled-set.js';
 import { networkTitle } from '../networks/spec.js';
 import { trainingName } from '../train/training.js';
 import { saidOf } from '../util/words.js';
-import { describeProtocol, findProtocol } from './find-protocol.js';
+import { describeProtocol, describeRegression, findProtocol } from './find-protocol.js';
 import type { Protocol } from './protocol.js';
 
 /** The protocol a set is scored under unless asked otherwise: that of its use. */
@@ -24,6 +24,7 @@ export function protocolName(
   const { use, pretrained } = set;
   const { training } = protocol;
   const network = `${networkTitle(set.network)}${whitened ? ' on ZCA-whitened images' : ''}`;
+  if (training === 'none') return `${network}, ${describeRegression(protocol)}`;
   if (training !== 'learned-steps') {
     const start = pretrained ? `${network}, networks trained on ${pretrained.dataset}` : network;
     return `${start}, ${describeProtocol({ ...protocol, training }, Boolean(pretrained))}`;

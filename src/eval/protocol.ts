@@ -1,6 +1,7 @@
 import type { Use } from '../data/distilled-set.js';
 import type { WeightScheme } from '../networks/network.js';
 import { parseStrategy, type Strategy } from '../train/augmentation.js';
+import type { KernelName } from '../train/infinite-width.js';
 import type { MinibatchTraining } from '../train/minibatch.js';
 import { LimbeckError } from '../util/errors.js';
 
@@ -14,12 +15,12 @@ export interface Protocol {
   /** Paper or program it follows. */
   readonly source: string;
   /**
-   * `learned-steps`: the steps the set was made for, in their order, at their rates. Otherwise ordinary training on all
-   * images together.
+   * `learned-steps`: the steps the set was made for, in their order, at their rates. `none`: nothing is trained, but `kernel` regresses.
+   * Otherwise ordinary training on all images together.
    */
-  readonly training: 'learned-steps' | MinibatchTraining;
-  /** The first rate; `learned`: the mean of the set's own (real images: `rateOfRealImages`). */
-  readonly learningRate: number | 'learned';
+  readonly training: 'learned-steps' | 'none' | MinibatchTraining;
+  /** The first rate; `learned`: the mean of the set's own (real images: `rateOfRealImages`); `none` where nothing is trained. */
+  readonly learningRate: Rate;
   /** `stored`: as they were learned; `hard`: 1 for the largest. */
   readonly labels: 'stored' | 'hard';
   /** The network's own scheme unless there is one. */
@@ -33,11 +34,16 @@ export interface Protocol {
    * their features with this ridge, as a part of the mean of the kernel's diagonal.
    */
   readonly ridge?: number;
-  /** Networks that are trained unless asked otherwise. */
+  /** Of infinitely wide networks, where kernel ridge regression with it is all there is. */
+  readonly kernel?: KernelName;
+  /** Networks that are trained unless asked otherwise; where nothing is trained, draws of random real images. */
   readonly networks: number;
   /** Which accuracy counts: that after the last step, never the best one seen on the test split. */
   readonly reported: 'last';
 }
+
+/** At which networks learn: a number, as it was learned, or `none` where nothing is trained. */
+export type Rate = number | 'learned' | 'none';
 
 /** What real images, which have no learned rate, are trained with under a protocol that says `learned`. */
 export const rateOfRealImages = 0.01;

@@ -38,6 +38,16 @@ const frepo = {
   networks: 5,
 } as const;
 
+/** Kernel ridge regression on the images, in the place of training. */
+const regression = {
+  training: 'none',
+  learningRate: 'none',
+  labels: 'stored',
+  initialisation: undefined,
+  ridge: 1e-6,
+  networks: 5,
+} as const;
+
 const common = {
   learningRate: 0.01,
   labels: 'hard',
@@ -201,5 +211,19 @@ export const protocols: readonly Protocol[] = [
     name: 'frepo-regression',
     source: 'as frepo, then by kernel regression on the features',
     ridge: 1e-6,
+  },
+  {
+    ...common,
+    ...regression,
+    name: 'kip-regression',
+    source: 'Nguyen et al. 2021 (KIP): the tangent kernel of infinitely wide networks',
+    kernel: 'ntk',
+  },
+  {
+    ...common,
+    ...regression,
+    name: 'kip-regression-nngp',
+    source: 'as kip-regression, with the kernel of random networks',
+    kernel: 'nngp',
   },
 ];

@@ -65,14 +65,16 @@ export class Scoring {
   /** One matrix for each member. */
   async run(signal?: AbortSignal): Promise<Confusion[]> {
     await this.executable.run({ signal });
-    const rows = inRows(await this.counts.read(), this.classes);
-    return inRows(rows, this.classes);
+    return confusions(await this.counts.read(), this.classes);
   }
 
   dispose(): void {
     this.owned.dispose();
   }
 }
+
+/** The counts `[members, K, K]` as one matrix for each member. */
+export const confusions = (counts: ArrayLike<number>, K: number): Confusion[] => inRows(inRows(counts, K), K);
 
 /** Values in rows of `size`. */
 const inRows = <T>(values: ArrayLike<T>, size: number): T[][] =>

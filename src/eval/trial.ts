@@ -5,7 +5,7 @@ import type { WeightScheme } from '../networks/network.js';
 import { joined } from '../util/joined.js';
 import { Owned } from '../util/owned.js';
 import { asMeant } from './attack.js';
-import { Evaluator } from './evaluator.js';
+import { type AnyEvaluator, createEvaluator } from './create-evaluator.js';
 import { FirstNetworks, membersThatFit } from './first-networks.js';
 import { answersWithoutSet } from './on-all-images.js';
 import { type PopulationGeometry, populationPrograms } from './population.js';
@@ -46,7 +46,7 @@ const selectionDraw = 0xfffe_0000;
  */
 export class Trial {
   readonly #owned = new Owned();
-  readonly #evaluators = new Map<Split, Evaluator>();
+  readonly #evaluators = new Map<Split, AnyEvaluator>();
   readonly #first: Readonly<Record<'validation' | 'test', FirstNetworks>>;
 
   constructor(
@@ -107,10 +107,12 @@ export class Trial {
     const split = this.dataset[name];
     let evaluator = this.#evaluators.get(split);
     if (!evaluator) {
-      const members = membersThatFit(this.device, choices, (count) =>
-        populationPrograms({ ...geometry, members: count }),
-      );
-      const created = await Evaluator.create(this.device, this.dataset, split, { ...geometry, members });
+      const members = geometry.kernel
+        ? 1
+        : membersThatFit(this.device, choices, (count) =>
+            populationPrograms({ ...geometry, members: count }),
+          );
+      const created = await createEvaluator(this.device, this.dataset, split, { ...geometry, members });
       evaluator = this.#owned.own(created);
       this.#evaluators.set(split, evaluator);
     }
@@ -130,10 +132,8 @@ export class Trial {
         Float32Array,
         group.map(({ rates }) => this.#rateOfEveryStep(rates)),
       );
-      const parameters = await this.#first[name].parameters(
-        group.map(({ network }) => network),
-        firstDraw,
-      );
+      const numbers = group.map(({ network }) => network);
+      const parameters = geometry.kernel ? [] : await this.#first[name].parameters(numbers, firstDraw);
       const set = { images, labels, learningRates, firstMember: start };
       const answers = await evaluator.answers(set, parameters, signal);
       results.push(...answers.slice(0, runs.length - start).map(of));

@@ -1,8 +1,9 @@
 import type { DistilledSet, LearnedSteps } from '../data/distilled-set.js';
 import type { Network } from '../networks/network.js';
+import { infinitelyWide } from '../train/infinite-width.js';
 import { LimbeckError } from '../util/errors.js';
 import type { PopulationGeometry } from './population.js';
-import { learnedRateOf, type Protocol, strategyOf } from './protocol.js';
+import { learnedRateOf, type Protocol, type Rate, strategyOf } from './protocol.js';
 
 /** What a protocol makes of a set: which steps, on which labels, at which rates. */
 
@@ -16,7 +17,7 @@ export function stepsUnder({ use }: DistilledSet, protocol: Protocol): LearnedSt
   );
 }
 
-/** How networks are trained on as many images as there are rows. */
+/** How networks are trained on as many images as there are rows, or what regresses in their place; ERR_OPTION for a network without such a kernel. */
 export function geometryUnder(
   protocol: Protocol,
   set: DistilledSet,
@@ -24,7 +25,7 @@ export function geometryUnder(
   rows: number,
 ): Omit<PopulationGeometry, 'members'> {
   const learned = stepsUnder(set, protocol);
-  const { training } = protocol;
+  const { training, kernel } = protocol;
   const steps = learned?.steps ?? 1;
   return {
     network,
@@ -33,8 +34,9 @@ export function geometryUnder(
     n: rows / steps,
     seed: set.seed,
     training: learned?.training,
-    minibatches: training === 'learned-steps' ? undefined : training,
+    minibatches: typeof training === 'string' ? undefined : training,
     augmentation: strategyOf(protocol),
+    kernel: kernel && infinitelyWide(network, kernel),
     ridge: protocol.ridge,
   };
 }
@@ -46,11 +48,8 @@ export function labelsUnder(protocol: Protocol, set: DistilledSet): Float32Array
 }
 
 /** All inner steps at one rate, or as learned; the protocol's first rate where it trains in minibatches. */
-export function ratesUnder(
-  protocol: Protocol,
-  set: DistilledSet,
-  rate: number | 'learned',
-): ArrayLike<number> {
+export function ratesUnder(protocol: Protocol, set: DistilledSet, rate: Rate): ArrayLike<number> {
+  if (rate === 'none') return [];
   const steps = stepsUnder(set, protocol);
   if (steps) return rate === 'learned' ? steps.learningRates : steps.learningRates.map(() => rate);
   return [rate === 'learned' ? learnedRateOf(set.use) : rate];

@@ -1,13 +1,11 @@
-import * as elementwise from '../engine/ops/elementwise.js';
 import * as reduce from '../engine/ops/reduce.js';
-import type { Recorder } from '../engine/program.js';
-import type { View } from '../engine/view.js';
 import { copyInto } from '../train/groups.js';
 import { recordKernelRegression } from '../train/kernel-regression.js';
 import { streams } from '../train/streams.js';
 import { fraction, positive, whole } from '../util/option.js';
 import { augmentationOption } from './by-class.js';
-import { itemCount, oneHotLabels } from './items.js';
+import { centredLabels, recordCentred } from './centred-labels.js';
+import { itemCount } from './items.js';
 import { defineMethod } from './method.js';
 import { initOption } from './networks.js';
 import { onlinePool } from './online-pool.js';
@@ -37,15 +35,8 @@ const options = {
   augmentation: augmentationOption('none', 'of real images, by a draw for each'),
 };
 
-/** One-hot labels without their mean, scaled by 1 / sqrt(K / 10). */
-const centred = (K: number) => ({ scale: 1 / Math.sqrt(K / 10), mean: 1 / K });
-
-/** The same of labels y `[B, K]` on the device. */
-function recordCentred(r: Recorder, y: View): View {
-  const { scale, mean } = centred(y.shape[1]);
-  const ones = elementwise.fill(r, 1, r.temporary('ones', 1, y.shape));
-  return elementwise.add(r, { a: y, b: ones }, scale, -scale * mean);
-}
+/** By which labels without their mean are multiplied. */
+const scaleOf = (K: number) => 1 / Math.sqrt(K / 10);
 
 /**
  * Neural feature regression: how well ridge regression on features of the distilled images predicts the labels of real ones, under
@@ -76,11 +67,10 @@ export const method = defineMethod({
     const { network, items, options: o } = setting;
     const { beta1, beta2, epsilon, schedule, ridge } = o;
     const rule = (rate: number) => ({ kind: 'lamb', rate, beta1, beta2, epsilon, schedule }) as const;
-    const { scale, mean } = centred(items.classes);
     const labels = {
       name: 'labels',
       shape: [itemCount(items), items.classes],
-      first: oneHotLabels(items).map((one) => scale * (one - mean)),
+      first: centredLabels(items, scaleOf(items.classes)),
       update: rule(o.labelLr),
     };
 
@@ -94,7 +84,7 @@ export const method = defineMethod({
         const regressed = recordKernelRegression(r, {
           ...{ network, images, labels: variables.labels, ridge },
           theta: r.external('theta', 1, [network.count]),
-          real: { images: x, labels: recordCentred(r, y) },
+          real: { images: x, labels: recordCentred(r, y, scaleOf(items.classes)) },
           mode: { random: { state, stream: streams.dropout } },
         });
         copyInto(r, regressed.images, itemsBar);

@@ -106,7 +106,8 @@ function checkResult(fields: StoredFields, classes: number): void {
   checkAttack(fields);
   fields.optional('perClass', (name) => fields.numbers(name, classes));
   fields.optional('confusion', (name) => fields.square(name, classes, wholeFrom(0)));
-  if (fields.all().learningRate !== 'learned') fields.optional('learningRate', (name) => fields.number(name));
+  if (!['learned', 'none'].includes(fields.all().learningRate as string))
+    fields.optional('learningRate', (name) => fields.number(name));
 }
 
 function checkTimings(timings: StoredFields): void {

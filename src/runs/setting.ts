@@ -20,6 +20,7 @@ import {
   networkTitle,
 } from '../networks/index.js';
 import { parametrisations } from '../parametrisations/index.js';
+import { infinitelyWide } from '../train/infinite-width.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { resolveTable } from '../util/option.js';
 import { firstItems } from './first-items.js';
@@ -44,9 +45,14 @@ export function networkFor(network: string | NetworkSpec, dataset: Dataset): Net
 }
 
 /** Whether what the run makes can be scored as it asks: known before it begins, not after it. */
-function checkProtocol({ method, protocol: asked }: ResolvedOptions, whitened: boolean): void {
+function checkProtocol(
+  { method, protocol: asked }: ResolvedOptions,
+  network: Network,
+  whitened: boolean,
+): void {
   const protocol = findProtocol(asked);
   checkPreprocessing(protocol, whitened);
+  if (protocol.kernel) infinitelyWide(network, protocol.kernel);
   const { protocol: own } = findMethod(method);
   if (protocol.training === 'learned-steps' && findProtocol(own).training !== 'learned-steps')
     throw new LimbeckError(
@@ -62,9 +68,9 @@ export function planFor(options: ResolvedOptions, dataset: Dataset) {
       'ERR_DATA',
       `${dataset.name} has no validation images; the result is chosen on them, so give at least one`,
     );
-  checkProtocol(options, Boolean(dataset.zca));
-  attackOf(options.attack, dataset);
   const network = networkFor(options.network, dataset);
+  checkProtocol(options, network, Boolean(dataset.zca));
+  attackOf(options.attack, dataset);
   const parametrisation = networkSpec(options.parametrisation);
   const { name, ...own } = parametrisation;
   const { options: table, decoder } = parametrisations[name];

@@ -21,6 +21,11 @@ export function protocolFor(
   const { augmentation, labels, epochs, batch, learningRate, dataset } = options;
   const changes = { augmentation, labels, epochs, batch, learningRate };
   const protocol = findProtocol(options.protocol ?? protocolOf(artefact.set).name, changes);
+  if (protocol.training === 'none')
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `protocol is ${protocol.name}, which trains no networks: expected one that does and takes labels as they are stored, such as frepo`,
+    );
   const whitened = isWhitened(artefact);
   checkPreprocessing(protocol, whitened);
   if (whitened && !dataset)

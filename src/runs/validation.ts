@@ -2,14 +2,14 @@ import type { Dataset } from '../data/dataset.js';
 import type { Attack, DistilledSet } from '../data/distilled-set.js';
 import type { Device } from '../engine/device.js';
 import { asMeant } from '../eval/attack.js';
-import { Evaluator } from '../eval/evaluator.js';
-import { findProtocol } from '../eval/find-protocol.js';
+import { type AnyEvaluator, createEvaluator } from '../eval/create-evaluator.js';
 import { heldOutNetworks } from '../eval/first-networks.js';
 import type { Model } from '../eval/model.js';
-import type { PopulationGeometry } from '../eval/population.js';
 import { heldOutOf } from '../eval/pretrained.js';
-import { learnedRateOf, strategyOf } from '../eval/protocol.js';
+import type { Protocol } from '../eval/protocol.js';
+import { protocolOf } from '../eval/protocol-name.js';
 import { percentRight } from '../eval/statistics.js';
+import { geometryUnder, ratesUnder } from '../eval/under-protocol.js';
 import { createNetwork } from '../networks/index.js';
 import type { ResolvedOptions } from './options.js';
 
@@ -25,10 +25,10 @@ const mostEpochs = 300;
  */
 export class Validation {
   private constructor(
-    private readonly evaluator: Evaluator,
+    private readonly evaluator: AnyEvaluator,
     /** What is trained. */
     private readonly networks: Float32Array,
-    private readonly learningRate: number | 'learned',
+    private readonly protocol: Protocol,
     private readonly attack: Attack | undefined,
   ) {}
 
@@ -42,39 +42,28 @@ export class Validation {
   ): Promise<Validation> {
     const { use, classes, seed } = set;
     const network = createNetwork(set.network);
-    const protocol = use.kind === 'minibatches' ? findProtocol(use.protocol) : undefined;
-    const { initialisation } = protocol ?? {};
+    const protocol = protocolOf(set);
+    const { initialisation, training } = protocol;
+    const { minibatches, ...usual } = geometryUnder(protocol, set, network, classes.length);
     const held = () =>
       set.pretrained && model
         ? heldOutOf(set, model).parts.validation
         : heldOutNetworks(device, network, validationNetworks, seed, validationDraw, { initialisation });
     const known = use.kind === 'learned-steps' && use.init === 'fixed' ? use.initialParameters : undefined;
-    const networks = known ?? (await held());
-    const count = classes.length;
-    const members = networks.length / network.count;
-    const common = { network, members, seed };
-    let geometry: PopulationGeometry;
-    if (use.kind === 'learned-steps') {
-      const { steps, epochs, training } = use;
-      geometry = { ...common, steps, epochs, n: count / steps, training };
-    } else {
-      const { training } = protocol!;
-      const minibatches =
-        training === 'learned-steps'
-          ? undefined
-          : { ...training, epochs: Math.min(training.epochs, mostEpochs) };
-      const augmentation = strategyOf(protocol!);
-      const { ridge } = protocol!;
-      geometry = { ...common, steps: 1, epochs: 1, n: count, minibatches, augmentation, ridge };
-    }
-    const evaluator = await Evaluator.create(device, dataset, dataset.validation, geometry);
-    return new Validation(evaluator, networks, protocol?.learningRate ?? 'learned', set.attack);
+    const networks = training === 'none' ? new Float32Array() : (known ?? (await held()));
+    const geometry = {
+      ...usual,
+      members: networks.length / network.count || 1,
+      minibatches: minibatches && { ...minibatches, epochs: Math.min(minibatches.epochs, mostEpochs) },
+    };
+    const evaluator = await createEvaluator(device, dataset, dataset.validation, geometry);
+    return new Validation(evaluator, networks, protocol, set.attack);
   }
 
   /** Percent, mean over the networks; rejects with the reason of a `signal` that stops it. */
-  async accuracy({ images, labels, use }: DistilledSet, signal?: AbortSignal): Promise<number> {
-    const rate = this.learningRate === 'learned' ? learnedRateOf(use) : this.learningRate;
-    const learningRates = use.kind === 'learned-steps' ? use.learningRates : [rate];
+  async accuracy(set: DistilledSet, signal?: AbortSignal): Promise<number> {
+    const learningRates = ratesUnder(this.protocol, set, this.protocol.learningRate);
+    const { images, labels } = set;
     const answers = await this.evaluator.answers({ images, labels, learningRates }, this.networks, signal);
     const values = answers.map((counts) => percentRight(asMeant(counts, this.attack)));
     return values.reduce((sum, value) => sum + value, 0) / values.length;

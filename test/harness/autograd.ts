@@ -65,6 +65,13 @@ export function reciprocal(a: Node): Node {
   return out;
 }
 
+export function acos(a: Node): Node {
+  const ones = constant(a.value.map(() => 1));
+  return new Node(a.value.map(Math.acos), [a], (bar) => [
+    scale(multiply(bar, reciprocal(sqrt(add(ones, scale(multiply(a, a), -1))))), -1),
+  ]);
+}
+
 /** a to the power of a constant; a above 0. */
 export function power(a: Node, exponent: number): Node {
   return new Node(

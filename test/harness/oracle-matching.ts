@@ -17,9 +17,9 @@ import {
 import { losses } from './oracle.js';
 import { features, logits, type OracleNetwork, range } from './oracle-networks.js';
 
-const sum = (a: Node): Node => scatter(a, new Int32Array(a.value.length), 1);
-const dot = (a: Node, b: Node): Node => sum(multiply(a, b));
-const minus = (a: Node, b: Node): Node => add(a, scale(b, -1));
+export const sum = (a: Node): Node => scatter(a, new Int32Array(a.value.length), 1);
+export const dot = (a: Node, b: Node): Node => sum(multiply(a, b));
+export const minus = (a: Node, b: Node): Node => add(a, scale(b, -1));
 
 /** Elements from .. from + length - 1. */
 const part = (a: Node, from: number, length: number): Node =>
@@ -171,7 +171,7 @@ export function distributionMatchingOracle(
 }
 
 /** Columns of the matrix a `[n, n]` and behind them those of b `[n, K]`, row by row, until a is the identity: Gauss and Jordan. */
-function solution(a: Node, b: Node, n: number): Node {
+export function solution(a: Node, b: Node, n: number): Node {
   const K = b.value.length / n;
   const row = (i: number): Node =>
     add(

@@ -7,6 +7,7 @@ import { choosing } from './choosing.mjs';
 import { data } from './data.mjs';
 import { engine } from './engine.mjs';
 import { experts } from './experts.mjs';
+import { inducing } from './kip.mjs';
 import { methods } from './methods.mjs';
 import { models } from './models.mjs';
 import { native } from './native.mjs';
@@ -22,6 +23,7 @@ export const faults = [
   ...choosing,
   ...outerLoop,
   ...methods,
+  ...inducing,
   ...numbers,
   ...data,
   ...pretrained,

@@ -139,6 +139,12 @@ function commonProtocol(
 ): Comparing['common'] {
   const protocol = findProtocol(name);
   const { training } = protocol;
+  if (training === 'none')
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${where}: protocol is ${name}, which trains no networks, expected one of training in minibatches such as dc; each set is scored under its ` +
+        'own protocol besides',
+    );
   if (training === 'learned-steps')
     throw new LimbeckError(
       'ERR_OPTION',

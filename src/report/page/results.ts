@@ -1,3 +1,4 @@
+import type { Rate } from '../../eval/protocol.js';
 import { type Accuracy, testError } from '../../eval/statistics.js';
 import { baselineText } from '../../eval/verdict.js';
 import { accuracyText, type RunRecord, storedByOptions, testedOf } from '../../runs/record.js';
@@ -43,7 +44,7 @@ export function resultsSection(record: RunRecord): string {
 export interface ResultRow {
   readonly name: string;
   readonly accuracy: Accuracy;
-  readonly rate?: number | 'learned';
+  readonly rate?: Rate;
   /** Whether it is the distilled set. */
   readonly own?: boolean;
 }
@@ -64,5 +65,5 @@ export const resultRows = (images: number, rows: readonly ResultRow[]): string =
     )
     .join('');
 
-const rateText = (rate: number | 'learned' | undefined): string =>
-  rate === undefined ? '–' : rate === 'learned' ? 'as learned' : String(rate);
+const rateText = (rate: Rate = 'none'): string =>
+  rate === 'none' ? '–' : rate === 'learned' ? 'as learned' : String(rate);

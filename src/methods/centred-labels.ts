@@ -1,0 +1,16 @@
+import * as elementwise from '../engine/ops/elementwise.js';
+import type { Recorder } from '../engine/program.js';
+import type { View } from '../engine/view.js';
+import { type Items, oneHotLabels } from './items.js';
+
+/** Labels without their mean, for regression: a class that is as likely as any is at 0. */
+
+/** `[count, K]`: those of items, times `scale`. */
+export const centredLabels = (items: Items, scale = 1): Float32Array =>
+  oneHotLabels(items).map((one) => scale * (one - 1 / items.classes));
+
+/** The same of labels y `[B, K]` on the device. */
+export function recordCentred(r: Recorder, y: View, scale = 1): View {
+  const ones = elementwise.fill(r, 1, r.temporary('ones', 1, y.shape));
+  return elementwise.add(r, { a: y, b: ones }, scale, -scale / y.shape[1]);
+}

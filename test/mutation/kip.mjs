@@ -1,0 +1,45 @@
+const kip = ['test/kip.test.ts'];
+
+/** Kernel regression with infinitely wide networks. */
+export const inducing = [
+  {
+    id: 'norm-turned-around',
+    file: 'src/engine/ops/arccosine.ts',
+    find: '(qByB - (norm * q) / (2 * qb))',
+    replace: '(qByB + (norm * q) / (2 * qb))',
+    what: 'the tangent kernel grows with the angle of an image that is longer',
+    tests: kip,
+  },
+  {
+    id: 'trace-over-real-images',
+    file: 'src/train/inducing-points.ts',
+    find: 'arccosine.slopeOfSame(kernel)) / n',
+    replace: 'arccosine.slopeOfSame(kernel)) / B',
+    what: 'the ridge passes on the mean of the trace over real images',
+    tests: kip,
+  },
+  {
+    id: 'labels-of-last-batch',
+    file: 'src/methods/kip.ts',
+    find: 'sums.length ? { normal, projected } : undefined',
+    replace: 'undefined',
+    what: 'labels of images that stay are solved on the last batch alone',
+    tests: kip,
+  },
+  {
+    id: 'labels-always-solved',
+    file: 'src/methods/kip.ts',
+    find: 'if (o.solveLabels) {',
+    replace: "if (o.labels !== 'soft') {",
+    what: 'hard labels are solved, too',
+    tests: kip,
+  },
+  {
+    id: 'same-score-again',
+    file: 'src/eval/comparison.ts',
+    find: 'geometry.kernel && !source.random ? 1 : networks',
+    replace: 'geometry.kernel && source.random ? 1 : networks',
+    what: 'random images have one draw, and a set as many scores that are the same',
+    tests: kip,
+  },
+];
