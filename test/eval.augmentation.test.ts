@@ -390,8 +390,7 @@ it('docs/protocols.md has a row for every protocol, and it is true', () => {
               `${learningRate}, ${courses[training.schedule.kind] ?? training.schedule.kind}${training.restart ? ', new optimiser' : ''}`,
               `${training.epochs} in batches of ${training.batch}`,
             ];
-    const rest = [labels, augmentation, preprocessing, String(networks)];
-    return `| ${[`\`${name}\``, source, ...cells, ...rest].join(' | ')} |`;
+    return `| ${[`\`${name}\``, source, ...cells, labels, augmentation, preprocessing, networks].join(' | ')} |`;
   });
   expect(
     text('docs/protocols.md')

@@ -16,6 +16,7 @@ import { geometryUnder } from '../src/eval/under-protocol.js';
 import type { DistillOptions } from '../src/methods/index.js';
 import type { Process } from '../src/methods/method.js';
 import { createNetwork } from '../src/networks/index.js';
+import { hasLearnedLabels } from '../src/report/page/images.js';
 import { findMethod, resolveFor, resolveOptions } from '../src/runs/options.js';
 import { planFor, settingFor, uploadTraining } from '../src/runs/setting.js';
 import { copyInto } from '../src/train/groups.js';
@@ -235,7 +236,9 @@ describe('labels that are solved', () => {
       for (let i = 0; i < before.length; i++)
         expect(before[i]).toBeCloseTo(i % 10 === Math.floor(i / 10) % 10 ? 0.9 : -0.1, 6);
       await process.advance(1);
-      const { labels: after, images } = await process.result();
+      const set = await process.result();
+      const { labels: after, images } = set;
+      expect(hasLearnedLabels(set)).toBe(labels === 'soft');
       const largest = Math.max(...after.map((value, i) => Math.abs(value - before[i])));
       expect(largest).toBeCloseTo(labels === 'soft' ? 0.01 : 0, 5);
       expect(images.every(Number.isFinite)).toBe(true);

@@ -32,7 +32,7 @@ export interface NetworkAccuracy {
   /** On the test split, percent. */
   readonly accuracy: Accuracy;
   /** `learned`, or the rate chosen on the validation split or said by the protocol; `none` where nothing is trained. */
-  readonly learningRate: Rate;
+  readonly learningRate: number | 'learned' | 'none';
   /** Percent of the test images of each class, mean over the networks. */
   readonly perClass: readonly number[];
   /** The same networks on real images of the same number, by name of the baseline. */

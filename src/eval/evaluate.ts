@@ -21,7 +21,7 @@ import { type BaselineAccuracy, Comparison, type NetworkAccuracy } from './compa
 import { findProtocol, type ProtocolChanges } from './find-protocol.js';
 import type { Model } from './model.js';
 import { heldOutFor, testedWith } from './pretrained.js';
-import { checkPreprocessing, type Rate } from './protocol.js';
+import { checkPreprocessing } from './protocol.js';
 import { protocolName, protocolOf } from './protocol-name.js';
 import { checkScored } from './scoring.js';
 import { checkSet } from './set-file.js';
@@ -74,7 +74,7 @@ export interface Evaluation {
   /** On the test split, percent. */
   readonly accuracy: Accuracy;
   /** `learned`, or the first rate that the protocol says; `none` where nothing is trained. */
-  readonly learningRate: Rate;
+  readonly learningRate: number | 'learned' | 'none';
   /** Percent of the test images of each class, mean over the networks. */
   readonly perClass: readonly number[];
   /** Answers of all networks together: how many test images of class i they took for class j, `[K][K]`. */

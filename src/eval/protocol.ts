@@ -1,7 +1,6 @@
 import type { Use } from '../data/distilled-set.js';
 import type { WeightScheme } from '../networks/network.js';
 import { parseStrategy, type Strategy } from '../train/augmentation.js';
-import type { KernelName } from '../train/infinite-width.js';
 import type { MinibatchTraining } from '../train/minibatch.js';
 import { LimbeckError } from '../util/errors.js';
 
@@ -20,7 +19,7 @@ export interface Protocol {
    */
   readonly training: 'learned-steps' | 'none' | MinibatchTraining;
   /** The first rate; `learned`: the mean of the set's own (real images: `rateOfRealImages`); `none` where nothing is trained. */
-  readonly learningRate: Rate;
+  readonly learningRate: number | 'learned' | 'none';
   /** `stored`: as they were learned; `hard`: 1 for the largest. */
   readonly labels: 'stored' | 'hard';
   /** The network's own scheme unless there is one. */
@@ -35,7 +34,7 @@ export interface Protocol {
    */
   readonly ridge?: number;
   /** Of infinitely wide networks, where kernel ridge regression with it is all there is. */
-  readonly kernel?: KernelName;
+  readonly kernel?: 'ntk' | 'nngp';
   /** Networks that are trained unless asked otherwise; where nothing is trained, draws of random real images. */
   readonly networks: number;
   /** Which accuracy counts: that after the last step, never the best one seen on the test split. */
@@ -43,7 +42,7 @@ export interface Protocol {
 }
 
 /** At which networks learn: a number, as it was learned, or `none` where nothing is trained. */
-export type Rate = number | 'learned' | 'none';
+export type Rate = Protocol['learningRate'];
 
 /** What real images, which have no learned rate, are trained with under a protocol that says `learned`. */
 export const rateOfRealImages = 0.01;

@@ -9,7 +9,6 @@ import type { AttackScores } from '../eval/attack.js';
 import { perClassOf } from '../eval/baselines/index.js';
 import type { BaselineAccuracy } from '../eval/comparison.js';
 import type { Evaluation } from '../eval/evaluate.js';
-import type { Rate } from '../eval/protocol.js';
 import { type Accuracy, type Confusion, testError } from '../eval/statistics.js';
 import type { Tested } from '../eval/verdict.js';
 import { networkSpec } from '../networks/index.js';
@@ -130,7 +129,7 @@ export interface RunRecord {
   /** Answers of all those networks together: how many test images of class i they took for class j, `[K][K]`. */
   readonly confusion?: Confusion;
   /** The rate at which networks learned from the set in that test: the set's own, that of the protocol, or `none` where none was trained. */
-  readonly learningRate?: Rate;
+  readonly learningRate?: number | 'learned' | 'none';
   /** What `limbeck evaluate` found later, under other protocols, with other networks or more of them. */
   readonly evaluations?: readonly EvaluationRecord[];
   /** Where it went back to, each time that its numbers were no longer finite; left out where they always were. */

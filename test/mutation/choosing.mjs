@@ -5,8 +5,8 @@ export const choosing = [
   {
     id: 'set-chosen-on-test',
     file: 'src/runs/validation.ts',
-    find: 'Evaluator.create(device, dataset, dataset.validation, geometry)',
-    replace: 'Evaluator.create(device, dataset, dataset.test, geometry)',
+    find: 'createEvaluator(device, dataset, dataset.validation, geometry)',
+    replace: 'createEvaluator(device, dataset, dataset.test, geometry)',
     what: 'the result of `distill` is chosen on the test split',
     tests,
   },

@@ -167,7 +167,7 @@ export const outerLoop = [
   {
     id: 'real-labels-not-centred',
     file: 'src/methods/frepo.ts',
-    find: 'labels: recordCentred(r, y)',
+    find: 'labels: recordCentred(r, y, scaleOf(items.classes))',
     replace: 'labels: y',
     what: 'one-hot labels are predicted from centred ones',
     tests: ['test/frepo.test.ts'],

@@ -1,4 +1,5 @@
 import type { DistilledSet, LearnedSteps, MinibatchUse } from '../../data/distilled-set.js';
+import { protocolOf } from '../../eval/protocol-name.js';
 import type { RunRecord } from '../../runs/record.js';
 import { encodePng, type PngImage } from '../../util/png.js';
 import { count, counted, short } from '../../util/words.js';
@@ -108,12 +109,14 @@ export function about(set: DistilledSet): string {
     ? ` They are decoded from ${count(numbers)} stored numbers (${parametrisation.name}${isGiven ? ', by given weights' : ''}), within the storage of ${counted(pictures, 'picture')}.`
     : '';
   return (
-    `${use.kind === 'learned-steps' ? order(use, set.classes.length) : inMinibatches(use)}` +
+    `${use.kind === 'learned-steps' ? order(use, set.classes.length) : inMinibatches(set, use)}` +
     `${stored}${labels}`
   );
 }
 
-function inMinibatches({ learningRate }: MinibatchUse): string {
+function inMinibatches(set: DistilledSet, { learningRate }: MinibatchUse): string {
+  if (protocolOf(set).training === 'none')
+    return 'Kernel regression on them predicts, as the protocol says: nothing is trained.';
   const rate = learningRate === undefined ? '' : ` A rate was learned with them: ${short(learningRate)}.`;
   return `Networks are trained on them in minibatches, as the protocol says.${rate}`;
 }
@@ -125,9 +128,11 @@ function order({ steps, epochs }: LearnedSteps, images: number): string {
     : `Training takes them all at once, ${times}.`;
 }
 
-/** Whether labels are anything but one-hot. */
-export const hasLearnedLabels = ({ labels }: DistilledSet): boolean =>
-  labels.some((value) => value !== 0 && value !== 1);
+/** Whether labels are anything but one number for the class of an image, and another one for all others. */
+export function hasLearnedLabels({ labels, classes, network: { classes: K } }: DistilledSet): boolean {
+  const [right, wrong] = [labels[classes[0]], labels[(classes[0] + 1) % K]];
+  return labels.some((value, i) => value !== (i % K === classes[Math.floor(i / K)] ? right : wrong));
+}
 
 function imageFigure(
   record: RunRecord,
