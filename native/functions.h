@@ -58,6 +58,27 @@ LIMBECK_INLINE Vec normal_tail(Vec a) {
   return polynomial(fitted, 1 / (1 + 0.25f * a));
 }
 
+struct Circle {
+  Vec cosine, sine;
+};
+
+/** cos(x) and sin(x) for |x| up to 10,000: Taylor polynomials around the nearest multiple of a right angle. */
+LIMBECK_INLINE Circle circle(Vec x) {
+  const Vec rounder = broadcast(0x1.8p23f);  // as in exp_below
+  const Vec shifted = fma(x, broadcast(0x1.45f306p-1f), rounder);
+  const Vec n = shifted - rounder;
+  // pi / 2 in three parts, the first two with so few bits that n times them is exact
+  const Vec r = fma(n, broadcast(-0x1.4442d2p-24f), fma(n, broadcast(-0x1.fb4p-12f), fma(n, broadcast(-0x1.92p0f), x)));
+  const Vec q = r * r;
+  constexpr float even[] = {1, -1.f / 2, 1.f / 24, -1.f / 720, 1.f / 40320, -1.f / 3628800};
+  constexpr float odd[] = {-1.f / 6, 1.f / 120, -1.f / 5040, 1.f / 362880};
+  const Vec cosine = polynomial(even, q), sine = fma(r * q, polynomial(odd, q), r);
+  const Ints quarter = reinterpret_cast<Ints>(shifted);
+  const Ints turned = (quarter & 1) == 1;
+  const Vec c = select(turned, sine, cosine), s = select(turned, cosine, sine);
+  return {select(((quarter + 1) & 2) == 2, -c, c), select((quarter & 2) == 2, -s, s)};
+}
+
 /** f(x), f'(x) and f''(x); what a kernel does not use, the compiler leaves out. */
 struct Values {
   Vec value, first, second;

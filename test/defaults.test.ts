@@ -20,8 +20,8 @@ test('looks at the validation split: ten or twenty in a run, whatever its length
   const every = (method: DistillOptions['method'], more: object = {}) =>
     resolveOptions({ method, iterations: 1001, ...more } as DistillOptions).validateEvery;
   const experts = { experts: 'a folder' };
-  expect([every('dm'), every('datadam'), every('dc'), every('dsa'), every('frepo')]).toEqual(
-    new Array(5).fill(101),
+  expect([every('dm'), every('datadam'), every('ncfm'), every('dc'), every('dsa'), every('frepo')]).toEqual(
+    new Array(6).fill(101),
   );
   expect([every('mtt', experts), every('tesla', experts), every('mct', experts)]).toEqual([101, 101, 101]);
   expect(every('datm', { ...experts, first: 'real' })).toBe(101);

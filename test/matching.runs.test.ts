@@ -87,7 +87,7 @@ test('gradient matching takes the statistics of batch norm from real images: its
 });
 
 test('real and distilled images of a class are augmented by one draw, each class by its own', async () => {
-  for (const method of ['dm', 'dsa', 'datadam'] as const) {
+  for (const method of ['dm', 'dsa', 'datadam', 'ncfm'] as const) {
     const network = 'convnet:width=2:depth=2';
     const process = await beginProcess({ method, network, ipc: 2, batch: 3, iterations: 2 });
     const draws = process.programs[0].steps.filter(({ kernel }) => kernel.name === 'augmentdraw.rows');
@@ -112,7 +112,7 @@ test('attention is matched at the ends of blocks that are maps, and refused wher
 
 test('an outer step reads as many real images as the method says', async () => {
   const small = { network: 'convnet:width=2:depth=2', ipc: 1, iterations: 2 };
-  for (const method of ['dm', 'datadam', 'dc', 'dsa', 'frepo', 'rat', 'at', 'unrolled'] as const) {
+  for (const method of ['dm', 'datadam', 'ncfm', 'dc', 'dsa', 'frepo', 'rat', 'at', 'unrolled'] as const) {
     const given: DistillOptions = { ...small, method, batch: 3 };
     const process = await beginProcess(given);
     const read = process.programs[0].steps

@@ -57,6 +57,10 @@ const rows: Readonly<Record<string, DistillOptions>> = {
   unrolled: { steps: 2, epochs: 2, innerLr: 0.1, batch: 6, labels: 'soft', init: 'random', validateEvery: 2 },
   dm: { batch: 4, augmentation: 'crop_scale', validateEvery: 2 },
   datadam: { batch: 4, augmentation: 'crop_scale', network: twoBlocks, validateEvery: 2 },
+  ncfm: {
+    ...{ batch: 4, frequencies: 24, frequencyLr: 0.01, alpha: 0.4, augmentation: 'crop_scale' },
+    ...{ beta1: 0.5, validateEvery: 2 },
+  },
   dc: { batch: 4, ipc: 2, outerLoop: 3, innerLoop: 2, validateEvery: 2 },
   frepo: {
     ...{ batch: 6, ipc: 2, ridge: 0.01, beta1: 0.5, augmentation: 'scale' },

@@ -14,6 +14,8 @@ export const streams = {
   labels: 10,
   /** Which of the networks that were trained before an outer step takes. */
   pretrained: 9,
+  /** Frequencies at which characteristic functions are compared. */
+  frequencies: 11,
   /** Choice of experts and of where on them to start, and the seed of the minibatches on the way. */
   trajectories: 8,
   /** Which of a pool of networks an outer step takes. */

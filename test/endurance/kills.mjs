@@ -21,6 +21,7 @@ const methods = {
   unrolled: '--epochs 2 --batch 32',
   dm: '--batch 16',
   datadam: '--batch 16',
+  ncfm: '--batch 16 --frequencies 256',
   dc: '--batch 4 --outer-loop 2 --inner-loop 1',
   dsa: '--batch 4 --outer-loop 2 --inner-loop 1',
   frepo: '--batch 16 --ipc 2 --pool 2 --online-steps 2',

@@ -72,6 +72,14 @@ export function acos(a: Node): Node {
   ]);
 }
 
+export function cosine(a: Node): Node {
+  return new Node(a.value.map(Math.cos), [a], (bar) => [scale(multiply(bar, sine(a)), -1)]);
+}
+
+export function sine(a: Node): Node {
+  return new Node(a.value.map(Math.sin), [a], (bar) => [multiply(bar, cosine(a))]);
+}
+
 /** a to the power of a constant; a above 0. */
 export function power(a: Node, exponent: number): Node {
   return new Node(

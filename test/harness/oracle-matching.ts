@@ -2,6 +2,7 @@
 import {
   add,
   constant,
+  cosine,
   gather,
   gradients,
   matmul,
@@ -11,6 +12,7 @@ import {
   rowSums,
   scale,
   scatter,
+  sine,
   sqrt,
   transpose,
 } from './autograd.js';
@@ -168,6 +170,65 @@ export function distributionMatchingOracle(
     return dot(difference, difference);
   });
   return { ...result, images: result.gradients[0] };
+}
+
+export interface CharacteristicOracleOptions {
+  readonly network: OracleNetwork;
+  readonly groups: number;
+  readonly parameters: ArrayLike<number>;
+  readonly images: ArrayLike<number>;
+  readonly realImages: ArrayLike<number>;
+  /** `[F, features]` */
+  readonly frequencies: ArrayLike<number>;
+  /** `[features]` */
+  readonly scales: ArrayLike<number>;
+  readonly alpha: number;
+}
+
+export function characteristicMatchingOracle({ network, groups, alpha, ...o }: CharacteristicOracleOptions) {
+  const pixels = network.inputShape.reduce((a, b) => a * b, 1);
+  const [theta, images, scales, frequencies] = [o.parameters, o.images, o.scales, o.frequencies].map(
+    constant,
+  );
+  const D = scales.value.length;
+  const F = frequencies.value.length / D;
+  const gain = scale(
+    multiply(scales, gather(reciprocal(sqrt(dot(scales, scales))), new Int32Array(D))),
+    Math.sqrt(D),
+  );
+  const characteristic = (x: Node) => {
+    const N = x.value.length / pixels;
+    const all = features(network, theta, x, N);
+    const rows = range(N * D, (i) => Math.floor(i / D));
+    const lengths = gather(sqrt(rowSums(multiply(all, all), N, D)), rows);
+    const scaled = multiply(
+      multiply(all, reciprocal(lengths)),
+      gather(
+        gain,
+        range(N * D, (i) => i % D),
+      ),
+    );
+    const phases = matmul(frequencies, transpose(scaled, N, D), F, D, N);
+    return [cosine, sine].map((part) => scale(rowSums(part(phases), F, N), 1 / N));
+  };
+  const size = ([real, imaginary]: Node[]) => sqrt(add(multiply(real, real), multiply(imaginary, imaginary)));
+  const distance = (group: number) => {
+    const length = images.value.length / groups;
+    const a = characteristic(part(images, group * length, length));
+    const b = characteristic(constant(parts(o.realImages, groups)[group]));
+    const longer = minus(size(a), size(b));
+    const products = add(multiply(a[0], b[0]), multiply(a[1], b[1]));
+    const apart = minus(multiply(size(a), size(b)), products);
+    const squared = add(scale(multiply(longer, longer), alpha), scale(apart, 2 * (1 - alpha)));
+    return scale(sum(sqrt(squared)), 1 / F);
+  };
+  const distances = Array.from({ length: groups }, (_, group) => distance(group));
+  const [imagesBar, scalesBar] = gradients(distances.reduce(add), [images, scales]);
+  return {
+    distances: distances.map(({ value }) => value[0]),
+    images: imagesBar.value,
+    scales: scalesBar.value,
+  };
 }
 
 /** Columns of the matrix a `[n, n]` and behind them those of b `[n, K]`, row by row, until a is the identity: Gauss and Jordan. */
