@@ -35,9 +35,21 @@ export function geometryUnder(
     training: learned?.training,
     minibatches: training === 'learned-steps' ? undefined : training,
     augmentation: strategyOf(protocol),
+    temperature: temperatureUnder(protocol, set),
     ridge: protocol.ridge,
   };
 }
+
+/** What logits are divided by while a network learns from the labels of a set: what its teacher's were. */
+export const temperatureUnder = (protocol: Protocol, set: DistilledSet): number | undefined =>
+  protocol.labels === 'stored' ? softTemperature(protocol, set) : undefined;
+
+/** The same while it learns from soft labels beside the set. */
+export const softTemperature = (
+  { training }: Protocol,
+  { teacher }: Pick<DistilledSet, 'teacher'>,
+): number | undefined =>
+  training !== 'learned-steps' && training.loss === 'cross-entropy' ? teacher?.temperature : undefined;
 
 /** The labels of a set, `[count, K]`. */
 export function labelsUnder(protocol: Protocol, set: DistilledSet): Float32Array {

@@ -10,6 +10,7 @@ import type { PopulationGeometry } from '../eval/population.js';
 import { heldOutOf } from '../eval/pretrained.js';
 import { learnedRateOf, strategyOf } from '../eval/protocol.js';
 import { percentRight } from '../eval/statistics.js';
+import { temperatureUnder } from '../eval/under-protocol.js';
 import { createNetwork } from '../networks/index.js';
 import type { ResolvedOptions } from './options.js';
 
@@ -65,7 +66,11 @@ export class Validation {
           : { ...training, epochs: Math.min(training.epochs, mostEpochs) };
       const augmentation = strategyOf(protocol!);
       const { ridge } = protocol!;
-      geometry = { ...common, steps: 1, epochs: 1, n: count, minibatches, augmentation, ridge };
+      const temperature = temperatureUnder({ ...protocol!, labels: 'stored' }, set);
+      geometry = {
+        ...{ ...common, steps: 1, epochs: 1, n: count },
+        ...{ minibatches, augmentation, ridge, temperature },
+      };
     }
     const evaluator = await Evaluator.create(device, dataset, dataset.validation, geometry);
     return new Validation(evaluator, networks, protocol?.learningRate ?? 'learned', set.attack);

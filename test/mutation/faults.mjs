@@ -16,6 +16,7 @@ import { pretrained } from './pretrained.mjs';
 import { published } from './published.mjs';
 import { report } from './report.mjs';
 import { rest } from './rest.mjs';
+import { teachers } from './teachers.mjs';
 
 export const faults = [
   ...choosing,
@@ -27,6 +28,7 @@ export const faults = [
   ...published,
   ...report,
   ...rest,
+  ...teachers,
   ...engine,
   ...experts,
   ...models,
