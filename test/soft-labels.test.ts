@@ -21,6 +21,7 @@ import {
 } from '../src/index.js';
 import { labelsBy } from '../src/methods/teacher.js';
 import { createNetwork } from '../src/networks/index.js';
+import type { Checkpoint } from '../src/runs/distillation.js';
 import { saveModel } from '../src/runs/network-folder.js';
 import { recordMinibatchStep } from '../src/train/minibatch.js';
 import { owning } from '../src/util/owned.js';
@@ -139,6 +140,22 @@ describe('a teacher', () => {
     };
     await expect(distill(device, data, recovery, { teacher: model })).rejects.toMatchObject({
       ...{ code: 'ERR_OPTION', message: expect.stringContaining('batch norm') },
+    });
+  });
+
+  it('is the same when a run goes on', async () => {
+    const checkpoints: Checkpoint[] = [];
+    await distill(
+      device,
+      data,
+      { ...given, validateEvery: 1 },
+      {
+        ...{ teacher: model, onCheckpoint: (one) => void checkpoints.push(one) },
+      },
+    );
+    const [resume] = checkpoints;
+    await expect(distill(device, data, {}, { resume, teacher: contrary })).rejects.toMatchObject({
+      ...{ code: 'ERR_DATA', message: expect.stringContaining('teacher') },
     });
   });
 

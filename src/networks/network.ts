@@ -37,7 +37,11 @@ export class Network {
   readonly parameters: readonly Parameter[];
   /** Elements of the statistics that its layers keep beside theta (batch norm). */
   readonly statisticsCount: number;
-  /** Where the means and variances `[2, C]` of each such layer lie in them, in order. */
+  /**
+   * Where the means and variances `[2, C]` of each such layer lie in them, in order.
+   *
+   * @internal
+   */
   readonly statistics: readonly Piece[];
   /** Whether training draws random numbers (dropout). */
   readonly draws: boolean;
