@@ -20,6 +20,7 @@ export type {
   PretrainedNetworks,
   StoredItems,
   StoredVariable,
+  TeacherRecord,
   Use,
 } from './data/distilled-set.js';
 export type { Normalisation } from './data/normalisation.js';

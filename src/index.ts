@@ -76,6 +76,7 @@ export type {
   PretrainedNetworks,
   StoredItems,
   StoredVariable,
+  TeacherRecord,
   Use,
 } from './data/distilled-set.js';
 export { classExamples } from './data/examples.js';

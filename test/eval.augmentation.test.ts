@@ -232,8 +232,8 @@ it('runs of a trial that come one after the other are augmented differently', as
     geometry: { network, steps: 1, epochs: 1, n: 10, seed: 1, minibatches, augmentation: strategies.dsa },
     ...{ networks: 1, seed: 1, known },
   });
-  const run = { network: 0, images: await randomReal(digits, 1, 0, 0), rates: [0.05] };
-  const answers = await trial.test([run, run, run], labels);
+  const run = { network: 0, images: await randomReal(digits, 1, 0, 0), labels, rates: [0.05] };
+  const answers = await trial.test([run, run, run]);
   trial.dispose();
   expect(new Set(answers.map((counts) => counts.join())).size).toBe(3);
 });

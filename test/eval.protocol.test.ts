@@ -86,10 +86,11 @@ describe('evaluation', () => {
       rates.map((rate, i) => ({
         network: i,
         images: set.images,
+        labels,
         rates: new Array<number>(repeats).fill(rate),
       }));
-    const one = await trial.test(runs(1), labels);
-    const two = await trial.test(runs(2), labels);
+    const one = await trial.test(runs(1));
+    const two = await trial.test(runs(2));
     trial.dispose();
     expect(one).toEqual(two);
     expect(new Set(one.map(String)).size).toBeGreaterThan(1);
@@ -116,6 +117,7 @@ describe('evaluation', () => {
     const run = async (network: number, draw: number, rate = learningRate!) => ({
       network,
       images: await randomReal(digits, 2, 3, draw),
+      labels: hard,
       rates: [rate, rate],
     });
     // The rate that four networks do best with, the first of equals.
@@ -123,17 +125,17 @@ describe('evaluation', () => {
     const sums: number[] = [];
     for (const rate of grid) {
       const runs = await Promise.all([0, 1, 2, 3].map((i) => run(i, i, rate)));
-      sums.push((await trial.validate(runs, hard)).reduce((a, b) => a + b));
+      sums.push((await trial.validate(runs)).reduce((a, b) => a + b));
     }
     expect(learningRate).toBe(grid[sums.indexOf(Math.max(...sums))]);
     const score: number[] = [];
     for (let draw = 0; draw < 20; draw++) {
       const runs = await Promise.all([0, 1, 2, 3].map((i) => run(i, draw)));
-      score.push((await trial.validate(runs, hard)).reduce((a, b) => a + b));
+      score.push((await trial.validate(runs)).reduce((a, b) => a + b));
     }
     const kept = [...score.keys()].sort((a, b) => score[b] - score[a] || a - b).slice(0, 8);
     const runs = await Promise.all([...Array(9).keys()].map((i) => run(i, kept[i % 8])));
-    const answers = await trial.test(runs, hard);
+    const answers = await trial.test(runs);
     trial.dispose();
     const expected = summarise(
       answers.map((counts) => (100 * counts.reduce((sum, row, k) => sum + row[k], 0)) / 40),
@@ -154,8 +156,8 @@ describe('evaluation', () => {
     const grid = [0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 1].map((rate) => rate / 100);
     const sums: number[] = [];
     for (const rate of grid) {
-      const runs = [0, 1, 2, 3].map((network) => ({ network, images, rates: [rate, rate] }));
-      sums.push((await trial.validate(runs, hard)).reduce((a, b) => a + b));
+      const runs = [0, 1, 2, 3].map((network) => ({ network, images, labels: hard, rates: [rate, rate] }));
+      sums.push((await trial.validate(runs)).reduce((a, b) => a + b));
     }
     trial.dispose();
     expect(baselines.herding.learningRate).toBe(grid[sums.indexOf(Math.max(...sums))]);
@@ -170,9 +172,10 @@ describe('evaluation', () => {
       const runs = Array.from({ length: networks }, (_, i) => ({
         network: i,
         images: set.images,
+        labels: set.labels,
         rates: stepsOf(set).learningRates,
       }));
-      results.push(await trial.test(runs, set.labels));
+      results.push(await trial.test(runs));
       trial.dispose();
     }
     expect(results[1].slice(0, 3)).toEqual(results[0]);

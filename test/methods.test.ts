@@ -15,6 +15,7 @@ import { openExperts } from '../src/data/experts/open.js';
 import type { Device, EngineName } from '../src/engine/device.js';
 import { openDevice } from '../src/engine/open.js';
 import { decodeArtefact, encodeArtefact } from '../src/eval/artefact.js';
+import type { Model } from '../src/eval/model.js';
 import { type DistillOptions, methods } from '../src/methods/index.js';
 import type { Process } from '../src/methods/method.js';
 import { parametrisations } from '../src/parametrisations/index.js';
@@ -23,12 +24,14 @@ import { decodeCheckpoint, encodeCheckpoint } from '../src/runs/checkpoint.js';
 import { describeData } from '../src/runs/describe-data.js';
 import { distill } from '../src/runs/distill.js';
 import type { Checkpoint } from '../src/runs/distillation.js';
+import { saveModel } from '../src/runs/network-folder.js';
 import { findMethod, resolveFor } from '../src/runs/options.js';
 import { planDistillation } from '../src/runs/plan/plan.js';
 import { settingFor, uploadTraining } from '../src/runs/setting.js';
 import { Validation } from '../src/runs/validation.js';
 import { type Owned, owning } from '../src/util/owned.js';
 import { Stream } from '../src/util/random.js';
+import { freshParameters } from './harness/arrays.js';
 import { dot, relativeError } from './harness/close.js';
 import { smallExperts, writeExperts } from './harness/experts.js';
 import { text } from './harness/repository.js';
@@ -51,6 +54,9 @@ const trajectories: DistillOptions = {
   ...{ experts, ipc: 3, innerBatch: 5, expertEpochs: 1, maxStart: 3, validateEvery: 2 },
   ...{ lr: 1, rateLr: 1e-3, augmentation: 'crop_scale', protocol: 'mtt-no-zca' },
 };
+
+/** Where the teacher lies. */
+const teacherFolder = mkdtempSync(join(tmpdir(), 'limbeck-teacher-'));
 
 /** What makes each method small: two outer steps' worth of options, and how large a part of Adam's moment its first gradient is. */
 const rows: Readonly<Record<string, DistillOptions>> = {
@@ -85,11 +91,23 @@ const rows: Readonly<Record<string, DistillOptions>> = {
     ...{ window: 3, total: 7, pool: 2, seed: 8, population: 2, batch: 6, ipc: 2, innerBatch: 3, beta1: 0.5 },
     ...{ labels: 'soft', augmentation: 'crop_scale', networkLr: 0.05, innerEpsilon: 0.1, validateEvery: 2 },
   },
+  // What it makes is chosen, and has no gradient.
+  rded: { teacher: teacherFolder, batch: 8, crops: 2, validateEvery: 2 },
+  sre2l: {
+    teacher: teacherFolder,
+    batch: 3,
+    augmentation: 'crop_scale',
+    statisticsWeight: 0.3,
+    validateEvery: 2,
+  },
   at: {
     ...{ window: 3, total: 7, seed: 8, population: 2, batch: 6, ipc: 2, innerBatch: 3, beta1: 0.5, focus: 2 },
     ...{ augmentation: 'crop_scale', networkLr: 0.05, innerEpsilon: 0.1, validateEvery: 2 },
   },
 };
+
+/** Methods that choose, and descend along nothing: their choices are compared in the place of gradients. */
+const choosing: readonly string[] = ['rded'];
 
 const common = { network, iterations: 6, imageScale: 1, validationNetworks: 1, networks: 2 } as const;
 
@@ -113,6 +131,25 @@ function waves(): Dataset {
 }
 
 const dataset = waves();
+
+/** A smooth network with batch norm, trained by nobody. */
+const teacherOptions = {
+  name: 'custom',
+  layers: [{ conv: 3, kernel: 3, padding: 1 }, 'batchNorm', 'tanh', { avgPool: 2 }, { linear: 3 }],
+  ...{ inputShape: dataset.imageShape, classes: 3 },
+};
+const { mean, std, classNames } = dataset;
+const teacher: Model = {
+  network: teacherOptions,
+  parameters: freshParameters(teacherOptions, 1),
+  statistics: Float32Array.of(0.1, -0.2, 0.3, 0.5, 0.8, 1.2),
+  loss: 'cross-entropy',
+  classNames,
+  normalisation: { mean, std },
+  notes: { dataset: dataset.name, trainedOn: 'nothing', protocol: 'made numbers' },
+};
+await saveModel(teacherFolder, teacher);
+
 writeExperts(experts, 3, {
   ...smallExperts,
   networkOptions: { ...network, inputShape: dataset.imageShape, classes: 3 },
@@ -128,6 +165,7 @@ afterAll(async () => {
   for (const device of Object.values(devices)) await device.dispose();
   await opened.close();
   await rm(experts, { recursive: true });
+  await rm(teacherFolder, { recursive: true });
 });
 
 /** A process before its first step. */
@@ -136,7 +174,7 @@ async function begun(device: Device, given: DistillOptions, owned: Owned): Promi
   const train = owned.own(await uploadTraining(device, dataset, options));
   return owned.own(
     await findMethod(options.method).begin(
-      await settingFor(device, dataset, options, train, { experts: opened }),
+      await settingFor(device, dataset, options, train, { experts: opened, teacher }),
     ),
   );
 }
@@ -199,38 +237,56 @@ describe.each(pairs)('%s with %s', (method, parametrisation) => {
   const given = { ...common, ...rows[method], method, parametrisation: written } as DistillOptions;
   let reference: Float64Array;
 
-  it('has the gradient of its loss: central differences in float64', async () => {
-    await owning(async (owned) => {
-      const process = await begun(devices.reference, given, owned);
-      const state = await stateOf(process);
-      reference = await gradient(process, stored);
-      const source = new Stream(1, 77);
-      const direction = reference.map((_, i) => source.normal(i));
-      const step = 1e-5;
-      const moved = (sign: number) => {
-        let next = 0;
-        const changed = stored.map((name) => [
-          name,
-          state[name].map((value) => value + sign * step * direction[next++]),
-        ]);
-        return firstStep(process, { ...state, ...Object.fromEntries(changed) });
-      };
-      const slope = ((await moved(1)) - (await moved(-1))) / (2 * step);
-      const expected = dot(reference, direction);
-      expect(Math.abs(expected)).toBeGreaterThan(1e-6);
-      // The error of central differences: a third derivative times the step squared.
-      expect(Math.abs(slope - expected) / Math.abs(expected)).toBeLessThan(1e-5);
-      owned.dispose();
+  if (choosing.includes(method))
+    it.each(['cpu', 'webgpu'] as const)('chooses on %s what it chooses by its definition', async (engine) => {
+      await owning(async (owned) => {
+        const chosen = async (device: Device) => {
+          const process = await begun(device, given, owned);
+          const { loss } = await process.advance(3);
+          return { loss, set: await process.result() };
+        };
+        const [expected, own] = [await chosen(devices.reference), await chosen(devices[engine])];
+        // The same patches; what decodes them rounds.
+        expect(relativeError(own.set.images, expected.set.images)).toBeLessThan(1e-6);
+        expect(relativeError(own.set.labels, expected.set.labels)).toBeLessThan(1e-5);
+        expect(Math.abs(own.loss - expected.loss)).toBeLessThan(1e-5);
+        owned.dispose();
+      });
     });
-  });
+  else
+    it('has the gradient of its loss: central differences in float64', async () => {
+      await owning(async (owned) => {
+        const process = await begun(devices.reference, given, owned);
+        const state = await stateOf(process);
+        reference = await gradient(process, stored);
+        const source = new Stream(1, 77);
+        const direction = reference.map((_, i) => source.normal(i));
+        const step = 1e-5;
+        const moved = (sign: number) => {
+          let next = 0;
+          const changed = stored.map((name) => [
+            name,
+            state[name].map((value) => value + sign * step * direction[next++]),
+          ]);
+          return firstStep(process, { ...state, ...Object.fromEntries(changed) });
+        };
+        const slope = ((await moved(1)) - (await moved(-1))) / (2 * step);
+        const expected = dot(reference, direction);
+        expect(Math.abs(expected)).toBeGreaterThan(1e-6);
+        // The error of central differences: a third derivative times the step squared.
+        expect(Math.abs(slope - expected) / Math.abs(expected)).toBeLessThan(1e-5);
+        owned.dispose();
+      });
+    });
 
-  it.each(['cpu', 'webgpu'] as const)('has it on %s', async (engine) => {
-    await owning(async (owned) => {
-      const g = await gradient(await begun(devices[engine], given, owned), stored);
-      expect(relativeError(g, reference)).toBeLessThan(1e-3);
-      owned.dispose();
+  if (!choosing.includes(method))
+    it.each(['cpu', 'webgpu'] as const)('has it on %s', async (engine) => {
+      await owning(async (owned) => {
+        const g = await gradient(await begun(devices[engine], given, owned), stored);
+        expect(relativeError(g, reference)).toBeLessThan(1e-3);
+        owned.dispose();
+      });
     });
-  });
 
   it.each(engines)('gives the same bits twice, and from a saved state, on %s', async (engine) => {
     await owning(async (owned) => {
@@ -254,7 +310,7 @@ describe.each(pairs)('%s with %s', (method, parametrisation) => {
 
   it.each(engines)('takes the bytes that were planned on %s', async (engine) => {
     const device = devices[engine];
-    const control = { experts: opened, timed: false };
+    const control = { experts: opened, teacher, timed: false };
     const planned = await planDistillation(device, dataset, given, control);
     expect(planned.lacks).toEqual([]);
     await owning(async (owned) => {
@@ -277,13 +333,13 @@ describe.each(pairs)('%s with %s', (method, parametrisation) => {
   it('is the same run when it is killed and resumed', async () => {
     const checkpoints: Checkpoint[] = [];
     const whole = await distill(devices.cpu, dataset, given, {
-      experts: opened,
+      ...{ experts: opened, teacher },
       onCheckpoint: (checkpoint) => void checkpoints.push(checkpoint),
     });
     expect(whole.outerSteps).toBe(6);
     const stored = decodeCheckpoint(encodeCheckpoint(checkpoints[0], {})).checkpoint;
     expect(stored.iteration).toBe(2);
-    const resumed = await distill(devices.cpu, dataset, {}, { resume: stored, experts: opened });
+    const resumed = await distill(devices.cpu, dataset, {}, { resume: stored, experts: opened, teacher });
     expect(resumed.set).toEqual(whole.set);
     expect(resumed.curve).toEqual(whole.curve);
   });

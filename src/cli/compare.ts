@@ -86,6 +86,12 @@ const scored: readonly shared.Option[] = [
     fallback: 'all',
   },
   {
+    name: 'teacher',
+    kind: 'text',
+    value: 'DIR',
+    help: 'a network trained on the data, as limbeck train --out leaves it: for methods that need one, and for random images with its labels',
+  },
+  {
     name: 'fullEpochs',
     kind: 'whole',
     value: 'N',
@@ -172,7 +178,10 @@ export const command: Command = {
 const bare = ({ runs: _, ...row }: Row) => row;
 
 function optionsOf(values: Readonly<Record<string, unknown>>): CompareOptions {
-  const { methods, budget, networksOf, baselines, ...rest } = values as Record<string, string | undefined>;
+  const { methods, budget, networksOf, baselines, teacher, ...rest } = values as Record<
+    string,
+    string | undefined
+  >;
   if (methods === undefined)
     throw new LimbeckError(
       'ERR_OPTION',
@@ -192,6 +201,7 @@ function optionsOf(values: Readonly<Record<string, unknown>>): CompareOptions {
     } as Partial<CompareOptions>),
     methods: methods.split(',').map(methodOf),
     architectures: networksOf?.split(',').map(parseNetworkSpec),
+    teacher,
     baselines: baselines === 'all' ? undefined : baselines?.split(','),
     seconds: budget === undefined ? undefined : secondsOf(budget),
   };
@@ -232,15 +242,27 @@ function comparisonTable(result: Compared): string {
     row.title,
     `${row.accuracy.mean.toFixed(1)} ± ${row.accuracy.std.toFixed(1)} %`,
     row.own ? `${row.own.mean.toFixed(1)} %` : '–',
+    ...[row.randomTeacher, row.noDistillation].map((one) => (one ? `${one.mean.toFixed(1)} %` : '–')),
     points(row.hlr),
     points(row.ior),
     row.lrs === undefined ? '–' : row.lrs.toFixed(3),
     row.seconds === undefined ? '–' : duration(row.seconds),
   ]);
-  const head = ['per class', 'trained on', 'test accuracy', 'its own way', 'HLR', 'IOR', 'LRS', 'time'];
+  const head = [
+    'per class',
+    'trained on',
+    'test accuracy',
+    'its own way',
+    'random + teacher',
+    'no distillation',
+    'HLR',
+    'IOR',
+    'LRS',
+    'time',
+  ];
   const notes = [
     ...(result.full ? [`All training images: ${result.full.accuracy.mean.toFixed(1)} %.`] : []),
     ...(result.cut.length ? [`Cut beside published settings: ${result.cut.join('; ')}.`] : []),
   ];
-  return [aligned([head, ...rows], [0, 2, 3, 4, 5, 6, 7]), ...notes].join('\n');
+  return [aligned([head, ...rows], [0, 2, 3, 4, 5, 6, 7, 8, 9]), ...notes].join('\n');
 }

@@ -1,6 +1,6 @@
 import type { DistilledSet } from '../data/distilled-set.js';
 import type { Precision } from '../engine/precision.js';
-import { baselineNames, checkBaselines } from '../eval/baselines/index.js';
+import { baselineNames, baselinesUnder, checkBaselines } from '../eval/baselines/index.js';
 import { evaluate, networksOf } from '../eval/evaluate.js';
 import type { Protocol } from '../eval/protocol.js';
 import { methodOfOthers } from '../eval/set-of-images.js';
@@ -17,7 +17,7 @@ import { openEvaluated, plainOptions } from './evaluated.js';
 import { listenForStop } from './interrupt.js';
 import { openTestSplit } from './open-test-split.js';
 import * as shared from './options.js';
-import { initOption } from './pretrained.js';
+import { initOption, teacherOption } from './pretrained.js';
 import { Terminal } from './progress.js';
 import { checkEngine, openEngine } from './sources.js';
 import { accuracyTable, networksTable, perClassTable } from './table.js';
@@ -40,6 +40,7 @@ export const command: Command = {
       fallback: 'as at the end of its run, or as the protocol says',
     },
     initOption,
+    teacherOption,
     ...protocolOptions,
     ...(
       [
@@ -99,14 +100,11 @@ export const command: Command = {
     const out = values.out as string | undefined;
     if (out !== undefined) await checkWritable(out);
     let architectures: NetworkSpec[] = [];
-    const { set, data, opened, protocol, networksThen, sameData, notes, pretrained } = await openEvaluated(
-      path,
-      values,
-      (set, protocol) => {
+    const { set, data, opened, protocol, networksThen, sameData, notes, pretrained, teacher } =
+      await openEvaluated(path, values, (set, protocol) => {
         checkNetworks(set, protocol, networks);
         architectures = architecturesOf(values.networksOf as string | undefined, set);
-      },
-    );
+      });
     const { device, reason } = await openEngine(choice, { threads, precision });
     const terminal = new Terminal(Boolean(values.json));
     using stop = listenForStop(() => terminal.say('Stopping.'));
@@ -119,9 +117,9 @@ export const command: Command = {
         protocol: protocol.name,
         ...changes,
         architectures,
-        pretrained,
+        ...{ pretrained, teacher },
         withBaselines: !noBaselines,
-        baselines,
+        baselines: baselines === 'all' ? baselinesUnder(protocol, teacher !== undefined) : baselines,
         signal: stop.signal,
         onProgress: ({ stage, done, total }) => terminal.passing(`Testing ${stage} (${done}/${total})`),
       });
@@ -172,14 +170,15 @@ function checkNetworks(set: DistilledSet, protocol: Protocol, asked?: number): v
 }
 
 /** Undefined for the default ones. */
-function baselinesOf(given: string | undefined, none = false): readonly string[] | undefined {
+function baselinesOf(given: string | undefined, none = false): readonly string[] | 'all' | undefined {
   if (given === undefined) return undefined;
   if (none)
     throw new LimbeckError(
       'ERR_OPTION',
       `--baselines is ${given}, but --no-baselines asks for none: leave one of them out`,
     );
-  const names = given === 'all' ? baselineNames : given.split(',');
+  if (given === 'all') return given;
+  const names = given.split(',');
   checkBaselines(names);
   return names;
 }

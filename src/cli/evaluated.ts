@@ -16,7 +16,7 @@ import { counted } from '../util/words.js';
 import type { Values } from './arguments.js';
 import { checkWhitening, protocolAsked, readArtefact, sourceFor } from './artefact.js';
 import { flagOf, type Option } from './options.js';
-import { pretrainedFor } from './pretrained.js';
+import { pretrainedFor, teacherFor } from './pretrained.js';
 import { dataSource, openData, readingGiven } from './sources.js';
 
 /** What `limbeck evaluate` scores, and on what. */
@@ -33,6 +33,8 @@ export interface Evaluated {
   readonly sameData?: boolean;
   /** Networks that it was made for, where they were trained before. */
   readonly pretrained?: Model;
+  /** Whose answers are the labels of baselines, or of the set. */
+  readonly teacher?: Model;
   /** What was assumed: for people. */
   readonly notes: readonly string[];
 }
@@ -81,6 +83,7 @@ export async function openEvaluated(
   const source = sourceFor(path, artefact, { dataset, digitsSize, reading: readingGiven(values) });
   checkWhitening(path, artefact, source, protocol);
   const pretrained = await pretrainedFor(path, artefact, values.init as string | undefined);
+  const teacher = await teacherFor(values.teacher as string | undefined, artefact);
   const opened = await openData(source, Boolean(values.json));
   const { networks } = options;
   return {
@@ -92,6 +95,7 @@ export async function openEvaluated(
     networksThen: protocol.name === own.name && typeof networks === 'number' ? networks : undefined,
     sameData: isSameData(opened, artefact.notes),
     pretrained,
+    teacher,
     notes: [],
   };
 }
@@ -149,6 +153,7 @@ async function openPlain(
   const given = (value: unknown, flag: string) => (value === undefined ? ` (${flag} says otherwise)` : '');
   return {
     ...{ set, data, opened: data, protocol },
+    teacher: await teacherFor(values.teacher as string | undefined),
     notes: [
       ...notes,
       `${counted(set.classes.length, 'image')} of ${numbers}, taken ${taken === 'pixels' ? `as pixels, normalised like ${data.name}` : `as they are, normalised like ${data.name} already`}${given(normalisation, '--normalisation')}`,

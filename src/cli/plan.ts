@@ -57,7 +57,8 @@ export const command: Command = {
       await using named = await openNamed(resolved);
       terminal.passing('Planning');
       const plan = await planDistillation(device, data, options, {
-        ...{ experts: named.experts, pretrained: named.pretrained, signal: stop.signal },
+        ...{ experts: named.experts, pretrained: named.pretrained, teacher: named.teacher },
+        signal: stop.signal,
         ...{ folder: given.out, timed: !given.untimed },
         memory: given.memory === undefined ? undefined : given.memory * 1e9,
       });

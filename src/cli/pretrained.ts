@@ -1,6 +1,6 @@
 import type { Artefact } from '../eval/artefact.js';
 import type { Model } from '../eval/model.js';
-import { checkArchitecture } from '../eval/pretrained.js';
+import { checkArchitecture, checksumOf } from '../eval/pretrained.js';
 import { parseInit } from '../methods/networks.js';
 import { readModel } from '../runs/network-folder.js';
 import { LimbeckError } from '../util/errors.js';
@@ -14,6 +14,24 @@ export const initOption: Option = {
   help: 'of sets for networks that were trained before: where such networks lie; those it was distilled for are left out',
   fallback: 'where they lay when it was made',
 };
+
+/** Whose answers baselines have as labels. */
+export const teacherOption: Option = {
+  name: 'teacher',
+  kind: 'text',
+  value: 'DIR',
+  help: 'a network trained on the data, as limbeck train --out leaves it: for the baseline randomTeacher',
+  fallback: 'that of the set, where it still lies where it was',
+};
+
+/** The teacher that was asked for; else the one that gave a set its labels, where it is still there. */
+export async function teacherFor(given: string | undefined, artefact?: Artefact): Promise<Model | undefined> {
+  if (given !== undefined) return readModel(given);
+  const path = artefact?.notes.options.teacher;
+  if (typeof path !== 'string' || !artefact?.set.teacher) return undefined;
+  const model = await readModel(path).catch(() => undefined);
+  return model && checksumOf(model) === artefact.set.teacher.checksum ? model : undefined;
+}
 
 /** The networks that a set is for, from where `init` says or where they lay when it was made; undefined where it is for others. */
 export async function pretrainedFor(

@@ -77,8 +77,8 @@ export const command: Command = {
       terminal.say(`Measuring ${counted(repeats, 'run')} with every op timed, and as many without.`);
       const { options: resolved } = resolveFor('', options, data);
       await using named = await openNamed(resolved);
-      const { first, weights, experts, pretrained } = named;
-      const control = { repeats, signal: stop.signal, first, weights, experts, pretrained };
+      const { first, weights, experts, pretrained, teacher } = named;
+      const control = { repeats, signal: stop.signal, first, weights, experts, pretrained, teacher };
       const measured = await profileStep(device, data, options, control);
       const step = { engine: device.description, plan: planText(resolved, data.classes, data), ...measured };
       terminal.clear();

@@ -26,6 +26,18 @@ export interface DistilledSet {
   readonly pretrained?: PretrainedNetworks;
   /** Present where it is poison: made to mislead networks that train on it, to measure how little of it that takes. */
   readonly attack?: Attack;
+  /** The network whose answers its labels are; left out where they are no network's. */
+  readonly teacher?: TeacherRecord;
+}
+
+/** A network whose answers are labels: softmax(logits / temperature). */
+export interface TeacherRecord {
+  /** Its architecture: `convnet:width=32`. */
+  readonly network: string;
+  /** CRC-32, in hexadecimal, of its parameters. */
+  readonly checksum: string;
+  /** What its logits were divided by; those of networks that train on the labels are, too. */
+  readonly temperature: number;
 }
 
 /** A class that networks shall take for another. */

@@ -81,8 +81,11 @@ async function changed({ images, count }: Split, from: Shape, to: Shape): Promis
 const grey = (images: Split['images'], at: number, plane: number): number =>
   greyShares.reduce((sum, share, c) => sum + share * images[at + c * plane], 0);
 
-/** For each new pixel of a line the old ones that it is made of, with their shares, which add up to 1. */
-function interpolation(from: number, to: number): (readonly [pixel: number, share: number])[][] {
+/**
+ * For each new pixel of a line the old ones that it is made of, with their shares, which add up to 1: linear interpolation, averaging where
+ * the line shrinks.
+ */
+export function interpolation(from: number, to: number): (readonly [pixel: number, share: number])[][] {
   const scale = from / to;
   const reach = Math.max(1, scale);
   return Array.from({ length: to }, (_, i) => {

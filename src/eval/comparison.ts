@@ -1,15 +1,23 @@
 import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet, LearnedSteps } from '../data/distilled-set.js';
 import type { Device } from '../engine/device.js';
+import { labelsBy, type TrainedNetwork } from '../methods/teacher.js';
 import type { Network } from '../networks/network.js';
 import { saidOf } from '../util/words.js';
 import { type AttackScores, attackScores } from './attack.js';
 import type { Baseline, BoundBaseline } from './baselines/index.js';
+import { earlyExperts } from './early-expert.js';
 import { ordinaryRate } from './on-all-images.js';
 import { type Protocol, type Rate, rateOfRealImages } from './protocol.js';
 import { type Accuracy, type Confusion, scoresOf } from './statistics.js';
 import { Trial, type TrialOptions, type TrialRun } from './trial.js';
-import { geometryUnder, labelsUnder, ratesUnder } from './under-protocol.js';
+import {
+  geometryUnder,
+  labelsUnder,
+  ratesUnder,
+  softTemperature,
+  temperatureUnder,
+} from './under-protocol.js';
 
 /** The accuracy, in percent, of networks trained on something else of the same number of images. */
 export interface BaselineAccuracy extends Accuracy {
@@ -55,6 +63,8 @@ export interface ComparisonOptions {
   readonly bounds: readonly BoundBaseline[];
   /** Networks that were trained before: to choose by, and to test. */
   readonly pretrained?: TrialOptions['pretrained'];
+  /** Whose answers are labels, for baselines that ask for it. */
+  readonly teacher?: TrainedNetwork;
   readonly signal?: AbortSignal;
   readonly progress: (stage: string) => void;
 }
@@ -76,8 +86,13 @@ interface Source {
   readonly images: (draw: number) => Promise<Float32Array>;
   /** Whether every network gets a draw of its own. */
   readonly random: boolean;
-  /** `[rows, K]` */
-  readonly labels: Float32Array;
+  /** Images there are. */
+  readonly rows: number;
+  /** `[rows, K]`, the same of every draw unless they are `own`. */
+  readonly labels: (draw: number) => Promise<Float32Array>;
+  readonly own?: boolean;
+  /** Of soft labels: what logits are divided by. */
+  readonly temperature?: number;
 }
 
 /** Distilled and real images side by side under one protocol, architecture by architecture. */
@@ -94,12 +109,15 @@ export class Comparison {
     { networks, known, own }: { networks: number; known?: Float32Array; own: boolean },
   ): Promise<NetworkAccuracy & { readonly confusion: Confusion }> {
     const { baselines, bounds, dataset, progress } = this.options;
-    const trials = new Map<number, Trial>();
-    const trialOf = ({ labels }: Source) => {
-      const rows = labels.length / network.classes;
-      const trial = trials.get(rows) ?? this.#trial(network, rows, networks, known);
-      trials.set(rows, trial);
-      return trial;
+    let current: { readonly key: string; readonly trial: Trial } | undefined;
+    const trialOf = (source: Source) => {
+      const { rows, temperature, own = false } = source;
+      const key = [rows, temperature, own].join();
+      if (current?.key === key) return current.trial;
+      // One at a time: each has a split on the device.
+      current?.trial.dispose();
+      current = { key, trial: this.#trial(network, source, networks, known) };
+      return current.trial;
     };
     const stage = own ? '' : ` for ${name}`;
     try {
@@ -112,7 +130,7 @@ export class Comparison {
       for (const baseline of baselines) {
         const title = saidOf(this.options.dataset, baseline.title);
         progress(`${title}${stage}`);
-        const source = this.#real(baseline);
+        const source = await this.#real(baseline, network, trialOf);
         const trial = trialOf(source);
         const rate = await this.#rateOfReal(trial, source);
         const draws = baseline.best && (await this.#bestDraws(trial, source, rate, baseline.best));
@@ -127,7 +145,7 @@ export class Comparison {
           title,
           images,
           ...rate,
-          ...this.#scores(await trial.testWithoutSet(trained, networks)),
+          ...this.#scores(await trialOf(distilled).testWithoutSet(trained, networks)),
         };
       }
       return {
@@ -138,7 +156,7 @@ export class Comparison {
         baselines: results,
       };
     } finally {
-      for (const trial of trials.values()) trial.dispose();
+      current?.trial.dispose();
     }
   }
 
@@ -154,12 +172,13 @@ export class Comparison {
     return attack ? { attack: attackScores(answers, attack) } : {};
   }
 
-  /** Networks of one architecture on sets of so many rows. */
-  #trial(network: Network, rows: number, networks: number, known?: Float32Array): Trial {
+  /** Networks of one architecture on sets such as these. */
+  #trial(network: Network, source: Source, networks: number, known?: Float32Array): Trial {
+    const { rows, temperature, own: ownLabels } = source;
     const { device, dataset, set, protocol, pretrained, signal } = this.options;
     const { initialisation } = protocol;
     const { seed, attack } = set;
-    const geometry = geometryUnder(protocol, set, network, rows);
+    const geometry = { ...geometryUnder(protocol, set, network, rows), temperature, ownLabels };
     return new Trial(device, dataset, {
       ...{ geometry, networks, seed, initialisation, known, pretrained, attack, signal },
     });
@@ -167,10 +186,52 @@ export class Comparison {
 
   #distilled(): Source {
     const { set, protocol } = this.options;
-    return { images: async () => set.images, random: false, labels: labelsUnder(protocol, set) };
+    const labels = labelsUnder(protocol, set);
+    return {
+      ...{ images: async () => set.images, random: false, rows: set.classes.length },
+      ...{ labels: async () => labels, temperature: temperatureUnder(protocol, set) },
+    };
   }
 
-  #real(baseline: Baseline): Source {
+  async #real(baseline: Baseline, network: Network, trialOf: (source: Source) => Trial): Promise<Source> {
+    const hard = this.#hard(baseline);
+    const { device, dataset, set, protocol, teacher, signal } = this.options;
+    if (!baseline.labelledBy) return hard;
+    const answersOf = (given: TrainedNetwork): Source => {
+      const temperature = softTemperature(protocol, set);
+      const labels = async (draw: number) =>
+        labelsBy(device, given, await hard.images(draw), temperature ?? 1, signal);
+      return { ...hard, labels, own: true, temperature };
+    };
+    if (baseline.labelledBy === 'teacher') return answersOf(teacher!);
+    const stops = (await earlyExperts(device, dataset, network, set.seed, signal)).map(answersOf);
+    // By the students, not by the expert itself: what one learns from is not what one becomes.
+    return stops[await this.#best(stops, trialOf)];
+  }
+
+  /** Where in a list those stand whose networks do best on the validation split. */
+  async #best(sources: readonly Source[], trialOf: (source: Source) => Trial): Promise<number> {
+    const sums: number[] = [];
+    for (const source of sources) {
+      const trial = trialOf(source);
+      const rate = await this.#rateOfReal(trial, source);
+      const runs = await this.#runs(source, this.#rates(rate), selectionNetworks);
+      sums.push((await trial.validate(runs)).reduce((a, b) => a + b, 0));
+    }
+    return sums.indexOf(Math.max(...sums));
+  }
+
+  /** Networks 0 to `count` - 1, each on the draw of its number. */
+  async #runs(source: Source, rates: ArrayLike<number>, count: number): Promise<TrialRun[]> {
+    const runs: TrialRun[] = [];
+    for (let network = 0; network < count; network++) {
+      const [images, labels] = [await source.images(network), await source.labels(network)];
+      runs.push({ network, images, labels, rates });
+    }
+    return runs;
+  }
+
+  #hard(baseline: Baseline): Source {
     const { dataset, set, perClass } = this.options;
     const K = dataset.classes;
     const { from, to } = (baseline.flipped && set.attack) || { from: -1, to: -1 };
@@ -185,7 +246,7 @@ export class Comparison {
       this.#made.set(baseline.name, made);
       return made;
     };
-    return { images, random: baseline.random, labels };
+    return { images, random: baseline.random, rows: perClass * K, labels: async () => labels };
   }
 
   get #grid(): readonly number[] {
@@ -218,10 +279,10 @@ export class Comparison {
     const count = known ? Math.min(networks, selectionNetworks) : selectionNetworks;
     const runs: TrialRun[] = [];
     for (let network = 0; network < count; network++) {
-      const images = await source.images(network);
-      for (const rate of rates) runs.push({ network, images, rates: this.#rates(rate) });
+      const [images, labels] = [await source.images(network), await source.labels(network)];
+      for (const rate of rates) runs.push({ network, images, labels, rates: this.#rates(rate) });
     }
-    const values = await trial.validate(runs, source.labels);
+    const values = await trial.validate(runs);
     const sums = rates.map((_, i) =>
       values.filter((_, run) => run % rates.length === i).reduce((a, b) => a + b, 0),
     );
@@ -237,11 +298,11 @@ export class Comparison {
   ): Promise<number[]> {
     const runs: TrialRun[] = [];
     for (let draw = 0; draw < of; draw++) {
-      const images = await source.images(draw);
+      const [images, labels] = [await source.images(draw), await source.labels(draw)];
       for (let network = 0; network < networks; network++)
-        runs.push({ network, images, rates: this.#rates(rate) });
+        runs.push({ network, images, labels, rates: this.#rates(rate) });
     }
-    const values = await trial.validate(runs, source.labels);
+    const values = await trial.validate(runs);
     const sums = Array.from({ length: of }, (_, draw) =>
       values.slice(draw * networks, (draw + 1) * networks).reduce((a, b) => a + b, 0),
     );
@@ -262,9 +323,10 @@ export class Comparison {
       const runs: TrialRun[] = [];
       for (let i = start; i < Math.min(count, start + atOnce); i++) {
         const draw = draws ? draws[i % draws.length] : source.random ? i : 0;
-        runs.push({ network: known ? i % networks : i, images: await source.images(draw), rates });
+        const [images, labels] = [await source.images(draw), await source.labels(draw)];
+        runs.push({ network: known ? i % networks : i, images, labels, rates });
       }
-      answers.push(...(await trial.test(runs, source.labels)));
+      answers.push(...(await trial.test(runs)));
     }
     return answers;
   }

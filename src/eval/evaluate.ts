@@ -12,6 +12,7 @@ import {
   baselines,
   boundBaselines,
   checkBaselines,
+  checkSoftBaselines,
   defaultBaselines,
   neighbourBaselines,
   perClassOf,
@@ -26,6 +27,7 @@ import { protocolName, protocolOf } from './protocol-name.js';
 import { checkScored } from './scoring.js';
 import { checkSet } from './set-file.js';
 import { type Accuracy, type Confusion, scoresOf } from './statistics.js';
+import { teacherFrom } from './teacher.js';
 import { geometryUnder, stepsUnder } from './under-protocol.js';
 
 /** How to evaluate a distilled set. */
@@ -45,6 +47,8 @@ export interface EvaluateOptions extends ProtocolChanges {
   readonly baselines?: readonly string[];
   /** The networks that a set was made for that is for pretrained ones, or others of their kind, as `decodeModel` gives them. */
   readonly pretrained?: Model;
+  /** A network that was trained on the data, one as `decodeModel` gives it: for baselines with its answers as labels. */
+  readonly teacher?: Model;
   /** Stops; the promise then rejects with `signal.reason`. */
   readonly signal?: AbortSignal;
   /** What is being trained, and how many of those are done. */
@@ -63,6 +67,7 @@ const optionNames = {
   withBaselines: true,
   baselines: true,
   pretrained: true,
+  teacher: true,
   signal: true,
   onProgress: true,
 } satisfies Record<keyof EvaluateOptions, true>;
@@ -149,8 +154,13 @@ export async function evaluate(
   const held = heldOutFor(set, options.pretrained, architectures.length > 0);
   const networks = held ? testedWith(held, options.networks) : networksOf(set, options.networks, protocol);
   const perClass = perClassOf(set.stored.pictures, set.network.classes);
-  const names = withBaselines ? (options.baselines ?? defaultBaselines(perClass, set, dataset.name)) : [];
+  const teacher = options.teacher && teacherFrom('the teacher', options.teacher, dataset);
+  const soft = Boolean(teacher && set.teacher && protocol.labels === 'stored');
+  const names = withBaselines
+    ? (options.baselines ?? defaultBaselines(perClass, set, dataset.name, soft))
+    : [];
   checkBaselines(names, set);
+  checkSoftBaselines(names, protocol, teacher !== undefined);
   const trained = baselines.filter(({ name }) => names.includes(name));
   const bounds = boundBaselines.filter(({ name }) => names.includes(name));
   const lookedUp = neighbourBaselines.filter(({ name }) => names.includes(name));
@@ -171,6 +181,7 @@ export async function evaluate(
   const comparison = new Comparison({
     ...{ device, dataset, set, steps, perClass, protocol, baselines: trained, bounds, signal, progress },
     pretrained: held?.parts,
+    teacher,
   });
   const known = steps?.init === 'fixed' ? steps.initialParameters : undefined;
   const own = await comparison.run(ownNetwork, networkTitle(set.network), {

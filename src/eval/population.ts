@@ -25,7 +25,7 @@ import type { TrainingBatches } from './scoring.js';
 export interface TrainingSet {
   /** `[steps, n, C, H, W]` or `[members, steps, n, C, H, W]` */
   readonly images: ArrayLike<number>;
-  /** `[steps, n, K]`, always shared. */
+  /** `[steps, n, K]`; with `ownLabels` `[members, steps, n, K]`. */
   readonly labels: ArrayLike<number>;
   /**
    * `[steps * epochs]`, `[1]` for all steps, or `[members, steps * epochs]`; one number, the first rate, where training is in
@@ -52,6 +52,10 @@ export interface PopulationGeometry {
   readonly augmentation?: Strategy;
   /** In the place of any training: kernel regression on all images, with `ridge`; see `KernelEvaluator`. */
   readonly kernel?: ArccosineKernel;
+  /** Whether every member has labels of its own. */
+  readonly ownLabels?: boolean;
+  /** Of labels that a network gave: see `MinibatchStep`. */
+  readonly temperature?: number;
   /** Of kernel regression on all images, whose classifier takes the place of the trained one afterwards; left out, that stays. */
   readonly ridge?: number;
   /** Of the order of minibatches, of their augmentation, and of dropout masks. */
@@ -144,8 +148,9 @@ export const populationPrograms = (geometry: PopulationGeometry): readonly Progr
 
 /** The program of the regression that follows training. */
 export function regressionOf(geometry: PopulationGeometry): Program {
-  const { network, members, steps, n, ridge = 0 } = geometry;
-  return recordRegressedClassifier({ network, members, rows: steps * n, ridge }, trainingBatches(geometry));
+  const { network, members, steps, n, ridge = 0, ownLabels } = geometry;
+  const regressed = { network, members, rows: steps * n, ridge, ownLabels };
+  return recordRegressedClassifier(regressed, trainingBatches(geometry));
 }
 
 const trainedOf = ({ trained, theta }: Readonly<Record<string, Tensor>>): Tensor => trained ?? theta;
@@ -177,12 +182,15 @@ export function recordTraining(geometry: PopulationGeometry): Program {
     : recordLearnedSteps(geometry);
 }
 
-function recordLearnedSteps({ network, members, steps, epochs, n, training }: PopulationGeometry): Program {
+const labelledBy = ({ members, ownLabels }: PopulationGeometry): number => (ownLabels ? members : 1);
+
+function recordLearnedSteps(geometry: PopulationGeometry): Program {
+  const { network, members, steps, epochs, n, training } = geometry;
   const r = new Recorder('train on distilled images');
   const inputs = {
     theta: r.external('theta', members, [network.count]),
     images: r.external('images', members, [steps, n, ...network.inputShape]),
-    labels: r.external('labels', 1, [steps, n, network.classes]),
+    labels: r.external('labels', labelledBy(geometry), [steps, n, network.classes]),
     rates: r.external('rates', members, [steps * epochs]),
   };
   const last = { theta: r.external('trained', members, [network.count]) };
@@ -193,16 +201,14 @@ function recordLearnedSteps({ network, members, steps, epochs, n, training }: Po
   return r.program();
 }
 
-function recordMinibatches(
-  { network, members, steps, n, augmentation }: PopulationGeometry,
-  training: MinibatchTraining,
-): Program {
+function recordMinibatches(geometry: PopulationGeometry, training: MinibatchTraining): Program {
+  const { network, members, steps, n, augmentation, temperature } = geometry;
   const r = new Recorder('train on distilled images in minibatches');
   const rows = steps * n;
   const images = r.external('images', members, [rows, ...network.inputShape]);
-  const labels = r.external('labels', 1, [rows, network.classes]);
+  const labels = r.external('labels', labelledBy(geometry), [rows, network.classes]);
   declareMinibatches(r, members, {
-    ...{ network, training, augmentation, rows },
+    ...{ network, training, augmentation, rows, temperature },
     gather: (r, index) => gatherRows(r, { images, labels, index }),
   });
   return r.program();

@@ -15,7 +15,7 @@ export interface SharedOut {
 }
 
 /** Whether networks are the same, whatever file they lie in. */
-const checksumOf = ({ parameters: { buffer, byteOffset, byteLength } }: Model): string =>
+export const checksumOf = ({ parameters: { buffer, byteOffset, byteLength } }: Model): string =>
   crc32(new Uint8Array(buffer, byteOffset, byteLength))
     .toString(16)
     .padStart(8, '0');

@@ -4,6 +4,7 @@ import { trainingName } from '../train/training.js';
 import { saidOf } from '../util/words.js';
 import { describeProtocol, describeRegression, findProtocol } from './find-protocol.js';
 import type { Protocol } from './protocol.js';
+import { temperatureUnder } from './under-protocol.js';
 
 /** The protocol a set is scored under unless asked otherwise: that of its use. */
 export const protocolOf = ({ use }: DistilledSet): Protocol =>
@@ -27,7 +28,9 @@ export function protocolName(
   if (training === 'none') return `${network}, ${describeRegression(protocol)}`;
   if (training !== 'learned-steps') {
     const start = pretrained ? `${network}, networks trained on ${pretrained.dataset}` : network;
-    return `${start}, ${describeProtocol({ ...protocol, training }, Boolean(pretrained))}`;
+    const temperature = temperatureUnder(protocol, set);
+    const soft = temperature === undefined ? '' : `, labels given by a teacher at temperature ${temperature}`;
+    return `${start}, ${describeProtocol({ ...protocol, training }, Boolean(pretrained))}${soft}`;
   }
   if (use.kind !== 'learned-steps') return `${network}, protocol ${protocol.name}`;
   const perStep = set.classes.length / use.steps;

@@ -48,6 +48,15 @@ const regression = {
   networks: 5,
 } as const;
 
+/** Decoupled methods; their programs crop, mirror and mix the images as well, and ask the teacher again for every batch. */
+const softLabels: MinibatchTraining = {
+  optimizer: { kind: 'adamw', weightDecay: 0.01 },
+  loss: 'cross-entropy',
+  batch: 50,
+  epochs: 300,
+  schedule: { kind: 'cosine' },
+};
+
 const common = {
   learningRate: 0.01,
   labels: 'hard',
@@ -225,5 +234,15 @@ export const protocols: readonly Protocol[] = [
     name: 'kip-regression-nngp',
     source: 'as kip-regression, with the kernel of random networks',
     kernel: 'nngp',
+  },
+  {
+    ...common,
+    name: 'soft-labels',
+    source:
+      'after Yin et al. 2023 (SRe2L) and Sun et al. 2024 (RDED): one label for each image, nothing is augmented',
+    training: softLabels,
+    learningRate: 1e-3,
+    labels: 'stored',
+    networks: 5,
   },
 ];

@@ -12,6 +12,8 @@ export interface RegressedClassifier {
   readonly members: number;
   readonly rows: number;
   readonly ridge: number;
+  /** Whether every network has labels of its own; otherwise they share them. */
+  readonly ownLabels?: boolean;
 }
 
 /**
@@ -31,13 +33,13 @@ export interface RegressedClassifier {
  * without features.
  */
 export function recordRegressedClassifier(
-  { network, members, rows, ridge }: RegressedClassifier,
+  { network, members, rows, ridge, ownLabels }: RegressedClassifier,
   batches: (r: Recorder) => readonly View[],
 ): Program {
   const r = new Recorder('classifier by kernel regression');
   const [D, K] = [network.features, network.classes];
   const theta = r.external('theta', members, [network.count]);
-  const labels = r.external('labels', 1, [rows, K]);
+  const labels = r.external('labels', ownLabels ? members : 1, [rows, K]);
   const x = r.temporary('features', members, [rows, D]);
   let next = 0;
   for (const batch of batches(r)) {

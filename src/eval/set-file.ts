@@ -1,4 +1,4 @@
-import type { Attack, DistilledSet, PretrainedNetworks, Use } from '../data/distilled-set.js';
+import type { Attack, DistilledSet, PretrainedNetworks, TeacherRecord, Use } from '../data/distilled-set.js';
 import { createNetwork, type Network } from '../networks/index.js';
 import { storedNetwork } from '../networks/stored.js';
 import { storedTraining } from '../train/stored.js';
@@ -33,7 +33,8 @@ export function setTensors(set: DistilledSet, prefix = ''): Tensors {
 }
 
 /** What a set is beside its tensors, for JSON. */
-export function setHeader({ method, network, use, stored, seed, pretrained, attack }: DistilledSet): object {
+export function setHeader(set: DistilledSet): object {
+  const { method, network, use, stored, seed, pretrained, attack, teacher } = set;
   const { parametrisation, pictures } = stored;
   const variables = Object.keys(stored.variables);
   return {
@@ -45,6 +46,7 @@ export function setHeader({ method, network, use, stored, seed, pretrained, atta
     seed,
     pretrained,
     attack,
+    teacher,
   };
 }
 
@@ -74,6 +76,7 @@ export function readSet(
   const pictures = stored.whole('pictures', 1);
   const pretrained = fields.optional('pretrained', (name) => pretrainedOf(fields.object(name)));
   const attack = fields.optional('attack', (name) => attackOf(fields.object(name), network.classes));
+  const teacher = fields.optional('teacher', (name) => teacherOf(fields.object(name)));
   if (count % pictures)
     throw damaged(file, `${stored.name}.pictures is ${pictures}, expected a divisor of the ${count} images`);
   return {
@@ -98,6 +101,7 @@ export function readSet(
     seed: fields.whole('seed', 0),
     ...(pretrained && { pretrained }),
     ...(attack && { attack }),
+    ...(teacher && { teacher }),
   };
 }
 
@@ -135,6 +139,12 @@ export const pretrainedOf = (fields: StoredFields): PretrainedNetworks => ({
   train: fields.whole('train', 1),
   validation: fields.whole('validation', 1),
   test: fields.whole('test', 1),
+});
+
+const teacherOf = (fields: StoredFields): TeacherRecord => ({
+  network: fields.text('network'),
+  checksum: fields.text('checksum'),
+  temperature: fields.positive('temperature'),
 });
 
 function attackOf(fields: StoredFields, classes: number): Attack {

@@ -17,6 +17,8 @@ export interface TrialRun {
   readonly network: number;
   /** `[steps, n, C, H, W]` */
   readonly images: Float32Array;
+  /** `[steps, n, K]`; the same for all runs of a trial unless its geometry has `ownLabels`. */
+  readonly labels: Float32Array;
   /** `[steps * epochs]`, or one number for training in minibatches. */
   readonly rates: ArrayLike<number>;
 }
@@ -61,15 +63,15 @@ export class Trial {
   }
 
   /** Accuracy in percent of every run on the validation split. */
-  async validate(runs: readonly TrialRun[], labels: ArrayLike<number>): Promise<number[]> {
+  async validate(runs: readonly TrialRun[]): Promise<number[]> {
     const { attack } = this.options;
     const right = (counts: Confusion) => percentRight(asMeant(counts, attack));
-    return this.#carryOut('validation', [8, 4, 2, 1], runs, labels, selectionDraw, right);
+    return this.#carryOut('validation', [8, 4, 2, 1], runs, selectionDraw, right);
   }
 
   /** What every run takes the images of the test split for. */
-  test(runs: readonly TrialRun[], labels: ArrayLike<number>): Promise<Confusion[]> {
-    return this.#carryOut('test', this.#testedAtOnce(), runs, labels, 0, (answers) => answers);
+  test(runs: readonly TrialRun[]): Promise<Confusion[]> {
+    return this.#carryOut('test', this.#testedAtOnce(), runs, 0, (answers) => answers);
   }
 
   /** What the tested networks take them for as they are, or `trained` on all training images: the first of them, `most` at most. */
@@ -99,7 +101,6 @@ export class Trial {
     name: 'validation' | 'test',
     choices: readonly number[],
     runs: readonly TrialRun[],
-    labels: ArrayLike<number>,
     firstDraw: number,
     of: (answers: Confusion) => T,
   ): Promise<T[]> {
@@ -122,16 +123,10 @@ export class Trial {
       // The last group is filled up with its last run.
       const group = Array.from({ length: members }, (_, i) => runs[Math.min(start + i, runs.length - 1)]);
       const same = group.every(({ images }) => images === group[0].images);
-      const images = same
-        ? group[0].images
-        : joined(
-            Float32Array,
-            group.map((run) => run.images),
-          );
-      const learningRates = joined(
-        Float32Array,
-        group.map(({ rates }) => this.#rateOfEveryStep(rates)),
-      );
+      const all = (of: (run: TrialRun) => ArrayLike<number>) => joined(Float32Array, group.map(of));
+      const images = same ? group[0].images : all((run) => run.images);
+      const labels = geometry.ownLabels ? all((run) => run.labels) : group[0].labels;
+      const learningRates = all(({ rates }) => this.#rateOfEveryStep(rates));
       const numbers = group.map(({ network }) => network);
       const parameters = geometry.kernel ? [] : await this.#first[name].parameters(numbers, firstDraw);
       const set = { images, labels, learningRates, firstMember: start };

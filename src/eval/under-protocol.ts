@@ -37,9 +37,21 @@ export function geometryUnder(
     minibatches: typeof training === 'string' ? undefined : training,
     augmentation: strategyOf(protocol),
     kernel: kernel && infinitelyWide(network, kernel),
+    temperature: temperatureUnder(protocol, set),
     ridge: protocol.ridge,
   };
 }
+
+/** What logits are divided by while a network learns from the labels of a set: what its teacher's were. */
+export const temperatureUnder = (protocol: Protocol, set: DistilledSet): number | undefined =>
+  protocol.labels === 'stored' ? softTemperature(protocol, set) : undefined;
+
+/** The same while it learns from soft labels beside the set. */
+export const softTemperature = (
+  { training }: Protocol,
+  { teacher }: Pick<DistilledSet, 'teacher'>,
+): number | undefined =>
+  typeof training !== 'string' && training.loss === 'cross-entropy' ? teacher?.temperature : undefined;
 
 /** The labels of a set, `[count, K]`. */
 export function labelsUnder(protocol: Protocol, set: DistilledSet): Float32Array {

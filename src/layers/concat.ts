@@ -34,15 +34,16 @@ export function concat(...branches: readonly (readonly Layer[])[]): Layer {
       const inputShape = x.shape.slice(1);
       const cut = cutter(ways.map((way) => way.parameters(inputShape).length));
       const cutStatistics = cutter(ways.map((way) => way.statistics!(inputShape).length));
-      const [theta, frozen, collect] = [
+      const [theta, frozen, collect, collectBar] = [
         cut(parameters),
-        ...[mode.frozen, mode.collect].map((views) => views && cutStatistics(views)),
+        ...[mode.frozen, mode.collect, mode.collectBar].map((views) => views && cutStatistics(views)),
       ];
       let stream = mode.random?.stream ?? 0;
       const passes: Passes[] = ways.map((way, i) => {
         const random = mode.random && { ...mode.random, stream };
         stream += way.streams!;
-        return way.forward(r, x, theta![i], { frozen: frozen?.[i], collect: collect?.[i], random });
+        const own = { frozen: frozen?.[i], collect: collect?.[i], collectBar: collectBar?.[i], random };
+        return way.forward(r, x, theta![i], own);
       });
       const outputs = passes.map(({ y }) => y.shape);
       const apart = (y: View) => split(r, y, outputs);

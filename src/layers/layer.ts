@@ -46,8 +46,13 @@ export interface OnnxOperands {
 export interface Mode {
   /** Statistics to normalise by, one view per shape of `statistics`; left out, a layer uses those of its batch. */
   readonly frozen?: readonly View[];
-  /** Where to write the statistics of the batch, one view per shape of `statistics`. */
+  /** Where to write the statistics of the batch, one view per shape of `statistics`; beside `frozen` they are of the same input. */
   readonly collect?: readonly View[];
+  /**
+   * Gradients of the collected statistics, one view per shape, written between the forward pass and `backward`, which adds what follows from
+   * them to xBar. Of first order alone: there are no tangents then.
+   */
+  readonly collectBar?: readonly View[];
   /** Random numbers of this pass, for dropout masks; left out, nothing is dropped. */
   readonly random?: RandomSource;
 }

@@ -51,11 +51,12 @@ export function residual(branchLayers: readonly Layer[], shortcutLayers: readonl
       const statistics = (views?: readonly View[]) =>
         views ? halves(views, firstStatistics) : [undefined, undefined];
       const theta = halves(parameters);
-      const [frozen, collect] = [statistics(mode.frozen), statistics(mode.collect)];
+      const [frozen, collect, collectBar] = [mode.frozen, mode.collect, mode.collectBar].map(statistics);
       const passes: Passes[] = ways.map((way, index) =>
         way.forward(r, x, theta[index], {
           frozen: frozen[index],
           collect: collect[index],
+          collectBar: collectBar[index],
           random: mode.random && {
             ...mode.random,
             stream: mode.random.stream + (index ? branch.streams! : 0),

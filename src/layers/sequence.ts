@@ -57,7 +57,9 @@ export function sequence(...layers: readonly Layer[]): Sequence {
     forward(r, x, parameters, mode = {}) {
       const at = shapes(x.shape.slice(1));
       const split = divider(layers, at);
-      const [frozen, collect] = [mode.frozen, mode.collect].map((views) => views && split.statistics(views));
+      const [frozen, collect, collectBar] = [mode.frozen, mode.collect, mode.collectBar].map(
+        (views) => views && split.statistics(views),
+      );
       let stream = mode.random?.stream ?? 0;
       const ofLayer = split.parameters(parameters);
       const passes: Passes[] = [];
@@ -66,6 +68,7 @@ export function sequence(...layers: readonly Layer[]): Sequence {
         const own: Mode = {
           frozen: frozen?.[index],
           collect: collect?.[index],
+          collectBar: collectBar?.[index],
           random: mode.random && { ...mode.random, stream },
         };
         stream += layer.streams ?? 0;

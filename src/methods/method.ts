@@ -8,6 +8,7 @@ import type { Network, NetworkOptions } from '../networks/network.js';
 import type { OptionTable, ValuesOf } from '../util/option.js';
 import type { Items } from './items.js';
 import type { CommonGiven, CommonOptions } from './options.js';
+import type { Teacher } from './teacher.js';
 
 /**
  * A distillation method: an objective, its gradient with respect to items, and what it needs around it. Batches, update
@@ -40,6 +41,8 @@ export interface Method<Name extends string = string, Table extends OptionTable 
   describe(options: Options<Table>): string;
   /** Real images that an outer step reads. */
   realImages(options: Options<Table>, classes: number): number;
+  /** Whether outer steps read them on the host: the device then holds none of them. */
+  readonly readsOnHost?: boolean;
   /** Prepares a run: records and loads its programs, and brings them to where they are before the first step. */
   begin(setting: Setting<Table>): Promise<Process>;
 }
@@ -79,6 +82,8 @@ export interface Setting<Table extends OptionTable = OptionTable> {
   readonly firstLabels?: Float32Array;
   /** Those in the folder that the option `init` names. */
   readonly pretrained?: Pretrained;
+  /** The network in the folder that the option `teacher` names. */
+  readonly teacher?: Teacher;
   /** What networks are to take for what, where the set is to be poison. */
   readonly attack?: Attack;
   /** The training split on the device; of an attacked class labelled as its target. */

@@ -23,8 +23,8 @@ export interface Recording {
   readonly variants?: number;
   /** Records the objective and its gradient, of one of the variants; see `Learner`. */
   record(r: Recorder, step: OuterStep, variant: number): Bars;
-  /** Fills tensors that the program declares and nothing learns. */
-  prepare?(tensors: Readonly<Record<string, Tensor>>): Promise<void>;
+  /** Fills tensors that the program declares and nothing learns; `owned` gets what else is made. */
+  prepare?(tensors: Readonly<Record<string, Tensor>>, owned: Owned): Promise<void>;
   /** Begins what is done between outer steps; `tensors` are those of the program. */
   beside?(tensors: Readonly<Record<string, Tensor>>, owned: Owned): Promise<Beside>;
   /** The set as it is now. */
@@ -72,7 +72,7 @@ export const beginRecorded = (setting: Setting, recording: Recording): Promise<P
     }
     await learner.start(tensors, owned);
     await tensors.state.write(randomState(options.seed, 0));
-    await recording.prepare?.(tensors);
+    await recording.prepare?.(tensors, owned);
     const beside = await recording.beside?.(tensors, owned);
     return new RecordedProcess(learner, recording, { programs, executables }, tensors, beside, owned);
   });

@@ -37,9 +37,14 @@ export class Network {
   readonly parameters: readonly Parameter[];
   /** Elements of the statistics that its layers keep beside theta (batch norm). */
   readonly statisticsCount: number;
+  /**
+   * Where the means and variances `[2, C]` of each such layer lie in them, in order.
+   *
+   * @internal
+   */
+  readonly statistics: readonly Piece[];
   /** Whether training draws random numbers (dropout). */
   readonly draws: boolean;
-  readonly #statistics: readonly Piece[];
   readonly #layers: Layer;
   /** All layers but the classifier; undefined where there is none. */
   readonly #body: Sequence | undefined;
@@ -81,7 +86,7 @@ export class Network {
       );
     [this.parameters, this.count] = inARow(this.#layers.parameters(inputShape));
     const statistics = this.#layers.statistics!(inputShape).map((piece) => ({ shape: piece }));
-    [this.#statistics, this.statisticsCount] = inARow(statistics);
+    [this.statistics, this.statisticsCount] = inARow(statistics);
   }
 
   /**
@@ -129,7 +134,7 @@ export class Network {
     return this.#layers.onnx(graph, x, {
       inputShape: this.inputShape,
       parameters: this.parameters.map((one) => graph.constant(one.shape, valuesOf(theta, one), one.name)),
-      statistics: this.#statistics.map((one) => valuesOf(statistics, one)),
+      statistics: this.statistics.map((one) => valuesOf(statistics, one)),
     });
   }
 
@@ -164,14 +169,16 @@ export class Network {
     return this.#body;
   }
 
-  #modeOf({ frozen, collect, random }: NetworkMode): Mode {
-    const statisticsOf = (vector?: View) => vector && cut(vector, this.#statistics);
-    return { frozen: statisticsOf(frozen), collect: statisticsOf(collect), random };
+  #modeOf({ frozen, collect, collectBar, random }: NetworkMode): Mode {
+    const [own, ofBatch, bars] = [frozen, collect, collectBar].map(
+      (vector) => vector && cut(vector, this.statistics),
+    );
+    return { frozen: own, collect: ofBatch, collectBar: bars, random };
   }
 }
 
 /** A tensor inside a flat vector. */
-interface Piece {
+export interface Piece {
   /** First element. */
   readonly offset: number;
   readonly shape: readonly number[];
@@ -197,6 +204,8 @@ export interface NetworkMode {
   readonly frozen?: View;
   /** `[statisticsCount]` */
   readonly collect?: View;
+  /** `[statisticsCount]` */
+  readonly collectBar?: View;
   readonly random?: RandomSource;
 }
 

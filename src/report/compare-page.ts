@@ -90,6 +90,8 @@ function table({ dataset }: Compared, ipc: number, all: readonly Row[]): string 
         'method',
         'in its own way',
         'random so',
+        'random + teacher',
+        'no distillation',
         'HLR',
         'IOR',
         'LRS',
@@ -109,14 +111,15 @@ const tableOf = (heads: readonly string[], rows: readonly string[]): string =>
   `<div class="card scroll"><table class="results"><thead><tr>${heads.map((head) => `<th>${head}</th>`).join('')}</tr></thead>` +
   `<tbody>${rows.join('')}</tbody></table></div>`;
 
-function scoresOf({ own, random, hlr, ior, lrs, ars, p, seconds, flops, numbers }: Row): string[] {
+function scoresOf(row: Row): string[] {
+  const { own, random, randomTeacher, noDistillation, hlr, ior, lrs, ars, p, seconds, flops, numbers } = row;
   const or = <T>(value: T | undefined, text: (value: T) => string) =>
     value === undefined ? '–' : text(value);
   const points = (value: number) => value.toFixed(1);
   const score = (value: number) => value.toFixed(3);
   return [
     or(own, ({ mean }) => percent(mean)),
-    or(random, ({ mean }) => percent(mean)),
+    ...[random, randomTeacher, noDistillation].map((one) => or(one, ({ mean }) => percent(mean))),
     or(hlr, points),
     or(ior, points),
     or(lrs, score),
@@ -238,9 +241,10 @@ function about({ cut, engine }: Compared): string {
   return (
     '<section><h2>How to read it</h2><p class="about">± after an accuracy is the deviation between seeds, or between networks where there is one ' +
     'seed; 95 % of the mean is what so few leave open (Student’s t), by test split what so few test images do. “In its own way” is under the protocol ' +
-    'that the method is meant for, “random so” random real images under it. HLR is what is lost beside all training images, IOR what is won beside random real images in the set’s own way, ' +
+    'that the method is meant for, “random so” random real images under it; where the set has soft labels, “random + teacher” such images with the answers of the teacher as labels, and “no distillation” with those of ' +
+    'a network that was stopped early in its training (Qin et al. 2024). HLR is what is lost beside all training images, IOR what is won beside random real images in the set’s own way, with the teacher’s labels where there are any, ' +
     'both in points; LRS (0 to 1) puts them together, ARS the wins with augmentation and without (DD-Ranking, Li et al. 2025). p is that of a paired ' +
-    't-test against the best method over shared seeds. Time and operations are of all seeds, numbers of one set.</p>' +
+    't-test against the best method over shared seeds. Time and operations are of all seeds, numbers of one set, soft labels included.</p>' +
     `${cuts}<p class="about">Engine: ${escapeHtml(engine.description)}.</p></section>`
   );
 }

@@ -74,7 +74,7 @@ export function reportHtml(
     evaluationsSection(record),
     curvesSection(record, set),
     useSection(record),
-    detailsSection(record),
+    detailsSection(record, set),
     `<footer>Written by limbeck ${escapeHtml(record.versions.limbeck)}.</footer>`,
   ]);
 }

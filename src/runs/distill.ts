@@ -1,11 +1,11 @@
 import type { Dataset } from '../data/dataset.js';
-import type { DistilledSet, PretrainedNetworks } from '../data/distilled-set.js';
+import type { DistilledSet } from '../data/distilled-set.js';
 import { expectDataset } from '../data/expect-dataset.js';
 import type { Device } from '../engine/device.js';
 import { checkSet } from '../eval/set-file.js';
 import { median } from '../eval/statistics.js';
 import type { DistillOptions } from '../methods/index.js';
-import type { Process } from '../methods/method.js';
+import type { Process, Setting } from '../methods/method.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDevice, expectOptions } from '../util/expect.js';
 import { type Owned, owning } from '../util/owned.js';
@@ -58,15 +58,15 @@ export async function distill(
   if (control.first) checkSet('distill', control.first);
   const run = await owning(async (owned) => {
     const train = owned.own(await uploadTraining(device, dataset, options));
-    const { experts, pretrained, resume } = control;
+    const { experts, pretrained, teacher, resume } = control;
     const {
       first = control.first,
       weights = control.weights,
       firstLabels = control.firstLabels,
     } = resume ? partsOf(resume.best.set) : {};
-    const given = { first, weights, experts, pretrained, firstLabels };
+    const given = { first, weights, experts, pretrained, teacher, firstLabels };
     const setting = await settingFor(device, dataset, options, train, given);
-    if (resume) checkNetworks(resume.best.set, setting.pretrained?.record);
+    if (resume) checkNetworks(resume.best.set, setting);
     const work = owned.own(await findMethod(options.method).begin(setting));
     const begun = await work.result();
     const validation = owned.own(await Validation.create(device, dataset, begun, options, pretrained));
@@ -79,13 +79,18 @@ export async function distill(
   }
 }
 
-/** ERR_DATA where the networks that `init` names are no longer those that a run was begun with. */
-function checkNetworks({ pretrained }: DistilledSet, now: PretrainedNetworks | undefined): void {
-  if (pretrained?.checksum === now?.checksum) return;
-  throw new LimbeckError(
-    'ERR_DATA',
-    `the networks that the run is for have the checksum ${now?.checksum}, expected ${pretrained?.checksum}: restore the folder that init names, or begin a new run`,
-  );
+/** ERR_DATA where the networks that `init` or `teacher` names are no longer those that a run was begun with. */
+function checkNetworks(before: DistilledSet, now: Setting): void {
+  const named = [
+    ['init', 'networks that the run is for', before.pretrained, now.pretrained?.record],
+    ['teacher', 'teacher of the run', before.teacher, now.teacher?.record],
+  ] as const;
+  for (const [option, what, then, found] of named)
+    if (then?.checksum !== found?.checksum)
+      throw new LimbeckError(
+        'ERR_DATA',
+        `the ${what}: checksum ${found?.checksum}, expected ${then?.checksum}: restore what ${option} names, or begin a new run`,
+      );
 }
 
 /** What a run that goes on begins with, in the place of what its options name. */

@@ -96,6 +96,8 @@ export interface DistillControl {
   readonly experts?: Experts;
   /** The networks in the folder that the option `init` names, a model of several. */
   readonly pretrained?: Model;
+  /** The network in the folder that the option `teacher` names, for methods that have one. */
+  readonly teacher?: Model;
   /** `[count, K]`: the labels in the file that the option `firstLabels` names. */
   readonly firstLabels?: Float32Array;
 }
@@ -112,6 +114,7 @@ export const controls = {
   weights: true,
   experts: true,
   pretrained: true,
+  teacher: true,
   firstLabels: true,
 } satisfies Record<keyof DistillControl, true>;
 

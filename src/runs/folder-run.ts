@@ -181,8 +181,8 @@ function planWithin(
   options: ResolvedOptions,
   { named, signal, remedies }: { named: Named; signal?: AbortSignal; remedies?: boolean },
 ): Promise<DistillationPlan> {
-  const { experts, pretrained } = named;
-  const control = { experts, pretrained, signal, folder, remedies, timed: false, test: false };
+  const { experts, pretrained, teacher } = named;
+  const control = { experts, pretrained, teacher, signal, folder, remedies, timed: false, test: false };
   return planDistillation(device, dataset, options as DistillOptions, control);
 }
 
@@ -245,7 +245,7 @@ async function distillAndTest(
   const result = await distill(device, data, options as DistillOptions, {
     ...{ signal, resume, onProgress, onRollback },
     ...{ first: named.first, weights: named.weights, experts: named.experts, pretrained: named.pretrained },
-    firstLabels: named.firstLabels,
+    ...{ teacher: named.teacher, firstLabels: named.firstLabels },
     onLook: (look) => live.look(look),
     onCheckpoint: async (checkpoint) => {
       await run.checkpoints.write(encodeCheckpoint(checkpoint, { ...extra }));
@@ -262,7 +262,7 @@ async function distillAndTest(
     const before = performance.now();
     const evaluation = await evaluateUnlessStopped(device, data, set, {
       ...{ networks: options.networks, protocol: options.protocol, signal, onProgress: control.onTest },
-      pretrained: named.pretrained,
+      ...{ pretrained: named.pretrained, teacher: named.teacher },
     });
     const evaluationSeconds = (performance.now() - before) / 1000;
     const testOpened = Math.max(record.testOpened, await run.testOpened());

@@ -19,13 +19,14 @@ import type { Named } from './setting.js';
  * those with the checksum `sha256` are ERR_DATA.
  */
 export async function openNamed(
-  { first, parametrisation, experts: folder, init, firstLabels: labels }: ResolvedOptions,
+  { first, parametrisation, experts: folder, init, teacher: path, firstLabels: labels }: ResolvedOptions,
   { goesOn = false, sha256 }: { goesOn?: boolean; sha256?: string } = {},
 ): Promise<Named & AsyncDisposable> {
   const set = goesOn ? undefined : await firstSet(first);
   const weights = goesOn ? undefined : await weightsIn(networkSpec(parametrisation).weights);
   const firstLabels = goesOn ? undefined : await labelsIn(labels);
   const pretrained = await pretrainedIn(init);
+  const teacher = path ? await readModel(path as string) : undefined;
   const experts = folder ? await openExperts(folder as string) : undefined;
   if (experts && sha256 !== undefined && experts.dataset.sha256 !== sha256) {
     await experts.close();
@@ -40,6 +41,7 @@ export async function openNamed(
     weights,
     experts,
     pretrained,
+    teacher,
     firstLabels,
     async [Symbol.asyncDispose]() {
       await experts?.close();

@@ -47,7 +47,7 @@ export async function profileStep(
   device: Device,
   dataset: Dataset,
   given: DistillOptions = {},
-  control: Pick<DistillControl, 'first' | 'weights' | 'experts' | 'pretrained' | 'signal'> & {
+  control: Pick<DistillControl, 'first' | 'weights' | 'experts' | 'pretrained' | 'teacher' | 'signal'> & {
     readonly repeats?: number;
   } = {},
 ): Promise<StepProfile> {
@@ -60,6 +60,7 @@ export async function profileStep(
     weights: true,
     experts: true,
     pretrained: true,
+    teacher: true,
   });
   const { repeats = 20, signal } = control;
   if (!device.peak)

@@ -7,6 +7,7 @@ import { findProtocol } from '../eval/find-protocol.js';
 import type { Model } from '../eval/model.js';
 import { checkArchitecture, firstOf, shareOut } from '../eval/pretrained.js';
 import { checkPreprocessing } from '../eval/protocol.js';
+import { teacherFrom } from '../eval/teacher.js';
 import type { Items } from '../methods/items.js';
 import type { Pretrained, Setting } from '../methods/method.js';
 import { parseInit } from '../methods/networks.js';
@@ -98,12 +99,12 @@ export async function uploadTraining(
   dataset: Dataset,
   options: ResolvedOptions,
 ): Promise<SplitOnDevice> {
-  const { realImages, order } = findMethod(options.method);
+  const { realImages, order, readsOnHost } = findMethod(options.method);
   const attack = attackOf(options.attack, dataset);
   const train = attack
     ? { ...dataset.train, labels: labelledAs(dataset.train.labels, attack) }
     : dataset.train;
-  return realImages(options as never, dataset.classes) > 0
+  return realImages(options as never, dataset.classes) > 0 && !readsOnHost
     ? SplitOnDevice.upload(device, dataset, train, { byClass: order === 'by-class' })
     : SplitOnDevice.absent(dataset, dataset.train);
 }
@@ -118,6 +119,8 @@ export interface Named {
   readonly experts?: Experts;
   /** Those in the folder that `init` names. */
   readonly pretrained?: Model;
+  /** The network in the folder that `teacher` names. */
+  readonly teacher?: Model;
   /** `[count, K]`: those in the file that `firstLabels` names. */
   readonly firstLabels?: Float32Array;
 }
@@ -148,7 +151,7 @@ export async function settingFor(
   dataset: Dataset,
   options: ResolvedOptions,
   real: SplitOnDevice,
-  { first, experts, weights, pretrained, firstLabels }: Named = {},
+  { first, experts, weights, pretrained, teacher, firstLabels }: Named = {},
   blank?: typeof firstItems,
 ): Promise<Setting> {
   const { network, parametrisation, decoder } = planFor(options, dataset);
@@ -176,6 +179,7 @@ export async function settingFor(
     firstLabels,
     attack: attackOf(options.attack, dataset),
     pretrained: pretrainedFor(options, network, networkOptions, pretrained),
+    teacher: teacher && teacherFrom(String(options.teacher), teacher, dataset),
     real,
     items: {
       ...items,

@@ -9,7 +9,7 @@ import { heldOutOf } from '../eval/pretrained.js';
 import type { Protocol } from '../eval/protocol.js';
 import { protocolOf } from '../eval/protocol-name.js';
 import { percentRight } from '../eval/statistics.js';
-import { geometryUnder, ratesUnder } from '../eval/under-protocol.js';
+import { geometryUnder, ratesUnder, softTemperature } from '../eval/under-protocol.js';
 import { createNetwork } from '../networks/index.js';
 import type { ResolvedOptions } from './options.js';
 
@@ -54,6 +54,8 @@ export class Validation {
     const geometry = {
       ...usual,
       members: networks.length / network.count || 1,
+      // It learns from the labels as they are stored, whatever the protocol makes of them.
+      temperature: softTemperature(protocol, set),
       minibatches: minibatches && { ...minibatches, epochs: Math.min(minibatches.epochs, mostEpochs) },
     };
     const evaluator = await createEvaluator(device, dataset, dataset.validation, geometry);

@@ -62,6 +62,11 @@ export interface MinibatchStep {
   readonly gather: (r: Recorder, index: View) => { x: View; y: View };
   /** Records the row numbers `[B]` of the next batch, of each member its own; left out, all members have the same. */
   readonly draw?: (r: Recorder, state: View, B: number) => View;
+  /**
+   * Of cross-entropy: logits are divided by it before the softmax, and the loss is multiplied by its square, so that gradients keep
+   * their size (Hinton, Vinyals, Dean 2015). Left out, 1.
+   */
+  readonly temperature?: number;
   /** How far uphill the gradient is taken: see `uphill`. 0, or left out: where the parameters are. */
   readonly flat?: number;
   /** How much of what is across that gradient is taken away: see `acrossGap`. 0, or left out: nothing. */
@@ -167,14 +172,17 @@ function acrossGap(r: Recorder, { here, up, gap }: { here: View; up: View; gap: 
  * the first member's is in `state`, so that a network is trained alike in whichever population it stands.
  */
 export function recordMinibatchStep(r: Recorder, step: MinibatchStep): void {
-  const { network, training, rows, state, theta, moments } = step;
+  const { network, training, rows, state, theta, moments, temperature = 1 } = step;
   const { size: B } = batchesOf(training, rows);
   const { x, y } = recordMinibatch(r, step, { B, members: theta.members });
   const gradientAt = (place: View) => {
     const passes = network.forward(r, x, place, { random: { state, stream: streams.dropout } });
+    const { z } = passes;
+    const softened = temperature === 1 ? z : elementwise.add(r, { a: z, b: z }, 1 / temperature, 0);
+    // T² from the loss, and 1 / T on the way back through the division.
     const zBar = lossOf(training.loss)
-      .forward(r, passes.z, y)
-      .backward(1 / B);
+      .forward(r, softened, y)
+      .backward(temperature / B);
     const gradient = r.temporary('g', theta.members, [elements(theta.shape)]);
     passes.backward(zBar, { thetaBar: gradient });
     return gradient;

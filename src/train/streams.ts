@@ -12,6 +12,8 @@ export const streams = {
   siamese: 5,
   /** First labels that are random. */
   labels: 10,
+  /** Crops of real images: member = class, draw = place in the sequence of its images. */
+  crops: 11,
   /** Which of the networks that were trained before an outer step takes. */
   pretrained: 9,
   /** Frequencies at which characteristic functions are compared. */

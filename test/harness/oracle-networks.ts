@@ -4,6 +4,7 @@
  */
 import {
   add,
+  constant,
   gather,
   matmul,
   multiply,
@@ -31,10 +32,14 @@ class Oracle {
   #offset = 0;
   /** What entered the last fully connected layer. */
   features!: Node;
+  /** Of every batch norm that normalises by given statistics: means and biased variances `[2 C]` of what entered it. */
+  readonly observed: Node[] = [];
 
   constructor(
     readonly theta: Node,
     readonly N: number,
+    /** Means and variances of all batch norms, in order; left out, they normalise by those of the batch. */
+    private given: readonly number[] = [],
   ) {}
 
   take(length: number): Node {
@@ -112,8 +117,18 @@ class Oracle {
     const index = range(x.value.length, groupOf);
     const groups = kind === 'batch' ? C : (this.N * C) / channelsEach;
     const mean = (a: Node) => gather(scale(scatter(a, index, groups), groups / a.value.length), index);
-    const centred = add(x, scale(mean(x), -1));
-    const deviation = power(plus(mean(multiply(centred, centred)), 1e-5), -0.5);
+    const off = add(x, scale(mean(x), -1));
+    const variance = mean(multiply(off, off));
+    const frozen = kind === 'batch' && this.given.length > 0;
+    if (frozen) {
+      const first = range(C, (c) => c * pixels);
+      this.observed.push(gather(mean(x), first), gather(variance, first));
+    }
+    const fixed = this.given.slice(0, 2 * C);
+    if (frozen) this.given = this.given.slice(2 * C);
+    const given = (from: number) => constant(Array.from(index, (c) => fixed[from + c]));
+    const centred = frozen ? add(x, scale(given(0), -1)) : off;
+    const deviation = power(plus(frozen ? given(C) : variance, 1e-5), -0.5);
     const own = () =>
       kind === 'layer'
         ? gather(
@@ -306,9 +321,9 @@ const networks: Record<string, Definition> = {
   resnet50: resnet([3, 4, 6, 3], bottleneck),
 };
 
-function run(network: OracleNetwork, theta: Node, x: Node, N: number): { z: Node; features: Node } {
+function run(network: OracleNetwork, theta: Node, x: Node, N: number, given?: readonly number[]) {
   const { name, inputShape, classes, ...options } = network;
-  const walk = new Oracle(theta, N);
+  const walk = new Oracle(theta, N, given);
   const { logits: outputs, ...own } = options as Option & { logits?: 1 };
   const { x: logits } = networks[name](walk, { x, shape: inputShape }, outputs ?? classes, own);
   // A single logit stands for two: 0, and itself.
@@ -318,7 +333,7 @@ function run(network: OracleNetwork, theta: Node, x: Node, N: number): { z: Node
         range(2 * N, (i) => (i % 2 ? (i - 1) / 2 : -1)),
       )
     : logits;
-  return { z, features: walk.features };
+  return { z, features: walk.features, observed: walk.observed };
 }
 
 /** Logits `[N, classes]` of images x `[N, C, H, W]`. */
@@ -328,3 +343,7 @@ export const logits = (network: OracleNetwork, theta: Node, x: Node, N: number):
 /** What enters the classifier, `[N, features]`. */
 export const features = (network: OracleNetwork, theta: Node, x: Node, N: number): Node =>
   run(network, theta, x, N).features;
+
+/** Logits under given statistics of batch norms, and means and variances of what enters each of these. */
+export const observed = (network: OracleNetwork, theta: Node, x: Node, N: number, given: readonly number[]) =>
+  run(network, theta, x, N, given);

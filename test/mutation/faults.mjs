@@ -17,6 +17,7 @@ import { pretrained } from './pretrained.mjs';
 import { published } from './published.mjs';
 import { report } from './report.mjs';
 import { rest } from './rest.mjs';
+import { teachers } from './teachers.mjs';
 import { uses } from './uses.mjs';
 
 export const faults = [
@@ -30,6 +31,7 @@ export const faults = [
   ...published,
   ...report,
   ...rest,
+  ...teachers,
   ...engine,
   ...experts,
   ...models,

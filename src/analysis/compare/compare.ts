@@ -2,9 +2,12 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Dataset } from '../../data/dataset.js';
 import type { DistilledSet } from '../../data/distilled-set.js';
+import { hasSoftLabels, storedNumbers } from '../../data/stored-numbers.js';
 import type { Device } from '../../engine/device.js';
+import { baselinesUnder, softBaselines } from '../../eval/baselines/index.js';
 import { type EvaluateOptions, type Evaluation, evaluate, networksOf } from '../../eval/evaluate.js';
 import { describeProtocol, findProtocol } from '../../eval/find-protocol.js';
+import type { Model } from '../../eval/model.js';
 import { protocolName, protocolOf } from '../../eval/protocol-name.js';
 import type { Accuracy } from '../../eval/statistics.js';
 import type { DistillOptions } from '../../methods/index.js';
@@ -14,6 +17,7 @@ import type { Progress } from '../../runs/distillation.js';
 import { engineRecord } from '../../runs/engine-record.js';
 import { distillInto, type RunControl, resumeIn } from '../../runs/folder-run.js';
 import { openNamed } from '../../runs/named.js';
+import { readModel } from '../../runs/network-folder.js';
 import { planDistillation } from '../../runs/plan/plan.js';
 import type { DatasetRecord, EvaluationRecord, RunOrigin, RunRecord } from '../../runs/record.js';
 import type { RunFiles } from '../../runs/run-files.js';
@@ -75,6 +79,9 @@ class Comparison {
   readonly #runs: ComparedRun[] = [];
   readonly #baselines: ComparedBaselines[] = [];
   #full: Compared['full'];
+  #teacher: Model | undefined;
+  /** Of random images with soft labels, which are the same beside every method of one protocol. */
+  readonly #soft = new Map<string, Score['soft']>();
   readonly #described: DatasetRecord;
   #done = 0;
   /** Milliseconds left for distilling. */
@@ -93,7 +100,8 @@ class Comparison {
   }
 
   async carryOut(): Promise<Compared> {
-    const { cells } = this.comparing;
+    const { cells, teacher } = this.comparing;
+    if (teacher !== undefined) this.#teacher = await readModel(teacher);
     for (const cell of cells) await this.#refuseOthers(cell);
     this.#full = await this.#fullTraining();
     let compared = await this.#write(cells);
@@ -188,7 +196,10 @@ class Comparison {
     const { title, ipc, seed, folder } = cell;
     // Real images are the same beside every method: the first one measures them.
     const first = !this.#baselines.some((one) => one.ipc === ipc && one.seed === seed);
-    const baselines = first ? this.comparing.baselines : ['randomReal'];
+    const there = baselinesUnder(findProtocol(protocol), this.#teacher !== undefined);
+    const baselines = first
+      ? this.comparing.baselines.filter((name) => there.includes(name))
+      : ['randomReal'];
     const common = await this.#score(run, set, { protocol, networks, architectures, baselines });
     if (first) this.#baselines.push({ ipc, seed, results: common.baselines });
     const augmented =
@@ -198,11 +209,12 @@ class Comparison {
             await this.#score(run, set, { protocol, networks, augmentation, baselines: ['randomReal'] }),
           );
     const { outerSteps, timings, curve } = record;
+    const { items, labels } = storedNumbers(set);
     return {
       ...{ title, ipc, seed, folder, outerSteps, iterations: cell.options.iterations },
       seconds: timings.seconds,
       flops: outerSteps * (await this.#stepFlops(cell)),
-      numbers: numbersOf(set),
+      numbers: items + labels,
       curve: curve.map(({ iteration, validationAccuracy }) => [
         (timings.seconds * iteration) / Math.max(1, outerSteps),
         validationAccuracy,
@@ -212,7 +224,7 @@ class Comparison {
         perClass: common.perClass,
         others: common.others.map(({ network, accuracy }) => ({ network, accuracy })),
       },
-      own: await this.#own(run, record, set),
+      own: { ...(await this.#own(run, record, set)), ...(await this.#softly(cell, run, set)) },
       augmented,
     };
   }
@@ -233,7 +245,8 @@ class Comparison {
     if (found) return found;
     await run.countTest();
     const { signal } = control;
-    const measured = await evaluate(device, dataset, set, { ...asked, protocol: name, signal });
+    const teacher = this.#teacher;
+    const measured = await evaluate(device, dataset, set, { ...asked, protocol: name, teacher, signal });
     await run.addEvaluation({ ...measured, sameData: true }, set, dataset);
     return measured;
   }
@@ -258,10 +271,35 @@ class Comparison {
     );
   }
 
+  /** Random images with soft labels in the way of a set whose own are soft, too. */
+  async #softly({ ipc, seed }: Cell, run: RunFiles, set: DistilledSet): Promise<Pick<Score, 'soft'>> {
+    const protocol = protocolOf(set);
+    const there = baselinesUnder(protocol, this.#teacher !== undefined);
+    const names = this.comparing.baselines.filter(
+      (name) => softBaselines.includes(name) && there.includes(name),
+    );
+    if (set.use.kind !== 'minibatches' || !hasSoftLabels(set) || !names.length) return {};
+    const key = JSON.stringify([protocolName(set, protocol, Boolean(this.dataset.zca)), ipc, seed]);
+    const known = this.#soft.get(key);
+    if (known) return { soft: known };
+    const { networks } = this.comparing;
+    const baselines = ['randomReal', ...names];
+    const scored = await this.#score(run, set, { protocol: protocol.name, networks, baselines });
+    const soft = Object.fromEntries(names.map((name) => [name, plain(scored.baselines[name])]));
+    this.#soft.set(key, soft);
+    return { soft };
+  }
+
   async #stepFlops({ options }: Cell): Promise<number> {
     const { device, dataset } = this;
     await using named = await openNamed(options, { goesOn: true, sha256: this.#described.sha256 });
-    const control = { experts: named.experts, remedies: false, timed: false, test: false };
+    const control = {
+      experts: named.experts,
+      teacher: named.teacher,
+      remedies: false,
+      timed: false,
+      test: false,
+    };
     const { flops } = await planDistillation(device, dataset, options as DistillOptions, control);
     return flops.step;
   }
@@ -298,11 +336,3 @@ const scoreOf = ({ protocol, accuracy, baselines }: Evaluation | EvaluationRecor
   accuracy,
   random: plain(baselines.randomReal),
 });
-
-/** Numbers that a set stores. */
-function numbersOf({ images, labels, stored }: DistilledSet): number {
-  const variables = Object.values(stored.variables);
-  const items = variables.length ? variables.reduce((sum, { data }) => sum + data.length, 0) : images.length;
-  const hard = labels.every((label) => label === 0 || label === 1);
-  return items + (hard ? 0 : labels.length);
-}

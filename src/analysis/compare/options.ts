@@ -4,7 +4,7 @@ import { findProtocol } from '../../eval/find-protocol.js';
 import { checkPreprocessing, type Protocol } from '../../eval/protocol.js';
 import { type DistillOptions, defaultMethod } from '../../methods/index.js';
 import { type NetworkSpec, printNetworkSpec } from '../../networks/index.js';
-import { type ResolvedOptions, resolveFor } from '../../runs/options.js';
+import { findMethod, type ResolvedOptions, resolveFor } from '../../runs/options.js';
 import { planFor } from '../../runs/setting.js';
 import type { MinibatchTraining } from '../../train/minibatch.js';
 import { LimbeckError } from '../../util/errors.js';
@@ -31,6 +31,11 @@ export interface CompareOptions {
   readonly architectures?: readonly NetworkSpec[];
   /** What stands beside the methods at every number of images; default those that `evaluate` has, and `randomReal` always. */
   readonly baselines?: readonly string[];
+  /**
+   * Folder or file of a network trained on the data (`limbeck train --out`): the teacher of methods that need one, and of random images beside
+   * sets with soft labels.
+   */
+  readonly teacher?: string;
   /** Scores every set, and random real images, with this augmentation, too. */
   readonly augmentation?: string;
   /**
@@ -52,6 +57,7 @@ const known = {
   networks: true,
   architectures: true,
   baselines: true,
+  teacher: true,
   augmentation: true,
   fullEpochs: true,
   seconds: true,
@@ -71,12 +77,14 @@ export interface Cell {
 }
 
 /** A comparison with everything filled in and checked. */
-export interface Comparing extends Required<Omit<CompareOptions, 'methods' | 'augmentation' | 'seconds'>> {
+export interface Comparing
+  extends Required<Omit<CompareOptions, 'methods' | 'augmentation' | 'seconds' | 'teacher'>> {
   /** In the order in which they are done: every method once before any is done again. */
   readonly cells: readonly Cell[];
   readonly ipc: readonly number[];
   readonly common: Protocol & { readonly training: MinibatchTraining };
   readonly augmentation?: string;
+  readonly teacher?: string;
   readonly seconds?: number;
 }
 
@@ -90,7 +98,7 @@ export function titleOf(given: DistillOptions): string {
 export function resolveComparison(where: string, given: CompareOptions, dataset: Dataset): Comparing {
   expectOptions(where, given, known);
   const { methods, network = 'convnet', protocol = 'dc', augmentation, architectures = [] } = given;
-  const { baselines = baselineNames } = given;
+  const { baselines = baselineNames, teacher } = given;
   const whole = (name: string, value: unknown, least: number) => wholeFrom(where, name, value, least);
   const list = <T>(name: string, values: unknown): readonly T[] => {
     const all = (Array.isArray(values) ? values : [values]) as T[];
@@ -115,10 +123,24 @@ export function resolveComparison(where: string, given: CompareOptions, dataset:
     typeof one === 'string' ? ({ method: one } as DistillOptions) : one,
   );
   const cells = Array.from({ length: seeds }, (_, i) => seed + i).flatMap((seed) =>
-    ipc.flatMap((ipc) => compared.map((one) => cellOf(where, one, { network, ipc, seed }, dataset))),
+    ipc.flatMap((ipc) =>
+      compared.map((one) => cellOf(where, withTeacher(one, teacher), one, { network, ipc, seed }, dataset)),
+    ),
   );
   return {
-    ...{ cells, network, ipc, seeds, seed, protocol, common, augmentation, architectures, fullEpochs },
+    ...{
+      cells,
+      network,
+      ipc,
+      seeds,
+      seed,
+      protocol,
+      common,
+      augmentation,
+      architectures,
+      teacher,
+      fullEpochs,
+    },
     networks: whole('networks', given.networks ?? common.networks, 1),
     baselines: [...new Set(['randomReal', ...baselines])],
     seconds: given.seconds,
@@ -161,8 +183,15 @@ function commonProtocol(
   return { ...protocol, training };
 }
 
+/** A method with the teacher of the comparison, where it needs one and has none of its own. */
+const withTeacher = (compared: DistillOptions, teacher: string | undefined): DistillOptions =>
+  teacher !== undefined && 'teacher' in findMethod(compared.method).options
+    ? { teacher, ...compared }
+    : compared;
+
 function cellOf(
   where: string,
+  complete: DistillOptions,
   compared: DistillOptions,
   shared: { network: string | NetworkSpec; ipc: number; seed: number },
   dataset: Dataset,
@@ -174,7 +203,7 @@ function cellOf(
       `${where}: method ${titleOf(compared)} has a ${twice} of its own, expected one for all methods alike: give it beside methods`,
     );
   const { ipc, seed } = shared;
-  const given = { ...compared, ...shared } as DistillOptions;
+  const given = { ...complete, ...shared } as DistillOptions;
   const { options } = resolveFor(where, given, dataset);
   planFor(options, dataset);
   const title = titleOf(compared);

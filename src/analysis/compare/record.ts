@@ -11,8 +11,10 @@ export interface Score {
   readonly protocol: string;
   /** On the test split, percent. */
   readonly accuracy: Accuracy;
-  /** On as many random real images under the same protocol. */
+  /** On as many random real images under the same protocol, with hard labels. */
   readonly random: Accuracy;
+  /** On such images with soft labels, by name of the baseline, beside sets that have them. */
+  readonly soft?: Readonly<Record<string, Accuracy>>;
 }
 
 /** A run of a comparison and its scores. */

@@ -31,6 +31,9 @@ export interface Row {
   /** In the method's own way, and random real images in that way. */
   readonly own?: Estimate;
   readonly random?: Estimate;
+  /** Where its labels are soft, random real images with the answers of the teacher and of an early expert as labels, in that way. */
+  readonly randomTeacher?: Estimate;
+  readonly noDistillation?: Estimate;
   /** Scores of DD-Ranking (Li et al. 2025): points, points, 0..1, 0..1. */
   readonly hlr?: number;
   readonly ior?: number;
@@ -72,7 +75,12 @@ function methodRow({ full }: Compared, ipc: number, runs: readonly ComparedRun[]
   const scored = {
     hard: over(({ common }) => common.accuracy.mean),
     own: over(({ own }) => own.accuracy.mean),
-    random: over(({ own }) => own.random.mean),
+    // Labels of a teacher count for the images of a method no more than for random ones.
+    random: over(({ own }) => (own.soft?.randomTeacher ?? own.random).mean),
+  };
+  const softly = (name: string) => {
+    const accuracies = runs.flatMap(({ own }) => own.soft?.[name] ?? []);
+    return accuracies.length ? estimateOf(accuracies) : undefined;
   };
   const real = full?.accuracy.mean;
   const plain = { own: scored.hard, random: over(({ common }) => common.random.mean) };
@@ -85,6 +93,8 @@ function methodRow({ full }: Compared, ipc: number, runs: readonly ComparedRun[]
     accuracy: estimateOf(runs.map(({ common }) => common.accuracy)),
     own: estimateOf(runs.map(({ own }) => own.accuracy)),
     random: estimateOf(runs.map(({ own }) => own.random)),
+    randomTeacher: softly('randomTeacher'),
+    noDistillation: softly('noDistillation'),
     hlr: real === undefined ? undefined : hardLabelRecovery({ real, hard: scored.hard }),
     ior: improvementOverRandom(scored),
     lrs: real === undefined ? undefined : labelRobustScore({ ...scored, real }),

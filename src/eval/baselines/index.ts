@@ -7,6 +7,7 @@ import { kMeans } from '../../data/selection/k-means.js';
 import { randomReal } from '../../data/selection/random-real.js';
 import { LimbeckError } from '../../util/errors.js';
 import { shown } from '../../util/expect.js';
+import type { Protocol } from '../protocol.js';
 
 /** Images made from real ones in the place of distilled ones: same number, same order of classes. */
 export interface Baseline {
@@ -21,6 +22,11 @@ export interface Baseline {
   readonly images: Selection;
   /** Whether images of an attacked class are labelled as its target. */
   readonly flipped?: boolean;
+  /**
+   * Whose answers are their labels: a given teacher's, or those of a network that is stopped early in its training on all images, where by
+   * the validation split. Left out, they have hard labels.
+   */
+  readonly labelledBy?: 'teacher' | 'early expert';
 }
 
 const randomImages: Baseline = {
@@ -44,6 +50,21 @@ const bestOfRandom: Baseline = {
 
 const centroids: Baseline = { name: 'kMeans', title: 'k-means centroids', random: false, images: kMeans };
 
+const withTeacher: Baseline = {
+  ...randomImages,
+  name: 'randomTeacher',
+  title: 'random real images with the answers of the teacher as labels',
+  labelledBy: 'teacher',
+};
+
+/** What soft labels do without any distillation (Qin, Deng, Alvarez-Melis: A Label is Worth a Thousand Images in Dataset Distillation, 2024). */
+const withEarlyExpert: Baseline = {
+  ...randomImages,
+  name: 'noDistillation',
+  title: 'random real images with the answers of an early expert as labels',
+  labelledBy: 'early expert',
+};
+
 /** Of sets that are poison alone. */
 const flipped = 'flippedRandom';
 
@@ -55,6 +76,8 @@ export const baselines: readonly Baseline[] = [
   centroids,
   { name: 'herding', title: 'herded real images', random: false, images: herding },
   { name: 'kCentre', title: 'k-centre real images', random: false, images: kCentre },
+  withTeacher,
+  withEarlyExpert,
   {
     ...randomImages,
     name: flipped,
@@ -62,6 +85,11 @@ export const baselines: readonly Baseline[] = [
     flipped: true,
   },
 ];
+
+/** Names of those with soft labels. */
+export const softBaselines: readonly string[] = baselines.flatMap(({ name, labelledBy }) =>
+  labelledBy ? name : [],
+);
 
 /** The networks that are tested, on something else than as many images. */
 export interface BoundBaseline {
@@ -113,7 +141,8 @@ export const neighbourBaselines: readonly NeighbourBaseline[] = [
 /**
  * Names of the baselines that `evaluate` takes, of as many images as the distilled set has: `randomReal`, `bestOfRandom` (the
  * "optimised" images of Wang et al. 2018), `classMeans`, `kMeans`, `herding` (Welling 2009), `kCentre` (Sener & Savarese 2018), and
- * the nearest neighbours of random images and of centroids, `neighboursOfRandom` and `neighboursOfKMeans`; whatever the number of images: the networks as they are, `untrained`, and ordinary training on all training images,
+ * the nearest neighbours of random images and of centroids, `neighboursOfRandom` and `neighboursOfKMeans`; where labels may be soft, random
+ * images with a teacher's answers, `randomTeacher`, and with those of a network that was stopped early, `noDistillation` (Qin et al. 2024); whatever the number of images: the networks as they are, `untrained`, and ordinary training on all training images,
  * `allTraining`. Sets that are poison have `flippedRandom` besides.
  */
 export const baselineNames: readonly string[] = [...baselines, ...neighbourBaselines, ...boundBaselines]
@@ -129,6 +158,7 @@ export function defaultBaselines(
   perClass: number,
   { attack, pretrained }: Pick<DistilledSet, 'attack' | 'pretrained'> = {},
   dataset = '',
+  teacher = false,
 ): readonly string[] {
   if (attack) return ['untrained', flipped];
   // The table of Wang et al. 2018 for networks that were trained on other data.
@@ -136,7 +166,37 @@ export function defaultBaselines(
     return ['untrained', 'randomReal', 'bestOfRandom', 'classMeans', 'allTraining'];
   // One centroid is the mean.
   const quick = perClass === 1 ? ['randomReal', 'classMeans'] : ['randomReal', 'classMeans', 'kMeans'];
+  if (teacher) quick.push(withTeacher.name);
   return pretrained ? ['untrained', ...quick] : quick;
+}
+
+/** The names of all baselines that there are under a protocol, with a teacher or without one. */
+export const baselinesUnder = ({ labels }: Pick<Protocol, 'labels'>, teacher: boolean): readonly string[] => {
+  const without = baselines.filter(
+    ({ labelledBy }) => labelledBy && (labels === 'hard' || (labelledBy === 'teacher' && !teacher)),
+  );
+  return baselineNames.filter((name) => !without.some((one) => one.name === name));
+};
+
+/** Throws ERR_OPTION for baselines whose labels a protocol does not take, or a missing teacher would have to give. */
+export function checkSoftBaselines(
+  names: readonly string[],
+  { name: protocol, labels }: Protocol,
+  teacher: boolean,
+): void {
+  for (const { name, labelledBy } of baselines) {
+    if (!labelledBy || !names.includes(name)) continue;
+    if (labels === 'hard')
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `baseline ${name} has soft labels, and protocol ${protocol} takes hard ones: leave it out, or expected a protocol of stored labels such as soft-labels`,
+      );
+    if (labelledBy === 'teacher' && !teacher)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `baseline ${name} is named without a teacher, expected one beside it (--teacher DIR), as limbeck train --out DIR writes it`,
+      );
+  }
 }
 
 /** Throws ERR_OPTION for names that no baseline has, or none for this set. */

@@ -1,7 +1,9 @@
 import { basename } from 'node:path';
+import type { DistilledSet } from '../../data/distilled-set.js';
+import { storedNumbers } from '../../data/stored-numbers.js';
 import { findMethod, optionsText, optionText } from '../../runs/options.js';
 import type { RunRecord } from '../../runs/record.js';
-import { count, counted, duration, saidOf, short, timesText } from '../../util/words.js';
+import { bytesText, count, counted, duration, saidOf, short, timesText } from '../../util/words.js';
 import { escapeHtml } from '../figure.js';
 
 const list = (rows: readonly (readonly [string, string])[]): string =>
@@ -51,10 +53,12 @@ const perChannel = (values: readonly number[]): string =>
   values.length > 1 ? `[${values.map(short).join(', ')}]` : values.map(short).join();
 
 /** Data, machine and settings: what a second person needs to do it again. */
-export function detailsSection(record: RunRecord): string {
+export function detailsSection(record: RunRecord, set: DistilledSet): string {
   const { dataset, engine, timings, outerSteps, config, versions, platform, testOpened, seed, stopped } =
     record;
   const { pretrained } = record;
+  const { teacher } = set;
+  const stored = storedNumbers(set);
   const { splits, imageShape, text } = dataset;
   const { median, min } = timings.stepMilliseconds;
   // The page is not written again when the file is evaluated later; the record is.
@@ -95,6 +99,18 @@ export function detailsSection(record: RunRecord): string {
             ] as const,
           ]
         : []),
+      ...(teacher
+        ? [
+            [
+              'Teacher',
+              `${teacher.network}, checksum ${teacher.checksum}; labels at temperature ${teacher.temperature}`,
+            ] as const,
+          ]
+        : []),
+      [
+        'Stored numbers',
+        `${count(stored.items)} of ${saidOf(dataset, 'images')}${stored.labels ? `, ${count(stored.labels)} of soft labels` : ''}: ${bytesText(2 * (stored.items + stored.labels))} in half precision`,
+      ],
       ['Engine', engine.description],
       ...(engine.earlierProcessors ? [['Begun on', engine.earlierProcessors.join(', ')] as const] : []),
       ['Outer steps', `${count(outerSteps)} of ${count(iterations)}${early}`],

@@ -18,7 +18,7 @@ import { findRemedies, type Remedy, remedyText } from './remedies.js';
 import { type ExpectedTime, timeRun } from './time.js';
 
 /** How to plan. */
-export interface PlanControl extends Pick<DistillControl, 'experts' | 'pretrained' | 'signal'> {
+export interface PlanControl extends Pick<DistillControl, 'experts' | 'pretrained' | 'teacher' | 'signal'> {
   /** Folder of the run, which need not exist: whose disk it is held against. */
   readonly folder?: string;
   /** Bytes of memory to hold it against; default what is available now. */
@@ -96,6 +96,7 @@ export interface DistillationPlan {
 const controls = {
   experts: true,
   pretrained: true,
+  teacher: true,
   signal: true,
   folder: true,
   memory: true,
@@ -120,7 +121,17 @@ export async function planDistillation(
   expectDevice('planDistillation', device);
   expectDataset('planDistillation', dataset);
   expectOptions('planDistillation', control, controls);
-  const { experts, pretrained, signal, folder, remedies = true, test = true, timed = true } = control;
+  const {
+    experts,
+    pretrained,
+    teacher,
+    signal,
+    folder,
+    remedies = true,
+    test = true,
+    timed = true,
+  } = control;
+  const named = { experts, pretrained, teacher };
   if (control.memory !== undefined) checkOption('memory', positive(1, ''), control.memory);
   const host = findHostMemory();
   const memory = control.memory === undefined ? host : { ...host, available: control.memory };
@@ -129,7 +140,7 @@ export async function planDistillation(
   const measured = async (options: DistillOptions) => {
     const { options: resolved } = resolveFor('planDistillation', options, dataset);
     planFor(resolved, dataset);
-    const run = await measureRun(device, dataset, resolved, { experts, pretrained, signal, test });
+    const run = await measureRun(device, dataset, resolved, { ...named, signal, test });
     return { resolved, run, plan: planned(device, dataset, resolved, run, { memory, free, used }) };
   };
   const { resolved, run, plan } = await measured(given);
@@ -143,7 +154,7 @@ export async function planDistillation(
   const { programs } = run;
   return {
     ...plan,
-    time: await timeRun(device, dataset, resolved, { programs, looks }, { experts, pretrained }, signal),
+    time: await timeRun(device, dataset, resolved, { programs, looks }, named, signal),
   };
 }
 
