@@ -33,6 +33,8 @@ export {
   type Agreement,
   type AgreementOptions,
   agreement,
+  type EarlyStopped,
+  type FewReal,
   type SetAgreement,
 } from './analysis/agreement.js';
 export type { CompareControl } from './analysis/compare/compare.js';
@@ -264,6 +266,7 @@ export {
 export {
   type MembershipInference,
   type NearestReal,
+  type Neighbour,
   type Privacy,
   type PrivacyOptions,
   privacy,

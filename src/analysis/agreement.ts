@@ -25,11 +25,28 @@ export interface AgreementOptions extends AlongOptions {
 export interface Agreement {
   /** Test images that were asked about. */
   readonly images: number;
-  /** Of networks along training on real images: steps, and accuracy after them, percent. */
-  readonly early: readonly { readonly steps: number; readonly accuracy: Accuracy }[];
-  /** Of networks that learned from few real images: how many of each class, and their accuracy, percent. */
-  readonly few: readonly { readonly perClass: number; readonly accuracy: Accuracy }[];
+  /** Of networks along training on real images. */
+  readonly early: readonly EarlyStopped[];
+  /** Of networks that learned from few real images. */
+  readonly few: readonly FewReal[];
+  /** In the order in which they were given. */
   readonly sets: readonly SetAgreement[];
+}
+
+/** Networks that were stopped early in training on real images. */
+export interface EarlyStopped {
+  /** Steps of training. */
+  readonly steps: number;
+  /** Test accuracy after them, percent. */
+  readonly accuracy: Accuracy;
+}
+
+/** Networks that learned from few real images. */
+export interface FewReal {
+  /** Real images of each class. */
+  readonly perClass: number;
+  /** Test accuracy, percent. */
+  readonly accuracy: Accuracy;
 }
 
 /** The same answers, in percent of the test images, between networks of one set and others that are right as often. */

@@ -25,6 +25,7 @@ export interface ContinualOptions extends UseOptions {
 export interface Continual {
   /** Classes that have come after each stage, `[stages]`. */
   readonly classes: readonly number[];
+  /** Distilled images first. */
   readonly memories: readonly ContinualMemory[];
 }
 

@@ -19,9 +19,11 @@ export interface FairnessOptions extends UseOptions {
 
 /** How networks do on each group of test images, by what they learned from. */
 export interface Fairness {
+  /** Their names. */
   readonly groups: readonly string[];
   /** Test images of each group. */
   readonly counts: readonly number[];
+  /** By what networks learned from. */
   readonly subjects: readonly FairnessSubject[];
 }
 

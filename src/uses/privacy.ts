@@ -24,6 +24,7 @@ export interface PrivacyOptions extends UseOptions {
 export interface Privacy {
   /** Of each of the two splits. */
   readonly images: number;
+  /** By what networks learned from. */
   readonly subjects: readonly MembershipInference[];
   /** Where distilled images lie. */
   readonly nearest: NearestReal;
@@ -39,12 +40,20 @@ export interface MembershipInference {
   readonly foundAtOne: Accuracy;
 }
 
-/** The nearest real image of each distilled one, by Euclidean distance of normalised pixels. */
+/** The nearest real image of each distilled one. */
 export interface NearestReal {
-  /** Row of the training split and its distance, by image of the set. */
-  readonly training: readonly { readonly row: number; readonly distance: number }[];
-  /** The same of the test split, which the set cannot have come from. */
-  readonly test: readonly { readonly row: number; readonly distance: number }[];
+  /** Of the training split, by image of the set. */
+  readonly training: readonly Neighbour[];
+  /** Of the test split, which the set cannot have come from. */
+  readonly test: readonly Neighbour[];
+}
+
+/** A real image near another. */
+export interface Neighbour {
+  /** Of its split. */
+  readonly row: number;
+  /** Euclidean, of normalised pixels. */
+  readonly distance: number;
 }
 
 /**

@@ -29,6 +29,7 @@ export interface Robustness {
   readonly images: number;
   /** What was done to them, in words, the images as they are first. */
   readonly conditions: readonly string[];
+  /** By what networks learned from. */
   readonly subjects: readonly RobustSubject[];
 }
 

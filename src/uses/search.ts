@@ -20,7 +20,9 @@ export interface SearchOptions extends UseOptions {
 
 /** Whether a small set tells good architectures from others. */
 export interface Search {
+  /** Networks as they are named. */
   readonly architectures: readonly string[];
+  /** By what they learned from. */
   readonly subjects: readonly SearchSubject[];
 }
 
