@@ -179,7 +179,7 @@ export async function settingFor(
     firstLabels,
     attack: attackOf(options.attack, dataset),
     pretrained: pretrainedFor(options, network, networkOptions, pretrained),
-    teacher: teacher && teacherFrom(String(options.teacher), teacher, dataset),
+    teacher: options.teacher && teacher ? teacherFrom(String(options.teacher), teacher, dataset) : undefined,
     real,
     items: {
       ...items,
