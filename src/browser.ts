@@ -40,7 +40,7 @@ export type { Program, ProgramBytes } from './engine/program.js';
 export type { DType } from './engine/view.js';
 export { type Artefact, type ArtefactNotes, decodeArtefact, encodeArtefact } from './eval/artefact.js';
 export type { AttackScores } from './eval/attack.js';
-export { baselineNames } from './eval/baselines/index.js';
+export { baselineNames, softBaselines } from './eval/baselines/index.js';
 export type { BaselineAccuracy, NetworkAccuracy } from './eval/comparison.js';
 export { type EvaluateOptions, type Evaluation, evaluate } from './eval/evaluate.js';
 export type { ProtocolChanges } from './eval/find-protocol.js';

@@ -129,6 +129,7 @@ describe('sums over a workgroup', () => {
       'orthonormalise',
       'reduce',
       'rowcosine',
+      'unitrows',
     ]);
     for (const op of changed) {
       const lines = moduleText(op, { subgroup: 32 }).split('\n');

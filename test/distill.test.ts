@@ -272,7 +272,7 @@ test.each([
     { network: 'vgg' },
     /network is "vgg", expected one of alexcifarnet, alexnet, .*convnet, custom, lenet, lstm, mlp/,
   ],
-  [{ method: 'magic' }, /method is "magic", expected one of [a-z, ]*\bdm, dsa, [a-z, ]*\bunrolled/],
+  [{ method: 'magic' }, /method is "magic", expected one of [a-z0-9, ]*\bdm, dsa, [a-z0-9, ]*\bunrolled/],
   [{ first: '' }, /first is "", expected noise, real, means, k-means or a file/],
   [
     { parametrisation: 'fractal' },

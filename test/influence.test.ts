@@ -214,11 +214,19 @@ test.each([
   [{ by: 'guessing' }, /by is "guessing", expected retraining or products/],
   [{ rate: 0 }, /rate is 0, expected a positive number/],
   [{ damping: Number.NaN }, /damping is NaN, expected a positive number/],
+  [{ damping: 1 }, /damping is 1, which retraining does not have/],
   [{ steps: 0 }, /steps is 0, expected a whole number of at least 1/],
   [{ images: 0.5 }, /images is 0\.5/],
   [{ looks: 3 }, /looks/],
 ])('refuses %j', async (options, message) => {
   await expect(influence(device, data, few, options as never)).rejects.toThrow(message);
+});
+
+test('refuses labels that have no minimum', async () => {
+  const centred = { ...few, labels: few.labels.map((value) => value - 0.5) };
+  await expect(influence(device, data, centred)).rejects.toThrow(
+    /labels of image 0 of the set sum to 0, expected a sum above 0/,
+  );
 });
 
 test('refuses networks with batch norm', async () => {
@@ -251,7 +259,8 @@ describe('limbeck analyse influence', () => {
 
   test.each(['retraining', 'products'])('shows every image, by %s', async (by) => {
     const given = ['analyse', 'influence', 'a/distilled.safetensors', ...digits, '--by', by];
-    const more = ['--steps', '5', '--images', '12', '--damping', '50'];
+    const damping = by === 'products' ? ['--damping', '50'] : [];
+    const more = ['--steps', '5', '--images', '12', ...damping];
     const { status, stdout, stderr } = await limbeck(...given, ...more, '--out', 'page.html');
     expect(status, stderr).toBe(0);
     expect(stdout).toMatch(/^a: \d+\.\d % with all of them\n +image +class +helps its class by +others by$/m);

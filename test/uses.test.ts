@@ -18,10 +18,12 @@ import {
   setOfImages,
   trainOn,
 } from '../src/index.js';
+import { createNetwork, networkSpec } from '../src/networks/index.js';
 import { ofClasses } from '../src/uses/continual.js';
 import { attack, corruptions, PixelGradient } from '../src/uses/perturb.js';
 import { areaUnder, foundAt } from '../src/uses/privacy.js';
-import { subjectsOf } from '../src/uses/subjects.js';
+import { usualArchitectures } from '../src/uses/search.js';
+import { randomInstead, subjectsOf } from '../src/uses/subjects.js';
 import { rankCorrelation } from '../src/util/rank-correlation.js';
 import { buildWhereStale, commandLine } from './harness/command-line.js';
 
@@ -50,6 +52,15 @@ beforeAll(async () => {
 });
 afterAll(() => device.dispose());
 const names = ['distilled images', 'as many random real images', 'all training images'];
+
+test('random images are used without what was learned for others', async () => {
+  const use = { kind: 'minibatches', protocol: 'mtt-digits', learningRate: 0.5 } as const;
+  const teacher = { network: 'mlp', checksum: '0', temperature: 20 };
+  const random = await randomInstead(data, { ...artefact.set, use, teacher }, 0);
+  expect(random.use).toEqual({ kind: 'minibatches', protocol: 'mtt-digits' });
+  expect(random.teacher).toBeUndefined();
+  expect(random.labels.filter((label) => label === 1)).toHaveLength(20);
+});
 
 test('networks learn from the set, from as many random real images, and from all of them', async () => {
   const said: string[] = [];
@@ -230,6 +241,12 @@ describe('search', () => {
     for (const { regret } of subjects) expect(regret).toBeGreaterThanOrEqual(0);
     expect(await found(scrambled('test'))).toEqual({ architectures: titles, subjects });
     expect(await found(scrambled('validation'))).not.toEqual({ architectures: titles, subjects });
+  });
+
+  test('every architecture that is searched by default is one', () => {
+    const shape = { inputShape: [1, 28, 28] as const, classes: 10 };
+    const counts = usualArchitectures.map((one) => createNetwork({ ...networkSpec(one), ...shape }).count);
+    expect(new Set(counts).size).toBe(12);
   });
 
   test('ranks share the places of equal values', () => {

@@ -7,11 +7,19 @@ import type { Device } from '../engine/device.js';
 import { heldOutNetworks } from '../eval/first-networks.js';
 import { Outputs } from '../eval/outputs.js';
 import { type Accuracy, summarise } from '../eval/statistics.js';
+import { LimbeckError } from '../util/errors.js';
 import { expectDevice, expectOptions } from '../util/expect.js';
 import { permutation, Stream } from '../util/random.js';
 import { alongTraining } from './along-training.js';
 import { trainFullBatch } from './full-batch.js';
-import { type AlongOptions, alongNames, type NamedSet, resolveAlong, wholeFrom } from './sets.js';
+import {
+  type AlongOptions,
+  alongNames,
+  checkLearnable,
+  type NamedSet,
+  resolveAlong,
+  wholeFrom,
+} from './sets.js';
 
 /** How networks are trained that are compared. */
 export interface AgreementOptions extends AlongOptions {
@@ -93,6 +101,12 @@ export async function agreement(
   wholeFrom('agreement', 'networks', networks, 1);
   wholeFrom('agreement', 'images', most, 1);
   const { network, at, seed } = resolveAlong('agreement', dataset, sets, options);
+  checkLearnable('agreement', sets);
+  if (network.statisticsCount)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `agreement: network ${network.name} has batch norm, by which test images change one another's answers; choose one without, such as convnet`,
+    );
   const { test, classes: K } = dataset;
   const rows = [...permutation(new Stream(seed, 2), test.count).subarray(0, most)];
   const images = normalisedImages(dataset, test, rows);
@@ -104,10 +118,11 @@ export async function agreement(
         classes,
         accuracy: percentSame(classes, truth),
       }));
-    // Other weights than those that learn from real images: a pair must not share where it began.
-    const first = await heldOutNetworks(device, network, networks, seed, 1);
-    const learned = (images: Float32Array, labels: Float32Array) =>
-      trainFullBatch(device, { network, parameters: first, images, labels, ...passes, seed, signal });
+    /** Each kind from weights of its own: a pair must not share where it began. */
+    const learned = async (draw: number, images: Float32Array, labels: Float32Array) => {
+      const parameters = await heldOutNetworks(device, network, networks, seed, draw);
+      return trainFullBatch(device, { network, parameters, images, labels, ...passes, seed, signal });
+    };
 
     const early: { steps: number; answers: Answers[] }[] = [];
     for await (const { step, parameters } of alongTraining(device, dataset, {
@@ -122,7 +137,7 @@ export async function agreement(
     }
     const ofSets: { name: string; answers: Answers[] }[] = [];
     for (const { name, set } of sets)
-      ofSets.push({ name, answers: await answers(await learned(set.images, set.labels)) });
+      ofSets.push({ name, answers: await answers(await learned(1, set.images, set.labels)) });
 
     const best = Math.max(...ofSets.map(({ answers }) => accuracyOf(answers).mean));
     const { starts } = rowsByClass(dataset.train.labels, K, dataset.name);
@@ -132,7 +147,7 @@ export async function agreement(
     for (let perClass = 1; perClass <= fewest; perClass *= 2) {
       const labels = new Float32Array(perClass * K * K);
       for (let i = 0; i < perClass * K; i++) labels[i * K + (i % K)] = 1;
-      const trained = await learned(await randomReal(dataset, perClass, seed, 0), labels);
+      const trained = await learned(2, await randomReal(dataset, perClass, seed, 0), labels);
       few.push({ perClass, answers: await answers(trained) });
       if (accuracyOf(few[few.length - 1].answers).mean > best) break;
     }

@@ -6,8 +6,10 @@ import { Recorder } from '../engine/program.js';
 import type { Network } from '../networks/network.js';
 import { copyInto } from '../train/groups.js';
 import { lossOf } from '../train/loss.js';
+import { LimbeckError } from '../util/errors.js';
 import { type Owned, owning } from '../util/owned.js';
 import { addTo, dot } from '../util/vectors.js';
+import { short } from '../util/words.js';
 
 /** Whom to ask about which test images. */
 export interface Asked {
@@ -114,8 +116,8 @@ async function conjugateGradients(
     };
   });
   for (let product = 0; product < mostProducts; product++) {
-    const open = systems.filter(({ squared, least }) => squared > least);
-    if (!open.length) break;
+    const open = systems.filter(({ squared, least }) => !(squared <= least));
+    if (!open.length) return systems.map(({ x }) => x);
     const products = await matrix.times(open.map(({ p }) => p));
     for (const [i, system] of open.entries()) {
       const { x, r, p } = system;
@@ -129,13 +131,16 @@ async function conjugateGradients(
       system.squared = squared;
     }
   }
-  return systems.map(({ x }) => x);
+  throw new LimbeckError(
+    'ERR_OPTION',
+    `influence: damping is ${short(damping)}, with which ${mostProducts} products are not enough to solve for the images; give a larger one`,
+  );
 }
 
 /** The gradient of the loss of every image alone, divided by their number, `[n]` of `[count]`. */
 function gradientOfEach(
   device: Device,
-  { network, parameters, images, labels }: Learned,
+  { network, parameters, images, labels, signal }: Learned,
 ): Promise<Float64Array[]> {
   const { inputShape, classes: K, count } = network;
   const size = inputShape.reduce((a, b) => a * b, 1);
@@ -159,7 +164,7 @@ function gradientOfEach(
         Float32Array.from({ length: members * of }, (_, i) => values[first * of + i]);
       await tensors.images.write(part(images, size));
       await tensors.labels.write(part(labels, K));
-      await executable.run();
+      await executable.run({ signal });
       const all = await readFloats(tensors.gradient);
       for (let p = 0; p < members; p++)
         gradients[first + p] = Float64Array.from(all.subarray(p * count, (p + 1) * count));

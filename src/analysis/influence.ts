@@ -12,7 +12,7 @@ import { expectDevice, expectOptions, shown } from '../util/expect.js';
 import { permutation, Stream } from '../util/random.js';
 import { trainFullBatch } from './full-batch.js';
 import { type Asked, lossesAlong, solveDamped } from './influence-products.js';
-import { checkSets, wholeFrom } from './sets.js';
+import { checkLearnable, checkSets, wholeFrom } from './sets.js';
 
 /** How influence is found; each option has a default. */
 export interface InfluenceOptions {
@@ -87,12 +87,18 @@ export async function influence(
   expectOptions('influence', options, names);
   const { by = 'retraining', images: most = 1000, steps = 300, rate = 0.01, seed = 0, signal } = options;
   const { damping = (1 - momentum) / (rate * steps) } = options;
-  checkSets('influence', dataset, [{ name: 'the set', set }]);
+  const named = [{ name: 'the set', set }];
+  checkSets('influence', dataset, named);
+  checkLearnable('influence', named);
   wholeFrom('influence', 'images', most, 1);
   wholeFrom('influence', 'steps', steps, 1);
   for (const [name, value] of Object.entries({ rate, damping }))
     if (!(Number.isFinite(value) && value > 0))
       throw refused(`${name} is ${shown(value)}, expected a positive number`);
+  if (by === 'retraining' && options.damping !== undefined)
+    throw refused(
+      `damping is ${damping}, which retraining does not have; leave it out, or give by: products`,
+    );
   if (by !== 'retraining' && by !== 'products')
     throw refused(`by is ${shown(by)}, expected retraining or products`);
   const spec: NetworkOptions = {

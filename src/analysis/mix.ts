@@ -8,7 +8,7 @@ import type { Accuracy } from '../eval/statistics.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDevice, expectOptions, shown } from '../util/expect.js';
 import { joined } from '../util/joined.js';
-import { checkSets, type NamedSet, wholeFrom } from './sets.js';
+import { checkLearnable, checkSets, type NamedSet, wholeFrom } from './sets.js';
 
 /** How sets are mixed with real images; each has a default. */
 export interface MixOptions {
@@ -67,6 +67,7 @@ export async function mix(
   for (const one of added) wholeFrom('mix', 'added', one, 0);
   wholeFrom('mix', 'networks', networks, 1);
   checkSets('mix', dataset, sets);
+  checkLearnable('mix', sets);
   const budgetOf = ({ set }: NamedSet) => Math.max(1, Math.round(set.stored.pictures / dataset.classes));
   /** What the control depends on: sets that share all of it share their control. */
   const controlOf = (one: NamedSet) => JSON.stringify([budgetOf(one), one.set.network, one.set.seed]);
@@ -120,11 +121,12 @@ async function realRows(dataset: Dataset, perClass: number, seed: number, skippe
 
 /** A set with further images; it is used by ordinary training, whatever it was made for. */
 function withRows(set: DistilledSet, more?: Rows): DistilledSet {
-  const use = { kind: 'minibatches', protocol: 'full-batch' } as const;
-  if (!more) return { ...set, use };
+  // All labels are learned alike, those of a teacher as they are.
+  const alike = { use: { kind: 'minibatches', protocol: 'full-batch' }, teacher: undefined } as const;
+  if (!more) return { ...set, ...alike };
   return {
     ...set,
-    use,
+    ...alike,
     images: joined(Float32Array, [set.images, more.images]),
     labels: joined(Float32Array, [set.labels, more.labels]),
     classes: Uint16Array.from([...set.classes, ...more.classes]),

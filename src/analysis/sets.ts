@@ -7,6 +7,7 @@ import type { Network } from '../networks/network.js';
 import { LimbeckError } from '../util/errors.js';
 import { shown } from '../util/expect.js';
 import { permutation, Stream } from '../util/random.js';
+import { short } from '../util/words.js';
 
 /** Distilled sets that are looked at beside each other. */
 export interface NamedSet {
@@ -72,6 +73,21 @@ export function checkSets(where: string, dataset: Dataset, sets: readonly NamedS
       `${where}: sets is ${shown(sets)}, expected at least one { name, set }`,
     );
   for (const { set } of sets) checkFits(set, dataset);
+}
+
+/** ERR_OPTION for labels that cross-entropy has no minimum for, such as those without their mean that kernel regression takes. */
+export function checkLearnable(where: string, sets: readonly NamedSet[]): void {
+  for (const { name, set } of sets) {
+    const K = set.network.classes;
+    for (let i = 0; i < set.classes.length; i++) {
+      const sum = set.labels.subarray(i * K, (i + 1) * K).reduce((a, b) => a + b, 0);
+      if (sum > 1e-3) continue;
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `${where}: the labels of image ${i} of ${name} sum to ${short(sum)}, expected a sum above 0: networks learn from them by cross-entropy here, and these are for regression`,
+      );
+    }
+  }
 }
 
 /** A whole number of at least so much; ERR_OPTION for anything else. */

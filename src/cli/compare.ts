@@ -3,7 +3,7 @@ import type { CompareOptions } from '../analysis/compare/options.js';
 import type { Compared } from '../analysis/compare/record.js';
 import { type Row, rowsOf } from '../analysis/compare/rows.js';
 import type { Precision } from '../engine/precision.js';
-import { baselineNames } from '../eval/baselines/index.js';
+import { baselineNames, softBaselines } from '../eval/baselines/index.js';
 import type { DistillOptions } from '../methods/index.js';
 import { parseNetworkSpec } from '../networks/spec.js';
 import { compareMethods } from '../report/compare-folder.js';
@@ -82,7 +82,7 @@ const scored: readonly shared.Option[] = [
     name: 'baselines',
     kind: 'text',
     value: 'NAME,…',
-    help: `what stands beside, of ${baselineNames.join(', ')}`,
+    help: `what stands beside, of ${[...baselineNames, ...softBaselines].join(', ')}`,
     fallback: 'all',
   },
   {

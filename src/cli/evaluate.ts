@@ -1,6 +1,6 @@
 import type { DistilledSet } from '../data/distilled-set.js';
 import type { Precision } from '../engine/precision.js';
-import { baselineNames, baselinesUnder, checkBaselines } from '../eval/baselines/index.js';
+import { baselineNames, baselinesUnder, checkBaselines, softBaselines } from '../eval/baselines/index.js';
 import { evaluate, networksOf } from '../eval/evaluate.js';
 import type { Protocol } from '../eval/protocol.js';
 import { methodOfOthers } from '../eval/set-of-images.js';
@@ -60,7 +60,7 @@ export const command: Command = {
       name: 'baselines',
       kind: 'text',
       value: 'NAME,…|all',
-      help: `what to compare with, of ${baselineNames.join(', ')}`,
+      help: `what to compare with, of ${[...baselineNames, ...softBaselines].join(', ')}`,
       fallback: 'the quick ones',
     },
     { name: 'noBaselines', kind: 'switch', help: 'only the distilled images' },

@@ -83,13 +83,14 @@ export async function openEvaluated(
   const source = sourceFor(path, artefact, { dataset, digitsSize, reading: readingGiven(values) });
   checkWhitening(path, artefact, source, protocol);
   const pretrained = await pretrainedFor(path, artefact, values.init as string | undefined);
-  const teacher = await teacherFor(values.teacher as string | undefined, artefact);
   const opened = await openData(source, Boolean(values.json));
+  // Normalised as the distilled images are, whatever the statistics of this data.
+  const data = { ...opened, mean, std };
+  const teacher = await teacherFor(values.teacher as string | undefined, { artefact, data });
   const { networks } = options;
   return {
     set: artefact.set,
-    // Normalised as the distilled images are, whatever the statistics of this data.
-    data: { ...opened, mean, std },
+    data,
     opened,
     protocol,
     networksThen: protocol.name === own.name && typeof networks === 'number' ? networks : undefined,

@@ -1,6 +1,8 @@
+import type { Dataset } from '../data/dataset.js';
 import type { Artefact } from '../eval/artefact.js';
 import type { Model } from '../eval/model.js';
-import { checkArchitecture, checksumOf } from '../eval/pretrained.js';
+import { checkArchitecture } from '../eval/pretrained.js';
+import { teacherFrom } from '../eval/teacher.js';
 import { parseInit } from '../methods/networks.js';
 import { readModel } from '../runs/network-folder.js';
 import { LimbeckError } from '../util/errors.js';
@@ -25,12 +27,21 @@ export const teacherOption: Option = {
 };
 
 /** The teacher that was asked for; else the one that gave a set its labels, where it is still there. */
-export async function teacherFor(given: string | undefined, artefact?: Artefact): Promise<Model | undefined> {
+export async function teacherFor(
+  given: string | undefined,
+  made?: { readonly artefact: Artefact; readonly data: Dataset },
+): Promise<Model | undefined> {
   if (given !== undefined) return readModel(given);
-  const path = artefact?.notes.options.teacher;
-  if (typeof path !== 'string' || !artefact?.set.teacher) return undefined;
-  const model = await readModel(path).catch(() => undefined);
-  return model && checksumOf(model) === artefact.set.teacher.checksum ? model : undefined;
+  const { set, notes } = made?.artefact ?? {};
+  const path = notes?.options.teacher;
+  if (typeof path !== 'string' || !set?.teacher) return undefined;
+  try {
+    const model = await readModel(path);
+    return teacherFrom(path, model, made!.data).record.checksum === set.teacher.checksum ? model : undefined;
+  } catch {
+    // Nobody asked for it: other data are looked at, or it is no longer there.
+    return undefined;
+  }
 }
 
 /** The networks that a set is for, from where `init` says or where they lay when it was made; undefined where it is for others. */

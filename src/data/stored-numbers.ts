@@ -8,13 +8,20 @@ export interface StoredNumbers {
   readonly labels: number;
 }
 
-/** Whether any label is not 0 or 1. */
-export const hasSoftLabels = ({ labels }: Pick<DistilledSet, 'labels'>): boolean =>
-  labels.some((label) => label !== 0 && label !== 1);
+/** Whether labels are anything but one number for the class of an image, and another one for all others. */
+export function hasSoftLabels({
+  labels,
+  classes,
+  network: { classes: K },
+}: Pick<DistilledSet, 'labels' | 'classes' | 'network'>): boolean {
+  const [right, wrong] = [labels[classes[0]], labels[(classes[0] + 1) % K]];
+  return labels.some((value, i) => value !== (i % K === classes[Math.floor(i / K)] ? right : wrong));
+}
 
 /** How many numbers a set stores: what its budget is. */
-export function storedNumbers({ images, labels, stored }: DistilledSet): StoredNumbers {
+export function storedNumbers(set: DistilledSet): StoredNumbers {
+  const { images, labels, stored } = set;
   const variables = Object.values(stored.variables);
   const items = variables.length ? variables.reduce((sum, { data }) => sum + data.length, 0) : images.length;
-  return { items, labels: hasSoftLabels({ labels }) ? labels.length : 0 };
+  return { items, labels: hasSoftLabels(set) ? labels.length : 0 };
 }

@@ -25,13 +25,14 @@ export class Outputs {
     private readonly owned: Owned,
   ) {}
 
-  /** For `networks` networks at once, and for `count` images or more. */
+  /** For `networks` networks at once, and `count` images; `frozen`: batch norm is given what it normalises by. */
   static load(
     device: Device,
     network: Network,
     { networks, count, frozen = false }: { networks: number; count: number; frozen?: boolean },
   ): Promise<Outputs> {
-    const rows = Math.min(count, atOnce);
+    // Batch norm without frozen statistics takes those of all images together.
+    const rows = network.statisticsCount && !frozen ? count : Math.min(count, atOnce);
     const r = new Recorder('outputs');
     const x = r.external('images', 1, [rows, ...network.inputShape]);
     const theta = r.external('theta', networks, [network.count]);

@@ -17,7 +17,7 @@ export const streams = {
   /** Which of the networks that were trained before an outer step takes. */
   pretrained: 9,
   /** Frequencies at which characteristic functions are compared. */
-  frequencies: 11,
+  frequencies: 12,
   /** Choice of experts and of where on them to start, and the seed of the minibatches on the way. */
   trajectories: 8,
   /** Which of a pool of networks an outer step takes. */

@@ -87,7 +87,7 @@ export async function continual(
       for (const [stage, count] of come.entries()) {
         const classes = order.slice(0, count);
         const known = { ...artefact, set: ofClasses(memory, classes) };
-        const { model } = await trainOn(device, known, { seed: seed + i, signal });
+        const { model } = await trainOn(device, known, { dataset: data, seed: seed + i, signal });
         accuracies[stage].push(await accuracyAmong(device, data, model, classes, signal));
       }
     }

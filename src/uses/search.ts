@@ -38,9 +38,9 @@ export interface SearchSubject {
   readonly regret: number;
 }
 
-const usual: readonly string[] = [8, 16, 32].flatMap((width) =>
+export const usualArchitectures: readonly string[] = [8, 16, 32].flatMap((width) =>
   [2, 3].flatMap((depth) =>
-    ['instance', 'none'].map((norm) => `convnet:width=${width},depth=${depth},norm=${norm}`),
+    ['instance', 'none'].map((norm) => `convnet:width=${width}:depth=${depth}:norm=${norm}`),
   ),
 );
 
@@ -61,7 +61,7 @@ export async function search(
   expectDevice('search', device);
   expectDataset('search', dataset);
   expectOptions('search', options, { ...useNames, architectures: true });
-  const { architectures = usual, onProgress, ...how } = options;
+  const { architectures = usualArchitectures, onProgress, ...how } = options;
   if (!Array.isArray(architectures) || architectures.length < 3)
     throw new LimbeckError(
       'ERR_OPTION',

@@ -97,7 +97,12 @@ export async function randomInstead(
     images: await randomReal(dataset, perClass, seed, 0),
     labels,
     classes: Uint16Array.from({ length: count }, (_, i) => i % K),
-    use: set.use.kind === 'learned-steps' ? { kind: 'minibatches', protocol: 'full-batch' } : set.use,
+    // Neither a teacher's temperature nor a rate that was learned for others.
+    use: {
+      kind: 'minibatches',
+      protocol: set.use.kind === 'learned-steps' ? 'full-batch' : set.use.protocol,
+    },
+    teacher: undefined,
   };
 }
 

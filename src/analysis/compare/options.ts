@@ -1,5 +1,5 @@
 import type { Dataset } from '../../data/dataset.js';
-import { baselineNames, checkBaselines } from '../../eval/baselines/index.js';
+import { baselineNames, checkBaselines, softBaselines } from '../../eval/baselines/index.js';
 import { findProtocol } from '../../eval/find-protocol.js';
 import { checkPreprocessing, type Protocol } from '../../eval/protocol.js';
 import { type DistillOptions, defaultMethod } from '../../methods/index.js';
@@ -98,7 +98,7 @@ export function titleOf(given: DistillOptions): string {
 export function resolveComparison(where: string, given: CompareOptions, dataset: Dataset): Comparing {
   expectOptions(where, given, known);
   const { methods, network = 'convnet', protocol = 'dc', augmentation, architectures = [] } = given;
-  const { baselines = baselineNames, teacher } = given;
+  const { baselines = [...baselineNames, ...softBaselines], teacher } = given;
   const whole = (name: string, value: unknown, least: number) => wholeFrom(where, name, value, least);
   const list = <T>(name: string, values: unknown): readonly T[] => {
     const all = (Array.isArray(values) ? values : [values]) as T[];

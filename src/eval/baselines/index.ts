@@ -86,7 +86,10 @@ export const baselines: readonly Baseline[] = [
   },
 ];
 
-/** Names of those with soft labels. */
+/**
+ * Names of those with soft labels, for protocols that take such: random images with a teacher's answers, `randomTeacher`, and with those of a network
+ * that was stopped early, `noDistillation` (Qin et al. 2024).
+ */
 export const softBaselines: readonly string[] = baselines.flatMap(({ name, labelledBy }) =>
   labelledBy ? name : [],
 );
@@ -141,13 +144,12 @@ export const neighbourBaselines: readonly NeighbourBaseline[] = [
 /**
  * Names of the baselines that `evaluate` takes, of as many images as the distilled set has: `randomReal`, `bestOfRandom` (the
  * "optimised" images of Wang et al. 2018), `classMeans`, `kMeans`, `herding` (Welling 2009), `kCentre` (Sener & Savarese 2018), and
- * the nearest neighbours of random images and of centroids, `neighboursOfRandom` and `neighboursOfKMeans`; where labels may be soft, random
- * images with a teacher's answers, `randomTeacher`, and with those of a network that was stopped early, `noDistillation` (Qin et al. 2024); whatever the number of images: the networks as they are, `untrained`, and ordinary training on all training images,
+ * the nearest neighbours of random images and of centroids, `neighboursOfRandom` and `neighboursOfKMeans`; whatever the number of images: the networks as they are, `untrained`, and ordinary training on all training images,
  * `allTraining`. Sets that are poison have `flippedRandom` besides.
  */
 export const baselineNames: readonly string[] = [...baselines, ...neighbourBaselines, ...boundBaselines]
   .map(({ name }) => name)
-  .filter((name) => name !== flipped);
+  .filter((name) => name !== flipped && !softBaselines.includes(name));
 
 /** Real images of each class in a comparison with so many pictures: as many together, rounded to whole images of each class. */
 export const perClassOf = (pictures: number, classes: number): number =>
@@ -175,7 +177,7 @@ export const baselinesUnder = ({ labels }: Pick<Protocol, 'labels'>, teacher: bo
   const without = baselines.filter(
     ({ labelledBy }) => labelledBy && (labels === 'hard' || (labelledBy === 'teacher' && !teacher)),
   );
-  return baselineNames.filter((name) => !without.some((one) => one.name === name));
+  return [...baselineNames, ...softBaselines].filter((name) => !without.some((one) => one.name === name));
 };
 
 /** Throws ERR_OPTION for baselines whose labels a protocol does not take, or a missing teacher would have to give. */
@@ -204,9 +206,9 @@ export function checkBaselines(names: readonly string[], set?: DistilledSet): vo
   if (!Array.isArray(names))
     throw new LimbeckError(
       'ERR_OPTION',
-      `baselines is ${shown(names)}, expected a list of names out of: ${baselineNames.join(', ')}`,
+      `baselines is ${shown(names)}, expected a list of names out of: ${[...baselineNames, ...softBaselines].join(', ')}`,
     );
-  const known = set?.attack ? [...baselineNames, flipped] : baselineNames;
+  const known = [...baselineNames, ...softBaselines, ...(set?.attack ? [flipped] : [])];
   const unknown = names.find((name) => !known.includes(name));
   if (unknown !== undefined)
     throw new LimbeckError(

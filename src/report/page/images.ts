@@ -1,4 +1,5 @@
 import type { DistilledSet, LearnedSteps, MinibatchUse } from '../../data/distilled-set.js';
+import { hasSoftLabels } from '../../data/stored-numbers.js';
 import { protocolOf } from '../../eval/protocol-name.js';
 import type { RunRecord } from '../../runs/record.js';
 import { encodePng, type PngImage } from '../../util/png.js';
@@ -97,7 +98,7 @@ function range({ black, white }: Window, signed: boolean): string {
 
 export function about(set: DistilledSet): string {
   const { use } = set;
-  const labels = hasLearnedLabels(set)
+  const labels = hasSoftLabels(set)
     ? ' Their labels were learned too: the bars show how much of each class a label holds, the numbers its two largest parts.'
     : '';
   const { variables, parametrisation, pictures } = set.stored;
@@ -128,12 +129,6 @@ function order({ steps, epochs }: LearnedSteps, images: number): string {
     : `Training takes them all at once, ${times}.`;
 }
 
-/** Whether labels are anything but one number for the class of an image, and another one for all others. */
-export function hasLearnedLabels({ labels, classes, network: { classes: K } }: DistilledSet): boolean {
-  const [right, wrong] = [labels[classes[0]], labels[(classes[0] + 1) % K]];
-  return labels.some((value, i) => value !== (i % K === classes[Math.floor(i / K)] ? right : wrong));
-}
-
 function imageFigure(
   record: RunRecord,
   set: DistilledSet,
@@ -145,7 +140,7 @@ function imageFigure(
   const own = set.classes[index];
   const name = classNames[own] ?? String(own);
   const picture = pictureTag(imagePixels(set, record.dataset, index, window), 'distilled', name);
-  const label = hasLearnedLabels(set) ? softLabel(record, set, index) : '';
+  const label = hasSoftLabels(set) ? softLabel(record, set, index) : '';
   return `<figure>${picture}${withName ? `<figcaption>${escapeHtml(name)}</figcaption>` : ''}${label}</figure>`;
 }
 

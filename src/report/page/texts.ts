@@ -1,4 +1,5 @@
 import type { DistilledSet } from '../../data/distilled-set.js';
+import { hasSoftLabels } from '../../data/stored-numbers.js';
 import { unknownWord } from '../../data/text/encoding.js';
 import type { NearWord } from '../../data/text/nearest.js';
 import type { ShownTexts } from '../../data/text/shown.js';
@@ -6,7 +7,7 @@ import type { RunRecord } from '../../runs/record.js';
 import { count, saidOf } from '../../util/words.js';
 import { escapeHtml } from '../figure.js';
 import { gridOf, stepsOf } from '../grid.js';
-import { about, hasLearnedLabels, softLabel } from './images.js';
+import { about, softLabel } from './images.js';
 
 /** More than a page can hold. */
 const mostTexts = 300;
@@ -34,7 +35,7 @@ export function textsSection(
     const learned = own.map(
       ({ step, item }) =>
         `<div class="text distilled"><div class="kind">${steps > 1 ? `step ${step + 1}` : 'distilled'}</div>` +
-        `<p>${nearest[item!].map(wordTag).join(' ')}</p>${hasLearnedLabels(set) ? `<div class="label">${softLabel(record, set, item!)}</div>` : ''}</div>`,
+        `<p>${nearest[item!].map(wordTag).join(' ')}</p>${hasSoftLabels(set) ? `<div class="label">${softLabel(record, set, item!)}</div>` : ''}</div>`,
     );
     return `<div class="card texts"><h3>${escapeHtml(name)}</h3>${real}${learned.join('')}</div>`;
   };
