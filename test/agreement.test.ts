@@ -1,4 +1,4 @@
-/** Whom networks answer like that learned from a set. */
+/** Which networks answer like those that learned from a set. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { agreement, type Device, openDevice, setOfImages } from '../src/index.js';
 import { smallNetwork, twoClasses } from './harness/made-data.js';

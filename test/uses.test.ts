@@ -314,7 +314,7 @@ describe('limbeck use', () => {
     ['privacy', ['--images', '10'], /^ *all training images +\d+\.\d ± \d+\.\d % +\d+\.\d ±/m],
     [
       'search',
-      ['--architectures', 'mlp:width=2;mlp:width=4;mlp:width=8'],
+      ['--architectures', 'mlp:width=2,mlp:width=4,mlp:width=8'],
       /^ *rank correlation +\S+ +\S+ +1$/m,
     ],
   ])('%s is a table, or JSON', async (kind, more, row) => {

@@ -60,7 +60,7 @@ const kinds: Readonly<Record<string, Kind>> = {
     },
   },
   agreement: {
-    summary: 'whom networks that learned from them answer like',
+    summary: 'which networks answer like those that learned from them',
     options: ['network', 'steps', 'every', 'networks', 'images'],
     run: async (device, data, sets, values, follow) => ({
       agreement: await agreement(device, data, sets, { ...values, ...along(follow) }),

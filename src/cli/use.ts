@@ -99,7 +99,7 @@ const kinds: Readonly<Record<string, Kind>> = {
     summary: 'whether architectures come out in the same order',
     options: ['architectures'],
     async run({ device, data, sets, follow }, { architectures, ...values }) {
-      const list = architectures === undefined ? undefined : String(architectures).split(';');
+      const list = architectures === undefined ? undefined : String(architectures).split(',');
       const options = { ...values, ...following(follow), ...(list && { architectures: list }) };
       const found = await search(device, data, sets[0].artefact, options);
       const rows = found.architectures.map((name, i) => [
@@ -155,7 +155,7 @@ const own: readonly shared.Option[] = [
   {
     name: 'architectures',
     kind: 'text',
-    value: 'NAME;…',
+    value: 'NAME,…',
     help: 'networks to put in order',
     fallback: 'twelve ConvNets',
   },

@@ -38,7 +38,7 @@ export function analysisPage(
   if (agreement)
     return page(
       name,
-      'Whom do networks answer like that learned from distilled images?',
+      'Which networks answer like those that learned from distilled images?',
       `Pairs of networks that are right as often, on ${count(agreement.images)} test images.`,
       agreeing(agreement),
     );
