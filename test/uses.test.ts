@@ -12,6 +12,7 @@ import {
   fairness,
   generateDigits,
   openDevice,
+  predict,
   privacy,
   robustness,
   search,
@@ -19,7 +20,7 @@ import {
   trainOn,
 } from '../src/index.js';
 import { createNetwork, networkSpec } from '../src/networks/index.js';
-import { ofClasses } from '../src/uses/continual.js';
+import { accuracyAmong, ofClasses } from '../src/uses/continual.js';
 import { attack, corruptions, PixelGradient } from '../src/uses/perturb.js';
 import { areaUnder, foundAt } from '../src/uses/privacy.js';
 import { usualArchitectures } from '../src/uses/search.js';
@@ -268,6 +269,20 @@ describe('continual', () => {
     for (const seed of [0, 1])
       whole.push((await trainOn(device, artefact, { seed, dataset: data })).accuracy!.mean);
     expect(accuracy[9].mean).toBeCloseTo((whole[0] + whole[1]) / 2, 9);
+  });
+
+  test('only classes that have come are answers', async () => {
+    const { model } = await trainOn(device, artefact, { dataset: data });
+    const { scores } = await predict(device, model, data.test.images);
+    const rows = [...data.test.labels.keys()].filter((row) => [3, 7].includes(data.test.labels[row]));
+    const answer = (row: number) => (scores[row * 10 + 3] > scores[row * 10 + 7] ? 3 : 7);
+    const right = rows.filter((row) => answer(row) === data.test.labels[row]).length;
+    const all = rows.filter((row) => {
+      const own = scores.subarray(row * 10, row * 10 + 10);
+      return own.indexOf(Math.max(...own)) === data.test.labels[row];
+    }).length;
+    expect(all).toBeLessThan(right);
+    expect(await accuracyAmong(device, data, model, [3, 7])).toBeCloseTo((100 * right) / rows.length, 9);
   });
 
   test('what is kept are the items of the classes so far', () => {

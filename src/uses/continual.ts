@@ -116,7 +116,7 @@ export function ofClasses(set: DistilledSet, classes: readonly number[]): Distil
 }
 
 /** Percent of the test images of these classes that a network tells from one another. */
-async function accuracyAmong(
+export async function accuracyAmong(
   device: Device,
   { test, ...rest }: Dataset,
   model: Model,
