@@ -2,11 +2,11 @@ import { rowsByClass } from '../data/classes.js';
 import type { Dataset } from '../data/dataset.js';
 import { expectDataset } from '../data/expect-dataset.js';
 import { normalisedImages } from '../data/on-device.js';
-import { randomReal } from '../data/selection/random-real.js';
+import { randomRows } from '../data/selection/random-rows.js';
 import type { Device } from '../engine/device.js';
 import { heldOutNetworks } from '../eval/first-networks.js';
 import { Outputs } from '../eval/outputs.js';
-import { type Accuracy, summarise } from '../eval/statistics.js';
+import { type Accuracy, percentSame, summarise } from '../eval/statistics.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDevice, expectOptions } from '../util/expect.js';
 import { permutation, Stream } from '../util/random.js';
@@ -145,9 +145,8 @@ export async function agreement(
     const few: { perClass: number; answers: Answers[] }[] = [];
     // Twice as many each time, until they do better than every set.
     for (let perClass = 1; perClass <= fewest; perClass *= 2) {
-      const labels = new Float32Array(perClass * K * K);
-      for (let i = 0; i < perClass * K; i++) labels[i * K + (i % K)] = 1;
-      const trained = await learned(2, await randomReal(dataset, perClass, seed, 0), labels);
+      const { images, labels } = await randomRows(dataset, perClass, seed);
+      const trained = await learned(2, images, labels);
       few.push({ perClass, answers: await answers(trained) });
       if (accuracyOf(few[few.length - 1].answers).mean > best) break;
     }
@@ -181,9 +180,6 @@ interface Answers {
 }
 
 const accuracyOf = (answers: readonly Answers[]) => summarise(answers.map(({ accuracy }) => accuracy));
-
-const percentSame = (a: readonly number[], b: readonly number[]): number =>
-  (100 * a.filter((value, i) => value === b[i]).length) / a.length;
 
 const over = (pairs: readonly (readonly [Answers, Answers])[]): Agreed => ({
   same: summarise(pairs.map(([a, b]) => percentSame(a.classes, b.classes))),

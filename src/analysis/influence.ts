@@ -71,8 +71,8 @@ const names = {
 const momentum = 0.9;
 
 /**
- * What each image of a set teaches: leave-one-out influence on the loss of test images (Yang et al. 2024, section 5; by products Koh and
- * Liang 2017), for one network that learns from all images at once, by SGD with momentum 0.9.
+ * What each image of a set teaches: by how much the loss of test images changes where it is left out (Yang et al. 2024, section 5; by
+ * products Koh and Liang 2017). One network learns from all images at once, by SGD with momentum 0.9.
  *
  * @throws ERR_OPTION for options that are unknown or out of range, a set of one image, a network with batch norm; ERR_SHAPE for a set of other images; ERR_OUT_OF_MEMORY
  */

@@ -1,8 +1,9 @@
 import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
 import { expectDataset } from '../data/expect-dataset.js';
-import { randomReal } from '../data/selection/random-real.js';
+import { type LabelledRows, randomRows } from '../data/selection/random-rows.js';
 import type { Device } from '../engine/device.js';
+import { perClassOf } from '../eval/baselines/index.js';
 import { evaluate } from '../eval/evaluate.js';
 import type { Accuracy } from '../eval/statistics.js';
 import { LimbeckError } from '../util/errors.js';
@@ -68,7 +69,7 @@ export async function mix(
   wholeFrom('mix', 'networks', networks, 1);
   checkSets('mix', dataset, sets);
   checkLearnable('mix', sets);
-  const budgetOf = ({ set }: NamedSet) => Math.max(1, Math.round(set.stored.pictures / dataset.classes));
+  const budgetOf = ({ set }: NamedSet) => perClassOf(set.stored.pictures, dataset.classes);
   /** What the control depends on: sets that share all of it share their control. */
   const controlOf = (one: NamedSet) => JSON.stringify([budgetOf(one), one.set.network, one.set.seed]);
   const total = (sets.length + new Set(sets.map(controlOf)).size) * added.length;
@@ -89,11 +90,11 @@ export async function mix(
     const accuracy: Accuracy[] = [];
     const control: Accuracy[] = [];
     for (const count of added) {
-      const more = count ? await realRows(dataset, count, seed) : undefined;
+      const more = count ? await randomRows(dataset, count, seed) : undefined;
       accuracy.push(await reached(`${name} and ${count} real images per class`, withRows(set, more)));
       if (known) continue;
       // The images that stand in for the set are none of those that are added.
-      const instead = await realRows(dataset, budget + count, seed, count);
+      const instead = await randomRows(dataset, budget + count, seed, count);
       const beside = await reached(
         `${budget + count} real images per class`,
         withRows({ ...set, ...instead }, more),
@@ -106,21 +107,8 @@ export async function mix(
   return { added, protocol, sets: mixed };
 }
 
-type Rows = Pick<DistilledSet, 'images' | 'classes' | 'labels'>;
-
-/** Random real images, as many of each class, without the first `skipped` of each. */
-async function realRows(dataset: Dataset, perClass: number, seed: number, skipped = 0): Promise<Rows> {
-  const K = dataset.classes;
-  const all = await randomReal(dataset, perClass, seed, 0);
-  const images = all.subarray((skipped * all.length) / perClass);
-  const count = (perClass - skipped) * K;
-  const labels = new Float32Array(count * K);
-  for (let i = 0; i < count; i++) labels[i * K + (i % K)] = 1;
-  return { images, classes: Uint16Array.from({ length: count }, (_, i) => i % K), labels };
-}
-
 /** A set with further images; it is used by ordinary training, whatever it was made for. */
-function withRows(set: DistilledSet, more?: Rows): DistilledSet {
+function withRows(set: DistilledSet, more?: LabelledRows): DistilledSet {
   // All labels are learned alike, those of a teacher as they are.
   const alike = { use: { kind: 'minibatches', protocol: 'full-batch' }, teacher: undefined } as const;
   if (!more) return { ...set, ...alike };

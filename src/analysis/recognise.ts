@@ -2,7 +2,7 @@ import type { Dataset } from '../data/dataset.js';
 import { expectDataset } from '../data/expect-dataset.js';
 import type { Device } from '../engine/device.js';
 import { Outputs } from '../eval/outputs.js';
-import { type Accuracy, summarise } from '../eval/statistics.js';
+import { type Accuracy, percentSame, summarise } from '../eval/statistics.js';
 import { expectDevice, expectOptions } from '../util/expect.js';
 import { Owned } from '../util/owned.js';
 import { alongTraining } from './along-training.js';
@@ -76,7 +76,7 @@ export async function recognise(
     })) {
       for (const [i, { images, classes }] of asked.entries()) {
         const taken = await outputs[i].classes({ parameters }, images, signal);
-        found[i].push(summarise(taken.map((of) => percentEqual(of, classes))));
+        found[i].push(summarise(taken.map((of) => percentSame(of, classes))));
       }
       onProgress?.({ step, steps: at[at.length - 1] });
     }
@@ -86,7 +86,3 @@ export async function recognise(
     owned.dispose();
   }
 }
-
-/** Percent of places in which two lists agree. */
-const percentEqual = (a: readonly number[], b: readonly number[]): number =>
-  (100 * a.filter((value, i) => value === b[i]).length) / a.length;

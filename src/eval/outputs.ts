@@ -1,9 +1,10 @@
 import type { Device } from '../engine/device.js';
 import { type Bound, loadWithTensors, readFloats } from '../engine/load.js';
 import { Recorder } from '../engine/program.js';
-import type { Network } from '../networks/network.js';
+import { createNetwork, type Network } from '../networks/index.js';
 import { copyInto } from '../train/groups.js';
 import { type Owned, owning } from '../util/owned.js';
+import { type Model, networksIn } from './model.js';
 
 /** Images that go through a network together. */
 const atOnce = 256;
@@ -93,5 +94,22 @@ export class Outputs {
 
   dispose(): void {
     this.owned.dispose();
+  }
+}
+
+/** Asks all networks of a model about `count` images; batch norm has the model's statistics. Nothing stays on the device afterwards. */
+export async function askModel<T>(
+  device: Device,
+  model: Model,
+  count: number,
+  ask: (outputs: Outputs) => Promise<T>,
+): Promise<T> {
+  const network = createNetwork(model.network);
+  const networks = networksIn(model, network);
+  const outputs = await Outputs.load(device, network, { networks, count, frozen: true });
+  try {
+    return await ask(outputs);
+  } finally {
+    outputs.dispose();
   }
 }

@@ -7,9 +7,8 @@ import type { LossName } from '../train/loss.js';
 import { softmax } from '../train/softmax.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { expectArgument, expectDevice, shown } from '../util/expect.js';
-import { owning } from '../util/owned.js';
 import { type Model, networksIn } from './model.js';
-import { Outputs } from './outputs.js';
+import { askModel } from './outputs.js';
 
 /** What a network says of images. */
 export interface Predictions {
@@ -131,21 +130,14 @@ export function checkLabelled(
 /** `[networks, N, K]` */
 function logitsOf(
   device: Device,
-  { parameters, statistics, normalisation }: Model,
-  network: Network,
+  model: Model,
+  { inputShape }: Network,
   images: Split['images'],
   signal?: AbortSignal,
 ): Promise<Float32Array> {
-  const { inputShape, count } = network;
   const size = storedSize(images, inputShape);
-  const N = images.length / size;
-  return owning(async (owned) => {
-    const networks = parameters.length / count;
-    const outputs = owned.own(await Outputs.load(device, network, { networks, count: N, frozen: true }));
-    const piece = (first: number, end: number) =>
-      normalise(images.subarray(first * size, end * size), inputShape, normalisation);
-    const logits = await outputs.of({ parameters, statistics }, N, piece, signal);
-    owned.dispose();
-    return logits;
-  });
+  const count = images.length / size;
+  const piece = (first: number, end: number) =>
+    normalise(images.subarray(first * size, end * size), inputShape, model.normalisation);
+  return askModel(device, model, count, (outputs) => outputs.of(model, count, piece, signal));
 }

@@ -22,6 +22,10 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+/** Percent of the places in which two lists agree. */
+export const percentSame = (a: readonly number[], b: ArrayLike<number>): number =>
+  (100 * a.filter((value, i) => value === b[i]).length) / a.length;
+
 /** How many images of class i were taken for class j, `[K][K]`. */
 export type Confusion = readonly (readonly number[])[];
 

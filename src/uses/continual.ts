@@ -5,9 +5,8 @@ import { normalisedImages } from '../data/on-device.js';
 import type { Device } from '../engine/device.js';
 import type { Artefact } from '../eval/artefact.js';
 import type { Model } from '../eval/model.js';
-import { Outputs } from '../eval/outputs.js';
+import { askModel } from '../eval/outputs.js';
 import { type Accuracy, summarise } from '../eval/statistics.js';
-import { createNetwork } from '../networks/index.js';
 import { trainOn } from '../runs/train-on.js';
 import { asDistilled } from '../runs/train-on-checks.js';
 import { LimbeckError } from '../util/errors.js';
@@ -123,19 +122,15 @@ export async function accuracyAmong(
   classes: readonly number[],
   signal?: AbortSignal,
 ): Promise<number> {
-  const network = createNetwork(model.network);
-  const K = network.classes;
+  const K = rest.classes;
   const rows = [...test.labels.keys()].filter((row) => classes.includes(test.labels[row]));
-  const outputs = await Outputs.load(device, network, { networks: 1, count: rows.length, frozen: true });
-  try {
-    const piece = (first: number, end: number) => normalisedImages(rest, test, rows.slice(first, end));
-    const logits = await outputs.of(model, rows.length, piece, signal);
-    const right = rows.filter((row, i) => {
-      const best = classes.reduce((a, b) => (logits[i * K + b] > logits[i * K + a] ? b : a));
-      return best === test.labels[row];
-    });
-    return (100 * right.length) / rows.length;
-  } finally {
-    outputs.dispose();
-  }
+  const piece = (first: number, end: number) => normalisedImages(rest, test, rows.slice(first, end));
+  const logits = await askModel(device, model, rows.length, (outputs) =>
+    outputs.of(model, rows.length, piece, signal),
+  );
+  const right = rows.filter((row, i) => {
+    const best = classes.reduce((a, b) => (logits[i * K + b] > logits[i * K + a] ? b : a));
+    return best === test.labels[row];
+  });
+  return (100 * right.length) / rows.length;
 }

@@ -3,9 +3,8 @@ import { expectDataset } from '../data/expect-dataset.js';
 import { normalisedImages } from '../data/on-device.js';
 import type { Device } from '../engine/device.js';
 import type { Artefact } from '../eval/artefact.js';
-import { Outputs } from '../eval/outputs.js';
+import { askModel } from '../eval/outputs.js';
 import { type Accuracy, summarise } from '../eval/statistics.js';
-import { createNetwork } from '../networks/index.js';
 import { asDistilled } from '../runs/train-on-checks.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDevice, expectOptions } from '../util/expect.js';
@@ -76,26 +75,21 @@ export async function fairness(
   );
   const subjects: FairnessSubject[] = [];
   for (const { name, model } of await subjectsOf(device, data, artefact, how)) {
-    const network = createNetwork(model.network);
-    const networks = model.parameters.length / network.count;
-    const outputs = await Outputs.load(device, network, { networks, count: of.length, frozen: true });
-    try {
-      const answers = await outputs.classes(model, images, options.signal);
-      const percent = (classes: readonly number[], group?: string) => {
-        const rows = [...of.keys()].filter((i) => group === undefined || of[i] === group);
-        return (100 * rows.filter((i) => classes[i] === test.labels[i]).length) / rows.length;
-      };
-      const ofGroups = answers.map((classes) => groups.map((group) => percent(classes, group)));
-      subjects.push({
-        name,
-        accuracy: summarise(answers.map((classes) => percent(classes))),
-        perGroup: groups.map((_, g) => summarise(ofGroups.map((values) => values[g]))),
-        worst: summarise(ofGroups.map((values) => Math.min(...values))),
-        gap: summarise(ofGroups.map((values) => Math.max(...values) - Math.min(...values))),
-      });
-    } finally {
-      outputs.dispose();
-    }
+    const answers = await askModel(device, model, of.length, (outputs) =>
+      outputs.classes(model, images, options.signal),
+    );
+    const percent = (classes: readonly number[], group?: string) => {
+      const rows = [...of.keys()].filter((i) => group === undefined || of[i] === group);
+      return (100 * rows.filter((i) => classes[i] === test.labels[i]).length) / rows.length;
+    };
+    const ofGroups = answers.map((classes) => groups.map((group) => percent(classes, group)));
+    subjects.push({
+      name,
+      accuracy: summarise(answers.map((classes) => percent(classes))),
+      perGroup: groups.map((_, g) => summarise(ofGroups.map((values) => values[g]))),
+      worst: summarise(ofGroups.map((values) => Math.min(...values))),
+      gap: summarise(ofGroups.map((values) => Math.max(...values) - Math.min(...values))),
+    });
   }
   return { groups, counts: groups.map((group) => of.filter((one) => one === group).length), subjects };
 }

@@ -1,16 +1,15 @@
+import { wholeFrom } from '../analysis/sets.js';
 import type { Dataset, Split } from '../data/dataset.js';
 import { expectDataset } from '../data/expect-dataset.js';
 import { normalisedImages } from '../data/on-device.js';
 import type { Device } from '../engine/device.js';
 import type { Artefact } from '../eval/artefact.js';
 import type { Model } from '../eval/model.js';
-import { Outputs } from '../eval/outputs.js';
+import { askModel } from '../eval/outputs.js';
 import { type Accuracy, summarise } from '../eval/statistics.js';
-import { createNetwork } from '../networks/index.js';
 import { asDistilled } from '../runs/train-on-checks.js';
 import { softmax } from '../train/softmax.js';
-import { LimbeckError } from '../util/errors.js';
-import { expectDevice, expectOptions, shown } from '../util/expect.js';
+import { expectDevice, expectOptions } from '../util/expect.js';
 import { permutation, Stream } from '../util/random.js';
 import { subjectsOf, type UseOptions, useNames } from './subjects.js';
 
@@ -74,11 +73,7 @@ export async function privacy(
   expectDataset('privacy', dataset);
   expectOptions('privacy', options, { ...useNames, images: true });
   const { images: most = 1000, seed = 0, signal } = options;
-  if (!(Number.isSafeInteger(most) && most > 0))
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `privacy: images is ${shown(most)}, expected a whole number of at least 1`,
-    );
+  wholeFrom('privacy', 'images', most, 1);
   // Real images lie beside distilled ones as these are normalised.
   const data = asDistilled(dataset, artefact);
   const { train, test } = data;
@@ -106,7 +101,7 @@ export async function privacy(
 }
 
 /** The cross-entropy of each network on each image, `[networks][rows]`. */
-async function lossesOf(
+function lossesOf(
   device: Device,
   dataset: Dataset,
   model: Model,
@@ -114,23 +109,17 @@ async function lossesOf(
   rows: readonly number[],
   signal?: AbortSignal,
 ): Promise<Float64Array[]> {
-  const network = createNetwork(model.network);
-  const networks = model.parameters.length / network.count;
-  const K = network.classes;
-  const outputs = await Outputs.load(device, network, { networks, count: rows.length, frozen: true });
-  try {
-    const piece = (first: number, end: number) => normalisedImages(dataset, split, rows.slice(first, end));
-    const logits = await outputs.of(model, rows.length, piece, signal);
-    const probabilities = softmax(Float64Array.from(logits), K);
-    return Array.from({ length: networks }, (_, p) =>
+  const K = dataset.classes;
+  const piece = (first: number, end: number) => normalisedImages(dataset, split, rows.slice(first, end));
+  return askModel(device, model, rows.length, async (outputs) => {
+    const probabilities = softmax(Float64Array.from(await outputs.of(model, rows.length, piece, signal)), K);
+    return Array.from({ length: outputs.networks }, (_, p) =>
       Float64Array.from(
         rows,
         (row, i) => -Math.log(probabilities[(p * rows.length + i) * K + split.labels[row]]),
       ),
     );
-  } finally {
-    outputs.dispose();
-  }
+  });
 }
 
 /** The part of all pairs in which the loss of the member is the smaller one; ties are half. */

@@ -1,14 +1,13 @@
+import { wholeFrom } from '../analysis/sets.js';
 import type { Dataset } from '../data/dataset.js';
 import { expectDataset } from '../data/expect-dataset.js';
 import { normalise } from '../data/normalisation.js';
 import type { Device } from '../engine/device.js';
 import type { Artefact } from '../eval/artefact.js';
 import type { Model } from '../eval/model.js';
-import { Outputs } from '../eval/outputs.js';
-import { type Accuracy, summarise } from '../eval/statistics.js';
-import { createNetwork } from '../networks/index.js';
-import { LimbeckError } from '../util/errors.js';
-import { expectDevice, expectOptions, shown } from '../util/expect.js';
+import { askModel } from '../eval/outputs.js';
+import { type Accuracy, percentSame, summarise } from '../eval/statistics.js';
+import { expectDevice, expectOptions } from '../util/expect.js';
 import { permutation, Stream } from '../util/random.js';
 import { type AttackStrength, attack, corruptions, PixelGradient } from './perturb.js';
 import { expectPixels, expectPositive, subjectsOf, type UseOptions, useNames } from './subjects.js';
@@ -62,11 +61,7 @@ export async function robustness(
   const { images: most = 500, steps = 10, seed = 0, signal } = options;
   const epsilon = expectPositive('robustness', 'epsilon', options.epsilon ?? [0.02, 0.1]);
   for (const [name, value] of Object.entries({ images: most, steps }))
-    if (!(Number.isSafeInteger(value) && value > 0))
-      throw new LimbeckError(
-        'ERR_OPTION',
-        `robustness: ${name} is ${shown(value)}, expected a whole number of at least 1`,
-      );
+    wholeFrom('robustness', name, value, 1);
   const { test, imageShape } = dataset;
   const rows = [...permutation(new Stream(seed, 3), test.count).subarray(0, most)];
   const size = imageShape.reduce((a, b) => a * b, 1);
@@ -105,17 +100,16 @@ interface Shown {
 }
 
 /** On pictures that all networks are shown alike. */
-async function accuracyOf(device: Device, model: Model, { pixels, truth, signal }: Shown): Promise<Accuracy> {
-  const network = createNetwork(model.network);
-  const networks = model.parameters.length / network.count;
-  const outputs = await Outputs.load(device, network, { networks, count: truth.length, frozen: true });
-  try {
-    const images = normalise(pixels, network.inputShape, model.normalisation);
+function accuracyOf(
+  device: Device,
+  model: Model,
+  { pixels, truth, imageShape, signal }: Shown,
+): Promise<Accuracy> {
+  return askModel(device, model, truth.length, async (outputs) => {
+    const images = normalise(pixels, imageShape, model.normalisation);
     const classes = await outputs.classes(model, images, signal);
-    return summarise(classes.map((of) => percentRight(of, truth)));
-  } finally {
-    outputs.dispose();
-  }
+    return summarise(classes.map((of) => percentSame(of, truth)));
+  });
 }
 
 /** On pictures that were changed for each network by itself. */
@@ -151,6 +145,3 @@ async function attacked(
     gradient.dispose();
   }
 }
-
-const percentRight = (classes: readonly number[], truth: readonly number[]): number =>
-  (100 * classes.filter((value, i) => value === truth[i]).length) / truth.length;

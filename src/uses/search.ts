@@ -3,9 +3,10 @@ import { expectDataset } from '../data/expect-dataset.js';
 import { normalisedImages } from '../data/on-device.js';
 import type { Device } from '../engine/device.js';
 import type { Artefact } from '../eval/artefact.js';
-import { Outputs } from '../eval/outputs.js';
-import { type Accuracy, summarise } from '../eval/statistics.js';
-import { createNetwork, type NetworkSpec, networkSpec, networkTitle } from '../networks/index.js';
+import type { Model } from '../eval/model.js';
+import { askModel } from '../eval/outputs.js';
+import { type Accuracy, percentSame, summarise } from '../eval/statistics.js';
+import { type NetworkSpec, networkSpec, networkTitle } from '../networks/index.js';
 import { asDistilled } from '../runs/train-on-checks.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDevice, expectOptions, shown } from '../util/expect.js';
@@ -102,22 +103,11 @@ export async function search(
 }
 
 /** A search must not see the test split. */
-async function validated(
-  device: Device,
-  dataset: Dataset,
-  model: Parameters<Outputs['classes']>[0] & { network: Parameters<typeof createNetwork>[0] },
-  signal?: AbortSignal,
-): Promise<Accuracy> {
+function validated(device: Device, dataset: Dataset, model: Model, signal?: AbortSignal): Promise<Accuracy> {
   const { validation } = dataset;
-  const network = createNetwork(model.network);
-  const networks = model.parameters.length / network.count;
   const rows = Array.from({ length: validation.count }, (_, i) => i);
-  const outputs = await Outputs.load(device, network, { networks, count: rows.length, frozen: true });
-  try {
+  return askModel(device, model, rows.length, async (outputs) => {
     const classes = await outputs.classes(model, normalisedImages(dataset, validation, rows), signal);
-    const right = (of: readonly number[]) => of.filter((value, i) => value === validation.labels[i]).length;
-    return summarise(classes.map((of) => (100 * right(of)) / rows.length));
-  } finally {
-    outputs.dispose();
-  }
+    return summarise(classes.map((of) => percentSame(of, validation.labels)));
+  });
 }

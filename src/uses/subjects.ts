@@ -1,8 +1,9 @@
 import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
-import { randomReal } from '../data/selection/random-real.js';
+import { randomRows } from '../data/selection/random-rows.js';
 import type { Device } from '../engine/device.js';
 import type { Artefact } from '../eval/artefact.js';
+import { perClassOf } from '../eval/baselines/index.js';
 import type { Model } from '../eval/model.js';
 import { createNetwork, type NetworkSpec, networkSpec } from '../networks/index.js';
 import { trainNetworks } from '../runs/train-networks.js';
@@ -87,16 +88,9 @@ export async function randomInstead(
   set: DistilledSet,
   seed: number,
 ): Promise<DistilledSet> {
-  const K = dataset.classes;
-  const perClass = Math.max(1, Math.round(set.stored.pictures / K));
-  const count = perClass * K;
-  const labels = new Float32Array(count * K);
-  for (let i = 0; i < count; i++) labels[i * K + (i % K)] = 1;
   return {
     ...set,
-    images: await randomReal(dataset, perClass, seed, 0),
-    labels,
-    classes: Uint16Array.from({ length: count }, (_, i) => i % K),
+    ...(await randomRows(dataset, perClassOf(set.stored.pictures, dataset.classes), seed)),
     // Neither a teacher's temperature nor a rate that was learned for others.
     use: {
       kind: 'minibatches',
