@@ -165,7 +165,8 @@ std::string check_cut_operand(const StepDescription& step, size_t o, const Opera
   const OperandDescription& operand = step.operands[o];
   const Declaration declared(kernel.operands[o]);
   const std::string which = "operand " + std::string(declared.name);
-  if (cut.value < 0 || cut.value > INT32_MAX || (cut.kind != OperandKind::kSum && cut.value % declared.element_bytes != 0))
+  const bool among_sums = cut.kind == OperandKind::kSum || cut.kind == OperandKind::kChannelSum;
+  if (cut.value < 0 || cut.value > INT32_MAX || (!among_sums && cut.value % declared.element_bytes != 0))
     return which + " cannot be cut at " + number(cut.value) + ", expected a place or size from 0 on, of whole elements";
   switch (cut.kind) {
     case OperandKind::kWhole: {
@@ -174,18 +175,24 @@ std::string check_cut_operand(const StepDescription& step, size_t o, const Opera
       return wrong.empty() ? too_small(kernel, o, "a member", operand.bytes, part) : wrong;
     }
     case OperandKind::kCut:
-    case OperandKind::kPerChannel: {
-      const int64_t pieces = cut.kind == OperandKind::kCut ? strips.parts : strips.channels;
+    case OperandKind::kPerChannel:
+    case OperandKind::kPerImage: {
+      const bool per_image = cut.kind == OperandKind::kPerImage;
+      const int64_t images = (strips.parts + strips.channels - 1) / strips.channels;
+      const int64_t pieces = per_image ? images : cut.kind == OperandKind::kCut ? strips.parts : strips.channels;
       if (operand.storage < 0 || cut.value > operand.bytes / pieces)
         return which + " has " + number(operand.bytes) + " bytes, expected " + number(pieces) + " parts of " + number(cut.value);
-      return too_small(kernel, o, "a strip", cut.value * count, part);
+      return too_small(kernel, o, "a strip", cut.value * (per_image ? 1 : count), part);
     }
     case OperandKind::kInner:
       return too_small(kernel, o, "of strip memory", strips.inner_bytes - cut.value, part);
     case OperandKind::kSum:
       return too_small(kernel, o, "among the sums", 4 * (strips.sum_floats - cut.value), part);
+    case OperandKind::kChannelSum:
+      if (cut.row < 1) return which + " begins at " + number(cut.value) + ", expected the beginning of a sum with a row per channel";
+      return too_small(kernel, o, "of a sum's rows", 4 * cut.row * count, part);
   }
-  return which + " cannot be cut in the way " + number(static_cast<int64_t>(cut.kind)) + ", expected 0 to 4";
+  return which + " cannot be cut in the way " + number(static_cast<int64_t>(cut.kind)) + ", expected 0 to 6";
 }
 
 }  // namespace
@@ -255,7 +262,8 @@ std::string check_cut(const StepDescription& step, const StepCut& cut, const Str
   if (wrong.empty())
     wrong = check_there(kernel, [&](size_t o) {
       const OperandKind kind = cut.operands[o].kind;
-      return step.operands[o].storage >= 0 || kind == OperandKind::kInner || kind == OperandKind::kSum;
+      return step.operands[o].storage >= 0 || kind == OperandKind::kInner || kind == OperandKind::kSum ||
+             kind == OperandKind::kChannelSum;
     });
   for (size_t o = 0; wrong.empty() && o < step.operands.size(); o++) {
     const Declaration declared(kernel.operands[o]);

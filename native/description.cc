@@ -103,7 +103,7 @@ StepDescription step_description(const Isa& isa, const Napi::Object& from) {
 
 GroupDescription group_description(const Napi::Object& from) {
   const auto number = [&](const char* name) { return integer(from.Get(name), name); };
-  Strips strips;
+  Strips strips{};
   strips.parts = number("parts");
   strips.channels = number("channels");
   strips.members = number("members");
@@ -119,8 +119,10 @@ GroupDescription group_description(const Napi::Object& from) {
     const std::vector<int64_t> operands = integers(cut, "operands", 2, kMaxOperands);
     const std::vector<int64_t> sizes = integers(cut, "sizes", 1, kMaxSizes);
     for (size_t o = 0; 2 * o < operands.size(); o++) {
-      to.operands[o] = {static_cast<OperandKind>(operands[2 * o]), operands[2 * o + 1]};
-      to.sums |= to.operands[o].kind == OperandKind::kSum;
+      const OperandKind kind = static_cast<OperandKind>(operands[2 * o]);
+      to.operands[o] = {kind, operands[2 * o + 1], 0};
+      to.sums |= kind == OperandKind::kSum || kind == OperandKind::kChannelSum;
+      strips.zeros |= kind == OperandKind::kChannelSum;
     }
     std::copy(sizes.begin(), sizes.end(), to.sizes);
     to.begins = cut.Get("begins").ToBoolean().Value();
@@ -134,6 +136,11 @@ GroupDescription group_description(const Napi::Object& from) {
     const int64_t floats = numbers[i + 4] / static_cast<int64_t>(sizeof(float));
     strips.sums.push_back({nullptr, numbers[i + 2], floats, numbers[i + 5], numbers[i + 6] != 0});
   }
+  for (StepCut& cut : strips.cuts)
+    for (OperandCut& operand : cut.operands)
+      for (const StripSum& sum : strips.sums)
+        if (operand.kind == OperandKind::kChannelSum && operand.value == sum.offset && strips.channels > 0)
+          operand.row = sum.floats / strips.channels;
   return {number("first"), strips, sums};
 }
 

@@ -41,7 +41,7 @@ LIMBECK_INLINE Ints wins(Vec value, Vec best) { return ~(value <= best) & (best 
 
 /** Calls body(first, outputs) for the vectors of a row of outputs. The last one ends with the row and may overlap. */
 template <class F>
-LIMBECK_INLINE void each_vector(int64_t OW, F&& body) {
+LIMBECK_INLINE void each_output_vector(int64_t OW, F&& body) {
   if (OW < kLanes) return body(0, OW);
   for (int64_t ow = 0; ow < OW; ow += kLanes) body(min(ow, OW - kLanes), int64_t{kLanes});
 }

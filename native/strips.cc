@@ -1,5 +1,6 @@
 #include "strips.h"
 
+#include <algorithm>
 #include <chrono>
 
 namespace limbeck {
@@ -33,11 +34,17 @@ Step cut_step(const Strips& strips, const Step& step, const StepCut& cut, int64_
       case OperandKind::kSum:
         operand.base = reinterpret_cast<char*>(sums + value);
         break;
+      case OperandKind::kChannelSum:
+        operand.base = reinterpret_cast<char*>(sums + value + first % strips.channels * cut.operands[o].row);
+        break;
       case OperandKind::kCut:
         operand.base += member * operand.stride + first * value;
         break;
       case OperandKind::kPerChannel:
         operand.base += member * operand.stride + first % strips.channels * value;
+        break;
+      case OperandKind::kPerImage:
+        operand.base += member * operand.stride + first / strips.channels * value;
         break;
       case OperandKind::kWhole:
         if (operand.base) operand.base += member * operand.stride;
@@ -52,6 +59,7 @@ void run_piece(const Strips& strips, const Call* calls, int64_t member, int64_t 
   char* const shared = own + strips.inner_bytes;
   const Context context{caller_alone(), shared, shared + kernels.shared, kernels.worker};
   const int64_t first = strips.piece_start(piece), end = strips.piece_start(piece + 1);
+  if (strips.zeros) std::fill_n(sums, strips.sum_floats, 0.0f);
   auto last = Clock::now();
   for (int64_t strip = first; strip < end; strip++) {
     for (size_t i = 0; i < strips.cuts.size(); i++) {

@@ -22,18 +22,21 @@ enum class OperandKind : int64_t {
   kInner = 2,       // in the worker's strip memory, `value` bytes from its beginning
   kSum = 3,         // among the piece's partial sums, `value` floats from their beginning
   kPerChannel = 4,  // from the first channel on, `value` bytes each
+  kPerImage = 5,    // that of the strip's image, `value` bytes each
+  kChannelSum = 6,  // as kSum, from the row of the first channel on
 };
 
 struct OperandCut {
   OperandKind kind;
   int64_t value;
+  int64_t row;  // floats of a channel in a kChannelSum; 0 where no sum begins at `value`
 };
 
 struct StepCut {
   OperandCut operands[kMaxOperands];
   int64_t sizes[kMaxSizes];  // what one part adds to a size; 0: it stays, -1: it becomes 1
   bool sums;                 // it writes a sum
-  bool begins;               // and is the first that does
+  bool begins;               // and is the first that does; what adds to channels begins with zeros instead
 };
 
 /** A result that is a sum over the batch. */
@@ -54,6 +57,7 @@ struct Strips {
   bool alone;           // too little to share
   int64_t inner_bytes;  // of strip memory
   int64_t sum_floats;
+  bool zeros;           // whether the sums of a piece begin with zeros: it may lack some of the channels
   std::vector<StepCut> cuts;
   std::vector<StripSum> sums;
 

@@ -94,6 +94,55 @@ describe('a step is refused', () => {
   });
 });
 
+describe('a group that goes plane by plane', () => {
+  const [N, C, H, OC] = [2, 1, 8, 4];
+  const sizes = [1, N, C, H, H, OC, H, H, 1];
+  const floats = [N * C * H * H, N * OC * H * H, -1, -1, OC * C * 9];
+  const step = describeStep('fewchannels.backwardWeight', floats, sizes);
+  const [image, plane] = [4 * C * H * H, 4 * H * H];
+  /** By planes: x one image each, yBar cut, wBar a sum with a row for every channel. */
+  const group = (operands: readonly number[]) => ({
+    ...{
+      parts: N * OC,
+      channels: OC,
+      members: 1,
+      strips: 4,
+      pieces: 2,
+      alone: true,
+      innerBytes: 0,
+      sumFloats: 48,
+    },
+    ...{ first: 0, sums: [4, 0, 0, 1, 4 * OC * C * 9, 0, 0] },
+    cuts: [{ operands, sizes: [0, -1, 0, 0, 0, 1, 0, 0, 0], begins: false }],
+  });
+  const grouped = (operands: readonly number[]) => program(floats, step, { groups: [group(operands)] });
+
+  test('runs where every part is there', async () => {
+    expect(await grouped([5, image, 1, plane, 0, 0, 0, 0, 6, 0]).run(1)).toBe(true);
+  });
+
+  test.each([
+    ['images that are not there', [5, 2 * image, 1, plane, 0, 0, 0, 0, 6, 0], 'expected 2 parts of 512'],
+    [
+      'half an image',
+      [5, image / 2, 1, plane, 0, 0, 0, 0, 6, 0],
+      'operand x has 128 bytes a strip, expected 256',
+    ],
+    [
+      'a sum that begins nowhere',
+      [5, image, 1, plane, 0, 0, 0, 0, 6, 4],
+      'the beginning of a sum with a row per channel',
+    ],
+    [
+      'an unknown kind',
+      [7, image, 1, plane, 0, 0, 0, 0, 6, 0],
+      'cannot be cut in the way 7, expected 0 to 6',
+    ],
+  ])('is refused with %s', (_, operands, message) => {
+    expect(() => grouped(operands)).toThrow(refusal('ERR_PROGRAM', message));
+  });
+});
+
 test('every kernel declares all that it touches: an operand that ends one element beyond its slot is refused by name', async () => {
   await using cpu = await openCpuDevice({ threads: 1 });
   const tried = new Set<string>();

@@ -35,7 +35,7 @@ struct Geometry : Maps {
 LIMBECK_INLINE void forward_two(const Geometry& g, const float* x, float* y) {
   const Vec share = broadcast(g.share);
   for (int64_t oh = 0; oh < g.OH; oh++) {
-    each_vector(g.OW, [&](int64_t ow, int64_t n) {
+    each_output_vector(g.OW, [&](int64_t ow, int64_t n) {
       const float* upper = x + 2 * oh * g.W + 2 * ow;
       const Windows2x2 w = load_windows(upper, upper + g.W, n);
       const Vec mean = share * ((w.pixel[0] + w.pixel[1]) + (w.pixel[2] + w.pixel[3]));
@@ -85,7 +85,7 @@ void forward(const Step& step, const Context& context) {
 LIMBECK_INLINE void backward_two(const Geometry& g, const float* y_bar, float* x_bar) {
   const Vec share = broadcast(g.share);
   for (int64_t oh = 0; oh < g.OH; oh++) {
-    each_vector(g.OW, [&](int64_t ow, int64_t n) {
+    each_output_vector(g.OW, [&](int64_t ow, int64_t n) {
       const Vec value = share * get(y_bar + oh * g.OW + ow, n);
       float* upper = x_bar + 2 * oh * g.W + 2 * ow;
       store_pairs(upper, value, value, n);

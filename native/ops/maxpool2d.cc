@@ -41,7 +41,7 @@ LIMBECK_INLINE Ints as_ints(Vec v) { return reinterpret_cast<Ints>(v); }
 LIMBECK_INLINE void forward_two(const Geometry& g, const float* x, float* y, uint32_t* index) {
   const int64_t W = g.W;
   for (int64_t oh = 0; oh < g.OH; oh++) {
-    each_vector(g.OW, [&](int64_t ow, int64_t n) {
+    each_output_vector(g.OW, [&](int64_t ow, int64_t n) {
       const int64_t corner = 2 * oh * W + 2 * ow;
       const Windows2x2 w = load_windows(x + corner, x + corner + W, n);
       const Ints where = broadcast_int(static_cast<int32_t>(corner)) + 2 * iota();
@@ -137,7 +137,7 @@ void tangent(const Step& step, const Context& context) {
 LIMBECK_INLINE void backward_two(const Geometry& g, const float* y_bar, const uint32_t* index, float* x_bar) {
   const int64_t W = g.W;
   for (int64_t oh = 0; oh < g.OH; oh++) {
-    each_vector(g.OW, [&](int64_t ow, int64_t n) {
+    each_output_vector(g.OW, [&](int64_t ow, int64_t n) {
       const int64_t at = oh * g.OW + ow;
       const int64_t corner = 2 * oh * W + 2 * ow;
       const Vec value = get(y_bar + at, n);

@@ -14,8 +14,6 @@ namespace limbeck {
 namespace LIMBECK_ISA {
 namespace {
 
-constexpr int64_t kBlock = 1024;
-
 struct Geometry {
   int64_t P, A, S, B, L, C, map, groups, maps;
   // A strip has some of the groups: the first, its channel, and how many groups and maps there are in all.
@@ -73,42 +71,12 @@ LIMBECK_INLINE void each_group(const Geometry& g, const Context& context, F&& bo
   }
 }
 
-/** Adds term(i, n, sums) over vectors of 0 .. count - 1 to `totals`. The terms of lanes from n on must be zero. */
-template <int Sums, class F>
-LIMBECK_INLINE void reduce(int64_t count, double (&totals)[Sums], F&& term) {
-  constexpr int unroll = Sums == 1 ? 4 : 2;
-  for (int64_t from = 0; from < count; from += kBlock) {
-    const int64_t to = min(from + kBlock, count);
-    Vec sums[unroll][Sums];
-    LIMBECK_UNROLL
-    for (int u = 0; u < unroll; u++)
-      for (int j = 0; j < Sums; j++) sums[u][j] = zero();
-    int64_t i = from;
-    for (; i + unroll * kLanes <= to; i += unroll * kLanes) {
-      LIMBECK_UNROLL
-      for (int u = 0; u < unroll; u++) term(i + u * kLanes, int64_t{kLanes}, sums[u]);
-    }
-    for (; i + kLanes <= to; i += kLanes) term(i, int64_t{kLanes}, sums[0]);
-    if (i < to) term(i, to - i, sums[1]);
-    LIMBECK_UNROLL
-    for (int j = 0; j < Sums; j++) {
-      Vec total = sums[0][j];
-      for (int u = 1; u < unroll; u++) total = total + sums[u][j];
-      totals[j] += sum(total);
-    }
-  }
-}
-
 /** y = gamma n + beta for one group. */
 LIMBECK_INLINE void normalise_group(const Geometry& g, int64_t group, const float* x, float mean, double inv,
                                     const float* gamma, const float* beta, float* y) {
   g.each_map(group, [&](int64_t at, int64_t, int64_t c) {
     normalise_map(x + at, g.map, mean, inv, gamma[c], beta[c], y + at);
   });
-}
-
-LIMBECK_INLINE void copy(const float* from, float* to, int64_t count) {
-  for (int64_t i = 0; i < count; i++) to[i] = from[i];
 }
 
 void forward(const Step& step, const Context& context) {
@@ -119,18 +87,9 @@ void forward(const Step& step, const Context& context) {
     const float* x = step.f32(X, p);
     float* saved = step.f32(Saved, p);
     double sums[1] = {0}, squares[1] = {0};
-    g.each_map(group, [&](int64_t at, int64_t, int64_t) {
-      reduce(g.map, sums, [&](int64_t i, int64_t n, Vec(&s)[1]) { s[0] = s[0] + get(x + at + i, n); });
-    });
+    g.each_map(group, [&](int64_t at, int64_t, int64_t) { add_map(x + at, g.map, sums); });
     const float mean = static_cast<float>(sums[0] / g.count);
-    const Vec m = broadcast(mean);
-    g.each_map(group, [&](int64_t at, int64_t, int64_t) {
-      reduce(g.map, squares, [&](int64_t i, int64_t n, Vec(&s)[1]) {
-        Vec centred = get(x + at + i, n) - m;
-        if (n != kLanes) centred = select(iota() < broadcast_int(static_cast<int32_t>(n)), centred, zero());
-        s[0] = fma(centred, centred, s[0]);
-      });
-    });
+    g.each_map(group, [&](int64_t at, int64_t, int64_t) { add_squares(x + at, g.map, broadcast(mean), squares); });
     const float variance = static_cast<float>(squares[0] / g.count);
     saved[g.mean(group)] = mean;
     saved[g.variance(group)] = variance;

@@ -31,8 +31,12 @@ export interface Cut {
   readonly whole?: readonly string[];
   /** Results that are sums over the images, added to what is there when the step accumulates. */
   readonly sums?: readonly string[];
-  /** Operands with one element per channel; planes only. */
+  /** Results that are such sums with one row per channel; planes only. */
+  readonly channelSums?: readonly string[];
+  /** Operands with one row, or one element, per channel; planes only. */
   readonly perChannel?: readonly string[];
+  /** Operands that begin with the axis of images and have other channels than the planes; planes only. */
+  readonly perImage?: readonly string[];
   /** Operands that are passed whole and in which the kernel finds its planes itself; planes only. */
   readonly placed?: readonly string[];
 }

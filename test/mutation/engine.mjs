@@ -1,11 +1,12 @@
 const strips = ['test/strips.test.ts'];
+const blocks = ['test/blocks.test.ts'];
 
 /** The engines, in TypeScript: plans, passes, and what kernels are told. */
 export const engine = [
   {
     id: 'dilation-left-out',
-    file: 'src/engine/cpu/passes/winograd.ts',
-    find: '    s.dilation === 1 &&\n',
+    file: 'src/engine/cpu/three-by-three.ts',
+    find: ' && s.dilation === 1',
     replace: '',
     what: "Winograd's algorithm takes dilated convolutions for plain ones",
     tests: ['test/winograd.test.ts'],
@@ -25,6 +26,22 @@ export const engine = [
     replace: 'reach(a) > 0 && a.offset < end(b) && b.offset < end(a)',
     what: 'one member is taken to lie apart from all of them together',
     tests: strips,
+  },
+  {
+    id: 'blocks-with-old-beta',
+    file: 'src/engine/passes/normpool.ts',
+    find: 'touching.unchanged(beta.slot, norm, backward) &&',
+    replace: 'touching.unchanged(beta.slot, backward, norm) &&',
+    what: 'a block that goes back finds its mask by a beta that has changed since',
+    tests: blocks,
+  },
+  {
+    id: 'recomputed-for-the-block-before',
+    file: 'src/engine/cpu/groups.ts',
+    find: '      putOff.length === 0 ||\n',
+    replace: '      putOff.length >= 0 ||\n',
+    what: 'a map that is recomputed joins an earlier group and has to be kept for its own',
+    tests: blocks,
   },
   {
     id: 'cutout-by-height',

@@ -21,6 +21,14 @@ export const native = [
     tests: sums,
   },
   {
+    id: 'sums-of-channels-as-they-lie',
+    file: 'native/strips.cc',
+    find: '  if (strips.zeros) std::fill_n(sums, strips.sum_floats, 0.0f);\n',
+    replace: '',
+    what: 'the sums of channels that a piece lacks are what its memory held before',
+    tests: ['test/blocks.test.ts'],
+  },
+  {
     id: 'epsilon-inside-correction',
     file: 'native/ops/adam.cc',
     find: 'theta[i] -= rate * mean / (sqrtf(square) * correction + k.epsilon);',

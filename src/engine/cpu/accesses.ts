@@ -7,12 +7,13 @@ export type Axis = 'images' | 'planes';
 
 /**
  * How a step touches the memory of one operand when it runs part by part: `cut` along the axis, `whole` by every part, as a
- * `sum` to which every part adds, one element `perChannel`, or `placed` by the kernel.
+ * `sum` to which every part adds, or a `channelSum` to which the planes of one channel add, one row `perChannel` or `perImage`, or
+ * `placed` by the kernel.
  */
 export interface Access {
   readonly name: string;
   readonly view: View;
-  readonly role: 'cut' | 'whole' | 'sum' | 'perChannel' | 'placed';
+  readonly role: 'cut' | 'whole' | 'sum' | 'channelSum' | 'perChannel' | 'perImage' | 'placed';
   readonly writes: boolean;
   /** Whether it adds to what is there. */
   readonly adds: boolean;
@@ -21,7 +22,9 @@ export interface Access {
 function roleOf(cut: Cut | undefined, name: string): Access['role'] {
   if (!cut || cut.whole?.includes(name)) return 'whole';
   if (cut.sums?.includes(name)) return 'sum';
+  if (cut.channelSums?.includes(name)) return 'channelSum';
   if (cut.perChannel?.includes(name)) return 'perChannel';
+  if (cut.perImage?.includes(name)) return 'perImage';
   return cut.placed?.includes(name) ? 'placed' : 'cut';
 }
 
@@ -72,11 +75,13 @@ function overlaps(a: View, b: View): boolean {
 export const inAnyOrder = (a: Access, b: Access): boolean =>
   !(a.writes || b.writes) || !overlaps(a.view, b.view);
 
+export const isSum = ({ role }: Access): boolean => role === 'sum' || role === 'channelSum';
+
 /** Whether two steps, run part by part, do what they do one after the other, as far as these accesses go. */
 export function partsAgree(before: Access, behind: Access): boolean {
   if (inAnyOrder(before, behind)) return true;
   if (!sameParts(before.view, behind.view) || before.role !== behind.role) return false;
-  return before.role === 'cut' || (before.role === 'sum' && behind.adds);
+  return before.role === 'cut' || (isSum(before) && behind.adds);
 }
 
 /** What some steps touch, each access once, so that another step is cheap to check against all of them. */
@@ -89,6 +94,10 @@ export class Touched {
       if (!of) this.#bySlot.set(access.view.slot, [access]);
       else if (!of.some((other) => alike(other, access))) of.push(access);
     }
+  }
+
+  has(slot: Slot): boolean {
+    return this.#bySlot.has(slot);
   }
 
   every(behind: Access, fits: (before: Access, behind: Access) => boolean): boolean {

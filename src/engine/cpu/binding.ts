@@ -106,7 +106,10 @@ export interface GroupDescription extends StripSizes {
   /** The first of its steps; there are as many as `cuts`. */
   readonly first: number;
   readonly cuts: readonly {
-    /** Two numbers an operand: its kind and, in bytes, what a part takes (cut, perChannel) or where it begins (inner; sum: in floats). */
+    /**
+     * Two numbers an operand: its kind and, in bytes, what a part takes (cut, perChannel, perImage) or where it begins (inner; sum and
+     * channelSum: in floats).
+     */
     readonly operands: readonly number[];
     /** What one part adds to each size; 0 for sizes that stay, -1 for those that become 1. */
     readonly sizes: readonly number[];

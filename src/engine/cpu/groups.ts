@@ -17,7 +17,7 @@ export interface Unit {
  * of the first-level cache for planes. Constants, not the machine's sizes: sums over strips, and so
  * results, must not depend on the machine.
  */
-export const stripBytes: Record<Axis, number> = { images: 256 * 1024, planes: 48 * 1024 };
+export const stripBytes: Record<Axis, number> = { images: 256 * 1024, planes: 128 * 1024 };
 
 /** The least number of strips of a batch; and of images in a strip, below which reading the weights costs too much. */
 const leastStrips = 16;
@@ -44,7 +44,8 @@ export const bytesOfView = (view: View): number => elements(view.shape) * bytesO
 /**
  * Cuts a program into units, in an order that changes no result: the longest groups of steps that can go strip by strip, and
  * single steps between them. A step that cannot join a group is put off until after it; the group ends before a step that depends
- * on one that was put off.
+ * on one that was put off. Planes join across others only where they share a map with the group: what is recomputed for a later group is
+ * no gain to an earlier one.
  */
 export function groupSteps(program: Program): Unit[] {
   const units: Unit[] = [];
@@ -117,7 +118,11 @@ function firstGroup(rest: Rest, cuts: Cuts): { unit: Unit; after: Rest } {
   let i = 1;
   for (let step = at(rest, i); step && joined.length < mostSteps; step = at(rest, ++i)) {
     const { accesses, kind: own } = cuts.of(step);
-    const joins = own === kind && accesses.every((access) => touched.every(access, partsAgree));
+    const near =
+      cuts.axis === 'images' ||
+      putOff.length === 0 ||
+      accesses.some(({ role, view }) => role === 'cut' && touched.has(view.slot));
+    const joins = near && own === kind && accesses.every((access) => touched.every(access, partsAgree));
     const waits = joins && !accesses.every((access) => waiting.every(access, inAnyOrder));
     if (waits || (!joins && putOff.length === mostPutOff)) break;
     (joins ? joined : putOff).push(step);

@@ -70,7 +70,7 @@ export function describeProgram(
 }
 
 /** How the operands of a step are found for a strip; the numbers are those of native/strips.h. */
-const kinds = { whole: 0, cut: 1, inner: 2, sum: 3, perChannel: 4 } as const;
+const kinds = { whole: 0, cut: 1, inner: 2, sum: 3, perChannel: 4, perImage: 5, channelSum: 6 } as const;
 
 function describeGroup(
   strips: StripPlan,
@@ -80,7 +80,9 @@ function describeGroup(
   storage: (slot: Slot) => number,
 ): GroupDescription {
   const { axis } = strips;
-  const { parts } = strips.sizes;
+  const { parts, channels } = strips.sizes;
+  const bytesOfPart = ({ shape, slot }: View, count: number) =>
+    (elements(shape) / count) * bytesOf[slot.dtype];
   const begun = new Set<unknown>();
   const cuts = strips.steps.map((step) => {
     const signature = kernels[places.get(step.kernel.name)!];
@@ -93,12 +95,13 @@ function describeGroup(
       const offset = strips.innerOffset(view);
       if (offset !== undefined) return [kinds.inner, offset];
       if (role === 'whole' || role === 'placed') return [kinds.whole, 0];
-      if (role === 'cut') return [kinds.cut, (elements(view.shape) / parts) * bytesOf[view.slot.dtype]];
-      if (role === 'perChannel') return [kinds.perChannel, bytesOf[view.slot.dtype]];
+      if (role === 'cut') return [kinds.cut, bytesOfPart(view, parts)];
+      if (role === 'perChannel') return [kinds.perChannel, bytesOfPart(view, channels)];
+      if (role === 'perImage') return [kinds.perImage, bytesOfPart(view, parts / channels)];
       const sum = strips.sumOf(view);
       begins = !begun.has(sum);
       begun.add(sum);
-      return [kinds.sum, sum.offset];
+      return [kinds[role], sum.offset];
     });
     const cut = step.kernel.cuts![axis]!;
     const sizes = signature.sizes.map((name) => {

@@ -2,13 +2,15 @@ import { type Life, livesOf, planArena } from '../memory.js';
 import type { Program } from '../program.js';
 import type { Step } from '../step.js';
 import { elements, type Slot, type View } from '../view.js';
-import { type Axis, accessesOf, partsOf } from './accesses.js';
+import { type Axis, accessesOf, isSum, partsOf } from './accesses.js';
 import type { StripSizes } from './binding.js';
 import { bytesOfView, groupSteps, leastStripsOf, stripBytes, type Unit } from './groups.js';
 
 /** Most pieces of a group: enough for threads to end at nearly the same time; a quarter where adding up partial sums is expensive. */
 const mostPieces = 64;
 const fewSumFloats = 16 * 1024;
+/** Fewer are no work for several threads. */
+const leastPieces = 8;
 
 /** Kernels with images side by side in the lanes take this many or half as many at a time: a strip has whole vectors. */
 const vectorImages = 16;
@@ -101,7 +103,18 @@ function cutUp(axis: Axis, bytes: number, images: number, channels: number, sumF
     while (channels % strip) strip--;
     strips = (images * channels) / strip;
   }
-  return { strips, pieces: Math.min(strips, sumFloats > fewSumFloats ? mostPieces / 4 : mostPieces) };
+  const most = Math.min(strips, sumFloats > fewSumFloats ? mostPieces / 4 : mostPieces);
+  return { strips, pieces: (axis === 'planes' && sumFloats > 0 && piecesOfImages(images, most)) || most };
+}
+
+/**
+ * Sums over planes are cut between images where that makes enough pieces, so that their order does not depend on the length of a
+ * strip; undefined where it does not, and for two images, which any order adds up alike.
+ */
+function piecesOfImages(images: number, most: number): number | undefined {
+  let pieces = Math.min(images, most);
+  while (images % pieces) pieces--;
+  return images > 2 && pieces >= Math.min(images, leastPieces) ? pieces : undefined;
 }
 
 function plan(unit: Unit, axis: Axis, inner: ReadonlySet<Slot>): StripPlan {
@@ -111,8 +124,9 @@ function plan(unit: Unit, axis: Axis, inner: ReadonlySet<Slot>): StripPlan {
   const sums = new Map<string, StripSum>();
   let sumFloats = 0;
   for (const step of steps)
-    for (const { view, role } of accessesOf(step, axis)) {
-      if (role !== 'sum' || sums.has(keyOf(view))) continue;
+    for (const access of accessesOf(step, axis)) {
+      const { view } = access;
+      if (!isSum(access) || sums.has(keyOf(view))) continue;
       sums.set(keyOf(view), { view, offset: sumFloats, accumulate: step.accumulate });
       sumFloats += Math.ceil(elements(view.shape) / 16) * 16;
     }

@@ -14,7 +14,10 @@ export const backwardKernel: Kernel = {
   operands: { yBar: 'read', bBar: 'write' },
   sizes: ['P', 'N', 'C', 'S'],
   constants: [],
-  cuts: { images: { sizes: ['N'], sums: ['bBar'] } },
+  cuts: {
+    images: { sizes: ['N'], sums: ['bBar'] },
+    planes: { channels: ['C'], images: ['N'], channelSums: ['bBar'] },
+  },
   kind: 'multilinear',
   reduction: (s) => s.N * s.S + 1,
   flops: (s) => s.P * s.N * s.C * s.S,

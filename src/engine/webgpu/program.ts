@@ -2,6 +2,7 @@ import { LimbeckError } from '../../util/errors.js';
 import { bindExternals, checkTimes, disposedError } from '../bindings.js';
 import type { Executable, Needs, RunOptions, Tensor } from '../device.js';
 import { keptAtFullest, livesOf, type MemoryPlan, planMemory, temporariesOf } from '../memory.js';
+import { normPool } from '../passes/normpool.js';
 import { bytesMoved } from '../profile.js';
 import type { Program } from '../program.js';
 import type { Step } from '../step.js';
@@ -149,7 +150,7 @@ function planned(
   // Software pays for workgroup memory and barriers, in compilation and at every run.
   const plain = software && !abilities.matrices;
   // A tile in f16 has one scale, so the ones that stand for a bias would cost small numbers their digits.
-  const joined = biased(recorded, { ones: !abilities.matrices });
+  const joined = biased(normPool(recorded), { ones: !abilities.matrices });
   const program = rectified(
     plain ? joined : tiled(joined, (step) => tilingOf(step, abilities)),
     (slot) => memoryOf(slot) ?? slot,

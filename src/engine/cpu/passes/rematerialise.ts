@@ -8,8 +8,8 @@ import { recomputeNorm } from '../ops/normalise.js';
 /** Smaller results stay in the caches, and the memory they take is not worth computing them again. */
 const leastBytes = 2 ** 20;
 
-/** Most operations an element: they take less time than its way to memory and back. */
-const mostFlops = 20;
+/** Most operations an element: they take less time than its way to memory and back. A 3x3 convolution of colours has 55. */
+const mostFlops = 60;
 
 /**
  * The same program with cheap results recomputed where they are read much later by steps that run plane by plane: the output of
@@ -34,10 +34,13 @@ interface Recipe {
   readonly read: Set<Slot>;
 }
 
-/** A slot with the same contents as another, from a step of a unit on. */
+/** A slot with the same contents as another, from a step of a unit on, and the step that makes it. */
 interface Copy {
   readonly slot: Slot;
-  readonly at: number;
+  readonly step: Step;
+  at: number;
+  /** The originals of what is read to make it. */
+  readonly from: ReadonlySet<Slot>;
 }
 
 class Rematerialisation {
@@ -129,7 +132,7 @@ class Rematerialisation {
     if (!kind || kind !== kindOf(this.#steps[at], 'planes')) return undefined;
     const recipe: Recipe = { steps: new Map(), longer: new Set(), read: new Set() };
     for (const from of readBy(step)) {
-      if (this.#copyOf(from, at)) continue;
+      if (this.#copies.get(this.#unitOf[at])?.has(from)) continue;
       const kept = this.#unchanged(from, made, at) ? this.#bytesToKeep(from, at) : Number.POSITIVE_INFINITY;
       const other = kept > 0 ? this.#recipe(from, at) : undefined;
       if (other && bytesOfAll(other.longer) < kept) {
@@ -165,17 +168,36 @@ class Rematerialisation {
     return copy && copy.at <= at ? copy.slot : undefined;
   }
 
+  #insert(at: number, step: Step): void {
+    this.#before.set(at, [...(this.#before.get(at) ?? []), step]);
+  }
+
+  /** Makes a copy that a unit has, and those it is made from, before step `at` already. */
+  #bringForward(slot: Slot, copies: ReadonlyMap<Slot, Copy>, at: number): void {
+    const copy = copies.get(slot);
+    if (!copy || copy.at <= at) return;
+    for (const from of copy.from) this.#bringForward(from, copies, at);
+    this.#before.set(
+      copy.at,
+      this.#before.get(copy.at)!.filter((step) => step !== copy.step),
+    );
+    this.#insert(at, copy.step);
+    copy.at = at;
+  }
+
   #apply(slot: Slot, unit: Unit, indices: readonly number[], recipe: Recipe): void {
     const [at] = indices;
     let copies = this.#copies.get(unit);
     if (!copies) this.#copies.set(unit, (copies = new Map()));
-    const steps = [...recipe.steps].map(([of, step]) => {
+    for (const [of, step] of recipe.steps) {
+      const from = readBy(step);
+      for (const source of from) this.#bringForward(source, copies, at);
       const copy: Slot = { ...of, id: this.#slots.length, name: `${of.name}, recomputed` };
       this.#slots.push(copy);
-      copies.set(of, { slot: copy, at });
-      return inPlaceOf(step, (from) => this.#copyOf(from, at));
-    });
-    this.#before.set(at, [...(this.#before.get(at) ?? []), ...steps]);
+      const making = inPlaceOf(step, (slot) => (slot === of ? copy : this.#copyOf(slot, at)));
+      copies.set(of, { slot: copy, step: making, at, from });
+      this.#insert(at, making);
+    }
     for (const read of recipe.read)
       this.#reads.set(
         read,

@@ -2,6 +2,7 @@ import type { Kernel, Sizes } from '../../kernel.js';
 import { Program } from '../../program.js';
 import type { Step } from '../../step.js';
 import { backwardInputKernel, backwardWeightKernel, forwardKernel } from '../ops/winograd.js';
+import { byKernel, isThreeByThree } from '../three-by-three.js';
 
 /** The kernels that replace those of conv2d. */
 const replacements: Readonly<Record<string, Kernel>> = {
@@ -18,11 +19,7 @@ const replacements: Readonly<Record<string, Kernel>> = {
 function pays(s: Sizes): boolean {
   const tiles = Math.ceil(s.OH / 4) * Math.ceil(s.OW / 4);
   return (
-    s.KH === 3 &&
-    s.KW === 3 &&
-    s.stride === 1 &&
-    s.dilation === 1 &&
-    s.G === 1 &&
+    isThreeByThree(s) &&
     Math.min(s.C, s.OC) >= 16 &&
     s.N * tiles >= (s.C * s.OC > 2 ** 15 ? 12 : 4) &&
     tiles <= 1024 &&
@@ -34,9 +31,7 @@ function pays(s: Sizes): boolean {
 export function winograd(program: Program): Program {
   const steps = program.steps.map((step): Step => {
     const kernel = replacements[step.kernel.name];
-    if (!kernel || !pays(step.sizes)) return step;
-    const { P, N, C, H, W, OC, OH, OW, padding } = step.sizes;
-    return { ...step, kernel, sizes: { P, N, C, H, W, OC, OH, OW, padding } };
+    return kernel && pays(step.sizes) ? byKernel(step, kernel) : step;
   });
   return new Program(program.name, program.slots, steps);
 }
