@@ -10,7 +10,8 @@ import * as elementwise from '../src/engine/ops/elementwise.js';
 import { normPool } from '../src/engine/passes/normpool.js';
 import { Program } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
-import { elements } from '../src/engine/view.js';
+import type { Step } from '../src/engine/step.js';
+import { elements, type Slot, type View } from '../src/engine/view.js';
 import { relativeError } from './harness/close.js';
 import { convnet, gradient, metaGradient, results } from './harness/network-programs.js';
 
@@ -25,6 +26,24 @@ afterAll(() => Promise.all([whole, pair, separate].map((device) => device.dispos
 
 const namesOf = ({ steps }: Program) => steps.map(({ kernel }) => kernel.name);
 const count = (program: Program, name: string) => namesOf(program).filter((each) => each === name).length;
+
+/** The steps, with `out` filled with ones before the mask of ReLU is first read. */
+function filledBeforeMask(steps: readonly Step[], out: View): Step[] {
+  const sizes = { P: out.members, M: elements(out.shape) };
+  const constants = { value: 1 };
+  const fill: Step = {
+    kernel: elementwise.fillKernel,
+    operands: { out },
+    sizes,
+    constants,
+    accumulate: false,
+  };
+  return steps.toSpliced(
+    steps.findIndex(({ kernel }) => kernel.name === 'relu.mask'),
+    0,
+    fill,
+  );
+}
 
 describe('norm, ReLU and average pooling', () => {
   test('become one step there and one back, and nothing else of them is left', () => {
@@ -82,17 +101,19 @@ describe('norm, ReLU and average pooling', () => {
   ])('stay apart where %s changes before it is read again', (_, kernel, operand) => {
     const { name, slots, steps } = gradient(convnet({ depth: 1 }), 1);
     const out = steps.find((step) => step.kernel.name === kernel)!.operands[operand]!;
-    const sizes = { P: out.members, M: elements(out.shape) };
-    const fill = {
-      kernel: elementwise.fillKernel,
-      operands: { out },
-      sizes,
-      constants: { value: 1 },
-      accumulate: false,
-    };
-    const mask = steps.findIndex((step) => step.kernel.name === 'relu.mask');
-    const changed = new Program(name, slots, steps.toSpliced(mask, 0, fill));
+    const changed = new Program(name, slots, filledBeforeMask(steps, out));
     expect(namesOf(normPool(changed))).toEqual(namesOf(changed));
+  });
+
+  test('stay apart where beta changes through another slot of its tensor', () => {
+    const { name, slots, steps } = gradient(convnet({ depth: 1 }), 1);
+    const { beta } = steps.find((step) => step.kernel.name === 'norm.forward')!.operands;
+    const alias = { ...beta!.slot, id: slots.length, name: 'alias' };
+    const out = { ...beta!, slot: alias };
+    const changed = new Program(name, [...slots, alias], filledBeforeMask(steps, out));
+    expect(count(normPool(changed), 'normpool.forward')).toBe(1);
+    const memoryOf = (slot: Slot) => (slot === alias ? beta!.slot : slot);
+    expect(namesOf(normPool(changed, memoryOf))).toEqual(namesOf(changed));
   });
 });
 

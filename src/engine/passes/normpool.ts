@@ -6,10 +6,10 @@ import { elements, type Slot, sameElements, type View } from '../view.js';
 /**
  * The same program with a norm per channel, ReLU and average pooling of 2 x 2 as one step, and their backward passes as another,
  * where nothing else reads what lies between: at first order, that is. The tangent passes read the masks of ReLU, and keep all apart.
- * On `cpu` results are the same bits.
+ * On `cpu` results are the same bits. `memoryOf` is the same for slots that are bound to the same tensor.
  */
-export function normPool(program: Program): Program {
-  const touching = new Touching(program.steps);
+export function normPool(program: Program, memoryOf: (slot: Slot) => unknown = (slot) => slot): Program {
+  const touching = new Touching(program.steps, memoryOf);
   const replaced = new Map<Step, Step | undefined>();
   for (const step of program.steps) {
     const block = step.kernel.name === 'norm.forward' ? blockOf(step, touching) : undefined;
@@ -24,18 +24,22 @@ export function normPool(program: Program): Program {
 
 /** Who reads and writes each slot, in the order of the program. */
 class Touching {
-  readonly #readers = new Map<Slot, Step[]>();
-  readonly #writers = new Map<Slot, Step[]>();
+  readonly #readers = new Map<unknown, Step[]>();
+  readonly #writers = new Map<unknown, Step[]>();
   readonly #place = new Map<Step, number>();
 
-  constructor(steps: readonly Step[]) {
+  constructor(
+    steps: readonly Step[],
+    readonly memoryOf: (slot: Slot) => unknown,
+  ) {
     steps.forEach((step, place) => {
       this.#place.set(step, place);
       for (const [name, access] of Object.entries(step.kernel.operands)) {
-        const slot = step.operands[name]?.slot;
-        if (!slot) continue;
-        if (access === 'write' || access === 'update') append(this.#writers, slot, step);
-        if (access !== 'write' || step.accumulate) append(this.#readers, slot, step);
+        const view = step.operands[name];
+        if (!view) continue;
+        const memory = memoryOf(view.slot);
+        if (access === 'write' || access === 'update') append(this.#writers, memory, step);
+        if (access !== 'write' || step.accumulate) append(this.#readers, memory, step);
       }
     });
   }
@@ -43,29 +47,32 @@ class Touching {
   /** Those who read what one step alone writes, as a whole; undefined where others write it, or see it from outside. */
   readersOf({ slot, offset, members, shape }: View): readonly Step[] | undefined {
     const whole = offset === 0 && slot.length === members * elements(shape);
-    if (slot.external || !whole || this.#writers.get(slot)?.length !== 1) return undefined;
-    return this.#readers.get(slot) ?? [];
+    const memory = this.memoryOf(slot);
+    if (slot.external || !whole || this.#writers.get(memory)?.length !== 1) return undefined;
+    return this.#readers.get(memory) ?? [];
   }
 
   /** The one who wrote all of a view that `reader` alone reads. */
   writerFor(view: View, reader: Step): Step | undefined {
     const readers = this.readersOf(view);
-    return readers?.length === 1 && readers[0] === reader ? this.#writers.get(view.slot)![0] : undefined;
+    return readers?.length === 1 && readers[0] === reader
+      ? this.#writers.get(this.memoryOf(view.slot))![0]
+      : undefined;
   }
 
   /** Whether nobody writes a slot between two steps. */
   unchanged(slot: Slot, from: Step, to: Step): boolean {
     const [first, last] = [from, to].map((step) => this.#place.get(step)!);
-    return !(this.#writers.get(slot) ?? []).some((step) => {
+    return !(this.#writers.get(this.memoryOf(slot)) ?? []).some((step) => {
       const place = this.#place.get(step)!;
       return place > first && place < last;
     });
   }
 }
 
-function append(to: Map<Slot, Step[]>, slot: Slot, step: Step): void {
-  const steps = to.get(slot);
-  if (!steps) to.set(slot, [step]);
+function append(to: Map<unknown, Step[]>, memory: unknown, step: Step): void {
+  const steps = to.get(memory);
+  if (!steps) to.set(memory, [step]);
   else if (steps.at(-1) !== step) steps.push(step);
 }
 

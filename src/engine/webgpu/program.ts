@@ -149,12 +149,10 @@ function planned(
 ): { program: Program; plan: MemoryPlan } {
   // Software pays for workgroup memory and barriers, in compilation and at every run.
   const plain = software && !abilities.matrices;
+  const memory = (slot: Slot) => memoryOf(slot) ?? slot;
   // A tile in f16 has one scale, so the ones that stand for a bias would cost small numbers their digits.
-  const joined = biased(normPool(recorded), { ones: !abilities.matrices });
-  const program = rectified(
-    plain ? joined : tiled(joined, (step) => tilingOf(step, abilities)),
-    (slot) => memoryOf(slot) ?? slot,
-  );
+  const joined = biased(normPool(recorded, memory), { ones: !abilities.matrices });
+  const program = rectified(plain ? joined : tiled(joined, (step) => tilingOf(step, abilities)), memory);
   return { program, plan: planMemory(program.steps) };
 }
 
