@@ -7,6 +7,7 @@ import { heldOutNetworks } from '../eval/first-networks.js';
 import { Outputs } from '../eval/outputs.js';
 import { createNetwork, type NetworkOptions, type NetworkSpec, networkSpec } from '../networks/index.js';
 import { softmax } from '../train/softmax.js';
+import { argmax } from '../util/argmax.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDevice, expectOptions, shown } from '../util/expect.js';
 import { permutation, Stream } from '../util/random.js';
@@ -181,10 +182,7 @@ async function testLosses(
           K,
         );
         const ofTrue = (row: number, i: number) => own[i * K + test.labels[row]];
-        const right = rows.filter((row, i) => {
-          const one = own.subarray(i * K, (i + 1) * K);
-          return one.indexOf(Math.max(...one)) === test.labels[row];
-        });
+        const right = rows.filter((row, i) => argmax(own.subarray(i * K, (i + 1) * K)) === test.labels[row]);
         found[first + p] = {
           losses: Float64Array.from(rows, (row, i) => -Math.log(ofTrue(row, i))),
           accuracy: (100 * right.length) / rows.length,

@@ -3,6 +3,7 @@ import type { DistilledSet, LearnedSteps } from '../data/distilled-set.js';
 import type { Device } from '../engine/device.js';
 import { labelsBy, type TrainedNetwork } from '../methods/teacher.js';
 import type { Network } from '../networks/network.js';
+import { argmax } from '../util/argmax.js';
 import { saidOf } from '../util/words.js';
 import { type AttackScores, attackScores } from './attack.js';
 import type { Baseline, BoundBaseline } from './baselines/index.js';
@@ -218,7 +219,7 @@ export class Comparison {
       const runs = await this.#runs(source, this.#rates(rate), selectionNetworks);
       sums.push((await trial.validate(runs)).reduce((a, b) => a + b, 0));
     }
-    return sums.indexOf(Math.max(...sums));
+    return argmax(sums);
   }
 
   /** Networks 0 to `count` - 1, each on the draw of its number. */
@@ -286,7 +287,7 @@ export class Comparison {
     const sums = rates.map((_, i) =>
       values.filter((_, run) => run % rates.length === i).reduce((a, b) => a + b, 0),
     );
-    return rates[sums.indexOf(Math.max(...sums))];
+    return rates[argmax(sums)];
   }
 
   /** Draws in the order of their accuracy on the validation split, the best first. */

@@ -7,6 +7,7 @@ import type { Artefact } from '../eval/artefact.js';
 import type { Model } from '../eval/model.js';
 import { askModel } from '../eval/outputs.js';
 import { type Accuracy, percentSame, summarise } from '../eval/statistics.js';
+import { argmax } from '../util/argmax.js';
 import { expectDevice, expectOptions } from '../util/expect.js';
 import { permutation, Stream } from '../util/random.js';
 import { type AttackStrength, attack, corruptions, PixelGradient } from './perturb.js';
@@ -137,7 +138,7 @@ async function attacked(
       for (let p = 0; p < P; p++)
         for (let i = next - first; i < rows; i++) {
           const one = outputs.subarray((p * rows + i) * K, (p * rows + i + 1) * K);
-          if (one.indexOf(one.reduce((a, b) => Math.max(a, b))) === truth[first + i]) right[p]++;
+          if (argmax(one) === truth[first + i]) right[p]++;
         }
     }
     return summarise(right.map((count) => (100 * count) / truth.length));

@@ -8,6 +8,7 @@ import { askModel } from '../eval/outputs.js';
 import { type Accuracy, percentSame, summarise } from '../eval/statistics.js';
 import { type NetworkSpec, networkSpec, networkTitle } from '../networks/index.js';
 import { asDistilled } from '../runs/train-on-checks.js';
+import { argmax } from '../util/argmax.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDevice, expectOptions, shown } from '../util/expect.js';
 import { rankCorrelation } from '../util/rank-correlation.js';
@@ -91,7 +92,7 @@ export async function search(
     subjects: names.map((name) => {
       const accuracy = found.get(name)!;
       const means = accuracy.map(({ mean }) => mean);
-      const chosen = means.indexOf(Math.max(...means));
+      const chosen = argmax(means);
       return {
         name,
         accuracy,
