@@ -7,6 +7,7 @@ import type { Network } from '../networks/network.js';
 import { copyInto } from '../train/groups.js';
 import { lossOf } from '../train/loss.js';
 import { LimbeckError } from '../util/errors.js';
+import { repeated } from '../util/joined.js';
 import { type Owned, owning } from '../util/owned.js';
 import { addTo, dot } from '../util/vectors.js';
 import { short } from '../util/words.js';
@@ -85,7 +86,7 @@ export class GaussNewton {
     const bound = await loadWithTensors(device, r.program(), owned);
     await bound.tensors.images.write(images);
     await bound.tensors.labels.write(labels);
-    await bound.tensors.theta.write(repeated(parameters, members));
+    await bound.tensors.theta.write(repeated(Float32Array, parameters, members));
     return new GaussNewton(members, bound, signal);
   }
 
@@ -156,7 +157,7 @@ function gradientOfEach(
   passes.backward(zBar, { thetaBar: r.external('gradient', members, [count]) });
   return owning(async (owned) => {
     const { executable, tensors } = await loadWithTensors(device, r.program(), owned);
-    await tensors.theta.write(repeated(parameters, members));
+    await tensors.theta.write(repeated(Float32Array, parameters, members));
     const gradients: Float64Array[] = new Array(n);
     for (let next = 0; next < n; next += members) {
       const first = Math.min(next, n - members);
@@ -203,7 +204,7 @@ export function lossesAlong(
   );
   return owning(async (owned) => {
     const { executable, tensors } = await loadWithTensors(device, r.program(), owned);
-    await tensors.theta.write(repeated(parameters, members));
+    await tensors.theta.write(repeated(Float32Array, parameters, members));
     const along = directions.map(() => new Float64Array(rows.length));
     for (let next = 0; next < directions.length; next += members) {
       const first = Math.min(next, directions.length - members);
@@ -234,11 +235,4 @@ export function lossesAlong(
     owned.dispose();
     return along;
   });
-}
-
-/** One network as several. */
-function repeated(parameters: ArrayLike<number>, times: number): Float32Array {
-  const all = new Float32Array(times * parameters.length);
-  for (let p = 0; p < times; p++) all.set(parameters, p * parameters.length);
-  return all;
 }

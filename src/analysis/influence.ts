@@ -10,6 +10,7 @@ import { softmax } from '../train/softmax.js';
 import { argmax } from '../util/argmax.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDevice, expectOptions, shown } from '../util/expect.js';
+import { repeated } from '../util/joined.js';
 import { permutation, Stream } from '../util/random.js';
 import { trainFullBatch } from './full-batch.js';
 import { type Asked, lossesAlong, solveDamped } from './influence-products.js';
@@ -132,8 +133,7 @@ export async function influence(
     const influence = await lossesAlong(asked, parameters, moved);
     return { by, rows, ...whole, influence };
   }
-  const many = new Float32Array((n + 1) * network.count);
-  for (let p = 0; p <= n; p++) many.set(first, p * network.count);
+  const many = repeated(Float32Array, first, n + 1);
   const labels = leavingEachOut(set.labels, n);
   const parameters = await trainFullBatch(device, { ...training, parameters: many, labels });
   const [whole, ...without] = await testLosses(asked, parameters);
