@@ -26,6 +26,7 @@ import { areaUnder, foundAt } from '../src/uses/privacy.js';
 import { usualArchitectures } from '../src/uses/search.js';
 import { randomInstead, subjectsOf } from '../src/uses/subjects.js';
 import { rankCorrelation } from '../src/util/rank-correlation.js';
+import { loadingBy } from './harness/cases.js';
 import { buildWhereStale, commandLine } from './harness/command-line.js';
 
 const data = generateDigits({ train: 100, validation: 30, test: 40, seed: 1 });
@@ -156,7 +157,15 @@ describe('attacks', () => {
 
   test('robustness: every condition for every kind of networks, the images as they are first', async () => {
     const options = { networks: 2, images: 40, epsilon: [1e-7, 0.3], steps: 4 };
-    const found = await robustness(device, data, artefact, options);
+    const loaded: string[] = [];
+    const counting = loadingBy(device, (program, tensors) => {
+      loaded.push(program.name);
+      return device.load(program, tensors);
+    });
+    const found = await robustness(counting, data, artefact, options);
+    // Once for each kind of networks, however many conditions there are.
+    for (const program of ['outputs', 'gradient of pixels'])
+      expect(loaded.filter((one) => one === program)).toHaveLength(3);
     expect(found.conditions).toEqual([
       ...['as they are', 'noise', 'blur', 'contrast', 'hidden'],
       ...['FGSM, 1e-7', 'PGD, 1e-7', 'FGSM, 0.3', 'PGD, 0.3'],
