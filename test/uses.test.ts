@@ -22,7 +22,7 @@ import {
 import { createNetwork, networkSpec } from '../src/networks/index.js';
 import { accuracyAmong, ofClasses } from '../src/uses/continual.js';
 import { attack, corruptions, PixelGradient } from '../src/uses/perturb.js';
-import { areaUnder, foundAt } from '../src/uses/privacy.js';
+import { areaUnder, foundAt, nearestAmong } from '../src/uses/privacy.js';
 import { usualArchitectures } from '../src/uses/search.js';
 import { randomInstead, subjectsOf } from '../src/uses/subjects.js';
 import { rankCorrelation } from '../src/util/rank-correlation.js';
@@ -206,6 +206,27 @@ describe('privacy', () => {
     expect(on.length).toBeGreaterThan(2);
     for (const { distance } of nearest.test) expect(distance).toBeGreaterThan(1);
   });
+});
+
+test('the nearest of many is found in pieces, between which other work runs, and can be stopped', async () => {
+  const [n, count, size] = [40, 300, 1000];
+  const rows = Array.from({ length: count }, (_, j) => 1000 + j);
+  const others = Float32Array.from({ length: count * size }, (_, i) => Math.sin(i));
+  // A little beside number 7 i mod 300.
+  const images = Float32Array.from({ length: n * size }, (_, i) => {
+    const from = (7 * Math.floor(i / size)) % count;
+    return Math.sin(from * size + (i % size)) + 0.01;
+  });
+  let turns = 0;
+  const counting = setInterval(() => turns++, 0);
+  const found = await nearestAmong(images, others, rows);
+  clearInterval(counting);
+  expect(found.map(({ row }) => row)).toEqual(Array.from({ length: n }, (_, i) => 1000 + ((7 * i) % count)));
+  for (const { distance } of found) expect(distance).toBeCloseTo(0.01 * Math.sqrt(size), 4);
+  expect(turns).toBeGreaterThan(0);
+  const stop = new AbortController();
+  setTimeout(() => stop.abort(new Error('enough')), 0);
+  await expect(nearestAmong(images, others, rows, stop.signal)).rejects.toThrow('enough');
 });
 
 describe('fairness', () => {

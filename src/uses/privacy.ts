@@ -9,6 +9,7 @@ import { askModel } from '../eval/outputs.js';
 import { type Accuracy, summarise } from '../eval/statistics.js';
 import { asDistilled } from '../runs/train-on-checks.js';
 import { softmax } from '../train/softmax.js';
+import { inPieces } from '../util/breathe.js';
 import { expectDevice, expectOptions } from '../util/expect.js';
 import { permutation, Stream } from '../util/random.js';
 import { subjectsOf, type UseOptions, useNames } from './subjects.js';
@@ -93,10 +94,9 @@ export async function privacy(
       foundAtOne: summarise(members.map((own, p) => 100 * foundAt(own, others[p], 0.01))),
     });
   }
-  const nearest = {
-    training: nearestOf(artefact.set.images, normalisedImages(data, train, inside), inside),
-    test: nearestOf(artefact.set.images, normalisedImages(data, test, outside), outside),
-  };
+  const nearestOf = (split: Split, rows: readonly number[]) =>
+    nearestAmong(artefact.set.images, normalisedImages(data, split, rows), rows, signal);
+  const nearest = { training: await nearestOf(train, inside), test: await nearestOf(test, outside) };
   return { images: count, subjects, nearest };
 }
 
@@ -150,17 +150,35 @@ function position(sorted: Float64Array, before: (value: number) => boolean): num
   return low;
 }
 
-/** For each image `[n, size]` the nearest of others `[rows, size]`. */
-function nearestOf(images: Float32Array, others: Float32Array, rows: readonly number[]) {
+/** Numbers that are compared between two breaths. */
+const comparedAtOnce = 2 ** 22;
+
+/** For each image `[n, size]` the nearest of others `[rows, size]`; other work of this thread may run between two pieces of it. */
+export async function nearestAmong(
+  images: Float32Array,
+  others: Float32Array,
+  rows: readonly number[],
+  signal?: AbortSignal,
+): Promise<Neighbour[]> {
   const size = others.length / rows.length;
-  return Array.from({ length: images.length / size }, (_, i) => {
-    let best = { row: rows[0], distance: Number.POSITIVE_INFINITY };
-    for (const [j, row] of rows.entries()) {
-      let squares = 0;
-      for (let k = 0; k < size; k++) squares += (images[i * size + k] - others[j * size + k]) ** 2;
-      const distance = Math.sqrt(squares);
-      if (distance < best.distance) best = { row, distance };
-    }
-    return best;
-  });
+  const nearest = Array.from({ length: images.length / size }, () => ({
+    row: rows[0],
+    distance: Number.POSITIVE_INFINITY,
+  }));
+  const pairs = nearest.length * rows.length;
+  await inPieces(
+    pairs,
+    (from, to) => {
+      signal?.throwIfAborted();
+      for (let pair = from; pair < to; pair++) {
+        const [i, j] = [Math.floor(pair / rows.length), pair % rows.length];
+        let squares = 0;
+        for (let k = 0; k < size; k++) squares += (images[i * size + k] - others[j * size + k]) ** 2;
+        const distance = Math.sqrt(squares);
+        if (distance < nearest[i].distance) nearest[i] = { row: rows[j], distance };
+      }
+    },
+    Math.max(1, Math.floor(comparedAtOnce / size)),
+  );
+  return nearest;
 }
