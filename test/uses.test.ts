@@ -327,6 +327,10 @@ describe('continual', () => {
 
 test.each([
   [
+    () => continual(device, data, { ...artefact, set: ofClasses(artefact.set, [0, 1, 2, 3, 4, 5, 6, 8]) }),
+    /the set has no image of class 7, 9, expected one or more of each of the 10 classes/,
+  ],
+  [
     () => continual(device, data, artefact, { stages: 11 }),
     /stages is 11, expected a whole number from 1 to 10/,
   ],

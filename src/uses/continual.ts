@@ -43,7 +43,7 @@ export interface ContinualMemory {
  * What it does not show: what making the images costs when a class arrives, or sets whose images of one class depend on those of later ones: make each class alone
  * (`dm`) for that.
  *
- * @throws ERR_OPTION for options that are unknown or out of range, and sets with learned steps, which go through all classes; what `trainOn` throws
+ * @throws ERR_OPTION for options that are unknown or out of range, sets with learned steps, which go through all classes, and sets that lack a class; what `trainOn` throws
  */
 export async function continual(
   device: Device,
@@ -72,6 +72,12 @@ export async function continual(
       'continual: the set has learned steps, which go through all classes; expected one for ordinary training, of dm, say',
     );
   const data = asDistilled(dataset, artefact);
+  const without = data.classNames.filter((_, k) => !set.classes.includes(k));
+  if (without.length)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `continual: the set has no image of class ${without.join(', ')}, expected one or more of each of the ${K} classes: a class that comes would leave nothing to remember it by`,
+    );
   const kept = [
     ['distilled images', set],
     ['as many random real images', await randomInstead(data, set, seed)],
