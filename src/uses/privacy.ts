@@ -12,10 +12,10 @@ import { softmax } from '../train/softmax.js';
 import { inPieces } from '../util/breathe.js';
 import { expectDevice, expectOptions } from '../util/expect.js';
 import { permutation, Stream } from '../util/random.js';
-import { subjectsOf, type UseOptions, useNames } from './subjects.js';
+import { type SubjectOptions, subjectNames, subjectsOf } from './subjects.js';
 
 /** How membership is guessed; each has a default. */
-export interface PrivacyOptions extends UseOptions {
+export interface PrivacyOptions extends SubjectOptions {
   /** Training images, and test images, drawn; default 1,000 of each, or as many as there are of both. */
   readonly images?: number;
 }
@@ -72,8 +72,9 @@ export async function privacy(
 ): Promise<Privacy> {
   expectDevice('privacy', device);
   expectDataset('privacy', dataset);
-  expectOptions('privacy', options, { ...useNames, images: true });
-  const { images: most = 1000, seed = 0, signal } = options;
+  expectOptions('privacy', options, { ...subjectNames, images: true });
+  const { images: most = 1000, ...how } = options;
+  const { seed = 0, signal } = how;
   wholeFrom('privacy', 'images', most, 1);
   // Real images lie beside distilled ones as these are normalised.
   const data = asDistilled(dataset, artefact);
@@ -85,7 +86,7 @@ export async function privacy(
   const inside = drawn(train, 4);
   const outside = drawn(test, 5);
   const subjects: MembershipInference[] = [];
-  for (const { name, model } of await subjectsOf(device, data, artefact, options)) {
+  for (const { name, model } of await subjectsOf('privacy', device, data, artefact, how)) {
     const members = await lossesOf(device, data, model, train, inside, signal);
     const others = await lossesOf(device, data, model, test, outside, signal);
     subjects.push({

@@ -11,10 +11,10 @@ import { argmax } from '../util/argmax.js';
 import { expectDevice, expectOptions } from '../util/expect.js';
 import { permutation, Stream } from '../util/random.js';
 import { type AttackStrength, attack, type Corruption, corruptions, PixelGradient } from './perturb.js';
-import { expectPixels, expectPositive, subjectsOf, type UseOptions, useNames } from './subjects.js';
+import { expectPixels, expectPositive, type SubjectOptions, subjectNames, subjectsOf } from './subjects.js';
 
 /** What networks are put to; each has a default. */
-export interface RobustnessOptions extends UseOptions {
+export interface RobustnessOptions extends SubjectOptions {
   /** Test images, drawn; default 500. */
   readonly images?: number;
   /** By how much an attack may change a pixel of 0..1; default 0.02 and 0.1. */
@@ -57,10 +57,11 @@ export async function robustness(
 ): Promise<Robustness> {
   expectDevice('robustness', device);
   expectDataset('robustness', dataset);
-  expectOptions('robustness', options, { ...useNames, images: true, epsilon: true, steps: true });
+  expectOptions('robustness', options, { ...subjectNames, images: true, epsilon: true, steps: true });
   expectPixels('robustness', dataset);
-  const { images: most = 500, steps = 10, seed = 0, signal } = options;
-  const epsilon = expectPositive('robustness', 'epsilon', options.epsilon ?? [0.02, 0.1]);
+  const { images: most = 500, epsilon: given = [0.02, 0.1], steps = 10, ...how } = options;
+  const { seed = 0, signal } = how;
+  const epsilon = expectPositive('robustness', 'epsilon', given);
   for (const [name, value] of Object.entries({ images: most, steps }))
     wholeFrom('robustness', name, value, 1);
   const { test, imageShape } = dataset;
@@ -77,7 +78,7 @@ export async function robustness(
   ]);
 
   const subjects: RobustSubject[] = [];
-  for (const { name, model } of await subjectsOf(device, dataset, artefact, options)) {
+  for (const { name, model } of await subjectsOf('robustness', device, dataset, artefact, how)) {
     const accuracy = [
       ...(await changedAlike(device, model, shownTo, [asTheyAre, ...Object.values(corruptions)])),
       ...(await attacked(device, model, shownTo, attacks)),
