@@ -1,7 +1,7 @@
 import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet, LearnedSteps } from '../data/distilled-set.js';
 import type { Device } from '../engine/device.js';
-import { labelsBy, type TrainedNetwork } from '../methods/teacher.js';
+import { labelsBy, type Teacher, type TrainedNetwork } from '../methods/teacher.js';
 import type { Network } from '../networks/network.js';
 import { argmax } from '../util/argmax.js';
 import { saidOf } from '../util/words.js';
@@ -32,6 +32,8 @@ export interface BaselineAccuracy extends Accuracy {
   readonly attack?: AttackScores;
   /** Percent of the test images of each class, mean over the networks; records of earlier versions have none. */
   readonly perClass?: readonly number[];
+  /** CRC-32, in hexadecimal, of the given teacher whose answers are its labels. */
+  readonly teacher?: string;
 }
 
 /** How well the networks of one architecture do. */
@@ -65,7 +67,7 @@ export interface ComparisonOptions {
   /** Networks that were trained before: to choose by, and to test. */
   readonly pretrained?: TrialOptions['pretrained'];
   /** Whose answers are labels, for baselines that ask for it. */
-  readonly teacher?: TrainedNetwork;
+  readonly teacher?: Teacher;
   readonly signal?: AbortSignal;
   readonly progress: (stage: string) => void;
 }
@@ -136,7 +138,12 @@ export class Comparison {
         const rate = await this.#rateOfReal(trial, source);
         const draws = baseline.best && (await this.#bestDraws(trial, source, rate, baseline.best));
         const scores = this.#scores(await this.#test(trial, source, rate, draws));
-        results[baseline.name] = { title, ...(rate !== 'none' && { learningRate: rate }), ...scores };
+        results[baseline.name] = {
+          title,
+          ...(rate !== 'none' && { learningRate: rate }),
+          ...scores,
+          ...(baseline.labelledBy === 'teacher' && { teacher: this.options.teacher!.record.checksum }),
+        };
       }
       for (const { name, title, trained, networks } of bounds) {
         progress(`${title}${stage}`);
