@@ -39,9 +39,13 @@ export function geometryUnder(
     augmentation: strategyOf(protocol),
     kernel: kernel && infinitelyWide(network, kernel),
     temperature: temperatureUnder(protocol, set),
-    ridge: protocol.ridge,
+    ridge: ridgeUnder(protocol, set),
   };
 }
+
+/** Of kernel regression: where it is all there is, that which the set was made with. */
+export const ridgeUnder = ({ kernel, ridge }: Protocol, { use }: DistilledSet): number | undefined =>
+  (kernel && use.kind === 'minibatches' ? use.ridge : undefined) ?? ridge;
 
 /** What logits are divided by while a network learns from the labels of a set: what its teacher's were. */
 export const temperatureUnder = (protocol: Protocol, set: DistilledSet): number | undefined =>
