@@ -25,7 +25,8 @@ export function protocolName(
   const { use, pretrained } = set;
   const { training } = protocol;
   const network = `${networkTitle(set.network)}${whitened ? ' on ZCA-whitened images' : ''}`;
-  if (training === 'none') return `${network}, ${describeRegression({ ...protocol, ridge: ridgeUnder(protocol, set) })}`;
+  if (training === 'none')
+    return `${network}, ${describeRegression({ ...protocol, ridge: ridgeUnder(protocol, set) })}`;
   if (training !== 'learned-steps') {
     const start = pretrained ? `${network}, networks trained on ${pretrained.dataset}` : network;
     const temperature = temperatureUnder(protocol, set);
