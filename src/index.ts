@@ -278,7 +278,7 @@ export {
   robustness,
 } from './uses/robustness.js';
 export { type Search, type SearchOptions, type SearchSubject, search } from './uses/search.js';
-export type { UseOptions } from './uses/subjects.js';
+export { type Subject, type SubjectOptions, trainSubjects, type UseOptions } from './uses/subjects.js';
 export { type ErrorCode, LimbeckError } from './util/errors.js';
 export type { HostMemory } from './util/host-memory.js';
 export { encodePng, type PngImage } from './util/png.js';

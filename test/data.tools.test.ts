@@ -54,7 +54,7 @@ let made: { tools: Record<string, string>; sets: Record<string, Expected | Refus
   sets: {},
 };
 if (python !== undefined) {
-  execFileSync(python, [join(repository, 'test/harness/tools.py'), root]);
+  execFileSync(python, ['-B', join(repository, 'test/harness/tools/write.py'), root]);
   made = JSON.parse(readFileSync(join(root, 'expected.json'), 'utf8'));
 }
 

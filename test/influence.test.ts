@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { trainFullBatch } from '../src/analysis/full-batch.js';
 import { hessianProducts } from '../src/analysis/hessian-products.js';
-import { GaussNewton, lossesAlong, solveDamped } from '../src/analysis/influence-products.js';
+import { GaussNewton, type Learned, LossesAlong, solveDamped } from '../src/analysis/influence-products.js';
+import { leavingEachOut } from '../src/analysis/influence-retraining.js';
 import { normalisedImages } from '../src/data/on-device.js';
 import { heldOutNetworks } from '../src/eval/first-networks.js';
 import {
@@ -87,6 +88,15 @@ describe('by retraining', () => {
     ).toBeGreaterThan(1e-3);
   });
 
+  test('labels of some of the networks are those of all', () => {
+    const labels = Float32Array.of(1, 0, 0, 1, 1, 0);
+    const all = leavingEachOut(labels, 3)(0, 4);
+    const rest = [1.5, 0, 0, 1.5, 1.5, 0];
+    const without = (i: number) => rest.map((value, j) => (j >> 1 === i ? 0 : value));
+    expect([...all]).toEqual([...labels, ...without(0), ...without(1), ...without(2)]);
+    expect(leavingEachOut(labels, 3)(2, 2)).toEqual(all.slice(12));
+  });
+
   test('test images are drawn once each, and the accuracy is that on them', async () => {
     expect(new Set(found.rows).size).toBe(10);
     const right = found.losses.filter((loss) => Math.exp(-loss) > 0.5).length;
@@ -125,6 +135,13 @@ describe('by products', () => {
     labels: few.labels,
   });
 
+  const groupsOf = async (of: Learned) => {
+    const groups: Float64Array[][] = [];
+    for await (const few of solveDamped(device, of, damping)) groups.push(few);
+    return groups;
+  };
+  const everyDirection = async (of: Learned) => (await groupsOf(of)).flat();
+
   test('the Gauss-Newton matrix is the Hessian within each layer', async () => {
     // With ReLU, logits are linear in the parameters of one layer alone.
     const of = await learned();
@@ -147,7 +164,7 @@ describe('by products', () => {
 
   test('each direction solves the damped system for the gradient of its image', async () => {
     const of = await learned();
-    const directions = await solveDamped(device, of, damping);
+    const directions = await everyDirection(of);
     const owned = new Owned();
     const products = await (await GaussNewton.load(device, of, n, owned)).times(directions);
     owned.dispose();
@@ -166,9 +183,12 @@ describe('by products', () => {
   test('the loss of each test image changes as its gradient says', async () => {
     const of = await learned();
     const { parameters } = of;
-    const directions = await solveDamped(device, of, damping);
+    const directions = await everyDirection(of);
     const rows = [3, 0, 5];
-    const along = await lossesAlong({ device, dataset: data, network, rows }, parameters, directions);
+    const owned = new Owned();
+    const asked = { device, dataset: data, network, rows };
+    const along = await (await LossesAlong.load(asked, parameters, n, owned)).of(directions);
+    owned.dispose();
     for (const [j, row] of rows.entries()) {
       const labels = [0, 0];
       labels[data.test.labels[row]] = 1;
@@ -181,6 +201,26 @@ describe('by products', () => {
         expect(along[i][j]).toBeCloseTo(expected, 6);
       }
     }
+  });
+
+  test('a few directions are there at a time, and the last, which are fewer, are the same as among others', async () => {
+    const [count, of] = [19, await learned()];
+    const many = { ...of, images: data.train.images.subarray(0, count * pixels) as Float32Array };
+    const labels = Float32Array.from({ length: 2 * count }, (_, i) =>
+      data.train.labels[i >> 1] === i % 2 ? 1 : 0,
+    );
+    const groups = await groupsOf({ ...many, labels });
+    expect(groups.map(({ length }) => length)).toEqual([8, 8, 3]);
+    // Image 18 in the place of image 0, among the first.
+    const turned = <Numbers extends Float32Array>(values: Numbers, size: number) => {
+      const out = values.slice();
+      out.set(values.subarray(18 * size, 19 * size), 0);
+      out.set(values.subarray(0, size), 18 * size);
+      return out;
+    };
+    const other = { ...many, images: turned(many.images, pixels), labels: turned(labels, 2) };
+    const [first] = (await solveDamped(device, other, damping).next()).value!;
+    expect(apart(first, groups[2][2])).toBeLessThan(1e-6 * Math.max(...first.map(Math.abs)));
   });
 
   test('it is about the same test images and the same network', async () => {

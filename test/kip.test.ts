@@ -231,12 +231,13 @@ describe('labels that are solved', () => {
 
   it('or are hard, soft: without their mean, at their rate', async () => {
     for (const labels of ['hard', 'soft'] as const) {
-      const process = await begin({ labels, batch: 30, labelLr: 0.01 });
+      const process = await begin({ labels, batch: 30, labelLr: 0.01, ridge: 0.02 });
       const before = (await process.result()).labels;
       for (let i = 0; i < before.length; i++)
         expect(before[i]).toBeCloseTo(i % 10 === Math.floor(i / 10) % 10 ? 0.9 : -0.1, 6);
       await process.advance(1);
       const set = await process.result();
+      expect(set.use).toMatchObject({ protocol: 'kip-regression', ridge: 0.02 });
       const { labels: after, images } = set;
       expect(hasSoftLabels(set)).toBe(labels === 'soft');
       const largest = Math.max(...after.map((value, i) => Math.abs(value - before[i])));
@@ -269,15 +270,22 @@ describe('scores by kernel regression', () => {
     });
 
   it('are those of the prediction, worked out otherwise', async () => {
-    for (const [name, tangent] of [
-      ['kip-regression', 1],
-      ['kip-regression-nngp', 0],
+    const means: number[] = [];
+    for (const [name, tangent, own] of [
+      ['kip-regression', 1, undefined],
+      ['kip-regression-nngp', 0, undefined],
+      // That which a set was made with, in the place of the protocol's.
+      ['kip-regression', 1, 0.5],
     ] as const) {
-      const set = await setOf();
+      const set = {
+        ...(await setOf()),
+        ...(own && { use: { kind: 'minibatches', protocol: name, ridge: own } as const }),
+      };
+      const ridge = own ?? 1e-6;
       const kernel = { layers: 1, tangent, weight: 2, gain: 2 / 144, bias: 0.01 };
       const rows = Uint32Array.from({ length: 40 }, (_, i) => i);
       const { predictions } = inducingOracle({
-        ...{ n: 20, B: 40, K: 10, kernel, ridge: 1e-6, images: set.images, labels },
+        ...{ n: 20, B: 40, K: 10, kernel, ridge, images: set.images, labels },
         realImages: normalisedImages(digits, digits.test, rows),
         realLabels: new Float32Array(400),
       });
@@ -290,14 +298,18 @@ describe('scores by kernel regression', () => {
         baselines: ['randomReal', 'herding'],
       });
       expect(accuracy).toEqual({ mean: (100 * right.length) / 40, std: 0, networks: 1 });
+      means.push(accuracy.mean);
       expect(learningRate).toBe('none');
       expect([baselines.randomReal.networks, baselines.herding.networks]).toEqual([5, 1]);
       expect(baselines.randomReal.std).toBeGreaterThan(0);
       expect(baselines.herding.learningRate).toBeUndefined();
       expect(protocol).toMatch(
-        /^mlp:layers=1:width=8, protocol kip-regression(-nngp)?: kernel regression with the .* ridge 0.000001/,
+        /^mlp:layers=1:width=8, protocol kip-regression(-nngp)?: kernel regression with the .* ridge 0\./,
       );
+      expect(protocol).toContain(`ridge ${own ?? '0.000001'},`);
     }
+    // Else it could not be told which ridge it was.
+    expect(means[2]).not.toBe(means[0]);
   });
 
   it('are refused where there is no such kernel, no solution, or something to be trained', async () => {

@@ -5,5 +5,6 @@ import { testReaders } from './harness/fuzzing.js';
 
 // Those of texts have a file of their own, so that both run at once.
 testReaders(
+  'readers.fuzz',
   Object.fromEntries(Object.entries(fuzzedReaders).filter(([name]) => !Object.hasOwn(textReaders, name))),
 );

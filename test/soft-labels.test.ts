@@ -1,5 +1,5 @@
 /** Teachers, their labels at a temperature, and the baselines that have such labels. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -9,6 +9,7 @@ import { Recorder } from '../src/engine/program.js';
 import { baselinesUnder } from '../src/eval/baselines/index.js';
 import { findProtocol } from '../src/eval/find-protocol.js';
 import type { Model } from '../src/eval/model.js';
+import { checksumOf } from '../src/eval/pretrained.js';
 import { teacherFrom } from '../src/eval/teacher.js';
 import {
   type CompareOptions,
@@ -226,4 +227,33 @@ it('a comparison gives its teacher to methods that need one, and puts random ima
   expect(row.ior).toBeCloseTo(taught.own.accuracy.mean - taught.own.soft!.randomTeacher.mean, 9);
   // Images and labels: six pictures of six pixels, two numbers each.
   expect(taught.numbers).toBe(6 * 6 + 6 * 2);
+});
+
+it('a method with a teacher of its own stands beside random images with the labels of that one', async () => {
+  const { network, ipc, networks, ...rded } = given;
+  const second = join(folder, 'second');
+  const other = await trainNetworks(device, data, { ...training, epochs: 1, seed: 5 });
+  mkdirSync(second);
+  await saveModel(second, other.model);
+  const run = (name: string, teacher: string, more: Partial<CompareOptions>) =>
+    compareMethods(device, data, join(folder, name), {
+      ...{ network: smallNetwork, ipc: 3, networks: 2, fullEpochs: 0, protocol: 'soft-labels' },
+      methods: [{ ...rded, teacher } as DistillOptions],
+      baselines: ['randomTeacher'],
+      ...more,
+    });
+  const alone = await run('alone', second, {});
+  const beside = await run('beside', second, { teacher: folder });
+  const [own] = alone.runs;
+  expect(own.own.soft!.randomTeacher).toBeDefined();
+  expect(beside.runs[0].own.soft).toEqual(own.own.soft);
+  const row = rowsOf(alone).find(({ method }) => method)!;
+  expect(row.ior).toBeCloseTo(own.own.accuracy.mean - own.own.soft!.randomTeacher.mean, 9);
+  // What all sets stand beside has the labels of the teacher of all, and there is none of them without it.
+  const results = ({ baselines }: typeof alone) => baselines[0].results;
+  expect(Object.keys(results(alone))).toEqual(['randomReal']);
+  expect(results(beside).randomTeacher.teacher).toBe(checksumOf(model));
+  await expect(run('without', '', { methods: [{ method: 'dm', iterations: 1 }] })).rejects.toThrow(
+    /baseline randomTeacher is named, and neither is a teacher nor has a method one of its own/,
+  );
 });

@@ -2,4 +2,4 @@
 import { textReaders } from './harness/fuzz-texts.js';
 import { testReaders } from './harness/fuzzing.js';
 
-testReaders(textReaders);
+testReaders('texts.fuzz', textReaders);

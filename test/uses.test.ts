@@ -1,7 +1,4 @@
 /** What networks that learn from a set are good for: under corruption and attack, by group, to an eavesdropper, in a search. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { normalisationOf } from '../src/data/normalisation.js';
 import {
@@ -18,15 +15,16 @@ import {
   search,
   setOfImages,
   trainOn,
+  trainSubjects,
 } from '../src/index.js';
 import { createNetwork, networkSpec } from '../src/networks/index.js';
 import { accuracyAmong, ofClasses } from '../src/uses/continual.js';
 import { attack, corruptions, PixelGradient } from '../src/uses/perturb.js';
-import { areaUnder, foundAt } from '../src/uses/privacy.js';
+import { areaUnder, foundAt, nearestAmong } from '../src/uses/privacy.js';
 import { usualArchitectures } from '../src/uses/search.js';
-import { randomInstead, subjectsOf } from '../src/uses/subjects.js';
+import { randomInstead } from '../src/uses/subjects.js';
 import { rankCorrelation } from '../src/util/rank-correlation.js';
-import { buildWhereStale, commandLine } from './harness/command-line.js';
+import { loadingBy } from './harness/cases.js';
 
 const data = generateDigits({ train: 100, validation: 30, test: 40, seed: 1 });
 const size = 28 * 28;
@@ -66,7 +64,7 @@ test('random images are used without what was learned for others', async () => {
 test('networks learn from the set, from as many random real images, and from all of them', async () => {
   const said: string[] = [];
   const onProgress = ({ training }: { training: string }) => said.push(training);
-  const subjects = await subjectsOf(device, data, artefact, { networks: 2, seed: 3, onProgress });
+  const subjects = await trainSubjects(device, data, artefact, { networks: 2, seed: 3, onProgress });
   expect(subjects.map(({ name }) => name)).toEqual(names);
   expect(said).toEqual(names);
   const { model } = await trainOn(device, artefact, { networks: 2, seed: 3, dataset: data });
@@ -77,6 +75,37 @@ test('networks learn from the set, from as many random real images, and from all
     'all 100 training images',
   ]);
   expect(subjects[1].model.parameters).not.toEqual(subjects[0].model.parameters);
+});
+
+test('several uses share networks, to the same numbers', async () => {
+  const options = { networks: 2, seed: 3 };
+  const subjects = await trainSubjects(device, data, artefact, options);
+  const onProgress = () => expect.unreachable('nothing is left to train');
+  const shared = { subjects, seed: 3, onProgress };
+  const few = { images: 20, epsilon: [0.1], steps: 2 };
+  expect(await robustness(device, data, artefact, { ...shared, ...few })).toEqual(
+    await robustness(device, data, artefact, { ...options, ...few }),
+  );
+  expect(await fairness(device, data, artefact, shared)).toEqual(
+    await fairness(device, data, artefact, options),
+  );
+  expect(await privacy(device, data, artefact, shared)).toEqual(
+    await privacy(device, data, artefact, options),
+  );
+  await expect(fairness(device, data, artefact, { ...shared, networks: 2 })).rejects.toThrow(
+    /networks is given beside subjects, which are trained already: give it to trainSubjects/,
+  );
+  await expect(fairness(device, data, artefact, { subjects: subjects[0] as never })).rejects.toThrow(
+    /subjects is another object, expected what `await trainSubjects\(\)` gives/,
+  );
+});
+
+test('another protocol is that of the set and of the random images', async () => {
+  const subjects = await trainSubjects(device, data, artefact, { networks: 1, protocol: 'dm' });
+  const [ofSet, ofRandom, ofAll] = subjects.map(({ model }) => model.notes.protocol);
+  expect(ofSet).toMatch(/protocol dm: /);
+  expect(ofRandom).toBe(ofSet);
+  expect(ofAll).not.toMatch(/protocol/);
 });
 
 describe('corruptions', () => {
@@ -156,7 +185,15 @@ describe('attacks', () => {
 
   test('robustness: every condition for every kind of networks, the images as they are first', async () => {
     const options = { networks: 2, images: 40, epsilon: [1e-7, 0.3], steps: 4 };
-    const found = await robustness(device, data, artefact, options);
+    const loaded: string[] = [];
+    const counting = loadingBy(device, (program, tensors) => {
+      loaded.push(program.name);
+      return device.load(program, tensors);
+    });
+    const found = await robustness(counting, data, artefact, options);
+    // Once for each kind of networks, however many conditions there are.
+    for (const program of ['outputs', 'gradient of pixels'])
+      expect(loaded.filter((one) => one === program)).toHaveLength(3);
     expect(found.conditions).toEqual([
       ...['as they are', 'noise', 'blur', 'contrast', 'hidden'],
       ...['FGSM, 1e-7', 'PGD, 1e-7', 'FGSM, 0.3', 'PGD, 0.3'],
@@ -197,6 +234,27 @@ describe('privacy', () => {
     expect(on.length).toBeGreaterThan(2);
     for (const { distance } of nearest.test) expect(distance).toBeGreaterThan(1);
   });
+});
+
+test('the nearest of many is found in pieces, between which other work runs, and can be stopped', async () => {
+  const [n, count, size] = [40, 300, 1000];
+  const rows = Array.from({ length: count }, (_, j) => 1000 + j);
+  const others = Float32Array.from({ length: count * size }, (_, i) => Math.sin(i));
+  // A little beside number 7 i mod 300.
+  const images = Float32Array.from({ length: n * size }, (_, i) => {
+    const from = (7 * Math.floor(i / size)) % count;
+    return Math.sin(from * size + (i % size)) + 0.01;
+  });
+  let turns = 0;
+  const counting = setInterval(() => turns++, 0);
+  const found = await nearestAmong(images, others, rows);
+  clearInterval(counting);
+  expect(found.map(({ row }) => row)).toEqual(Array.from({ length: n }, (_, i) => 1000 + ((7 * i) % count)));
+  for (const { distance } of found) expect(distance).toBeCloseTo(0.01 * Math.sqrt(size), 4);
+  expect(turns).toBeGreaterThan(0);
+  const stop = new AbortController();
+  setTimeout(() => stop.abort(new Error('enough')), 0);
+  await expect(nearestAmong(images, others, rows, stop.signal)).rejects.toThrow('enough');
 });
 
 describe('fairness', () => {
@@ -271,6 +329,19 @@ describe('continual', () => {
     expect(accuracy[9].mean).toBeCloseTo((whole[0] + whole[1]) / 2, 9);
   });
 
+  test('a set with learned steps is used by ordinary training where a protocol says so', async () => {
+    const learningRates = Float32Array.of(0.1, 0.3);
+    const training = { optimizer: { kind: 'sgd' }, loss: 'cross-entropy' } as const;
+    const steps = { kind: 'learned-steps', steps: 2, epochs: 1, init: 'random' } as const;
+    const use = { ...steps, learningRates, training };
+    const learned = { ...artefact, set: { ...artefact.set, use } };
+    const options = { networks: 1, stages: 2 };
+    await expect(continual(device, data, learned, options)).rejects.toThrow(/or a protocol of it, such as/);
+    expect(await continual(device, data, learned, { ...options, protocol: 'full-batch' })).toEqual(
+      await continual(device, data, artefact, options),
+    );
+  });
+
   test('only classes that have come are answers', async () => {
     const { model } = await trainOn(device, artefact, { dataset: data });
     const { scores } = await predict(device, model, data.test.images);
@@ -297,6 +368,10 @@ describe('continual', () => {
 
 test.each([
   [
+    () => continual(device, data, { ...artefact, set: ofClasses(artefact.set, [0, 1, 2, 3, 4, 5, 6, 8]) }),
+    /the set has no image of class 7, 9, expected one or more of each of the 10 classes/,
+  ],
+  [
     () => continual(device, data, artefact, { stages: 11 }),
     /stages is 11, expected a whole number from 1 to 10/,
   ],
@@ -308,45 +383,4 @@ test.each([
   [() => fairness(device, data, artefact, { looks: 1 } as never), /looks/],
 ])('refuses what it cannot do: %#', async (call, message) => {
   await expect(call()).rejects.toThrow(message);
-});
-
-describe('limbeck use', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'limbeck-use-'));
-  const { limbeck } = commandLine(folder);
-  const digits = '--device cpu --digits-size 60'.split(' ');
-  const set = 'a/distilled.safetensors';
-  beforeAll(async () => {
-    await buildWhereStale();
-    const run = '--network mlp:width=8 --iterations 2 --batch 8 --networks 2 --init random --json'.split(' ');
-    const { status, stderr } = await limbeck('distill', ...digits, ...run, '--out', 'a');
-    expect(status, stderr).toBe(0);
-  });
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-  test.each([
-    ['robustness', ['--images', '10', '--epsilon', '0.1'], /^ *PGD, 0\.1 +\d+\.\d ± \d+\.\d % +\d+\.\d ±/m],
-    ['fairness', [], /^ *worst class +\d+\.\d ± \d+\.\d % +\d+\.\d ±/m],
-    ['privacy', ['--images', '10'], /^ *all training images +\d+\.\d ± \d+\.\d % +\d+\.\d ±/m],
-    [
-      'search',
-      ['--architectures', 'mlp:width=2,mlp:width=4,mlp:width=8'],
-      /^ *rank correlation +\S+ +\S+ +1$/m,
-    ],
-  ])('%s is a table, or JSON', async (kind, more, row) => {
-    const given = ['use', kind, set, ...digits, '--networks', '2', ...more];
-    const { status, stdout, stderr } = await limbeck(...given);
-    expect(status, stderr).toBe(0);
-    expect(stdout).toMatch(row);
-    const json = await limbeck(...given, '--json');
-    expect(Object.keys(JSON.parse(json.stdout))).toEqual(['dataset', kind]);
-  });
-
-  test.each([
-    [['use', 'love', set], /use needs one of robustness, fairness, privacy, continual, search, and a file/],
-    [['use', 'privacy', set, '--steps', '3'], /--steps is 3, which use privacy does not have/],
-  ])('refuses %j', async (given, message) => {
-    const { status, stderr } = await limbeck(...given, ...digits);
-    expect(status, stderr).toBe(2);
-    expect(stderr).toMatch(message);
-  });
 });

@@ -4,7 +4,7 @@ import {
   type HessianVectorProductOptions,
   hessianVectorProduct,
 } from '../train/calls/hessian-vector-product.js';
-import { joined } from '../util/joined.js';
+import { joined, repeated } from '../util/joined.js';
 
 /** The Hessian of the mean loss of one network on images; flat arrays. */
 export interface HessianOf
@@ -31,10 +31,7 @@ export async function hessianProducts(
   const count = parameters.length;
   const products = vectors.map(() => new Float64Array(count));
   const vector = joined(Float64Array, vectors);
-  const networks = joined(
-    Float64Array,
-    vectors.map(() => parameters),
-  );
+  const networks = repeated(Float64Array, parameters, vectors.length);
   // Pieces of one size but for the last: another size is another program.
   const size = Math.max(1, Math.ceil(total / Math.max(1, Math.ceil(total / images))));
   for (let from = 0; from < Math.max(1, total); from += size) {

@@ -7,7 +7,8 @@ import type { Network } from '../networks/network.js';
 import { copyInto } from '../train/groups.js';
 import { lossOf } from '../train/loss.js';
 import { LimbeckError } from '../util/errors.js';
-import { type Owned, owning } from '../util/owned.js';
+import { repeated } from '../util/joined.js';
+import { Owned } from '../util/owned.js';
 import { addTo, dot } from '../util/vectors.js';
 import { short } from '../util/words.js';
 
@@ -40,22 +41,50 @@ export interface Learned {
   readonly signal?: AbortSignal;
 }
 
-/**
- * (G + damping)⁻¹ g_i / n for the gradient g_i of each image's loss, `[n]` of `[count]`: to first order, how the network moves when that image is left
- * out (Koh & Liang 2017, equation 1). G is the Gauss-Newton matrix of the mean loss, the Hessian without the curvature of the network itself: it has no
- * negative eigenvalue, as that of networks with ReLU has after a short training. By conjugate gradients, several at a time.
- */
-export function solveDamped(device: Device, learned: Learned, damping: number): Promise<Float64Array[]> {
-  return owning(async (owned) => {
-    const gradients = await gradientOfEach(device, learned);
-    const members = Math.min(gradients.length, directionsAtOnce);
-    const matrix = await GaussNewton.load(device, learned, members, owned);
-    const solved: Float64Array[] = [];
-    for (let first = 0; first < gradients.length; first += members)
-      solved.push(...(await conjugateGradients(matrix, damping, gradients.slice(first, first + members))));
+/** How the loss of each test image changes to first order where an image is left out, `[images]` by image of the set, a few of these at a time. */
+export async function* influencesByProducts(
+  asked: Asked,
+  learned: Learned,
+  damping: number,
+): AsyncGenerator<Float64Array[]> {
+  const owned = new Owned();
+  try {
+    let along: LossesAlong | undefined;
+    for await (const few of solveDamped(asked.device, learned, damping)) {
+      // The first are the most.
+      along ??= await LossesAlong.load(asked, learned.parameters, few.length, owned);
+      yield await along.of(few);
+    }
+  } finally {
     owned.dispose();
-    return solved;
-  });
+  }
+}
+
+/**
+ * (G + damping)⁻¹ g_i / n `[count]` for the gradient g_i of each image's loss, a few at a time: to first order, how the network moves when that image is left
+ * out (Koh & Liang 2017, equation 1). G is the Gauss-Newton matrix of the mean loss, the Hessian without the curvature of the network itself: it has no
+ * negative eigenvalue, as that of networks with ReLU has after a short training. By conjugate gradients.
+ */
+export async function* solveDamped(
+  device: Device,
+  learned: Learned,
+  damping: number,
+): AsyncGenerator<Float64Array[]> {
+  const n = learned.labels.length / learned.network.classes;
+  const members = Math.min(n, directionsAtOnce);
+  const owned = new Owned();
+  try {
+    const gradients = await ImageGradients.load(device, learned, members, owned);
+    const matrix = await GaussNewton.load(device, learned, members, owned);
+    for (let first = 0; first < n; first += members)
+      yield await conjugateGradients(
+        matrix,
+        damping,
+        await gradients.of(first, Math.min(n, first + members)),
+      );
+  } finally {
+    owned.dispose();
+  }
 }
 
 /** Products with the Gauss-Newton matrix: Jᵀ (d²loss/dz²) J v, a tangent pass there and a backward pass back. */
@@ -85,7 +114,7 @@ export class GaussNewton {
     const bound = await loadWithTensors(device, r.program(), owned);
     await bound.tensors.images.write(images);
     await bound.tensors.labels.write(labels);
-    await bound.tensors.theta.write(repeated(parameters, members));
+    await bound.tensors.theta.write(repeated(Float32Array, parameters, members));
     return new GaussNewton(members, bound, signal);
   }
 
@@ -137,108 +166,120 @@ async function conjugateGradients(
   );
 }
 
-/** The gradient of the loss of every image alone, divided by their number, `[n]` of `[count]`. */
-function gradientOfEach(
-  device: Device,
-  { network, parameters, images, labels, signal }: Learned,
-): Promise<Float64Array[]> {
-  const { inputShape, classes: K, count } = network;
-  const size = inputShape.reduce((a, b) => a * b, 1);
-  const n = images.length / size;
-  const members = Math.min(n, directionsAtOnce);
-  const r = new Recorder('gradient of each image');
-  const x = r.external('images', members, [1, ...inputShape]);
-  const y = r.external('labels', members, [1, K]);
-  const passes = network.forward(r, x, r.external('theta', members, [count]));
-  const zBar = lossOf('cross-entropy')
-    .forward(r, passes.z, y)
-    .backward(1 / n);
-  passes.backward(zBar, { thetaBar: r.external('gradient', members, [count]) });
-  return owning(async (owned) => {
-    const { executable, tensors } = await loadWithTensors(device, r.program(), owned);
-    await tensors.theta.write(repeated(parameters, members));
-    const gradients: Float64Array[] = new Array(n);
-    for (let next = 0; next < n; next += members) {
-      const first = Math.min(next, n - members);
-      const part = (values: ArrayLike<number>, of: number) =>
-        Float32Array.from({ length: members * of }, (_, i) => values[first * of + i]);
-      await tensors.images.write(part(images, size));
-      await tensors.labels.write(part(labels, K));
-      await executable.run({ signal });
-      const all = await readFloats(tensors.gradient);
-      for (let p = 0; p < members; p++)
-        gradients[first + p] = Float64Array.from(all.subarray(p * count, (p + 1) * count));
-    }
-    owned.dispose();
-    return gradients;
-  });
+/** The gradient of the loss of an image alone, divided by their number. */
+class ImageGradients {
+  private constructor(
+    private readonly learned: Learned,
+    private readonly bound: Bound,
+  ) {}
+
+  /** For `members` images at a time. */
+  static async load(
+    device: Device,
+    learned: Learned,
+    members: number,
+    owned: Owned,
+  ): Promise<ImageGradients> {
+    const { network, parameters, labels } = learned;
+    const { inputShape, classes: K, count } = network;
+    const r = new Recorder('gradient of each image');
+    const x = r.external('images', members, [1, ...inputShape]);
+    const y = r.external('labels', members, [1, K]);
+    const passes = network.forward(r, x, r.external('theta', members, [count]));
+    const zBar = lossOf('cross-entropy')
+      .forward(r, passes.z, y)
+      .backward(K / labels.length);
+    passes.backward(zBar, { thetaBar: r.external('gradient', members, [count]) });
+    const bound = await loadWithTensors(device, r.program(), owned);
+    await bound.tensors.theta.write(repeated(Float32Array, parameters, members));
+    return new ImageGradients(learned, bound);
+  }
+
+  /** Of images `first` up to, not including, `end`. */
+  async of(first: number, end: number): Promise<Float64Array[]> {
+    const { network, images, labels, signal } = this.learned;
+    const { tensors, executable } = this.bound;
+    const part = (values: Float32Array, size: number) => values.subarray(first * size, end * size);
+    await tensors.images.write(
+      part(
+        images,
+        network.inputShape.reduce((a, b) => a * b, 1),
+      ),
+      0,
+    );
+    await tensors.labels.write(part(labels, network.classes), 0);
+    await executable.run({ signal });
+    const all = await readFloats(tensors.gradient);
+    return Array.from({ length: end - first }, (_, p) =>
+      Float64Array.from(all.subarray(p * network.count, (p + 1) * network.count)),
+    );
+  }
 }
 
 /** Test images that go through the network together. */
 const atOnce = 256;
 
-/** How the loss of every test image changes along directions of the parameters, to first order, `[directions]` of `[images]`. */
-export function lossesAlong(
-  { device, dataset, network, rows, signal }: Asked,
-  parameters: Float32Array,
-  directions: readonly Float64Array[],
-): Promise<Float64Array[]> {
-  const { inputShape, classes: K, count } = network;
-  const members = Math.min(directions.length, directionsAtOnce);
-  const N = Math.min(rows.length, atOnce);
-  const r = new Recorder('losses along directions');
-  const x = r.external('images', 1, [N, ...inputShape]);
-  const y = r.external('labels', 1, [N, K]);
-  const passes = network.forward(r, x, r.external('theta', members, [count]));
-  const shape = [N, K];
-  copyInto(
-    r,
-    lossOf('cross-entropy').forward(r, passes.z, y).backward(1),
-    r.external('outputsBar', members, shape),
-  );
-  copyInto(
-    r,
-    passes.tangentForward(r.external('direction', members, [count])),
-    r.external('outputsDot', members, shape),
-  );
-  return owning(async (owned) => {
-    const { executable, tensors } = await loadWithTensors(device, r.program(), owned);
-    await tensors.theta.write(repeated(parameters, members));
-    const along = directions.map(() => new Float64Array(rows.length));
-    for (let next = 0; next < directions.length; next += members) {
-      const first = Math.min(next, directions.length - members);
-      const group = new Float32Array(members * count);
-      for (let p = 0; p < members; p++) group.set(directions[first + p], p * count);
-      await tensors.direction.write(group);
-      for (let from = 0; from < rows.length; from += N) {
-        // The last piece reaches back into the one before it.
-        const start = Math.min(from, rows.length - N);
-        const piece = rows.slice(start, start + N);
-        const labels = new Float32Array(N * K);
-        for (const [i, row] of piece.entries()) labels[i * K + dataset.test.labels[row]] = 1;
-        await tensors.images.write(normalisedImages(dataset, dataset.test, piece));
-        await tensors.labels.write(labels);
-        await executable.run({ signal });
-        const [bar, tangent] = [await readFloats(tensors.outputsBar), await readFloats(tensors.outputsDot)];
-        for (let p = 0; p < members; p++)
-          for (let i = 0; i < N; i++) {
-            let sum = 0;
-            for (let k = 0; k < K; k++) {
-              const at = (p * N + i) * K + k;
-              sum += bar[at] * tangent[at];
-            }
-            along[first + p][start + i] = sum;
-          }
-      }
-    }
-    owned.dispose();
-    return along;
-  });
-}
+/** How the loss of every test image changes along directions of the parameters, to first order. */
+export class LossesAlong {
+  private constructor(
+    private readonly asked: Asked,
+    private readonly members: number,
+    private readonly bound: Bound,
+  ) {}
 
-/** One network as several. */
-function repeated(parameters: ArrayLike<number>, times: number): Float32Array {
-  const all = new Float32Array(times * parameters.length);
-  for (let p = 0; p < times; p++) all.set(parameters, p * parameters.length);
-  return all;
+  /** At a network `[count]`, for at most `members` directions at a time. */
+  static async load(
+    asked: Asked,
+    parameters: Float32Array,
+    members: number,
+    owned: Owned,
+  ): Promise<LossesAlong> {
+    const { device, network, rows } = asked;
+    const { inputShape, classes: K, count } = network;
+    const shape = [Math.min(rows.length, atOnce), K];
+    const r = new Recorder('losses along directions');
+    const x = r.external('images', 1, [shape[0], ...inputShape]);
+    const y = r.external('labels', 1, shape);
+    const passes = network.forward(r, x, r.external('theta', members, [count]));
+    const zBar = lossOf('cross-entropy').forward(r, passes.z, y).backward(1);
+    copyInto(r, zBar, r.external('outputsBar', members, shape));
+    const zDot = passes.tangentForward(r.external('direction', members, [count]));
+    copyInto(r, zDot, r.external('outputsDot', members, shape));
+    const bound = await loadWithTensors(device, r.program(), owned);
+    await bound.tensors.theta.write(repeated(Float32Array, parameters, members));
+    return new LossesAlong(asked, members, bound);
+  }
+
+  /** `[directions]` of `[images]` */
+  async of(directions: readonly Float64Array[]): Promise<Float64Array[]> {
+    const { dataset, network, rows, signal } = this.asked;
+    const { executable, tensors } = this.bound;
+    const { classes: K, count } = network;
+    const N = Math.min(rows.length, atOnce);
+    const group = new Float32Array(this.members * count);
+    for (const [p, direction] of directions.entries()) group.set(direction, p * count);
+    await tensors.direction.write(group);
+    const along = directions.map(() => new Float64Array(rows.length));
+    for (let from = 0; from < rows.length; from += N) {
+      // The last piece reaches back into the one before it.
+      const start = Math.min(from, rows.length - N);
+      const piece = rows.slice(start, start + N);
+      const labels = new Float32Array(N * K);
+      for (const [i, row] of piece.entries()) labels[i * K + dataset.test.labels[row]] = 1;
+      await tensors.images.write(normalisedImages(dataset, dataset.test, piece));
+      await tensors.labels.write(labels);
+      await executable.run({ signal });
+      const [bar, tangent] = [await readFloats(tensors.outputsBar), await readFloats(tensors.outputsDot)];
+      for (const [p, own] of along.entries())
+        for (let i = 0; i < N; i++) {
+          let sum = 0;
+          for (let k = 0; k < K; k++) {
+            const at = (p * N + i) * K + k;
+            sum += bar[at] * tangent[at];
+          }
+          own[start + i] = sum;
+        }
+    }
+    return along;
+  }
 }

@@ -1,17 +1,15 @@
 import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
 import { expectDataset } from '../data/expect-dataset.js';
-import { normalisedImages } from '../data/on-device.js';
 import type { Device } from '../engine/device.js';
 import { heldOutNetworks } from '../eval/first-networks.js';
-import { Outputs } from '../eval/outputs.js';
 import { createNetwork, type NetworkOptions, type NetworkSpec, networkSpec } from '../networks/index.js';
-import { softmax } from '../train/softmax.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDevice, expectOptions, shown } from '../util/expect.js';
 import { permutation, Stream } from '../util/random.js';
 import { trainFullBatch } from './full-batch.js';
-import { type Asked, lossesAlong, solveDamped } from './influence-products.js';
+import { type Asked, influencesByProducts } from './influence-products.js';
+import { retrained, testedWith } from './influence-retraining.js';
 import { checkLearnable, checkSets, wholeFrom } from './sets.js';
 
 /** How influence is found; each option has a default. */
@@ -121,79 +119,17 @@ export async function influence(
   const asked: Asked = { device, dataset, network, rows, signal };
 
   if (by === 'products') {
-    const parameters = await trainFullBatch(device, { ...training, parameters: first, labels: set.labels });
-    const [whole] = await testLosses(asked, parameters);
-    const moved = await solveDamped(
-      device,
-      { network, parameters, images: set.images, labels: set.labels, signal },
-      damping,
-    );
-    const influence = await lossesAlong(asked, parameters, moved);
+    const { labels } = set;
+    const parameters = await trainFullBatch(device, { ...training, parameters: first, labels });
+    const whole = await testedWith(asked, parameters);
+    const learned = { network, parameters, images: set.images, labels, signal };
+    const influence: Float64Array[] = [];
+    for await (const few of influencesByProducts(asked, learned, damping)) influence.push(...few);
     return { by, rows, ...whole, influence };
   }
-  const many = new Float32Array((n + 1) * network.count);
-  for (let p = 0; p <= n; p++) many.set(first, p * network.count);
-  const labels = leavingEachOut(set.labels, n);
-  const parameters = await trainFullBatch(device, { ...training, parameters: many, labels });
-  const [whole, ...without] = await testLosses(asked, parameters);
+  const [whole, ...without] = await retrained(asked, { ...training, first, labels: set.labels });
   const influence = without.map(({ losses }) => losses.map((loss, j) => loss - whole.losses[j]));
   return { by, rows, ...whole, influence };
 }
 
 const refused = (what: string) => new LimbeckError('ERR_OPTION', `influence: ${what}`);
-
-/**
- * Labels `[n + 1, n, K]`: of a network that learns from all of them, then of one without each. A label of zeros has no loss; the others
- * count for more, so that the loss is the mean over those that are left.
- */
-function leavingEachOut(labels: Float32Array, n: number): Float32Array {
-  const K = labels.length / n;
-  const all = new Float32Array((n + 1) * labels.length);
-  all.set(labels);
-  const rest = labels.map((value) => (value * n) / (n - 1));
-  for (let i = 0; i < n; i++) {
-    all.set(rest, (i + 1) * labels.length);
-    all.fill(0, (i + 1) * labels.length + i * K, (i + 1) * labels.length + (i + 1) * K);
-  }
-  return all;
-}
-
-/** The cross-entropy of every network on every test image, and what percentage it gets right. */
-async function testLosses(
-  { device, dataset, network, rows, signal }: Asked,
-  parameters: Float32Array,
-): Promise<{ losses: Float64Array; accuracy: number }[]> {
-  const { test } = dataset;
-  const { count, classes: K } = network;
-  const P = parameters.length / count;
-  const together = Math.min(P, networksAtOnce);
-  const outputs = await Outputs.load(device, network, { networks: together, count: rows.length });
-  try {
-    const found: { losses: Float64Array; accuracy: number }[] = new Array(P);
-    for (let next = 0; next < P; next += together) {
-      const first = Math.min(next, P - together);
-      const group = parameters.subarray(first * count, (first + together) * count);
-      const piece = (from: number, to: number) => normalisedImages(dataset, test, rows.slice(from, to));
-      const logits = await outputs.of({ parameters: group }, rows.length, piece, signal);
-      for (let p = 0; p < together; p++) {
-        const own = softmax(
-          Float64Array.from(logits.subarray(p * rows.length * K, (p + 1) * rows.length * K)),
-          K,
-        );
-        const ofTrue = (row: number, i: number) => own[i * K + test.labels[row]];
-        const right = rows.filter((row, i) => {
-          const one = own.subarray(i * K, (i + 1) * K);
-          return one.indexOf(Math.max(...one)) === test.labels[row];
-        });
-        found[first + p] = {
-          losses: Float64Array.from(rows, (row, i) => -Math.log(ofTrue(row, i))),
-          accuracy: (100 * right.length) / rows.length,
-        };
-      }
-    }
-    return found;
-  } finally {
-    outputs.dispose();
-  }
-}
-const networksAtOnce = 8;

@@ -7,18 +7,15 @@ import type { NamedSet } from '../analysis/sets.js';
 import type { Dataset } from '../data/dataset.js';
 import type { Device } from '../engine/device.js';
 import { type Analysis, analysisPage } from '../report/analysis-page.js';
-import { LimbeckError } from '../util/errors.js';
 import { count } from '../util/words.js';
 import { analysisTable } from './analysis-table.js';
 import type { Values } from './arguments.js';
 import type { Command } from './command.js';
-import * as shared from './options.js';
-import { type Follow, givenOf, setsOptions, withSets } from './with-sets.js';
+import { chosenKinds, type Kind, ofKinds, summaryOf } from './kinds.js';
+import type * as shared from './options.js';
+import { type Follow, setsOptions, withSets } from './with-sets.js';
 
-/** An analysis: what it does, and its options by name. */
-interface Kind {
-  readonly summary: string;
-  readonly options: readonly string[];
+interface AnalysisKind extends Kind {
   run(
     device: Device,
     data: Dataset,
@@ -34,7 +31,7 @@ const along = ({ signal, say }: Follow) => ({
     say(`Step ${count(step)} of ${count(steps)}`),
 });
 
-const kinds: Readonly<Record<string, Kind>> = {
+const kinds: Readonly<Record<string, AnalysisKind>> = {
   recognise: {
     summary: 'whether networks that learn from real images recognise them',
     options: ['network', 'steps', 'every', 'networks'],
@@ -80,10 +77,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   },
 };
 
-const names = Object.keys(kinds);
-const of = (option: string) => names.filter((name) => kinds[name].options.includes(option)).join(', ');
-
-const own: readonly shared.Option[] = [
+const own: readonly shared.Option[] = ofKinds(kinds, [
   {
     name: 'network',
     kind: 'text',
@@ -160,11 +154,11 @@ const own: readonly shared.Option[] = [
     help: 'added to the diagonal of that matrix',
     fallback: 'by steps and rate',
   },
-].map((option) => ({ ...option, help: `${option.help} (${of(option.name)})` }) as shared.Option);
+]);
 
 export const command: Command = {
   name: 'analyse',
-  summary: `what distilled sets hold: ${names.map((name) => `${kinds[name].summary} (${name})`).join('; ')}`,
+  summary: `what distilled sets hold: ${summaryOf(kinds)}`,
   positionals: ['KIND', 'FILE…'],
   options: [
     ...own,
@@ -179,19 +173,16 @@ export const command: Command = {
 
   async run({ values, positionals }) {
     const [name, ...paths] = positionals;
-    if (name === undefined || !Object.hasOwn(kinds, name) || !paths.length)
-      throw new LimbeckError(
-        'ERR_OPTION',
-        `analyse needs one of ${names.join(', ')}, and files: limbeck analyse curvature runs/first/distilled.safetensors`,
-      );
-    const kind = kinds[name];
-    const other = own.find((option) => option.name in values && !kind.options.includes(option.name));
-    if (other)
-      throw new LimbeckError(
-        'ERR_OPTION',
-        `${shared.flagOf(other.name)} is ${values[other.name]}, which analyse ${name} does not have: leave it out`,
-      );
-    const given = givenOf(values, [...kind.options, 'seed']);
+    const [{ kind, given }] = chosenKinds(
+      {
+        name: 'analyse',
+        needs: 'one of KIND, and files',
+        example: 'limbeck analyse curvature runs/first/distilled.safetensors',
+      },
+      kinds,
+      paths.length ? [name] : [],
+      { own, common: ['seed'], values },
+    );
     return withSets(values, paths, async ({ device, data, sets, follow }) => {
       const found = await kind.run(device, data, sets, given, follow);
       return {

@@ -4,28 +4,31 @@ import { fairness } from '../uses/fairness.js';
 import { privacy } from '../uses/privacy.js';
 import { robustness } from '../uses/robustness.js';
 import { search } from '../uses/search.js';
-import { LimbeckError } from '../util/errors.js';
+import { trainSubjects } from '../uses/subjects.js';
 import { count, short } from '../util/words.js';
 import type { Values } from './arguments.js';
+import { protocolAsked, protocolOptions } from './artefact.js';
 import type { Command } from './command.js';
-import * as shared from './options.js';
+import { type Chosen, chosenKinds, type Kind, ofKinds, summaryOf } from './kinds.js';
+import type * as shared from './options.js';
+import { initOption } from './pretrained.js';
 import { aligned } from './table.js';
 import { type Found, givenOf, type OpenedSets, setsOptions, withSets } from './with-sets.js';
 
-/** A use: what it asks, and its options by name. */
-interface Kind {
-  readonly summary: string;
-  readonly options: readonly string[];
+interface UseKind extends Kind {
   run(opened: OpenedSets, values: Values): Promise<Found>;
+  /** Whether it looks at networks of all three kinds, of the set's own architecture. */
+  readonly shares?: boolean;
 }
 
 const table = (rows: readonly string[][]) => aligned(rows, [...rows[0].keys()].slice(1));
 const points = (value: number) => value.toFixed(1);
 
-const kinds: Readonly<Record<string, Kind>> = {
+const kinds: Readonly<Record<string, UseKind>> = {
   robustness: {
     summary: 'accuracy on corrupted and attacked images',
     options: ['images', 'epsilon', 'steps'],
+    shares: true,
     async run({ device, data, sets, follow }, { epsilon, ...values }) {
       const list = epsilon === undefined ? undefined : ([epsilon].flat() as number[]);
       const options = { ...values, ...following(follow), ...(list && { epsilon: list }) };
@@ -40,6 +43,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   fairness: {
     summary: 'accuracy by class, and on the worst one',
     options: [],
+    shares: true,
     async run({ device, data, sets, follow }, values) {
       const found = await fairness(device, data, sets[0].artefact, { ...values, ...following(follow) });
       const { groups, subjects } = found;
@@ -62,6 +66,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   privacy: {
     summary: 'how well training images are told from others',
     options: ['images'],
+    shares: true,
     async run({ device, data, sets, follow }, values) {
       const found = await privacy(device, data, sets[0].artefact, { ...values, ...following(follow) });
       const { training, test } = found.nearest;
@@ -124,10 +129,10 @@ const following = ({ signal, say }: OpenedSets['follow']) => ({
   onProgress: ({ training }: { readonly training: string }) => say(`Training on ${training}`),
 });
 
-const names = Object.keys(kinds);
-const of = (option: string) => names.filter((name) => kinds[name].options.includes(option)).join(', ');
+/** What says how networks are trained. */
+const ofTraining = ['networks', 'protocol'];
 
-const own: readonly shared.Option[] = [
+const own: readonly shared.Option[] = ofKinds(kinds, [
   {
     name: 'images',
     kind: 'whole',
@@ -159,11 +164,11 @@ const own: readonly shared.Option[] = [
     help: 'networks to put in order',
     fallback: 'twelve ConvNets',
   },
-].map((option) => ({ ...option, help: `${option.help} (${of(option.name)})` }) as shared.Option);
+]);
 
 export const command: Command = {
   name: 'use',
-  summary: `what networks that learn from a set are good for, beside random and all real images: ${names.map((name) => `${kinds[name].summary} (${name})`).join('; ')}`,
+  summary: `what networks that learn from a set are good for, beside random and all real images: ${summaryOf(kinds)}; several with commas between train their networks once`,
   positionals: ['KIND', 'FILE'],
   options: [
     ...own,
@@ -176,25 +181,49 @@ export const command: Command = {
       fallback: '5, or the known ones',
     },
     { name: 'seed', kind: 'whole', value: 'N', help: 'of everything random', fallback: '0' },
+    { ...protocolOptions[0], fallback: 'that of the method it was made by' },
+    initOption,
     ...setsOptions,
   ],
   example: 'limbeck use robustness runs/first/distilled.safetensors',
 
   async run({ values, positionals }) {
-    const [name, path, more] = positionals;
-    if (name === undefined || !Object.hasOwn(kinds, name) || path === undefined || more !== undefined)
-      throw new LimbeckError(
-        'ERR_OPTION',
-        `use needs one of ${names.join(', ')}, and a file: limbeck use robustness runs/first/distilled.safetensors`,
-      );
-    const kind = kinds[name];
-    const other = own.find((option) => option.name in values && !kind.options.includes(option.name));
-    if (other)
-      throw new LimbeckError(
-        'ERR_OPTION',
-        `${shared.flagOf(other.name)} is ${values[other.name]}, which use ${name} does not have: leave it out`,
-      );
-    const given = givenOf(values, [...kind.options, 'networks', 'seed']);
-    return withSets(values, [path], (opened) => kind.run(opened, given));
+    const [list, path, more] = positionals;
+    const chosen = chosenKinds(
+      {
+        name: 'use',
+        needs: 'one of KIND, or several with commas between, and a file',
+        example: 'limbeck use robustness,fairness runs/first/distilled.safetensors',
+      },
+      kinds,
+      path === undefined || more !== undefined ? [] : list.split(','),
+      { own, common: [...ofTraining, 'seed'], values },
+    );
+    protocolAsked(values);
+    return withSets(values, [path], (opened) => usedFor(opened, chosen), { pretrained: true });
   },
 };
+
+/** All that was asked, one after another; what looks at the same networks shares them. */
+async function usedFor(opened: OpenedSets, chosen: readonly Chosen<UseKind>[]): Promise<Found> {
+  const { device, data, sets, follow } = opened;
+  const [{ artefact, pretrained }] = sets;
+  const sharing = chosen.filter(({ kind }) => kind.shares);
+  const subjects =
+    sharing.length > 1
+      ? await trainSubjects(device, data, artefact, {
+          ...givenOf(sharing[0].given, [...ofTraining, 'seed']),
+          pretrained,
+          ...following(follow),
+        })
+      : undefined;
+  const found: Found[] = [];
+  for (const { kind, given } of chosen) {
+    const { networks: _, protocol: __, ...own } = given;
+    found.push(
+      await kind.run(opened, subjects && kind.shares ? { ...own, subjects } : { ...given, pretrained }),
+    );
+  }
+  const titled = chosen.map(({ kind }, i) => (chosen.length > 1 ? `${kind.summary}\n` : '') + found[i].table);
+  return { found: Object.assign({}, ...found.map((one) => one.found)), table: titled.join('\n\n') };
+}

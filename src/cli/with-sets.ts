@@ -5,6 +5,7 @@ import type { Device } from '../engine/device.js';
 import type { Precision } from '../engine/precision.js';
 import type { Artefact } from '../eval/artefact.js';
 import { findProtocol } from '../eval/find-protocol.js';
+import type { Model } from '../eval/model.js';
 import { protocolOf } from '../eval/protocol-name.js';
 import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
 import { printable } from '../util/words.js';
@@ -12,6 +13,7 @@ import type { Values } from './arguments.js';
 import { checkWhitening, readArtefact, sourceFor } from './artefact.js';
 import { listenForStop } from './interrupt.js';
 import * as shared from './options.js';
+import { pretrainedFor } from './pretrained.js';
 import { Terminal } from './progress.js';
 import { checkEngine, openData, openEngine, readingGiven } from './sources.js';
 
@@ -31,6 +33,8 @@ export interface OpenedSets {
     readonly name: string;
     readonly set: DistilledSet;
     readonly artefact: Artefact;
+    /** The networks that it is for, where they were trained before and were asked for. */
+    readonly pretrained?: Model;
   }[];
   readonly follow: Follow;
 }
@@ -55,11 +59,12 @@ export const setsOptions: readonly shared.Option[] = [
   shared.help,
 ];
 
-/** Opens everything, looks, and prints what was found; the status of the command. */
+/** Opens everything, looks, and prints what was found; the status of the command. `pretrained`: also the networks that sets are for. */
 export async function withSets(
   values: Values,
   paths: readonly string[],
   look: (opened: OpenedSets) => Promise<Found>,
+  { pretrained = false } = {},
 ): Promise<number> {
   const {
     device: choice = 'auto',
@@ -68,6 +73,8 @@ export async function withSets(
     out,
     dataset,
     digitsSize,
+    protocol,
+    init,
   } = values as {
     device?: string;
     threads?: number;
@@ -75,6 +82,8 @@ export async function withSets(
     out?: string;
     dataset?: string;
     digitsSize?: number;
+    protocol?: string;
+    init?: string;
   };
   checkEngine(choice, { threads, precision });
   if (out !== undefined) await checkWritable(out);
@@ -87,14 +96,15 @@ export async function withSets(
     reading: readingGiven(values),
   });
   for (const { path, artefact } of artefacts)
-    checkWhitening(path, artefact, source, findProtocol(protocolOf(artefact.set).name));
+    checkWhitening(path, artefact, source, findProtocol(protocol ?? protocolOf(artefact.set).name));
+  const sets: OpenedSets['sets'][number][] = [];
+  for (const { path, artefact } of artefacts)
+    sets.push({
+      ...{ name: titleOf(path, paths), set: artefact.set, artefact },
+      pretrained: pretrained ? await pretrainedFor(path, artefact, init) : undefined,
+    });
   const { mean, std } = first.artefact.notes;
   const data = { ...(await openData(source, Boolean(values.json))), mean, std };
-  const sets = artefacts.map(({ path, artefact }) => ({
-    name: titleOf(path, paths),
-    set: artefact.set,
-    artefact,
-  }));
   const { device, reason } = await openEngine(choice, { threads, precision });
   const terminal = new Terminal(Boolean(values.json));
   using stop = listenForStop(() => terminal.say('Stopping.'));

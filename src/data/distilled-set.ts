@@ -91,6 +91,8 @@ export interface MinibatchUse {
   readonly protocol: string;
   /** Learned with the items: the first rate under protocols that take the learned one. */
   readonly learningRate?: number;
+  /** That the images were made with, under protocols that are kernel regression and nothing else. */
+  readonly ridge?: number;
 }
 
 /** Numbers that are stored, and how items are made of them. */

@@ -1,8 +1,9 @@
 import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet, LearnedSteps } from '../data/distilled-set.js';
 import type { Device } from '../engine/device.js';
-import { labelsBy, type TrainedNetwork } from '../methods/teacher.js';
+import { labelsBy, type Teacher, type TrainedNetwork } from '../methods/teacher.js';
 import type { Network } from '../networks/network.js';
+import { argmax } from '../util/argmax.js';
 import { saidOf } from '../util/words.js';
 import { type AttackScores, attackScores } from './attack.js';
 import type { Baseline, BoundBaseline } from './baselines/index.js';
@@ -31,6 +32,8 @@ export interface BaselineAccuracy extends Accuracy {
   readonly attack?: AttackScores;
   /** Percent of the test images of each class, mean over the networks; records of earlier versions have none. */
   readonly perClass?: readonly number[];
+  /** CRC-32, in hexadecimal, of the given teacher whose answers are its labels. */
+  readonly teacher?: string;
 }
 
 /** How well the networks of one architecture do. */
@@ -64,7 +67,7 @@ export interface ComparisonOptions {
   /** Networks that were trained before: to choose by, and to test. */
   readonly pretrained?: TrialOptions['pretrained'];
   /** Whose answers are labels, for baselines that ask for it. */
-  readonly teacher?: TrainedNetwork;
+  readonly teacher?: Teacher;
   readonly signal?: AbortSignal;
   readonly progress: (stage: string) => void;
 }
@@ -135,7 +138,12 @@ export class Comparison {
         const rate = await this.#rateOfReal(trial, source);
         const draws = baseline.best && (await this.#bestDraws(trial, source, rate, baseline.best));
         const scores = this.#scores(await this.#test(trial, source, rate, draws));
-        results[baseline.name] = { title, ...(rate !== 'none' && { learningRate: rate }), ...scores };
+        results[baseline.name] = {
+          title,
+          ...(rate !== 'none' && { learningRate: rate }),
+          ...scores,
+          ...(baseline.labelledBy === 'teacher' && { teacher: this.options.teacher!.record.checksum }),
+        };
       }
       for (const { name, title, trained, networks } of bounds) {
         progress(`${title}${stage}`);
@@ -218,7 +226,7 @@ export class Comparison {
       const runs = await this.#runs(source, this.#rates(rate), selectionNetworks);
       sums.push((await trial.validate(runs)).reduce((a, b) => a + b, 0));
     }
-    return sums.indexOf(Math.max(...sums));
+    return argmax(sums);
   }
 
   /** Networks 0 to `count` - 1, each on the draw of its number. */
@@ -286,7 +294,7 @@ export class Comparison {
     const sums = rates.map((_, i) =>
       values.filter((_, run) => run % rates.length === i).reduce((a, b) => a + b, 0),
     );
-    return rates[sums.indexOf(Math.max(...sums))];
+    return rates[argmax(sums)];
   }
 
   /** Draws in the order of their accuracy on the validation split, the best first. */

@@ -3,6 +3,7 @@ import { type Bound, loadWithTensors, readFloats } from '../engine/load.js';
 import { Recorder } from '../engine/program.js';
 import { createNetwork, type Network } from '../networks/index.js';
 import { copyInto } from '../train/groups.js';
+import { argmax } from '../util/argmax.js';
 import { type Owned, owning } from '../util/owned.js';
 import { type Model, networksIn } from './model.js';
 
@@ -86,8 +87,7 @@ export class Outputs {
     return Array.from({ length: this.networks }, (_, p) =>
       Array.from({ length: count }, (_, i) => {
         const at = (p * count + i) * K;
-        const one = outputs.subarray(at, at + K);
-        return one.indexOf(one.reduce((a, b) => Math.max(a, b)));
+        return argmax(outputs.subarray(at, at + K));
       }),
     );
   }

@@ -17,6 +17,7 @@ import {
 import { randomState, streams } from '../train/streams.js';
 import type { Training } from '../train/training.js';
 import { LimbeckError } from '../util/errors.js';
+import { repeated } from '../util/joined.js';
 import { type Owned, owning } from '../util/owned.js';
 import { recordRegressedClassifier } from './regressed-classifier.js';
 import type { TrainingBatches } from './scoring.js';
@@ -101,7 +102,7 @@ export class Population {
   ): Promise<void> {
     const { tensors, geometry } = this;
     await tensors.theta.write(parameters);
-    await tensors.images.write(repeated(images, tensors.images.length));
+    await tensors.images.write(filling(images, tensors.images.length));
     await tensors.labels.write(labels);
     const { minibatches: training, seed = 0 } = geometry;
     if (training) {
@@ -109,7 +110,7 @@ export class Population {
       await startMinibatches(tensors, training, { rows, rate: learningRates[0], seed, firstMember });
       await runMinibatches(this.executable, tensors, training, { rows, signal });
     } else {
-      await tensors.rates.write(repeated(learningRates, tensors.rates.length));
+      await tensors.rates.write(filling(learningRates, tensors.rates.length));
       await tensors.state?.write(randomState(seed, 0, firstMember));
       await this.executable.run({ signal });
     }
@@ -168,12 +169,9 @@ const trainingBatches =
     );
   };
 
-/** `values` over and over, up to `length`. */
-function repeated(values: ArrayLike<number>, length: number): ArrayLike<number> {
-  return values.length === length
-    ? values
-    : Float32Array.from({ length }, (_, i) => values[i % values.length]);
-}
+/** `values` as often as they fill `length`. */
+const filling = (values: ArrayLike<number>, length: number): ArrayLike<number> =>
+  values.length === length ? values : repeated(Float32Array, values, length / values.length);
 
 /** The program that trains the population. */
 export function recordTraining(geometry: PopulationGeometry): Program {

@@ -5,6 +5,7 @@ import type { Device } from '../engine/device.js';
 import { createNetwork, type Network } from '../networks/index.js';
 import type { LossName } from '../train/loss.js';
 import { softmax } from '../train/softmax.js';
+import { argmax } from '../util/argmax.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { expectArgument, expectDevice, shown } from '../util/expect.js';
 import { type Model, networksIn } from './model.js';
@@ -72,7 +73,7 @@ export async function predict(
         `predict: the scores of image ${row} are not finite, expected finite ones: its pixels are too far outside of 0..1, or the network is damaged`,
       );
     scores.set(mean, row * K);
-    classes[row] = mean.indexOf(Math.max(...mean));
+    classes[row] = argmax(mean);
   }
   return { kind, scores, classes };
 }

@@ -4,7 +4,7 @@ import { trainingName } from '../train/training.js';
 import { saidOf } from '../util/words.js';
 import { describeProtocol, describeRegression, findProtocol } from './find-protocol.js';
 import type { Protocol } from './protocol.js';
-import { temperatureUnder } from './under-protocol.js';
+import { ridgeUnder, temperatureUnder } from './under-protocol.js';
 
 /** The protocol a set is scored under unless asked otherwise: that of its use. */
 export const protocolOf = ({ use }: DistilledSet): Protocol =>
@@ -25,7 +25,8 @@ export function protocolName(
   const { use, pretrained } = set;
   const { training } = protocol;
   const network = `${networkTitle(set.network)}${whitened ? ' on ZCA-whitened images' : ''}`;
-  if (training === 'none') return `${network}, ${describeRegression(protocol)}`;
+  if (training === 'none')
+    return `${network}, ${describeRegression({ ...protocol, ridge: ridgeUnder(protocol, set) })}`;
   if (training !== 'learned-steps') {
     const start = pretrained ? `${network}, networks trained on ${pretrained.dataset}` : network;
     const temperature = temperatureUnder(protocol, set);

@@ -30,7 +30,7 @@ export interface Protocol {
   readonly preprocessing: 'none' | 'zca';
   /**
    * Where there is one, networks are not scored by the classifier they were trained with, but by kernel ridge regression of the labels on
-   * their features with this ridge, as a part of the mean of the kernel's diagonal.
+   * their features with this ridge, as a part of the mean of the kernel's diagonal. A set that was made with another says so, under a protocol with a `kernel`.
    */
   readonly ridge?: number;
   /** Of infinitely wide networks, where kernel ridge regression with it is all there is. */

@@ -186,7 +186,8 @@ function useOf(
     if (training === 'learned-steps')
       throw damaged(file, `${fields.name}.protocol is ${protocol}, expected one of training in minibatches`);
     const learningRate = fields.optional('learningRate', (name) => fields.positive(name));
-    return { kind, protocol, learningRate };
+    const ridge = fields.optional('ridge', (name) => fields.positive(name));
+    return { kind, protocol, learningRate, ridge };
   }
   const steps = fields.whole('steps', 1);
   const epochs = fields.whole('epochs', 1);

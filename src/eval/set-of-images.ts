@@ -3,6 +3,7 @@ import type { DistilledSet } from '../data/distilled-set.js';
 import { expectDataset } from '../data/expect-dataset.js';
 import { normalisationOf, normalise, storedSize } from '../data/normalisation.js';
 import { type NetworkSpec, networkSpec } from '../networks/index.js';
+import { argmax } from '../util/argmax.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectOptions, shown } from '../util/expect.js';
 import { findProtocol } from './find-protocol.js';
@@ -77,10 +78,7 @@ export function setOfImages(
       values === 'pixels'
         ? normalise(images, inputShape, normalisationOf(dataset))
         : Float32Array.from(images),
-    classes: Uint16Array.from({ length: count }, (_, i) => {
-      const own = soft.subarray(i * K, (i + 1) * K);
-      return own.indexOf(Math.max(...own));
-    }),
+    classes: Uint16Array.from({ length: count }, (_, i) => argmax(soft.subarray(i * K, (i + 1) * K))),
     labels: soft,
     use: { kind: 'minibatches', protocol, learningRate },
     stored: { parametrisation: { name: 'pixels' }, pictures: count, variables: {} },

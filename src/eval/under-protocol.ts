@@ -1,6 +1,7 @@
 import type { DistilledSet, LearnedSteps } from '../data/distilled-set.js';
 import type { Network } from '../networks/network.js';
 import { infinitelyWide } from '../train/infinite-width.js';
+import { argmax } from '../util/argmax.js';
 import { LimbeckError } from '../util/errors.js';
 import type { PopulationGeometry } from './population.js';
 import { learnedRateOf, type Protocol, type Rate, strategyOf } from './protocol.js';
@@ -38,9 +39,13 @@ export function geometryUnder(
     augmentation: strategyOf(protocol),
     kernel: kernel && infinitelyWide(network, kernel),
     temperature: temperatureUnder(protocol, set),
-    ridge: protocol.ridge,
+    ridge: ridgeUnder(protocol, set),
   };
 }
+
+/** Of kernel regression: where it is all there is, that which the set was made with. */
+export const ridgeUnder = ({ kernel, ridge }: Protocol, { use }: DistilledSet): number | undefined =>
+  (kernel && use.kind === 'minibatches' ? use.ridge : undefined) ?? ridge;
 
 /** What logits are divided by while a network learns from the labels of a set: what its teacher's were. */
 export const temperatureUnder = (protocol: Protocol, set: DistilledSet): number | undefined =>
@@ -70,9 +75,6 @@ export function ratesUnder(protocol: Protocol, set: DistilledSet, rate: Rate): A
 /** 1 where the largest label is, the first one on a tie. */
 function hardened(labels: Float32Array, K: number): Float32Array {
   const out = new Float32Array(labels.length);
-  for (let row = 0; row < labels.length; row += K) {
-    const one = labels.subarray(row, row + K);
-    out[row + one.indexOf(one.reduce((a, b) => Math.max(a, b)))] = 1;
-  }
+  for (let row = 0; row < labels.length; row += K) out[row + argmax(labels.subarray(row, row + K))] = 1;
   return out;
 }

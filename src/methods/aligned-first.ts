@@ -4,6 +4,7 @@ import { shuffledRows } from '../data/selection/by-class.js';
 import { loadWithTensors, readFloats } from '../engine/load.js';
 import { Recorder } from '../engine/program.js';
 import { copyInto } from '../train/groups.js';
+import { argmax } from '../util/argmax.js';
 import { owning } from '../util/owned.js';
 import { decodingProgram, itemClasses } from './items.js';
 import type { Setting } from './method.js';
@@ -72,18 +73,13 @@ async function correctImages({ dataset, items, options }: Setting, says: Says): 
     for (let at = 0; at < rows.length && right.length < perClass; at += batch) {
       const some = rows.subarray(at, at + batch);
       const logits = await says(normalisedImages(dataset, dataset.train, some));
+      const { classes: K } = items;
       for (const [i, row] of some.entries())
-        (mostLikely(logits, i, items.classes) === label ? right : wrong).push(row);
+        (argmax(logits.subarray(i * K, (i + 1) * K)) === label ? right : wrong).push(row);
     }
     chosen.push(Uint32Array.from([...right, ...wrong]));
   }
   const used = new Uint32Array(items.classes);
   const rows = Array.from(classes, (label) => chosen[label][used[label]++ % chosen[label].length]);
   return normalisedImages(dataset, dataset.train, rows);
-}
-
-/** The class with the largest logit of row i of `[n, K]`; the first of equals. */
-function mostLikely(logits: Float32Array, i: number, K: number): number {
-  const row = logits.subarray(i * K, (i + 1) * K);
-  return row.indexOf(row.reduce((a, b) => Math.max(a, b)));
 }

@@ -24,7 +24,10 @@ const options = {
     'soft labels are those that fit best in every step, in closed form, in the place of steps of Adam',
   ),
   batch: whole(5000, 'real images per outer step'),
-  ridge: positive(1e-6, 'added to the diagonal of the kernel of the distilled images, as a part of its mean'),
+  ridge: positive(
+    1e-6,
+    'added to the diagonal of the kernel of the distilled images, as a part of its mean, here and where the set is scored by its kernel',
+  ),
   lr: positive(0.04, "Adam's rate for the images"),
   labelLr: positive(0.04, "Adam's rate for soft labels"),
   fixedImages,
@@ -35,7 +38,7 @@ const options = {
   augmentation: augmentationOption('none', 'of real images, by a draw for each'),
 };
 
-/** Outer steps by default where labels alone are solved: so many batches are all training images of CIFAR-10. */
+/** Outer steps by default where labels alone are solved: nine of its batches are all 45,000 training images of CIFAR-10. */
 const batchesSolved = 10;
 
 /**
@@ -123,7 +126,7 @@ export const method = defineMethod({
       },
 
       async result(learner, tensors) {
-        const use = { kind: 'minibatches', protocol: o.protocol } as const;
+        const use = { kind: 'minibatches', protocol: o.protocol, ridge: o.ridge } as const;
         return learner.set(tensors, { method: 'kip', labels: await learner.values(tensors, 'labels'), use });
       },
     });

@@ -101,6 +101,7 @@ function checkResult(fields: StoredFields, classes: number): void {
     baseline.optional('learningRate', (rate) => baseline.number(rate));
     baseline.optional('perClass', (name) => baseline.numbers(name, classes));
     baseline.optional('images', (name) => baseline.whole(name, 0));
+    baseline.optional('teacher', (name) => baseline.text(name));
     checkAttack(baseline);
   }
   checkAttack(fields);

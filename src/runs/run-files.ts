@@ -156,7 +156,7 @@ export class RunFiles {
       JSON.stringify([
         protocol,
         accuracy.networks,
-        Object.keys(baselines),
+        Object.entries(baselines).map(([name, { teacher }]) => [name, teacher]),
         others.map(({ network }) => network),
       ]);
     const same = (other: EvaluationRecord) => asked(other) === asked(evaluation);

@@ -40,21 +40,12 @@ export interface LabelSums {
 const labelRidge = 1e-6;
 
 /**
- * Records how well kernel ridge regression on images x predicts the labels of real images t (kernel inducing points; Nguyen, Chen & Lee
- * 2021), with the kernel k of infinitely wide networks. With A = k(x, x) + ridge mean(diag) I,
+ * Records how well kernel ridge regression on images x predicts the labels of real images t (kernel inducing points; Nguyen, Chen & Lee 2021):
  *
- *     prediction = k(t, x) A⁻¹ y       loss = 1/2 mean over B and K of (prediction - labels of t)²
+ *     prediction = k(t, x) A⁻¹ y `[B, K]`     A = k(x, x) + ridge mean(diag) I     loss = half the mean square of prediction - labels of t
  *
- * On the way back, with alpha = A⁻¹ y, z = A⁻¹ k(x, t) predictionBar and ABar = -z alphaᵀ, the trace of which the ridge passes on to the
- * diagonal: yBar = z, k(t, x)Bar = predictionBar alphaᵀ; and k is a function of inner products, g = x xᵀ and t xᵀ, so that
- *
- *     xBar = (gBar + gBarᵀ) x + (t xᵀ)Barᵀ t
- *
- * Solved labels minimise that loss in closed form (label solve): predictions are linear in y, with Phi = k(t, x) A⁻¹, and
- *
- *     (Phiᵀ Phi) y = Phiᵀ (labels of t)
- *
- * At the minimum the loss has no gradient with respect to y, so that `regressed` is exact for images whose labels are solved.
+ * Solved labels y minimise that loss in closed form (label solve), and so leave no gradient with respect to y: `regressed` is exact for images whose labels
+ * are solved.
  */
 export function recordInducingPoints(r: Recorder, o: InducingPoints): InducedPasses {
   const { kernel, ridge, real } = o;
@@ -69,6 +60,7 @@ export function recordInducingPoints(r: Recorder, o: InducingPoints): InducedPas
     solved(sums) {
       const identity = Float32Array.from({ length: n * n }, (_, i) => (i % (n + 1) ? 0 : 1));
       const inverse = cholesky.solve(r, { l, b: r.constant('identity', [n, n], identity) });
+      // Predictions are linear in y, phi y: normal equations.
       const phi = linear.forward(r, { x: k, w: inverse });
       const accumulate = sums !== undefined;
       const normal = linear.backwardWeight(r, { x: phi, yBar: phi }, { into: sums?.normal, accumulate });
@@ -84,12 +76,14 @@ export function recordInducingPoints(r: Recorder, o: InducingPoints): InducedPas
       const scale = 1 / (2 * B);
       reduce.sum(r, { x: error.losses() }, scale, { into: into.loss });
 
+      // ABar = -z alphaᵀ, and yBar = z.
       const predictionBar = error.backward(scale);
       const z = cholesky.solve(r, { l, b: linear.backwardWeight(r, { x: predictionBar, yBar: k }) });
       const across = { ...products, kBar: linear.forward(r, { x: predictionBar, w: alpha }) };
       const { gBar: acrossBar, bBar } = arccosine.crossBackward(r, across, kernel);
       const kBar = linear.forward(r, { x: elementwise.add(r, { a: z, b: z }, -1, 0), w: alpha });
       const gBar = arccosine.gramBackward(r, { g, kBar, aBar: bBar }, kernel);
+      // k is a function of g = x xᵀ, in which x stands twice, and of t xᵀ.
       const xBar = linear.backwardWeight(r, { x: t, yBar: acrossBar });
       linear.backwardInput(r, { yBar: gBar, w: x }, { into: xBar, accumulate: true });
       linear.backwardWeight(r, { x, yBar: gBar }, { into: xBar, accumulate: true });

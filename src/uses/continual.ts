@@ -4,15 +4,18 @@ import { expectDataset } from '../data/expect-dataset.js';
 import { normalisedImages } from '../data/on-device.js';
 import type { Device } from '../engine/device.js';
 import type { Artefact } from '../eval/artefact.js';
+import { findProtocol } from '../eval/find-protocol.js';
 import type { Model } from '../eval/model.js';
 import { askModel } from '../eval/outputs.js';
+import { learnedRateOf } from '../eval/protocol.js';
+import { protocolOf } from '../eval/protocol-name.js';
 import { type Accuracy, summarise } from '../eval/statistics.js';
 import { trainOn } from '../runs/train-on.js';
 import { asDistilled } from '../runs/train-on-checks.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDevice, expectOptions, shown } from '../util/expect.js';
 import { permutation, Stream } from '../util/random.js';
-import { randomInstead, type UseOptions, useNames } from './subjects.js';
+import { expectFresh, randomInstead, type UseOptions, useNames } from './subjects.js';
 
 /** How classes come one after another; each option has a default. */
 export interface ContinualOptions extends UseOptions {
@@ -43,7 +46,7 @@ export interface ContinualMemory {
  * What it does not show: what making the images costs when a class arrives, or sets whose images of one class depend on those of later ones: make each class alone
  * (`dm`) for that.
  *
- * @throws ERR_OPTION for options that are unknown or out of range, and sets with learned steps, which go through all classes; what `trainOn` throws
+ * @throws ERR_OPTION for options that are unknown or out of range, sets that are used by learned steps, which go through all classes, that lack a class, or that are for networks that were trained before; what `trainOn` throws
  */
 export async function continual(
   device: Device,
@@ -66,15 +69,23 @@ export async function continual(
         'ERR_OPTION',
         `continual: ${name} is ${shown(value)}, expected a whole number from 1${most === K ? ` to ${K}, the classes` : ' on'}`,
       );
-  if (set.use.kind === 'learned-steps')
+  const protocol = options.protocol ?? protocolOf(set).name;
+  if (findProtocol(protocol).training === 'learned-steps')
     throw new LimbeckError(
       'ERR_OPTION',
-      'continual: the set has learned steps, which go through all classes; expected one for ordinary training, of dm, say',
+      'continual: the set has learned steps, which go through all classes; expected one for ordinary training, of dm, say, or a protocol of it, such as full-batch',
     );
+  expectFresh('continual', set, 'after each stage a fresh one learns');
   const data = asDistilled(dataset, artefact);
+  const without = data.classNames.filter((_, k) => !set.classes.includes(k));
+  if (without.length)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `continual: the set has no image of class ${without.join(', ')}, expected one or more of each of the ${K} classes: a class that comes would leave nothing to remember it by`,
+    );
   const kept = [
-    ['distilled images', set],
-    ['as many random real images', await randomInstead(data, set, seed)],
+    ['distilled images', withoutSteps(set, protocol)],
+    ['as many random real images', await randomInstead(data, set, seed, protocol)],
   ] as const;
   const come = Array.from({ length: stages }, (_, s) => Math.round(((s + 1) * K) / stages));
   const memories: ContinualMemory[] = [];
@@ -86,7 +97,7 @@ export async function continual(
       for (const [stage, count] of come.entries()) {
         const classes = order.slice(0, count);
         const known = { ...artefact, set: ofClasses(memory, classes) };
-        const { model } = await trainOn(device, known, { dataset: data, seed: seed + i, signal });
+        const { model } = await trainOn(device, known, { dataset: data, protocol, seed: seed + i, signal });
         accuracies[stage].push(await accuracyAmong(device, data, model, classes, signal));
       }
     }
@@ -94,6 +105,12 @@ export async function continual(
   }
   return { classes: come, memories };
 }
+
+/** For ordinary training by a protocol, whatever steps it was made for. */
+const withoutSteps = (set: DistilledSet, protocol: string): DistilledSet =>
+  set.use.kind === 'minibatches'
+    ? set
+    : { ...set, use: { kind: 'minibatches', protocol, learningRate: learnedRateOf(set.use) } };
 
 /** The items of a set that are of these classes. */
 export function ofClasses(set: DistilledSet, classes: readonly number[]): DistilledSet {

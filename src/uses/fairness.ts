@@ -8,10 +8,10 @@ import { type Accuracy, summarise } from '../eval/statistics.js';
 import { asDistilled } from '../runs/train-on-checks.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDevice, expectOptions } from '../util/expect.js';
-import { subjectsOf, type UseOptions, useNames } from './subjects.js';
+import { type SubjectOptions, subjectNames, subjectsOf } from './subjects.js';
 
 /** Who is compared; each has a default. */
-export interface FairnessOptions extends UseOptions {
+export interface FairnessOptions extends SubjectOptions {
   /** `[test images]`: the group of each, whatever it is called; default its class. */
   readonly groups?: ArrayLike<string | number>;
 }
@@ -55,7 +55,7 @@ export async function fairness(
 ): Promise<Fairness> {
   expectDevice('fairness', device);
   expectDataset('fairness', dataset);
-  expectOptions('fairness', options, { ...useNames, groups: true });
+  expectOptions('fairness', options, { ...subjectNames, groups: true });
   const { test, classNames } = dataset;
   const { groups: given, ...how } = options;
   if (given && given.length !== test.count)
@@ -74,7 +74,7 @@ export async function fairness(
     Array.from(of, (_, i) => i),
   );
   const subjects: FairnessSubject[] = [];
-  for (const { name, model } of await subjectsOf(device, data, artefact, how)) {
+  for (const { name, model } of await subjectsOf('fairness', device, data, artefact, how)) {
     const answers = await askModel(device, model, of.length, (outputs) =>
       outputs.classes(model, images, options.signal),
     );

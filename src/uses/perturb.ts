@@ -6,6 +6,7 @@ import type { Model } from '../eval/model.js';
 import { createNetwork, type Network } from '../networks/index.js';
 import { copyInto } from '../train/groups.js';
 import { lossOf } from '../train/loss.js';
+import { repeated } from '../util/joined.js';
 import { type Owned, owning } from '../util/owned.js';
 import { Stream } from '../util/random.js';
 
@@ -124,8 +125,7 @@ export async function attack(
   const { networks, network } = gradient;
   const size = network.inputShape.reduce((a, b) => a * b, 1);
   const { low, high, unit } = boundsOf(normalisation, network.inputShape);
-  const images = new Float32Array(networks * clean.length);
-  for (let p = 0; p < networks; p++) images.set(clean, p * clean.length);
+  const images = repeated(Float32Array, clean, networks);
   for (let t = 0; t < steps; t++) {
     const { imagesBar } = await gradient.at(images, labels, signal);
     for (let i = 0; i < images.length; i++) {

@@ -9,12 +9,13 @@ import { askModel } from '../eval/outputs.js';
 import { type Accuracy, summarise } from '../eval/statistics.js';
 import { asDistilled } from '../runs/train-on-checks.js';
 import { softmax } from '../train/softmax.js';
+import { inPieces } from '../util/breathe.js';
 import { expectDevice, expectOptions } from '../util/expect.js';
 import { permutation, Stream } from '../util/random.js';
-import { subjectsOf, type UseOptions, useNames } from './subjects.js';
+import { type SubjectOptions, subjectNames, subjectsOf } from './subjects.js';
 
 /** How membership is guessed; each has a default. */
-export interface PrivacyOptions extends UseOptions {
+export interface PrivacyOptions extends SubjectOptions {
   /** Training images, and test images, drawn; default 1,000 of each, or as many as there are of both. */
   readonly images?: number;
 }
@@ -71,8 +72,9 @@ export async function privacy(
 ): Promise<Privacy> {
   expectDevice('privacy', device);
   expectDataset('privacy', dataset);
-  expectOptions('privacy', options, { ...useNames, images: true });
-  const { images: most = 1000, seed = 0, signal } = options;
+  expectOptions('privacy', options, { ...subjectNames, images: true });
+  const { images: most = 1000, ...how } = options;
+  const { seed = 0, signal } = how;
   wholeFrom('privacy', 'images', most, 1);
   // Real images lie beside distilled ones as these are normalised.
   const data = asDistilled(dataset, artefact);
@@ -84,7 +86,7 @@ export async function privacy(
   const inside = drawn(train, 4);
   const outside = drawn(test, 5);
   const subjects: MembershipInference[] = [];
-  for (const { name, model } of await subjectsOf(device, data, artefact, options)) {
+  for (const { name, model } of await subjectsOf('privacy', device, data, artefact, how)) {
     const members = await lossesOf(device, data, model, train, inside, signal);
     const others = await lossesOf(device, data, model, test, outside, signal);
     subjects.push({
@@ -93,10 +95,9 @@ export async function privacy(
       foundAtOne: summarise(members.map((own, p) => 100 * foundAt(own, others[p], 0.01))),
     });
   }
-  const nearest = {
-    training: nearestOf(artefact.set.images, normalisedImages(data, train, inside), inside),
-    test: nearestOf(artefact.set.images, normalisedImages(data, test, outside), outside),
-  };
+  const nearestOf = (split: Split, rows: readonly number[]) =>
+    nearestAmong(artefact.set.images, normalisedImages(data, split, rows), rows, signal);
+  const nearest = { training: await nearestOf(train, inside), test: await nearestOf(test, outside) };
   return { images: count, subjects, nearest };
 }
 
@@ -150,17 +151,35 @@ function position(sorted: Float64Array, before: (value: number) => boolean): num
   return low;
 }
 
-/** For each image `[n, size]` the nearest of others `[rows, size]`. */
-function nearestOf(images: Float32Array, others: Float32Array, rows: readonly number[]) {
+/** Numbers that are compared between two breaths. */
+const comparedAtOnce = 2 ** 22;
+
+/** For each image `[n, size]` the nearest of others `[rows, size]`; other work of this thread may run between two pieces of it. */
+export async function nearestAmong(
+  images: Float32Array,
+  others: Float32Array,
+  rows: readonly number[],
+  signal?: AbortSignal,
+): Promise<Neighbour[]> {
   const size = others.length / rows.length;
-  return Array.from({ length: images.length / size }, (_, i) => {
-    let best = { row: rows[0], distance: Number.POSITIVE_INFINITY };
-    for (const [j, row] of rows.entries()) {
-      let squares = 0;
-      for (let k = 0; k < size; k++) squares += (images[i * size + k] - others[j * size + k]) ** 2;
-      const distance = Math.sqrt(squares);
-      if (distance < best.distance) best = { row, distance };
-    }
-    return best;
-  });
+  const nearest = Array.from({ length: images.length / size }, () => ({
+    row: rows[0],
+    distance: Number.POSITIVE_INFINITY,
+  }));
+  const pairs = nearest.length * rows.length;
+  await inPieces(
+    pairs,
+    (from, to) => {
+      signal?.throwIfAborted();
+      for (let pair = from; pair < to; pair++) {
+        const [i, j] = [Math.floor(pair / rows.length), pair % rows.length];
+        let squares = 0;
+        for (let k = 0; k < size; k++) squares += (images[i * size + k] - others[j * size + k]) ** 2;
+        const distance = Math.sqrt(squares);
+        if (distance < nearest[i].distance) nearest[i] = { row: rows[j], distance };
+      }
+    },
+    Math.max(1, Math.floor(comparedAtOnce / size)),
+  );
+  return nearest;
 }

@@ -7,13 +7,14 @@ import type { Artefact } from '../eval/artefact.js';
 import type { Model } from '../eval/model.js';
 import { askModel } from '../eval/outputs.js';
 import { type Accuracy, percentSame, summarise } from '../eval/statistics.js';
+import { argmax } from '../util/argmax.js';
 import { expectDevice, expectOptions } from '../util/expect.js';
 import { permutation, Stream } from '../util/random.js';
-import { type AttackStrength, attack, corruptions, PixelGradient } from './perturb.js';
-import { expectPixels, expectPositive, subjectsOf, type UseOptions, useNames } from './subjects.js';
+import { type AttackStrength, attack, type Corruption, corruptions, PixelGradient } from './perturb.js';
+import { expectPixels, expectPositive, type SubjectOptions, subjectNames, subjectsOf } from './subjects.js';
 
 /** What networks are put to; each has a default. */
-export interface RobustnessOptions extends UseOptions {
+export interface RobustnessOptions extends SubjectOptions {
   /** Test images, drawn; default 500. */
   readonly images?: number;
   /** By how much an attack may change a pixel of 0..1; default 0.02 and 0.1. */
@@ -56,10 +57,11 @@ export async function robustness(
 ): Promise<Robustness> {
   expectDevice('robustness', device);
   expectDataset('robustness', dataset);
-  expectOptions('robustness', options, { ...useNames, images: true, epsilon: true, steps: true });
+  expectOptions('robustness', options, { ...subjectNames, images: true, epsilon: true, steps: true });
   expectPixels('robustness', dataset);
-  const { images: most = 500, steps = 10, seed = 0, signal } = options;
-  const epsilon = expectPositive('robustness', 'epsilon', options.epsilon ?? [0.02, 0.1]);
+  const { images: most = 500, epsilon: given = [0.02, 0.1], steps = 10, ...how } = options;
+  const { seed = 0, signal } = how;
+  const epsilon = expectPositive('robustness', 'epsilon', given);
   for (const [name, value] of Object.entries({ images: most, steps }))
     wholeFrom('robustness', name, value, 1);
   const { test, imageShape } = dataset;
@@ -70,22 +72,22 @@ export async function robustness(
   for (const [i, row] of rows.entries())
     for (let j = 0; j < size; j++) pixels[i * size + j] = test.images[row * size + j] / scale;
   const shownTo: Shown = { pixels, truth: rows.map((row) => test.labels[row]), imageShape, signal };
-  const corrupted = Object.entries(corruptions);
+  const attacks = epsilon.flatMap((one) => [
+    { epsilon: one, step: one, steps: 1 },
+    { epsilon: one, step: one / 4, steps },
+  ]);
 
   const subjects: RobustSubject[] = [];
-  for (const { name, model } of await subjectsOf(device, dataset, artefact, options)) {
-    const found = [await accuracyOf(device, model, shownTo)];
-    for (const [, change] of corrupted)
-      found.push(await accuracyOf(device, model, { ...shownTo, pixels: change(pixels, imageShape) }));
-    for (const one of epsilon) {
-      found.push(await attacked(device, model, shownTo, { epsilon: one, step: one, steps: 1 }));
-      found.push(await attacked(device, model, shownTo, { epsilon: one, step: one / 4, steps }));
-    }
-    subjects.push({ name, accuracy: found });
+  for (const { name, model } of await subjectsOf('robustness', device, dataset, artefact, how)) {
+    const accuracy = [
+      ...(await changedAlike(device, model, shownTo, [asTheyAre, ...Object.values(corruptions)])),
+      ...(await attacked(device, model, shownTo, attacks)),
+    ];
+    subjects.push({ name, accuracy });
   }
   const conditions = [
     'as they are',
-    ...corrupted.map(([name]) => name),
+    ...Object.keys(corruptions),
     ...epsilon.flatMap((one) => [`FGSM, ${one}`, `PGD, ${one}`]),
   ];
   return { images: rows.length, conditions, subjects };
@@ -99,49 +101,67 @@ interface Shown {
   readonly signal?: AbortSignal;
 }
 
-/** On pictures that all networks are shown alike. */
-function accuracyOf(
+const asTheyAre: Corruption = (pixels) => pixels;
+
+/** On pictures that all networks are shown alike, changed in each of these ways. */
+function changedAlike(
   device: Device,
   model: Model,
   { pixels, truth, imageShape, signal }: Shown,
-): Promise<Accuracy> {
+  changes: readonly Corruption[],
+): Promise<Accuracy[]> {
   return askModel(device, model, truth.length, async (outputs) => {
-    const images = normalise(pixels, imageShape, model.normalisation);
-    const classes = await outputs.classes(model, images, signal);
-    return summarise(classes.map((of) => percentSame(of, truth)));
+    const found: Accuracy[] = [];
+    for (const change of changes) {
+      const images = normalise(change(pixels, imageShape), imageShape, model.normalisation);
+      const classes = await outputs.classes(model, images, signal);
+      found.push(summarise(classes.map((of) => percentSame(of, truth))));
+    }
+    return found;
   });
 }
 
-/** On pictures that were changed for each network by itself. */
+/** On pictures that were changed for each network by itself, by each of these attacks. */
 async function attacked(
   device: Device,
   model: Model,
-  { pixels, truth, imageShape, signal }: Shown,
-  strength: AttackStrength,
-): Promise<Accuracy> {
-  const gradient = await PixelGradient.load(device, model, truth.length);
+  shownTo: Shown,
+  attacks: readonly AttackStrength[],
+): Promise<Accuracy[]> {
+  const gradient = await PixelGradient.load(device, model, shownTo.truth.length);
   try {
-    const { networks: P, rows, network } = gradient;
-    const K = network.classes;
-    const size = imageShape.reduce((a, b) => a * b, 1);
-    const images = normalise(pixels, imageShape, model.normalisation);
-    const right = new Array<number>(P).fill(0);
-    for (let next = 0; next < truth.length; next += rows) {
-      // The last piece reaches back into the one before it; only what is new counts.
-      const first = Math.min(next, truth.length - rows);
-      const clean = images.subarray(first * size, (first + rows) * size);
-      const labels = new Float32Array(rows * K);
-      for (let i = 0; i < rows; i++) labels[i * K + truth[first + i]] = 1;
-      const changed = await attack(gradient, { clean, labels }, model.normalisation, strength, signal);
-      const { outputs } = await gradient.at(changed, labels, signal);
-      for (let p = 0; p < P; p++)
-        for (let i = next - first; i < rows; i++) {
-          const one = outputs.subarray((p * rows + i) * K, (p * rows + i + 1) * K);
-          if (one.indexOf(one.reduce((a, b) => Math.max(a, b))) === truth[first + i]) right[p]++;
-        }
-    }
-    return summarise(right.map((count) => (100 * count) / truth.length));
+    const found: Accuracy[] = [];
+    for (const strength of attacks) found.push(await underAttack(gradient, model, shownTo, strength));
+    return found;
   } finally {
     gradient.dispose();
   }
+}
+
+async function underAttack(
+  gradient: PixelGradient,
+  { normalisation }: Model,
+  { pixels, truth, imageShape, signal }: Shown,
+  strength: AttackStrength,
+): Promise<Accuracy> {
+  const { networks: P, rows, network } = gradient;
+  const K = network.classes;
+  const size = imageShape.reduce((a, b) => a * b, 1);
+  const images = normalise(pixels, imageShape, normalisation);
+  const right = new Array<number>(P).fill(0);
+  for (let next = 0; next < truth.length; next += rows) {
+    // The last piece reaches back into the one before it; only what is new counts.
+    const first = Math.min(next, truth.length - rows);
+    const clean = images.subarray(first * size, (first + rows) * size);
+    const labels = new Float32Array(rows * K);
+    for (let i = 0; i < rows; i++) labels[i * K + truth[first + i]] = 1;
+    const changed = await attack(gradient, { clean, labels }, normalisation, strength, signal);
+    const { outputs } = await gradient.at(changed, labels, signal);
+    for (let p = 0; p < P; p++)
+      for (let i = next - first; i < rows; i++) {
+        const one = outputs.subarray((p * rows + i) * K, (p * rows + i + 1) * K);
+        if (argmax(one) === truth[first + i]) right[p]++;
+      }
+  }
+  return summarise(right.map((count) => (100 * count) / truth.length));
 }

@@ -8,10 +8,11 @@ import { askModel } from '../eval/outputs.js';
 import { type Accuracy, percentSame, summarise } from '../eval/statistics.js';
 import { type NetworkSpec, networkSpec, networkTitle } from '../networks/index.js';
 import { asDistilled } from '../runs/train-on-checks.js';
+import { argmax } from '../util/argmax.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDevice, expectOptions, shown } from '../util/expect.js';
 import { rankCorrelation } from '../util/rank-correlation.js';
-import { subjectsOf, type UseOptions, useNames } from './subjects.js';
+import { expectFresh, trainKinds, type UseOptions, useNames } from './subjects.js';
 
 /** Which architectures are searched; each has a default. */
 export interface SearchOptions extends UseOptions {
@@ -51,7 +52,7 @@ export const usualArchitectures: readonly string[] = [8, 16, 32].flatMap((width)
  *
  * What it does not show: that a search over other architectures would do as well. Few points of accuracy between these make any order look random.
  *
- * @throws ERR_OPTION for options that are unknown or out of range, or fewer than three architectures; what `trainOn` throws
+ * @throws ERR_OPTION for options that are unknown or out of range, fewer than three architectures, or a set for networks that were trained before; what `trainOn` throws
  */
 export async function search(
   device: Device,
@@ -68,6 +69,7 @@ export async function search(
       'ERR_OPTION',
       `search: architectures is ${shown(architectures)}, expected three networks or more: two have no order`,
     );
+  expectFresh('search', artefact.set, 'architectures begin afresh');
   const data = asDistilled(dataset, artefact);
   const specs = architectures.map((one) => networkSpec(one));
   const titles = specs.map(networkTitle);
@@ -75,7 +77,7 @@ export async function search(
   for (const [i, network] of specs.entries()) {
     const say = ({ training }: { training: string }) =>
       onProgress?.({ training: `${titles[i]} on ${training}` });
-    for (const { name, model } of await subjectsOf(device, data, artefact, {
+    for (const { name, model } of await trainKinds(device, data, artefact, {
       ...how,
       network,
       onProgress: say,
@@ -91,7 +93,7 @@ export async function search(
     subjects: names.map((name) => {
       const accuracy = found.get(name)!;
       const means = accuracy.map(({ mean }) => mean);
-      const chosen = means.indexOf(Math.max(...means));
+      const chosen = argmax(means);
       return {
         name,
         accuracy,

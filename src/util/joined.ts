@@ -11,3 +11,10 @@ export function joined<Numbers extends Float32Array | Float64Array>(
   }
   return out;
 }
+
+/** An array so many times over, in a new one of this kind: one network as several, say. */
+export const repeated = <Numbers extends Float32Array | Float64Array>(
+  kind: new (length: number) => Numbers,
+  values: ArrayLike<number>,
+  times: number,
+): Numbers => joined(kind, new Array<ArrayLike<number>>(times).fill(values));

@@ -6,10 +6,10 @@ import { type FuzzedReader, inputOf, tryInput, Watchdog } from './fuzz.js';
 const COUNT = 2000;
 const SEED = 21;
 
-/** A test of each of these readers. */
-export function testReaders(readers: Readonly<Record<string, FuzzedReader>>): void {
+/** A test of each of these readers; `file` is the test file, for what the watchdog says. */
+export function testReaders(file: string, readers: Readonly<Record<string, FuzzedReader>>): void {
   const made = madeFolders('fuzz');
-  const dog = new Watchdog('readers.fuzz', 60);
+  const dog = new Watchdog(file, 60);
   afterAll(() => dog.end());
 
   test.each(Object.entries(readers))('%s', async (name, reader) => {

@@ -130,7 +130,7 @@ export const analysis = [
   },
   {
     id: 'left-out-keeps-weight',
-    file: 'src/analysis/influence.ts',
+    file: 'src/analysis/influence-retraining.ts',
     find: '(value * n) / (n - 1)',
     replace: 'value',
     what: 'images that are left count no more where one is left out',

@@ -3,6 +3,14 @@ const kip = ['test/kip.test.ts'];
 /** Kernel regression with infinitely wide networks. */
 export const inducing = [
   {
+    id: 'ridge-of-the-protocol',
+    file: 'src/eval/under-protocol.ts',
+    find: 'use.ridge : undefined',
+    replace: 'undefined : undefined',
+    what: 'a set is scored with another ridge than it was made with',
+    tests: kip,
+  },
+  {
     id: 'norm-turned-around',
     file: 'src/engine/ops/arccosine.ts',
     find: '(qByB - (norm * q) / (2 * qb))',

@@ -5,9 +5,11 @@ import type { DistilledSet } from '../../data/distilled-set.js';
 import { hasSoftLabels, storedNumbers } from '../../data/stored-numbers.js';
 import type { Device } from '../../engine/device.js';
 import { baselinesUnder, softBaselines } from '../../eval/baselines/index.js';
+import type { BaselineAccuracy } from '../../eval/comparison.js';
 import { type EvaluateOptions, type Evaluation, evaluate, networksOf } from '../../eval/evaluate.js';
 import { describeProtocol, findProtocol } from '../../eval/find-protocol.js';
 import type { Model } from '../../eval/model.js';
+import { checksumOf } from '../../eval/pretrained.js';
 import { protocolName, protocolOf } from '../../eval/protocol-name.js';
 import type { Accuracy } from '../../eval/statistics.js';
 import type { DistillOptions } from '../../methods/index.js';
@@ -79,8 +81,9 @@ class Comparison {
   readonly #runs: ComparedRun[] = [];
   readonly #baselines: ComparedBaselines[] = [];
   #full: Compared['full'];
-  #teacher: Model | undefined;
-  /** Of random images with soft labels, which are the same beside every method of one protocol. */
+  /** By where they lie. */
+  readonly #teachers = new Map<string, Model>();
+  /** Of random images with soft labels, which are the same beside every method of one protocol and teacher. */
   readonly #soft = new Map<string, Score['soft']>();
   readonly #described: DatasetRecord;
   #done = 0;
@@ -101,7 +104,8 @@ class Comparison {
 
   async carryOut(): Promise<Compared> {
     const { cells, teacher } = this.comparing;
-    if (teacher !== undefined) this.#teacher = await readModel(teacher);
+    for (const path of new Set([teacher, ...cells.map((cell) => this.#teacherOf(cell))]))
+      if (path !== undefined) this.#teachers.set(path, await readModel(path));
     for (const cell of cells) await this.#refuseOthers(cell);
     this.#full = await this.#fullTraining();
     let compared = await this.#write(cells);
@@ -117,6 +121,11 @@ class Comparison {
     }
     this.control.onProgress?.({ stage: 'done', done: this.#total, total: this.#total });
     return compared;
+  }
+
+  /** Where the teacher lies whose labels random images have beside a set: that of its method, so that both are taught alike, else that of the comparison. */
+  #teacherOf({ options }: Cell): string | undefined {
+    return (options.teacher as string | undefined) || this.comparing.teacher;
   }
 
   get #total(): number {
@@ -196,11 +205,12 @@ class Comparison {
     const { title, ipc, seed, folder } = cell;
     // Real images are the same beside every method: the first one measures them.
     const first = !this.#baselines.some((one) => one.ipc === ipc && one.seed === seed);
-    const there = baselinesUnder(findProtocol(protocol), this.#teacher !== undefined);
+    const { teacher } = this.comparing;
+    const there = baselinesUnder(findProtocol(protocol), teacher !== undefined);
     const baselines = first
       ? this.comparing.baselines.filter((name) => there.includes(name))
       : ['randomReal'];
-    const common = await this.#score(run, set, { protocol, networks, architectures, baselines });
+    const common = await this.#score(run, set, { protocol, networks, architectures, baselines, teacher });
     if (first) this.#baselines.push({ ipc, seed, results: common.baselines });
     const augmented =
       augmentation === undefined
@@ -230,22 +240,25 @@ class Comparison {
   }
 
   /** The score under a protocol: the one that the run has on record, else measured now and put on record. */
-  async #score(run: RunFiles, set: DistilledSet, asked: Asked): Promise<Evaluation | EvaluationRecord> {
+  async #score(run: RunFiles, set: DistilledSet, given: Asked): Promise<Evaluation | EvaluationRecord> {
     const { device, dataset, control } = this;
+    const { teacher: path, ...asked } = given;
     const { protocol: name, augmentation, networks, architectures = [], baselines } = asked;
     const protocol = protocolName(set, findProtocol(name, { augmentation }), Boolean(dataset.zca));
+    const teacher = path === undefined ? undefined : this.#teachers.get(path);
+    const taughtAlike = (of: BaselineAccuracy) =>
+      of.teacher === undefined || (teacher && of.teacher === checksumOf(teacher));
     const record = await run.readRecord();
     const found = record?.evaluations?.find(
       (one) =>
         one.protocol === protocol &&
         one.accuracy.networks === networks &&
-        baselines.every((baseline) => Object.hasOwn(one.baselines, baseline)) &&
+        baselines.every((name) => Object.hasOwn(one.baselines, name) && taughtAlike(one.baselines[name])) &&
         architectures.every((spec, i) => one.others[i]?.network === printNetworkSpec(spec)),
     );
     if (found) return found;
     await run.countTest();
     const { signal } = control;
-    const teacher = this.#teacher;
     const measured = await evaluate(device, dataset, set, { ...asked, protocol: name, teacher, signal });
     await run.addEvaluation({ ...measured, sameData: true }, set, dataset);
     return measured;
@@ -272,19 +285,21 @@ class Comparison {
   }
 
   /** Random images with soft labels in the way of a set whose own are soft, too. */
-  async #softly({ ipc, seed }: Cell, run: RunFiles, set: DistilledSet): Promise<Pick<Score, 'soft'>> {
+  async #softly(cell: Cell, run: RunFiles, set: DistilledSet): Promise<Pick<Score, 'soft'>> {
+    const { ipc, seed } = cell;
     const protocol = protocolOf(set);
-    const there = baselinesUnder(protocol, this.#teacher !== undefined);
+    const teacher = this.#teacherOf(cell);
+    const there = baselinesUnder(protocol, teacher !== undefined);
     const names = this.comparing.baselines.filter(
       (name) => softBaselines.includes(name) && there.includes(name),
     );
     if (set.use.kind !== 'minibatches' || !hasSoftLabels(set) || !names.length) return {};
-    const key = JSON.stringify([protocolName(set, protocol, Boolean(this.dataset.zca)), ipc, seed]);
+    const key = JSON.stringify([protocolName(set, protocol, Boolean(this.dataset.zca)), ipc, seed, teacher]);
     const known = this.#soft.get(key);
     if (known) return { soft: known };
     const { networks } = this.comparing;
     const baselines = ['randomReal', ...names];
-    const scored = await this.#score(run, set, { protocol: protocol.name, networks, baselines });
+    const scored = await this.#score(run, set, { protocol: protocol.name, networks, baselines, teacher });
     const soft = Object.fromEntries(names.map((name) => [name, plain(scored.baselines[name])]));
     this.#soft.set(key, soft);
     return { soft };
@@ -327,7 +342,10 @@ class Comparison {
 
 /** How a set is to be scored. */
 type Asked = Required<Pick<EvaluateOptions, 'protocol' | 'networks' | 'baselines'>> &
-  Pick<EvaluateOptions, 'augmentation' | 'architectures'>;
+  Pick<EvaluateOptions, 'augmentation' | 'architectures'> & {
+    /** Where the teacher of baselines lies. */
+    readonly teacher?: string;
+  };
 
 const plain = ({ mean, std, networks }: Accuracy): Accuracy => ({ mean, std, networks });
 

@@ -1,5 +1,5 @@
 import type { Dataset } from '../../data/dataset.js';
-import { baselineNames, checkBaselines, softBaselines } from '../../eval/baselines/index.js';
+import { baselineNames, checkBaselines, softBaselines, teacherBaseline } from '../../eval/baselines/index.js';
 import { findProtocol } from '../../eval/find-protocol.js';
 import { checkPreprocessing, type Protocol } from '../../eval/protocol.js';
 import { type DistillOptions, defaultMethod } from '../../methods/index.js';
@@ -33,7 +33,7 @@ export interface CompareOptions {
   readonly baselines?: readonly string[];
   /**
    * Folder or file of a network trained on the data (`limbeck train --out`): the teacher of methods that need one, and of random images beside
-   * sets with soft labels.
+   * sets with soft labels. A method that has a teacher of its own stands beside random images with the labels of that one.
    */
   readonly teacher?: string;
   /** Scores every set, and random real images, with this augmentation, too. */
@@ -127,6 +127,11 @@ export function resolveComparison(where: string, given: CompareOptions, dataset:
       compared.map((one) => cellOf(where, withTeacher(one, teacher), one, { network, ipc, seed }, dataset)),
     ),
   );
+  if (given.baselines?.includes(teacherBaseline) && !cells.some(({ options }) => options.teacher))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${where}: baseline ${teacherBaseline} is named, and neither is a teacher nor has a method one of its own: expected one (--teacher DIR), as limbeck train --out DIR writes it`,
+    );
   return {
     ...{
       cells,

@@ -4,25 +4,14 @@ import type { Recorder } from '../program.js';
 import type { View } from '../view.js';
 
 /**
- * The kernel of an infinitely wide fully connected network with rectifiers, of inner products of images (Cho & Saul 2009: arc-cosine
- * kernels; Lee et al. 2018; Jacot et al. 2018). With inner product g of two images, squared norms a and b, and
+ * The kernel of an infinitely wide fully connected network with rectifiers, from the inner products of images (Cho & Saul 2009, arc-cosine kernels):
+ * that of random networks (NNGP, Lee et al. 2018) or of their training by gradient descent (NTK, Jacot et al. 2018). The recursion over layers is
+ * `kernelOf`.
  *
- *     q = gain g + bias     qa = gain a + bias     qb = gain b + bias     t = q
- *
- * each of `layers` hidden layers, where theta is the angle whose cosine is q / sqrt(qa qb), goes on to
- *
- *     t' = q' + weight t (pi - theta) / 2 pi
- *     q' = weight sqrt(qa qb) (sin theta + (pi - theta) cos theta) / 2 pi + bias         qa' = weight qa / 2 + bias
- *
- * The kernel k is the last q, that of random networks (NNGP), or where `tangent` is 1 the last t, that of their training by gradient
- * descent (NTK). `gain` is `weight` over the pixels of an image.
- *
- *     cross          k of two sets of images: g `[N, M]`, squared norms a `[N]`, b `[M]`
- *     crossBackward  gBar, and bBar summed over the N images
- *     gram           k of images among themselves: g `[N, N]`, symmetric, with the squared norms on its diagonal
- *     gramBackward   gBar of all elements of g, on the diagonal with aBar added
- *
- * Two images that point the same way have no derivative of t by the angle; it is taken as 0 there.
+ *     cross          k `[N, M]` of two sets of images: inner products g `[N, M]`, squared norms a `[N]`, b `[M]`
+ *     crossBackward  gBar `[N, M]`, and bBar `[M]` summed over the N images
+ *     gram           k `[N, N]` of images among themselves: g `[N, N]`, symmetric, with the squared norms on its diagonal
+ *     gramBackward   gBar `[N, N]`, on its diagonal with aBar `[N]` added
  */
 export interface ArccosineKernel {
   /** Hidden layers, at least 1. */
@@ -40,7 +29,11 @@ export interface ArccosineKernel {
 const constants = ['gain', 'weight', 'bias', 'tangent'] as const;
 type Constants = Readonly<Record<string, number>>;
 
-/** Of one pair: the kernel, and its derivatives by g and by b. */
+/**
+ * Of one pair with inner product g and squared norms a and b: the kernel, and its derivatives by g and by b. From layer to layer go the covariance q of
+ * both images, the variances qa and qb of each, and the tangent kernel t. Images that point the same way have no derivative of t by their angle; it is
+ * taken as 0.
+ */
 function kernelOf(g: number, a: number, b: number, layers: number, c: Constants) {
   let [q, qa, qb] = [g, a, b].map((value) => c.gain * value + c.bias);
   // Derivatives of q and t by g and by b, and of qb by b.
@@ -50,6 +43,7 @@ function kernelOf(g: number, a: number, b: number, layers: number, c: Constants)
     const size = Math.sqrt(qa * qb);
     const cosine = Math.min(1, Math.max(-1, q / size));
     const sine = Math.sqrt((1 - cosine) * (1 + cosine));
+    // Pi less the angle between the two.
     const angle = Math.acos(-cosine);
     const step = (c.weight * angle) / (2 * Math.PI);
     const ofStep = sine > 0 ? c.weight / (2 * Math.PI * size * sine) : 0;

@@ -94,6 +94,9 @@ export const softBaselines: readonly string[] = baselines.flatMap(({ name, label
   labelledBy ? name : [],
 );
 
+/** The one whose labels a given teacher gives. */
+export const teacherBaseline = withTeacher.name;
+
 /** The networks that are tested, on something else than as many images. */
 export interface BoundBaseline {
   readonly name: string;
