@@ -48,4 +48,28 @@ export const uses = [
     what: 'networks are asked about classes that have not come',
     tests: ['test/uses.test.ts'],
   },
+  {
+    id: 'one-order',
+    file: 'src/uses/continual.ts',
+    find: 'new Stream(seed + i, 6)',
+    replace: 'new Stream(seed, 6)',
+    what: 'all networks see classes in one order',
+    tests: ['test/uses.test.ts'],
+  },
+  {
+    id: 'empty-groups',
+    file: 'src/uses/fairness.ts',
+    find: 'classNames.filter((name) => of.includes(name))',
+    replace: '[...classNames]',
+    what: 'a class without test images has accuracy NaN',
+    tests: ['test/uses.test.ts'],
+  },
+  {
+    id: 'counted-twice',
+    file: 'src/uses/robustness.ts',
+    find: 'let i = next - first; i < rows',
+    replace: 'let i = 0; i < rows',
+    what: 'images of the last piece count twice under attack',
+    tests: ['test/uses.test.ts'],
+  },
 ];
