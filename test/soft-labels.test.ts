@@ -221,9 +221,9 @@ describe('random real images with soft labels', async () => {
 });
 
 it('a comparison gives its teacher to methods that need one and have none of their own', () => {
-  const { teacher: _, network, ...rded } = given;
-  const methods = [rded, { ...rded, teacher: 'another' }, 'dm'] as const;
-  const { cells } = resolveComparison('test', { methods, network: smallNetwork, teacher: folder }, data);
+  const { teacher: _, network, ipc, ...rded } = given;
+  const methods = [rded, { ...rded, teacher: 'another' }, 'dm'];
+  const { cells } = resolveComparison('test', { methods, ipc, network, teacher: folder }, data);
   expect(cells.map(({ options }) => options.teacher)).toEqual([folder, 'another', undefined]);
 });
 
