@@ -1,7 +1,9 @@
 /** Which networks answer like those that learned from a set. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { agreement, type Device, openDevice, setOfImages } from '../src/index.js';
+import { heldOutNetworks } from '../src/eval/first-networks.js';
+import { agreement, createNetwork, type Device, openDevice, setOfImages } from '../src/index.js';
 import { smallNetwork, twoClasses } from './harness/made-data.js';
+import { writtenTo } from './harness/written.js';
 
 const data = twoClasses();
 let device: Device;
@@ -50,6 +52,28 @@ describe('agreement', () => {
     const { perClass, accuracy } = few[few.length - 1];
     // Fifteen of each class are there.
     expect(accuracy.mean > best || perClass === 8).toBe(true);
+  });
+
+  test('few real images become as many as the smallest class has', async () => {
+    // Eight of each class; no more than all of them can be better than all of them.
+    const train = { ...data.train, images: data.train.images.subarray(0, 16 * 6), count: 16 };
+    const of = { ...data, train: { ...train, labels: data.train.labels.subarray(0, 16) } };
+    const { images, labels } = of.train;
+    const whole = setOfImages(of, { images, labels }, { values: 'pixels', network: smallNetwork });
+    const { few } = await agreement(device, of, [{ name: 'whole', set: whole }], options);
+    expect(few.map(({ perClass }) => perClass)).toEqual([1, 2, 4, 8]);
+  });
+
+  test('networks of each kind begin with weights of their own', async () => {
+    const own = await openDevice('reference');
+    const network = createNetwork({ ...smallNetwork, inputShape: data.imageShape, classes: data.classes });
+    const written = writtenTo(own, 3 * network.count);
+    await agreement(own, data, [{ name: 'right', set: set(data.train.labels) }], options);
+    for (const draw of [0, 1, 2]) {
+      const first = await heldOutNetworks(own, network, 3, options.seed, draw);
+      expect(written).toContainEqual([...first]);
+    }
+    await own.dispose();
   });
 
   test('a single network has nobody to be compared with of its own kind', async () => {

@@ -20,6 +20,7 @@ import {
 import { buildWhereStale, commandLine } from './harness/command-line.js';
 import { smallNetwork, twoClasses } from './harness/made-data.js';
 import { all, readPage, textOf } from './harness/page.js';
+import { writtenTo } from './harness/written.js';
 
 const data = twoClasses();
 const spec = { ...smallNetwork, inputShape: data.imageShape, classes: data.classes };
@@ -146,6 +147,22 @@ describe('mix', () => {
     expect(wrong.accuracy[1].mean).toBeGreaterThan(wrong.accuracy[0].mean);
     for (const { accuracy, control } of found)
       for (const { networks } of [...accuracy, ...control]) expect(networks).toBe(2);
+  });
+
+  test('random images in the place of a set are none of those that are added', async () => {
+    const own = await openDevice('reference');
+    const count = 2 * (2 + 10);
+    const written = writtenTo(own, count * 6);
+    const set = setOfImages(
+      data,
+      { images: data.train.images.subarray(0, 24), labels: [0, 1, 0, 1] },
+      { values: 'pixels', network: smallNetwork },
+    );
+    await mix(own, data, [{ name: 'four', set }], { added: [10], networks: 1, seed: 5 });
+    await own.dispose();
+    const control = written.at(-1)!;
+    const images = Array.from({ length: count }, (_, i) => control.slice(6 * i, 6 * i + 6).join());
+    expect(new Set(images).size).toBe(count);
   });
 
   test('without additions it is the set under the protocol, and a control of the same real images', async () => {

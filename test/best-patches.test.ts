@@ -63,6 +63,8 @@ describe('crops', () => {
     const small = crops.filter(({ height }) => height < 20);
     expect(small.some(({ top }) => top === 0)).toBe(true);
     expect(small.some(({ top, height }) => top + height === 40)).toBe(true);
+    // Not on the diagonal alone.
+    expect(small.some(({ top, left }) => top < 5 && left > 30)).toBe(true);
   });
 
   it('are what they show: as they are, or means where they shrink', () => {

@@ -2,8 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { herd } from '../src/data/selection/herding.js';
 import { centres } from '../src/data/selection/k-centre.js';
 import { cluster } from '../src/data/selection/k-means.js';
+import { randomRows } from '../src/data/selection/random-rows.js';
 import { type ClassImages, squaredDistance } from '../src/data/selection/vectors.js';
 import { Stream } from '../src/util/random.js';
+import { twoClasses } from './harness/made-data.js';
 
 const stream = new Stream(3, 77);
 /** N points in D dimensions around a few middles. */
@@ -113,5 +115,15 @@ describe('selections', () => {
     const fromMean = Array.from({ length: 16 }, (_, i) => distance(all, i, Float32Array.from(mean), 0));
     expect(rows[0]).toBe(fromMean.indexOf(Math.min(...fromMean)));
     expect(new Set(centres(all, 16)).size).toBe(16);
+  });
+
+  it('random rows without the first of each class are the others of the same draw', async () => {
+    const data = twoClasses();
+    const [all, rest] = [await randomRows(data, 5, 3), await randomRows(data, 5, 3, 2)];
+    // Classes in turn: the first two of each are the first four.
+    expect(rest.images).toEqual(all.images.subarray(4 * 6));
+    expect(rest.classes).toEqual(Uint16Array.of(0, 1, 0, 1, 0, 1));
+    expect([...rest.labels]).toEqual([0, 1, 2].flatMap(() => [1, 0, 0, 1]));
+    expect(rest.images).not.toEqual(all.images.subarray(0, 6 * 6));
   });
 });

@@ -30,6 +30,12 @@ test('looks at the validation split: ten or twenty in a run, whatever its length
   expect(every('dm', { validateEvery: 7 })).toBe(7);
 });
 
+test('rded looks at as many images of a class as it wants patches', () => {
+  const steps = (ipc: number, factor: number, batch: number) =>
+    resolveOptions({ method: 'rded', teacher: 'a folder', ipc, factor, batch }).iterations;
+  expect([steps(10, 2, 10), steps(50, 3, 5), steps(50, 3, 7)]).toEqual([30, 90, 65]);
+});
+
 test('ordinary training: a rate for Adam, and one for every other optimiser', () => {
   const rates = optimizerKinds.map((kind) =>
     resolveRate(undefined, { optimizer: { kind } } as MinibatchTraining, 0.05),

@@ -219,6 +219,22 @@ describe('steps stay apart', () => {
     ]);
   });
 
+  test('where one of two biases is added and the other is not', () => {
+    const biases = (first: boolean, second: boolean) =>
+      lengths((r) => {
+        const [g, sums] = [r.external('g', 1, [14]), r.external('sums', 1, [2, 5, 7])];
+        for (const [i, accumulate] of [first, second].entries()) {
+          const yBar = { ...sums, offset: 35 * i, shape: [5, 7] };
+          ops.bias.backward(r, { yBar }, { into: { ...g, offset: 7 * i, shape: [7] }, accumulate });
+        }
+      });
+    expect([biases(true, true), biases(true, false), biases(false, true)]).toEqual([
+      [2, 1],
+      [2, 2],
+      [2, 2],
+    ]);
+  });
+
   test('where a bias lies elsewhere, is of something else, or would take tiles of its own', () => {
     const gradient = (I: number, gap: number, other = false, n = 3) =>
       lengths((r) => {

@@ -203,6 +203,8 @@ describe('labels that are solved', () => {
     const given = { ...small, fixedImages: true, solveLabels: true } as const;
     const options = resolveOptions(given);
     expect([options.iterations, options.labels]).toEqual([10, 'soft']);
+    // Labels that are learned by steps need as many as images do.
+    expect(resolveOptions({ ...small, fixedImages: true, labels: 'soft' }).iterations).toBe(300);
   });
 
   it('have the gradient of their loss with respect to the images', async () => {
@@ -310,6 +312,21 @@ describe('scores by kernel regression', () => {
     }
     // Else it could not be told which ridge it was.
     expect(means[2]).not.toBe(means[0]);
+  });
+
+  it('are of all images, which are predicted some thousands at once', async () => {
+    const many = generateDigits({ train: 10, validation: 10, test: 2070, size: 8 });
+    const images = await randomReal(many, 1, 3, 0);
+    const one = { ...network, inputShape: many.imageShape };
+    const set = learnedSet({
+      network: one,
+      labels: labelRows(10, 10, 1, true),
+      images,
+      learningRates: Float32Array.of(1),
+    });
+    const { confusion } = await evaluate(reference, many, set, { protocol: protocol.name, baselines: [] });
+    const counts = confusion.map((row) => row.reduce((sum, count) => sum + count, 0));
+    expect(counts).toEqual(Array(10).fill(207));
   });
 
   it('are refused where there is no such kernel, no solution, or something to be trained', async () => {

@@ -126,6 +126,21 @@ describe.each(Object.entries(table))('%s', (name, row) => {
   });
 });
 
+it('Gaussians begin on a grid as wide as the image', () => {
+  // Five for each of two images, of six numbers each: one row of five, or four rows, of which the last has two.
+  const centresOf = (shape: readonly [number, number, number]) => {
+    const { gaussians } = decoderOf('gaussians', { images: 2 }, shape).encode(
+      new Float32Array(2 * 64 * pictures),
+    );
+    return [0, 1, 2, 3, 4].map((m) => [...gaussians.subarray(6 * m, 6 * m + 2)]);
+  };
+  const row = [1.1, 4.3, 7.5, 10.7, 13.9].map((right) => [Math.fround(right), 1.5]);
+  expect(centresOf([1, 4, 16])).toEqual(row);
+  expect(centresOf([1, 16, 4])).toEqual(
+    [1.5, 5.5, 9.5].map((down) => [1.5, down]).concat([0.5, 2.5].map((right) => [right, 13.5])),
+  );
+});
+
 describe('a decoder of your own', () => {
   const layers = [
     { convTranspose: 2, kernel: 4, stride: 2, padding: 1 },

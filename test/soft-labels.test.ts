@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { resolveComparison } from '../src/analysis/compare/options.js';
 import { rowsOf } from '../src/analysis/compare/rows.js';
 import { loadWithTensors } from '../src/engine/load.js';
 import { Recorder } from '../src/engine/program.js';
@@ -121,7 +122,8 @@ describe('a teacher', () => {
 
   it('is refused where it is none of these data', () => {
     refused({ classNames: ['1', '0'] }, 'ERR_DATA');
-    refused({ normalisation: { mean: [0.4], std: [1] } }, 'ERR_DATA');
+    refused({ normalisation: { mean: [0.4], std: data.std } }, 'ERR_DATA');
+    refused({ normalisation: { mean: data.mean, std: [0.4] } }, 'ERR_DATA');
     refused({ loss: 'squared-error' }, 'ERR_OPTION');
     const { parameters } = model;
     refused({ parameters: Float32Array.from([...parameters, ...parameters]) }, 'ERR_OPTION');
@@ -167,6 +169,19 @@ describe('a teacher', () => {
     expect(set.teacher).toEqual({ ...theta.record, temperature: 4 });
     expect(set.teacher!.network).toBe('mlp:width=8');
   });
+
+  it('is that of a set that it shaped, too', async () => {
+    const network = { name: 'custom', layers: [{ conv: 2, kernel: 2 }, 'batchNorm', 'relu', { linear: 2 }] };
+    const { model: shaping } = await trainNetworks(device, data, { ...training, network });
+    const recovery: DistillOptions = {
+      ...{ method: 'sre2l', network, teacher: folder, ipc: 3, iterations: 2, batch: 4, temperature: 4 },
+      ...{ augmentation: 'none', networks: 1, validationNetworks: 1 },
+    };
+    const { set } = await distill(device, data, recovery, { teacher: shaping });
+    const theta = teacherFrom('teacher', shaping, data);
+    expect(set.labels).toEqual(await labelsBy(device, theta, set.images, 4));
+    expect(set.teacher).toEqual({ ...theta.record, temperature: 4 });
+  });
 });
 
 describe('random real images with soft labels', async () => {
@@ -206,7 +221,14 @@ describe('random real images with soft labels', async () => {
   });
 });
 
-it('a comparison gives its teacher to methods that need one, and puts random images with soft labels beside them', async () => {
+it('a comparison gives its teacher to methods that need one and have none of their own', () => {
+  const { teacher: _, network, ipc, ...rded } = given;
+  const methods = [rded, { ...rded, teacher: 'another' }, 'dm'];
+  const { cells } = resolveComparison('test', { methods, ipc, network, teacher: folder }, data);
+  expect(cells.map(({ options }) => options.teacher)).toEqual([folder, 'another', undefined]);
+});
+
+it('a comparison puts random images with soft labels beside them', async () => {
   const { teacher: _, network, ipc, networks, ...rded } = given;
   const options = {
     methods: [

@@ -4,7 +4,8 @@ import type { Device, EngineName } from '../src/engine/device.js';
 import { loadWithTensors } from '../src/engine/load.js';
 import { openDevice } from '../src/engine/open.js';
 import { Recorder } from '../src/engine/program.js';
-import { createNetwork } from '../src/networks/index.js';
+import { elements } from '../src/engine/view.js';
+import { createNetwork, type Network } from '../src/networks/index.js';
 import { copyInto } from '../src/train/groups.js';
 import { recordStatisticsMatching } from '../src/train/statistics-matching.js';
 import { owning } from '../src/util/owned.js';
@@ -29,6 +30,16 @@ afterAll(async () => {
   for (const device of Object.values(devices)) await device.dispose();
 });
 
+/** Means around 0, so that ReLUs let half of everything through, and variances around a half. */
+function madeStatistics({ statisticsCount, statistics }: Network): Float32Array {
+  const values = normals(statisticsCount, 3, 0.1);
+  for (const { offset, shape } of statistics) {
+    const size = elements(shape);
+    for (let i = size / 2; i < size; i++) values[offset + i] = 0.5 + 0.5 * values[offset + i];
+  }
+  return values;
+}
+
 const made = (options: OracleNetwork) => {
   const network = createNetwork(options as Parameters<typeof createNetwork>[0]);
   const pixels = options.inputShape.reduce((a, b) => a * b, 1);
@@ -37,8 +48,7 @@ const made = (options: OracleNetwork) => {
     theta: freshParameters(options, 1),
     images: normals(groups * n * pixels, 1),
     labels: labelRows(groups * n, options.classes, 2, false),
-    // Above 0: a third of the way from 1.
-    statistics: normals(network.statisticsCount, 3, 0.1).map((value) => 1 + value),
+    statistics: madeStatistics(network),
   };
 };
 
@@ -52,6 +62,8 @@ function expectedOf(options: OracleNetwork) {
     const y = constant(labels.subarray(g * n * K, (g + 1) * n * K));
     const { z, observed: seen } = observed(options, constant(theta), x, n, [...statistics]);
     let loss = losses['cross-entropy'](z, y, n, K);
+    // It has a say beside the distances.
+    expect(Math.hypot(...gradients(loss, [x])[0].value)).toBeGreaterThan(0.01);
     let at = 0;
     for (const one of seen) {
       const length = one.value.length;

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { normalisedImages } from '../src/data/on-device.js';
 import { ppmi } from '../src/data/text/cooccurrence.js';
 import { readEmbeddingsFile } from '../src/data/text/embeddings-file.js';
 import { makeEmbeddings } from '../src/data/text/embeddings-made.js';
@@ -224,6 +225,18 @@ test('texts are embedded word by word, cut and filled up', () => {
     0, 2, 0, 0, 3, 0, 3, 0, 0, 0, 0, 0,
   ]);
   expect(() => embedTexts(encoding, ['up', ' '])).toThrow(/text 2/);
+});
+
+test('texts of a split are embedded by their rows, in the order that is asked for', () => {
+  const images = Uint32Array.of(2, 0, 0, 3, 2, 1);
+  const text = { ...encoding, length: 3 };
+  const dataset = { imageShape: [1, 3, encoding.width] as const, mean: [0], std: [1], text };
+  const word = (row: number) => [
+    ...encoding.table.subarray(row * encoding.width, (row + 1) * encoding.width),
+  ];
+  expect([...normalisedImages(dataset, { images }, [1, 0, 1])]).toEqual(
+    [3, 2, 1, 2, 0, 0, 3, 2, 1].flatMap(word),
+  );
 });
 
 test('the nearest word is that of the largest cosine', () => {

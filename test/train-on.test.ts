@@ -95,6 +95,12 @@ describe('networks trained on a set', () => {
     expect(wide.notes.protocol).toMatch(/^mlp:width=5, random initialisation/);
     expect(await of({ network: { name: 'mlp', width: 3 } })).toEqual(await of({}));
     expect((await of({ network: 'mlp:width=5', seed: 1 })).parameters).not.toEqual(wide.parameters);
+    // All that is random is of that seed, batches too: as if the set had it.
+    const how = { ...minibatches, seed: 9 };
+    const fresh = await artefactOf(data, { init: 'random', ipc: 3 });
+    const ofSeed = { ...fresh, set: { ...fresh.set, seed: 9 } };
+    const [asked, own] = [await trainOn(device, fresh, how), await trainOn(device, ofSeed, minibatches)];
+    expect(asked.model.parameters).toEqual(own.model.parameters);
   });
 
   it.each([

@@ -25,6 +25,8 @@ import { usualArchitectures } from '../src/uses/search.js';
 import { randomInstead } from '../src/uses/subjects.js';
 import { rankCorrelation } from '../src/util/rank-correlation.js';
 import { loadingBy } from './harness/cases.js';
+import { buildWhereStale, commandLine } from './harness/command-line.js';
+import { writtenTo } from './harness/written.js';
 
 const data = generateDigits({ train: 100, validation: 30, test: 40, seed: 1 });
 const size = 28 * 28;
@@ -209,6 +211,17 @@ describe('attacks', () => {
       expect(means[8]).toBeLessThan(means[0] / 2);
     }
   });
+
+  test('robustness: of more images than are attacked together each counts once', async () => {
+    const more = generateDigits({ train: 100, validation: 30, test: 70, seed: 1 });
+    const options = { networks: 1, images: 70, epsilon: [1e-7], steps: 1 };
+    const { images, subjects } = await robustness(device, more, artefact, options);
+    expect(images).toBe(70);
+    for (const { accuracy } of subjects) {
+      expect(accuracy[0].mean).toBeGreaterThan(0);
+      expect(accuracy[6]).toEqual(accuracy[0]);
+    }
+  });
 });
 
 describe('privacy', () => {
@@ -267,6 +280,21 @@ describe('fairness', () => {
       expect(worst.mean).toBeLessThanOrEqual(Math.min(...perGroup.map((one) => one.mean)));
       expect(worst.mean + gap.mean).toBeGreaterThanOrEqual(Math.max(...perGroup.map((one) => one.mean)));
     }
+  });
+
+  test('a class without test images is no group', async () => {
+    const rows = [...data.test.labels.keys()].filter((row) => data.test.labels[row] !== 4);
+    const images = Uint8Array.from(
+      rows.flatMap((row) => [...data.test.images.subarray(row * size, (row + 1) * size)]),
+    );
+    const test = {
+      images,
+      labels: Uint8Array.from(rows, (row) => data.test.labels[row]),
+      count: rows.length,
+    };
+    const { groups, subjects } = await fairness(device, { ...data, test }, artefact, { networks: 1 });
+    expect(groups).toEqual(data.classNames.filter((_, k) => k !== 4));
+    for (const { worst, gap } of subjects) expect(worst.mean + gap.mean).toBeLessThanOrEqual(100);
   });
 
   test('by groups of any name', async () => {
@@ -340,6 +368,16 @@ describe('continual', () => {
     expect(await continual(device, data, learned, { ...options, protocol: 'full-batch' })).toEqual(
       await continual(device, data, artefact, options),
     );
+  });
+
+  test('every network sees the classes in an order of its own', async () => {
+    const own = await openDevice('cpu');
+    // Two images of each of the five classes that come first.
+    const written = writtenTo(own, 10 * size);
+    await continual(own, data, artefact, { networks: 3, stages: 2 });
+    await own.dispose();
+    // Three networks and two kinds of memory.
+    expect(new Set(written.map(String)).size).toBe(6);
   });
 
   test('only classes that have come are answers', async () => {

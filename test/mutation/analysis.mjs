@@ -168,4 +168,28 @@ export const analysis = [
     what: 'sets of other sizes share the control of the first',
     tests: ['test/analyses.test.ts'],
   },
+  {
+    id: 'all-images-left-out',
+    file: 'src/analysis/agreement.ts',
+    find: 'perClass <= fewest',
+    replace: 'perClass < fewest',
+    what: 'the largest number of real images is not tried',
+    tests: ['test/agreement.test.ts'],
+  },
+  {
+    id: 'shared-beginnings',
+    file: 'src/analysis/agreement.ts',
+    find: 'learned(2, images, labels)',
+    replace: 'learned(1, images, labels)',
+    what: 'networks of few images begin where those of the sets do',
+    tests: ['test/agreement.test.ts'],
+  },
+  {
+    id: 'images-twice',
+    file: 'src/analysis/mix.ts',
+    find: 'randomRows(dataset, budget + count, seed, count)',
+    replace: 'randomRows(dataset, budget, seed)',
+    what: 'images that stand in for a set are among those that are added',
+    tests: ['test/analyses.test.ts'],
+  },
 ];

@@ -234,4 +234,12 @@ export const choosing = [
     what: 'networks of validation begin otherwise than the protocol says',
     tests: ['test/streams.test.ts'],
   },
+  {
+    id: 'epochs-of-looks',
+    file: 'src/runs/validation.ts',
+    find: 'Math.min(minibatches.epochs, mostEpochs)',
+    replace: 'Math.max(minibatches.epochs, mostEpochs)',
+    what: 'a look trains as long as a test or longer',
+    tests: ['test/validation.test.ts'],
+  },
 ];

@@ -68,4 +68,28 @@ export const data = [
     what: 'another number of texts is said to be cut',
     tests: texts,
   },
+  {
+    id: 'skipped-are-first',
+    file: 'src/data/selection/random-rows.ts',
+    find: 'all.subarray((skipped * all.length) / perClass)',
+    replace: 'all.subarray(0, ((perClass - skipped) * all.length) / perClass)',
+    what: 'images that stand in for a set are those that are added',
+    tests: ['test/data.selection.test.ts'],
+  },
+  {
+    id: 'first-texts',
+    file: 'src/data/on-device.ts',
+    find: 'words[rows[i] * length + t]',
+    replace: 'words[i * length + t]',
+    what: 'embedded texts are the first ones, whichever are asked for',
+    tests: ['test/text.words.test.ts'],
+  },
+  {
+    id: 'oblong-grid',
+    file: 'src/parametrisations/gaussians.ts',
+    find: 'Math.sqrt((M * H) / W)',
+    replace: 'Math.sqrt((M * W) / H)',
+    what: 'the grid of Gaussians has the proportions turned',
+    tests: ['test/parametrisations.small.test.ts'],
+  },
 ];

@@ -51,4 +51,12 @@ export const engine = [
     what: 'cutouts are as wide as they are high, whatever the image',
     tests: ['test/engine.augment.test.ts'],
   },
+  {
+    id: 'adding-and-writing',
+    file: 'src/engine/webgpu/passes/biased.ts',
+    find: 'before.kernel.name !== bias.kernel.name || before.accumulate !== bias.accumulate',
+    replace: 'before.kernel.name !== bias.kernel.name',
+    what: 'a gradient that is added joins one that is written',
+    tests: ['test/joined.test.ts'],
+  },
 ];

@@ -50,4 +50,20 @@ export const inducing = [
     what: 'random images have one draw, and a set as many scores that are the same',
     tests: kip,
   },
+  {
+    id: 'label-solve-iterations',
+    file: 'src/methods/kip.ts',
+    find: "fixedImages && solveLabels && !given('iterations')",
+    replace: "fixedImages && !given('iterations')",
+    what: 'labels that are learned by steps on fixed images get 10 outer steps, not 300',
+    tests: ['test/kip.test.ts'],
+  },
+  {
+    id: 'last-piece-alone',
+    file: 'src/eval/kernel-evaluator.ts',
+    find: 'accumulate: start > 0',
+    replace: 'accumulate: false',
+    what: 'of more than 2,048 images the last piece alone is counted',
+    tests: ['test/kip.test.ts'],
+  },
 ];

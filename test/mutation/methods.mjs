@@ -196,4 +196,20 @@ export const methods = [
     what: 'every image is augmented by a draw of its own, not by that of its class',
     tests: ['test/matching.runs.test.ts'],
   },
+  {
+    id: 'scale-rate',
+    file: 'src/methods/ncfm.ts',
+    find: 'rate: o.frequencyLr',
+    replace: 'rate: o.lr',
+    what: 'scales of frequencies move at the rate of images',
+    tests: ['test/characteristic.test.ts'],
+  },
+  {
+    id: 'sum-not-mean',
+    file: 'src/train/statistics-matching.ts',
+    find: 'crossEntropy.backward(1 / N)',
+    replace: 'crossEntropy.backward(1)',
+    what: 'the gradient of the cross-entropy is of a sum',
+    tests: ['test/statistics-matching.test.ts'],
+  },
 ];

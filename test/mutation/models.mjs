@@ -56,4 +56,12 @@ export const models = [
     what: 'networks of the learned steps draw the masks of the first ones',
     tests: ['test/train-on.test.ts'],
   },
+  {
+    id: 'seed-of-training',
+    file: 'src/runs/train-on.ts',
+    find: '{ ...geometryUnder(protocol, set, network, set.classes.length), seed }',
+    replace: 'geometryUnder(protocol, set, network, set.classes.length)',
+    what: 'batches are drawn from the seed of the set, whatever seed is given',
+    tests: ['test/train-on.test.ts'],
+  },
 ];
