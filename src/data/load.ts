@@ -144,6 +144,11 @@ const FORMATS: readonly Format[] = [
 
 const KNOWN = `known are 'digits' (generated, needs no file), ${FORMATS.map(({ what }) => what).join(', ')}`;
 
+/** The same in short, for a word that is no path: whoever mistyped one is not looking for a format. */
+const NAMED =
+  `known are 'digits' (generated, needs no file) and whatever lies in a file or folder, by its path: pictures/CLASS/*.jpg, a table of texts ` +
+  `or images, arrays, ${downloadNames.join(', ')} as limbeck download fetches them`;
+
 /**
  * A data set by name or by path: `'digits'`, or a file or folder whose content or name tells its format (a folder named
  * digits is `'./digits'`).
@@ -213,7 +218,7 @@ async function isFolder(path: string): Promise<boolean> {
     if (/^[\w-]+$/.test(path))
       throw new LimbeckError(
         'ERR_OPTION',
-        `Data set '${path}' is neither known nor a file or folder here; ${downloadNames.includes(path) ? `limbeck download ${path} fetches it; ` : ''}${KNOWN}.`,
+        `Data set '${path}' is neither known nor a file or folder here; ${downloadNames.includes(path) ? `limbeck download ${path} fetches it; ` : ''}${NAMED}.`,
         { cause },
       );
     throw new LimbeckError('ERR_FILE_MISSING', `${path} does not exist or cannot be read; check the path.`, {

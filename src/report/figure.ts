@@ -73,14 +73,19 @@ interface Axis {
   place(value: number): number;
 }
 
-/** A linear axis with a little room around the values; a single value sits in the middle. */
+/** What moves by less than this part of itself is drawn as steady: ticks that near to each other would read the same. */
+const steady = 0.01;
+
+/** A linear axis with a little room around the values; a single value, or what hardly moves, sits in the middle. */
 function linearAxis(values: readonly number[], length: number, least: number, room: number): Axis {
   let low = Math.min(...values);
   let high = Math.max(...values);
-  if (low === high) {
-    const half = Math.abs(low) * 0.1 || 1;
-    low -= half;
-    high += half;
+  const size = Math.max(Math.abs(low), Math.abs(high));
+  if (high - low <= steady * size) {
+    const middle = (low + high) / 2;
+    const half = size * 0.1 || 1;
+    low = middle - half;
+    high = middle + half;
   } else {
     const extra = (high - low) * room;
     low -= low >= 0 ? Math.min(extra, low) : extra;
