@@ -13,11 +13,11 @@ const folder = mkdtempSync(join(tmpdir(), 'limbeck-tables-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const heads = ['method', ...Array.from({ length: 9 }, (_, i) => `column "${i}"`)];
-const row = (name: string) => ({
-  cells: [`<td>${name}</td>`, nothing, ...Array.from({ length: 8 }, (_, i) => `<td>${name} ${i}</td>`)],
+const row = (name: string, first = nothing) => ({
+  cells: [`<td>${name}</td>`, first, ...Array.from({ length: 8 }, (_, i) => `<td>${name} ${i}</td>`)],
 });
 const path = join(folder, 'page.html');
-writeFileSync(path, framed('tables', [wideTable(heads, [row('one'), row('another')])]));
+writeFileSync(path, framed('tables', [wideTable(heads, [row('one'), row('another', '<td>only here</td>')])]));
 
 /** What a window of this width has: how far the page and the table reach, and the cells that are seen. */
 const seenAt = (width: number) =>
@@ -44,11 +44,12 @@ test('on a phone every value has the head of its column, and nothing is cut off'
   expect(seen.inner).toBeLessThanOrEqual(0);
   expect(seen.heads).toBe(false);
   // Without the cell that has nothing to say.
-  const of = (name: string) => [
+  const of = (name: string, first: [string, string][] = []) => [
     ['none', name],
+    ...first,
     ...Array.from({ length: 8 }, (_, i) => [JSON.stringify(`column "${i + 1}"`), `${name} ${i}`]),
   ];
-  expect(seen.cells).toEqual([...of('one'), ...of('another')]);
+  expect(seen.cells).toEqual([...of('one'), ...of('another', [[JSON.stringify('column "0"'), 'only here']])]);
 });
 
 test('on a wide screen the heads stand above their columns', async () => {
@@ -56,6 +57,12 @@ test('on a wide screen the heads stand above their columns', async () => {
   expect(seen.heads).toBe(true);
   expect(seen.cells).toHaveLength(20);
   expect(seen.cells.every(([head]) => head === 'none')).toBe(true);
+});
+
+test('a column in which no row has anything to say is left out, with its head', () => {
+  const html = wideTable(['a', 'b', 'c'], [{ cells: ['<td>1</td>', nothing, '<td>2</td>'] }]);
+  expect(html).not.toContain('>b<');
+  expect(html).toContain('<td data-head="c">2</td>');
 });
 
 test('zero has no sign', () => {

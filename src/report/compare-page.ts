@@ -151,7 +151,7 @@ function pictures(
   });
   return (
     '<section><h2>What they look like</h2><p class="about">The first image of each class, from the first seed; each row has a scale of its own.</p>' +
-    `<div class="scroll"><div class="images rows" style="grid-template-columns:max-content repeat(${names.length},minmax(48px,1fr))">` +
+    `<div class="scroll"><div class="images rows" style="grid-template-columns:max-content repeat(${names.length},minmax(48px,140px))">` +
     `<div></div>${head}${rows.join('')}</div></div></section>`
   );
 }

@@ -46,7 +46,7 @@ export function imagesSection(
       parts.push(`<div class="images loose ${sizeOf(classes)}">${figures.join('')}</div>`);
     });
   else {
-    const columns = `grid-template-columns:auto repeat(${classes},minmax(46px,1fr))`;
+    const columns = `grid-template-columns:auto repeat(${classes},minmax(46px,160px))`;
     const heads = record.dataset.classNames.map((name) => `<div class="head">${escapeHtml(name)}</div>`);
     const first = real
       ? [`<div class="row-name">real</div>${real.map((tag) => tag || '<div></div>').join('')}`]

@@ -11,9 +11,12 @@ export const nothing = '<td class="nothing">–</td>';
 
 /**
  * A table of more columns than a phone is wide: it scrolls on middling screens, and on a phone each row becomes a list, in which every value has
- * the head of its column beside it.
+ * the head of its column beside it. Columns in which no row has anything to say are left out.
  */
-export function wideTable(heads: readonly string[], rows: readonly WideRow[]): string {
+export function wideTable(names: readonly string[], all: readonly WideRow[]): string {
+  const said = [...names.keys()].filter((i) => all.some(({ cells }) => cells[i] !== nothing));
+  const heads = said.map((i) => names[i]);
+  const rows = all.map(({ own, cells }) => ({ own, cells: said.map((i) => cells[i]) }));
   const named = ({ own, cells }: WideRow) =>
     `<tr${own ? ' class="own-row"' : ''}>${cells.map((cell, i) => cell.replace('<td', `<td data-head="${escapeHtml(heads[i])}"`)).join('')}</tr>`;
   return (
