@@ -278,6 +278,21 @@ describe('charts', () => {
     expect(Number(moving[0].split(',')[1]) - Number(moving[1].split(',')[1])).toBeGreaterThan(100);
   });
 
+  test('of percent go no further than there are', () => {
+    const labels = (percent: boolean) =>
+      [
+        ...chart(
+          [
+            [0, 100],
+            [1, 100],
+          ],
+          { percent },
+        ).matchAll(/text-anchor="end">([^<]*)</g),
+      ].map(([, text]) => Number(text));
+    expect(Math.max(...labels(false))).toBeGreaterThan(100);
+    expect(Math.max(...labels(true))).toBe(100);
+  });
+
   test('have round ticks', () => {
     expect(ticks(0, 10_000)).toEqual([0, 2000, 4000, 6000, 8000, 10_000]);
     expect(ticks(1, 3, 5, 1)).toEqual([1, 2, 3]);

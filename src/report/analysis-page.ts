@@ -138,7 +138,7 @@ function recognised({ steps, real, sets }: Recognised): string {
   return section(
     'Recognised, percent',
     'Percent of the images that the networks take for the class that they are of. The networks have never seen the distilled ones.',
-    [chart('Percent recognised', 'percent of the images', lines)],
+    [chart('Percent recognised', 'recognised, %', lines)],
     lines.map(({ name }) => name),
   );
 }
@@ -173,7 +173,8 @@ function chart(
   xLabel = 'training steps',
 ): string {
   const series = lines.map((line, tone) => ({ ...line, tone: tone % tones }));
-  const options = { title, xLabel, yLabel, series, fromZero: true, wholeX: true, marks: true };
+  const percent = yLabel.endsWith('%');
+  const options = { title, xLabel, yLabel, percent, series, fromZero: true, wholeX: true, marks: true };
   return `<div class="card"><h3>${title}</h3>${lineChart({ ...options, logarithmicFrom: 20 })}</div>`;
 }
 

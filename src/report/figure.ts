@@ -26,6 +26,8 @@ export interface ChartOptions {
   readonly highlight?: { readonly x: number; readonly y: number; readonly text: string };
   /** A horizontal line to compare with. */
   readonly reference?: { readonly y: number; readonly text: string };
+  /** Whether y is in percent, of which there are 0 to 100. */
+  readonly percent?: boolean;
   /** Whole numbers only on the x axis. */
   readonly wholeX?: boolean;
   /** Begins the x axis at zero. */
@@ -130,7 +132,8 @@ export function lineChart(options: ChartOptions): string {
   const bottom = margin.top + inner.height;
 
   const parts = [open];
-  for (const value of yAxis.ticks)
+  const possible = (value: number) => !options.percent || (value >= 0 && value <= 100);
+  for (const value of yAxis.ticks.filter(possible))
     parts.push(
       `<line class="grid" x1="${margin.left}" x2="${right}" y1="${y(value)}" y2="${y(value)}"/>`,
       `<text class="tick" x="${margin.left - 8}" y="${y(value)}" dy="0.32em" text-anchor="end">${tickText(value)}</text>`,

@@ -155,6 +155,7 @@ footer { margin-top: 56px; color: var(--soft); font-size: 13px; border-top: 1px 
   .results tr:last-child { border-bottom: 0; }
   .results td { border: 0; padding: 0; }
   .results.results td.meter { grid-column: 1 / -1; order: 1; width: auto; padding-top: 6px; }
+  .images.rows .row-name { max-width: 88px; white-space: normal; }
   .wide.wide tr { display: block; }
   .wide.wide td { display: flex; justify-content: space-between; gap: 12px; padding: 2px 0; white-space: normal; text-align: right; }
   .wide.wide td:first-child { font-weight: 600; padding-bottom: 4px; text-align: left; }
