@@ -38,9 +38,6 @@ export interface Subject {
   readonly model: Model;
 }
 
-/** Epochs of ordinary training on all training images. */
-const epochsOnAll = 3;
-
 /**
  * Networks that learned from a distilled set, from as many random real images, and from all training images: the first two as the set is used, or, where it
  * has learned steps of its own, the random images by protocol `full-batch`; the last by ordinary training.
@@ -63,7 +60,7 @@ export async function subjectsOf(
       'all training images',
       () =>
         trainNetworks(device, data, {
-          ...{ networks, seed, signal, epochs: epochsOnAll },
+          ...{ networks, seed, signal },
           network: network ?? networkSpec(set.network),
         }),
     ],
