@@ -73,6 +73,16 @@ describe('a folder of images, whitened', () => {
     expect(sameData).toBe(true);
     expect(testAccuracy).toEqual(record.testAccuracy);
 
+    // Nor where the data lie: the run around the file knows. The folder of the run will do.
+    const { dataset: _, ...unnamed } = again;
+    expect(await evaluate.run({ values: unnamed, positionals: [out] })).toBe(0);
+    expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ sameData: true, testAccuracy, file: path });
+    const alone = join(folder, 'alone.safetensors');
+    await writeFile(alone, bytes);
+    await expect(evaluate.run({ values: unnamed, positionals: [alone] })).rejects.toThrow(
+      /alone\.safetensors was made from pictures: say where that lies with --dataset PATH/,
+    );
+
     // Under a protocol for whitened images; the page goes on showing the pictures of the run.
     const asked = { ...again, networks: 1, protocol: 'mtt', augmentation: 'crop_rotate' };
     expect(await evaluate.run({ values: asked, positionals: [path] })).toBe(0);

@@ -163,6 +163,13 @@ test('where results could not be written is found out before the work, and nothi
     });
   // The data sets would be errors too, if they were looked at first.
   await refused('evaluate', 'missing.safetensors', '--out', 'none/results.json');
+  await expect(
+    limbeck('evaluate', 'missing.safetensors', '--out', 'none/results.json', ...reference),
+  ).rejects.toMatchObject({
+    stderr: expect.stringMatching(
+      /none\/results\.json could not be written: ENOENT: no such file or directory\./,
+    ),
+  });
   const train = ['train', '--digits-size', '60', '--out'];
   await refused(...train, 'a-file');
   await refused(...train, 'a-file/below');

@@ -26,7 +26,7 @@ describe('limbeck plan', () => {
       expect(lines).toContain(heading);
     expect(stdout).toMatch(/ an outer step, [\d.]+ (ms|s); there are 1,000\n/);
     expect(stdout).toMatch(
-      / in all, about .*, without the test at the end\n +by whole outer steps that were timed\n/,
+      / all of these, about .*\n +[\d.]+ .?FLOP {2}the test at the end, about .*\n +by whole outer steps that were timed\n/,
     );
     expect(lines.at(-2)).toBe('It fits.');
     expect(existsSync(join(folder, 'runs'))).toBe(false);
@@ -83,6 +83,6 @@ test('distill says in one line what it needs', async () => {
   const { status, stderr } = await limbeck('distill', ...args);
   expect(status).toBe(0);
   expect(stderr).toMatch(
-    /^Plan: .*\nNeeds: [\d.]+ [kM]B on the device, [\d.]+ [kM]B on disk, [\d.]+ [kMG]FLOP\n/m,
+    /^Plan: .*\nNeeds: [\d.]+ [kM]B on the device, [\d.]+ [kM]B on disk, [\d.]+ [kMG]FLOP and [\d.]+ [kMG]FLOP for the test at the end\n/m,
   );
 });

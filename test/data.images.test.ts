@@ -181,7 +181,9 @@ describe('a folder of images', () => {
     const usual = await loadDataset(await write(files));
     expect(usual.imageShape).toEqual([1, 32, 32]);
     expect(usual.notes).toContainEqual(
-      expect.stringMatching(/differ in size and are brought to 32x32; --image-size/),
+      expect.stringMatching(
+        /differ in size and are brought to 32x32, where wider and taller ones are cut at both ends; --image-size/,
+      ),
     );
     const data = await loadDataset(await write(files), { imageSize: [4, 5] });
     expect(data.imageShape).toEqual([1, 4, 5]);

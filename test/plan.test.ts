@@ -15,6 +15,7 @@ import {
   type DistillOptions,
   distill,
   distillToFolder,
+  evaluate,
   planDistillation,
   resumeFolder,
 } from '../src/index.js';
@@ -84,6 +85,26 @@ describe('a plan', () => {
       expect(whole.flops()).toBeGreaterThanOrEqual(flops.total);
       expect(whole.flops()).toBeLessThan(1.02 * flops.total + begun.flops());
     }
+  });
+
+  test('counts the operations of the test at the end, with those of every usual baseline', async () => {
+    const runs: readonly DistillOptions[] = [
+      // Nothing is chosen; a mean of one class, two images of which have centroids as well.
+      { ...{ method: 'dm', network: smallNetwork, iterations: 2, networks: 3 }, ipc: 1, protocol: 'dc' },
+      { ...{ method: 'dm', network: smallNetwork, iterations: 2, networks: 3 }, ipc: 2, protocol: 'dc' },
+      // A rate is chosen for each of the baselines.
+      shortRun,
+    ];
+    for (const given of runs) {
+      const { flops, options } = await planned(given, { test: true });
+      const { set } = await distill(device, data, given);
+      const tested = watched(device);
+      await evaluate(tested.device, data, set, { networks: options.networks, protocol: options.protocol });
+      // Baselines have networks of their own, which are drawn, and images, some of which are found on the device.
+      expect(tested.flops()).toBeGreaterThan(0.98 * flops.test);
+      expect(tested.flops()).toBeLessThan(1.02 * flops.test);
+    }
+    expect((await planned(runs[0])).flops.test).toBe(0);
   });
 
   test('takes nothing of the device', async () => {

@@ -1,5 +1,5 @@
 /** What trained networks say of images, by the library and by the command line. */
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -155,6 +155,28 @@ describe('limbeck predict', () => {
     }
   });
 
+  it('leaves out what cannot be decoded where it is told to, and keeps names with their images', async () => {
+    for (const [name, content] of [
+      ['a.png', png(2)],
+      ['b.png', png(1).subarray(0, 60)],
+      ['c.png', png(3)],
+    ] as const) {
+      mkdirSync(join(folder, 'some'), { recursive: true });
+      writeFileSync(join(folder, 'some', name), content);
+    }
+    const refused = await limbeck('predict', 'net', 'some', ...reference);
+    expect(refused.status).toBe(2);
+    expect(refused.stderr).toMatch(/some\/b\.png: .*leave them out by --bad-images skip/);
+    const { status, stdout, stderr } = await limbeck(
+      ...['predict', 'net', 'some', '--bad-images', 'skip', '--json', ...reference],
+    );
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const named = JSON.parse(stdout).predictions.map(({ image }: { image: string }) => image);
+    expect(named).toEqual(['some/a.png', 'some/c.png']);
+    const alone = JSON.parse((await limbeck('predict', 'net', 'some/c.png', '--json', ...reference)).stdout);
+    expect(JSON.parse(stdout).predictions[1]).toEqual(alone.predictions[0]);
+  });
+
   it('shows the best three, and says how images were brought to size', async () => {
     writeFileSync(
       join(folder, 'large.png'),
@@ -171,6 +193,7 @@ describe('limbeck predict', () => {
   it.each([
     [['net'], /predict needs a network and images/],
     [['none', 'one.png'], /none cannot be read: .*limbeck train --on/],
+    [['net', 'one.png', '--bad-images', 'mend'], /--bad-images is "mend", expected refuse or skip/],
     [['net', 'none.png'], /none\.png cannot be decoded|none\.png cannot be read/],
     [['net', 'empty'], /empty holds no images/],
     [['net', 'small.npy'], /holds images of \[1, 11, 11\], expected \[1, 12, 12\]/],

@@ -172,6 +172,14 @@ describe('signed colours', () => {
     expect(blue[0]).toBeGreaterThan(red[0]);
     expect(red.at(-1)).toBeGreaterThan(blue.at(-1)! + 0.5);
     expect(green).toHaveLength(red.length);
+    expect(textOf(page)).toMatch(
+      /From 0 to 1 they are shown alike; what is darker than black \(below 0\) is blue, what is lighter than white \(above 1\) is orange/,
+    );
+    // Of pixels that all are below 0.6 the lightest is shown as white, and that is said.
+    const dark = { ...set, images: set.images.map((value) => Math.min(value, 0.6)) };
+    expect(textOf(readPage(reportHtml(record, dark)))).toMatch(
+      /From 0 to 0\.60, the lightest there is, they are shown from black to white; what is darker than black \(below 0\) is blue, the stronger/,
+    );
     const tame = { ...set, images: set.images.map((value) => (value + 1) / 3) };
     expect(all(readPage(reportHtml(record, tame)), 'filter')).toEqual([]);
     const colour = { ...record.dataset, imageShape: [3, 2, 2] as const, mean: [0, 0, 0], std: [1, 1, 1] };

@@ -252,6 +252,47 @@ describe('charts', () => {
     ).not.toContain('(log)');
   });
 
+  test('of what hardly moves are steady, with ticks that can be told apart', () => {
+    const svg = chart([
+      [0, 0.02],
+      [1, 0.020_000_04],
+      [2, 0.019_999_99],
+    ]);
+    const labels = [...svg.matchAll(/text-anchor="end">([^<]*)</g)].map(([, text]) => text);
+    expect(labels.length).toBeGreaterThan(2);
+    expect(new Set(labels).size).toBe(labels.length);
+    const heights = /points="([^"]*)"/
+      .exec(svg)![1]
+      .split(' ')
+      .map((point) => Number(point.split(',')[1]));
+    expect(Math.max(...heights) - Math.min(...heights)).toBeLessThan(1);
+    // What moves by more is drawn as large as ever.
+    const moving = /points="([^"]*)"/
+      .exec(
+        chart([
+          [0, 0.02],
+          [1, 0.021],
+        ]),
+      )![1]
+      .split(' ');
+    expect(Number(moving[0].split(',')[1]) - Number(moving[1].split(',')[1])).toBeGreaterThan(100);
+  });
+
+  test('of percent go no further than there are', () => {
+    const labels = (percent: boolean) =>
+      [
+        ...chart(
+          [
+            [0, 100],
+            [1, 100],
+          ],
+          { percent },
+        ).matchAll(/text-anchor="end">([^<]*)</g),
+      ].map(([, text]) => Number(text));
+    expect(Math.max(...labels(false))).toBeGreaterThan(100);
+    expect(Math.max(...labels(true))).toBe(100);
+  });
+
   test('have round ticks', () => {
     expect(ticks(0, 10_000)).toEqual([0, 2000, 4000, 6000, 8000, 10_000]);
     expect(ticks(1, 3, 5, 1)).toEqual([1, 2, 3]);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { resolveComparison } from '../src/analysis/compare/options.js';
 import type { Dataset } from '../src/data/dataset.js';
 import type { DistillOptions } from '../src/methods/index.js';
 import { resolveFor, resolveOptions } from '../src/runs/options.js';
@@ -41,14 +42,38 @@ describe('defaults', () => {
     [{ iterations: 300 }, 80, [300, 0, 80, 50], ['batch']],
     [{ iterations: 300, batch: 1000 }, 80, [300, 0, 1000, 50], []],
     // Real images of each class: the largest has 60. Ten looks.
-    [{ method: 'dm' }, 80, [2000, 3, 60, 200], ['batch', 'iterations', 'patience']],
+    [{ method: 'dm' }, 80, [2000, 3, 60, 200], ['batch', 'iterations', 'networks', 'patience']],
     [{ method: 'dm' }, 10_000, [20_000, 0, 256, 2000], []],
     // Its steps follow from other options.
-    [{ method: 'dc', outerLoop: 3 }, 2000, [600, 3, 256, 60], ['iterations', 'patience']],
+    [{ method: 'dc', outerLoop: 3 }, 2000, [600, 3, 256, 60], ['iterations', 'networks', 'patience']],
   ] as const)('%j on %i images', (given, count, options, names) => {
     const found = resolved(given as DistillOptions, data(count));
     expect(found.options).toEqual(options);
     expect(Object.keys(found.fitted).sort()).toEqual([...names].sort());
+  });
+
+  test.each([
+    [{ method: 'dm' }, 80, 5],
+    [{ method: 'dm' }, 5000, 10],
+    [{ method: 'dm' }, 10_000, 20],
+    [{ method: 'dm', iterations: 300 }, 80, 5],
+    [{ method: 'dm', networks: 20 }, 80, 20],
+    // Five as it was published; and where the learned steps are all the training there is, twenty cost nothing.
+    [{ method: 'frepo' }, 5000, 5],
+    [{}, 80, 20],
+  ] as const)('networks of the test of %j on %i images: %i', (given, count, networks) => {
+    const { options, fitted } = resolveFor('', given as DistillOptions, data(count));
+    expect(options.networks).toBe(networks);
+    const own = resolveOptions(given as DistillOptions).networks;
+    expect(fitted.networks).toBe(networks === own ? undefined : networks);
+  });
+
+  test('of a comparison: as many networks, and epochs on all images in proportion to these', () => {
+    const of = (count: number) => resolveComparison('', { methods: ['dm'] }, data(count));
+    expect([80, 5000, 10_000].map((count) => of(count).networks)).toEqual([5, 10, 20]);
+    expect(resolveComparison('', { methods: ['dm'], networks: 20 }, data(80)).networks).toBe(20);
+    // Steps of 128 images: 300 of one each epoch, 1500 of 79 and of 469.
+    expect([80, 10_000, 60_000].map((count) => of(count).fullEpochs)).toEqual([300, 19, 4]);
   });
 
   test('of unrolled training on few images: many networks, images that begin as real ones', () => {
@@ -112,7 +137,7 @@ describe('a folder of pictures, as a new user has it', () => {
     const { status, stderr } = await limbeck(...run, '--iterations', '2', '--networks', '1', '--out', 'run');
     expect(status, stderr).toBe(0);
     for (const said of [
-      /brought to 32x32; --image-size HxW says otherwise/,
+      /brought to 32x32, .* cut at both ends; --image-size HxW says otherwise/,
       /1 image of 55 cannot be decoded and was left out: .*broken\.jpg/,
       /Warning: the validation split has \d images: one of them is \d+\.\d % of accuracy; .*--validation/,
       /Plan: 3 distilled images .* 2 outer steps of (\d+) real images/,

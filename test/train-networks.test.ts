@@ -6,6 +6,7 @@ import { generateDigits } from '../src/data/digits.js';
 import type { Device } from '../src/engine/device.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
 import { encodeModel } from '../src/eval/model.js';
+import { ordinaryOn } from '../src/eval/on-all-images.js';
 import { trainNetworks } from '../src/runs/train-networks.js';
 import { decodeSafetensors } from '../src/util/safetensors.js';
 
@@ -43,6 +44,19 @@ describe('training on the whole training split', () => {
     const one = await trainNetworks(device, digits, { ...options, networks: 1 });
     expect(one.parameters).toEqual(result.parameters.subarray(0, count));
     expect(device.memory()).toMatchObject({ tensors: 0, executables: 0 });
+  });
+
+  it('takes three epochs, and on few images 200 steps at least', async () => {
+    // 1, 3, 79 and 469 steps in an epoch.
+    expect([30, 300, 10_000, 60_000].map((images) => ordinaryOn(images).epochs)).toEqual([200, 67, 3, 3]);
+    const few = generateDigits({ train: 30, validation: 10, test: 40 });
+    const epochs: number[] = [];
+    const { protocol } = await trainNetworks(device, few, {
+      network: { name: 'mlp', width: 4 },
+      onProgress: ({ epoch }) => epochs.push(epoch),
+    });
+    expect(epochs).toHaveLength(200);
+    expect(protocol).toContain('200 epochs');
   });
 
   it('trains more networks than go at once, no two of them the same', async () => {

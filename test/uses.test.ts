@@ -25,7 +25,6 @@ import { usualArchitectures } from '../src/uses/search.js';
 import { randomInstead } from '../src/uses/subjects.js';
 import { rankCorrelation } from '../src/util/rank-correlation.js';
 import { loadingBy } from './harness/cases.js';
-import { buildWhereStale, commandLine } from './harness/command-line.js';
 import { writtenTo } from './harness/written.js';
 
 const data = generateDigits({ train: 100, validation: 30, test: 40, seed: 1 });

@@ -1,7 +1,10 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { type Artefact, decodeArtefact } from '../eval/artefact.js';
 import { findProtocol, type ProtocolChanges } from '../eval/find-protocol.js';
 import { checkPreprocessing, type Protocol } from '../eval/protocol.js';
 import { protocols } from '../eval/protocols.js';
+import { RunFolder } from '../report/run-folder.js';
 import { strategies } from '../train/augmentation.js';
 import { LimbeckError } from '../util/errors.js';
 import { readNamedFile } from '../util/read-file.js';
@@ -50,9 +53,28 @@ export function protocolAsked(values: Values): { name?: string; changes: Protoco
   return { name, changes };
 }
 
-/** The data asked for, or that which the file says it was made from; read as it was then. */
-export function sourceFor(path: string, { notes }: Artefact, asked: Partial<DataSource>): DataSource {
-  const { dataset, digitsSize } = asked;
+/** The file of a set: in the folder of a run, where that is what was named. */
+export function setFile(path: string): string {
+  const inside = join(path, 'distilled.safetensors');
+  return existsSync(inside) ? inside : path;
+}
+
+/** Where the data lie that a run was made from, for a set in its folder; undefined where they are gone. */
+async function datasetOfRun(path: string): Promise<string | undefined> {
+  const run = new RunFolder(dirname(path));
+  const record = run.owns(path) ? await run.readRecord().catch(() => undefined) : undefined;
+  const dataset = record?.config.dataset;
+  return dataset !== undefined && existsSync(dataset) ? dataset : undefined;
+}
+
+/** The data asked for, or those that the file or the run around it says it was made from; read as they were then. */
+export async function sourceFor(
+  path: string,
+  { notes }: Artefact,
+  asked: Partial<DataSource>,
+): Promise<DataSource> {
+  const { digitsSize } = asked;
+  const dataset = asked.dataset ?? (notes.source === 'digits' ? undefined : await datasetOfRun(path));
   const fromDigits = notes.source === 'digits';
   if (dataset === undefined && !fromDigits)
     throw new LimbeckError(

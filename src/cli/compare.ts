@@ -70,7 +70,7 @@ const scored: readonly shared.Option[] = [
     least: 1,
     value: 'N',
     help: 'networks for each set',
-    fallback: 'as the protocol says',
+    fallback: 'as the protocol says; fewer on fewer than 10,000 training images',
   },
   {
     name: 'networksOf',

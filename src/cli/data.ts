@@ -5,7 +5,7 @@ import { sampleSheet, samples } from '../report/sample-sheet.js';
 import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 import { encodePng } from '../util/png.js';
-import { count, counted, printable } from '../util/words.js';
+import { count, counted, printable, short } from '../util/words.js';
 import type { Command } from './command.js';
 import * as shared from './options.js';
 import { pictures } from './pictures/protocol.js';
@@ -92,7 +92,7 @@ function inspectionText(name: string, found: Inspection, png: string | undefined
         ]
       : [
           `${name}: ${classes.length} classes, images of ${imageShape.join(' x ')} (channels, rows, columns)`,
-          `${values === 'bytes' ? 'Bytes' : 'Floats'} from ${range.join(' to ')}; mean ${rounded(mean)}, deviation ${rounded(std)}${values === 'bytes' ? ' of 0 to 1' : ''}`,
+          `${values === 'bytes' ? 'Bytes' : 'Floats'} from ${range.map(short).join(' to ')}; mean ${rounded(mean)}, deviation ${rounded(std)}${values === 'bytes' ? ' of 0 to 1' : ''}`,
         ]),
     '',
     aligned(

@@ -11,7 +11,7 @@ import { storedText } from '../runs/record.js';
 import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
 import { printable, saidOf } from '../util/words.js';
-import { protocolAsked, protocolOptions } from './artefact.js';
+import { protocolAsked, protocolOptions, setFile } from './artefact.js';
 import type { Command } from './command.js';
 import { openEvaluated, plainOptions } from './evaluated.js';
 import { listenForStop } from './interrupt.js';
@@ -25,10 +25,13 @@ import { accuracyTable, networksTable, perClassTable } from './table.js';
 export const command: Command = {
   name: 'evaluate',
   summary:
-    'test accuracy of a distilled set, or of any images and labels, beside real images of the same number',
+    'test accuracy of a distilled set (or of the run in a folder), or of any images and labels, beside real images of the same number',
   positionals: ['FILE'],
   options: [
-    { ...shared.dataset, fallback: 'digits, if the file was made from them' },
+    {
+      ...shared.dataset,
+      fallback: 'digits, if the file was made from them; else the data of the run it lies in',
+    },
     { ...shared.digitsSize, fallback: 'as the file was made, else 10000' },
     ...shared.readingOptions.map((option) => ({ ...option, fallback: 'as the file was made' })),
     {
@@ -76,9 +79,13 @@ export const command: Command = {
   example: 'limbeck evaluate runs/first/distilled.safetensors --dataset digits',
 
   async run({ values, positionals }) {
-    const [path] = positionals;
-    if (path === undefined)
-      throw new LimbeckError('ERR_OPTION', 'evaluate needs a file: limbeck evaluate distilled.safetensors');
+    const [named] = positionals;
+    if (named === undefined)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        'evaluate needs a file or the folder of a run: limbeck evaluate runs/first',
+      );
+    const path = setFile(named);
     const {
       networks,
       noBaselines,
@@ -121,7 +128,9 @@ export const command: Command = {
         withBaselines: !noBaselines,
         baselines: baselines === 'all' ? baselinesUnder(protocol, teacher !== undefined) : baselines,
         signal: stop.signal,
-        onProgress: ({ stage, done, total }) => terminal.passing(`Testing ${stage} (${done}/${total})`),
+        onProgress: ({ stage, done, total }) => {
+          if (done < total) terminal.passing(`Testing networks on ${stage} (${done + 1} of ${total})`);
+        },
       });
       terminal.clear();
       const { accuracy: testAccuracy, ...rest } = evaluation;

@@ -1,6 +1,4 @@
-import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
 import { readLabelledImages } from '../data/labelled-images.js';
@@ -14,7 +12,7 @@ import { LimbeckError } from '../util/errors.js';
 import { decodeSafetensors } from '../util/safetensors.js';
 import { counted } from '../util/words.js';
 import type { Values } from './arguments.js';
-import { checkWhitening, protocolAsked, readArtefact, sourceFor } from './artefact.js';
+import { checkWhitening, protocolAsked, readArtefact, setFile, sourceFor } from './artefact.js';
 import { flagOf, type Option } from './options.js';
 import { pretrainedFor, teacherFor } from './pretrained.js';
 import { dataSource, openData, readingGiven } from './sources.js';
@@ -80,7 +78,7 @@ export async function openEvaluated(
   const protocol = findProtocol(asked ?? own.name, changes);
   check(artefact.set, protocol);
   const { mean, std, options } = artefact.notes;
-  const source = sourceFor(path, artefact, { dataset, digitsSize, reading: readingGiven(values) });
+  const source = await sourceFor(path, artefact, { dataset, digitsSize, reading: readingGiven(values) });
   checkWhitening(path, artefact, source, protocol);
   const pretrained = await pretrainedFor(path, artefact, values.init as string | undefined);
   const opened = await openData(source, Boolean(values.json));
@@ -104,7 +102,7 @@ export async function openEvaluated(
 /** Whether a path holds plain images and labels, and nothing that limbeck wrote. */
 async function isPlain(path: string): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
-  if (found?.isDirectory()) return !existsSync(join(path, 'distilled.safetensors'));
+  if (found?.isDirectory()) return setFile(path) === path;
   if (!found || !/\.safetensors$/i.test(path)) return /\.(npz|pth?)$/i.test(path);
   try {
     // Others say what their tensors are for: Hugging Face's files have `pt`, `np`, `tf` or `flax`.

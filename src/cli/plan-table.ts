@@ -57,13 +57,12 @@ const row = (value: number | string, text: string): string => {
 
 function workRows({ options, flops, looks, time }: DistillationPlan): string[] {
   const took = (seconds?: number) => (seconds === undefined ? '' : `, ${shortDuration(seconds)}`);
+  const about = (seconds?: number) => (seconds === undefined ? '' : `, about ${duration(seconds)}`);
   const rows = [
     row(flopText(flops.step), `an outer step${took(time?.step)}; there are ${count(options.iterations)}`),
     row(flopText(flops.look), `a look at the validation split${took(time?.look)}; there are ${count(looks)}`),
-    row(
-      flopText(flops.total),
-      `in all${time ? `, about ${duration(time.total)}` : ''}, without the test at the end`,
-    ),
+    row(flopText(flops.total), `all of these${about(time?.total)}`),
+    ...(flops.test ? [row(flopText(flops.test), `the test at the end${about(time?.test)}`)] : []),
   ];
   if (!time) return [...rows, row('', 'not timed')];
   const how =

@@ -1,4 +1,5 @@
 import { readLooseImages } from '../data/loose-images.js';
+import type { Reading } from '../data/reading.js';
 import { embedTexts } from '../data/text/encoding.js';
 import { readLooseTexts } from '../data/text/loose.js';
 import { tokenise } from '../data/text/tokenise.js';
@@ -12,15 +13,21 @@ import type { Command } from './command.js';
 import { listenForStop } from './interrupt.js';
 import * as shared from './options.js';
 import { Terminal } from './progress.js';
-import { checkEngine, openEngine } from './sources.js';
+import { checkEngine, openEngine, readingGiven } from './sources.js';
 import { aligned } from './table.js';
+
+const badImages: shared.Option = {
+  ...shared.readingOptions.find(({ name }) => name === 'badImages')!,
+  group: undefined,
+  fallback: 'refuse',
+};
 
 export const command: Command = {
   name: 'predict',
   summary:
     'what a trained network says of images (files, folders of them, .npy or IDX files) or of texts (in quotes, or files with one on every line)',
   positionals: ['NET', 'IMAGE…'],
-  options: [shared.device, shared.threads, shared.json, shared.debug, shared.help],
+  options: [badImages, shared.device, shared.threads, shared.json, shared.debug, shared.help],
   example: 'limbeck predict net seven.png drawings/',
 
   async run({ values, positionals }) {
@@ -32,8 +39,9 @@ export const command: Command = {
       );
     const { device: choice = 'auto', threads } = values as { device?: string; threads?: number };
     checkEngine(choice, { threads });
+    const reading = readingGiven(values);
     const model = await readModel(path);
-    const { found, notes } = await itemsFor(model, path, paths);
+    const { found, notes } = await itemsFor(model, path, paths, reading?.badImages);
     const { device, reason } = await openEngine(choice, { threads });
     const terminal = new Terminal(Boolean(values.json));
     using stop = listenForStop(() => terminal.say('Stopping.'));
@@ -61,8 +69,9 @@ async function itemsFor(
   { network, normalisation: { text } }: Model,
   path: string,
   given: readonly string[],
+  badImages?: Reading['badImages'],
 ): Promise<Awaited<ReturnType<typeof readLooseImages>>> {
-  if (!text) return readLooseImages(given, network.inputShape);
+  if (!text) return readLooseImages(given, network.inputShape, badImages);
   const { names, texts } = await readLooseTexts(given);
   const known = texts.map((one) => tokenise(one).some((word) => text.words.includes(word)));
   const strange = known.indexOf(false);

@@ -62,9 +62,9 @@ export class Terminal {
     this.#show(this.#redraws && withBar.length <= this.#width ? withBar : text);
   }
 
-  /** A passing line, for a person at a terminal only. */
+  /** A passing line; where lines stay, as in a log, one now and then. */
   passing(text: string): void {
-    if (this.#redraws) this.#show(text);
+    if (this.#redraws || this.#due(false)) this.#show(text);
   }
 
   clear(): void {

@@ -1,6 +1,7 @@
 import type { Dataset } from '../data/dataset.js';
 import { smallSplits } from '../data/inspect.js';
 import type { EngineName } from '../engine/device.js';
+import { findProtocol } from '../eval/find-protocol.js';
 import { networkTitle } from '../networks/index.js';
 import { firstPictures } from '../report/first-pictures.js';
 import { RunFolder } from '../report/run-folder.js';
@@ -47,7 +48,9 @@ export async function carryOut(run: Run, work: (control: RunControl) => Promise<
         terminal.say(
           `Warning: ${reason}; going on from step ${count(iteration)} at ${factor} of the outer rates.`,
         ),
-      onTest: ({ stage, done, total }) => terminal.passing(`Testing ${stage} (${done}/${total})`),
+      onTest: ({ stage, done, total }) => {
+        if (done < total) terminal.passing(`Testing networks on ${stage} (${done + 1} of ${total})`);
+      },
     });
     terminal.clear();
     if (run.json) process.stdout.write(resultLine(record, run.folder));
@@ -94,11 +97,15 @@ class Expectation {
     if (!this.#begun || performance.now() - this.#since < 1000 * measuring || iteration === iterations)
       return;
     const { plan, iteration: before } = this.#begun;
-    const { step, total } = plan.flops;
+    const { step, total, test } = plan.flops;
     const withLooks = total / (step * iterations);
     const seconds = ((iterations - before) / stepsPerSecond) * withLooks;
+    // As fast as outer steps, operation by operation.
+    const testSeconds = test / (step * stepsPerSecond);
     this.terminal.say(
-      `Time: about ${duration(seconds)} with looks at the validation split, by the first ${counted(iteration - before, 'outer step')}`,
+      `Time: about ${duration(seconds)} with looks at the validation split` +
+        (testSeconds >= 1 ? ` and ${duration(testSeconds)} for the test at the end` : '') +
+        `, by the first ${counted(iteration - before, 'outer step')}`,
     );
     this.#begun = undefined;
   }
@@ -122,7 +129,8 @@ function announce(terminal: Terminal, { engine, dataset, config, iteration, dama
   terminal.say(`Plan: ${planText(config.options, classNames.length, dataset)}`);
   const { device, disk, flops } = plan;
   terminal.say(
-    `Needs: ${bytesText(device.total)} on the device, ${bytesText(disk.total)} on disk, ${flopText(flops.total)}`,
+    `Needs: ${bytesText(device.total)} on the device, ${bytesText(disk.total)} on disk, ${flopText(flops.total)}` +
+      (flops.test ? ` and ${flopText(flops.test)} for the test at the end` : ''),
   );
   for (const lack of plan.lacks) terminal.say(`Warning: ${lack}; it goes on all the same.`);
   if (config.preset) terminal.say(`Published settings: ${optionsText(config.preset)}`);
@@ -143,9 +151,14 @@ export function planText(
   const { ipc, images, iterations, network, patience } = options;
   const method = findMethod(options.method);
   const end = patience > 0 ? `, fewer if ${counted(patience, 'look')} bring nothing better` : '';
+  const { training } = findProtocol(options.protocol);
+  const test =
+    typeof training === 'object'
+      ? `, tested by ${counted(options.networks, 'network')} of ${counted(training.epochs, 'epoch')} each`
+      : '';
   return (
     `${storedByOptions(options, classes, saidOf(data, 'distilled image'))}${images ? '' : ` (${ipc} per class)`} for ${networkTitle(network)} by ${method.name}: ${method.describe(options as never)}, ` +
-    `${counted(iterations, 'outer step')} of ${counted(method.realImages(options as never, classes), saidOf(data, 'real image'))}${end}`
+    `${counted(iterations, 'outer step')} of ${counted(method.realImages(options as never, classes), saidOf(data, 'real image'))}${end}${test}`
   );
 }
 

@@ -12,7 +12,14 @@ import { resolveTraining, type TrainOptions, trainNetworks } from '../runs/train
 import { trainOn } from '../runs/train-on.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Values } from './arguments.js';
-import { checkWhitening, protocolAsked, protocolOptions, readArtefact, sourceFor } from './artefact.js';
+import {
+  checkWhitening,
+  protocolAsked,
+  protocolOptions,
+  readArtefact,
+  setFile,
+  sourceFor,
+} from './artefact.js';
 import { openTestSplit } from './open-test-split.js';
 import { flagOf } from './options.js';
 import { pretrainedFor } from './pretrained.js';
@@ -82,7 +89,14 @@ export async function onDistilled(values: Values): Promise<Train> {
         'ERR_OPTION',
         `${flagOf(name)} is ${values[name]}, but the protocol says how networks are trained on a distilled set: leave it out, or choose another --protocol`,
       );
-  const { on, dataset, digitsSize, network, networks, seed } = values as {
+  const {
+    on: named,
+    dataset,
+    digitsSize,
+    network,
+    networks,
+    seed,
+  } = values as {
     on: string;
     dataset?: string;
     digitsSize?: number;
@@ -90,6 +104,7 @@ export async function onDistilled(values: Values): Promise<Train> {
     networks?: number;
     seed?: number;
   };
+  const on = setFile(named);
   const reading = readingGiven(values);
   if (dataset === undefined && (reading || digitsSize !== undefined))
     throw new LimbeckError(
@@ -102,7 +117,7 @@ export async function onDistilled(values: Values): Promise<Train> {
   const pretrained = await pretrainedFor(on, artefact, values.init as string | undefined);
   let data: Dataset | undefined;
   if (dataset !== undefined) {
-    const source = sourceFor(on, artefact, { dataset, digitsSize, reading });
+    const source = await sourceFor(on, artefact, { dataset, digitsSize, reading });
     checkWhitening(on, artefact, source, protocol);
     data = await openData(source, Boolean(values.json));
   }

@@ -29,7 +29,12 @@ export const command: Command = {
     text('network', 'NAME', 'network to train, with its options: mlp:width=64', "lenet, with --on the set's"),
     whole('networks', 1, 'networks to train; distill --init pretrained:DIR takes those of a folder', '1'),
     ...trainingOptions({
-      ...{ epochs: '3', batch: '128', optimizer: 'momentum', lr: '0.05, 0.001 for adam and adamw' },
+      ...{
+        epochs: '3; more where these are less than 200 steps',
+        batch: '128',
+        optimizer: 'momentum',
+        lr: '0.05, 0.001 for adam and adamw',
+      },
       ...{ weightDecay: '0.0005', schedule: 'cosine' },
     }),
     ...[...protocolOptions, initOption].map((option) => ({ ...option, group: 'With --on' })),

@@ -10,7 +10,7 @@ import { protocolOf } from '../eval/protocol-name.js';
 import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
 import { printable } from '../util/words.js';
 import type { Values } from './arguments.js';
-import { checkWhitening, readArtefact, sourceFor } from './artefact.js';
+import { checkWhitening, readArtefact, setFile, sourceFor } from './artefact.js';
 import { listenForStop } from './interrupt.js';
 import * as shared from './options.js';
 import { pretrainedFor } from './pretrained.js';
@@ -48,7 +48,10 @@ export interface Found {
 
 /** Options of every command that looks at files of sets. */
 export const setsOptions: readonly shared.Option[] = [
-  { ...shared.dataset, fallback: 'digits, if the file was made from them' },
+  {
+    ...shared.dataset,
+    fallback: 'digits, if the file was made from them; else the data of the run it lies in',
+  },
   shared.digitsSize,
   ...shared.readingOptions.map((option) => ({ ...option, fallback: 'as the file was made' })),
   shared.device,
@@ -88,9 +91,9 @@ export async function withSets(
   checkEngine(choice, { threads, precision });
   if (out !== undefined) await checkWritable(out);
   const artefacts: { path: string; artefact: Artefact }[] = [];
-  for (const path of paths) artefacts.push({ path, artefact: await readArtefact(path) });
+  for (const path of paths.map(setFile)) artefacts.push({ path, artefact: await readArtefact(path) });
   const [first] = artefacts;
-  const source = sourceFor(first.path, first.artefact, {
+  const source = await sourceFor(first.path, first.artefact, {
     dataset,
     digitsSize,
     reading: readingGiven(values),

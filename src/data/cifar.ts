@@ -1,12 +1,10 @@
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { LimbeckError } from '../util/errors.js';
 import { assembleDataset, type SplitOptions } from './assemble.js';
-import { MAX_BYTES, readBytes, unreadable } from './bytes.js';
+import { unreadable } from './bytes.js';
 import { pythonNames, readBatches } from './cifar-python.js';
 import { numberNames } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
-import { readTar } from './tar.js';
+import { openFiles } from './files.js';
 
 export interface CifarOptions extends Omit<SplitOptions, 'classes'> {
   /** Of CIFAR-100: its 100 classes or its 20 superclasses; 'fine' when missing. */
@@ -65,6 +63,11 @@ const COARSE: Variant = {
   names: 'coarse_label_names.txt',
 };
 
+const VARIANTS = [TEN, FINE, COARSE].flatMap((one) => [one, forPython(one)]);
+/** Whether a file is one that is read. */
+const isCifarName = (name: string): boolean =>
+  VARIANTS.some(({ train, test, names }) => [...train, test, names].includes(name));
+
 /** Whether file names are those of CIFAR-10 or CIFAR-100, in the binary version or that for Python. */
 export const isCifar = (names: readonly string[]): boolean =>
   isTen(names) ||
@@ -84,12 +87,12 @@ export async function loadCifar(path: string, options: CifarOptions = {}): Promi
   const { labelSet } = options;
   if (labelSet !== undefined && labelSet !== 'fine' && labelSet !== 'coarse')
     throw new LimbeckError('ERR_OPTION', `labelSet is ${labelSet}, expected fine or coarse (--label-set).`);
-  const files = await openFiles(path);
+  const files = await openFiles(path, isCifarName);
   const names = [...files.keys()];
   if (!isCifar(names))
     throw new LimbeckError(
       'ERR_FILE_MISSING',
-      `${path} holds none of data_batch_1 or data_batch_1.bin (CIFAR-10) and meta or train.bin (CIFAR-100); give the folder or archive with them. Other archives (STL-10) are read when they are unpacked: tar xf ${path}`,
+      `${path} holds none of data_batch_1 or data_batch_1.bin (CIFAR-10) and meta or train.bin (CIFAR-100); give the folder or archive with them. Other archives than theirs and STL-10's are read when they are unpacked: tar xf ${path}`,
     );
   const ten = isTen(names);
   if (ten && labelSet !== undefined)
@@ -127,22 +130,6 @@ export async function loadCifar(path: string, options: CifarOptions = {}): Promi
     },
     options,
   );
-}
-
-type Files = ReadonlyMap<string, () => Uint8Array | Promise<Uint8Array>>;
-
-async function openFiles(path: string): Promise<Files> {
-  if (/\.(tar\.gz|tgz|tar)$/i.test(path)) {
-    // STL-10's, say, which is read from its folder.
-    const found = await stat(path).catch(() => undefined);
-    if (found && found.size > MAX_BYTES)
-      throw new LimbeckError(
-        'ERR_DATA',
-        `${path} is larger than 2 GiB, expected an archive of CIFAR; unpack others (tar xf ${path}) and name the folder.`,
-      );
-    return new Map([...(await readTar(path))].map(([name, bytes]) => [name, () => bytes]));
-  }
-  return new Map((await readdir(path)).map((name) => [name, () => readBytes(join(path, name))]));
 }
 
 /** Each record is one or two bytes of labels and 3072 of pixels, planes of red, green and blue. */

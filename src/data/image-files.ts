@@ -68,7 +68,7 @@ export async function decodeImages(
   if (!found.differ) return finish(sources, options, found);
   const again = await decodeAll(sharp, sources, { ...options, imageSize: USUAL_SIZE }, room);
   const { notes, ...rest } = finish(sources, options, again);
-  const note = `the images differ in size and are brought to ${USUAL_SIZE.join('x')}; --image-size HxW says otherwise`;
+  const note = `the images differ in size and are brought to ${USUAL_SIZE.join('x')}, where wider and taller ones are cut at both ends; --image-size HxW says otherwise`;
   return { ...rest, notes: [note, ...notes] };
 }
 

@@ -17,8 +17,9 @@ import { isParquetFolder, loadParquet } from './parquet.js';
 import { downloadNames } from './published.js';
 import { type Reading, readingTable } from './reading.js';
 import { broughtTo } from './shape.js';
-import { isStl10, loadStl10 } from './stl10.js';
+import { isStl10, isStl10Archive, loadStl10 } from './stl10.js';
 import { isSvhn, loadSvhn } from './svhn.js';
+import { isTarName } from './tar.js';
 import { isTextFolder, readTextFolder } from './text/folders.js';
 import { isJsonLinesFolder, isJsonLinesName, readJsonLines } from './text/json-lines.js';
 import { textsBy } from './text/load-texts.js';
@@ -60,10 +61,17 @@ const FORMATS: readonly Format[] = [
     load: loadIdxFolder,
   },
   {
+    what: 'STL-10, binary version (folder or .tar.gz)',
+    options: general,
+    isFolder: isStl10,
+    isFile: (name, path) => isTarName(name) && isStl10Archive(path),
+    load: loadStl10,
+  },
+  {
     what: 'CIFAR-10 or CIFAR-100, binary or Python version (folder or .tar.gz)',
     options: [...general, 'labelSet'],
     isFolder: isCifar,
-    isFile: (name) => /\.(tar\.gz|tgz|tar)$/.test(name),
+    isFile: isTarName,
     load: loadCifar,
   },
   {
@@ -71,12 +79,6 @@ const FORMATS: readonly Format[] = [
     options: general,
     isFolder: isSvhn,
     load: loadSvhn,
-  },
-  {
-    what: 'a folder with the binary files of STL-10',
-    options: general,
-    isFolder: isStl10,
-    load: loadStl10,
   },
   {
     what: 'a .npz, .safetensors or .mat file or a folder of .npy files (x_train, y_train, x_test, y_test)',
@@ -141,6 +143,11 @@ const FORMATS: readonly Format[] = [
 ];
 
 const KNOWN = `known are 'digits' (generated, needs no file), ${FORMATS.map(({ what }) => what).join(', ')}`;
+
+/** The same in short, for a word that is no path: whoever mistyped one is not looking for a format. */
+const NAMED =
+  `known are 'digits' (generated, needs no file) and whatever lies in a file or folder, by its path: pictures/CLASS/*.jpg, a table of texts ` +
+  `or images, arrays, ${downloadNames.join(', ')} as limbeck download fetches them`;
 
 /**
  * A data set by name or by path: `'digits'`, or a file or folder whose content or name tells its format (a folder named
@@ -211,7 +218,7 @@ async function isFolder(path: string): Promise<boolean> {
     if (/^[\w-]+$/.test(path))
       throw new LimbeckError(
         'ERR_OPTION',
-        `Data set '${path}' is neither known nor a file or folder here; ${downloadNames.includes(path) ? `limbeck download ${path} fetches it; ` : ''}${KNOWN}.`,
+        `Data set '${path}' is neither known nor a file or folder here; ${downloadNames.includes(path) ? `limbeck download ${path} fetches it; ` : ''}${NAMED}.`,
         { cause },
       );
     throw new LimbeckError('ERR_FILE_MISSING', `${path} does not exist or cannot be read; check the path.`, {

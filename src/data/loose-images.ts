@@ -4,7 +4,7 @@ import { LimbeckError, shapeText } from '../util/errors.js';
 import { readBytes } from './bytes.js';
 import type { Split } from './dataset.js';
 import { readIdx } from './idx-file.js';
-import { decodeImages, imageFile } from './image-files.js';
+import { type DecodeOptions, decodeImages, imageFile } from './image-files.js';
 import { isImage, listFolder } from './image-list.js';
 import { type NumericArray, parseNpy } from './npy.js';
 import { toImages } from './pixels.js';
@@ -19,13 +19,14 @@ export interface LooseImages {
 
 /**
  * Reads images in one geometry: image files (png, jpg and others, by the optional package `sharp`), which are brought to it as data sets
- * are; folders of them; `.npy` and IDX files, which must have it.
+ * are; folders of them; `.npy` and IDX files, which must have it. `badImages` says whether those that cannot be decoded are left out.
  *
  * @throws ERR_FILE_MISSING; ERR_SHAPE for arrays of another geometry; ERR_DATA for images that cannot be decoded; ERR_OPTION; ERR_FILE_FORMAT
  */
 export async function readLooseImages(
   paths: readonly string[],
   imageShape: readonly [number, number, number],
+  badImages: DecodeOptions['badImages'] = 'refuse',
 ): Promise<{ readonly found: readonly LooseImages[]; readonly notes: readonly string[] }> {
   const found: LooseImages[] = [];
   const files: string[] = [];
@@ -42,10 +43,10 @@ export async function readLooseImages(
       `${files[0]} is an image file, but the images here have ${channels} channels, expected 1 or 3: give them as .npy`,
     );
   const decoded = await decodeImages(files.map(imageFile), {
-    ...{ channels, imageSize: [height, width], badImages: 'refuse' },
+    ...{ channels, imageSize: [height, width], badImages },
   });
   return {
-    found: [{ names: files, images: decoded.data }, ...found],
+    found: [{ names: decoded.kept.map((i) => files[i]), images: decoded.data }, ...found],
     notes: [
       `image files are brought to ${height}x${width} ${channels === 1 ? 'grey' : 'RGB'} pixels: resized to cover them and cut at the middle`,
       ...decoded.notes,

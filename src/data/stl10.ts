@@ -1,47 +1,69 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LimbeckError } from '../util/errors.js';
 import { assembleDataset, type SplitOptions } from './assemble.js';
-import { readBytes, unreadable } from './bytes.js';
+import { unreadable } from './bytes.js';
 import { numberNames } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
+import { type Files, openFiles } from './files.js';
 import { transposed } from './idx.js';
+import { tarMembers } from './tar.js';
 
 const IMAGE_SHAPE = [3, 96, 96] as const;
 const PIXELS = 3 * 96 * 96;
 const CLASSES = 10;
 
+const FILES = ['train_X.bin', 'train_y.bin', 'test_X.bin', 'test_y.bin', 'class_names.txt'];
+/** They are 2.7 GB, and have no classes. */
+const UNUSED = ['unlabeled_X.bin', 'fold_indices.txt'];
+
 /** Whether a folder holds the binary version of STL-10, by the names in it. */
 export const isStl10 = (names: readonly string[]): boolean => names.includes('train_X.bin');
 
+/** Whether an archive does, by the first file in it. @throws as `tarMembers` */
+export async function isStl10Archive(path: string): Promise<boolean> {
+  // macOS puts files with its attributes before those that they belong to.
+  for await (const { name } of tarMembers(path))
+    if (!name.startsWith('.')) return [...FILES, ...UNUSED].includes(name);
+  return false;
+}
+
 /**
  * Loads the binary version of STL-10: a folder with `train_X.bin`, `train_y.bin`, `test_X.bin`, `test_y.bin` and possibly
- * `class_names.txt`. Images are stored transposed, classes from 1 on; those without classes (`unlabeled_X.bin`) are left out.
+ * `class_names.txt`, or the `.tar.gz` they come in, of which no more than these is held. Images are stored transposed, classes from 1 on;
+ * those without classes (`unlabeled_X.bin`) are left out.
  *
  * @throws ERR_FILE_MISSING; ERR_FILE_FORMAT; ERR_DATA for a label out of range; ERR_OPTION
  */
-export async function loadStl10(
-  folder: string,
-  options: Omit<SplitOptions, 'classes'> = {},
-): Promise<Dataset> {
-  const text = await readFile(join(folder, 'class_names.txt'), 'utf8').catch(() => '');
-  const names = text.split('\n').filter((line) => line.trim());
+export async function loadStl10(path: string, options: Omit<SplitOptions, 'classes'> = {}): Promise<Dataset> {
+  const files = await openFiles(path, (name) => FILES.includes(name));
+  const stored = await files.get('class_names.txt')?.();
+  const names = new TextDecoder()
+    .decode(stored)
+    .split('\n')
+    .filter((line) => line.trim());
   return assembleDataset(
     {
       name: 'stl10',
-      path: folder,
+      path,
       imageShape: IMAGE_SHAPE,
       classNames: names.length === CLASSES ? names.map((name) => name.trim()) : numberNames(CLASSES),
-      train: await readSplit(folder, 'train'),
-      test: await readSplit(folder, 'test'),
+      train: await readSplit(path, files, 'train'),
+      test: await readSplit(path, files, 'test'),
     },
     options,
   );
 }
 
-async function readSplit(folder: string, part: 'train' | 'test'): Promise<Split> {
-  const [path, labelPath] = ['X', 'y'].map((name) => join(folder, `${part}_${name}.bin`));
-  const [pixels, stored] = [await readBytes(path), await readBytes(labelPath)];
+async function readSplit(from: string, files: Files, part: 'train' | 'test'): Promise<Split> {
+  const [name, labelName] = [`${part}_X.bin`, `${part}_y.bin`];
+  for (const one of [name, labelName])
+    if (!files.has(one))
+      throw new LimbeckError(
+        'ERR_FILE_MISSING',
+        `${from} has no ${one}; all of ${FILES.slice(0, 4).join(', ')} are needed.`,
+      );
+  const [path, labelPath] = [join(from, name), join(from, labelName)];
+  const [pixels, stored] = [await files.get(name)!(), await files.get(labelName)!()];
   const count = pixels.length / PIXELS;
   if (count < 1 || !Number.isInteger(count))
     throw unreadable(

@@ -9,8 +9,11 @@ const LEAST_ROOM = 8 * 2 ** 20;
 const MOST_TIMES = 32;
 const PIECE = 2 ** 18;
 
-/** Bytes that may come out of the compression of a file of `size` bytes; else a few kilobytes could fill the memory. */
-export const roomFor = (size: number): number => Math.min(MAX_BYTES, Math.max(LEAST_ROOM, MOST_TIMES * size));
+/** Bytes that may come out of the compression of a file of `size` bytes. */
+export const mostOf = (size: number): number => Math.max(LEAST_ROOM, MOST_TIMES * size);
+
+/** Bytes of them that may be held; else a few kilobytes could fill the memory. */
+export const roomFor = (size: number): number => Math.min(MAX_BYTES, mostOf(size));
 
 const streams = { gzip: createGunzip, zlib: createInflate, deflate: createInflateRaw } as const;
 

@@ -8,7 +8,7 @@ import { batchesOf, runMinibatches, startMinibatches } from '../train/minibatch.
 import { owning } from '../util/owned.js';
 import { batchStatistics } from './batch-statistics.js';
 import { heldOutNetworks } from './first-networks.js';
-import { ordinaryRate, ordinaryTraining, recordOnSplit } from './on-all-images.js';
+import { ordinaryOn, ordinaryRate, recordOnSplit } from './on-all-images.js';
 import { trainingBatches } from './training-batches.js';
 
 /** Parts of the training after which it is stopped. */
@@ -30,9 +30,7 @@ export function earlyExperts(
 ): Promise<TrainedNetwork[]> {
   return owning(async (owned) => {
     const rows = dataset.train.count;
-    const perEpoch = Math.ceil(rows / ordinaryTraining.batch);
-    const epochs = Math.max(ordinaryTraining.epochs, Math.ceil(leastSteps / perEpoch));
-    const training = { ...ordinaryTraining, epochs };
+    const training = ordinaryOn(rows, leastSteps);
     const split = owned.own(await SplitOnDevice.upload(device, dataset, dataset.train));
     const program = recordOnSplit(network, training, 1, split);
     const { tensors, executable } = await loadWithTensors(device, program, owned, split.tensors);

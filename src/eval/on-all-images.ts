@@ -26,6 +26,15 @@ export const ordinaryTraining: Required<MinibatchTraining> = {
   restart: false,
 };
 
+/** Steps that it has at least: three epochs on few images would leave a network as good as untrained. */
+const leastSteps = 200;
+
+/** The same on so many images: more epochs where there are few. */
+export function ordinaryOn(images: number, least = leastSteps): Required<MinibatchTraining> {
+  const perEpoch = Math.ceil(images / ordinaryTraining.batch);
+  return { ...ordinaryTraining, epochs: Math.max(ordinaryTraining.epochs, Math.ceil(least / perEpoch)) };
+}
+
 /** Its first rate. */
 export const ordinaryRate = 0.05;
 
@@ -66,7 +75,7 @@ export function answersWithoutSet(
     const { count } = network;
     const networks = parameters.length / count;
     const split = trained ? owned.own(await SplitOnDevice.upload(device, dataset, dataset.train)) : undefined;
-    const training = ordinaryTraining;
+    const training = ordinaryOn(dataset.train.count);
     const record = (members: number) => recordOnSplit(network, training, members, split!);
     const choices = [10, 5, 2, 1].filter((members) => networks % members === 0);
     const members = split ? membersThatFit(device, choices, (members) => [record(members)]) : choices[0];

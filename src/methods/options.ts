@@ -57,7 +57,10 @@ export const commonOptions = {
     { least: 0, fallback: '0; on fewer than 10,000 training images a quarter of the looks' },
   ),
   validationNetworks: whole(4, 'networks that look at it, where they are drawn at random'),
-  networks: whole(20, 'networks of the final evaluation, where they are drawn at random'),
+  networks: whole(
+    20,
+    'networks of the final evaluation, where they are drawn at random; fewer by default on fewer than 10,000 training images where a protocol trains in minibatches',
+  ),
   protocol: text<string>(
     '',
     'how results are scored',

@@ -5,11 +5,13 @@ import type { Mixed } from '../analysis/mix.js';
 import type { Recognised } from '../analysis/recognise.js';
 import type { NamedSet } from '../analysis/sets.js';
 import type { Dataset } from '../data/dataset.js';
+import type { Accuracy } from '../eval/statistics.js';
 import { accuracyText } from '../runs/record.js';
 import { count } from '../util/words.js';
 import { escapeHtml, lineChart, type Series, tones } from './figure.js';
 import { influenceSection } from './influence-section.js';
 import { framed } from './page/frame.js';
+import { nothing, wideTable } from './page/wide-table.js';
 
 /** What was found about sets: one of these. */
 export interface Analysis {
@@ -83,15 +85,15 @@ function mixed({ added, sets }: Mixed): string {
 
 /** How often pairs of networks agree, and how often each kind is right. */
 function agreeing({ early, few, sets }: Agreement): string {
+  const number = (value: Accuracy) => `<td class="number">${escapeHtml(accuracyText(value))}</td>`;
   const said = (agreed?: Agreed) =>
-    agreed
-      ? `<td class="number">${escapeHtml(accuracyText(agreed.same))}</td><td class="split">${agreed.gap.toFixed(1)}</td>`
-      : '<td class="split">–</td><td class="split">–</td>';
-  const rows = sets.map(
-    (set) =>
-      `<tr><td>${escapeHtml(set.name)}</td><td class="number">${escapeHtml(accuracyText(set.accuracy))}</td>` +
-      `${said(set.early)}${said(set.few)}${said(set.itself)}</tr>`,
-  );
+    agreed ? [number(agreed.same), `<td class="split">${agreed.gap.toFixed(1)}</td>`] : [nothing, nothing];
+  const rows = sets.map(({ name, accuracy, early, few, itself }) => ({
+    cells: [
+      `<td>${escapeHtml(name)}</td>`,
+      ...[number(accuracy), ...said(early), ...said(few), ...said(itself)],
+    ],
+  }));
   const heads = [
     'networks of',
     'test accuracy',
@@ -104,8 +106,8 @@ function agreeing({ early, few, sets }: Agreement): string {
   ];
   return (
     '<section><h2>The same answers</h2><p class="about">Percent of the test images that both networks of a pair take for the same class. Each network is paired with ' +
-    'those of the other kind that are right most nearly as often; the points of accuracy between them should be few.</p><div class="card scroll">' +
-    `<table class="results"><thead><tr>${heads.map((head) => `<th>${head}</th>`).join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div></section>` +
+    'those of the other kind that are right most nearly as often; the points of accuracy between them should be few.</p>' +
+    `${wideTable(heads, rows)}</section>` +
     section(
       'How often they are right',
       'Networks along training on real images, and networks that learned from few of these.',
@@ -136,7 +138,7 @@ function recognised({ steps, real, sets }: Recognised): string {
   return section(
     'Recognised, percent',
     'Percent of the images that the networks take for the class that they are of. The networks have never seen the distilled ones.',
-    [chart('Percent recognised', 'percent of the images', lines)],
+    [chart('Percent recognised', 'recognised, %', lines)],
     lines.map(({ name }) => name),
   );
 }
@@ -171,7 +173,8 @@ function chart(
   xLabel = 'training steps',
 ): string {
   const series = lines.map((line, tone) => ({ ...line, tone: tone % tones }));
-  const options = { title, xLabel, yLabel, series, fromZero: true, wholeX: true, marks: true };
+  const percent = yLabel.endsWith('%');
+  const options = { title, xLabel, yLabel, percent, series, fromZero: true, wholeX: true, marks: true };
   return `<div class="card"><h3>${title}</h3>${lineChart({ ...options, logarithmicFrom: 20 })}</div>`;
 }
 

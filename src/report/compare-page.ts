@@ -10,6 +10,7 @@ import { firstPictures } from './first-pictures.js';
 import { framed } from './page/frame.js';
 import { meter } from './page/meter.js';
 import { pngTag, zoomable } from './page/picture.js';
+import { nothing, wideTable } from './page/wide-table.js';
 
 /** Pictures beside each other, at most. */
 const classesShown = 20;
@@ -66,26 +67,23 @@ const missing = ({ missing }: Compared): string =>
 function table({ dataset }: Compared, ipc: number, all: readonly Row[]): string {
   const rows = all.filter((row) => row.ipc === ipc);
   const methods = rows.filter(({ method }) => method);
-  const accuracies = rows.map((row) => {
-    const { mean, std, half } = row.accuracy;
-    return (
-      `<tr${row.method ? ' class="own-row"' : ''}><td>${escapeHtml(row.title)}</td>` +
-      `<td class="number${row.method ? ' own' : ''}">${percent(mean)} ± ${std.toFixed(1)}</td>` +
-      `<td class="split">${half === undefined ? '–' : `± ${half.toFixed(1)}`}</td>` +
-      `<td class="split">± ${testError(mean, dataset.splits.test).toFixed(1)}</td>` +
-      `${meter({ mean, std, networks: half === undefined ? 1 : 2 })}</tr>`
-    );
-  });
-  const scores = methods.map(
-    (row) =>
-      `<tr><td>${escapeHtml(row.title)}</td>${scoresOf(row)
-        .map((text) => `<td class="split">${escapeHtml(text)}</td>`)
-        .join('')}</tr>`,
-  );
+  const accuracies = rows.map(({ method, title, accuracy: { mean, std, half } }) => ({
+    own: Boolean(method),
+    cells: [
+      `<td>${escapeHtml(title)}</td>`,
+      `<td class="number${method ? ' own' : ''}">${percent(mean)} ± ${std.toFixed(1)}</td>`,
+      split(half === undefined ? undefined : `± ${half.toFixed(1)}`),
+      split(`± ${testError(mean, dataset.splits.test).toFixed(1)}`),
+      meter({ mean, std, networks: half === undefined ? 1 : 2 }),
+    ],
+  }));
+  const scores = methods.map((row) => ({
+    cells: [`<td>${escapeHtml(row.title)}</td>`, ...scoresOf(row).map(split)],
+  }));
   return (
     `<section><h2>${counted(ipc, 'image')} per class</h2>` +
-    tableOf(['trained on', 'test accuracy', '95 % of the mean', 'by test split', ''], accuracies) +
-    tableOf(
+    wideTable(['trained on', 'test accuracy', '95 % of the mean', 'by test split', ''], accuracies) +
+    wideTable(
       [
         'method',
         'in its own way',
@@ -107,14 +105,13 @@ function table({ dataset }: Compared, ipc: number, all: readonly Row[]): string 
   );
 }
 
-const tableOf = (heads: readonly string[], rows: readonly string[]): string =>
-  `<div class="card scroll"><table class="results"><thead><tr>${heads.map((head) => `<th>${head}</th>`).join('')}</tr></thead>` +
-  `<tbody>${rows.join('')}</tbody></table></div>`;
+const split = (text?: string): string =>
+  text === undefined ? nothing : `<td class="split">${escapeHtml(text)}</td>`;
 
-function scoresOf(row: Row): string[] {
+function scoresOf(row: Row): (string | undefined)[] {
   const { own, random, randomTeacher, noDistillation, hlr, ior, lrs, ars, p, seconds, flops, numbers } = row;
   const or = <T>(value: T | undefined, text: (value: T) => string) =>
-    value === undefined ? '–' : text(value);
+    value === undefined ? undefined : text(value);
   const points = (value: number) => value.toFixed(1);
   const score = (value: number) => value.toFixed(3);
   return [
@@ -154,7 +151,7 @@ function pictures(
   });
   return (
     '<section><h2>What they look like</h2><p class="about">The first image of each class, from the first seed; each row has a scale of its own.</p>' +
-    `<div class="scroll"><div class="images rows" style="grid-template-columns:max-content repeat(${names.length},minmax(48px,1fr))">` +
+    `<div class="scroll"><div class="images rows" style="grid-template-columns:max-content repeat(${names.length},minmax(48px,140px))">` +
     `<div></div>${head}${rows.join('')}</div></div></section>`
   );
 }
@@ -192,6 +189,7 @@ function charts({ runs }: Compared, rows: readonly Row[]): string {
         title: 'Validation accuracy over time',
         xLabel: 'seconds',
         yLabel: 'validation accuracy, %',
+        percent: true,
         series: time,
         fromZero: true,
       }),
@@ -202,6 +200,7 @@ function charts({ runs }: Compared, rows: readonly Row[]): string {
         title: 'Test accuracy over bytes',
         xLabel: 'kilobytes in float32',
         yLabel: 'test accuracy, %',
+        percent: true,
         series: stored,
         marks: true,
         fromZero: true,
@@ -215,23 +214,15 @@ function charts({ runs }: Compared, rows: readonly Row[]): string {
 function crossArchitecture({ runs }: Compared): string {
   const names = runs[0]?.common.others.map(({ network }) => network) ?? [];
   if (!names.length) return '';
-  const body = runs
-    .map(
-      ({ title, ipc, seed, common }) =>
-        `<tr><td>${escapeHtml(title)}, ${ipc} per class, seed ${seed}</td>` +
-        common.others
-          .map(
-            ({ accuracy }) =>
-              `<td class="number">${percent(accuracy.mean)} ± ${accuracy.std.toFixed(1)}</td>`,
-          )
-          .join('') +
-        '</tr>',
-    )
-    .join('');
-  return (
-    '<section><h2>With other networks</h2><div class="card scroll"><table class="results"><thead><tr><th>trained on</th>' +
-    `${names.map((name) => `<th>${escapeHtml(name)}</th>`).join('')}</tr></thead><tbody>${body}</tbody></table></div></section>`
-  );
+  const rows = runs.map(({ title, ipc, seed, common }) => ({
+    cells: [
+      `<td>${escapeHtml(title)}, ${ipc} per class, seed ${seed}</td>`,
+      ...common.others.map(
+        ({ accuracy }) => `<td class="number">${percent(accuracy.mean)} ± ${accuracy.std.toFixed(1)}</td>`,
+      ),
+    ],
+  }));
+  return `<section><h2>With other networks</h2>${wideTable(['trained on', ...names], rows)}</section>`;
 }
 
 function about({ cut, engine }: Compared): string {

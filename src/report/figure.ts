@@ -26,6 +26,8 @@ export interface ChartOptions {
   readonly highlight?: { readonly x: number; readonly y: number; readonly text: string };
   /** A horizontal line to compare with. */
   readonly reference?: { readonly y: number; readonly text: string };
+  /** Whether y is in percent, of which there are 0 to 100. */
+  readonly percent?: boolean;
   /** Whole numbers only on the x axis. */
   readonly wholeX?: boolean;
   /** Begins the x axis at zero. */
@@ -73,14 +75,19 @@ interface Axis {
   place(value: number): number;
 }
 
-/** A linear axis with a little room around the values; a single value sits in the middle. */
+/** What moves by less than this part of itself is drawn as steady: ticks that near to each other would read the same. */
+const steady = 0.01;
+
+/** A linear axis with a little room around the values; a single value, or what hardly moves, sits in the middle. */
 function linearAxis(values: readonly number[], length: number, least: number, room: number): Axis {
   let low = Math.min(...values);
   let high = Math.max(...values);
-  if (low === high) {
-    const half = Math.abs(low) * 0.1 || 1;
-    low -= half;
-    high += half;
+  const size = Math.max(Math.abs(low), Math.abs(high));
+  if (high - low <= steady * size) {
+    const middle = (low + high) / 2;
+    const half = size * 0.1 || 1;
+    low = middle - half;
+    high = middle + half;
   } else {
     const extra = (high - low) * room;
     low -= low >= 0 ? Math.min(extra, low) : extra;
@@ -125,7 +132,8 @@ export function lineChart(options: ChartOptions): string {
   const bottom = margin.top + inner.height;
 
   const parts = [open];
-  for (const value of yAxis.ticks)
+  const possible = (value: number) => !options.percent || (value >= 0 && value <= 100);
+  for (const value of yAxis.ticks.filter(possible))
     parts.push(
       `<line class="grid" x1="${margin.left}" x2="${right}" y1="${y(value)}" y2="${y(value)}"/>`,
       `<text class="tick" x="${margin.left - 8}" y="${y(value)}" dy="0.32em" text-anchor="end">${tickText(value)}</text>`,

@@ -25,10 +25,15 @@ import { textsSection } from './page/texts.js';
 const networkTitles: Readonly<Record<string, string>> = {
   lenet: 'LeNet',
   mlp: 'MLP',
+  alexnet: 'AlexNet',
   alexcifarnet: 'AlexCifarNet',
   convnet: 'ConvNet',
-  vgg11: 'VGG-11',
-  resnet18: 'ResNet-18',
+  textconvnet: 'TextConvNet',
+  rnn: 'RNN',
+  lstm: 'LSTM',
+  convlstm: 'ConvLSTM',
+  ...Object.fromEntries([11, 13, 16, 19].map((layers) => [`vgg${layers}`, `VGG-${layers}`])),
+  ...Object.fromEntries([18, 34, 50].map((layers) => [`resnet${layers}`, `ResNet-${layers}`])),
 };
 const datasetTitles: Readonly<Record<string, string>> = {
   digits: 'the generated digits',

@@ -1,6 +1,6 @@
 import { classCounts } from '../data/classes.js';
 import type { Dataset } from '../data/dataset.js';
-import { unaugmented } from '../eval/find-protocol.js';
+import { findProtocol, unaugmented } from '../eval/find-protocol.js';
 import type { Method } from '../methods/method.js';
 import { createNetwork, type NetworkSpec, networkSpec } from '../networks/index.js';
 import { LimbeckError } from '../util/errors.js';
@@ -15,13 +15,19 @@ import type { Taken } from './options.js';
 const enough = 10_000;
 /** The least part of them that it has, however few the images. */
 const leastPart = 1 / 10;
+/** Networks that test a set made of few images, at least. */
+const leastNetworks = 5;
 /** A run on fewer images ends when this part of all its looks has brought nothing better. */
 const patientPart = 1 / 4;
 
+/** The part of all steps that so few images are worth; 1 or more from `enough` on. */
+const partOf = ({ train }: Dataset): number => Math.max(train.count / enough, leastPart);
+
 /**
  * What replaces the `usual` values of options that were not given: a network that takes images of any size where they are too small
- * for the usual one; batches no larger than what they are drawn from; on few training images outer steps in proportion to them, and what
- * the method says for such. Whoever says how many outer steps there are gets them all.
+ * for the usual one; batches no larger than what they are drawn from; on few training images outer steps in proportion to them, networks
+ * of the test likewise where these train for long, and what the method says for such. Whoever says how many outer steps there are gets
+ * them all.
  */
 export function fitted(
   { order, options, small = {} }: Method,
@@ -31,24 +37,40 @@ export function fitted(
     readonly protocol: string;
     readonly batch?: number;
     readonly iterations: number;
+    readonly networks: number;
   },
   isGiven: (option: string) => boolean,
 ): Taken {
   const { train, classes, text } = dataset;
   const ofClasses = order === 'by-class' ? classCounts(train.labels, classes) : [train.count];
   const most = Math.max(1, ...ofClasses);
-  const { batch = 0, iterations } = usual;
-  const part = Math.max(train.count / enough, leastPart);
+  const { batch = 0, iterations, protocol } = usual;
+  const part = partOf(dataset);
   return {
     ...(text
-      ? forTexts(options, dataset, usual.protocol, isGiven)
+      ? forTexts(options, dataset, protocol, isGiven)
       : !isGiven('network') && !takes(usual.network, dataset) && { network: 'mlp' }),
     ...(batch > most && !isGiven('batch') && { batch: most }),
     ...(part < 1 && !isGiven('iterations') && { iterations: Math.ceil(iterations * part) }),
+    ...(!isGiven('networks') && fewerNetworks(protocol, usual.networks, dataset)),
     // All of it or nothing: its values go together.
     ...(part < 1 && !['iterations', ...Object.keys(small)].some(isGiven) && small),
   };
 }
+
+/**
+ * Hundreds of epochs for each of twenty networks, on the set and on every baseline, take longer than to distil few images. Fewer networks
+ * leave the protocol as it was published, and the size of such a test split leaves more open than they do.
+ */
+function fewerNetworks(protocol: string, networks: number, dataset: Dataset): Taken {
+  const fewer = networksFor(networks, dataset);
+  const trains = typeof findProtocol(protocol).training === 'object';
+  return trains && fewer < networks ? { networks: fewer } : {};
+}
+
+/** Networks that test a set, of as many as are usual. */
+export const networksFor = (usual: number, dataset: Dataset): number =>
+  Math.min(usual, Math.max(leastNetworks, Math.ceil(partOf(dataset) * usual)));
 
 /** Texts have networks of their own, and nothing that is done to pictures is done to them. */
 function forTexts(

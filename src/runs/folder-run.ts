@@ -24,6 +24,7 @@ import { extended } from './extend.js';
 import { LiveFiles } from './live-files.js';
 import { openNamed } from './named.js';
 import { type ResolvedOptions, resolveFor, type Taken } from './options.js';
+import { testFlops } from './plan/measure.js';
 import { type DistillationPlan, planDistillation, refuseUnlessItFits } from './plan/plan.js';
 import { type DatasetRecord, type RunConfig, type RunOrigin, type RunRecord, runFormat } from './record.js';
 import type { RunFiles } from './run-files.js';
@@ -63,7 +64,7 @@ export interface BegunRun extends Pick<RunRecord, 'config' | 'engine' | 'dataset
   readonly iteration: number;
   /** What is wrong with the newest checkpoint, where it goes on from the one before. */
   readonly damage?: string;
-  /** What it takes, without the test at the end; nothing has been timed. A run that is resumed goes on whatever it `lacks`. */
+  /** What it takes, with the operations of the test at the end where these are soon found out; nothing has been timed. A run that is resumed goes on whatever it `lacks`. */
   readonly plan: DistillationPlan;
 }
 
@@ -173,8 +174,11 @@ export async function readRunIn(run: RunFiles): Promise<StoredRun> {
   return { ...extra, iteration: checkpoint.iteration };
 }
 
+/** Values of a test split that are gone through to find out what the test takes, at most: a second or two, those of CIFAR-10 among them. */
+const mostTestValues = 2 ** 25;
+
 /** What a run takes, before anything of its size is allocated. */
-function planWithin(
+async function planWithin(
   { folder }: RunFiles,
   device: Device,
   dataset: Dataset,
@@ -182,8 +186,11 @@ function planWithin(
   { named, signal, remedies }: { named: Named; signal?: AbortSignal; remedies?: boolean },
 ): Promise<DistillationPlan> {
   const { experts, pretrained, teacher } = named;
-  const control = { experts, pretrained, teacher, signal, folder, remedies, timed: false, test: false };
-  return planDistillation(device, dataset, options as DistillOptions, control);
+  const given = { experts, pretrained, teacher, signal };
+  const control = { ...given, folder, remedies, timed: false, test: false };
+  const plan = await planDistillation(device, dataset, options as DistillOptions, control);
+  if (plan.lacks.length || dataset.test.images.length > mostTestValues) return plan;
+  return { ...plan, flops: { ...plan.flops, test: await testFlops(device, dataset, options, given) } };
 }
 
 /** Whether a run needs no resuming: it was tested after its last step. */

@@ -7,7 +7,7 @@ import { loadWithTensors, readFloats } from '../engine/load.js';
 import { batchStatistics } from '../eval/batch-statistics.js';
 import { heldOutNetworks, membersThatFit } from '../eval/first-networks.js';
 import type { Model } from '../eval/model.js';
-import { ordinaryRate, ordinaryTraining, recordOnSplit } from '../eval/on-all-images.js';
+import { ordinaryOn, ordinaryRate, recordOnSplit } from '../eval/on-all-images.js';
 import { checkScored, Scoring } from '../eval/scoring.js';
 import { type Accuracy, type Confusion, percentRight, scoresOf, summarise } from '../eval/statistics.js';
 import { trainingBatches } from '../eval/training-batches.js';
@@ -84,7 +84,7 @@ export interface TrainedNetworks {
 
 /**
  * Ordinary training on the whole training split: what a distilled set is measured against. By default SGD with momentum 0.9 at rate
- * 0.05, weight decay 0.0005, batches of 128, three epochs, half a cosine to 0.
+ * 0.05, weight decay 0.0005, batches of 128, three epochs (more where these are less than 200 steps), half a cosine to 0.
  *
  * @throws ERR_OPTION for options that are unknown or out of range; ERR_SHAPE for images that the network cannot take; ERR_DATA where
  * the validation or test split is empty; ERR_DIVERGED where parameters are not finite after an epoch; ERR_OUT_OF_MEMORY
@@ -98,7 +98,7 @@ export async function trainNetworks(
   expectDataset('trainNetworks', dataset, splitNames);
   expectOptions('trainNetworks', options, known);
   const { networks = 1, seed = 0, signal } = options;
-  const training = resolveTraining(options);
+  const training = resolveTraining(options, dataset.train.count);
   const { imageShape: inputShape, classes } = dataset;
   const spec = networkSpec(options.network ?? 'lenet');
   const network = createNetwork({ ...spec, inputShape, classes });
@@ -211,6 +211,6 @@ export async function trainNetworks(
   }
 }
 
-/** Training with every option filled in; ERR_OPTION for what is unknown or out of range. */
-export const resolveTraining = (options: TrainOptions): MinibatchTraining =>
-  resolveMinibatches(options, ordinaryTraining);
+/** Training on so many images, which decide how long it is where nobody says so, with every option filled in; ERR_OPTION for what is unknown or out of range. */
+export const resolveTraining = (options: TrainOptions, images = 1): MinibatchTraining =>
+  resolveMinibatches(options, ordinaryOn(images));

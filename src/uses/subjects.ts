@@ -62,9 +62,6 @@ export interface SubjectOptions extends UseOptions {
 
 export const subjectNames = { ...useNames, subjects: true } satisfies Record<keyof SubjectOptions, true>;
 
-/** Epochs of ordinary training on all training images. */
-const epochsOnAll = 3;
-
 /**
  * Networks that learned from a distilled set, from as many random real images, and from all training images: what `robustness`, `fairness` and `privacy` look
  * at. The first two learn as the set is used, or, where it has learned steps of its own, from the random images by protocol `full-batch`; the last are
@@ -136,7 +133,7 @@ export async function trainKinds(
       'all training images',
       () =>
         trainNetworks(device, data, {
-          ...{ networks, seed, signal, epochs: epochsOnAll },
+          ...{ networks, seed, signal },
           network: network ?? networkSpec(set.network),
         }),
     ],

@@ -84,7 +84,14 @@ export async function checkWritable(path: string): Promise<void> {
     await writeFileAtomic(probe, '');
   } catch (error) {
     await rm(probe, { force: true }).catch(() => {}); // the first failure is the one to report
-    throw error;
+    const { cause } = error as LimbeckError;
+    // Without the call and the name that were only a try.
+    const reason = messageOf(cause).replace(/, \w+ '.*$/, '');
+    throw new LimbeckError(
+      'ERR_FILE_WRITE',
+      `${path} could not be written: ${reason}. Check that its folder exists, may be written to and has space left.`,
+      { cause },
+    );
   }
   try {
     await rm(probe, { force: true });

@@ -16,8 +16,12 @@ export interface OpenPage {
   drag(points: readonly (readonly [x: number, y: number])[]): Promise<void>;
 }
 
-/** Opens an address, does the work, and closes the browser. */
-export async function withPage<T>(address: string, work: (page: OpenPage) => Promise<T>): Promise<T> {
+/** Opens an address, in a window so many pixels wide where it says so, does the work, and closes the browser. */
+export async function withPage<T>(
+  address: string,
+  work: (page: OpenPage) => Promise<T>,
+  width?: number,
+): Promise<T> {
   const profile = mkdtempSync(join(tmpdir(), 'limbeck-mouse-'));
   const child = spawn(
     await chromiumProgram(),
@@ -30,6 +34,10 @@ export async function withPage<T>(address: string, work: (page: OpenPage) => Pro
     const { targetId } = await send('Target.createTarget', { url: address });
     const { sessionId } = await send('Target.attachToTarget', { targetId, flatten: true });
     const inPage = (method: string, params: object) => send(method, params, sessionId as string);
+    if (width !== undefined)
+      await inPage('Emulation.setDeviceMetricsOverride', {
+        ...{ width, height: 800, deviceScaleFactor: 1, mobile: false },
+      });
     const value = async (expression: string) => {
       const answer = await inPage('Runtime.evaluate', { expression, returnByValue: true });
       const { result, exceptionDetails } = answer as {

@@ -242,4 +242,28 @@ export const choosing = [
     what: 'a look trains as long as a test or longer',
     tests: ['test/validation.test.ts'],
   },
+  {
+    id: 'too-few-networks-for-few-images',
+    file: 'src/runs/fit.ts',
+    find: 'Math.max(leastNetworks, Math.ceil(partOf(dataset) * usual))',
+    replace: 'Math.ceil(partOf(dataset) * usual)',
+    what: 'two networks test a set of few images',
+    tests: ['test/small-data.test.ts'],
+  },
+  {
+    id: 'three-epochs-on-few',
+    file: 'src/eval/on-all-images.ts',
+    find: 'Math.max(ordinaryTraining.epochs, Math.ceil(least / perEpoch))',
+    replace: 'ordinaryTraining.epochs',
+    what: 'networks that train on all of few images are as good as untrained',
+    tests: ['test/train-networks.test.ts'],
+  },
+  {
+    id: 'one-baseline-too-many-planned',
+    file: 'src/runs/plan/measure.ts',
+    find: '(others - 2) * (end - means)',
+    replace: '(others - 1) * (end - means)',
+    what: 'the plan counts one baseline of the test more than there is',
+    tests: ['test/plan.test.ts'],
+  },
 ];

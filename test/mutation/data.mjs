@@ -92,4 +92,20 @@ export const data = [
     what: 'the grid of Gaussians has the proportions turned',
     tests: ['test/parametrisations.small.test.ts'],
   },
+  {
+    id: 'archive-cut-in-what-is-passed-over',
+    file: 'src/data/tar.ts',
+    find: 'if (source.taken < end) throw cutShort();',
+    replace: '',
+    what: 'an archive that ends in a file that is passed over counts as whole',
+    tests: ['test/data.stl10.test.ts'],
+  },
+  {
+    id: 'names-of-other-pictures',
+    file: 'src/data/loose-images.ts',
+    find: 'decoded.kept.map((i) => files[i])',
+    replace: 'decoded.kept.map((_, i) => files[i])',
+    what: 'where a picture was left out, answers stand beside the names of others',
+    tests: ['test/predict.test.ts'],
+  },
 ];

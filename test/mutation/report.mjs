@@ -244,4 +244,28 @@ export const report = [
     what: 'agreement stands in the columns of one another',
     tests: ['test/report.sets.test.ts'],
   },
+  {
+    id: 'hardly-moving-as-ever',
+    file: 'src/report/figure.ts',
+    find: 'if (high - low <= steady * size) {',
+    replace: 'if (high === low) {',
+    what: 'what hardly moves has ticks that all read the same',
+    tests: ['test/report.test.ts'],
+  },
+  {
+    id: 'percent-above-all',
+    file: 'src/report/figure.ts',
+    find: '!options.percent || (value >= 0 && value <= 100)',
+    replace: 'true',
+    what: 'the axis of an accuracy goes on beyond 100',
+    tests: ['test/report.test.ts'],
+  },
+  {
+    id: 'said-columns-left-out',
+    file: 'src/report/page/wide-table.ts',
+    find: 'all.some(({ cells }) => cells[i] !== nothing)',
+    replace: 'all.every(({ cells }) => cells[i] !== nothing)',
+    what: 'a column is left out where one row has nothing to say',
+    tests: ['test/report.tables.test.ts'],
+  },
 ];

@@ -91,6 +91,7 @@ export const teachers = [
     what: 'what was measured with the labels of one teacher counts for another',
     tests: ['test/soft-labels.test.ts'],
   },
+  {
     id: 'temperature-of-labels',
     file: 'src/methods/sre2l.ts',
     find: 'labeller.labels(set.images, o.temperature)',

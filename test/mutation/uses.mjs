@@ -80,6 +80,7 @@ export const uses = [
     what: 'outputs that are no numbers have an answer',
     tests: ['test/util.argmax.test.ts'],
   },
+  {
     id: 'one-order',
     file: 'src/uses/continual.ts',
     find: 'new Stream(seed + i, 6)',

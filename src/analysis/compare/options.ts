@@ -4,6 +4,7 @@ import { findProtocol } from '../../eval/find-protocol.js';
 import { checkPreprocessing, type Protocol } from '../../eval/protocol.js';
 import { type DistillOptions, defaultMethod } from '../../methods/index.js';
 import { type NetworkSpec, printNetworkSpec } from '../../networks/index.js';
+import { networksFor } from '../../runs/fit.js';
 import { findMethod, type ResolvedOptions, resolveFor } from '../../runs/options.js';
 import { planFor } from '../../runs/setting.js';
 import type { MinibatchTraining } from '../../train/minibatch.js';
@@ -111,7 +112,7 @@ export function resolveComparison(where: string, given: CompareOptions, dataset:
   const ipc = list<number>('ipc', given.ipc ?? 1).map((one) => whole('ipc', one, 1));
   const seeds = whole('seeds', given.seeds ?? 1, 1);
   const seed = whole('seed', given.seed ?? 0, 0);
-  const fullEpochs = whole('fullEpochs', given.fullEpochs ?? usualEpochs(dataset), 0);
+  const fullEpochs = whole('fullEpochs', given.fullEpochs ?? usualEpochs(dataset.train.count), 0);
   const common = commonProtocol(where, protocol, augmentation, Boolean(dataset.zca));
   checkBaselines(baselines);
   if (given.seconds !== undefined && !(given.seconds > 0))
@@ -146,16 +147,20 @@ export function resolveComparison(where: string, given: CompareOptions, dataset:
       teacher,
       fullEpochs,
     },
-    networks: whole('networks', given.networks ?? common.networks, 1),
+    networks: whole('networks', given.networks ?? networksFor(common.networks, dataset), 1),
     baselines: [...new Set(['randomReal', ...baselines])],
     seconds: given.seconds,
   };
 }
 
-/** Steps of 128 images that training on a whole split has at least. */
-const leastSteps = 1500;
+/** Steps that training on a whole split has at least: on so many images, and on few of them. */
+const leastSteps = { on: 10_000, many: 1500, few: 300 };
 
-const usualEpochs = ({ train }: Dataset): number => Math.max(3, Math.ceil((leastSteps * 128) / train.count));
+/** In batches of 128. */
+export function usualEpochs(images: number): number {
+  const steps = Math.max(leastSteps.few, leastSteps.many * Math.min(1, images / leastSteps.on));
+  return Math.max(3, Math.ceil(steps / Math.ceil(images / 128)));
+}
 
 /** Scores are of ordinary training on all images, which every set allows. */
 function commonProtocol(

@@ -91,6 +91,10 @@ export function textLayoutOf(
     options.labelColumn === undefined && others.length === 1
       ? others[0]
       : columnOf(path, found, options.labelColumn, 'label', LABEL_NAMES);
+  if (options.labelColumn === undefined && others.length > 1)
+    notes.push(
+      `${path}: the classes were taken from its column ${header![label]}; --label-column says otherwise`,
+    );
   if (label === text)
     throw new LimbeckError(
       'ERR_OPTION',

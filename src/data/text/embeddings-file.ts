@@ -1,18 +1,12 @@
-import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
 import { LimbeckError } from '../../util/errors.js';
-import { messageOf, unreadable } from '../bytes.js';
-import { isGzip } from '../unpack.js';
+import { unreadable } from '../bytes.js';
+import { type Streamed, streamed } from '../streamed.js';
 import { type Embeddings, MOST_WIDTH, noRow, vectorOf } from './embeddings.js';
 
 const NEWLINE = 10;
 /** Of a line: 4096 numbers with many digits. */
 const MOST_LINE = 2 ** 17;
-/** Times its own size that a gzipped file may become. */
-const MOST_TIMES = 32;
 
 /**
  * Reads the vectors of some words from a file in the text format of GloVe, of word2vec or of fastText (`.vec`), gzipped or not. It is
@@ -73,7 +67,7 @@ async function* linesOf(path: string): AsyncGenerator<{ bytes: Uint8Array; line:
   let line = 0;
   const long = () =>
     new LimbeckError('ERR_DATA', `${path}: line ${line + 1} is too large, expected a word and its numbers.`);
-  for await (const piece of piecesOf(path)) {
+  for await (const piece of (await opened(path)).pieces) {
     const bytes = rest.length ? Buffer.concat([rest, piece]) : piece;
     let begin = 0;
     for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, begin)) {
@@ -88,36 +82,14 @@ async function* linesOf(path: string): AsyncGenerator<{ bytes: Uint8Array; line:
   if (rest.length) yield { bytes: rest, line: line + 1 };
 }
 
-/** The file as it streams by, without its gzip compression if it has one. */
-async function* piecesOf(path: string): AsyncGenerator<Uint8Array> {
+/** ERR_FILE_MISSING says what else may be named. */
+async function opened(path: string): Promise<Streamed> {
   try {
-    await using handle = await open(path);
-    const found = await handle.stat();
-    // A pipe might never end.
-    if (!found.isFile()) throw new Error('it is no file');
-    const { buffer, bytesRead } = await handle.read(new Uint8Array(2), 0, 2, 0);
-    const packed = isGzip(buffer.subarray(0, bytesRead));
-    const source = createReadStream(path, { highWaterMark: 2 ** 20 });
-    const stream: Readable = packed ? source.pipe(createGunzip({ chunkSize: 2 ** 20 })) : source;
-    source.on('error', (error) => stream.destroy(error));
-    let length = 0;
-    for await (const piece of stream) {
-      length += piece.length;
-      if (packed && length > Math.max(2 ** 23, MOST_TIMES * found.size))
-        throw new LimbeckError(
-          'ERR_DATA',
-          `${path} is too large: more than ${MOST_TIMES} times its size come out of its compression; unpack it and give that.`,
-        );
-      yield piece;
-    }
+    return await streamed(path);
   } catch (cause) {
-    if (cause instanceof LimbeckError) throw cause;
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code?.startsWith('Z_'))
-      throw unreadable(path, 'gzip file', `its compression is damaged (${messageOf(cause)})`, cause);
     throw new LimbeckError(
       'ERR_FILE_MISSING',
-      `${path} cannot be read: ${messageOf(cause)}; --embeddings names a file of vectors (GloVe, word2vec in text form, .vec of fastText), or wink.`,
+      `${(cause as Error).message} --embeddings names a file of vectors (GloVe, word2vec in text form, .vec of fastText), or wink.`,
       { cause },
     );
   }

@@ -23,6 +23,7 @@ export function curvesSection({ curve, best, dataset }: RunRecord, set: Distille
     title: 'Validation accuracy over outer steps',
     xLabel,
     yLabel: 'validation accuracy, %',
+    percent: true,
     series: [{ name: 'validation accuracy', points: along(({ validationAccuracy }) => validationAccuracy) }],
     highlight: curve.length
       ? {

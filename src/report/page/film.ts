@@ -40,7 +40,7 @@ export function filmSection(record: RunRecord, set: DistilledSet, film: readonly
   const vars = `--frames:${frames.length};--columns:${columns};--rows:${rows};--length:${(frames.length * secondsPerFrame).toFixed(1)}s`;
   return (
     `<section><h2>How they formed</h2><p class="about">The first image of ${some} as it was at ${frames.length} moments of the run. ` +
-    'Choose one, or go along with the arrow keys. The ring is around the best, and each has a black and a white of its own.</p>' +
+    `Choose one, or go along with the arrow keys. The ring is around the best, ${signed ? 'and colours mean the same in all' : 'and each has a black and a white of its own'}.</p>` +
     `<style>@keyframes film { 0% { visibility: visible } ${part}% { visibility: hidden } }</style>` +
     `${signed ? filters(frames.map((frame, i) => signedFilter(`frame-${i}`, frame, strength))) : ''}` +
     `<div class="film" style="${vars}"><label class="play"><input type="radio" name="film"> play</label>${shown.join('')}</div></section>`

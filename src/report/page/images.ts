@@ -46,7 +46,7 @@ export function imagesSection(
       parts.push(`<div class="images loose ${sizeOf(classes)}">${figures.join('')}</div>`);
     });
   else {
-    const columns = `grid-template-columns:auto repeat(${classes},minmax(46px,1fr))`;
+    const columns = `grid-template-columns:auto repeat(${classes},minmax(46px,160px))`;
     const heads = record.dataset.classNames.map((name) => `<div class="head">${escapeHtml(name)}</div>`);
     const first = real
       ? [`<div class="row-name">real</div>${real.map((tag) => tag || '<div></div>').join('')}`]
@@ -67,7 +67,7 @@ export function imagesSection(
   const signed = isSigned(record.dataset, window);
   const beside = real ? ` ${realPictures(grid.length > 1 && classes <= mostColumns)}` : '';
   return (
-    `<section${signed ? ' style="--signed:url(#signed)"' : ''}><h2>The images</h2><p class="about">${about(set)}${beside}${more} A click enlarges an image.</p>` +
+    `<section${signed ? ' style="--signed:url(#signed)"' : ''}><h2>The images</h2><p class="about">${about(set)}${beside}${more} A click enlarges an image, another one puts it back.</p>` +
     `<p class="about">${range(window, signed)}</p>` +
     (signed
       ? `${filters([signedFilter('signed', window, strengthOf([window]))])}<label class="grey"><input type="checkbox" id="grey"> in grey instead</label>`
@@ -88,12 +88,21 @@ const realPictures = (inRow: boolean): string =>
     ? 'The first row are real images of the classes.'
     : 'The smaller pictures are real images of the same classes.';
 
-function range({ black, white }: Window, signed: boolean): string {
-  const own =
-    'Pixels of real images go from 0 (black) to 1 (white); those of distilled images have a range of their own, ';
-  return signed
-    ? `${own}the same for all of them: what is below 0 is blue, what is above 1 orange.`
-    : `${own}and all of them are shown from ${level(black)} as black to ${level(white)} as white.`;
+function range(window: Window, signed: boolean): string {
+  const { black, white } = window;
+  const real = 'Pixels of real images go from 0 (black) to 1 (white); those of distilled images';
+  if (!signed)
+    return `${real} have a range of their own, and all of them are shown from ${level(black)} as black to ${level(white)} as white.`;
+  const { light } = strengthOf([window]);
+  const beyond = [
+    ...(black < 0 ? ['darker than black (below 0) is blue'] : []),
+    ...(white > 1 ? ['lighter than white (above 1) is orange'] : []),
+  ];
+  const grey =
+    light < 1
+      ? `From 0 to ${level(light)}, the lightest there is, they are shown from black to white;`
+      : 'From 0 to 1 they are shown alike;';
+  return `${real} are not bound to that. ${grey} what is ${beyond.join(', what is ')}, the stronger the further.`;
 }
 
 export function about(set: DistilledSet): string {

@@ -37,10 +37,11 @@ img.distilled { filter: var(--tone, var(--signed)); background: #000; }
 main:has(#grey:checked) img.distilled { filter: none; }
 .filters { position: absolute; }
 .grey { display: inline-block; margin: -6px 0 8px; font-size: 14px; color: var(--soft); cursor: pointer; }
-.scale { max-width: 460px; margin: 0 0 34px -10px; padding: 0 10px; }
+.scale { max-width: 440px; margin: 0 0 34px; }
 .scale img { height: 12px; border-radius: 3px; box-shadow: 0 0 0 1px var(--line); }
-.scale div { position: relative; margin: 0 3px; font-size: 12px; color: var(--soft); font-variant-numeric: tabular-nums; }
+.scale div { position: relative; font-size: 12px; color: var(--soft); font-variant-numeric: tabular-nums; }
 .scale span { position: absolute; transform: translateX(-50%); white-space: nowrap; }
+.scale span.low { transform: none; } .scale span.high { transform: translateX(-100%); }
 .zoom { display: block; cursor: zoom-in; position: relative; }
 .zoom input { position: absolute; inset: 0; margin: 0; opacity: 0; cursor: inherit; }
 .zoom input:focus-visible + img { outline: 2px solid var(--accent); outline-offset: 2px; }
@@ -79,6 +80,7 @@ figcaption { text-align: center; font-weight: 600; padding-top: 5px; font-size: 
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 .results td, .results th { padding: 11px 14px 11px 0; border-bottom: 1px solid var(--line); text-align: left;
   vertical-align: middle; }
+.wide td.nothing { color: var(--soft); }
 .results tr:last-child td { border-bottom: 0; }
 .results th { font-size: 13px; color: var(--soft); font-weight: 500; padding-top: 0; }
 .results .number { white-space: nowrap; font-weight: 600; }
@@ -113,7 +115,7 @@ p.note { font-size: 14px; margin-top: 12px; }
 .meter i { position: absolute; inset: 0 auto 0 0; border-radius: 6px; background: var(--bar); }
 .meter u { position: absolute; top: 5px; height: 2px; background: var(--ink); opacity: 0.55; }
 .own-row .meter i { background: var(--accent); }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 16px; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr)); gap: 16px; }
 .chart { display: block; width: 100%; height: auto; font-size: 12px; font-variant-numeric: tabular-nums; }
 .chart .grid { stroke: var(--line); } .chart .axis { stroke: var(--soft); }
 .chart .tick, .chart .label { fill: var(--soft); } .chart .note { fill: var(--ink); paint-order: stroke; stroke: var(--card);
@@ -140,6 +142,7 @@ pre { background: var(--code); border-radius: 10px; padding: 14px 16px; white-sp
 details summary { cursor: pointer; color: var(--soft); margin-top: 18px; }
 details dl { margin-top: 14px; }
 footer { margin-top: 56px; color: var(--soft); font-size: 13px; border-top: 1px solid var(--line); padding-top: 14px; }
+@media (max-width: 900px) { .chart { font-size: 15px; } }
 @media (max-width: 560px) {
   main { padding: 24px 16px 48px; }
   h2 { margin-top: 40px; }
@@ -152,6 +155,12 @@ footer { margin-top: 56px; color: var(--soft); font-size: 13px; border-top: 1px 
   .results tr:last-child { border-bottom: 0; }
   .results td { border: 0; padding: 0; }
   .results.results td.meter { grid-column: 1 / -1; order: 1; width: auto; padding-top: 6px; }
+  .images.rows .row-name { max-width: 88px; white-space: normal; }
+  .wide.wide tr { display: block; }
+  .wide.wide td { display: flex; justify-content: space-between; gap: 12px; padding: 2px 0; white-space: normal; text-align: right; }
+  .wide.wide td:first-child { font-weight: 600; padding-bottom: 4px; text-align: left; }
+  .wide.wide td.nothing { display: none; } .wide.wide td.meter { display: block; padding: 6px 0 4px; }
+  .wide td:not(:first-child, .meter)::before { content: attr(data-head); color: var(--soft); font-weight: 400; text-align: left; }
   .chart { font-size: 16px; }
   .card { padding: 12px 12px; }
   .text.text { grid-template-columns: minmax(0, 1fr); }

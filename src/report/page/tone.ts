@@ -81,10 +81,17 @@ export function colourScale({ black, white }: Window): string {
   const tag = pngTag(encodePng({ width: 256, height: 1, channels: 1, data: ramp }), {
     ...{ kind: 'distilled', alt, width: 256, height: 1 },
   });
-  const places = scaleTicks({ black, white }).map(
-    ({ at, part }) => `<span style="left:${(100 * part).toFixed(1)}%">${at}</span>`,
-  );
+  const places = scaleTicks({ black, white }).map(({ at, part }) => {
+    // Those at the ends stay inside.
+    const end = part < room / 2 ? ' class="low"' : part > 1 - room / 2 ? ' class="high"' : '';
+    return `<span${end} style="left:${(100 * part).toFixed(1)}%">${at}</span>`;
+  });
   return `<div class="scale">${tag}<div>${places.join('')}</div></div>`;
 }
 
-export const level = (value: number): string => value.toFixed(2).replace('-', '−');
+/** `−0.31`, and a zero without a sign. */
+export const level = (value: number): string =>
+  value
+    .toFixed(2)
+    .replace(/^-(?=.*[1-9])/, '−')
+    .replace('-', '');

@@ -4,8 +4,9 @@ import { emptyLike } from '../../data/hold-out.js';
 import type { Device, Tensor } from '../../engine/device.js';
 import { type Counted, MeasuringDevice } from '../../engine/measuring.js';
 import { bytesOf, elements } from '../../engine/view.js';
+import { defaultBaselines, perClassOf } from '../../eval/baselines/index.js';
 import { evaluate } from '../../eval/evaluate.js';
-import type { Model } from '../../eval/model.js';
+import { findProtocol } from '../../eval/find-protocol.js';
 import { itemCount } from '../../methods/items.js';
 import type { Process } from '../../methods/method.js';
 import { breathe } from '../../util/breathe.js';
@@ -49,8 +50,8 @@ export interface Measured {
   readonly device: DeviceBytes;
   /** Bytes on the device at most at once: while it distils, or in the test at the end. */
   readonly most: number;
-  /** Of the test at the end, at most. */
-  readonly test: number;
+  /** The test at the end; left out where it was not measured. */
+  readonly test?: MeasuredTest;
   /** Why the device would refuse something whatever memory it has; empty where it would not. */
   readonly refused: readonly string[];
   /** In the order in which they are loaded. */
@@ -59,6 +60,14 @@ export interface Measured {
   readonly stateSaved: number;
   /** A set of zeros of the sizes that the run will give. */
   readonly set: DistilledSet;
+}
+
+/** What the test at the end takes. */
+export interface MeasuredTest {
+  /** Bytes on the device, at most. */
+  readonly bytes: number;
+  /** Floating-point operations, with those of the baselines. */
+  readonly flops: number;
 }
 
 /** A run before its first outer step. */
@@ -126,10 +135,10 @@ export async function measureRun(
     const afterSteps = counts();
     await validation.accuracy(set, signal);
     const afterLook = counts();
-    const test = withTest ? await testBytes(device, dataset, set, options, named.pretrained, signal) : 0;
+    const test = withTest ? await measureTest(device, dataset, set, options, named, signal) : undefined;
     return {
       device: { ...own, validation: all - before },
-      most: Math.max(counting.most, test),
+      most: Math.max(counting.most, test?.bytes ?? 0),
       test,
       refused: counting.refused,
       programs: counting.loaded.map(({ program }, i) => ({
@@ -184,26 +193,42 @@ function workBytes(counting: MeasuringDevice, { work, real }: Begun): Omit<Devic
 /** Names under which programs bind the networks of an outer step. */
 const networkNames = ['theta', 'moments', 'pretrained', 'start', 'target', 'nextTheta', 'nextMoments'];
 
-/** The most bytes that the test at the end takes; every baseline takes as much as this one, whose images are found fast. */
-async function testBytes(
+/** Operations of the test at the end of a run, alone. */
+export async function testFlops(
+  device: Device,
+  dataset: Dataset,
+  options: ResolvedOptions,
+  { signal, ...named }: Omit<Measuring, 'test'>,
+): Promise<number> {
+  const { set, owned } = await beginBlank(new MeasuringDevice(device), dataset, options, named);
+  owned.dispose();
+  return (await measureTest(device, dataset, set, options, named, signal)).flops;
+}
+
+/** The test at the end: every further baseline takes as much as class means, whose images are found fast. */
+async function measureTest(
   device: Device,
   dataset: Dataset,
   set: DistilledSet,
   { networks, protocol }: ResolvedOptions,
-  pretrained?: Model,
+  { pretrained, teacher }: Named,
   signal?: AbortSignal,
-): Promise<number> {
+): Promise<MeasuredTest> {
   const { images, count } = dataset.test;
-  if (count < 1) return 0;
+  if (count < 1) return { bytes: 0, flops: 0 };
   const counting = new MeasuringDevice(device);
   // Its size is all that is looked at.
   const test = { images: emptyLike(images, images.length), labels: new Uint8Array(count), count };
+  /** Operations by when the distilled images, random ones and class means begin, and in all. */
+  const begins: number[] = [];
   await evaluate(counting, { ...dataset, test }, set, {
-    networks,
-    protocol,
-    baselines: ['classMeans'],
-    pretrained,
-    signal,
+    ...{ networks, protocol, pretrained, signal },
+    baselines: ['randomReal', 'classMeans'],
+    onProgress: () => begins.push(sumOf(counting.loaded, ({ program, runs }) => runs * program.flops())),
   });
-  return counting.most;
+  const [, , means, end] = begins;
+  const perClass = perClassOf(set.stored.pictures, dataset.classes);
+  const soft = Boolean(teacher && set.teacher && findProtocol(protocol).labels === 'stored');
+  const others = defaultBaselines(perClass, set, dataset.name, soft).length;
+  return { bytes: counting.most, flops: end + (others - 2) * (end - means) };
 }

@@ -47,6 +47,8 @@ export interface PlannedFlops {
   readonly look: number;
   /** Of all of them; the test at the end is not in it. */
   readonly total: number;
+  /** Of the test at the end, beside its usual baselines; 0 where it was not planned. */
+  readonly test: number;
 }
 
 /** What a run takes, and whether there is that much. */
@@ -150,11 +152,9 @@ export async function planDistillation(
     return { ...plan, remedies: await findRemedies(given, resolved, lacking, signal) };
   }
   if (!timed) return plan;
-  const { looks } = plan;
-  const { programs } = run;
   return {
     ...plan,
-    time: await timeRun(device, dataset, resolved, { programs, looks }, named, signal),
+    time: await timeRun(device, dataset, resolved, { ...plan, programs: run.programs }, named, signal),
   };
 }
 
@@ -187,7 +187,7 @@ function planned(
   return {
     options,
     engine: { name, description },
-    device: { ...run.device, total, test: run.test },
+    device: { ...run.device, total, test: run.test?.bytes ?? 0 },
     host: {
       dataset:
         dataset.train.images.byteLength +
@@ -197,7 +197,7 @@ function planned(
     },
     disk,
     looks,
-    flops: { step, look, total: options.iterations * step + looks * look },
+    flops: { step, look, total: options.iterations * step + looks * look, test: run.test?.flops ?? 0 },
     memory: { ...memory, needed },
     lacks,
     remedies: [],

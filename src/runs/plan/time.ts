@@ -8,7 +8,8 @@ import { firstItems } from '../first-items.js';
 import type { ResolvedOptions } from '../options.js';
 import type { Named } from '../setting.js';
 import { Validation } from '../validation.js';
-import { beginBlank, type Share } from './measure.js';
+import { beginBlank, type Measured } from './measure.js';
+import type { DistillationPlan } from './plan.js';
 
 /** How long a run will take here, by what its programs took when they were tried. */
 export interface ExpectedTime {
@@ -18,6 +19,8 @@ export interface ExpectedTime {
   readonly look: number;
   /** Seconds of all outer steps and looks; the test at the end is not in it. */
   readonly total: number;
+  /** Seconds of the test at the end, by its operations at the speed of a look; 0 where it was not planned. */
+  readonly test: number;
   /** Share of the work of an outer step's longest program that was timed: 1 where it was run as a whole. */
   readonly timedShare: number;
 }
@@ -39,7 +42,7 @@ export async function timeRun(
   device: Device,
   dataset: Dataset,
   options: ResolvedOptions,
-  { programs, looks }: { readonly programs: readonly Share[]; readonly looks: number },
+  { programs, looks, flops }: Pick<DistillationPlan, 'looks' | 'flops'> & Pick<Measured, 'programs'>,
   named: Named = {},
   signal?: AbortSignal,
 ): Promise<ExpectedTime> {
@@ -63,7 +66,8 @@ export async function timeRun(
       step += perStep * seconds;
       look += perLook * seconds;
     }
-    return { step, look, total: options.iterations * step + looks * look, timedShare };
+    const test = flops.look ? (flops.test / flops.look) * look : 0;
+    return { step, look, total: options.iterations * step + looks * look, test, timedShare };
   } finally {
     owned.dispose();
   }
