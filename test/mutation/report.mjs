@@ -239,8 +239,8 @@ export const report = [
   {
     id: 'swapped-columns',
     file: 'src/report/analysis-page.ts',
-    find: '`${said(set.early)}${said(set.few)}',
-    replace: '`${said(set.few)}${said(set.early)}',
+    find: '...said(early), ...said(few)',
+    replace: '...said(few), ...said(early)',
     what: 'agreement stands in the columns of one another',
     tests: ['test/report.sets.test.ts'],
   },

@@ -110,7 +110,7 @@ export const teachers = [
   {
     id: 'worst-expert',
     file: 'src/eval/comparison.ts',
-    find: 'return sums.indexOf(Math.max(...sums));',
+    find: 'return argmax(sums);',
     replace: 'return sums.indexOf(Math.min(...sums));',
     what: 'labels come from the expert that teaches worst',
     tests: ['test/no-distillation.test.ts'],
