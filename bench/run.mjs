@@ -12,6 +12,7 @@ import { WrongResult } from './suite/compare.mjs';
 import { describeMachine } from './suite/machine.mjs';
 import { runWorkload } from './suite/steps.mjs';
 import { notesOf, stepsTable, writeBetweenMarkers } from './suite/table.mjs';
+import { Watch } from './suite/watch.mjs';
 import { workloads } from './workloads/index.mjs';
 
 const { values: flags } = parseArgs({
@@ -93,12 +94,15 @@ async function main() {
   const write = () =>
     flags.json && writeFileSync(flags.json, JSON.stringify({ head, rows, kernels: kernelTable }, null, 1));
   if (names.length) {
+    const watch = onGpu || options.quick ? undefined : await Watch.open(options.threads);
     for (const name of names) {
       console.error(`${name} ...`);
-      rows.push(...(await runWorkload(name, present, options).catch((error) => [failed(name, error)])));
+      const watched = { ...options, watch };
+      rows.push(...(await runWorkload(name, present, watched).catch((error) => [failed(name, error)])));
       // After every workload: whoever ends this too early keeps what there is.
       write();
     }
+    await watch?.close();
     publish('steps', [head, stepsTable(rows), notesOf(rows).join('\n')]);
   }
   if (kernels) {

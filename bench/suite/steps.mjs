@@ -12,7 +12,8 @@ import { median } from './statistics.mjs';
  * that is timed, then trials in turn, limbeck and peer, each in a process of its own. One row per peer, or one of limbeck
  * alone, or one per setting of a peer that wants `each`; where something is wrong or missing the row says so in `note`.
  *
- * `options`: `folder` for arrays, `size`, `seconds`, `trials`, `threads`, `device`, `precision`; `peers` by name.
+ * `options`: `folder` for arrays, `size`, `seconds`, `trials`, `threads`, `device`, `precision`, and a `watch` over the processor, if any;
+ * `peers` by name.
  */
 export async function runWorkload(name, peers, options, side = limbeck) {
   const workload = workloads[name];
@@ -106,11 +107,13 @@ async function fastest(task, candidates, { seconds }) {
 }
 
 /** Trials A B A B ...: what each side reported. */
-async function inTurn(task, sides, { trials, seconds }) {
+async function inTurn(task, sides, { trials, seconds, watch }) {
   const reports = sides.map(() => []);
   for (let trial = 0; trial < trials; trial++)
-    for (const [i, { side, settings }] of sides.entries())
-      reports[i].push(await side.trial({ ...task, seconds }, settings));
+    for (const [i, { side, settings }] of sides.entries()) {
+      const run = () => side.trial({ ...task, seconds }, settings);
+      reports[i].push(await (watch ? watch.trial(run) : run()));
+    }
   return reports;
 }
 
@@ -118,7 +121,13 @@ async function inTurn(task, sides, { trials, seconds }) {
 function compared(ours, theirs) {
   const [limbeck, peer] = [summarise(ours), theirs && summarise(theirs)];
   const { settings, gflop, images } = ours[0];
-  return { settings, gflop, images, limbeck, peerNumbers: peer, ratio: peer && peer.ms / limbeck.ms };
+  const all = [...ours, ...(theirs ?? [])];
+  const peaks = all.flatMap((report) => report.peaks ?? []);
+  return {
+    ...{ settings, gflop, images, limbeck, peerNumbers: peer, ratio: peer && peer.ms / limbeck.ms },
+    peak: peaks.length ? [Math.min(...peaks), Math.max(...peaks)] : undefined,
+    again: all.reduce((sum, { again = 0 }) => sum + again, 0),
+  };
 }
 
 const alternate = async (...args) => compared(...(await inTurn(...args)));

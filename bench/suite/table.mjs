@@ -31,6 +31,7 @@ export const stepsTable = (rows) =>
       'limbeck is faster by': ({ ratio }) => ratio && `${ratio.toFixed(2)} x`,
       'error to reference, to peer': ({ referenceError, peerError }) =>
         `${scientific(referenceError) ?? '–'}, ${scientific(peerError) ?? '–'}`,
+      'peak GFLOP/s, trials again': ({ peak, again }) => peak && `${peak.map(digits).join('–')}, ${again}`,
     },
     rows,
   );
