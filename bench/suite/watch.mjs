@@ -4,7 +4,6 @@ import { openDevice } from '../../dist/engine/open.js';
 /** Below this share of the best peak so far something else took part of the processor: another program, or a core that two threads share. */
 const least = 0.85;
 const mostAttempts = 3;
-const pause = 2000;
 
 /**
  * Watches what the processor can do. Its peak, of all threads, is measured before and after each trial; a trial beside which it fell is
@@ -12,13 +11,16 @@ const pause = 2000;
  */
 export class Watch {
   #device;
+  #pause;
   #best = 0;
 
-  static async open(threads) {
-    const watch = new Watch();
-    watch.#device = await openDevice('cpu', { threads });
-    return watch;
+  /** `pause`: milliseconds before a trial is done again. */
+  constructor(device, pause = 2000) {
+    this.#device = device;
+    this.#pause = pause;
   }
+
+  static open = async (threads) => new Watch(await openDevice('cpu', { threads }));
 
   /** What `run` reports, with `peaks` in 10^9 operations a second and how often it was done `again`. */
   async trial(run) {
@@ -28,7 +30,7 @@ export class Watch {
       const peaks = [before, await this.#peak()];
       if (Math.min(...peaks) >= least * this.#best || again === mostAttempts - 1)
         return { ...report, peaks, again };
-      await setTimeout(pause);
+      await setTimeout(this.#pause);
     }
   }
 
