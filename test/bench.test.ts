@@ -76,6 +76,18 @@ describe('the benchmark', () => {
     expect(stdout).toMatch(/Node \d+\.\d+\.\d+, limbeck .*, \d{4}-\d\d-\d\d\./);
   });
 
+  it.each(['orthonormalise.inPlace P=1 128x128x3x3', 'arccosine.gramBackward P=1 layers=1 tangent=1 100'])(
+    'holds to the reference what is changed in place, and what is computed from given numbers: %s',
+    async (kernel) => {
+      const args = ['bench/kernels/trial.mjs', '--device', 'cpu', '--threads', '1', '--check'];
+      const only = ['--only', JSON.stringify([kernel])];
+      const { stdout } = await promisify(execFile)(process.execPath, [...args, ...only], { cwd: root });
+      const { errors } = JSON.parse(stdout) as { errors: Record<string, number> };
+      expect(Object.keys(errors)).toEqual([kernel]);
+      expect(errors[kernel]).toBeLessThan(1e-5);
+    },
+  );
+
   it('does a trial again beside which the peak of the processor fell, twice at most', async () => {
     const { Watch } = await suite('watch.mjs');
     /** The peaks before and after each trial, in 10^9; and what came of trials that take 1, 2, 3 ... ms. */

@@ -6,7 +6,7 @@ import { refuseWrong } from '../suite/compare.mjs';
 /** The largest relative error of a kernel: in half precision a factor is off by 2.4e-4 of itself on average. */
 const tolerance = { single: 1e-5, half: 1e-3 };
 
-/** Every external slot as `{ slot, shape, values, written }` by name; what is only written holds NaN. */
+/** Every external slot as `{ slot, shape, values, written }` by name; what is written afresh holds NaN. */
 export function fill({ program, fill = {} }) {
   const tensors = {};
   for (const step of program.steps)
@@ -14,8 +14,10 @@ export function fill({ program, fill = {} }) {
       const view = step.operands[name];
       if (!view?.slot.external) continue;
       const { slot, shape } = view;
-      const written = access === 'write' && !step.accumulate;
-      tensors[slot.name] ??= { slot, shape, written, values: written ? poison(slot) : numbers(slot, fill) };
+      const written = access === 'write' || access === 'update';
+      const afresh = access === 'write' && !step.accumulate;
+      tensors[slot.name] ??= { slot, shape, values: afresh ? poison(slot) : numbers(slot, fill) };
+      tensors[slot.name].written ||= written;
     }
   return tensors;
 }
@@ -28,7 +30,8 @@ function poison({ dtype, length }) {
 
 function numbers({ name, id, length }, fill) {
   const kind = fill[name]?.kind ?? 'normal';
-  if (kind === 'values') return fill[name].values();
+  // As the device holds them: the reference would see digits that float32 does not have.
+  if (kind === 'values') return Float32Array.from(fill[name].values());
   if (kind !== 'normal') throw new Error(`${name}: the benchmark does not know the fill ${kind}`);
   const stream = new Stream(7, id);
   return Float32Array.from({ length }, (_, i) => stream.normal(i));
