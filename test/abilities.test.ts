@@ -126,6 +126,7 @@ describe('sums over a workgroup', () => {
       'bias',
       'conv2d',
       'norm',
+      'normpool',
       'orthonormalise',
       'reduce',
       'rowcosine',

@@ -147,8 +147,8 @@ describe('a profile', () => {
 });
 
 const open: Device[] = [];
-async function cpu(threads?: number): Promise<Device> {
-  const device = await openCpuDevice({ threads });
+async function cpu(threads?: number, passes?: readonly string[]): Promise<Device> {
+  const device = await openCpuDevice({ threads, passes });
   open.push(device);
   return device;
 }
@@ -156,7 +156,8 @@ afterAll(() => Promise.all(open.map((device) => device.dispose())));
 
 describe('the cpu engine', () => {
   test('times every step, and computes what it otherwise does', async () => {
-    const device = await cpu(2);
+    // Without passes: the steps as they were recorded.
+    const device = await cpu(2, []);
     const [plain, profiled] = [new Owned(), new Owned()];
     const values = Float32Array.from({ length: 8 * 3 * 144 }, (_, i) => Math.sin(i));
     const results: unknown[] = [];
