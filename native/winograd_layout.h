@@ -1,5 +1,6 @@
 #pragma once
 #include "kernel.h"
+#include "three_by_three.h"
 #include "tiles.h"
 #include "winograd.h"
 
@@ -35,22 +36,13 @@ struct Points {
 /** What is handed to the workers of the pool one at a time. */
 enum class Sharing { kNothing, kMembers, kBlocks, kPoints };
 
-struct Winograd {
-  int64_t P, N, C, H, W, OC, OH, OW, padding;
+struct Winograd : ThreeByThree {
   int64_t rows, columns, tiles;  // of tiles in an image
   int64_t images;                // of a block
   int64_t blocks;
 
   explicit Winograd(const Step& step)
-      : P(step.sizes[0]),
-        N(step.sizes[1]),
-        C(step.sizes[2]),
-        H(step.sizes[3]),
-        W(step.sizes[4]),
-        OC(step.sizes[5]),
-        OH(step.sizes[6]),
-        OW(step.sizes[7]),
-        padding(step.sizes[8]),
+      : ThreeByThree(step),
         rows(ceil_div(OH, 4)),
         columns(ceil_div(OW, 4)),
         tiles(rows * columns) {

@@ -1,11 +1,11 @@
 #include "../chunks.h"
 #include "../convolution.h"
 #include "../parallel.h"
-#include "../windows.h"
+#include "../three_by_three.h"
 
 /**
- * 3x3 convolutions of stride 1 over few input channels, plane by plane of the output. Nine weights of a block of planes stay in
- * registers while vectors go along the lines of the map: what is read of the padded image serves all planes of the block.
+ * 3x3 convolutions of stride 1 over few input channels, plane by plane of the output. The nine weights of each plane of a block stay
+ * in registers while vectors go along the lines of the map. Each vector of the padded image is loaded once for the whole block.
  *
  *   forward         y += the nine shifted images of an input channel times their weights
  *   backwardWeight  nine sums of yBar times a shifted image, kept in registers over the whole map
@@ -18,23 +18,14 @@ namespace {
 constexpr int kPlanes = kAccumulators == 24 ? 2 : 1;
 constexpr int kTaps = 9;
 
-struct Geometry {
-  int64_t P, N, C, H, W, OC, OH, OW, padding;
+struct Geometry : ThreeByThree {
   int64_t width;   // of a line of a padded channel: whole cache lines
   int64_t plane;   // floats of a padded channel
   int64_t map;     // floats of an output plane
   int64_t pieces;  // of the batch of one member
 
   explicit Geometry(const Step& step)
-      : P(step.sizes[0]),
-        N(step.sizes[1]),
-        C(step.sizes[2]),
-        H(step.sizes[3]),
-        W(step.sizes[4]),
-        OC(step.sizes[5]),
-        OH(step.sizes[6]),
-        OW(step.sizes[7]),
-        padding(step.sizes[8]),
+      : ThreeByThree(step),
         width(round_up(OW + 2, 16)),
         plane((OH + 2) * width),
         map(OH * OW),
@@ -224,20 +215,13 @@ Workspace backward_weight_workspace(const Step& step) {
   return {g.pieces == 1 ? 0 : g.P * g.pieces * g.weights() * 4, g.padded_size() * 4};
 }
 
-const char* wrong_sizes(const Step& step, int64_t) {
-  const int64_t* s = step.sizes;  // P N C H W OC OH OW padding
-  return WindowAxis{s[3], 3, 1, s[8], s[6]}.fits() && WindowAxis{s[4], 3, 1, s[8], s[7]}.fits() ? nullptr : kWrongWindows;
-}
-
-#define SIZES {"P", "N", "C", "H", "W", "OC", "OH", "OW", "padding"}
-
 const Kernel kernels[] = {
     {"fewchannels.forward",
      {"x[N C H W]", "w[OC C 9]", "x2?[N C H W]", "w2?[OC C 9]", "b?[OC]", "y[N OC OH OW]"},
-     SIZES, {}, forward, forward_workspace, wrong_sizes},
+     LIMBECK_THREE_BY_THREE_SIZES, {}, forward, forward_workspace, wrong_three_by_three},
     {"fewchannels.backwardWeight",
      {"x[N C H W]", "yBar[N OC OH OW]", "x2?[N C H W]", "yBar2?[N OC OH OW]", "wBar[OC C 9]"},
-     SIZES, {}, backward_weight, backward_weight_workspace, wrong_sizes},
+     LIMBECK_THREE_BY_THREE_SIZES, {}, backward_weight, backward_weight_workspace, wrong_three_by_three},
 };
 
 }  // namespace

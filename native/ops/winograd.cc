@@ -1,5 +1,4 @@
 #include "../chunks.h"
-#include "../windows.h"
 #include "../winograd_layout.h"
 
 /**
@@ -333,23 +332,16 @@ struct BackwardWeight {
 void backward_weight(const Step& step, const Context& context) { BackwardWeight(step).run(context); }
 Workspace backward_weight_workspace(const Step& step) { return BackwardWeight(step).workspace(); }
 
-const char* wrong_sizes(const Step& step, int64_t) {
-  const int64_t* s = step.sizes;  // P N C H W OC OH OW padding
-  return WindowAxis{s[3], 3, 1, s[8], s[6]}.fits() && WindowAxis{s[4], 3, 1, s[8], s[7]}.fits() ? nullptr : kWrongWindows;
-}
-
-#define SIZES {"P", "N", "C", "H", "W", "OC", "OH", "OW", "padding"}
-
 const Kernel kernels[] = {
     {"winograd.forward",
      {"x[N C H W]", "w[OC C 9]", "x2?[N C H W]", "w2?[OC C 9]", "b?[OC]", "y[N OC OH OW]"},
-     SIZES, {}, forward, forward_workspace, wrong_sizes},
+     LIMBECK_THREE_BY_THREE_SIZES, {}, forward, forward_workspace, wrong_three_by_three},
     {"winograd.backwardInput",
      {"yBar[N OC OH OW]", "w[OC C 9]", "yBar2?[N OC OH OW]", "w2?[OC C 9]", "xBar[N C H W]"},
-     SIZES, {}, backward_input, backward_input_workspace, wrong_sizes},
+     LIMBECK_THREE_BY_THREE_SIZES, {}, backward_input, backward_input_workspace, wrong_three_by_three},
     {"winograd.backwardWeight",
      {"x[N C H W]", "yBar[N OC OH OW]", "x2?[N C H W]", "yBar2?[N OC OH OW]", "wBar[OC C 9]"},
-     SIZES, {}, backward_weight, backward_weight_workspace, wrong_sizes},
+     LIMBECK_THREE_BY_THREE_SIZES, {}, backward_weight, backward_weight_workspace, wrong_three_by_three},
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
 import type { Kernel, Sizes } from '../kernel.js';
 import type { OpCase } from '../op.js';
-import type { Recorder } from '../program.js';
+import { Program, type Recorder } from '../program.js';
 import type { Step } from '../step.js';
 import type { View } from '../view.js';
 
@@ -24,15 +24,24 @@ export const threeByThree = (name: string, plain: Kernel, cuts?: Kernel['cuts'])
     plain.reference(operands, whole(s), constants, accumulate),
 });
 
-/** A step of conv2d by another kernel. */
-export function byKernel(step: Step, kernel: Kernel): Step {
-  const { P, N, C, H, W, OC, OH, OW, padding } = step.sizes;
-  return { ...step, kernel, sizes: { P, N, C, H, W, OC, OH, OW, padding } };
-}
-
 /** Whether these are the sizes of such a convolution. */
-export const isThreeByThree = (s: Sizes): boolean =>
+const isThreeByThree = (s: Sizes): boolean =>
   s.KH === 3 && s.KW === 3 && s.stride === 1 && s.dilation === 1 && s.G === 1;
+
+/** The same program with other kernels, by the names of those of conv2d, for such convolutions where it `pays`. */
+export function byKernels(
+  program: Program,
+  kernels: Readonly<Record<string, Kernel>>,
+  pays: (sizes: Sizes) => boolean,
+): Program {
+  const steps = program.steps.map((step): Step => {
+    const kernel = kernels[step.kernel.name];
+    if (!kernel || !isThreeByThree(step.sizes) || !pays(step.sizes)) return step;
+    const { P, N, C, H, W, OC, OH, OW, padding } = step.sizes;
+    return { ...step, kernel, sizes: { P, N, C, H, W, OC, OH, OW, padding } };
+  });
+  return new Program(program.name, program.slots, steps);
+}
 
 export interface CaseShape {
   N: number;

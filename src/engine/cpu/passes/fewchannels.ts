@@ -1,7 +1,7 @@
 import type { Kernel, Sizes } from '../../kernel.js';
-import { Program } from '../../program.js';
+import type { Program } from '../../program.js';
 import { backwardWeightKernel, forwardKernel } from '../ops/fewchannels.js';
-import { byKernel, isThreeByThree } from '../three-by-three.js';
+import { byKernels } from '../three-by-three.js';
 
 /** The kernels that replace those of conv2d. */
 const replacements: Readonly<Record<string, Kernel>> = {
@@ -14,17 +14,10 @@ const mostChannels = 3;
 /** Of shorter lines most of a vector is wasted. */
 const leastColumns = 8;
 
-const pays = (s: Sizes): boolean =>
-  isThreeByThree(s) && s.C <= mostChannels && s.OC > s.C && s.OW >= leastColumns;
+const pays = (s: Sizes): boolean => s.C <= mostChannels && s.OC > s.C && s.OW >= leastColumns;
 
 /**
  * The same program with 3x3 convolutions of few channels, and the gradients of their weights, plane by plane, so that they join the
  * strips of the norm, ReLU and pooling behind them. Those maps, the largest of a network, then never reach memory.
  */
-export function fewChannels(program: Program): Program {
-  const steps = program.steps.map((step) => {
-    const kernel = replacements[step.kernel.name];
-    return kernel && pays(step.sizes) ? byKernel(step, kernel) : step;
-  });
-  return new Program(program.name, program.slots, steps);
-}
+export const fewChannels = (program: Program): Program => byKernels(program, replacements, pays);

@@ -1,8 +1,7 @@
 import type { Kernel, Sizes } from '../../kernel.js';
-import { Program } from '../../program.js';
-import type { Step } from '../../step.js';
+import type { Program } from '../../program.js';
 import { backwardInputKernel, backwardWeightKernel, forwardKernel } from '../ops/winograd.js';
-import { byKernel, isThreeByThree } from '../three-by-three.js';
+import { byKernels } from '../three-by-three.js';
 
 /** The kernels that replace those of conv2d. */
 const replacements: Readonly<Record<string, Kernel>> = {
@@ -19,7 +18,6 @@ const replacements: Readonly<Record<string, Kernel>> = {
 function pays(s: Sizes): boolean {
   const tiles = Math.ceil(s.OH / 4) * Math.ceil(s.OW / 4);
   return (
-    isThreeByThree(s) &&
     Math.min(s.C, s.OC) >= 16 &&
     s.N * tiles >= (s.C * s.OC > 2 ** 15 ? 12 : 4) &&
     tiles <= 1024 &&
@@ -28,10 +26,4 @@ function pays(s: Sizes): boolean {
 }
 
 /** The same program with Winograd's algorithm for the convolutions where it pays. */
-export function winograd(program: Program): Program {
-  const steps = program.steps.map((step): Step => {
-    const kernel = replacements[step.kernel.name];
-    return kernel && pays(step.sizes) ? byKernel(step, kernel) : step;
-  });
-  return new Program(program.name, program.slots, steps);
-}
+export const winograd = (program: Program): Program => byKernels(program, replacements, pays);
