@@ -7,6 +7,7 @@
 //
 // x, xBar[N, C, H, W]     y, yBar[N, C, H / 2, W / 2]     saved: N * C means, N * C variances, C gammas     sums[2, N, C]
 // A workgroup has a plane: it adds up, and then writes.
+// with: lanes
 
 override P: u32;
 override N: u32;
@@ -15,39 +16,12 @@ override H: u32;
 override W: u32;
 override eps: f32;
 
-override SIDE: u32 = 8u; // more for long sums: see "terms" below
-override LANES: u32 = SIDE * SIDE;
 const BLOCK = 64u; // terms added up before they join the running sum
 
 @group(0) @binding(0) var<uniform> views: array<vec4u, 8>;
 
 fn at(operand: u32, member: u32) -> u32 {
   return views[operand].x + member * views[operand].y;
-}
-
-var<workgroup> partials: array<vec4f, LANES>;
-var<workgroup> whole: vec4f;
-
-// The sums over all lanes, in a fixed order, for every lane; four at once.
-fn sumForLanes(lane: u32, own: vec4f) -> vec4f {
-  partials[lane] = own;
-  workgroupBarrier();
-  if (lane < SIDE) {
-    var sum = vec4f();
-    for (var i = lane; i < LANES; i += SIDE) {
-      sum += partials[i];
-    }
-    partials[lane] = sum;
-  }
-  workgroupBarrier();
-  if (lane == 0u) {
-    var sum = vec4f();
-    for (var i = 0u; i < SIDE; i++) {
-      sum += partials[i];
-    }
-    whole = sum;
-  }
-  return workgroupUniformLoad(&whole);
 }
 
 fn inverse(variance: f32) -> f32 {

@@ -3,45 +3,19 @@
 //   match             losses[r] = 1 - x target / d,   xBar = -target / d + (x target) |target| / (d^2 |x|) x
 //
 // x, target, xBar [R, L]: r * L + l     losses [R]
+// with: lanes
 
 override P: u32;
 override R: u32;
 override L: u32;
 override epsilon: f32;
 
-override SIDE: u32 = 8u; // more for long sums: see "terms" below
-override LANES: u32 = SIDE * SIDE;
 const BLOCK = 64u; // terms added up before they join the running sum
 
 @group(0) @binding(0) var<uniform> views: array<vec4u, 8>;
 
 fn at(operand: u32, member: u32) -> u32 {
   return views[operand].x + member * views[operand].y;
-}
-
-var<workgroup> partials: array<vec4f, LANES>;
-var<workgroup> whole: vec4f;
-
-// The sums over all lanes, in a fixed order, for every lane; four at once.
-fn sumForLanes(lane: u32, own: vec4f) -> vec4f {
-  partials[lane] = own;
-  workgroupBarrier();
-  if (lane < SIDE) {
-    var sum = vec4f();
-    for (var i = lane; i < LANES; i += SIDE) {
-      sum += partials[i];
-    }
-    partials[lane] = sum;
-  }
-  workgroupBarrier();
-  if (lane == 0u) {
-    var sum = vec4f();
-    for (var i = 0u; i < SIDE; i++) {
-      sum += partials[i];
-    }
-    whole = sum;
-  }
-  return workgroupUniformLoad(&whole);
 }
 
 @group(0) @binding(1) var<storage, read> match_x: array<f32>;
