@@ -6,6 +6,7 @@ import { assembleDataset } from '../src/data/assemble.js';
 import { loadDataset } from '../src/data/load.js';
 import { parsePickle } from '../src/data/pickle.js';
 import { arrayVocabulary } from '../src/data/pickle-arrays.js';
+import { openTable, rowsOf } from '../src/data/table-text.js';
 import { ThriftStruct } from '../src/data/thrift.js';
 import { roomFor, unpack } from '../src/data/unpack.js';
 import { openDevice, planDistillation } from '../src/index.js';
@@ -143,24 +144,38 @@ test('a list in a header of Parquet is no longer than its bytes', () => {
   ]);
 });
 
-test('other work goes on while a file is unpacked', async () => {
-  let turns = 0;
-  const turn = () => {
-    turns++;
-    next = setImmediate(turn);
+describe('other work goes on while', () => {
+  /** How often other work could run meanwhile. */
+  const turnsDuring = async (work: () => Promise<void>): Promise<number> => {
+    let turns = 0;
+    const turn = () => {
+      turns++;
+      next = setImmediate(turn);
+    };
+    let next = setImmediate(turn);
+    await work();
+    clearImmediate(next);
+    return turns;
   };
-  let next = setImmediate(turn);
-  const packed = {
-    bytes: gzipSync(zeros),
-    compression: 'gzip',
-    path: 'x',
-    kind: 'gzip file',
-    most: 9 * MiB,
-  } as const;
-  const all = await unpack(packed, () => 9 * MiB);
-  clearImmediate(next);
-  expect(Buffer.compare(all, zeros)).toBe(0);
-  expect(turns).toBeGreaterThan(10);
+
+  test('a file is unpacked', async () => {
+    const bytes = gzipSync(zeros);
+    const turns = await turnsDuring(async () => {
+      const packed = { bytes, compression: 'gzip', path: 'x', kind: 'gzip file', most: 9 * MiB } as const;
+      expect(Buffer.compare(await unpack(packed, () => 9 * MiB), zeros)).toBe(0);
+    });
+    expect(turns).toBeGreaterThan(10);
+  });
+
+  test('a table of many short rows is read', async () => {
+    const table = await openTable(text('1,2\n'.repeat(100_000)), 'x.csv');
+    let rows = 0;
+    const turns = await turnsDuring(async () => {
+      for await (const { cells } of rowsOf(table)) rows += cells.length / 2;
+    });
+    expect(rows).toBe(100_000);
+    expect(turns).toBeGreaterThan(10);
+  });
 });
 
 const nested = (levels: number): unknown[] => (levels ? [{ residual: nested(levels - 1) }] : ['relu']);

@@ -12,28 +12,42 @@ export const about =
   'runs that are killed at random moments, and gone on with: kills [KILLS] [DEVICE] [METHOD …]';
 
 const program = new URL('../../dist/cli/main.js', import.meta.url).pathname;
-const experts =
-  '--experts experts --expert-epochs 1 --max-start 1 --inner-steps 2 --inner-batch 8 --protocol mtt-no-zca';
-const small = '--dataset digits --digits-size 100 --network convnet:width=4:depth=2';
+const data = '--dataset digits --digits-size 100';
+const network = '--network convnet:width=4:depth=2';
+const pretrained = '--network convnet:width=4:depth=2:norm=batch';
+const experts = `${network} --experts experts --expert-epochs 1 --max-start 1 --inner-steps 2 --inner-batch 8 --protocol mtt-no-zca`;
+const teacher = `${pretrained} --teacher teacher --batch 8`;
 
 /** What makes each method small. */
 const methods = {
-  unrolled: '--epochs 2 --batch 32',
-  dm: '--batch 16',
-  datadam: '--batch 16',
-  ncfm: '--batch 16 --frequencies 256',
-  dc: '--batch 4 --outer-loop 2 --inner-loop 1',
-  dsa: '--batch 4 --outer-loop 2 --inner-loop 1',
-  frepo: '--batch 16 --ipc 2 --pool 2 --online-steps 2',
-  rat: '--window 2 --total 5 --pool 2 --batch 16 --ipc 1 --inner-batch 8',
-  at: '--window 2 --total 5 --batch 16 --ipc 1 --inner-batch 8',
+  unrolled: `${network} --epochs 2 --batch 32`,
+  dm: `${network} --batch 16`,
+  datadam: `${network} --batch 16`,
+  ncfm: `${network} --batch 16 --frequencies 256`,
+  dc: `${network} --batch 4 --outer-loop 2 --inner-loop 1`,
+  dsa: `${network} --batch 4 --outer-loop 2 --inner-loop 1`,
+  frepo: `${network} --batch 16 --ipc 2 --pool 2 --online-steps 2`,
+  kip: '--network mlp:width=8 --batch 16 --labels soft',
+  rat: `${network} --window 2 --total 5 --pool 2 --batch 16 --ipc 1 --inner-batch 8`,
+  at: `${network} --window 2 --total 5 --batch 16 --ipc 1 --inner-batch 8`,
   mtt: experts,
   mct: experts,
   datm: `${experts} --min-start 0`,
   tesla: experts,
+  rded: `${teacher} --crops 2`,
+  sre2l: teacher,
+};
+
+/** What methods start from, by the folder that their options name. */
+const needed = {
+  experts: `experts ${data} ${network} --count 1 --epochs 3 --batch 32 --device cpu --out experts`,
+  teacher: `train ${data} ${pretrained} --epochs 1 --device cpu --out teacher`,
 };
 
 export async function run([kills = '20', device = 'cpu', ...chosen], folder) {
+  const { methods: all } = await import('../../dist/methods/index.js');
+  const untried = Object.keys(all).filter((name) => !(name in methods));
+  if (untried.length) throw new Error(`test/endurance/kills.mjs needs a row for ${untried}`);
   const at = (...names) => join(folder, ...names);
   /** Starts the program and kills it after so many milliseconds, or where its result is written: it need not be tested. */
   const killed = async (args, name, milliseconds) => {
@@ -58,40 +72,15 @@ export async function run([kills = '20', device = 'cpu', ...chosen], folder) {
   const artefact = (name) => readFileSync(at(name, 'distilled.safetensors'));
   const noted = at('noted.json');
   const done = existsSync(noted) ? JSON.parse(readFileSync(noted, 'utf8')) : {};
-  const names = chosen.length ? chosen : Object.keys(methods);
-  if (
-    names.some((name) => methods[name] === experts || methods[name].startsWith(experts)) &&
-    !existsSync(at('experts'))
-  ) {
-    const args = [
-      ...small.split(' '),
-      '--count',
-      '1',
-      '--epochs',
-      '3',
-      '--batch',
-      '32',
-      '--device',
-      'cpu',
-      '--out',
-      'experts',
-    ];
-    await killed(['experts', ...args], 'experts', Number.POSITIVE_INFINITY);
-  }
   const wrong = [];
   const counts = { kills: 0, runs: 0 };
-  for (const method of names) {
+  for (const method of chosen.length ? chosen : Object.keys(methods)) {
+    for (const [name, command] of Object.entries(needed))
+      if (methods[method].includes(` ${name} `) && !existsSync(at(name)))
+        await killed(command.split(' '), name, Number.POSITIVE_INFINITY);
     const name = `${device.replace(':', '-')}-${method}`;
-    const args = [
-      'distill',
-      ...small.split(' '),
-      '--method',
-      method,
-      '--iterations',
-      '12',
-      ...methods[method].split(' '),
-    ];
-    args.push('--validate-every', '2', '--device', device);
+    const options = `${data} --method ${method} ${methods[method]} --iterations 12 --validate-every 2`;
+    const args = ['distill', ...options.split(' '), '--device', device];
     const note = (done[name] ??= { kills: 0, runs: 0 });
     const whole = `${name}-whole`;
     rmSync(at(whole), { recursive: true, force: true });
