@@ -19,6 +19,7 @@
  * - An outer loop of your own: {@link metaGradient}, {@link recordMetaGradient}, {@link hessianVectorProduct}, {@link gradientMatching},
  *   {@link distributionMatching}, {@link trajectoryMatching}, {@link kernelRegression}
  * - What a set holds: {@link mix}, {@link recognise}, {@link agreement}, {@link influence}, {@link curvature}, {@link hessianTrace}, {@link hessianEigenvalues}
+ * - How many images are enough: {@link learningCurve}
  * - What a set is good for: {@link robustness}, {@link fairness}, {@link privacy}, {@link search}, {@link continual}
  * - Errors: {@link LimbeckError} with an {@link ErrorCode}
  *
@@ -58,6 +59,13 @@ export {
 } from './analysis/hessian.js';
 export type { HessianOf } from './analysis/hessian-products.js';
 export { type Influence, type InfluenceOptions, influence } from './analysis/influence.js';
+export {
+  type ImagesNeeded,
+  type LearningCurve,
+  type LearningCurveOptions,
+  type LearningCurvePoint,
+  learningCurve,
+} from './analysis/learning-curve.js';
 export { type Mixed, type MixedSet, type MixOptions, mix } from './analysis/mix.js';
 export {
   type Recognised,

@@ -12,6 +12,7 @@ import { LimbeckError } from '../util/errors.js';
 import { count, duration, printable } from '../util/words.js';
 import { parseArguments } from './arguments.js';
 import { protocolOptions } from './artefact.js';
+import { secondsOf } from './budget.js';
 import type { Command } from './command.js';
 import { checkedOptions } from './distill.js';
 import { listenForStop } from './interrupt.js';
@@ -220,18 +221,6 @@ function methodOf(text: string): DistillOptions {
   });
   const { values } = parseArguments('compare', flags, known, []);
   return checkedOptions({ ...values, method }, (option) => `--methods ${text}: ${option}`);
-}
-
-const units = { s: 1, m: 60, h: 3600 } as const;
-
-function secondsOf(text: string): number {
-  const [, number, unit] = /^(\d+(?:\.\d+)?)([smh])$/.exec(text) ?? [];
-  if (number === undefined || Number(number) === 0)
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `--budget is ${text}, expected a time above 0 with its unit, such as 90s, 20m or 2h`,
-    );
-  return Number(number) * units[unit as keyof typeof units];
 }
 
 /** For a terminal: the best first, by images per class. */

@@ -90,7 +90,7 @@ function misfit({ lacks, remedies }: DistillationPlan): string[] {
 }
 
 /** A line in as many as it takes, those behind the first indented. */
-function wrapped(text: string): string[] {
+export function wrapped(text: string): string[] {
   const lines = [''];
   for (const word of text.split(' ')) {
     const longer = lines[lines.length - 1] ? `${lines[lines.length - 1]} ${word}` : word;

@@ -1,9 +1,12 @@
+import { learningCurve } from '../analysis/learning-curve.js';
 import type { Precision } from '../engine/precision.js';
 import { openNamed } from '../runs/named.js';
 import { resolveFor } from '../runs/options.js';
 import { planDistillation } from '../runs/plan/plan.js';
+import { secondsOf } from './budget.js';
 import type { Command } from './command.js';
 import { checkedOptions } from './distill.js';
+import { accuracyOptions, checkKindOfPlan, curveTable } from './images-needed.js';
 import { listenForStop } from './interrupt.js';
 import * as shared from './options.js';
 import { planTable } from './plan-table.js';
@@ -26,9 +29,19 @@ const out: shared.Option = { ...shared.out, help: 'folder of the run: whose disk
 
 export const command: Command = {
   name: 'plan',
-  summary: 'memory, disk, work and time of a run before it begins; takes the options of distill',
+  summary:
+    'memory, disk, work and time of a run before it begins, or how many images are enough; takes the options of distill',
   positionals: [],
-  options: [memory, untimed, ...shared.runOptions, out, shared.json, shared.debug, shared.help],
+  options: [
+    memory,
+    untimed,
+    ...accuracyOptions,
+    ...shared.runOptions,
+    out,
+    shared.json,
+    shared.debug,
+    shared.help,
+  ],
   example: 'limbeck plan --network convnet --ipc 10 --epochs 200',
 
   /** Status 2 where the run does not fit, as if it had been begun. */
@@ -42,7 +55,11 @@ export const command: Command = {
       memory?: number;
       untimed?: boolean;
       out?: string;
+      accuracy?: number;
+      sizes?: number | number[];
+      budget?: string;
     };
+    checkKindOfPlan(values);
     const { dataset, digitsSize, threads, precision } = given;
     checkEngine(choice, { threads, precision });
     const options = checkedOptions(values, shared.flagOf);
@@ -55,6 +72,18 @@ export const command: Command = {
     try {
       const { options: resolved } = resolveFor('', options, data);
       await using named = await openNamed(resolved);
+      if (given.accuracy !== undefined) {
+        const curve = await learningCurve(device, data, {
+          ...{ accuracy: given.accuracy, distill: options, signal: stop.signal },
+          ...{ experts: named.experts, pretrained: named.pretrained, teacher: named.teacher },
+          ipc: given.sizes === undefined ? undefined : [given.sizes].flat(),
+          seconds: given.budget === undefined ? undefined : secondsOf(given.budget),
+          onProgress: ({ stage }) => terminal.passing(stage),
+        });
+        terminal.clear();
+        process.stdout.write(json ? `${JSON.stringify(curve)}\n` : curveTable(curve));
+        return 0;
+      }
       terminal.passing('Planning');
       const plan = await planDistillation(device, data, options, {
         ...{ experts: named.experts, pretrained: named.pretrained, teacher: named.teacher },

@@ -192,4 +192,28 @@ export const analysis = [
     what: 'images that stand in for a set are among those that are added',
     tests: ['test/analyses.test.ts'],
   },
+  {
+    id: 'curve-on-test',
+    file: 'src/analysis/learning-curve.ts',
+    find: '{ ...dataset, test: dataset.validation }',
+    replace: 'dataset',
+    what: 'how many images are enough is found out on the test split',
+    tests: ['test/learning-curve.test.ts'],
+  },
+  {
+    id: 'curve-without-floor',
+    file: 'src/util/power-law.ts',
+    find: 'Math.log(wanted - least)',
+    replace: 'Math.log(wanted)',
+    what: 'the wanted error is not counted from the floor',
+    tests: ['test/learning-curve.test.ts'],
+  },
+  {
+    id: 'curve-sure-of-itself',
+    file: 'src/util/power-law.ts',
+    find: 'residual * stream.normal(2 * i + 2)',
+    replace: '0',
+    what: 'points beside the line leave nothing open',
+    tests: ['test/learning-curve.test.ts'],
+  },
 ];
