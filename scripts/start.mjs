@@ -37,5 +37,10 @@ await main(async () => {
   // Ctrl-C reaches the child by itself; what follows it is the child's to decide, so wait for its end.
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => child.kill('SIGTERM'));
-  return new Promise((resolve) => child.on('close', (status) => resolve(status ?? 1)));
+  const status = await new Promise((resolve) => child.on('close', (status) => resolve(status ?? 1)));
+  if (status === 0 && !has('--out'))
+    console.log(
+      `Open ${join(always['--out'], 'report.html')} in a browser: the digits, and what networks learn from them.`,
+    );
+  return status;
 });

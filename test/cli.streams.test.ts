@@ -67,3 +67,10 @@ test('a configuration file may begin with a byte order mark', async () => {
   const { status, stderr } = await limbeck('distill', 'marked.json');
   expect({ status, stderr }).toMatchObject({ status: 2, stderr: expect.stringContaining('iterations is 0') });
 });
+
+test('who gives a folder of data as configuration is told where it goes', async () => {
+  const { status, stderr } = await limbeck('distill', '.');
+  const said =
+    /^limbeck: \. is a folder, expected a configuration file .* say --dataset \. \[ERR_FILE_MISSING\]/;
+  expect({ status, stderr }).toMatchObject({ status: 2, stderr: expect.stringMatching(said) });
+});

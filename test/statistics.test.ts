@@ -61,7 +61,16 @@ describe('the verdict', () => {
     expect(verdict(tested(32))).toBe(
       'class means, 30 of them, reach 78.0 %, these images 32.0 %: not worth distilling yet',
     );
-    expect(verdict(tested(78.1))).toBeUndefined();
+    expect(verdict(tested(78.5, 100_000))).toBeUndefined();
+  });
+
+  test('what so few test images leave open is called that', () => {
+    // 80 and 78 % of 1,000 images are known to 2.5 and 2.6 points: their difference to 3.6.
+    expect(verdict(tested(82))).toBeUndefined();
+    expect(verdict(tested(81))).toBe(
+      '1,000 test images leave open whether these images, 81.0 %, are better than class means, 78.0 %',
+    );
+    expect(verdict(tested(90, 24))).toMatch(/^24 test images leave open whether these images, 90.0 %,/);
   });
 
   test('an accuracy that the test split cannot tell from guessing is called that', () => {

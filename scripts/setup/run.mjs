@@ -14,8 +14,8 @@ export class SetupError extends Error {
   }
 }
 
-/** Runs a command to its end and gives back its status and everything it printed. Never throws. */
-export function capture(command, args, { env = process.env, cwd = root, timeout } = {}) {
+/** Runs a command to its end and gives back its status and everything it printed. Never throws. `onText`: what it prints, as it does. */
+export function capture(command, args, { env = process.env, cwd = root, timeout, onText } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { cwd, env, timeout, stdio: ['ignore', 'pipe', 'pipe'] });
     let stdout = '';
@@ -23,6 +23,7 @@ export function capture(command, args, { env = process.env, cwd = root, timeout 
     child.stdout.setEncoding('utf8').on('data', (text) => {
       stdout += text;
       output += text;
+      onText?.(text);
     });
     child.stderr.setEncoding('utf8').on('data', (text) => {
       output += text;
@@ -42,7 +43,9 @@ export function capture(command, args, { env = process.env, cwd = root, timeout 
 export async function attempt(name, command, args, options = {}) {
   const start = performance.now();
   process.stdout.write(`${name} ... `);
-  const { status, output } = await capture(command, args, options);
+  const onText = process.stdout.isTTY ? (text) => showShare(name, text) : undefined;
+  const { status, output } = await capture(command, args, { onText, ...options });
+  if (onText) process.stdout.write(`\r${name} ... `);
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   const log = join(root, 'build/logs', `${name.replace(/[^\w.-]+/g, '-')}.log`);
   mkdirSync(dirname(log), { recursive: true });
@@ -54,6 +57,13 @@ export async function attempt(name, command, args, options = {}) {
   process.stdout.write(options.quiet ? 'no\n' : `failed after ${seconds} s (status ${status})\n`);
   if (!options.quiet) process.stdout.write(`${output.trimEnd()}\n(kept in ${relative(root, log)})\n`);
   return false;
+}
+
+/** On a terminal: how far make or ninja says that it is, behind the name of the step. */
+function showShare(name, text) {
+  const [, percent, done, all] = text.match(/^\[(?: *(\d+)%|(\d+)\/(\d+))\]/m) ?? [];
+  const share = percent ?? (all && Math.floor((100 * done) / all));
+  if (share !== undefined) process.stdout.write(`\r${name} ... ${share} %`);
 }
 
 /** A step without which nothing goes on. */

@@ -15,9 +15,12 @@ export async function readConfig(path: string, options: readonly Option[]): Prom
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
     throw new LimbeckError(
       'ERR_FILE_MISSING',
-      `${path} cannot be read: ${(cause as Error).message}; expected a configuration file in JSON`,
+      code === 'EISDIR'
+        ? `${path} is a folder, expected a configuration file in JSON: if it holds the data, say --dataset ${path}`
+        : `${path} cannot be read: ${message}; expected a configuration file in JSON`,
       { cause },
     );
   }

@@ -65,7 +65,8 @@ function text(engines: readonly EngineReport[], auto: { engine: EngineName; reas
   const how = several
     ? '--device webgpu:1 takes adapter 1, webgpu:nvidia the one with nvidia in its name\n'
     : '';
-  return `${lines.join('\n')}\n\n${how}auto takes ${auto.engine}: ${auto.reason}\n`;
+  const taken = engines.find(({ engine }) => engine === auto.engine)!.available ? auto.engine : 'none';
+  return `${lines.join('\n')}\n\n${how}auto takes ${taken}: ${auto.reason}\n`;
 }
 
 function adapterLines(

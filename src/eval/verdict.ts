@@ -29,10 +29,14 @@ export function strongerBaseline({
   accuracy,
   baselines,
 }: Pick<Tested, 'accuracy' | 'baselines'>): BaselineAccuracy | undefined {
-  return Object.values(baselines)
-    .filter(({ mean, images }) => !images && mean >= accuracy.mean)
-    .sort((a, b) => b.mean - a.mean)[0];
+  return fairOnes({ baselines }).find(({ mean }) => mean >= accuracy.mean);
 }
+
+/** The best first. */
+const fairOnes = ({ baselines }: Pick<Tested, 'baselines'>): BaselineAccuracy[] =>
+  Object.values(baselines)
+    .filter(({ images }) => !images)
+    .sort((a, b) => b.mean - a.mean);
 
 /** Whether the accuracy cannot be told from that of guessing. */
 export const isGuessing = ({
@@ -64,10 +68,16 @@ function verdictOfImages(tested: Tested): string | undefined {
     return `${percent(accuracy.mean)} is no better than guessing (${percent(guess)}): these images teach nothing yet`;
   if (isGuessing(tested))
     return `${percent(accuracy.mean)} on ${counted(images, 'test image')} cannot be told from guessing (${percent(guess)}): more of them would show what these images teach`;
-  return (
-    stronger &&
-    `${stronger.images === 0 ? stronger.title : `${stronger.title}, ${count(baselineImages)} of them,`} reach ${percent(stronger.mean)}, these images ${percent(accuracy.mean)}: not worth distilling yet`
-  );
+  const named = (one: BaselineAccuracy) =>
+    one.images === 0 ? one.title : `${one.title}, ${count(baselineImages)} of them,`;
+  if (stronger)
+    return `${named(stronger)} reach ${percent(stronger.mean)}, these images ${percent(accuracy.mean)}: not worth distilling yet`;
+  const [next] = fairOnes(tested);
+  if (!next) return undefined;
+  const open = Math.hypot(...[accuracy, next].map(({ mean }) => testError(mean, images)));
+  return accuracy.mean - next.mean < open
+    ? `${counted(images, 'test image')} leave open whether these images, ${percent(accuracy.mean)}, are better than ${next.title}, ${percent(next.mean)}`
+    : undefined;
 }
 
 /** Poison is judged by how many images of the attacked class are taken for the target. */
