@@ -20,7 +20,7 @@
  *   {@link distributionMatching}, {@link trajectoryMatching}, {@link kernelRegression}
  * - What a set holds: {@link mix}, {@link recognise}, {@link agreement}, {@link influence}, {@link curvature}, {@link hessianTrace}, {@link hessianEigenvalues}
  * - How many images are enough: {@link learningCurve}
- * - What a set is good for: {@link robustness}, {@link fairness}, {@link privacy}, {@link search}, {@link continual}
+ * - What a set is good for: {@link robustness}, {@link fairness}, {@link privacy}, {@link search}, {@link continual}, {@link federated}
  * - Errors: {@link LimbeckError} with an {@link ErrorCode}
  *
  * Arrays are flat; shapes stand in brackets, the last axis fastest. P is networks, N images, `C H W` channels and map, K classes. What
@@ -271,6 +271,7 @@ export {
   type FairnessSubject,
   fairness,
 } from './uses/fairness.js';
+export { type Federated, type FederatedOptions, type FederatedWay, federated } from './uses/federated.js';
 export {
   type MembershipInference,
   type NearestReal,

@@ -1,11 +1,12 @@
 import { accuracyText } from '../runs/record.js';
 import { continual } from '../uses/continual.js';
 import { fairness } from '../uses/fairness.js';
+import { federated } from '../uses/federated.js';
 import { privacy } from '../uses/privacy.js';
 import { robustness } from '../uses/robustness.js';
 import { search } from '../uses/search.js';
 import { trainSubjects } from '../uses/subjects.js';
-import { count, short } from '../util/words.js';
+import { bytesText, count, short } from '../util/words.js';
 import type { Values } from './arguments.js';
 import { protocolAsked, protocolOptions } from './artefact.js';
 import type { Command } from './command.js';
@@ -100,6 +101,24 @@ const kinds: Readonly<Record<string, UseKind>> = {
       return { found: { continual: found }, table: table([head, ...rows]) };
     },
   },
+  federated: {
+    summary: 'clients that each distil their own images, beside federated averaging',
+    options: ['clients', 'classesEach', 'rounds'],
+    async run({ device, data, sets, follow }, { pretrained: _, ...values }) {
+      const found = await federated(device, data, sets[0].artefact, { ...values, ...following(follow) });
+      const rows = found.ways.map(({ name, bytes, accuracy }) => [
+        name,
+        bytesText(bytes),
+        accuracyText(accuracy),
+      ]);
+      const classes = found.counts.map((counts) => counts.filter((images) => images > 0).length);
+      const said = `${found.counts.length} clients with ${Math.min(...classes)} to ${Math.max(...classes)} classes each.`;
+      return {
+        found: { federated: found },
+        table: `${table([['the server learns from', 'sent', 'test accuracy'], ...rows])}\n\n${said}`,
+      };
+    },
+  },
   search: {
     summary: 'whether architectures come out in the same order',
     options: ['architectures'],
@@ -157,6 +176,23 @@ const own: readonly shared.Option[] = ofKinds(kinds, [
     help: 'parts in which the classes come',
     fallback: '5',
   },
+  {
+    name: 'clients',
+    kind: 'whole',
+    least: 2,
+    value: 'N',
+    help: 'that share the training images',
+    fallback: '5',
+  },
+  {
+    name: 'classesEach',
+    kind: 'whole',
+    least: 0,
+    value: 'N',
+    help: 'classes that each client has, about; 0 for all',
+    fallback: '2',
+  },
+  { name: 'rounds', kind: 'whole', least: 1, value: 'N', help: 'of federated averaging', fallback: '5' },
   {
     name: 'architectures',
     kind: 'text',

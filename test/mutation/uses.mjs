@@ -104,4 +104,20 @@ export const uses = [
     what: 'images of the last piece count twice under attack',
     tests: ['test/uses.test.ts'],
   },
+  {
+    id: 'clients-weigh-alike',
+    file: 'src/uses/averaging.ts',
+    find: '(weights[i] / all) * vector[j]',
+    replace: 'vector[j] / weights.length',
+    what: 'clients with few images count as much as others',
+    tests: ['test/federated.test.ts'],
+  },
+  {
+    id: 'clients-mix-classes',
+    file: 'src/uses/clients.ts',
+    find: 'classes: classes.map((k) => of[k])',
+    replace: 'classes',
+    what: 'images of clients keep the numbers that classes have there',
+    tests: ['test/federated.test.ts'],
+  },
 ];
