@@ -56,7 +56,7 @@ test('needs a data set', async () => {
 
 describe('an inspection', () => {
   const images = (count: number, from = 0) =>
-    Float32Array.from({ length: 2 * count }, (_, i) => from + i / 8);
+    Float32Array.from({ length: 2 * count }, (_, i) => (from + i / 8) / 4096);
   const labels = (count: number) => Array.from({ length: count }, (_, i) => i % 2);
   const split = (count: number, from = 0) => ({ images: images(count, from), labels: labels(count) });
   const of = (train: { images: Float32Array; labels: number[] }, tested = split(200, 1000)) =>

@@ -11,7 +11,7 @@ function images(counts: readonly number[]) {
   const labels = Uint8Array.from(
     Array.from({ length: most }).flatMap((_, i) => [...counts.keys()].filter((k) => i < counts[k])),
   );
-  return { images: Float32Array.from(labels.keys()), labels, count: labels.length };
+  return { images: Float32Array.from(labels, (_, i) => i + 0.5), labels, count: labels.length };
 }
 const classNames = ['ant', 'bee', 'cat', 'dog', 'eel', 'fox', 'gnu', 'hen', 'ibis', 'jay'];
 const split = (counts: readonly number[], options: SplitOptions = {}) =>

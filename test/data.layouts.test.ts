@@ -191,12 +191,12 @@ describe('arrays', () => {
   test('of every type that safetensors has', async () => {
     await mkdir(join(root, 'types'));
     const types: [string, number[], number[]][] = [
-      ['F16', [0x3c00, 0x4000], [1, 2]],
+      ['F16', [0x3800, 0x4000], [0.5, 2]],
       ['BF16', [0x3f80, 0xc000], [1, -2]],
       ['U16', [7, 200], [7, 200]],
       ['I16', [7, 200], [7, 200]],
       ['I8', [7, 100], [7, 100]],
-      ['BOOL', [0, 1], [0, 1]],
+      ['BOOL', [0, 1], [0, 255]],
     ];
     for (const [dtype, [a, b], want] of types) {
       const wide = !/8|BOOL/.test(dtype);

@@ -216,7 +216,13 @@ describe('the starts', () => {
     const { options } = resolveFor('', { method: 'datm', experts: folder, maxStart: 9, iterations: 50 });
     expect(options).toMatchObject({ firstMaxStart: 5, widenSteps: 5, average: 0.9 });
     const published = { method: 'datm', experts: folder } as const;
-    const cifar = { ...dataset, name: 'cifar10', train: { ...dataset.train, count: 45_000 } };
+    const cifar = {
+      ...dataset,
+      name: 'cifar10',
+      classes: 10,
+      imageShape: [3, 32, 32] as const,
+      train: { ...dataset.train, count: 45_000 },
+    };
     expect(resolveFor('', { ...published, ipc: 10 }, cifar).options).toMatchObject({
       ...{ iterations: 10_000, innerSteps: 80, average: 0.9995, widenSteps: 1000, innerBatch: 1000 },
       ...{ firstMaxStart: 10, maxStart: 20, lr: 100, labelLr: 2, labelMomentum: 0.9, mostLoss: 1 },

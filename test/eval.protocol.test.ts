@@ -50,7 +50,7 @@ describe('evaluation', () => {
     expect([other.accuracy.networks, other.baselines.herding.networks]).toEqual([3, 3]);
     const counts = classCounts(digits.test.labels, 10);
     for (const { perClass, accuracy } of [one, other]) {
-      const mean = perClass.reduce((sum, value, k) => sum + (value * counts[k]) / 40, 0);
+      const mean = perClass.reduce((sum, value, k) => sum! + (value! * counts[k]) / 40, 0);
       expect(mean).toBeCloseTo(accuracy.mean, 9);
     }
     expect(await evaluate(device, digits, set, options)).toEqual(one);

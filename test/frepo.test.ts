@@ -125,8 +125,13 @@ test('a step trains the one network it saw, at its rate; one that had its steps 
 });
 
 test('real images are flipped for CIFAR, and as they are elsewhere', () => {
-  const takenFor = (name: string) => resolveFor('test', { method: 'frepo' }, { ...dataset, name }).taken;
-  expect(takenFor('cifar10')).toEqual({ augmentation: 'flip' });
+  const takenFor = (name: string, C = 1) =>
+    resolveFor(
+      'test',
+      { method: 'frepo' },
+      { ...dataset, name, classes: 10, imageShape: C === 3 ? [3, 32, 32] : [1, 28, 28] },
+    ).taken;
+  expect(takenFor('cifar10', 3)).toEqual({ augmentation: 'flip' });
   expect(takenFor('mnist')).toEqual({});
   expect(() => resolveOptions({ method: 'frepo', iterations: 2 ** 23 })).toThrow(/expected below 2\^32/);
 });

@@ -95,8 +95,8 @@ describe('how well it works', () => {
     const numbers = [record.testAccuracy!, ...Object.values(record.baselines)];
     expect(shown).toEqual(numbers.map(({ mean, std }) => spread(mean, std)));
     const classes = rowsIn(page, 'Class by class').map((row) => cells(row)[1]);
-    const sorted = [...record.perClass!].sort((a, b) => b - a);
-    expect(classes).toEqual(sorted.map((value) => `${percent(value)} %`));
+    const sorted = [...record.perClass!].sort((a, b) => b! - a!);
+    expect(classes).toEqual(sorted.map((value) => `${percent(value!)} %`));
   });
 });
 

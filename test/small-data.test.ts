@@ -92,7 +92,13 @@ describe('defaults', () => {
   });
 
   test('stand behind published settings, and change nothing where there are none but the options', () => {
-    const { options, taken } = resolveFor('', { method: 'rat', ipc: 10 }, data(80, 'cifar10'));
+    const { options, taken } = resolveFor(
+      '',
+      { method: 'rat', ipc: 10 },
+      {
+        ...{ ...data(80, 'cifar10'), classes: 10, imageShape: [3, 32, 32] as const },
+      },
+    );
     expect(taken).not.toEqual({});
     expect(options).toMatchObject(taken);
     expect(resolveFor('', {}, data(55_000, 'mnist')).options).toEqual(resolveOptions({}));

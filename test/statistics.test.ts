@@ -109,7 +109,7 @@ test('percentages are of the images of the split, or of the class', () => {
     [2, 1, 1],
     [0, 0, 0],
   ]);
-  expect(percentByClass(both)).toEqual([75, 25, 0]);
+  expect(percentByClass(both)).toEqual([75, 25, null]);
 });
 
 /** What one network more says: its accuracy, from the means with and without it. */

@@ -36,7 +36,7 @@ describe('training on the whole training split', () => {
     expect(result.accuracy.mean).toBeGreaterThan(40);
     expect(result.accuracy.networks).toBe(3);
     const counts = classCounts(digits.test.labels, 10);
-    const mean = result.perClass.reduce((sum, value, k) => sum + (value * counts[k]) / 100, 0);
+    const mean = result.perClass.reduce((sum, value, k) => sum! + (value! * counts[k]) / 100, 0);
     expect(mean).toBeCloseTo(result.accuracy.mean, 9);
     const { count } = result.network;
     expect(result.parameters.length).toBe(3 * count);

@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { CompareOptions } from '../analysis/compare/options.js';
 import type { Compared } from '../analysis/compare/record.js';
 import { type Row, rowsOf } from '../analysis/compare/rows.js';
@@ -18,7 +18,7 @@ import { checkedOptions } from './distill.js';
 import { listenForStop } from './interrupt.js';
 import * as shared from './options.js';
 import { Terminal } from './progress.js';
-import { checkEngine, dataSource, openData, openEngine, readingGiven } from './sources.js';
+import { checkEngine, dataSource, openData, openEngine, placeOf, readingGiven } from './sources.js';
 import { aligned } from './table.js';
 
 const compared: readonly shared.Option[] = [
@@ -148,7 +148,7 @@ export const command: Command = {
         signal: stop.signal,
         origin: {
           ...source,
-          dataset: source.dataset === 'digits' ? 'digits' : resolve(source.dataset),
+          dataset: placeOf(source),
           device: choice,
           threads,
           precision,

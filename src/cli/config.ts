@@ -4,7 +4,8 @@ import { suggestion } from '../util/closest.js';
 import { LimbeckError } from '../util/errors.js';
 import { isDeeper, mostLevels, written } from '../util/expect.js';
 import { checkNumber, type Values } from './arguments.js';
-import type { Option } from './options.js';
+import { digitsSize, flagOf, type Option, readingOptions } from './options.js';
+import { placeOf } from './sources.js';
 
 /**
  * Reads a configuration file: the names of the options in camelCase, with values as JSON; or the `run.json` of a run, which has every
@@ -64,6 +65,22 @@ export async function readConfig(path: string, options: readonly Option[]): Prom
       throw new LimbeckError('ERR_OPTION', `${where} is ${written(value)}, expected text: ${option.value}`);
   }
   return { ...values };
+}
+
+/**
+ * The same without what is said of the file's own data set, and how that is read, where another is named beside it; what was left out
+ * is said. A file that names none has options of reading for any.
+ */
+export function withoutData(path: string, values: Values, dataset: string): Values {
+  if ((values.dataset ?? 'digits') === placeOf({ dataset })) return values;
+  const read = values.dataset === undefined ? [] : readingOptions.map(({ name }) => name);
+  const own = new Set(['dataset', digitsSize.name, ...read]);
+  const left = Object.keys(values).filter((name) => own.has(name) && name !== 'dataset');
+  if (left.length)
+    process.stderr.write(
+      `Note: --dataset is ${dataset}, which is not what ${path} is for: its ${left.map(flagOf).join(', ')} ${left.length > 1 ? 'are' : 'is'} left out\n`,
+    );
+  return Object.fromEntries(Object.entries(values).filter(([name]) => !own.has(name)));
 }
 
 /** The options of a run, as a configuration file has them. */

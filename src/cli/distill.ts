@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Precision } from '../engine/precision.js';
 import type { DistillOptions } from '../methods/index.js';
 import { networkSpec } from '../networks/index.js';
@@ -8,13 +8,21 @@ import { planFor } from '../runs/setting.js';
 import { LimbeckError } from '../util/errors.js';
 import type { Values } from './arguments.js';
 import type { Command } from './command.js';
-import { readConfig } from './config.js';
+import { readConfig, withoutData } from './config.js';
 import * as shared from './options.js';
 import { pictures } from './pictures/protocol.js';
 import { checkPictures, type PictureChoice } from './pictures/show.js';
 import { carryOut } from './run.js';
 import { carryOutSeeds } from './seeds.js';
-import { checkEngine, dataSource, openData, openEngine, readingGiven, sourceForNetworks } from './sources.js';
+import {
+  checkEngine,
+  dataSource,
+  openData,
+  openEngine,
+  placeOf,
+  readingGiven,
+  sourceForNetworks,
+} from './sources.js';
 
 /** Options that may also stand in a configuration file. */
 const configurable = [...shared.runOptions, shared.out];
@@ -35,17 +43,24 @@ const seeds: shared.Option = {
   help: 'runs from so many seeds, --seed and those after it, each in a folder of its own below --out, and their spread; the same command goes on where it was stopped',
 };
 
+const json: shared.Option = {
+  ...shared.json,
+  help: `${shared.json.help}; with --seeds one for each run and one for all of them`,
+};
+
 export const command: Command = {
   name: 'distill',
   summary:
     'distils a data set; config.json holds the same options in camelCase, or is the run.json of a run to repeat; the command line wins',
   positionals: ['[config.json]'],
-  options: [...configurable, seeds, force, pictures, shared.json, shared.debug, shared.help],
+  options: [...configurable, seeds, force, pictures, json, shared.debug, shared.help],
   example: 'limbeck distill --dataset digits --iterations 2000 --out runs/first',
 
   async run({ values, positionals }) {
-    const file = positionals[0] === undefined ? {} : await readConfig(positionals[0], configurable);
-    const given = { ...file, ...values };
+    const [path] = positionals;
+    const file = path === undefined ? {} : await readConfig(path, configurable);
+    const own = values.dataset === undefined ? file : withoutData(path, file, values.dataset as string);
+    const given = { ...own, ...values };
     const {
       digitsSize,
       threads,
@@ -60,7 +75,7 @@ export const command: Command = {
     checkPictures(values.pictures);
     checkEngine(choice, { threads, precision });
     const options = checkedOptions(given, (name) =>
-      name in values ? shared.flagOf(name) : `${positionals[0]}: ${name}`,
+      name in values ? shared.flagOf(name) : `${path}: ${name}`,
     );
     const asked = dataSource({
       dataset: given.dataset as string | undefined,
@@ -83,7 +98,7 @@ export const command: Command = {
         out ?? join('runs', `${data.name}-${networkSpec(resolved.network).name}-${timeStamp(new Date())}`);
       const origin = {
         ...source,
-        dataset: source.dataset === 'digits' ? 'digits' : resolve(source.dataset),
+        dataset: placeOf(source),
         device: choice,
         threads,
         precision,
@@ -98,7 +113,7 @@ export const command: Command = {
         );
       if (several === undefined) return await begin(folder, options);
       return await carryOutSeeds({
-        ...{ folder, seeds: several, options: resolved, force, json: one.json },
+        ...{ folder, seeds: several, data, options: resolved, force, json: one.json },
         begin: (folder, seed) => begin(folder, { ...options, seed }),
         goOn: (folder) =>
           carryOut({ ...one, folder }, (control) =>

@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
 import { readLabelledImages } from '../data/labelled-images.js';
+import { pixelScaleOf } from '../data/pixel-scale.js';
 import { findProtocol } from '../eval/find-protocol.js';
 import type { Model } from '../eval/model.js';
 import { checkPreprocessing, type Protocol } from '../eval/protocol.js';
@@ -52,7 +53,7 @@ export const plainOptions: readonly Option[] = [
     kind: 'text',
     value: imageValues.join('|'),
     help: 'what their numbers are: pixels, or normalised as the data set',
-    fallback: 'pixels for bytes and floats of 0 to 1',
+    fallback: 'pixels for bytes and floats of 0 to 1, or of the range that those of the data set have',
     group: 'Of images and labels that limbeck did not make',
   },
 ];
@@ -137,7 +138,7 @@ async function openPlain(
   const source = dataSource({ dataset, digitsSize, reading: readingGiven(values) });
   const data = await openData(source, Boolean(values.json));
   const { images, labels, learningRate, notes } = await readLabelledImages(path, data);
-  const taken = normalisation ?? valuesOf(images);
+  const taken = normalisation ?? valuesOf(images, pixelScaleOf(data));
   const set = setOfImages(
     data,
     { images, labels },

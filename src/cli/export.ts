@@ -1,3 +1,4 @@
+import { pixelsText } from '../data/pixel-scale.js';
 import { exportOnnx } from '../eval/onnx.js';
 import { readModel } from '../runs/network-folder.js';
 import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
@@ -16,7 +17,7 @@ export const command: Command = {
       name: 'onnx',
       kind: 'text',
       value: 'FILE',
-      help: 'file to write; it takes pixels in 0..1',
+      help: 'file to write; it takes pixels in 0..1 (bytes divided by 255), or floats as the data set has them',
     },
     {
       name: 'member',
@@ -47,7 +48,7 @@ export const command: Command = {
     if (values.json) process.stdout.write(`${JSON.stringify({ file: onnx, bytes: bytes.length })}\n`);
     else
       new Terminal(false).say(
-        `Wrote ${onnx}: images ${JSON.stringify(['N', ...model.network.inputShape])} of ${model.normalisation.text ? 'embedded texts' : 'pixels in 0..1'}`,
+        `Wrote ${onnx}: images ${JSON.stringify(['N', ...model.network.inputShape])} of ${model.normalisation.text ? 'embedded texts' : pixelsText(model.normalisation)}`,
       );
     return 0;
   },

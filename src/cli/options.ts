@@ -38,7 +38,7 @@ export const dataset: Option = {
   name: 'dataset',
   kind: 'text',
   value: 'digits|PATH',
-  help: 'generated digits; or a folder of images per class, IDX, CIFAR, .npz, .safetensors, .parquet, .csv and others (docs/data.md); or texts: .csv, .jsonl, folders of .txt (docs/text.md)',
+  help: 'generated digits; or what limbeck download left in data/, by its name; or a folder of images per class, IDX, CIFAR, .npz, .safetensors, .parquet, .csv and others (docs/data.md); or texts: .csv, .jsonl, folders of .txt (docs/text.md)',
   fallback: 'digits',
 };
 /** How to read a data set that leaves something open. */
@@ -133,6 +133,4 @@ export const runOptions: readonly Option[] = [
   precision,
 ];
 
-/** `labelLr` → `--label-lr` */
-export const flagOf = (name: string): string =>
-  `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+export { flagOf } from '../util/words.js';

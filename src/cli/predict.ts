@@ -66,12 +66,13 @@ export const command: Command = {
 
 /** What was given, as the network takes it. */
 async function itemsFor(
-  { network, normalisation: { text } }: Model,
+  { network, normalisation }: Model,
   path: string,
   given: readonly string[],
   badImages?: Reading['badImages'],
 ): Promise<Awaited<ReturnType<typeof readLooseImages>>> {
-  if (!text) return readLooseImages(given, network.inputShape, badImages);
+  const { text, range, divisor } = normalisation;
+  if (!text) return readLooseImages(given, network.inputShape, { badImages, range, divisor });
   const { names, texts } = await readLooseTexts(given);
   const known = texts.map((one) => tokenise(one).some((word) => text.words.includes(word)));
   const strange = known.indexOf(false);

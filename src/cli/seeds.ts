@@ -1,8 +1,10 @@
-import { isDeepStrictEqual } from 'node:util';
+import type { Dataset } from '../data/dataset.js';
 import { type Accuracy, summarise } from '../eval/statistics.js';
-import { RunFolder, readRun } from '../report/run-folder.js';
+import { RunFolder } from '../report/run-folder.js';
+import { describeData } from '../runs/describe-data.js';
 import type { ResolvedOptions } from '../runs/options.js';
-import { accuracyText } from '../runs/record.js';
+import { accuracyText, type DatasetRecord } from '../runs/record.js';
+import { otherRunIn } from '../runs/same-run.js';
 import { LimbeckError } from '../util/errors.js';
 import { aligned } from './table.js';
 
@@ -12,6 +14,8 @@ interface SeedRuns {
   readonly folder: string;
   /** How many. */
   readonly seeds: number;
+  /** What all of them are on. */
+  readonly data: Dataset;
   /** Of the first. */
   readonly options: ResolvedOptions;
   /** Whether runs that lie there are replaced. */
@@ -25,11 +29,12 @@ interface SeedRuns {
 
 /** Does them one after the other and shows their spread. Returns the status, of the first that does not end well if one does not. */
 export async function carryOutSeeds(runs: SeedRuns): Promise<number> {
-  const { folder, options, force, json } = runs;
+  const { folder, options, data, force, json } = runs;
+  const described = describeData(data);
   const done: SeedResult[] = [];
   for (let seed = options.seed; seed < options.seed + runs.seeds; seed++) {
     const out = `${folder}/seed-${seed}`;
-    const same = !force && (await holdsSame(out, { ...options, seed }));
+    const same = !force && (await holdsSame(out, { ...options, seed }, described));
     const status = await (same ? runs.goOn(out) : runs.begin(out, seed));
     if (status !== 0) return status;
     const record = await new RunFolder(out).readRecord();
@@ -49,17 +54,16 @@ interface SeedResult {
 }
 
 /**
- * Whether a run of these options lies in the folder, to go on with or finished; ERR_OPTION where one of others does, which is not to be
- * mixed with them.
+ * Whether a run of these options on these data lies in the folder, to go on with or finished; ERR_OPTION where another does, which is not
+ * to be mixed with them.
  */
-async function holdsSame(folder: string, options: ResolvedOptions): Promise<boolean> {
+async function holdsSame(folder: string, options: ResolvedOptions, data: DatasetRecord): Promise<boolean> {
   const run = new RunFolder(folder);
-  if (!run.holdsRun()) return false;
-  const config = (await run.readRecord())?.config ?? (await readRun(folder)).config;
-  if (isDeepStrictEqual(config.options, JSON.parse(JSON.stringify(options)))) return true;
+  const other = await otherRunIn(run, options, data);
+  if (other === undefined) return run.holdsRun();
   throw new LimbeckError(
     'ERR_OPTION',
-    `${folder} holds a run with other options: name another folder by --out, or replace the runs in it with --force`,
+    `${folder} holds a run ${other}: name another folder by --out, or replace the runs in it with --force`,
   );
 }
 

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import type { DigitsOptions } from '../data/digits.js';
 import { type LoadOptions, loadDataset } from '../data/load.js';
+import { downloadedTo } from '../data/published.js';
 import { type Reading, readingTable } from '../data/reading.js';
 import type { Device } from '../engine/device.js';
 import { chooseDevice, type DeviceChoice, openDevice } from '../engine/open.js';
@@ -36,6 +37,10 @@ export function dataSource({ dataset = 'digits', digitsSize, reading }: Partial<
   // The loader's message for a bare word is better when it sees the word itself.
   return { dataset: /^[\w-]+$/.test(dataset) ? dataset : resolve(dataset), reading };
 }
+
+/** Where they lie, for a record: `digits`, or a path that holds in any folder. */
+export const placeOf = ({ dataset }: DataSource): string =>
+  dataset === 'digits' ? dataset : resolve(downloadedTo(dataset) ?? dataset);
 
 /** The same, its images brought to the shape of the networks in the folder that `init` names, unless another shape was asked for. */
 export async function sourceForNetworks(source: DataSource, init: unknown): Promise<DataSource> {

@@ -3,7 +3,7 @@ import type { Evaluation } from '../eval/evaluate.js';
 import type { Rate } from '../eval/protocol.js';
 import type { Accuracy } from '../eval/statistics.js';
 import { baselineText, type Tested, verdict } from '../eval/verdict.js';
-import { accuracyText, testErrorText } from '../runs/record.js';
+import { accuracyText, classText, testErrorText } from '../runs/record.js';
 
 const rateText = (rate: Rate) => (rate === 'none' ? '–' : String(rate));
 
@@ -72,9 +72,9 @@ export function networksTable(
 export function perClassTable(
   classNames: readonly string[],
   images: string,
-  perClass: readonly number[],
+  perClass: readonly (number | null)[],
 ): string {
-  const rows = classNames.map((name, k) => [name, `${perClass[k].toFixed(1)} %`]);
+  const rows = classNames.map((name, k) => [name, classText(perClass[k])]);
   return aligned([['class', images], ...rows], [1]);
 }
 

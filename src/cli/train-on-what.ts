@@ -34,7 +34,7 @@ export interface Trained {
   readonly model: Model;
   readonly accuracy?: Accuracy;
   readonly validation?: Accuracy;
-  readonly perClass?: readonly number[];
+  readonly perClass?: readonly (number | null)[];
   /** Test images that they were measured on. */
   readonly testImages?: number;
   /** Whether they were measured on the data that the set was made from, where that is known. */

@@ -42,13 +42,15 @@ type Arrays = ReadonlyMap<string, () => NumericArray | Promise<NumericArray>>;
 export async function loadArrayFile(path: string, options: ArrayFileOptions = {}): Promise<Dataset> {
   const arrays = await openArrays(path);
   const found: Partial<Record<SplitName, Split>> = {};
+  const notes: string[] = [];
   let imageShape: readonly [number, number, number] | undefined;
   for (const part of splitNames) {
     const names = pairOf(path, arrays, part);
     if (names === undefined) continue;
     const [imageName, labelName] = names;
     const array = await take(arrays, imageName);
-    const { imageShape: shape, images } = await toImages(array, options, `${path}: ${imageName}`);
+    const { imageShape: shape, images, ...read } = await toImages(array, options, `${path}: ${imageName}`);
+    notes.push(...read.notes);
     if (imageShape && shape.join() !== imageShape.join())
       throw new LimbeckError(
         'ERR_SHAPE',
@@ -65,7 +67,7 @@ export async function loadArrayFile(path: string, options: ArrayFileOptions = {}
   const { train, validation, test } = found;
   if (train === undefined || imageShape === undefined) throw nothingToTrainOn(path, arrays);
   return assembleDataset(
-    { name: basename(resolve(path)).replace(/\.\w+$/, ''), path, imageShape, train, validation, test },
+    { name: basename(resolve(path)).replace(/\.\w+$/, ''), path, imageShape, train, validation, test, notes },
     options,
   );
 }
@@ -111,12 +113,12 @@ async function openArrays(path: string): Promise<Arrays> {
   if (/\.safetensors$/i.test(path)) {
     const { tensors } = decodeNamed(path, await readBytes(path));
     return new Map(
-      Object.entries(tensors).map(([name, { shape, data }]) => [
+      Object.entries(tensors).map(([name, { shape, data, truth }]) => [
         name.toLowerCase(),
         async () =>
           data instanceof BigInt64Array || data instanceof BigUint64Array
             ? { shape, data: await toFloats(data), whole: true }
-            : { shape, data },
+            : { shape, data, truth },
       ]),
     );
   }

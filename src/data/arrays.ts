@@ -53,6 +53,8 @@ const fieldNames = {
   std: true,
   zca: true,
   text: true,
+  divisor: true,
+  originalShape: true,
   notes: true,
 } satisfies Record<keyof ArrayDataset | keyof Dataset, true>;
 

@@ -4,6 +4,7 @@ import { count, counted } from '../util/words.js';
 import { checkEveryClass, checkLabels, classCount, classCounts, labelsOf, numberNames } from './classes.js';
 import { type Dataset, type Split, type SplitName, splitNames } from './dataset.js';
 import { holdOut, type Splitting } from './hold-out.js';
+import { bytesOf, takenAsBytes } from './pixels.js';
 import { channelStatistics, constantChannels } from './statistics.js';
 
 /** What every loader of files takes. */
@@ -27,6 +28,8 @@ export interface Found {
   readonly train: Split;
   readonly validation?: Split;
   readonly test?: Split;
+  /** Of 16-bit image files. */
+  readonly divisor?: number;
   /** Published mean and deviation, instead of those of the training images. */
   readonly statistics?: { readonly mean: readonly number[]; readonly std: readonly number[] };
   /** What was decided where the files leave something open: for people. */
@@ -42,8 +45,9 @@ const MOST_IMAGES = 2 ** 22;
  *
  * @throws ERR_DATA for an empty split, a label out of range or images that are all one shade; ERR_OPTION
  */
-export async function assembleDataset(found: Found, options: SplitOptions = {}): Promise<Dataset> {
-  const { path, imageShape } = found;
+export async function assembleDataset(given: Found, options: SplitOptions = {}): Promise<Dataset> {
+  const found = await withBytes(given);
+  const { path, imageShape, divisor } = found;
   const { splits, notes, ...divided } = await divide(found, options);
   await breathe();
   const statistics = channelStatistics(splits.train, imageShape);
@@ -52,6 +56,7 @@ export async function assembleDataset(found: Found, options: SplitOptions = {}):
     name: options.name ?? found.name,
     imageShape,
     ...divided,
+    ...(divisor !== undefined && { divisor }),
     ...statistics,
     ...found.statistics,
     ...withNotes([...notes, ...variationNotes(splits.train, imageShape, path)]),
@@ -126,6 +131,25 @@ export async function divide(found: Found, options: SplitOptions): Promise<Divid
 
 export const withNotes = (notes: readonly string[]): Pick<Dataset, 'notes'> =>
   notes.length ? { notes } : {};
+
+/** Floats that are bytes, as bytes: all splits or none, for they are on one scale. */
+async function withBytes(found: Found): Promise<Found> {
+  const floats = splitNames.flatMap((part) => {
+    const images = found[part]?.images;
+    return images instanceof Float32Array ? [images] : [];
+  });
+  const bytes = await bytesOf(floats);
+  if (!bytes) return found;
+  const own = (split: Split | undefined) =>
+    split?.images instanceof Float32Array ? { ...split, images: bytes[floats.indexOf(split.images)] } : split;
+  return {
+    ...found,
+    train: own(found.train)!,
+    validation: own(found.validation),
+    test: own(found.test),
+    notes: [...(found.notes ?? []), takenAsBytes],
+  };
+}
 
 /** Where classes are numbered from 1 on, the same from 0 on. */
 function fromZero(

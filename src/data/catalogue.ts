@@ -8,6 +8,9 @@ export interface PublishedFile {
 export interface PublishedSet {
   /** For people. */
   readonly title: string;
+  /** `[C, H, W]` */
+  readonly imageShape: readonly [number, number, number];
+  readonly classes: number;
   /** Folders to fetch from, in this order; each ends with a slash. */
   readonly mirrors: readonly string[];
   readonly files: readonly PublishedFile[];
@@ -25,6 +28,8 @@ const idx = (...sums: readonly string[]): PublishedFile[] =>
 export const catalogue: Readonly<Record<string, PublishedSet>> = {
   mnist: {
     title: 'MNIST, 70,000 grey digits of 28x28',
+    imageShape: [1, 28, 28],
+    classes: 10,
     mirrors: [
       'https://ossci-datasets.s3.amazonaws.com/mnist/',
       'https://storage.googleapis.com/cvdf-datasets/mnist/',
@@ -38,6 +43,8 @@ export const catalogue: Readonly<Record<string, PublishedSet>> = {
   },
   'fashion-mnist': {
     title: 'Fashion-MNIST, 70,000 grey pieces of clothing of 28x28',
+    imageShape: [1, 28, 28],
+    classes: 10,
     mirrors: [
       'http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/',
       'https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/',
@@ -51,18 +58,24 @@ export const catalogue: Readonly<Record<string, PublishedSet>> = {
   },
   cifar10: {
     title: 'CIFAR-10, 60,000 colour images of 32x32',
+    imageShape: [3, 32, 32],
+    classes: 10,
     mirrors: ['https://www.cs.toronto.edu/~kriz/'],
     files: [{ name: 'cifar-10-binary.tar.gz', md5: 'c32a1d4ab5d03f1284b67883e8d87530' }],
     open: 'cifar-10-binary.tar.gz',
   },
   cifar100: {
     title: 'CIFAR-100, 60,000 colour images of 32x32',
+    imageShape: [3, 32, 32],
+    classes: 100,
     mirrors: ['https://www.cs.toronto.edu/~kriz/'],
     files: [{ name: 'cifar-100-binary.tar.gz', md5: '03b5dce01913d631647c71ecec9e9cb8' }],
     open: 'cifar-100-binary.tar.gz',
   },
   svhn: {
     title: 'SVHN, 99,289 colour house numbers of 32x32',
+    imageShape: [3, 32, 32],
+    classes: 10,
     mirrors: ['http://ufldl.stanford.edu/housenumbers/'],
     files: [
       { name: 'train_32x32.mat', md5: 'e26dedcc434d2e4c54c9b2d4a06d8373' },
@@ -71,8 +84,26 @@ export const catalogue: Readonly<Record<string, PublishedSet>> = {
   },
   usps: {
     title: 'USPS, 9298 grey digits of 16x16',
+    imageShape: [1, 16, 16],
+    classes: 10,
     mirrors: ['https://hastie.su.domains/ElemStatLearn/datasets/'],
     // No sums were published for these.
     files: [{ name: 'zip.train.gz' }, { name: 'zip.test.gz' }],
   },
 };
+
+/**
+ * Whether images are those of the published data set of this name, or the generated digits, as far as shape and number of classes tell:
+ * somebody's own folder may have any name.
+ */
+export function isAsPublished(
+  name: string,
+  [C, H, W]: readonly [number, number, number],
+  classes: number,
+): boolean {
+  // Digits are generated in any size.
+  if (name === 'digits') return C === 1 && H === W && classes === 10;
+  if (!Object.hasOwn(catalogue, name)) return false;
+  const { imageShape, classes: own } = catalogue[name];
+  return classes === own && `${[C, H, W]}` === `${imageShape}`;
+}

@@ -44,6 +44,8 @@ export interface Dataset {
   readonly name: string;
   /** `[C, H, W]` of one image. */
   readonly imageShape: readonly [number, number, number];
+  /** The same before the images were brought to another shape, where they were. */
+  readonly originalShape?: readonly [number, number, number];
   /** How many classes, K. */
   readonly classes: number;
   /** Shown beside the images; `['0', '1', …]` when the set has no better names. */
@@ -56,6 +58,8 @@ export interface Dataset {
   readonly zca?: Whitening;
   /** Present where the items are texts: of `[1, length, width]`, for every word a row of numbers; `mean` and `std` are then 0 and 1. */
   readonly text?: TextEncoding;
+  /** Of image files of 16 bits: what their values were divided by, to floats in 0..1. */
+  readonly divisor?: number;
   /** What was decided where the files leave something open, and what looks wrong: for people. */
   readonly notes?: readonly string[];
   /** What is distilled. */

@@ -15,6 +15,8 @@ export interface DecodeOptions {
   readonly channels?: number;
   /** What transparent images are laid on: `white`, `black` or `#rrggbb`; white when missing. */
   readonly background?: string;
+  /** What values of 16 bits are divided by; the range that these use decides when missing. */
+  readonly divisor?: number;
   /** Whether images that cannot be decoded are an error or left out; when missing, left out if they are one in fifty at most. */
   readonly badImages?: 'refuse' | 'skip';
   /** Images decoded so far, and how many there are. */
@@ -32,6 +34,8 @@ export interface DecodedImages {
   readonly imageShape: [number, number, number];
   /** `[kept, C, H, W]`: bytes, or floats in 0..1 of images with more than 8 bits per channel. */
   readonly data: Uint8Array | Float32Array;
+  /** What values of 16 bits were divided by, where their range decided it. */
+  readonly divisor?: number;
   /** The places in the list of those that were decoded. */
   readonly kept: readonly number[];
   /** What was decided, and what was left out: for people. */
@@ -146,7 +150,7 @@ async function decodeAll(
 
 function finish(
   sources: readonly ImageSource[],
-  { channels, background, badImages }: DecodeOptions,
+  { channels, background, badImages, divisor: given }: DecodeOptions,
   { buffer, complaints, transparent }: Found,
 ): DecodedImages {
   const few = complaints.length <= FEW * sources.length;
@@ -155,11 +159,12 @@ function finish(
     throw broken(texts, complaints.length > texts.length || complaints.length === MAX_COMPLAINTS);
   const bad = new Set(complaints.map(({ index }) => index));
   const kept = [...sources.keys()].filter((index) => !bad.has(index));
-  const { data, depth, note } = buffer.images(kept, channels);
+  const { data, depth, divisor, note } = buffer.images(kept, channels, given);
   const more = complaints.length > texts.length ? `; and ${complaints.length - texts.length} more` : '';
   return {
     imageShape: [depth, buffer.height, buffer.width],
     data,
+    divisor,
     kept,
     notes: [
       ...(note ? [note] : []),

@@ -45,6 +45,7 @@ export async function loadImageFolder(folder: string, options: ImageFolderOption
       name: basename(resolve(folder)),
       path: folder,
       imageShape: decoded.imageShape,
+      divisor: decoded.divisor,
       classNames: await titlesOf(folder, names),
       train: splits.train!,
       validation: splits.validation,

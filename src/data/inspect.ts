@@ -1,6 +1,7 @@
 import { count, counted, saidOf } from '../util/words.js';
 import { classCounts } from './classes.js';
 import { type Dataset, type Split, type SplitName, splitNames } from './dataset.js';
+import { extremes, pixelScaleOf, pixelsText } from './pixel-scale.js';
 import { FILLING, UNKNOWN } from './text/encoding.js';
 import { type TextRecord, textRecord } from './text/stored.js';
 
@@ -57,11 +58,7 @@ export function inspectDataset(data: Dataset): Inspection {
     name,
     ...perPart((_, i) => counts[i][k]),
   }));
-  let range: [number, number] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (const value of text ? text.table : train.images) {
-    if (value < range[0]) range = [value, range[1]];
-    if (value > range[1]) range = [range[0], value];
-  }
+  const range = extremes(text ? text.table : train.images);
   const splits = perPart((part) => data[part].count);
   return {
     imageShape,
@@ -74,6 +71,7 @@ export function inspectDataset(data: Dataset): Inspection {
     classes,
     notes,
     warnings: [
+      ...oddScale(data),
       ...smallSplits(splits, data),
       ...unbalanced(data, counts[0]),
       ...constantClasses(data),
@@ -102,6 +100,19 @@ export const smallSplits = (counts: SplitCounts, data: { readonly text?: unknown
       ),
     ];
   });
+
+/** Pixels that later images may not have the scale of. */
+function oddScale(data: Dataset): string[] {
+  const { range } = pixelScaleOf(data);
+  if (range)
+    return [
+      `its pixels are ${pixelsText({ range })}, not in 0..1: networks that learn from them take such floats alone, and no image files; where they are pictures, give bytes, or floats divided by what white is`,
+    ];
+  const { images } = data.zca?.source.train ?? data.train;
+  return images instanceof Uint8Array && images.length && !images.some((value) => value > 1)
+    ? ['none of its bytes is above 1, where white is 255: where 1 is white, multiply them by 255']
+    : [];
+}
 
 function unbalanced(data: Dataset, counts: readonly number[]): string[] {
   const [least, most] = [Math.min(...counts), Math.max(...counts)];
@@ -137,16 +148,22 @@ function differ({ images }: Split, a: number, b: number, length: number): boolea
   return false;
 }
 
-/** Images that are in the training split and in another. */
+/** Images that are in two splits. */
 function duplicates(data: Dataset): string[] {
-  const known = new Set(keysOf(data, data.train));
-  return (['validation', 'test'] as const).flatMap((part) => {
-    const twice = keysOf(data, data[part]).filter((key) => key !== undefined && known.has(key)).length;
+  const [train, validation, test] = splitNames.map((part) => keysOf(data, data[part]));
+  const pairs = [
+    ['validation', validation, 'training', train],
+    ['test', test, 'training', train],
+    ['test', test, 'validation', validation],
+  ] as const;
+  return pairs.flatMap(([part, keys, other, others]) => {
+    const known = new Set(others);
+    const twice = keys.filter((key) => key !== undefined && known.has(key)).length;
     return twice
       ? [
           saidOf(
             data,
-            `${count(twice)} of ${count(data[part].count)} ${part} images are training images, too: remove one of each`,
+            `${count(twice)} of ${count(keys.length)} ${part} images are ${other} images, too: remove one of each`,
           ),
         ]
       : [];

@@ -7,7 +7,9 @@ import type { Dataset, Labels, Split } from './dataset.js';
 import { decodeImages, imageFile } from './image-files.js';
 import { isImageFolder, listImages } from './image-list.js';
 import type { NumericArray } from './npy.js';
+import { onScale, pixelScaleOf } from './pixel-scale.js';
 import { toImages, toLabels } from './pixels.js';
+import { DEEPEST } from './planes.js';
 import { isTorchSet, readTorchSet, type TorchSet } from './torch-set.js';
 
 /** Images of somebody else, with a label each. */
@@ -38,7 +40,7 @@ export async function readLabelledImages(path: string, dataset: Dataset): Promis
   const torch = await isTorchSet(path);
   const set: TorchSet = torch ? await readTorchSet(path) : { ...(await readNamedArrays(path)), notes: [] };
   const { images: array, labels: given = inOrder(set.images, dataset, path), learningRate } = set;
-  const { imageShape, images } = await toImages(array, torch ? { layout: 'nchw' } : {}, `${path}: images`);
+  const { imageShape, ...read } = await toImages(array, torch ? { layout: 'nchw' } : {}, `${path}: images`);
   if (`${imageShape}` !== `${dataset.imageShape}`)
     throw new LimbeckError(
       'ERR_SHAPE',
@@ -46,8 +48,9 @@ export async function readLabelledImages(path: string, dataset: Dataset): Promis
     );
   const count = array.shape[0];
   const labels = softLabels(given, count, dataset) ?? toLabels(given, count, `${path}: labels`);
+  const { images, notes } = await onScale(read, pixelScaleOf(dataset).range, path);
   const ordered = set.labels ? [] : ['no labels beside them: taken to be in the order of their classes'];
-  return { images, labels, learningRate, notes: [...set.notes, ...ordered] };
+  return { images, labels, learningRate, notes: [...set.notes, ...notes, ...ordered] };
 }
 
 /** The labels of images that are saved class after class, as many of each, as programs after DC's do. */
@@ -73,6 +76,7 @@ function softLabels(
 
 async function ofFolder(path: string, dataset: Dataset): Promise<LabelledFiles> {
   const [channels, height, width] = dataset.imageShape;
+  const { divisor = DEEPEST } = dataset;
   const { train: files, notes } = await listImages(path, {});
   const { numbers, names } = classNamesOf(files.map(({ className }) => className));
   const own = classNamesOf(dataset.classNames).numbers;
@@ -87,7 +91,7 @@ async function ofFolder(path: string, dataset: Dataset): Promise<LabelledFiles> 
   const labels = labelsOf(files.map(({ className }) => classOf(className)));
   const decoded = await decodeImages(
     files.map(({ path }) => imageFile(path)),
-    { channels: channels === 1 ? 1 : 3, imageSize: [height, width], badImages: 'refuse' },
+    { channels: channels === 1 ? 1 : 3, imageSize: [height, width], badImages: 'refuse', divisor },
   );
   return { images: decoded.data, labels, notes: [...notes, ...decoded.notes] };
 }

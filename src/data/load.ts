@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { LimbeckError } from '../util/errors.js';
 import { expectObject, shown } from '../util/expect.js';
 import { checkOption } from '../util/option.js';
+import { flagOf } from '../util/words.js';
 import { isArrayFolder, loadArrayFile } from './array-files.js';
 import type { SplitOptions } from './assemble.js';
 import { isCifar, loadCifar } from './cifar.js';
@@ -14,7 +15,7 @@ import type { DecodeOptions } from './image-files.js';
 import { loadImageFolder } from './image-folder.js';
 import { isImageFolder } from './image-list.js';
 import { isParquetFolder, loadParquet } from './parquet.js';
-import { downloadNames } from './published.js';
+import { downloadedTo, downloadNames } from './published.js';
 import { type Reading, readingTable } from './reading.js';
 import { broughtTo } from './shape.js';
 import { isStl10, isStl10Archive, loadStl10 } from './stl10.js';
@@ -151,7 +152,8 @@ const NAMED =
 
 /**
  * A data set by name or by path: `'digits'`, or a file or folder whose content or name tells its format (a folder named
- * digits is `'./digits'`).
+ * digits is `'./digits'`). The name of a published data set is where `downloadDataset` leaves it, below the working folder, if no file or
+ * folder of that name is there.
  *
  * @throws ERR_OPTION for an unknown name or an option that does not apply; ERR_FILE_MISSING; what the loaders throw
  */
@@ -167,7 +169,11 @@ export async function loadDataset(nameOrPath: string, options: LoadOptions = {})
     if (value !== undefined) checkOption(`loadDataset: ${name}`, option, value);
   }
   const { zca, shape, ...rest } = options;
-  const read = await loadFormat(nameOrPath, rest);
+  const place = downloadedTo(nameOrPath);
+  const found = await loadFormat(place ?? nameOrPath, rest);
+  const read = place
+    ? { ...found, notes: [`read from ${place}, where limbeck download puts it`, ...(found.notes ?? [])] }
+    : found;
   for (const [option, value] of Object.entries({ zca, shape }))
     if (value && read.text)
       throw new LimbeckError(
@@ -218,7 +224,7 @@ async function isFolder(path: string): Promise<boolean> {
     if (/^[\w-]+$/.test(path))
       throw new LimbeckError(
         'ERR_OPTION',
-        `Data set '${path}' is neither known nor a file or folder here; ${downloadNames.includes(path) ? `limbeck download ${path} fetches it; ` : ''}${NAMED}.`,
+        `Data set '${path}' is neither known nor a file or folder here; ${downloadNames.includes(path) ? `limbeck download ${path} fetches it to data/${path}, and by that name it is then found, or give the path where it lies; ` : ''}${NAMED}.`,
         { cause },
       );
     throw new LimbeckError('ERR_FILE_MISSING', `${path} does not exist or cannot be read; check the path.`, {
@@ -232,8 +238,6 @@ function checkApplies(options: LoadOptions, applying: readonly OptionName[], dat
     if (value !== undefined && !applying.includes(name as OptionName))
       throw new LimbeckError(
         'ERR_OPTION',
-        `Option ${name} does not apply to data set ${dataset}; leave it out (--${dashed(name)}).`,
+        `Option ${name} does not apply to data set ${dataset}; leave it out (${flagOf(name)}).`,
       );
 }
-
-const dashed = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

@@ -11,6 +11,8 @@ export interface MatArray {
   readonly data: NumberArray;
   /** Of whole numbers, though in a floating-point array: 64-bit integers. */
   readonly whole?: boolean;
+  /** Of true and false. */
+  readonly truth?: boolean;
 }
 
 const HEADER = 128;
@@ -21,6 +23,7 @@ const MOST_NAME = 64;
 const COMPRESSED = 15;
 const MATRIX = 14;
 const COMPLEX = 0x800;
+const LOGICAL = 0x200;
 
 interface ArrayConstructor {
   new (length: number): NumberArray;
@@ -110,13 +113,13 @@ function promisedBytes(start: Uint8Array): number | undefined {
 }
 
 /** The same with its last axis the fastest; a row is a vector, for MATLAB has none. */
-export async function rowMajor({ shape, data, whole }: MatArray): Promise<NumericArray> {
+export async function rowMajor({ shape, data, whole, truth }: MatArray): Promise<NumericArray> {
   const place = rowMajorPlaces(shape);
   const values = new (data.constructor as ArrayConstructor)(data.length);
   await inPieces(data.length, (from, to) => {
     for (let i = from; i < to; i++) values[place()] = data[i];
   });
-  return { shape: shape.length === 2 && shape[0] === 1 ? [shape[1]] : shape, data: values, whole };
+  return { shape: shape.length === 2 && shape[0] === 1 ? [shape[1]] : shape, data: values, whole, truth };
 }
 
 /** Flags, dimensions, name, values. */
@@ -146,7 +149,8 @@ async function readMatrix(
   const more = count * array.BYTES_PER_ELEMENT - values.data.length;
   if (more > room) throw tooLarge(path, bytesText(more), room);
   const data = await numbersOf(values.data, stored, array, count);
-  return [new TextDecoder().decode(name.data.subarray(0, MOST_NAME)), { shape, data, whole }];
+  const truth = (flagged & LOGICAL) !== 0;
+  return [new TextDecoder().decode(name.data.subarray(0, MOST_NAME)), { shape, data, whole, truth }];
 }
 
 async function numbersOf(

@@ -1,9 +1,10 @@
 import type { Dataset, Split, Whitening } from './dataset.js';
 import { normalisedImages } from './on-device.js';
+import { type PixelScale, pixelScaleOf } from './pixel-scale.js';
 import type { TextEncoding } from './text/encoding.js';
 
 /** How pixels become what a network takes: whitened, where they are, and then `(x - mean) / std`. */
-export interface Normalisation {
+export interface Normalisation extends PixelScale {
   /** Per channel, of pixels in 0..1 or of what whitening makes of them. */
   readonly mean: readonly number[];
   /** As `mean`. */
@@ -18,14 +19,18 @@ export interface Normalisation {
 }
 
 /** How the images of a data set are normalised. */
-export const normalisationOf = ({ mean, std, zca, text }: Dataset): Normalisation => ({
-  mean,
-  std,
-  ...(zca && { zca: { mean: Float32Array.from(zca.mean), transform: zca.transform } }),
-  ...(text && { text }),
-});
+export function normalisationOf(dataset: Dataset): Normalisation {
+  const { mean, std, zca, text } = dataset;
+  return {
+    mean,
+    std,
+    ...pixelScaleOf(dataset),
+    ...(zca && { zca: { mean: Float32Array.from(zca.mean), transform: zca.transform } }),
+    ...(text && { text }),
+  };
+}
 
-/** Images `[N, C, H, W]`, bytes or pixels in 0..1, as a network takes them; of texts the rows of their words, or what is embedded already. */
+/** Images `[N, C, H, W]`, bytes or pixels on the scale of the training images, as a network takes them; of texts the rows of their words, or what is embedded already. */
 export function normalise(
   images: Split['images'],
   imageShape: readonly [number, number, number],

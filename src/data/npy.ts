@@ -19,6 +19,8 @@ export interface NumericArray {
   readonly data: NumberArray;
   /** Of whole numbers, though in a floating-point array: 64-bit integers. */
   readonly whole?: boolean;
+  /** Of true and false. */
+  readonly truth?: boolean;
 }
 
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]; // \x93NUMPY
@@ -34,12 +36,13 @@ type Read = (view: DataView, at: number, little: boolean) => number;
 interface Type {
   readonly bytes: number;
   readonly whole?: boolean;
+  readonly truth?: boolean;
   readonly array: NumberArrayConstructor;
   readonly read: Read;
 }
 /** 64-bit integers become float64; labels and pixels are far below what that can hold. */
 const TYPES: Readonly<Record<string, Type>> = {
-  b1: { bytes: 1, array: Uint8Array, read: (view, at) => view.getUint8(at) },
+  b1: { bytes: 1, truth: true, array: Uint8Array, read: (view, at) => view.getUint8(at) },
   u1: { bytes: 1, array: Uint8Array, read: (view, at) => view.getUint8(at) },
   i1: { bytes: 1, array: Int8Array, read: (view, at) => view.getInt8(at) },
   u2: { bytes: 2, array: Uint16Array, read: (view, at, little) => view.getUint16(at, little) },
@@ -122,7 +125,7 @@ export async function numericArray(
       `${shapeText(shape)} promises ${count * type.bytes} bytes of data, there are ${bytes.length}`,
     );
   if (type.array === Uint8Array && !fortran)
-    return { shape, data: new Uint8Array(bytes.buffer, bytes.byteOffset, count) };
+    return { shape, data: new Uint8Array(bytes.buffer, bytes.byteOffset, count), truth: type.truth };
   if (!fortran && order !== '>' && type.array.BYTES_PER_ELEMENT === type.bytes && !type.whole)
     // A copy, which is aligned; slice() of a Buffer of Node would be a view.
     return { shape, data: new type.array(new Uint8Array(bytes).buffer) };
@@ -132,7 +135,7 @@ export async function numericArray(
   await inPieces(count, (from, to) => {
     for (let i = from; i < to; i++) data[place(i)] = type.read(view, i * type.bytes, order !== '>');
   });
-  return { shape, data, whole: type.whole };
+  return { shape, data, whole: type.whole, truth: type.truth };
 }
 
 /** Where the i-th element in Fortran order stands in C order; to be called for 0, 1, 2, … */

@@ -91,6 +91,7 @@ export async function loadParquet(path: string, options: ParquetOptions = {}): P
       name: basename(resolve(path)).replace(/\.parquet$/i, ''),
       path,
       imageShape: decoded.imageShape,
+      divisor: decoded.divisor,
       classNames: names,
       ...withTrain(
         splitsOf(

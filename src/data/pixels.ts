@@ -18,7 +18,7 @@ type ImageShape = [number, number, number];
 
 /**
  * Images `[N, H, W]`, `[N, H, W, C]`, `[N, C, H, W]` or flat `[N, pixels]` as `[N, C, H, W]`. Whole numbers must be
- * bytes; floats are taken as they are.
+ * bytes; true is white, false black; floats are taken as they are.
  *
  * @param what the array, for messages
  * @throws ERR_SHAPE when the shape is not of images, ERR_OPTION when it can be read in two ways, ERR_DATA for a value
@@ -28,13 +28,14 @@ export async function toImages(
   array: NumericArray,
   layout: PixelLayout,
   what: string,
-): Promise<{ imageShape: ImageShape; images: Split['images'] }> {
+): Promise<{ imageShape: ImageShape; images: Split['images']; notes: readonly string[] }> {
   const { shape } = array;
   const { sizes, colourLast } = imageShapeOf(shape, layout, what);
   if (sizes.some((size) => size < 1) || shape[0] < 1)
     throw new LimbeckError('ERR_DATA', `${what} is empty: its shape is ${shapeText(shape)}.`);
   const values = await toValues(array, what);
-  return { imageShape: sizes, images: colourLast ? await colourFirst(values, sizes) : values };
+  const notes = array.truth ? [`${what}: true and false were taken as the bytes 255 and 0`] : [];
+  return { imageShape: sizes, images: colourLast ? await colourFirst(values, sizes) : values, notes };
 }
 
 function imageShapeOf(
@@ -93,9 +94,30 @@ function flatShape(pixels: number, { imageSize, channels }: PixelLayout, what: s
   );
 }
 
-/** Bytes and floats of 32 bits as they are, other whole numbers as bytes, other floats as float32. */
-async function toValues({ data, whole }: NumericArray, what: string): Promise<Split['images']> {
-  if (data instanceof Uint8Array) return data;
+/** For people. */
+export const takenAsBytes = 'its floats are whole numbers from 0 to 255 and were taken as bytes';
+
+/**
+ * Bytes of floats that are all whole and within 0..255, with some above 1: what was once read from pictures. Floats in 0..1 may be whole
+ * without being bytes. Undefined for others; all arrays together or none.
+ */
+export async function bytesOf(arrays: readonly Float32Array[]): Promise<Uint8Array[] | undefined> {
+  let areBytes = true;
+  let most = 0;
+  for (const floats of arrays)
+    await inPieces(floats.length, (from, to) => {
+      for (let i = from; areBytes && i < to; i++) {
+        const value = floats[i];
+        areBytes = Number.isInteger(value) && value >= 0 && value <= 255;
+        if (value > most) most = value;
+      }
+    });
+  return areBytes && most > 1 ? arrays.map((floats) => Uint8Array.from(floats)) : undefined;
+}
+
+/** Bytes and floats of 32 bits as they are, truths as black and white, other whole numbers as bytes, other floats as float32. */
+async function toValues({ data, whole, truth }: NumericArray, what: string): Promise<Split['images']> {
+  if (data instanceof Uint8Array) return truth ? data.map((value) => (value ? 255 : 0)) : data;
   const floats = !whole && (data instanceof Float32Array || data instanceof Float64Array);
   const values =
     data instanceof Float32Array

@@ -9,6 +9,8 @@ export interface Pixels {
 
 /** From 0..255 to 0..65535. */
 const WIDEN = 257;
+/** White of 16 bits. */
+export const DEEPEST = 65_535;
 
 /** An image laid on a colour (in 0..255), and whether any of that shows. */
 export function composed(
@@ -18,7 +20,7 @@ export function composed(
   const { channels, values } = image;
   if (channels === 3) return { pixels: image, wasTransparent: false };
   const deep = values instanceof Uint16Array;
-  const opaque = deep ? 65_535 : 255;
+  const opaque = deep ? DEEPEST : 255;
   const count = values.length / 4;
   const laid = deep ? new Uint16Array(3 * count) : new Uint8Array(3 * count);
   let wasTransparent = false;
@@ -37,6 +39,8 @@ export function composed(
 export class PlaneBuffer {
   #data: Uint8Array | Uint16Array;
   #coloured = false;
+  /** Images that came as bytes. */
+  readonly #narrow = new Set<number>();
 
   constructor(
     count: number,
@@ -48,6 +52,7 @@ export class PlaneBuffer {
 
   /** Puts an image without transparency in its place. */
   put(index: number, { values }: Pixels): void {
+    if (values instanceof Uint8Array) this.#narrow.add(index);
     if (values instanceof Uint16Array && this.#data instanceof Uint8Array)
       this.#data = Uint16Array.from(this.#data, (value) => value * WIDEN);
     const scale = this.#data instanceof Uint16Array && values instanceof Uint8Array ? WIDEN : 1;
@@ -69,18 +74,20 @@ export class PlaneBuffer {
 
   /**
    * Some of the images, in one channel where none has a colour, unless `channels` says; `depth` is how many. 16-bit values that hold
-   * more than bytes become floats in 0..1, of the range they use.
+   * more than bytes become floats in 0..1, of the range they use, or by the `divisor` of images that these are to be like.
    */
   images(
     kept: readonly number[],
     channels?: number,
-  ): { depth: 1 | 3; data: Uint8Array | Float32Array; note?: string } {
+    divisor?: number,
+  ): { depth: 1 | 3; data: Uint8Array | Float32Array; divisor?: number; note?: string } {
     const depth = (channels ?? (this.#coloured ? 3 : 1)) === 3 ? 3 : 1;
     const data = this.#of(kept, depth);
     if (data instanceof Uint8Array) return { depth, data };
+    if (divisor !== undefined) return { depth, ...this.#divided(data, kept, divisor) };
     if (data.every((value) => value % WIDEN === 0))
       return { depth, data: Uint8Array.from(data, (value) => value / WIDEN) };
-    let [least, most] = [65_535, 0];
+    let [least, most] = [DEEPEST, 0];
     for (const value of data) {
       if (value < least) least = value;
       if (value > most) most = value;
@@ -89,8 +96,26 @@ export class PlaneBuffer {
     return {
       depth,
       data: Float32Array.from(data, (value) => value / full),
+      divisor: full,
       note: `16-bit images: their values reach from ${least} to ${most} and were divided by ${full}, to 0..1`,
     };
+  }
+
+  /** Bytes among them are parts of 255 as ever. */
+  #divided(
+    data: Uint16Array,
+    kept: readonly number[],
+    divisor: number,
+  ): { data: Float32Array; note: string } {
+    const length = data.length / kept.length;
+    let most = 0;
+    const out = Float32Array.from(data, (value, i) => {
+      if (this.#narrow.has(kept[Math.floor(i / length)])) return value / DEEPEST;
+      most = Math.max(most, value);
+      return value / divisor;
+    });
+    const beyond = most > divisor ? `, beyond which they reach, to ${most}: their white is another` : '';
+    return { data: out, note: `16-bit images: their values were divided by ${divisor}${beyond}` };
   }
 
   #of(kept: readonly number[], depth: 1 | 3): Uint8Array | Uint16Array {

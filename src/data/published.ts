@@ -1,7 +1,15 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { LimbeckError } from '../util/errors.js';
 import { catalogue } from './catalogue.js';
 import { type DownloadOptions, downloadFile } from './download.js';
+
+/** Where a published data set of this name lies below the working folder, as `downloadDataset` leaves it; undefined where something of the name itself is there. */
+export function downloadedTo(name: string): string | undefined {
+  if (!Object.hasOwn(catalogue, name) || existsSync(name)) return undefined;
+  const folder = join('data', name);
+  return [join(folder, catalogue[name].open ?? ''), folder].find((place) => existsSync(place));
+}
 
 /** A file of a published data set that is there now. */
 export interface DownloadedFile {

@@ -39,6 +39,7 @@ export async function broughtTo(dataset: Dataset, shape: Shape): Promise<Dataset
   return {
     ...dataset,
     imageShape: shape,
+    originalShape: dataset.originalShape ?? imageShape,
     ...channelStatistics(train, shape),
     train,
     validation: await change(dataset.validation),

@@ -216,7 +216,12 @@ function joined(parts: readonly NumericArray[], what: string): NumericArray {
     at += part.data.length;
   }
   const count = parts.reduce((sum, { shape }) => sum + shape[0], 0);
-  return { shape: [count, ...first.shape.slice(1)], data, whole: parts.every(({ whole }) => whole) };
+  return {
+    shape: [count, ...first.shape.slice(1)],
+    data,
+    whole: parts.every(({ whole }) => whole),
+    truth: parts.every(({ truth }) => truth),
+  };
 }
 
 /** A rate: a number, or a tensor of one. */

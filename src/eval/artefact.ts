@@ -1,4 +1,5 @@
 import type { Attack, DistilledSet } from '../data/distilled-set.js';
+import { type PixelScale, readPixelScale } from '../data/pixel-scale.js';
 import { type Reading, readingOf } from '../data/reading.js';
 import type { NearWord } from '../data/text/nearest.js';
 import type { ShownTexts } from '../data/text/shown.js';
@@ -11,7 +12,7 @@ import { protocolName, protocolOf } from './protocol-name.js';
 import { checkSet, readSet, setHeader, setTensors } from './set-file.js';
 
 /** What `distilled.safetensors` says about itself besides the set. */
-export interface ArtefactNotes {
+export interface ArtefactNotes extends PixelScale {
   /** Name of the data set. */
   readonly dataset: string;
   /** Where the data came from: the generated digits, or a file or folder that whoever evaluates must name. */
@@ -24,7 +25,7 @@ export interface ArtefactNotes {
   readonly dataSha256?: string;
   /** Names of the classes, `[K]`. */
   readonly classNames: readonly string[];
-  /** Per channel; images are stored as `(pixel - mean) / std` of pixels in 0..1. */
+  /** Per channel; images are stored as `(pixel - mean) / std` of pixels in 0..1, or of floats of another `range`. */
   readonly mean: readonly number[];
   /** As `mean`. */
   readonly std: readonly number[];
@@ -101,6 +102,7 @@ function notesOf(fields: StoredFields, { network }: DistilledSet): ArtefactNotes
     classNames: fields.texts('classNames', network.classes),
     mean: fields.numbers('mean', channels),
     std: fields.numbers('std', channels, { expected: 'numbers above 0', test: (value) => value > 0 }),
+    ...readPixelScale(fields),
     text: fields.optional('text', (name) => readTextRecord(fields.object(name))),
     engine: fields.text('engine'),
     options: fields.object('options').all(),

@@ -30,8 +30,8 @@ export interface BaselineAccuracy extends Accuracy {
   readonly images?: number;
   /** Where the set is poison. */
   readonly attack?: AttackScores;
-  /** Percent of the test images of each class, mean over the networks; records of earlier versions have none. */
-  readonly perClass?: readonly number[];
+  /** Percent of the test images of each class, mean over the networks; null for a class without any; records of earlier versions have none. */
+  readonly perClass?: readonly (number | null)[];
   /** CRC-32, in hexadecimal, of the given teacher whose answers are its labels. */
   readonly teacher?: string;
 }
@@ -45,7 +45,7 @@ export interface NetworkAccuracy {
   /** `learned`, or the rate chosen on the validation split or said by the protocol; `none` where nothing is trained. */
   readonly learningRate: number | 'learned' | 'none';
   /** Percent of the test images of each class, mean over the networks. */
-  readonly perClass: readonly number[];
+  readonly perClass: readonly (number | null)[];
   /** The same networks on real images of the same number, by name of the baseline. */
   readonly baselines: Readonly<Record<string, BaselineAccuracy>>;
   /** Where the set is poison. */

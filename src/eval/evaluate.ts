@@ -80,8 +80,8 @@ export interface Evaluation {
   readonly accuracy: Accuracy;
   /** `learned`, or the first rate that the protocol says; `none` where nothing is trained. */
   readonly learningRate: number | 'learned' | 'none';
-  /** Percent of the test images of each class, mean over the networks. */
-  readonly perClass: readonly number[];
+  /** Percent of the test images of each class, mean over the networks; null for a class without any. */
+  readonly perClass: readonly (number | null)[];
   /** Answers of all networks together: how many test images of class i they took for class j, `[K][K]`. */
   readonly confusion: Confusion;
   /** Real images that each baseline has: as many of each class, and so not always the number of the set's. */

@@ -1,4 +1,5 @@
 import type { Normalisation } from '../data/normalisation.js';
+import { readPixelScale } from '../data/pixel-scale.js';
 import { readText, textRecord, textTensors } from '../data/text/stored.js';
 import { createNetwork, type Network, type NetworkOptions } from '../networks/index.js';
 import { storedNetwork } from '../networks/stored.js';
@@ -74,7 +75,7 @@ export function encodeModel(model: Model): Uint8Array {
     tensors[name] = { shape: [...several, ...shape], data };
   }
   if (statistics) tensors.batch_statistics = { shape: [...several, statisticsCount], data: statistics };
-  const { mean, std, zca, text } = normalisation;
+  const { mean, std, zca, text, range, divisor } = normalisation;
   if (zca) {
     const n = zca.mean.length;
     tensors.zca_mean = { shape: [n], data: zca.mean };
@@ -92,6 +93,8 @@ export function encodeModel(model: Model): Uint8Array {
       classNames,
       mean,
       std,
+      range,
+      divisor,
       zca: zca !== undefined,
       text: text && textRecord(text),
     }),
@@ -142,6 +145,7 @@ export function decodeModel(bytes: Uint8Array): Model {
     normalisation: {
       mean: fields.numbers('mean', channels),
       std: fields.numbers('std', channels, { expected: 'numbers above 0', test: (value) => value > 0 }),
+      ...readPixelScale(fields),
       ...(fields.truth('zca') && {
         zca: { mean: take('zca_mean', pixels), transform: take('zca_transform', pixels * pixels) },
       }),

@@ -1,3 +1,4 @@
+import { pixelsText } from '../data/pixel-scale.js';
 import { createNetwork } from '../networks/index.js';
 import type { LossName } from '../train/loss.js';
 import { LimbeckError } from '../util/errors.js';
@@ -22,8 +23,8 @@ const operators: Record<LossName, readonly [string, Attributes?] | undefined> = 
 
 /**
  * The bytes of an ONNX file (operator set 13) of a trained network. Its input `images` `[N, C, H, W]`, any number of them, are pixels in
- * 0..1 (bytes divided by 255), which it normalises, and whitens, itself; its outputs are `logits` `[N, K]` and, unless it was trained on
- * squared error, `probabilities` `[N, K]`. Metadata: `classNames` (JSON) and the `protocol` it was trained under.
+ * 0..1 (bytes divided by 255), or what floats the data set has, which it normalises, and whitens, itself; its outputs are `logits` `[N, K]` and, unless it was trained on
+ * squared error, `probabilities` `[N, K]`. Metadata: `classNames` (JSON), the `protocol` it was trained under and, in words, what `images` are.
  *
  * @throws ERR_OPTION for a network that is not there
  */
@@ -44,7 +45,7 @@ export function exportOnnx(model: Model, options: ExportOnnxOptions = {}): Uint8
       'ERR_OPTION',
       `exportOnnx: member is ${shown(member)}, expected a whole number from 0 to ${networks - 1}: there are ${networks} networks`,
     );
-  const { parameters, statistics, loss, classNames, notes } = model;
+  const { parameters, statistics, loss, classNames, normalisation, notes } = model;
   const own = (all: Float32Array) =>
     all.subarray((member * all.length) / networks, ((member + 1) * all.length) / networks);
   const graph = new OnnxGraph();
@@ -58,7 +59,12 @@ export function exportOnnx(model: Model, options: ExportOnnxOptions = {}): Uint8
   return graph.encode(
     [{ name: 'images', shape: ['N', ...network.inputShape] }],
     outputs.map((name) => ({ name, shape })),
-    { classNames: JSON.stringify(classNames), protocol: notes.protocol, dataset: notes.dataset },
+    {
+      classNames: JSON.stringify(classNames),
+      protocol: notes.protocol,
+      dataset: notes.dataset,
+      images: normalisation.text ? 'embedded texts' : pixelsText(normalisation),
+    },
   );
 }
 

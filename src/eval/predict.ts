@@ -1,6 +1,6 @@
 import type { Split } from '../data/dataset.js';
-import { normalise, storedSize } from '../data/normalisation.js';
-import type { TextEncoding } from '../data/text/encoding.js';
+import { type Normalisation, normalise, storedSize } from '../data/normalisation.js';
+import { checkScale } from '../data/pixel-scale.js';
 import type { Device } from '../engine/device.js';
 import { createNetwork, type Network } from '../networks/index.js';
 import type { LossName } from '../train/loss.js';
@@ -32,10 +32,10 @@ const readings = {
 } satisfies Record<LossName, { kind: Predictions['kind']; read: (logits: Float64Array) => Float64Array }>;
 
 /**
- * What a trained network says of images `[N, C, H, W]` in its geometry: bytes, or pixels in 0..1 (of data sets of floats, such floats);
+ * What a trained network says of images `[N, C, H, W]` in its geometry: bytes, or pixels in 0..1 (of data sets of other floats, such floats alone);
  * it normalises them itself. Of texts, the rows of their words as a split has them, or embedded ones: `embedTexts`.
  *
- * @throws ERR_SHAPE for images of another size; ERR_DATA for a pixel that is not finite, or scores that are not; ERR_OUT_OF_MEMORY
+ * @throws ERR_SHAPE for images of another size; ERR_DATA for a pixel that is not finite, scores that are not, or bytes where it takes other floats; ERR_OUT_OF_MEMORY
  */
 export async function predict(
   device: Device,
@@ -52,7 +52,7 @@ export async function predict(
     'a network: `model` of `trainOn`, or what `decodeModel` gives',
   );
   const network = createNetwork(model.network);
-  checkImages('predict', images, network, model.normalisation.text);
+  checkImages('predict', images, network, model.normalisation);
   const logits = await logitsOf(device, model, network, images, signal);
   const { kind, read } = readings[model.loss];
   const K = network.classes;
@@ -78,13 +78,14 @@ export async function predict(
   return { kind, scores, classes };
 }
 
-/** ERR_SHAPE unless images `[N, ...inputShape]` are of the network's size, ERR_DATA unless they are finite. */
+/** ERR_SHAPE unless images `[N, ...inputShape]` are of the network's size, ERR_DATA unless they are finite and on the scale of the training images. */
 export function checkImages(
   where: string,
   images: Split['images'],
   { inputShape }: Pick<Network, 'inputShape'>,
-  text?: TextEncoding,
+  normalisation: Pick<Normalisation, 'text' | 'range'>,
 ): void {
+  const { text } = normalisation;
   const size = storedSize(images, inputShape);
   if (
     !(
@@ -102,6 +103,7 @@ export function checkImages(
       'ERR_SHAPE',
       `${where}: images has ${images.length} values, expected a multiple of ${size}: images of ${shapeText(inputShape)}, one after the other`,
     );
+  checkScale(where, images, normalisation);
   const most = images instanceof Uint32Array ? text!.words.length - 1 : Number.MAX_VALUE;
   const wrong = images.findIndex((pixel) => !(Math.abs(pixel) <= most));
   if (wrong >= 0)
@@ -116,10 +118,10 @@ export function checkLabelled(
   where: string,
   given: { readonly images: Split['images']; readonly labels: ArrayLike<number> },
   network: Pick<Network, 'inputShape'>,
-  text?: TextEncoding,
+  normalisation: Pick<Normalisation, 'text' | 'range'>,
 ): void {
   expectArgument(where, 'given', given, 'images', 'images with their labels: { images, labels }');
-  checkImages(where, given.images, network, text);
+  checkImages(where, given.images, network, normalisation);
   const labels: unknown = given.labels;
   if (typeof labels !== 'object' || labels === null || !('length' in labels))
     throw new LimbeckError(

@@ -2,6 +2,7 @@ import type { Dataset, Split } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
 import { expectDataset } from '../data/expect-dataset.js';
 import { normalisationOf, normalise, storedSize } from '../data/normalisation.js';
+import type { PixelScale } from '../data/pixel-scale.js';
 import { type NetworkSpec, networkSpec } from '../networks/index.js';
 import { argmax } from '../util/argmax.js';
 import { LimbeckError } from '../util/errors.js';
@@ -17,7 +18,7 @@ export const imageValues = ['pixels', 'normalised'] as const;
 
 /** What is to be assumed of images of somebody else; each has a default. */
 export interface SetOfImagesOptions {
-  /** Default: `pixels` for bytes and for floats of 0..1, `normalised` for others. */
+  /** Default: `pixels` for bytes and for floats of 0..1 (or of the range of the data set, where its floats have another), `normalised` for others. */
   readonly values?: (typeof imageValues)[number];
   /** What is trained on them; default `convnet`. */
   readonly network?: string | NetworkSpec;
@@ -51,9 +52,16 @@ export function setOfImages(
   expectDataset('setOfImages', dataset, []);
   expectOptions('setOfImages', options, known);
   const { imageShape: inputShape, classes: K } = dataset;
-  checkLabelled('setOfImages', given, { inputShape }, dataset.text);
+  const normalisation = normalisationOf(dataset);
+  checkLabelled('setOfImages', given, { inputShape }, normalisation);
   const { images, labels } = given;
-  const { values = valuesOf(images), network = 'convnet', protocol = 'dc', seed = 0, learningRate } = options;
+  const {
+    values = valuesOf(images, normalisation),
+    network = 'convnet',
+    protocol = 'dc',
+    seed = 0,
+    learningRate,
+  } = options;
   if (learningRate !== undefined && !(learningRate > 0 && Number.isFinite(learningRate)))
     throw new LimbeckError(
       'ERR_OPTION',
@@ -74,10 +82,7 @@ export function setOfImages(
   return {
     method: methodOfOthers,
     network: { ...networkSpec(network), inputShape, classes: K },
-    images:
-      values === 'pixels'
-        ? normalise(images, inputShape, normalisationOf(dataset))
-        : Float32Array.from(images),
+    images: values === 'pixels' ? normalise(images, inputShape, normalisation) : Float32Array.from(images),
     classes: Uint16Array.from({ length: count }, (_, i) => argmax(soft.subarray(i * K, (i + 1) * K))),
     labels: soft,
     use: { kind: 'minibatches', protocol, learningRate },
@@ -87,8 +92,11 @@ export function setOfImages(
 }
 
 /** What numbers are taken for where nothing else is said. */
-export const valuesOf = (images: Split['images']): (typeof imageValues)[number] =>
-  !(images instanceof Float32Array) || images.every((pixel) => pixel >= 0 && pixel <= 1)
+export const valuesOf = (
+  images: Split['images'],
+  { range: [least, most] = [0, 1] }: PixelScale,
+): (typeof imageValues)[number] =>
+  !(images instanceof Float32Array) || images.every((pixel) => pixel >= least && pixel <= most)
     ? 'pixels'
     : 'normalised';
 

@@ -37,15 +37,15 @@ export const together = (networks: readonly Confusion[]): Confusion =>
 export const percentRight = (counts: Confusion): number =>
   (100 * total(counts.map((row, k) => row[k]))) / total(counts.map(total));
 
-/** The same of the images of each class, `[K]`; 0 for empty classes. */
-export const percentByClass = (counts: Confusion): number[] =>
-  counts.map((row, k) => (100 * row[k]) / (total(row) || 1));
+/** The same of the images of each class, `[K]`; null for classes without images, as JSON has it. */
+export const percentByClass = (counts: Confusion): (number | null)[] =>
+  counts.map((row, k) => (total(row) ? (100 * row[k]) / total(row) : null));
 
 /** What several networks reach on the same images. */
 export interface Scores {
   readonly accuracy: Accuracy;
-  /** Percent of the images of each class. */
-  readonly perClass: readonly number[];
+  /** Percent of the images of each class; null where there are none. */
+  readonly perClass: readonly (number | null)[];
   /** All answers together. */
   readonly confusion: Confusion;
 }

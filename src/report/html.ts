@@ -1,3 +1,4 @@
+import { isAsPublished } from '../data/catalogue.js';
 import type { DistilledSet } from '../data/distilled-set.js';
 import type { ShownTexts } from '../data/text/shown.js';
 import { testError } from '../eval/statistics.js';
@@ -107,7 +108,9 @@ function headline(record: RunRecord, set: DistilledSet): { plain: string; marked
         ? `a ${name} trained on ${titleOf(datasetTitles, pretrained.dataset)}`
         : `a fresh ${name}`;
   // A folder's name may be any word.
-  const data = titleOf(datasetTitles, dataset.name, `“${dataset.name}”`);
+  const { imageShape, originalShape = imageShape, classNames } = dataset;
+  const isKnown = isAsPublished(dataset.name, originalShape, classNames.length);
+  const data = titleOf(isKnown ? datasetTitles : {}, dataset.name, `“${dataset.name}”`);
   const tested = testedOf(record);
   if (tested?.attack) {
     const { from, to } = set.attack!;

@@ -5,8 +5,9 @@ import { gallery, type Named } from './gallery.js';
 
 const shown = 16;
 
-/** Sixteen training images, classes in turn. Floats are shown from the least to the largest value. */
-export function samples({ train, imageShape, classNames, classes }: Dataset): Named[] {
+/** Sixteen training images, classes in turn, before any whitening. Floats are shown from the least to the largest value. */
+export function samples({ zca, imageShape, classNames, classes, ...data }: Dataset): Named[] {
+  const { train } = zca?.source ?? data;
   const picked = pick(train.labels, classes);
   const pictures = picturesOf(train, picked, imageShape);
   return picked.map((row, i) => ({ name: classNames[train.labels[row]], picture: pictures[i] }));

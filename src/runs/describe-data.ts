@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { labelsOf } from '../data/classes.js';
 import { type Dataset, splitNames } from '../data/dataset.js';
 import { expectDataset } from '../data/expect-dataset.js';
+import { pixelScaleOf } from '../data/pixel-scale.js';
 import { textRecord } from '../data/text/stored.js';
 import type { ArtefactNotes } from '../eval/artefact.js';
 import type { DatasetRecord } from './record.js';
@@ -18,7 +19,7 @@ export function describeData(data: Dataset): DatasetRecord {
     const stored = labelsOf(labels);
     hash.update(new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength));
   }
-  const { name, imageShape, classNames, mean, std, zca, text } = data;
+  const { name, imageShape, originalShape, classNames, mean, std, zca, text } = data;
   if (text) {
     hash.update(text.words.join('\n'));
     hash.update(new Uint8Array(text.table.buffer, text.table.byteOffset, text.table.byteLength));
@@ -26,10 +27,12 @@ export function describeData(data: Dataset): DatasetRecord {
   return {
     name,
     imageShape,
+    ...(originalShape && { originalShape }),
     classNames,
     mean,
     std,
     zca: zca && { epsilon: zca.epsilon },
+    ...pixelScaleOf(data),
     ...(text && { text: textRecord(text) }),
     splits: { train: data.train.count, validation: data.validation.count, test: data.test.count },
     sha256: hash.digest('hex'),

@@ -81,7 +81,7 @@ export async function fineTune(
   const rate = resolveRate(options.learningRate, training, 0.01);
   checkSeed(seed);
   const network = createNetwork(model.network);
-  checkLabelled('fineTune', given, network, model.normalisation.text);
+  checkLabelled('fineTune', given, network, model.normalisation);
   const { images, labels } = given;
   const targets = oneHot(labels, images.length / storedSize(images, network.inputShape), network.classes);
   return owning(async (owned) => {

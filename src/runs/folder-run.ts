@@ -28,6 +28,7 @@ import { testFlops } from './plan/measure.js';
 import { type DistillationPlan, planDistillation, refuseUnlessItFits } from './plan/plan.js';
 import { type DatasetRecord, type RunConfig, type RunOrigin, type RunRecord, runFormat } from './record.js';
 import type { RunFiles } from './run-files.js';
+import { isSameRecord } from './same-run.js';
 import { type Named, planFor } from './setting.js';
 
 /** How to follow a run in a folder, and stop it. */
@@ -136,6 +137,8 @@ export async function resumeIn(
   expectOptions('resumeFolder', control, { ...controls, iterations: true });
   const { iterations, signal } = control;
   const finished = await run.readRecord();
+  const asked = describeData(dataset);
+  if (finished && !isSameRecord(finished.dataset, asked)) throw otherData(finished, asked);
   if (finished && isFinished(finished) && iterations === undefined)
     return { record: finished, set: decodeArtefact(await readFile(run.paths.artefact)).set };
   checkHoldsCheckpoint(run);
@@ -143,13 +146,8 @@ export async function resumeIn(
     // Read when no other process can be writing it.
     const saved = await run.checkpoints.read();
     const { checkpoint, extra } = iterations === undefined ? saved : extended(saved, iterations, dataset);
-    const record = describeData(dataset);
-    if (record.sha256 !== extra.sha256)
-      throw new LimbeckError(
-        'ERR_DATA',
-        `the data in ${extra.config.dataset ?? dataset.name} is not what this run was begun with (checksum ${record.sha256.slice(0, 12)}…, ` +
-          `expected ${extra.sha256.slice(0, 12)}…): restore it, or begin a new run`,
-      );
+    if (asked.sha256 !== extra.sha256)
+      throw otherData({ config: extra.config, dataset: { ...asked, sha256: extra.sha256 } }, asked);
     const engine = engineRecord(device, control.reason, extra.engine);
     const { damage } = saved;
     const recoveries =
@@ -157,14 +155,28 @@ export async function resumeIn(
         ? extra.recoveries
         : [...(extra.recoveries ?? []), { iteration: checkpoint.iteration, reason: damage }];
     const { options } = checkpoint;
-    await using named = await openNamed(options, { goesOn: true, sha256: record.sha256 });
+    await using named = await openNamed(options, { goesOn: true, sha256: asked.sha256 });
     // Not refused: memory may be short for a moment, and other options are not to be had.
     const plan = await planWithin(run, device, dataset, options, { named, signal, remedies: false });
     return await distillAndTest(device, dataset, run, {
-      ...{ extra: { ...extra, engine, recoveries }, dataset: record, control, named, plan },
+      ...{ extra: { ...extra, engine, recoveries }, dataset: asked, control, named, plan },
       ...{ resume: checkpoint, damage },
     });
   });
+}
+
+function otherData(
+  { config, dataset: begun }: Pick<RunRecord, 'config' | 'dataset'>,
+  asked: DatasetRecord,
+): LimbeckError {
+  const differs =
+    asked.sha256 === begun.sha256
+      ? 'read in another way'
+      : `checksum ${asked.sha256.slice(0, 12)}…, expected ${begun.sha256.slice(0, 12)}…`;
+  return new LimbeckError(
+    'ERR_DATA',
+    `the data in ${config.dataset ?? asked.name} is not what this run was begun with (${differs}): restore it, or begin a new run`,
+  );
 }
 
 /** What `resumeIn` needs a data set and an engine for. */

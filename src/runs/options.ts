@@ -1,3 +1,4 @@
+import { isAsPublished } from '../data/catalogue.js';
 import type { Dataset } from '../data/dataset.js';
 import { type DistillOptions, defaultMethod, methods } from '../methods/index.js';
 import type { Method } from '../methods/method.js';
@@ -38,8 +39,10 @@ export function findMethod(name: unknown = defaultMethod): Method {
 /** The options that a run of this method has. */
 export const tableOf = (method: Method): OptionTable => ({ ...commonOptions, ...method.options });
 
-/** The settings that were published for this data set and number of images per class, if any were. */
-export function presetFor(method: Method, dataset: string, ipc: number | undefined): Taken {
+/** The settings that were published for this data set and number of images per class, if any were. A name alone does not make it that. */
+export function presetFor(method: Method, data: Dataset, ipc: number | undefined): Taken {
+  const { name: dataset, imageShape, originalShape = imageShape, classes } = data;
+  if (!isAsPublished(dataset, originalShape, classes)) return {};
   const fits = method.presets.filter(
     ({ datasets, ipc: own }) => datasets.includes(dataset) && (own === undefined || own === ipc),
   );
@@ -65,7 +68,7 @@ export function resolveFor(where: string, given: DistillOptions, dataset?: Datas
   const method = findMethod(name);
   const table = tableOf(method);
   const known = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
-  const preset = dataset ? presetFor(method, dataset.name, rest.ipc ?? method.defaults.ipc) : {};
+  const preset = dataset ? presetFor(method, dataset, rest.ipc ?? method.defaults.ipc) : {};
   const taken = Object.fromEntries(Object.entries(preset).filter(([option]) => !(option in known)));
   const fallback = { protocol: method.protocol, ...method.defaults };
   const isGiven = (option: string | number | symbol) => option in known || option in taken;

@@ -1,3 +1,4 @@
+import { readPixelScale } from '../data/pixel-scale.js';
 import { readTextRecord } from '../data/text/stored.js';
 import { pretrainedOf } from '../eval/set-file.js';
 import type { Accuracy } from '../eval/statistics.js';
@@ -67,10 +68,12 @@ function checkMaking(record: StoredFields): void {
 function checkData(data: StoredFields): void {
   data.text('name');
   const [channels] = data.numbers('imageShape', 3, wholeFrom(1));
+  data.optional('originalShape', (name) => data.numbers(name, 3, wholeFrom(1)));
   data.texts('classNames');
   data.numbers('mean', channels);
   data.numbers('std', channels);
   data.optional('text', (name) => readTextRecord(data.object(name)));
+  readPixelScale(data);
   data.optional('zca', (name) => data.object(name).number('epsilon'));
   for (const split of ['train', 'validation', 'test']) data.object('splits').whole(split, 0);
   data.text('sha256');
@@ -99,13 +102,13 @@ function checkResult(fields: StoredFields, classes: number): void {
     accuracyOf(baseline);
     baseline.text('title');
     baseline.optional('learningRate', (rate) => baseline.number(rate));
-    baseline.optional('perClass', (name) => baseline.numbers(name, classes));
+    baseline.optional('perClass', (name) => baseline.numbersOrNull(name, classes));
     baseline.optional('images', (name) => baseline.whole(name, 0));
     baseline.optional('teacher', (name) => baseline.text(name));
     checkAttack(baseline);
   }
   checkAttack(fields);
-  fields.optional('perClass', (name) => fields.numbers(name, classes));
+  fields.optional('perClass', (name) => fields.numbersOrNull(name, classes));
   fields.optional('confusion', (name) => fields.square(name, classes, wholeFrom(0)));
   if (!['learned', 'none'].includes(fields.all().learningRate as string))
     fields.optional('learningRate', (name) => fields.number(name));

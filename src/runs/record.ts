@@ -1,5 +1,6 @@
 import type { Whitening } from '../data/dataset.js';
 import type { PretrainedNetworks } from '../data/distilled-set.js';
+import type { PixelScale } from '../data/pixel-scale.js';
 import type { Reading } from '../data/reading.js';
 import type { TextRecord } from '../data/text/stored.js';
 import type { EngineName } from '../engine/device.js';
@@ -50,16 +51,18 @@ export interface RunConfig extends RunOrigin {
 }
 
 /** The data of a run, without the images. */
-export interface DatasetRecord {
+export interface DatasetRecord extends PixelScale {
   /** As in `Dataset`. */
   readonly name: string;
   /** `[C, H, W]` of one image. */
   readonly imageShape: readonly [number, number, number];
+  /** The same before the images were brought to another shape, where they were. */
+  readonly originalShape?: readonly [number, number, number];
   /** `[K]`. */
   readonly classNames: readonly string[];
-  /** `[C]`, of pixels in 0..1. */
+  /** `[C]`, of pixels in 0..1, or of floats of another `range`. */
   readonly mean: readonly number[];
-  /** `[C]`, of pixels in 0..1. */
+  /** As `mean`. */
   readonly std: readonly number[];
   /** Where the images are whitened: they are not normalised besides. */
   readonly zca?: Pick<Whitening, 'epsilon'>;
@@ -120,8 +123,8 @@ export interface RunRecord {
   readonly testAccuracy: Accuracy | null;
   /** What networks reach on real images of the same number, by name. */
   readonly baselines: Readonly<Record<string, BaselineAccuracy>>;
-  /** Of the test images of each class, percent, mean over the networks; records of earlier versions have none. */
-  readonly perClass?: readonly number[];
+  /** Of the test images of each class, percent, mean over the networks; null for a class without any; records of earlier versions have none. */
+  readonly perClass?: readonly (number | null)[];
   /** Where the set is poison: how far those networks are misled. */
   readonly attack?: AttackScores;
   /** The networks it was made for and tested with, where they were trained before. */
@@ -170,6 +173,10 @@ export interface EvaluationRecord extends Omit<Evaluation, 'baselineImages' | 'c
 export function accuracyText({ mean, std, networks }: Accuracy): string {
   return networks > 1 ? `${mean.toFixed(1)} ± ${std.toFixed(1)} %` : `${mean.toFixed(1)} %`;
 }
+
+/** Percent of the images of a class, for people. */
+export const classText = (percent: number | null): string =>
+  percent === null ? '–' : `${percent.toFixed(1)} %`;
 
 /** How far it may be off because the test images are no more than that: `± 0.4`, in points. */
 export const testErrorText = ({ mean }: Accuracy, images: number): string =>

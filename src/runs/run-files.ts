@@ -269,6 +269,8 @@ export class RunFiles {
       classNames: dataset.classNames,
       mean: dataset.mean,
       std: dataset.std,
+      range: dataset.range,
+      divisor: dataset.divisor,
       text: dataset.text,
       // Not the number of threads: the file's bits do not depend on it.
       engine: engine.processor ?? engine.description,

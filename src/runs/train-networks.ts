@@ -76,8 +76,8 @@ export interface TrainedNetworks {
   readonly accuracy: Accuracy;
   /** On the validation split, percent. */
   readonly validation: Accuracy;
-  /** Percent of the test images of each class, mean over the networks. */
-  readonly perClass: readonly number[];
+  /** Percent of the test images of each class, mean over the networks; null for a class without any. */
+  readonly perClass: readonly (number | null)[];
   /** `[networks, count]` */
   readonly parameters: Float32Array;
 }

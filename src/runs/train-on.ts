@@ -63,8 +63,8 @@ export interface TrainedOn {
   readonly model: Model;
   /** On the test split, percent; with a data set only. */
   readonly accuracy?: Accuracy;
-  /** Percent of the test images of each class, mean over the networks; with a data set only. */
-  readonly perClass?: readonly number[];
+  /** Percent of the test images of each class, mean over the networks; with a data set only; null for a class without any. */
+  readonly perClass?: readonly (number | null)[];
 }
 
 /**
@@ -138,7 +138,8 @@ export async function trainOn(
     }
     checkFinite(parameters, 'the distilled set', geometry.minibatches?.epochs ?? geometry.epochs, rates[0]);
     const scores = dataset && scoresOf(answers);
-    const { mean, std, classNames } = notes;
+    const { mean, std, classNames, range, divisor } = notes;
+    const scale = { ...(range && { range }), ...(divisor !== undefined && { divisor }) };
     // Only the architecture that the set was made for has networks that are known.
     const use = own || !steps ? set.use : ({ ...steps, init: 'random' } as const);
     return {
@@ -148,7 +149,7 @@ export async function trainOn(
         ...(network.statisticsCount && { statistics }),
         loss: (geometry.minibatches ?? geometry.training)?.loss ?? 'cross-entropy',
         classNames,
-        normalisation: dataset ? normalisationOf(dataset) : { mean, std },
+        normalisation: { ...(dataset ? normalisationOf(dataset) : { mean, std }), ...scale },
         notes: {
           dataset: notes.dataset,
           trainedOn: `${counted(set.classes.length, saidOf(notes, 'distilled image'))} (${set.method})`,

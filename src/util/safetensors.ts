@@ -44,6 +44,8 @@ export interface StoredTensor<Data extends TensorData = TensorData> {
   /** `[]` is a scalar. */
   readonly shape: readonly number[];
   readonly data: Data;
+  /** Of true and false, in bytes. */
+  readonly truth?: boolean;
 }
 
 export type WritableData = Exclude<
@@ -189,7 +191,8 @@ export function decodeSafetensors(bytes: Uint8Array): SafetensorsContent {
     // of Node makes a view.
     const copy = new Uint8Array(end - begin);
     copy.set(bytes.subarray(dataStart + begin, dataStart + end));
-    tensors[name] = { shape, data: viewOf(dtype, copy.buffer) };
+    const data = viewOf(dtype, copy.buffer);
+    tensors[name] = { shape, data, ...(dtype === 'BOOL' && { truth: true }) };
   }
   return { tensors, metadata };
 }

@@ -102,6 +102,18 @@ export class StoredFields {
     );
   }
 
+  /** A list of finite numbers and of nulls where there is none. */
+  numbersOrNull(name: string, length: number): (number | null)[] {
+    return this.#take(
+      name,
+      `a list of ${length} numbers or null`,
+      (value) =>
+        Array.isArray(value) &&
+        value.length === length &&
+        value.every((one) => one === null || Number.isFinite(one)),
+    );
+  }
+
   /** Lists of finite numbers, `[size][size]`. */
   square(
     name: string,

@@ -6,6 +6,10 @@ export const count = (value: number): string => Math.round(value).toLocaleString
 /** Four figures. */
 export const short = (value: number): string => String(Number(value.toPrecision(4)));
 
+/** `labelLr` → `--label-lr` */
+export const flagOf = (name: string): string =>
+  `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
 /** `1 image`, `10 images` */
 export const counted = (value: number, noun: string): string =>
   `${count(value)} ${noun}${value === 1 ? '' : 's'}`;

@@ -165,8 +165,8 @@ export const choosing = [
   {
     id: 'classes-by-answers',
     file: 'src/eval/statistics.ts',
-    find: '(100 * row[k]) / (total(row) || 1)',
-    replace: '(100 * row[k]) / (total(counts.map((other) => other[k])) || 1)',
+    find: '(100 * row[k]) / total(row)',
+    replace: '(100 * row[k]) / total(counts.map((other) => other[k]))',
     what: 'accuracy by class divided by how often the class was answered, not by how often it was there',
     tests: ['test/statistics.test.ts'],
   },

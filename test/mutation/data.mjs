@@ -103,8 +103,8 @@ export const data = [
   {
     id: 'names-of-other-pictures',
     file: 'src/data/loose-images.ts',
-    find: 'decoded.kept.map((i) => files[i])',
-    replace: 'decoded.kept.map((_, i) => files[i])',
+    find: 'if (kept[decoded] === file++) {',
+    replace: 'if (file++ < kept.length) {',
     what: 'where a picture was left out, answers stand beside the names of others',
     tests: ['test/predict.test.ts'],
   },

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import type { Dataset } from '../../data/dataset.js';
 import type { DistilledSet } from '../../data/distilled-set.js';
 import { hasSoftLabels, storedNumbers } from '../../data/stored-numbers.js';
@@ -23,6 +22,7 @@ import { readModel } from '../../runs/network-folder.js';
 import { planDistillation } from '../../runs/plan/plan.js';
 import type { DatasetRecord, EvaluationRecord, RunOrigin, RunRecord } from '../../runs/record.js';
 import type { RunFiles } from '../../runs/run-files.js';
+import { otherRunIn } from '../../runs/same-run.js';
 import { WorkFolder } from '../../runs/work-folder.js';
 import { writeFileAtomic } from '../../util/atomic-file.js';
 import { LimbeckError } from '../../util/errors.js';
@@ -145,16 +145,11 @@ class Comparison {
   /** A run of other options or other data is not to be mixed with these. */
   async #refuseOthers(cell: Cell): Promise<void> {
     const run = this.files.run(join(this.files.folder, cell.folder));
-    if (!run.holdsRun()) return;
-    const record = await run.readRecord();
-    const saved = record ? undefined : await run.checkpoints.read();
-    const options = record?.config.options ?? saved!.extra.config.options;
-    const sha256 = record?.dataset.sha256 ?? saved!.extra.sha256;
-    const same = isDeepStrictEqual(options, JSON.parse(JSON.stringify(cell.options)));
-    if (same && sha256 === this.#described.sha256) return;
+    const other = await otherRunIn(run, cell.options, this.#described);
+    if (other === undefined) return;
     throw new LimbeckError(
       'ERR_OPTION',
-      `${run.folder} holds a run ${same ? 'on other data' : 'with other options'}: name another folder by --out, or remove that one`,
+      `${run.folder} holds a run ${other}: name another folder by --out, or remove that one`,
     );
   }
 
@@ -162,7 +157,14 @@ class Comparison {
     const { comparing, control, device, dataset, files } = this;
     if (!comparing.fullEpochs) return undefined;
     this.#say('training on all training images');
-    return fullTraining(join(files.folder, 'full'), device, dataset, comparing, control.signal);
+    return fullTraining(
+      join(files.folder, 'full'),
+      device,
+      dataset,
+      this.#described.sha256,
+      comparing,
+      control.signal,
+    );
   }
 
   /** Goes on with a run, or begins it, for its share of the time. */

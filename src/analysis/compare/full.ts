@@ -15,19 +15,19 @@ const trained = 3;
 
 /**
  * What networks reach on the whole training split: of those in the folder, where they were trained alike, else of such as are trained
- * now and kept there.
+ * now and kept there. `sha256` is that of the images before whitening.
  */
 export async function fullTraining(
   folder: string,
   device: Device,
   dataset: Dataset,
+  sha256: string,
   { network, fullEpochs: epochs, seed }: Comparing,
   signal?: AbortSignal,
 ): Promise<FullTraining> {
-  const path = join(
-    folder,
-    `${networkTitle(network).replace(/[^\w.=-]+/g, '-')}-${epochs}-epochs-seed${seed}.safetensors`,
-  );
+  const name = networkTitle(network).replace(/[^\w.=-]+/g, '-');
+  const data = `${sha256.slice(0, 12)}${dataset.zca ? '-zca' : ''}`;
+  const path = join(folder, `${name}-${epochs}-epochs-seed${seed}-${data}.safetensors`);
   if (existsSync(path)) {
     const { protocol, testAccuracy } = decodeModel(await readFile(path)).notes;
     if (testAccuracy) return { protocol, accuracy: testAccuracy };

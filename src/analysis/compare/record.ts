@@ -41,8 +41,8 @@ export interface ComparedRun {
   readonly curve: readonly (readonly [seconds: number, accuracy: number])[];
   /** Under the protocol that all sets share, with hard labels. */
   readonly common: Score & {
-    /** Percent of the test images of each class. */
-    readonly perClass: readonly number[];
+    /** Percent of the test images of each class; null for a class without any. */
+    readonly perClass: readonly (number | null)[];
     /** Other architectures under it. */
     readonly others: readonly Pick<NetworkAccuracy, 'network' | 'accuracy'>[];
   };

@@ -1,4 +1,4 @@
-import type { RunRecord } from '../../runs/record.js';
+import { classText, type RunRecord } from '../../runs/record.js';
 import { count, saidOf } from '../../util/words.js';
 import { escapeHtml } from '../figure.js';
 import { type Mark, markKinds, meter } from './meter.js';
@@ -12,15 +12,23 @@ const shownAtEnds = 8;
 export function perClassSection({ perClass, baselines, dataset, testAccuracy }: RunRecord): string {
   if (!perClass || !testAccuracy) return '';
   const beside = Object.values(baselines).filter((baseline) => baseline.perClass);
-  const order = [...perClass.keys()].sort((a, b) => perClass[b] - perClass[a]);
+  const tested = [...perClass.keys()].filter((k) => perClass[k] !== null);
+  const order = tested.sort((a, b) => perClass[b]! - perClass[a]!);
   const rowOf = (k: number) => {
-    const marks = beside.map(({ title, perClass: values }): Mark => ({ title, mean: values![k] }));
+    const values = beside.map((baseline) => baseline.perClass![k]);
+    const marks = values.map((mean, i): Mark | undefined =>
+      mean === null ? undefined : { title: beside[i].title, mean },
+    );
     return (
-      `<tr class="own-row"><td>${escapeHtml(dataset.classNames[k])}</td><td class="number own">${perClass[k].toFixed(1)} %</td>` +
-      meter({ mean: perClass[k], std: 0, networks: 1 }, marks) +
-      `${marks.map(({ mean }) => `<td class="beside">${mean.toFixed(1)} %</td>`).join('')}</tr>`
+      `<tr class="own-row"><td>${escapeHtml(dataset.classNames[k])}</td><td class="number own">${classText(perClass[k])}</td>` +
+      meter({ mean: perClass[k]!, std: 0, networks: 1 }, marks) +
+      `${values.map((mean) => `<td class="beside">${classText(mean)}</td>`).join('')}</tr>`
     );
   };
+  const untested = [...perClass.keys()].filter((k) => perClass[k] === null);
+  const left = untested.length
+    ? ` Without test images, and so left out: ${untested.map((k) => escapeHtml(dataset.classNames[k])).join(', ')}.`
+    : '';
   const heads = beside.map(({ title }, i) => `<th class="beside">${legend(title, i)}</th>`);
   const table = (classes: readonly number[]) =>
     '<table class="results classes"><thead><tr><th>class</th><th>distilled</th><th class="meter"></th>' +
@@ -38,7 +46,7 @@ export function perClassSection({ perClass, baselines, dataset, testAccuracy }: 
   const about = saidOf(
     dataset,
     '<section><h2>Class by class</h2><p class="about">How many test images of each class networks get right that were trained on the ' +
-      `distilled images, the best class first.${beside.length ? ' The marks are networks trained on real images.' : ''}</p>`,
+      `distilled images, the best class first.${beside.length ? ' The marks are networks trained on real images.' : ''}${left}</p>`,
   );
   return `${about}<div class="card">${small}${tables}</div></section>`;
 }

@@ -1,9 +1,11 @@
 import { basename } from 'node:path';
 import type { DistilledSet } from '../../data/distilled-set.js';
+import { pixelsText } from '../../data/pixel-scale.js';
+import type { Reading } from '../../data/reading.js';
 import { storedNumbers } from '../../data/stored-numbers.js';
 import { findMethod, optionsText, optionText } from '../../runs/options.js';
 import type { RunRecord } from '../../runs/record.js';
-import { bytesText, count, counted, duration, saidOf, short, timesText } from '../../util/words.js';
+import { bytesText, count, counted, duration, flagOf, saidOf, short, timesText } from '../../util/words.js';
 import { escapeHtml } from '../figure.js';
 
 const list = (rows: readonly (readonly [string, string])[]): string =>
@@ -43,14 +45,26 @@ export function useSection({ dataset, config, pretrained }: RunRecord): string {
   );
 }
 
-function normalisation({ mean, std, zca }: RunRecord['dataset']): string {
+function normalisation(dataset: RunRecord['dataset']): string {
+  const { mean, std, zca, range } = dataset;
   return zca
-    ? `ZCA-whitened with ε = ${zca.epsilon} (<code>images_shown</code> has them as pictures, pixels mostly in 0..1)`
-    : `normalised as (pixel − ${perChannel(mean)}) / ${perChannel(std)} of pixels in 0..1`;
+    ? `ZCA-whitened with ε = ${zca.epsilon} (<code>images_shown</code> has them as pictures, pixels mostly ${range ? `those of ${pixelsText(dataset)}` : 'in 0..1'})`
+    : `normalised as (pixel − ${perChannel(mean)}) / ${perChannel(std)} of ${pixelsText(dataset)}`;
 }
 
 const perChannel = (values: readonly number[]): string =>
   values.length > 1 ? `[${values.map(short).join(', ')}]` : values.map(short).join();
+
+/** How the files were read where they leave something open, as the options of the command line say it. */
+function readingRow(reading: Reading): (readonly [string, string])[] {
+  const given = Object.entries(reading).map(([name, value]: [string, unknown]) => {
+    if (value === true) return flagOf(name);
+    // A path is nobody's business.
+    const text = name === 'embeddings' ? basename(String(value)) : value;
+    return `${flagOf(name)} ${Array.isArray(text) ? text.join('x') : text}`;
+  });
+  return given.length ? [['Read with', given.join(' ')]] : [];
+}
 
 /** Data, machine and settings: what a second person needs to do it again. */
 export function detailsSection(record: RunRecord, set: DistilledSet): string {
@@ -81,6 +95,8 @@ export function detailsSection(record: RunRecord, set: DistilledSet): string {
         'Data set',
         `${dataset.name}, ${saidOf(dataset, 'images')} of ${text ? `${text.length} words` : imageShape.join(' × ')}, ${dataset.classNames.length} classes`,
       ],
+      ...(config.reading ? readingRow(config.reading) : []),
+      ...(dataset.zca ? [['Whitening', `ZCA with ε = ${dataset.zca.epsilon}`] as const] : []),
       ...(text
         ? [
             ['Words', `${count(text.vocabulary)} known, parted by ${text.tokeniser}`] as const,

@@ -68,11 +68,11 @@ export function imagesSection(
   const beside = real ? ` ${realPictures(grid.length > 1 && classes <= mostColumns)}` : '';
   return (
     `<section${signed ? ' style="--signed:url(#signed)"' : ''}><h2>The images</h2><p class="about">${about(set)}${beside}${more} A click enlarges an image, another one puts it back.</p>` +
-    `<p class="about">${range(window, signed)}</p>` +
+    `<p class="about">${range(window, signed, record.dataset)}</p>` +
     (signed
       ? `${filters([signedFilter('signed', window, strengthOf([window]))])}<label class="grey"><input type="checkbox" id="grey"> in grey instead</label>`
       : '') +
-    `${colourScale(window)}${parts.join('')}</section>`
+    `${colourScale(window, record.dataset.range)}${parts.join('')}</section>`
   );
 }
 
@@ -88,9 +88,10 @@ const realPictures = (inRow: boolean): string =>
     ? 'The first row are real images of the classes.'
     : 'The smaller pictures are real images of the same classes.';
 
-function range(window: Window, signed: boolean): string {
+function range(window: Window, signed: boolean, { range }: RunRecord['dataset']): string {
   const { black, white } = window;
-  const real = 'Pixels of real images go from 0 (black) to 1 (white); those of distilled images';
+  const ends = range ? range.map(short).join(' to ') : '0 (black) to 1 (white)';
+  const real = `Pixels of real images go from ${ends}; those of distilled images`;
   if (!signed)
     return `${real} have a range of their own, and all of them are shown from ${level(black)} as black to ${level(white)} as white.`;
   const { light } = strengthOf([window]);

@@ -1,4 +1,6 @@
+import type { PixelScale } from '../../data/pixel-scale.js';
 import { encodePng } from '../../util/png.js';
+import { short } from '../../util/words.js';
 import type { Look, Window } from '../pixels.js';
 import { pngTag } from './picture.js';
 
@@ -11,9 +13,11 @@ import { pngTag } from './picture.js';
 const slack = 0.05;
 const samples = 65;
 
-/** Whether images are shown in signed colours. Those in colour have no room for others. */
-export const isSigned = ({ imageShape }: Pick<Look, 'imageShape'>, { black, white }: Window): boolean =>
-  imageShape[0] !== 3 && (black < -slack || white > 1 + slack);
+/** Whether images are shown in signed colours. Those in colour have no room for others; where black and white are is known of 0 to 1 alone. */
+export const isSigned = (
+  { imageShape, range }: Pick<Look, 'imageShape'> & PixelScale,
+  { black, white }: Window,
+): boolean => imageShape[0] !== 3 && !range && (black < -slack || white > 1 + slack);
 
 /** What is shown in the strongest colours: so far outside of 0 to 1, and the lightest grey where pixels end before 1. */
 export interface Strength {
@@ -61,27 +65,27 @@ export const filters = (all: readonly string[]): string =>
 /** Labels no nearer to each other than this part of a scale do not overlap. */
 const room = 0.1;
 
-/** 0 and 1 where they are inside, and the ends where there is room beside these. */
-function scaleTicks({ black, white }: Window): { at: string; part: number }[] {
+/** Where real pixels begin and end, where that is inside, and the ends where there is room beside these. */
+function scaleTicks({ black, white }: Window, real: readonly number[]): { at: string; part: number }[] {
   const place = (value: number) => (value - black) / (white - black);
-  const inside = [0, 1].filter((value) => value >= black && value <= white);
+  const inside = real.filter((value) => value >= black && value <= white);
   const ends = [black, white].filter((end) =>
     inside.every((value) => Math.abs(place(value) - place(end)) >= room),
   );
   return [
-    ...inside.map((value) => ({ at: String(value), part: place(value) })),
+    ...inside.map((value) => ({ at: short(value), part: place(value) })),
     ...ends.map((value) => ({ at: level(value), part: place(value) })),
   ].sort((a, b) => a.part - b.part);
 }
 
-/** From the darkest pixel to the lightest, with the pixels of real pictures, 0 and 1, marked. */
-export function colourScale({ black, white }: Window): string {
+/** From the darkest pixel to the lightest, with the ends of the pixels of real pictures, 0 and 1 or `real`, marked. */
+export function colourScale({ black, white }: Window, real: PixelScale['range'] = [0, 1]): string {
   const ramp = Uint8Array.from({ length: 256 }, (_, i) => i);
   const alt = `scale from ${level(black)} to ${level(white)}`;
   const tag = pngTag(encodePng({ width: 256, height: 1, channels: 1, data: ramp }), {
     ...{ kind: 'distilled', alt, width: 256, height: 1 },
   });
-  const places = scaleTicks({ black, white }).map(({ at, part }) => {
+  const places = scaleTicks({ black, white }, real).map(({ at, part }) => {
     // Those at the ends stay inside.
     const end = part < room / 2 ? ' class="low"' : part > 1 - room / 2 ? ' class="high"' : '';
     return `<span${end} style="left:${(100 * part).toFixed(1)}%">${at}</span>`;

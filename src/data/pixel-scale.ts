@@ -1,0 +1,75 @@
+import { LimbeckError } from '../util/errors.js';
+import type { StoredFields } from '../util/stored-fields.js';
+import { short } from '../util/words.js';
+import type { Dataset, Split } from './dataset.js';
+import { bytesOf, takenAsBytes } from './pixels.js';
+
+/** What the pixels of a data set are where that is neither bytes nor floats in 0..1: networks trained on them take such alone. */
+export interface PixelScale {
+  /** The least and the largest value of its training images, of floats that leave 0..1. */
+  readonly range?: readonly [number, number];
+  /** What the 16-bit values of its image files were divided by, to 0..1. */
+  readonly divisor?: number;
+}
+
+/** Of the images as they were read, before any whitening. */
+export function pixelScaleOf({ train, zca, text, divisor }: Dataset): PixelScale {
+  const { images } = zca?.source.train ?? train;
+  const range = text || images instanceof Uint8Array || !images.length ? undefined : extremes(images);
+  return {
+    ...(range && (range[0] < 0 || range[1] > 1) && { range }),
+    ...(divisor !== undefined && { divisor }),
+  };
+}
+
+/** The least and the largest of some values. */
+export function extremes(values: Split['images']): [least: number, most: number] {
+  let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of values) {
+    if (value < least) least = value;
+    if (value > most) most = value;
+  }
+  return [least, most];
+}
+
+/** For people: what a network takes. */
+export const pixelsText = ({ range, divisor }: PixelScale): string =>
+  range
+    ? `floats from ${short(range[0])} to ${short(range[1])}`
+    : `pixels in 0..1${divisor === undefined ? '' : ` (16-bit values divided by ${divisor})`}`;
+
+/** As a file has it. */
+export function readPixelScale(fields: StoredFields): PixelScale {
+  const range = fields.optional('range', (name) => fields.numbers(name, 2));
+  const divisor = fields.optional('divisor', (name) => fields.whole(name, 1));
+  return {
+    ...(range && { range: [range[0], range[1]] as const }),
+    ...(divisor !== undefined && { divisor }),
+  };
+}
+
+/** The floats of an array beside data of bytes or 0..1 as bytes where they are; others are said to leave 0..1. */
+export async function onScale(
+  { images, notes }: { readonly images: Split['images']; readonly notes: readonly string[] },
+  range: PixelScale['range'],
+  path: string,
+): Promise<{ images: Split['images']; notes: readonly string[] }> {
+  if (range || !(images instanceof Float32Array)) return { images, notes };
+  const bytes = await bytesOf([images]);
+  if (bytes) return { images: bytes[0], notes: [...notes, `${path}: ${takenAsBytes}`] };
+  const own = extremes(images);
+  if (own[0] >= 0 && own[1] <= 1) return { images, notes };
+  return {
+    images,
+    notes: [...notes, `${path}: ${pixelsText({ range: own })}, where training images had ${pixelsText({})}`],
+  };
+}
+
+/** ERR_DATA for bytes where floats of another scale were learned. */
+export function checkScale(where: string, images: Split['images'], { range }: PixelScale): void {
+  if (range && images instanceof Uint8Array)
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${where}: images are bytes, expected ${pixelsText({ range })} as the training images are: give them as such floats`,
+    );
+}
