@@ -1,8 +1,10 @@
 /** Runs that go on to more outer steps than they were begun with. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readConfig } from '../src/cli/config.js';
+import { runOptions } from '../src/cli/options.js';
 import { type Device, distillToFolder, openDevice, resumeFolder } from '../src/index.js';
 import { shortRun, twoClasses } from './harness/made-data.js';
 
@@ -26,10 +28,25 @@ test('a finished run goes on to the same bits as one that was begun with as many
   expect(longer.record.outerSteps).toBe(iterations);
   expect(longer.record.curve).toEqual(whole.record.curve);
   expect(longer.record.config.options).toEqual(whole.record.config.options);
+  expect(longer.record.config.continued).toEqual([{ iteration: 3, iterations: 3 }]);
+  expect(whole.record.config.continued).toBeUndefined();
   const set = (run: string) => readFileSync(at(run, 'distilled.safetensors'));
   expect(set('parts').equals(set('whole'))).toBe(true);
   // It was tested before and after.
   expect(longer.record.testOpened).toBe(2);
+});
+
+test('whoever repeats such a run is told that it comes out otherwise', async () => {
+  const record = JSON.parse(readFileSync(at('parts', 'run.json'), 'utf8'));
+  writeFileSync(
+    at('named.json'),
+    JSON.stringify({ ...record, config: { ...record.config, dataset: 'digits' } }),
+  );
+  const warned: string[] = [];
+  await readConfig(at('named.json'), runOptions, (text) => warned.push(text));
+  expect(warned).toEqual([
+    expect.stringMatching(/was begun with 3 outer steps, and went on with more after 3; begun anew/),
+  ]);
 });
 
 test('a number that is not beyond where the run stands is refused, and nothing changes', async () => {

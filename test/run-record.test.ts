@@ -120,6 +120,7 @@ test('all that was asked for, and what computed it, comes back from the text of 
       precision: 'half',
       preset: { batch: 8 },
       fitted: { patience: 2 },
+      continued: [{ iteration: 1, iterations: 2 }],
       options: record.config.options,
     },
   };

@@ -3,6 +3,7 @@ import { checkRecord } from '../runs/record-file.js';
 import { suggestion } from '../util/closest.js';
 import { LimbeckError } from '../util/errors.js';
 import { isDeeper, mostLevels, written } from '../util/expect.js';
+import { count } from '../util/words.js';
 import { checkNumber, type Values } from './arguments.js';
 import { digitsSize, flagOf, type Option, readingOptions } from './options.js';
 import { placeOf } from './sources.js';
@@ -11,7 +12,11 @@ import { placeOf } from './sources.js';
  * Reads a configuration file: the names of the options in camelCase, with values as JSON; or the `run.json` of a run, which has every
  * option that it was made with.
  */
-export async function readConfig(path: string, options: readonly Option[]): Promise<Values> {
+export async function readConfig(
+  path: string,
+  options: readonly Option[],
+  warn: (text: string) => void = () => {},
+): Promise<Values> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -43,7 +48,7 @@ export async function readConfig(path: string, options: readonly Option[]): Prom
       `${path} holds ${Array.isArray(content) ? 'a list' : written(content)}, expected an object such as {"steps": 10}`,
     );
   const byName = new Map(options.map((option) => [option.name, option]));
-  const values = 'format' in content ? valuesOfRun(path, content) : content;
+  const values = 'format' in content ? valuesOfRun(path, content, warn) : content;
   for (const [name, value] of Object.entries(values)) {
     const option = byName.get(name);
     const where = `${path}: ${name}`;
@@ -84,13 +89,20 @@ export function withoutData(path: string, values: Values, dataset: string): Valu
 }
 
 /** The options of a run, as a configuration file has them. */
-function valuesOfRun(path: string, record: unknown): Values {
+function valuesOfRun(path: string, record: unknown, warn: (text: string) => void): Values {
   checkRecord(path, record);
-  const { options, preset, fitted, reading, ...origin } = record.config;
+  const { options, preset, fitted, continued, reading, ...origin } = record.config;
   if (origin.dataset === undefined)
     throw new LimbeckError(
       'ERR_OPTION',
       `the run of ${path} was made by a program on data of its own: name its data with --dataset, and its options one by one`,
     );
+  if (continued?.length) {
+    const [{ iteration, iterations }] = continued;
+    warn(
+      `the run of ${path} was begun with ${count(iterations)} outer steps, and went on with more after ${count(iteration)}; begun anew with ` +
+        `${count(options.iterations)} it makes other images where rates follow from that number`,
+    );
+  }
   return { ...origin, ...reading, ...options };
 }

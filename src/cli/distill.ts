@@ -58,7 +58,10 @@ export const command: Command = {
 
   async run({ values, positionals }) {
     const [path] = positionals;
-    const file = path === undefined ? {} : await readConfig(path, configurable);
+    const file =
+      path === undefined
+        ? {}
+        : await readConfig(path, configurable, (text) => process.stderr.write(`Warning: ${text}.\n`));
     const own = values.dataset === undefined ? file : withoutData(path, file, values.dataset as string);
     const given = { ...own, ...values };
     const {

@@ -63,6 +63,12 @@ export function readConfig(config: StoredFields, options: ResolvedOptions): RunC
     precision: config.optional('precision', (name) => config.word(name, precisions)),
     preset: config.optional('preset', (name) => config.object(name).all()),
     fitted: config.optional('fitted', (name) => config.object(name).all()),
+    continued: config.optional('continued', (name) =>
+      config.objects(name).map((one) => ({
+        iteration: one.whole('iteration', 0),
+        iterations: one.whole('iterations', 1),
+      })),
+    ),
     options,
   };
 }

@@ -25,8 +25,10 @@ export function extended({ checkpoint, extra }: Saved, iterations: number, datas
     );
   const options = storedOptions({ ...checkpoint.options, iterations, patience: 0 });
   planFor(options, dataset);
+  const before = { iteration: checkpoint.iteration, iterations: checkpoint.options.iterations };
+  const continued = [...(extra.config.continued ?? []), before];
   return {
     checkpoint: { ...checkpoint, options },
-    extra: { ...extra, config: { ...extra.config, options } },
+    extra: { ...extra, config: { ...extra.config, options, continued } },
   };
 }

@@ -48,6 +48,16 @@ export interface RunConfig extends RunOrigin {
   readonly preset?: Taken;
   /** Options that nobody gave and that were fitted to the number of training images. */
   readonly fitted?: Taken;
+  /** Where it stood each time that it went on with another number of outer steps than it had until then. */
+  readonly continued?: readonly Continued[];
+}
+
+/** A run that went on with another number of outer steps. */
+export interface Continued {
+  /** Outer steps done by then. */
+  readonly iteration: number;
+  /** Outer steps that it had until then, in all. */
+  readonly iterations: number;
 }
 
 /** The data of a run, without the images. */
