@@ -198,7 +198,7 @@ function variationNotes(train: Split, imageShape: Found['imageShape'], path: str
     throw new LimbeckError(
       'ERR_DATA',
       `${path}: every training image is the same in every pixel (${constant.map(({ value }) => value).join(', ')}), so there is ` +
-        'nothing to learn from; look at the files: were they exported blank, or from transparent pictures?',
+        'nothing to learn from; look at the files: were they exported blank, or white on transparent (--background black)?',
     );
   return constant.map(
     ({ channel, value }) => `channel ${channel + 1} of ${channels} is ${value} in every training image`,
