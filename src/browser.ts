@@ -24,6 +24,7 @@ export type {
   Use,
 } from './data/distilled-set.js';
 export type { Normalisation } from './data/normalisation.js';
+export type { PixelScale } from './data/pixel-scale.js';
 export type { TextEncoding } from './data/text/encoding.js';
 export type {
   Device,

@@ -98,6 +98,7 @@ export type { IdxArray } from './data/idx-file.js';
 export { type ClassInspection, type Inspection, inspectDataset, type SplitCounts } from './data/inspect.js';
 export { type LoadOptions, loadDataset } from './data/load.js';
 export type { Normalisation } from './data/normalisation.js';
+export type { PixelScale } from './data/pixel-scale.js';
 export {
   type DownloadDatasetOptions,
   type DownloadedDataset,
