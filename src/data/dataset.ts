@@ -48,6 +48,8 @@ export interface Dataset {
   readonly classes: number;
   /** Shown beside the images; `['0', '1', …]` when the set has no better names. */
   readonly classNames: readonly string[];
+  /** What the files call the classes, where `classNames` has words for it: WordNet's numbers. */
+  readonly classIds?: readonly string[];
   /** Per channel, of pixel values scaled to 0..1 (bytes / 255; floats are taken as they are). */
   readonly mean: readonly number[];
   /** Standard deviations, as `mean`. */

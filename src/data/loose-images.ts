@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { readBytes } from './bytes.js';
 import type { Split } from './dataset.js';
-import { readIdx } from './idx-file.js';
+import { isTransposed, readIdx, transposed } from './idx.js';
 import { type DecodeOptions, decodeImages, imageFile } from './image-files.js';
 import { isImage, listFolder } from './image-list.js';
 import { type NumericArray, parseNpy } from './npy.js';
@@ -93,5 +93,8 @@ async function readArray(path: string, imageShape: readonly [number, number, num
       `${path} holds images of ${shapeText(shape)}, expected ${shapeText(imageShape)}: arrays are taken as they are; image files are resized`,
     );
   const count = stack.shape[0];
-  return { names: Array.from({ length: count }, (_, i) => (alone ? path : `${path}[${i}]`)), images };
+  return {
+    names: Array.from({ length: count }, (_, i) => (alone ? path : `${path}[${i}]`)),
+    images: isTransposed(basename(path)) ? transposed(images, shape) : images,
+  };
 }
