@@ -25,7 +25,7 @@ export interface Reading extends Splitting, LabelColumnOption {
   readonly layout?: 'nhwc' | 'nchw';
   /** How many classes there are, 2 .. 4,096; the class names or the largest label decide when missing. */
   readonly classes?: number;
-  /** The same of the texts; a table is one of texts then. */
+  /** The column of texts, given as that of labels is; a table is one of texts then. */
   readonly textColumn?: string;
   /** Words that every text is brought to, 1 .. 10,000; what 95 in a hundred training texts have, at most 200, when missing. */
   readonly textLength?: number;

@@ -13,7 +13,7 @@ import {
 
 /** Which columns of a table, or properties of a line of JSON, hold texts and classes. */
 export interface TextColumns extends LabelColumnOption {
-  /** The same of the column of texts. */
+  /** The column of texts, given as that of labels is. */
   readonly textColumn?: string;
 }
 
