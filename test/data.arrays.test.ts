@@ -73,7 +73,7 @@ describe('datasetFromArrays', () => {
   test('a label far from the others is out of range', () => {
     const train = { images: [1, 2, 3, 4, 5, 6], labels: [0, 1, 57] };
     expect(() => datasetFromArrays({ imageShape, train })).toThrowError(
-      /class 2 of 0 to 57 has no training image/,
+      /class 2 of 0 to 57 has no training image; .*how many classes there are: classes\./,
     );
     const test = { images: [1, 2], labels: [2] };
     expect(() =>

@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadIdxFolder, readIdx } from '../src/data/idx.js';
 import { parseIdx } from '../src/data/idx-file.js';
+import { readLooseImages } from '../src/data/loose-images.js';
 import { LimbeckError } from '../src/util/errors.js';
 import { Stream } from '../src/util/random.js';
 
@@ -221,6 +222,23 @@ describe('loadIdxFolder', () => {
       message: expect.stringContaining('has no t10k-labels-idx1-ubyte'),
     });
     await expect(loadIdxFolder(join(folder, 'no'))).rejects.toMatchObject({ code: 'ERR_FILE_MISSING' });
+  });
+
+  test("EMNIST's images are turned, also where they are read by themselves", async () => {
+    const path = join(folder, 'emnist');
+    await mkdir(path);
+    const images = Uint8Array.from({ length: 12 * 9 }, (_, i) => i % 9);
+    for (const [part, n] of Object.entries({ train: 12, test: 6 })) {
+      await writeFile(
+        join(path, `emnist-digits-${part}-images-idx3-ubyte`),
+        idx([n, 3, 3], images.subarray(0, 9 * n)),
+      );
+      await writeFile(join(path, `emnist-digits-${part}-labels-idx1-ubyte`), idx([n], labelsOf(n)));
+    }
+    const { test } = await loadIdxFolder(path, { validation: 0 });
+    expect([...test.images.subarray(0, 9)]).toEqual([0, 3, 6, 1, 4, 7, 2, 5, 8]);
+    const file = join(path, 'emnist-digits-test-images-idx3-ubyte');
+    expect((await readLooseImages([file], [1, 3, 3])).found[0].images).toEqual(test.images);
   });
 
   test('real MNIST', async (context) => {

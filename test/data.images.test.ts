@@ -251,6 +251,23 @@ describe('a folder of images', () => {
     );
   });
 
+  test('val beside validation: one is taken, and it is said', async () => {
+    const files = {
+      ...(await set(4, 'train/')),
+      ...(await set(4, 'val/')),
+      ...(await set(6, 'validation/')),
+    };
+    const data = await loadDataset(await write(files), { test: 0 });
+    expect(data.validation.count).toBe(6);
+    expect(data.notes).toContainEqual('validation was taken for validation; left out: val');
+  });
+
+  test('train, test and a folder called meta are no CIFAR-100', async () => {
+    const files = { ...(await set(4, 'train/')), ...(await set(4, 'test/')), 'meta/about.txt': 'x' };
+    const data = await loadDataset(await write(files), { validation: 0 });
+    expect([data.classNames, data.test.count]).toEqual([['a', 'b'], 4]);
+  });
+
   test('tells how far it is', async () => {
     const seen: number[] = [];
     await loadImageFolder(await write(await set(12)), { onProgress: ({ done }) => seen.push(done) });
@@ -305,7 +322,7 @@ describe('a folder of images', () => {
         'test/c/1.png': await grey(1).png().toBuffer(),
       }),
       'ERR_DATA',
-      /class c has no training image; there are a, b/,
+      /class c has no training image; there are a, b, c: add some .*(?<!--classes\)\.)$/,
     ],
   ])('refuses %s', async (_what, files, code, message) => {
     await expect(loadDataset(await write(await files()))).rejects.toMatchObject({

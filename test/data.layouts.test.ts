@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readLabelledImages } from '../src/data/labelled-images.js';
 import { loadDataset } from '../src/data/load.js';
 import { parseNpy } from '../src/data/npy.js';
 import { parsePickle } from '../src/data/pickle.js';
@@ -75,6 +76,22 @@ describe('numpy and PIL', () => {
     expect([...data.train.images]).toEqual(want.train);
     expect([...data.train.labels]).toEqual(want.labels);
   });
+});
+
+test('two arrays of one class are refused', async () => {
+  for (const [i, [one, other]] of [
+    ['cat.npy', 'full_numpy_bitmap_cat.npy'],
+    ['cat.npy', 'Cat.npy'],
+  ].entries()) {
+    const folder = join(root, `classes-${i}`);
+    await mkdir(folder);
+    const names = [one, other, 'dog.npy'];
+    for (const name of names) await writeFile(join(folder, name), npy([5, 2, 2], tiny(5).images));
+    await expect(loadDataset(folder)).rejects.toMatchObject({
+      code: 'ERR_DATA',
+      message: expect.stringMatching(/at\.npy and .*at\.npy are of one class/),
+    });
+  }
 });
 
 describe('a pickle', () => {
@@ -173,6 +190,40 @@ describe('arrays', () => {
       expect([...read.train.images.subarray(4, 8)]).toEqual([10, 11, 12, 13]);
       expect([...read.train.labels]).toEqual([0, 1, 0, 1, 0, 1, 0, 1]);
     }
+  });
+
+  test('of one-hot labels say how many classes there are', async () => {
+    await mkdir(join(root, 'one-hot'));
+    const path = join(root, 'one-hot/x.npz');
+    const hot = (count: number, classes: number, used: readonly number[]) => {
+      const labels = new Uint8Array(count * classes);
+      for (let i = 0; i < count; i++) labels[i * classes + used[i % used.length]] = 1;
+      return npy([count, classes], labels);
+    };
+    const load = async (labels: Uint8Array, testLabels = hot(8, 3, [0, 1, 2])) => {
+      await writeFile(
+        path,
+        zip({
+          ...{ 'x_train.npy': npy([40, 2, 2], tiny(40).images), 'y_train.npy': labels },
+          ...{ 'x_test.npy': npy([8, 2, 2], tiny(8).images), 'y_test.npy': testLabels },
+        }),
+      );
+      return loadDataset(path, { validation: 0 });
+    };
+    const some = await load(hot(40, 10, [0, 4, 7]), hot(8, 10, [9]));
+    expect([some.classes, some.train.labels[1], some.test.labels[0]]).toEqual([10, 4, 9]);
+    const later = await load(hot(40, 4, [1, 2, 3]), hot(8, 4, [1]));
+    expect([later.classNames, later.train.labels[0]]).toEqual([['0', '1', '2', '3'], 1]);
+    await expect(load(hot(40, 3, [0, 1, 2]), hot(8, 10, [0]))).rejects.toMatchObject({
+      code: 'ERR_SHAPE',
+      message: expect.stringMatching(/y_test is one-hot of 10 classes, expected 3/),
+    });
+    await load(hot(40, 3, [0, 1, 2]));
+    const four = { ...some, classes: 4, imageShape: [1, 2, 2] as const };
+    await expect(readLabelledImages(path, four)).rejects.toMatchObject({
+      code: 'ERR_SHAPE',
+      message: expect.stringMatching(/its labels are of 3 classes, expected the 4 of/),
+    });
   });
 
   test('of labels that are not one-hot are refused', async () => {

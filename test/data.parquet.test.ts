@@ -26,7 +26,7 @@ async function shard(
   from: number,
   count: number,
   {
-    names = ['cat', 'dog'] as readonly string[] | undefined,
+    names = ['cat', 'dog'] as readonly string[] | null,
     label = (i: number): unknown => BigInt(i % 2),
     labelType = 'INT64',
     codec = 'SNAPPY',
@@ -93,11 +93,38 @@ describe('image sets of the hub', () => {
   });
 
   test('a folder for each split, classes in words, one file', async () => {
-    const words = { label: (i: number) => ['ant', 'bee'][i % 2], labelType: 'STRING', names: undefined };
+    const words = { label: (i: number) => ['ant', 'bee'][i % 2], labelType: 'STRING', names: null };
     const split = await load({ 'train/0000.parquet': await shard(0, 6, words) });
     expect([split.classNames, check(split.train)]).toEqual([['ant', 'bee'], upTo(6)]);
     const one = await load({ 'some.parquet': await shard(0, 6, words) }, {}, 'some.parquet');
     expect([one.name, check(one.train)]).toEqual(['some', upTo(6)]);
+  });
+
+  test('files whose classes have other numbers are read by the names', async () => {
+    const swapped = { names: ['dog', 'fox', 'cat'], label: (i: number) => BigInt(i % 2 ? 0 : 2) };
+    const files = { 'train-0.parquet': await shard(0, 6), 'test-0.parquet': await shard(20, 4, swapped) };
+    const data = await load(files, { test: undefined });
+    expect([data.classNames, check(data.train), check(data.test)]).toEqual([
+      ['cat', 'dog'],
+      upTo(6),
+      [20, 21, 22, 23],
+    ]);
+    const other = await shard(20, 4, { names: ['dog', 'fox'] });
+    await expect(load({ ...files, 'test-0.parquet': other }, { test: undefined })).rejects.toMatchObject({
+      code: 'ERR_DATA',
+      message: expect.stringMatching(/test-0.parquet, row 2 is of class 1 \(fox\) .*expected .*: cat, dog;/),
+    });
+  });
+
+  test('the names are those of the first file that has some, and a file may have none', async () => {
+    const bare = await shard(0, 4, { names: null });
+    const data = await load({ 'train-0.parquet': bare, 'train-1.parquet': await shard(4, 4) });
+    expect([data.classNames, check(data.train)]).toEqual([['cat', 'dog'], upTo(8)]);
+  });
+
+  test('a class beyond the names is refused without an option that does not apply', async () => {
+    const files = { 'train-0.parquet': await shard(0, 6, { label: (i) => BigInt(i % 3) }) };
+    await expect(load(files)).rejects.toThrow(/label 2 is 2, expected 0 to 1; (?!.*--classes)/);
   });
 
   test('a split without classes is left out, and it is said', async () => {
@@ -117,7 +144,7 @@ describe('image sets of the hub', () => {
       () => shard(0, 6),
       { labelColumn: 'breed' },
       'ERR_OPTION',
-      /columns image, label, and none is called breed/,
+      /labelColumn is "breed", but .* has the columns image, label; name one/,
     ],
     [
       'rows without a class',

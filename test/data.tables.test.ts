@@ -61,6 +61,35 @@ describe('a header', () => {
   });
 });
 
+describe('a first line that lacks numbers', () => {
+  test.each(['0,NA,NA,30,40', '0,,,30,40', '1,nan,3,NaN,40', '0,null,None,#N/A,<NA>'])(
+    '%s is an image, and refused by its line',
+    async (first) => {
+      await expect(load({ 'x.csv': `${first}\n${plain}` })).rejects.toMatchObject({
+        code: 'ERR_FILE_FORMAT',
+        message: expect.stringMatching(/line 1, column [23] is .*expected a number.*--header yes/),
+      });
+    },
+  );
+
+  test('and has two words is taken as a header, and it is said', async () => {
+    const data = await load({ 'x.csv': `0,1O,2O,30,40\n${plain}` });
+    expect(data.train.count).toBe(6);
+    expect(data.notes).toContainEqual(expect.stringMatching(/taken as a header; --header no/));
+  });
+
+  test('but an empty corner above numbered columns is one of a header', async () => {
+    const text = rows(6, (pixels, i) => [i, i % 2, ...pixels].join());
+    const data = await load({ 'x.csv': `,0,1,2,3,4\n${text}` });
+    expect(read(data)).toEqual(usual);
+  });
+
+  test('a number of a column is no name of one', async () => {
+    const text = rows(6, (pixels, i) => [...pixels, i % 2].join());
+    expect(read(await load({ 'x.csv': `0,0,5,255,1\n${text}` }, { labelColumn: '5' }))[1]).toHaveLength(7);
+  });
+});
+
 describe('cells', () => {
   const header = 'label,a,b,c,d\n';
   test.each<[string, string]>([
@@ -145,6 +174,39 @@ describe('columns', () => {
     );
   });
 
+  test('of classes by number, where the table to test on has a header of its own', async () => {
+    const named = (names: string, row: (pixels: number[], label: number) => number[]) =>
+      `${names}\n${rows(6, (pixels, i) => row(pixels, i % 2).join())}`;
+    const train = named('a,b,c,d,kind', (pixels, label) => [...pixels, label]);
+    const moved = named('kind,a,b,c,d', (pixels, label) => [label, ...pixels]);
+    for (const other of [train, moved])
+      expect(
+        read({
+          train: (
+            await load({ 'train.csv': train, 'test.csv': other }, { labelColumn: '5', test: undefined })
+          ).test,
+        }),
+      ).toEqual(usual);
+    const bare = await load(
+      { 'train.csv': plain, 'test.csv': rows(3, (pixels) => pixels.join()) },
+      { labelColumn: '1' },
+    );
+    expect(bare.notes).toContainEqual(expect.stringMatching(/test\.csv names no classes/));
+  });
+
+  test.each(['nan', 'NA', 'null', 'none'])(
+    'of numbers, with %s among them: refused by line',
+    async (none) => {
+      const text = `label,a,b,c,d\n${plain}${none},1,2,3,4\n`;
+      await expect(load({ 'x.csv': text })).rejects.toMatchObject({
+        code: 'ERR_DATA',
+        message: expect.stringMatching(`line 8 has the label ${none}, expected a class in every row`),
+      });
+      const names = rows(6, (pixels, i) => [['cat', none][i % 2], ...pixels].join());
+      expect((await load({ 'x.csv': `label,a,b,c,d\n${names}` })).classNames).toEqual(['cat', none].sort());
+    },
+  );
+
   test('of another name: the first is taken, and it is said', async () => {
     const data = await load({ 'x.csv': `digit,a,b,c,d\n${plain}` });
     expect(read(data)).toEqual(usual);
@@ -181,9 +243,40 @@ describe('a table to test on', () => {
     for (const part of [data.train, data.validation, data.test]) expect(read({ train: part })).toEqual(usual);
     expect(data.notes).toBeUndefined();
   });
+
+  test('with pixels in another order is read by the names, or refused by one that is missing', async () => {
+    const turned = (names: string) =>
+      `${names}\n${rows(6, (pixels, i) => [...[...pixels].reverse(), i % 2].join())}`;
+    const data = await load({ 'train.csv': train, 'test.csv': turned('D,c,b,a,label') }, { test: undefined });
+    expect(read({ train: data.test })).toEqual(usual);
+    const other = load({ 'train.csv': train, 'test.csv': turned('d,c,b,e,label') }, { test: undefined });
+    await expect(other).rejects.toMatchObject({
+      code: 'ERR_DATA',
+      message: expect.stringMatching(
+        /test\.csv has no column "a", expected the columns of the table to train on/,
+      ),
+    });
+  });
+
+  test('of two one is taken, and it is said', async () => {
+    const data = await load(
+      { 'train.csv': train, 'train.csv.gz': 'x', 'val.csv': train, 'valid.csv': train },
+      { validation: undefined },
+    );
+    expect([data.validation.count, data.notes]).toEqual([
+      6,
+      ['val.csv was taken for validation; left out: valid.csv'],
+    ]);
+  });
 });
 
 describe('class names', () => {
+  test('stay where there are more classes than they name', async () => {
+    const text = rows(6, (pixels, i) => [['cat', 'dog'][i % 2], ...pixels].join());
+    const data = await load({ 'x.csv': text }, { classes: 4 });
+    expect(data.classNames).toEqual(['cat', 'dog', '2', '3']);
+  });
+
   const cafe = ['caf\u00e9', 'cafe\u0301'];
 
   test('in two forms of Unicode or in capitals are one class, and it is said', async () => {

@@ -183,6 +183,20 @@ describe('what is refused', () => {
     });
   });
 
+  test('a label that stands for none among numbers, but not a number of a column among the cells', async () => {
+    const lines = madeReviews(40).map(({ text }, i) => `${i % 2},${quoted(text)}`);
+    const table = async (rows: readonly string[]) =>
+      join(await made.write({ 'r.csv': `${rows.join('\n')}\n` }), 'r.csv');
+    await expect(loadDataset(await table([...lines, 'nan,"a text of words"']))).rejects.toMatchObject({
+      code: 'ERR_DATA',
+      message: expect.stringMatching(`line ${lines.length + 1} has the label nan, expected a class`),
+    });
+    const read = await loadDataset(await table(lines.slice(1)), {
+      ...{ labelColumn: '1', textColumn: '2', validation: 0, test: 0 },
+    });
+    expect(read.train.count).toBe(lines.length - 1);
+  });
+
   test('embeddings that know no word, and a package that is not there', async () => {
     const folder = await made.write({ 'r.jsonl': jsonLines(reviews), 'v.vec': 'xyz 1 2\n' });
     const path = join(folder, 'r.jsonl');

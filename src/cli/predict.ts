@@ -16,18 +16,18 @@ import { Terminal } from './progress.js';
 import { checkEngine, openEngine, readingGiven } from './sources.js';
 import { aligned } from './table.js';
 
-const badImages: shared.Option = {
-  ...shared.readingOptions.find(({ name }) => name === 'badImages')!,
-  group: undefined,
-  fallback: 'refuse',
-};
+const fallbacks = { badImages: 'refuse', background: 'that of the training images, else white' };
+const ofReading = Object.entries(fallbacks).map(([name, fallback]) => ({
+  ...shared.readingOptions.find((option) => option.name === name)!,
+  ...{ group: undefined, fallback },
+}));
 
 export const command: Command = {
   name: 'predict',
   summary:
     'what a trained network says of images (files, folders of them, .npy or IDX files) or of texts (in quotes, or files with one on every line)',
   positionals: ['NET', 'IMAGE…'],
-  options: [badImages, shared.device, shared.threads, shared.json, shared.debug, shared.help],
+  options: [...ofReading, shared.device, shared.threads, shared.json, shared.debug, shared.help],
   example: 'limbeck predict net seven.png drawings/',
 
   async run({ values, positionals }) {
@@ -41,7 +41,7 @@ export const command: Command = {
     checkEngine(choice, { threads });
     const reading = readingGiven(values);
     const model = await readModel(path);
-    const { found, notes } = await itemsFor(model, path, paths, reading?.badImages);
+    const { found, notes } = await itemsFor(model, path, paths, reading);
     const { device, reason } = await openEngine(choice, { threads });
     const terminal = new Terminal(Boolean(values.json));
     using stop = listenForStop(() => terminal.say('Stopping.'));
@@ -69,10 +69,11 @@ async function itemsFor(
   { network, normalisation }: Model,
   path: string,
   given: readonly string[],
-  badImages?: Reading['badImages'],
+  reading?: Pick<Reading, 'badImages' | 'background'>,
 ): Promise<Awaited<ReturnType<typeof readLooseImages>>> {
-  const { text, range, divisor } = normalisation;
-  if (!text) return readLooseImages(given, network.inputShape, { badImages, range, divisor });
+  const { text, range, divisor, background } = normalisation;
+  if (!text)
+    return readLooseImages(given, network.inputShape, { ...{ background, ...reading }, range, divisor });
   const { names, texts } = await readLooseTexts(given);
   const known = texts.map((one) => tokenise(one).some((word) => text.words.includes(word)));
   const strange = known.indexOf(false);

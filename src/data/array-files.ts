@@ -44,6 +44,7 @@ export async function loadArrayFile(path: string, options: ArrayFileOptions = {}
   const found: Partial<Record<SplitName, Split>> = {};
   const notes: string[] = [];
   let imageShape: readonly [number, number, number] | undefined;
+  let classes: number | undefined;
   for (const part of splitNames) {
     const names = pairOf(path, arrays, part);
     if (names === undefined) continue;
@@ -58,16 +59,28 @@ export async function loadArrayFile(path: string, options: ArrayFileOptions = {}
       );
     imageShape = shape;
     const count = array.shape[0];
-    found[part] = {
-      images,
-      labels: toLabels(await take(arrays, labelName), count, `${path}: ${labelName}`),
-      count,
-    };
+    const { labels, classes: own } = toLabels(await take(arrays, labelName), count, `${path}: ${labelName}`);
+    if (own !== undefined && classes !== undefined && own !== classes)
+      throw new LimbeckError(
+        'ERR_SHAPE',
+        `${path}: ${labelName} is one-hot of ${own} classes, expected ${classes} as those of the other images.`,
+      );
+    classes ??= own;
+    found[part] = { images, labels, count };
   }
   const { train, validation, test } = found;
   if (train === undefined || imageShape === undefined) throw nothingToTrainOn(path, arrays);
   return assembleDataset(
-    { name: basename(resolve(path)).replace(/\.\w+$/, ''), path, imageShape, train, validation, test, notes },
+    {
+      name: basename(resolve(path)).replace(/\.\w+$/, ''),
+      path,
+      imageShape,
+      classes,
+      train,
+      validation,
+      test,
+      notes,
+    },
     options,
   );
 }

@@ -49,11 +49,13 @@ const fieldNames = {
   test: true,
   // Of a data set, from which one of arrays may be made; they follow from the arrays here.
   classNames: true,
+  classIds: true,
   mean: true,
   std: true,
   zca: true,
   text: true,
   divisor: true,
+  background: true,
   originalShape: true,
   notes: true,
 } satisfies Record<keyof ArrayDataset | keyof Dataset, true>;
@@ -86,10 +88,12 @@ export function datasetFromArrays(given: ArrayDataset): Dataset {
 
   const checked = Object.entries({ train: all, validation: validation ?? emptySplit(all.images), test });
   const classes = classCount(given.classes, [all.labels]);
-  for (const [part, { labels }] of checked) checkLabels(labels, classes, `datasetFromArrays: ${part}`);
+  const remedy = 'correct the labels, or say how many classes there are: classes';
+  for (const [part, { labels }] of checked)
+    checkLabels(labels, classes, `datasetFromArrays: ${part}`, remedy);
 
   if (given.classes === undefined)
-    checkEveryClass(all.labels, numberNames(classes), 'datasetFromArrays: train');
+    checkEveryClass(all.labels, numberNames(classes), 'datasetFromArrays: train', remedy);
   const parts = validation ? { train: all, validation } : withValidation(all);
   return {
     name: given.name ?? 'arrays',

@@ -23,13 +23,21 @@ export interface Found {
   /** What one of its items is called; an image when missing. */
   readonly noun?: string;
   readonly imageShape: readonly [number, number, number];
+  /** How many classes there are, where the files say it. */
+  readonly classes?: number;
   /** Missing where classes are numbers. */
   readonly classNames?: readonly string[];
+  /** As a data set has them. */
+  readonly classIds?: Dataset['classIds'];
+  /** What to do about labels that do not fit their classes; missing where the number of classes can be given. */
+  readonly remedy?: string;
   readonly train: Split;
   readonly validation?: Split;
   readonly test?: Split;
   /** Of 16-bit image files. */
   readonly divisor?: number;
+  /** What transparent image files were laid on, where it was said. */
+  readonly background?: string;
   /** Published mean and deviation, instead of those of the training images. */
   readonly statistics?: { readonly mean: readonly number[]; readonly std: readonly number[] };
   /** What was decided where the files leave something open: for people. */
@@ -47,7 +55,7 @@ const MOST_IMAGES = 2 ** 22;
  */
 export async function assembleDataset(given: Found, options: SplitOptions = {}): Promise<Dataset> {
   const found = await withBytes(given);
-  const { path, imageShape, divisor } = found;
+  const { path, imageShape, divisor, background } = found;
   const { splits, notes, ...divided } = await divide(found, options);
   await breathe();
   const statistics = channelStatistics(splits.train, imageShape);
@@ -57,6 +65,8 @@ export async function assembleDataset(given: Found, options: SplitOptions = {}):
     imageShape,
     ...divided,
     ...(divisor !== undefined && { divisor }),
+    ...(background !== undefined && { background }),
+    ...(found.classIds && { classIds: found.classIds }),
     ...statistics,
     ...found.statistics,
     ...withNotes([...notes, ...variationNotes(splits.train, imageShape, path)]),
@@ -76,9 +86,10 @@ export interface Divided extends Pick<Dataset, 'classes' | 'classNames'> {
  * @throws ERR_DATA for an empty split or a label out of range; ERR_OPTION
  */
 export async function divide(found: Found, options: SplitOptions): Promise<Divided> {
-  const { path, noun = 'image' } = found;
-  const { splits: all, classNames, notes } = fromZero(found, options.classes);
-  const classes = classCount(options.classes ?? classNames?.length, [all.train.labels]);
+  const { path, noun = 'image', remedy } = found;
+  const given = options.classes ?? found.classes;
+  const { splits: all, classNames, notes } = fromZero(found, given);
+  const classes = classCount(given ?? classNames?.length, [all.train.labels]);
   for (const part of splitNames) {
     const split = all[part];
     if (split === undefined) continue;
@@ -92,10 +103,11 @@ export async function divide(found: Found, options: SplitOptions): Promise<Divid
         'ERR_DATA',
         `${path} is too large: the ${part} split has ${count(split.count)} ${noun}s, expected ${count(MOST_IMAGES)} at most; leave some out.`,
       );
-    checkLabels(split.labels, classes, `${path} (${part})`);
+    checkLabels(split.labels, classes, `${path} (${part})`, remedy);
   }
-  const names = classNames?.length === classes ? classNames : numberNames(classes);
-  if (options.classes === undefined) checkEveryClass(all.train.labels, names, path);
+  // Classes that nothing names are called by their numbers.
+  const names = numberNames(classes).map((number, k) => classNames?.[k] ?? number);
+  if (given === undefined) checkEveryClass(all.train.labels, names, path, remedy);
   let { train, validation, test } = all;
   const held: string[] = [];
   for (const kind of ['test', 'validation'] as const) {

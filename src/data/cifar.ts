@@ -2,7 +2,7 @@ import { LimbeckError } from '../util/errors.js';
 import { assembleDataset, type SplitOptions } from './assemble.js';
 import { unreadable } from './bytes.js';
 import { pythonNames, readBatches } from './cifar-python.js';
-import { numberNames } from './classes.js';
+import { FETCH_AGAIN, numberNames } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
 import { openFiles } from './files.js';
 
@@ -120,6 +120,7 @@ export async function loadCifar(path: string, options: CifarOptions = {}): Promi
     {
       name: variant.name,
       path,
+      remedy: FETCH_AGAIN,
       imageShape: IMAGE_SHAPE,
       classNames: namesOf(
         meta && (python ? await pythonNames(await meta(), path, LABELS[variant.name]) : lines(await meta())),

@@ -3,7 +3,7 @@ import { basename, join, resolve } from 'node:path';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { assembleDataset, type SplitOptions } from './assemble.js';
 import { MAX_BYTES, readBytes } from './bytes.js';
-import { byName } from './class-names.js';
+import { byName, classNamesOf } from './class-names.js';
 import { labelsOf, MAX_CLASSES } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
 import { parseNpy } from './npy.js';
@@ -30,17 +30,26 @@ export async function loadClassArrays(
       'ERR_DATA',
       `${folder} has ${files.length} files of classes, expected at most ${MAX_CLASSES}; move some elsewhere.`,
     );
+  const nameOf = (file: string) => file.replace(/^full_numpy_bitmap_/, '').replace(/\.npy$/i, '');
+  const { names, numbers, notes } = classNamesOf(files.map(nameOf));
+  const byClass = names.map((_, number) => files.filter((file) => numbers.get(nameOf(file)) === number));
+  const several = byClass.find((own) => own.length > 1);
+  if (several)
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${folder}: ${several.join(' and ')} are of one class, expected one file for each; move all but one elsewhere.`,
+    );
   const parts: Split['images'][] = [];
   const labels: number[][] = [];
   let imageShape: readonly [number, number, number] | undefined;
-  for (const [label, file] of files.entries()) {
+  for (const [label, [file]] of byClass.entries()) {
     const path = join(folder, file);
     const array = await parseNpy(await readBytes(path), path);
     const found = await toImages(array, options, path);
     if (imageShape && found.imageShape.join() !== imageShape.join())
       throw new LimbeckError(
         'ERR_SHAPE',
-        `${path} holds images of ${shapeText(found.imageShape)}, expected ${shapeText(imageShape)} as in ${files[0]}.`,
+        `${path} holds images of ${shapeText(found.imageShape)}, expected ${shapeText(imageShape)} as in ${byClass[0][0]}.`,
       );
     imageShape = found.imageShape;
     parts.push(found.images);
@@ -51,7 +60,8 @@ export async function loadClassArrays(
       name: basename(resolve(folder)),
       path: folder,
       imageShape: imageShape!,
-      classNames: files.map((file) => file.replace(/^full_numpy_bitmap_/, '').replace(/\.npy$/i, '')),
+      classNames: names,
+      notes,
       train: { images: joined(parts, folder), labels: labelsOf(labels.flat()), count: total(labels) },
     },
     options,

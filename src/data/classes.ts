@@ -41,17 +41,23 @@ export function classCounts(labels: Iterable<number>, classes: number): number[]
   return counts;
 }
 
+/** What to do about labels and a number of classes that do not fit, where that number can be given. */
+const USUAL_REMEDY = 'correct the labels, or say how many classes there are (--classes)';
+
+/** The same where all images of a data set are known. */
+export const FETCH_AGAIN = 'these are not all of its images: fetch the files again';
+
 /**
  * @param what the labels' file or split, for the message
+ * @param remedy what to do about it
  * @throws ERR_DATA naming the first label out of range
  */
-export function checkLabels(labels: Labels, classes: number, what: string): void {
+export function checkLabels(labels: Labels, classes: number, what: string, remedy = USUAL_REMEDY): void {
   const at = labels.findIndex((label) => label >= classes);
   if (at >= 0) {
     throw new LimbeckError(
       'ERR_DATA',
-      `${what}: label ${at} is ${labels[at]}, expected 0 to ${classes - 1}; correct the label, or give a larger ` +
-        'number of classes (--classes).',
+      `${what}: label ${at} is ${labels[at]}, expected 0 to ${classes - 1}; ${remedy}.`,
     );
   }
 }
@@ -62,9 +68,15 @@ export function checkLabels(labels: Labels, classes: number, what: string): void
  *
  * @param names of the classes
  * @param what the labels' file or split, for the message
+ * @param remedy what to do about it
  * @throws ERR_DATA naming the first class without images
  */
-export function checkEveryClass(labels: Labels, names: readonly string[], what: string): void {
+export function checkEveryClass(
+  labels: Labels,
+  names: readonly string[],
+  what: string,
+  remedy = USUAL_REMEDY,
+): void {
   const empty = classCounts(labels, names.length).indexOf(0);
   if (empty < 0) return;
   const numbered = names[empty] === String(empty);
@@ -73,8 +85,7 @@ export function checkEveryClass(labels: Labels, names: readonly string[], what: 
     : `there are ${names.slice(0, 20).join(', ')}`;
   throw new LimbeckError(
     'ERR_DATA',
-    `${what}: class ${numbered ? `${empty} of 0 to ${names.length - 1}` : names[empty]} has no training image; ${why}: correct ` +
-      'the labels, or say how many classes there are (--classes).',
+    `${what}: class ${numbered ? `${empty} of 0 to ${names.length - 1}` : names[empty]} has no training image; ${why}: ${remedy}.`,
   );
 }
 

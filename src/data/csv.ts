@@ -5,10 +5,12 @@ import { assembleDataset, type SplitOptions } from './assemble.js';
 import { unreadable } from './bytes.js';
 import { type ClassNames, classNamesOf } from './class-names.js';
 import { isLabel, labelsOf, MAX_CLASSES } from './classes.js';
-import type { Dataset, Split } from './dataset.js';
+import type { Dataset, Split, SplitName } from './dataset.js';
+import { isMissing, isNumber, missingLabel } from './label-column.js';
 import { type PixelLayout, toImages } from './pixels.js';
+import { filesOfSplits } from './split-names.js';
 import { isByte, LabelColumn, Values } from './table-columns.js';
-import { isNumber, layoutOf, type TableLayout, type TableOptions } from './table-layout.js';
+import { layoutOf, type TableLayout, type TableOptions } from './table-layout.js';
 import { type Encoding, headOf, openTableFile, rowsOf, type TableText } from './table-text.js';
 
 export interface CsvOptions extends SplitOptions, PixelLayout, TableOptions {
@@ -23,13 +25,9 @@ interface Table {
   /** Values of all columns but the labels' and the row numbers. */
   readonly values: Uint8Array | Float32Array;
   readonly labels: LabelColumn;
+  /** The first line whose label looks as if there were none. */
+  readonly unlabelled?: number;
 }
-
-const PARTS = {
-  train: /(^|[_-])train\.[ct]sv(\.gz)?$|^zip\.train(\.gz)?$/i,
-  validation: /(^|[_-])(val|valid|validation)\.[ct]sv(\.gz)?$/i,
-  test: /(^|[_-])test\.[ct]sv(\.gz)?$|^zip\.test(\.gz)?$/i,
-} as const;
 
 /**
  * Loads a table, or a folder with `train.csv` and possibly `test.csv` and `val.csv` (`.tsv` and `.gz`, too): one image per row, its
@@ -41,8 +39,8 @@ const PARTS = {
  * ERR_DATA; ERR_SHAPE; ERR_OPTION
  */
 export async function loadCsv(path: string, options: CsvOptions = {}): Promise<Dataset> {
-  const files = /\.[ct]sv(\.gz)?$/i.test(path) ? { train: path } : await findFiles(path);
   const notes: string[] = [];
+  const files: Files = /\.[ct]sv(\.gz)?$/i.test(path) ? { train: path } : await findFiles(path, notes);
   const train = await readTable(files.train, options);
   const others: Partial<Record<'validation' | 'test', Table>> = {};
   for (const part of ['validation', 'test'] as const) {
@@ -79,19 +77,23 @@ export async function loadCsv(path: string, options: CsvOptions = {}): Promise<D
   );
 }
 
+type Files = { readonly train: string } & Readonly<Partial<Record<SplitName, string>>>;
+
+/** Tables, or the files of USPS, which have names of their own. */
+function tablesIn(names: readonly string[], notes?: string[]): Partial<Files> {
+  const tables = filesOfSplits(names, '[ct]sv', notes);
+  if (tables.train !== undefined) return tables;
+  const usps = (part: string) => names.find((name) => new RegExp(`^zip\\.${part}(\\.gz)?$`, 'i').test(name));
+  return { train: usps('train'), test: usps('test') };
+}
+
 /** Whether a folder holds a table to train on. */
-export const isCsvFolder = (names: readonly string[]): boolean =>
-  names.some((name) => PARTS.train.test(name));
+export const isCsvFolder = (names: readonly string[]): boolean => tablesIn(names).train !== undefined;
 
-type Files = { readonly train: string } & { readonly [Part in 'validation' | 'test']?: string };
-
-async function findFiles(folder: string): Promise<Files> {
-  const names = (await readdir(folder)).filter((name) => !name.startsWith('.')).sort();
-  const found = Object.entries(PARTS).flatMap(([part, pattern]) => {
-    const name = names.find((one) => pattern.test(one));
-    return name === undefined ? [] : [[part, join(folder, name)]];
-  });
-  return Object.fromEntries(found);
+async function findFiles(folder: string, notes: string[]): Promise<Files> {
+  const { train, validation, test } = tablesIn((await readdir(folder)).sort(), notes);
+  const at = (name: string | undefined) => (name === undefined ? undefined : join(folder, name));
+  return { train: at(train)!, validation: at(validation), test: at(test) };
 }
 
 async function readTable(path: string, options: CsvOptions, train?: TableLayout): Promise<Table> {
@@ -105,9 +107,7 @@ async function readTable(path: string, options: CsvOptions, train?: TableLayout)
 
 async function readRows(text: TableText, layout: TableLayout): Promise<Table> {
   const { path } = text;
-  const { columns, header, label, skipped } = layout;
-  const isSkipped = new Set(skipped);
-  const pixels = [...Array(columns).keys()].filter((i) => i !== label && !isSkipped.has(i));
+  const { columns, header, label, pixels } = layout;
   if (pixels.length === 0)
     throw unreadable(path, 'table', `it has ${columns} columns, expected a class and pixels`);
   const labels = new LabelColumn(path);
@@ -115,6 +115,7 @@ async function readRows(text: TableText, layout: TableLayout): Promise<Table> {
   let areWhole = true;
   /** The first whole number that is no byte: an error where all are whole. */
   let beyond: string | undefined;
+  let unlabelled: number | undefined;
   let isHeader = header !== undefined;
   for await (const { cells, line } of rowsOf(text)) {
     if (isHeader) {
@@ -129,6 +130,7 @@ async function readRows(text: TableText, layout: TableLayout): Promise<Table> {
         `${path}: line ${line} has no label, expected a class in every row: fill it in or remove the row.`,
       );
     labels.add(cells[label!]);
+    if (isMissing(cells[label!])) unlabelled ??= line;
     for (const column of pixels) {
       const value = Number(cells[column]);
       if (!isNumber(cells[column]) || !Number.isFinite(Math.fround(value)))
@@ -145,7 +147,7 @@ async function readRows(text: TableText, layout: TableLayout): Promise<Table> {
       'ERR_DATA',
       `${path}: ${beyond}, expected bytes from 0 to 255 where all pixels are whole numbers; correct it, or give floats.`,
     );
-  return { path, layout, rows: labels.length, labels, values: values.all() };
+  return { path, layout, rows: labels.length, labels, unlabelled, values: values.all() };
 }
 
 function noNumber(
@@ -164,9 +166,16 @@ function noNumber(
   );
 }
 
-/** Undefined where the labels are class numbers. */
+/** Undefined where the labels are class numbers. @throws ERR_DATA where one stands for none among numbers */
 function classesOf(tables: readonly Table[]): ClassNames | undefined {
   const names = tables.flatMap(({ labels }) => labels.names);
+  const missing = missingLabel(names);
+  const table = missing === undefined ? undefined : tables.find(({ unlabelled }) => unlabelled !== undefined);
+  if (table)
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${table.path}: line ${table.unlabelled} has the label ${missing}, expected a class in every row, and all others are numbers: fill it in or remove the row.`,
+    );
   return names.every((name) => /^\d+(\.0*)?$/.test(name)) ? undefined : classNamesOf(namesOf(tables));
 }
 

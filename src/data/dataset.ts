@@ -50,6 +50,8 @@ export interface Dataset {
   readonly classes: number;
   /** Shown beside the images; `['0', '1', …]` when the set has no better names. */
   readonly classNames: readonly string[];
+  /** What the files call the classes, where `classNames` has words for it: WordNet's numbers. */
+  readonly classIds?: readonly string[];
   /** Per channel, of pixel values scaled to 0..1 (bytes / 255; floats are taken as they are). */
   readonly mean: readonly number[];
   /** Standard deviations, as `mean`. */
@@ -60,6 +62,8 @@ export interface Dataset {
   readonly text?: TextEncoding;
   /** Of image files of 16 bits: what their values were divided by, to floats in 0..1. */
   readonly divisor?: number;
+  /** Of image files with transparent pixels: the colour that they were laid on, where it was said. */
+  readonly background?: string;
   /** What was decided where the files leave something open, and what looks wrong: for people. */
   readonly notes?: readonly string[];
   /** What is distilled. */

@@ -20,6 +20,12 @@ type Part = (typeof PARTS)[number];
 const PART_NAME =
   /^(?:(emnist-[a-z]+|qmnist)-)?(train|t10k|test)-(images|labels)[-.]idx\d-(?:ubyte|int)(?:\.gz)?$/;
 
+/** Whether a file has images of EMNIST, which are stored transposed, by its name. */
+export function isTransposed(name: string): boolean {
+  const [, set = '', , kind] = PART_NAME.exec(name) ?? [];
+  return set.startsWith('emnist-') && kind === 'images';
+}
+
 /** Whether a file's name is that of a part of such a folder. */
 export const isIdxName = (name: string): boolean => PART_NAME.test(name);
 
@@ -51,10 +57,11 @@ export async function loadIdxFolder(folder: string, options: IdxFolderOptions = 
   let classNames: string[] | undefined;
   if (set.startsWith('emnist-')) {
     const names = await emnistNames(join(folder, `${set}-mapping.txt`));
+    const places = new Map([...names.keys()].map((label, place) => [label, place]));
     const turned = (split: Split): Split => ({
       ...split,
       images: transposed(split.images, imageShape),
-      labels: names.size ? split.labels.map((label) => [...names.keys()].indexOf(label)) : split.labels,
+      labels: names.size ? split.labels.map((label) => places.get(label) ?? -1) : split.labels,
     });
     [train, test] = [turned(train), turned(test)];
     if (names.size) classNames = [...names.values()];

@@ -40,13 +40,17 @@ export async function loadImageFolder(folder: string, options: ImageFolderOption
     decoded,
     kept.map(({ part, className }) => ({ part, label: numbers.get(className)! })),
   );
+  const titles = await titlesOf(folder, names);
   return assembleDataset(
     {
       name: basename(resolve(folder)),
       path: folder,
       imageShape: decoded.imageShape,
       divisor: decoded.divisor,
-      classNames: await titlesOf(folder, names),
+      background: options.background,
+      classNames: titles,
+      classIds: titles === names ? undefined : names,
+      remedy: 'add some to train on, or move the images of the class elsewhere',
       train: splits.train!,
       validation: splits.validation,
       test: splits.test,

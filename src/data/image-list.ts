@@ -4,18 +4,13 @@ import { LimbeckError } from '../util/errors.js';
 import { byName } from './class-names.js';
 import { type SplitName, splitNames } from './dataset.js';
 import { findLabels, type LabelTableOptions } from './label-table.js';
+import { foldersOfSplits } from './split-names.js';
 
 export interface ImageFile {
   readonly path: string;
   readonly className: string;
 }
 
-/** Folder names of each split. */
-const PARTS = {
-  train: ['train', 'training'],
-  validation: ['validation', 'valid', 'val'],
-  test: ['test', 'testing'],
-} as const;
 export interface ImageList extends Record<SplitName, readonly ImageFile[]> {
   readonly notes: readonly string[];
 }
@@ -57,13 +52,10 @@ export async function listFolder(folder: string): Promise<Listing> {
 export const isImage = (name: string): boolean =>
   EXTENSIONS.includes(name.toLowerCase().split('.').slice(1).at(-1) ?? '');
 
-const nameOf = (part: SplitName, folders: readonly string[]): string | undefined =>
-  PARTS[part].map((name) => folders.find((folder) => folder.toLowerCase() === name)).find(Boolean);
-
 /** Whether a folder, or its `train`, holds images: in folders of classes, or beside a table that names their classes. */
 export async function isImageFolder(folder: string): Promise<boolean> {
   const { folders } = await listFolder(folder);
-  const train = nameOf('train', folders);
+  const { train } = foldersOfSplits(folders);
   const base = train === undefined ? folder : join(folder, train);
   const inside = await listFolder(base);
   if (train !== undefined && inside.images.length > 0) return true;
@@ -83,13 +75,9 @@ export async function isImageFolder(folder: string): Promise<boolean> {
  */
 export async function listImages(folder: string, options: LabelTableOptions): Promise<ImageList> {
   const { folders } = await listFolder(folder);
-  const names = {
-    train: nameOf('train', folders),
-    validation: nameOf('validation', folders),
-    test: nameOf('test', folders),
-  };
   const litter: string[] = [];
   const notes: string[] = [];
+  const names = foldersOfSplits(folders, notes);
   if (names.train === undefined) {
     const other = names.test ?? names.validation;
     if (other !== undefined)
@@ -116,7 +104,7 @@ export async function listImages(folder: string, options: LabelTableOptions): Pr
       files[part] = await listClasses(path, litter);
       continue;
     }
-    const labelled = await listFlat(path, folder, name, options, notes);
+    const labelled = await listFlat(path, folder, part, options, notes);
     if (labelled === undefined && part === 'train') throw unlabelled(path);
     if (labelled === undefined)
       notes.push(`${path}: nothing names the classes of its images; they are left out`);
@@ -144,7 +132,7 @@ const litterNote = (names: readonly string[]): string[] =>
 async function listFlat(
   path: string,
   root: string,
-  name: string,
+  part: SplitName,
   options: LabelTableOptions,
   notes: string[],
 ): Promise<ImageFile[] | undefined> {
@@ -155,7 +143,7 @@ async function listFlat(
     ...own.others.map((other) => join(path, other)),
     ...(await listFolder(root)).others.map((other) => join(root, other)),
   ];
-  const labels = await findLabels(others, name, images, options, notes);
+  const labels = await findLabels(others, part, images, options, notes);
   return labels && images.map((image) => ({ path: join(inside, image), className: labels(image) }));
 }
 

@@ -47,7 +47,7 @@ export async function readLabelledImages(path: string, dataset: Dataset): Promis
       `${path} holds images of ${shapeText(imageShape)}, expected ${shapeText(dataset.imageShape)} as those of ${dataset.name}`,
     );
   const count = array.shape[0];
-  const labels = softLabels(given, count, dataset) ?? toLabels(given, count, `${path}: labels`);
+  const labels = softLabels(given, count, dataset) ?? hardLabels(given, count, dataset, path);
   const { images, notes } = await onScale(read, pixelScaleOf(dataset).range, path);
   const ordered = set.labels ? [] : ['no labels beside them: taken to be in the order of their classes'];
   return { images, labels, learningRate, notes: [...set.notes, ...notes, ...ordered] };
@@ -74,15 +74,27 @@ function softLabels(
   return Float32Array.from(data);
 }
 
+/** @throws ERR_SHAPE for one-hot labels of another number of classes */
+function hardLabels(given: NumericArray, count: number, { classes, name }: Dataset, path: string): Labels {
+  const found = toLabels(given, count, `${path}: labels`);
+  if (found.classes === undefined) return found.labels;
+  throw new LimbeckError(
+    'ERR_SHAPE',
+    `${path}: its labels are of ${found.classes} classes, expected the ${classes} of ${name}`,
+  );
+}
+
 async function ofFolder(path: string, dataset: Dataset): Promise<LabelledFiles> {
   const [channels, height, width] = dataset.imageShape;
-  const { divisor = DEEPEST } = dataset;
+  const { divisor = DEEPEST, background } = dataset;
   const { train: files, notes } = await listImages(path, {});
   const { numbers, names } = classNamesOf(files.map(({ className }) => className));
-  const own = classNamesOf(dataset.classNames).numbers;
+  // By their places: they need not be in the order of their names.
+  const own = new Map(dataset.classNames.map((name, label) => [name, label]));
+  const ids = dataset.classIds ?? [];
   const classOf = (className: string): number => {
-    const label = own.get(className) ?? own.get(names[numbers.get(className)!]);
-    if (label !== undefined) return label;
+    const label = own.get(className) ?? own.get(names[numbers.get(className)!]) ?? ids.indexOf(className);
+    if (label >= 0) return label;
     throw new LimbeckError(
       'ERR_DATA',
       `${path} has a class ${className}, expected those of ${dataset.name}: ${dataset.classNames.slice(0, 10).join(', ')}`,
@@ -91,7 +103,13 @@ async function ofFolder(path: string, dataset: Dataset): Promise<LabelledFiles> 
   const labels = labelsOf(files.map(({ className }) => classOf(className)));
   const decoded = await decodeImages(
     files.map(({ path }) => imageFile(path)),
-    { channels: channels === 1 ? 1 : 3, imageSize: [height, width], badImages: 'refuse', divisor },
+    {
+      channels: channels === 1 ? 1 : 3,
+      imageSize: [height, width],
+      badImages: 'refuse',
+      divisor,
+      background,
+    },
   );
   return { images: decoded.data, labels, notes: [...notes, ...decoded.notes] };
 }

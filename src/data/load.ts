@@ -39,8 +39,8 @@ type OptionName = keyof LoadOptions;
 interface Format {
   readonly what: string;
   readonly options: readonly OptionName[];
-  /** Whether a folder is of this format, by the names in it. */
-  isFolder?(names: readonly string[], folder: string, options: LoadOptions): boolean | Promise<boolean>;
+  /** Whether a folder is of this format, by the names of the files in it. */
+  isFolder?(files: readonly string[], folder: string, options: LoadOptions): boolean | Promise<boolean>;
   /** Whether a file is, by its name in lower case, or by what is in it. */
   isFile?(name: string, path: string, options: LoadOptions): boolean | Promise<boolean>;
   load(path: string, options: LoadOptions): Promise<Dataset>;
@@ -206,8 +206,10 @@ async function recognise(path: string, options: LoadOptions): Promise<Format> {
       `${path} is a file of no format known by its name, expected a data set; ${KNOWN}.`,
     );
   }
-  const names = await readdir(path);
-  for (const format of FORMATS) if (await format.isFolder?.(names, path, options)) return format;
+  const entries = await readdir(path, { withFileTypes: true });
+  const names = entries.map(({ name }) => name);
+  const files = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
+  for (const format of FORMATS) if (await format.isFolder?.(files, path, options)) return format;
   const some = names.slice(0, 8).join(', ');
   throw new LimbeckError(
     'ERR_FILE_MISSING',

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { readBytes } from './bytes.js';
 import type { Split } from './dataset.js';
-import { readIdx } from './idx-file.js';
+import { isTransposed, readIdx, transposed } from './idx.js';
 import { type DecodedImages, type DecodeOptions, decodeImages, imageFile } from './image-files.js';
 import { isImage, listFolder } from './image-list.js';
 import { type NumericArray, parseNpy } from './npy.js';
@@ -35,7 +35,7 @@ export interface LooseImagesOptions extends PixelScale {
 export async function readLooseImages(
   paths: readonly string[],
   imageShape: readonly [number, number, number],
-  { badImages = 'refuse', range, divisor = DEEPEST }: LooseImagesOptions = {},
+  { badImages = 'refuse', range, divisor = DEEPEST, background }: LooseImagesOptions = {},
 ): Promise<{ readonly found: readonly LooseImages[]; readonly notes: readonly string[] }> {
   const notes: string[] = [];
   const files: string[] = [];
@@ -57,7 +57,7 @@ export async function readLooseImages(
       `${files[0]} is an image file, but the images here have ${channels} channels, expected 1 or 3: give them as .npy`,
     );
   const decoded = await decodeImages(files.map(imageFile), {
-    ...{ channels, imageSize: [height, width], badImages, divisor },
+    ...{ channels, imageSize: [height, width], badImages, divisor, background },
   });
   return {
     found: inPlaces(places, decoded, channels * height * width),
@@ -141,5 +141,8 @@ async function readArray(
   const { images, notes: more } = await onScale(read, range, path);
   notes.push(...more);
   const count = stack.shape[0];
-  return { names: Array.from({ length: count }, (_, i) => (alone ? path : `${path}[${i}]`)), images };
+  return {
+    names: Array.from({ length: count }, (_, i) => (alone ? path : `${path}[${i}]`)),
+    images: isTransposed(basename(path)) ? transposed(images, shape) : images,
+  };
 }

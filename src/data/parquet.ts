@@ -10,22 +10,16 @@ import { isLabel, MAX_CLASSES } from './classes.js';
 import { type Dataset, type SplitName, splitNames } from './dataset.js';
 import { type DecodeOptions, decodeImages, type ImageSource } from './image-files.js';
 import { splitsOf } from './image-folder.js';
+import { type LabelColumnOption, labelNames, namedColumn, usualColumn } from './label-column.js';
 import { checkFooter, checkPages, type Decompress } from './parquet-claims.js';
+import { splitAtStart } from './split-names.js';
 import { roomFor } from './unpack.js';
 
-export interface ParquetOptions extends DecodeOptions, Omit<SplitOptions, 'classes'> {
-  /** The column of classes; the one that the file says, or 'label', when missing. */
-  readonly labelColumn?: string;
-}
+/** The column of labels is the one that the file says where none is named. */
+export type ParquetOptions = DecodeOptions & LabelColumnOption & Omit<SplitOptions, 'classes'>;
 
-const SPLITS: readonly (readonly [SplitName, RegExp])[] = [
-  ['train', /^train/i],
-  ['validation', /^val/i],
-  ['test', /^test/i],
-];
 /** Bytes that pictures may take beside what the size of the files allows. */
 const SHARED = 2 ** 25;
-const LABEL_NAMES = ['label', 'labels', 'class', 'target', 'y'];
 
 /** Whether a folder holds Parquet files, or its `data` or folders of splits do. */
 export async function isParquetFolder(folder: string): Promise<boolean> {
@@ -51,14 +45,16 @@ export async function loadParquet(path: string, options: ParquetOptions = {}): P
   const notes: string[] = [];
   const rows: Row[] = [];
   let features: Features | undefined;
+  let names: readonly string[] | undefined;
   let size = 0;
   for (const part of splitNames) {
     const own: Row[] = [];
     for (const { file } of shards.filter((shard) => shard.part === part)) {
-      const shard = await readShard(file, part, options);
+      const shard = await readShard(file, part, features?.label ?? options.labelColumn);
       features ??= shard.features;
+      names ??= shard.features.names;
       size += shard.size;
-      own.push(...shard.rows);
+      own.push(...renumbered(shard.rows, shard.features.names, names));
     }
     const named = own.filter(({ label }) => label !== '' && label !== '-1');
     if (named.length > 0 || part === 'train') rows.push(...own);
@@ -82,9 +78,9 @@ export async function loadParquet(path: string, options: ParquetOptions = {}): P
     // Rows may share one picture.
     roomFor(size) + SHARED,
   );
-  const { names, labels, more } = classesOf(
+  const classes = classesOf(
     rows.map(({ label }) => label),
-    features!.names,
+    names,
   );
   return assembleDataset(
     {
@@ -92,20 +88,41 @@ export async function loadParquet(path: string, options: ParquetOptions = {}): P
       path,
       imageShape: decoded.imageShape,
       divisor: decoded.divisor,
-      classNames: names,
+      background: options.background,
+      classNames: classes.names,
+      remedy: 'correct the labels, or add training images of every class',
       ...withTrain(
         splitsOf(
           decoded,
-          decoded.kept.map((index) => ({ part: rows[index].part, label: labels[index] })),
+          decoded.kept.map((index) => ({ part: rows[index].part, label: classes.labels[index] })),
         ),
       ),
-      notes: [...notes, ...more, ...decoded.notes],
+      notes: [...notes, ...classes.more, ...decoded.notes],
     },
     options,
   );
 }
 
 const withTrain = (splits: ReturnType<typeof splitsOf>) => ({ ...splits, train: splits.train! });
+
+/** Rows whose labels are numbers in the list of names of their file, with numbers in that of the first. */
+function renumbered(
+  rows: readonly Row[],
+  own: readonly string[] | undefined,
+  names: readonly string[] | undefined,
+): readonly Row[] {
+  if (!own || !names || own.join('\0') === names.join('\0')) return rows;
+  return rows.map((row) => {
+    if (!/^\d+$/.test(row.label)) return row;
+    const name = own[Number(row.label)];
+    const label = names.indexOf(name);
+    if (label >= 0 && label === names.lastIndexOf(name)) return { ...row, label: String(label) };
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${row.source.what} is of class ${row.label}${name === undefined ? '' : ` (${name})`} by the names in its file, expected one of those in the first file: ${names.slice(0, 10).join(', ')}; store all files with the same names.`,
+    );
+  });
+}
 
 /** Numbers where the labels are, with the names of the metadata; texts in the order of their names. */
 function classesOf(
@@ -132,12 +149,11 @@ function classesOf(
 
 async function listShards(folder: string): Promise<{ part: SplitName; file: string }[]> {
   const found: { part: SplitName; file: string }[] = [];
-  const partOf = (name: string) => SPLITS.find(([, pattern]) => pattern.test(name))?.[0];
   const add = async (path: string, depth: number, within?: SplitName): Promise<void> => {
     const entries = await readdir(path, { withFileTypes: true });
     for (const entry of entries.sort((a, b) => byName(a.name, b.name))) {
       if (entry.name.startsWith('.')) continue;
-      const part = partOf(entry.name) ?? within;
+      const part = splitAtStart(entry.name) ?? within;
       if (entry.isDirectory() && depth > 0 && (part || entry.name === 'data'))
         await add(join(path, entry.name), depth - 1, part);
       else if (/\.parquet$/i.test(entry.name) && part) found.push({ part, file: join(path, entry.name) });
@@ -159,7 +175,7 @@ interface Features {
 async function readShard(
   path: string,
   part: SplitName,
-  options: ParquetOptions,
+  labelColumn: string | undefined,
 ): Promise<{ features: Features; rows: Row[]; size: number }> {
   const { parquetMetadata, parquetReadObjects, snappyUncompress } = await import('hyparquet');
   const bytes = await readBytes(path);
@@ -173,7 +189,7 @@ async function readShard(
   }
   const columns = topLevel(metadata.schema.slice(1));
   const stored = metadata.key_value_metadata?.find(({ key }) => key === 'huggingface')?.value;
-  const features = featuresOf(path, columns, stored, options.labelColumn);
+  const features = featuresOf(path, columns, stored, labelColumn);
   checkCodecs(path, metadata, features);
   let objects: Record<string, unknown>[];
   try {
@@ -248,13 +264,14 @@ function featuresOf(
       `${path} has the columns ${names.join(', ').slice(0, 200)}, expected one of pictures ({bytes, path}); store encoded images.`,
     );
   const classes = names.filter((name) => named[name]?._type === 'ClassLabel');
-  const usual = LABEL_NAMES.find((name) => columns.has(name));
-  const label = wanted ?? classes[0] ?? usual;
-  if (label === undefined || !columns.has(label))
+  const label =
+    wanted === undefined
+      ? (classes[0] ?? names[usualColumn(names, labelNames) ?? -1])
+      : names[namedColumn(path, { header: names, columns: names.length }, wanted, 'label')];
+  if (label === undefined)
     throw new LimbeckError(
       'ERR_OPTION',
-      `${path} has the columns ${names.join(', ').slice(0, 200)}, ${wanted === undefined ? 'of which none is called label' : `and none is called ${wanted}`}; ` +
-        'name the one with the classes by --label-column.',
+      `${path} has the columns ${names.join(', ').slice(0, 200)}, of which none is called label; name the one with the classes by --label-column.`,
     );
   const list = named[label]?.names;
   const isList = Array.isArray(list) && list.every((name) => typeof name === 'string');

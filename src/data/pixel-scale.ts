@@ -4,21 +4,24 @@ import { short } from '../util/words.js';
 import type { Dataset, Split } from './dataset.js';
 import { bytesOf, takenAsBytes } from './pixels.js';
 
-/** What the pixels of a data set are where that is neither bytes nor floats in 0..1: networks trained on them take such alone. */
+/** What the pixels of a data set are where its files leave it open: networks trained on them take such alone. */
 export interface PixelScale {
   /** The least and the largest value of its training images, of floats that leave 0..1. */
   readonly range?: readonly [number, number];
   /** What the 16-bit values of its image files were divided by, to 0..1. */
   readonly divisor?: number;
+  /** The colour that its transparent image files were laid on, where it was said. */
+  readonly background?: string;
 }
 
 /** Of the images as they were read, before any whitening. */
-export function pixelScaleOf({ train, zca, text, divisor }: Dataset): PixelScale {
+export function pixelScaleOf({ train, zca, text, divisor, background }: Dataset): PixelScale {
   const { images } = zca?.source.train ?? train;
   const range = text || images instanceof Uint8Array || !images.length ? undefined : extremes(images);
   return {
     ...(range && (range[0] < 0 || range[1] > 1) && { range }),
     ...(divisor !== undefined && { divisor }),
+    ...(background !== undefined && { background }),
   };
 }
 
@@ -42,9 +45,11 @@ export const pixelsText = ({ range, divisor }: PixelScale): string =>
 export function readPixelScale(fields: StoredFields): PixelScale {
   const range = fields.optional('range', (name) => fields.numbers(name, 2));
   const divisor = fields.optional('divisor', (name) => fields.whole(name, 1));
+  const background = fields.optional('background', (name) => fields.text(name));
   return {
     ...(range && { range: [range[0], range[1]] as const }),
     ...(divisor !== undefined && { divisor }),
+    ...(background !== undefined && { background }),
   };
 }
 

@@ -152,10 +152,15 @@ async function colourFirst(values: Split['images'], [C, H, W]: ImageShape): Prom
   return out;
 }
 
-/** Labels `[N]`, `[N, 1]`, or one-hot `[N, K]`, as bytes. */
-export function toLabels(array: NumericArray, count: number, what: string): Labels {
+/** Labels `[N]`, `[N, 1]`, or one-hot `[N, K]`, as bytes; and K, where they say it. */
+export function toLabels(
+  array: NumericArray,
+  count: number,
+  what: string,
+): { readonly labels: Labels; readonly classes?: number } {
   const { shape, data } = array;
-  if (shape.length === 2 && shape[0] === count && shape[1] > 1) return fromOneHot(array, what);
+  if (shape.length === 2 && shape[0] === count && shape[1] > 1)
+    return { labels: fromOneHot(array, what), classes: shape[1] };
   if (shape[0] !== count || data.length !== count)
     throw new LimbeckError(
       'ERR_SHAPE',
@@ -167,7 +172,7 @@ export function toLabels(array: NumericArray, count: number, what: string): Labe
       'ERR_DATA',
       `${what}: label ${wrong} is ${data[wrong]}, expected a whole number from 0 to ${MAX_CLASSES - 1}.`,
     );
-  return labelsOf(data);
+  return { labels: labelsOf(data) };
 }
 
 function fromOneHot({ shape: [count, classes], data }: NumericArray, what: string): Labels {

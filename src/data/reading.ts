@@ -2,6 +2,7 @@ import type { Option } from '../util/option.js';
 import type { StoredFields } from '../util/stored-fields.js';
 import { MAX_CLASSES } from './classes.js';
 import { expectedHoldOut, type Splitting } from './hold-out.js';
+import { type LabelColumnOption, labelNames } from './label-column.js';
 
 const LABEL_SETS = [
   'fine',
@@ -15,7 +16,7 @@ const LABEL_SETS = [
 ] as const;
 
 /** How to read files that leave something open; which of these applies depends on the format. */
-export interface Reading extends Splitting {
+export interface Reading extends Splitting, LabelColumnOption {
   /** `[H, W]`: what image files are resized to, or what flat rows of pixels are. */
   readonly imageSize?: readonly [number, number];
   /** Of image files 1 (grey) or 3 (RGB); of flat rows of pixels, how many there are. */
@@ -24,9 +25,7 @@ export interface Reading extends Splitting {
   readonly layout?: 'nhwc' | 'nchw';
   /** How many classes there are, 2 .. 4,096; the class names or the largest label decide when missing. */
   readonly classes?: number;
-  /** The header's name of the labels in a table. */
-  readonly labelColumn?: string;
-  /** The header's name of the texts in a table, or the property that holds them in lines of JSON; a table is one of texts then. */
+  /** The column of texts, given as that of labels is; a table is one of texts then. */
   readonly textColumn?: string;
   /** Words that every text is brought to, 1 .. 10,000; what 95 in a hundred training texts have, at most 200, when missing. */
   readonly textLength?: number;
@@ -104,14 +103,14 @@ export const readingTable: Readonly<Record<keyof Reading, Row>> = {
   labelColumn: row(
     'text',
     'NAME',
-    'column of a table, or property of lines of JSON, that holds the classes',
-    'label, class, target or y, else the first',
+    'column of a table, by its name or its number from 1 on, or property of lines of JSON, that holds the classes',
+    `${labelNames.slice(0, 5).join(', ')} and their like, else the first`,
     (given) => (typeof given === 'string' ? undefined : 'the name of a column'),
   ),
   textColumn: row(
     'text',
     'NAME',
-    'column of a table, or property of lines of JSON, that holds the texts',
+    'column of a table, by its name or its number from 1 on, or property of lines of JSON, that holds the texts',
     'text, sentence, review and their like; the one column of prose',
     (given) => (typeof given === 'string' ? undefined : 'the name of a column'),
   ),

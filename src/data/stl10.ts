@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { LimbeckError } from '../util/errors.js';
 import { assembleDataset, type SplitOptions } from './assemble.js';
 import { unreadable } from './bytes.js';
-import { numberNames } from './classes.js';
+import { FETCH_AGAIN, numberNames } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
 import { type Files, openFiles } from './files.js';
 import { transposed } from './idx.js';
@@ -45,6 +45,7 @@ export async function loadStl10(path: string, options: Omit<SplitOptions, 'class
     {
       name: 'stl10',
       path,
+      remedy: FETCH_AGAIN,
       imageShape: IMAGE_SHAPE,
       classNames: names.length === CLASSES ? names.map((name) => name.trim()) : numberNames(CLASSES),
       train: await readSplit(path, files, 'train'),

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { LimbeckError, shapeText } from '../util/errors.js';
 import { assembleDataset, type SplitOptions } from './assemble.js';
 import { readBytes } from './bytes.js';
-import { numberNames } from './classes.js';
+import { FETCH_AGAIN, numberNames } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
 import { parseMat } from './mat.js';
 
@@ -27,6 +27,7 @@ export async function loadSvhn(
     {
       name: 'svhn',
       path: folder,
+      remedy: FETCH_AGAIN,
       imageShape: IMAGE_SHAPE,
       classNames: numberNames(CLASSES),
       train: await readSplit(join(folder, FILES.train)),

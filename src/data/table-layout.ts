@@ -1,9 +1,17 @@
 import { LimbeckError } from '../util/errors.js';
+import {
+  isMissing,
+  isNamedIn,
+  isNumber,
+  isRowNumber,
+  type LabelColumnOption,
+  labelNames,
+  namedColumn,
+  usualColumn,
+} from './label-column.js';
 
 /** How to read a table that leaves something open. */
-export interface TableOptions {
-  /** The header's name of the column of labels, or its number from 1 on; 'label', 'class', 'target' or 'y', else the first, when missing. */
-  readonly labelColumn?: string;
+export interface TableOptions extends LabelColumnOption {
   /** Whether the first line is a header; its cells decide when missing. */
   readonly header?: 'yes' | 'no';
 }
@@ -15,21 +23,16 @@ export interface TableLayout {
   readonly header?: readonly string[];
   /** The column of labels; undefined where a table to test on has none. */
   readonly label?: number;
-  /** The columns that number the rows. */
-  readonly skipped: readonly number[];
+  /** The columns of pixels, in the order of those of the table to train on. */
+  readonly pixels: readonly number[];
   /** What was decided where the table leaves it open: for people. */
   readonly notes: readonly string[];
 }
 
-const LABEL_NAMES = ['label', 'class', 'target', 'y'];
-const ROW_NUMBER = /^(unnamed: 0|index|id|image_?id)?$/i;
-
-export const isNumber = (cell: string): boolean => cell !== '' && Number.isFinite(Number(cell));
-
 /**
  * @param rows the first rows, as many as it takes to tell a header from an image
  * @param train the layout of the table to train on, where this is one to test on
- * @throws ERR_OPTION for a column of labels that is not there
+ * @throws ERR_OPTION for a column of labels that is not there; ERR_DATA where the table to train on names other pixels
  */
 export function layoutOf(
   path: string,
@@ -41,54 +44,73 @@ export function layoutOf(
   const columns = first.length;
   const notes: string[] = [];
   const header = hasHeader(path, rows, options, notes) ? first : undefined;
-  const skipped =
-    header?.flatMap((name, i) => (ROW_NUMBER.test(name) && name !== options.labelColumn ? [i] : [])) ?? [];
+  const label = train
+    ? labelAsIn(train, { header, columns })
+    : labelOf(path, { header, columns }, options, notes);
+  const isSkipped = (i: number) => i !== label && header !== undefined && isRowNumber(header[i]);
+  const skipped = [...first.keys()].filter(isSkipped);
   if (skipped.length && train === undefined)
     notes.push(
       `${path}: left out as numbers of rows: ${skipped.map((i) => (header![i] === '' ? 'a column without a name' : header![i])).join(', ')}`,
     );
-  const label = labelOf(path, { columns, header, skipped, notes }, options, train);
-  return { columns, header, skipped, label, notes };
+  const own = [...first.keys()].filter((i) => i !== label && !isSkipped(i));
+  const pixels = train && label !== undefined ? pixelsAsIn(path, train, header, own) : own;
+  return { columns, header, label, pixels, notes };
+}
+
+/** The column of the table to train on, by its name where both have names. */
+function labelAsIn(
+  train: TableLayout,
+  { header, columns }: Pick<TableLayout, 'header' | 'columns'>,
+): number | undefined {
+  if (train.header && header) return usualColumn(header, [train.header[train.label!].trim().toLowerCase()]);
+  return columns === train.columns - 1 ? undefined : train.label;
 }
 
 function labelOf(
   path: string,
-  { columns, header, skipped, notes }: Omit<TableLayout, 'notes'> & { notes: string[] },
+  table: Pick<TableLayout, 'header' | 'columns'>,
   { labelColumn }: TableOptions,
-  train: TableLayout | undefined,
-): number | undefined {
-  const named = (name: string) =>
-    header?.findIndex((other) => other.toLowerCase() === name.toLowerCase()) ?? -1;
-  if (labelColumn !== undefined) {
-    const byName = header?.indexOf(labelColumn) ?? -1;
-    const at = byName >= 0 ? byName : /^\d+$/.test(labelColumn) ? Number(labelColumn) - 1 : -1;
-    if (at >= 0 && at < columns && !(train?.header && byName < 0)) return at;
-    if (train) return undefined;
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `labelColumn is ${JSON.stringify(labelColumn)}, but ${path} has ${header ? `the columns ${header.slice(0, 10).join(', ').slice(0, 200)}` : `${columns} columns and no header`}; ` +
-        'name one of them (--label-column), by its number from 1 on where there is no header.',
-    );
-  }
-  if (train) {
-    if (train.header && header) {
-      const at = named(train.header[train.label!]);
-      return at < 0 ? undefined : at;
-    }
-    return columns === train.columns - 1 ? undefined : train.label;
-  }
+  notes: string[],
+): number {
+  if (labelColumn !== undefined) return namedColumn(path, table, labelColumn, 'label');
+  const { header } = table;
   if (!header) return 0;
-  const at = LABEL_NAMES.map(named).find((found) => found >= 0);
+  const at = usualColumn(header, labelNames);
   if (at !== undefined) return at;
   const usual = Math.max(
-    header.findIndex((_, i) => !skipped.includes(i)),
+    header.findIndex((name) => !isRowNumber(name)),
     0,
   );
   notes.push(
-    `${path}: no column is called ${LABEL_NAMES.join(', ')}, so the first, ${JSON.stringify(header[usual])}, was taken for the classes; ` +
+    `${path}: no column is called ${labelNames.slice(0, 5).join(', ')} or the like, so the first, ${JSON.stringify(header[usual])}, was taken for the classes; ` +
       '--label-column names another',
   );
   return usual;
+}
+
+/** The columns that have the names of those to train on, in their order; those that are there where a table has no names. */
+function pixelsAsIn(
+  path: string,
+  train: TableLayout,
+  header: readonly string[] | undefined,
+  own: readonly number[],
+): readonly number[] {
+  // Another number of them is another shape, and refused as such.
+  if (!train.header || !header || own.length !== train.pixels.length) return own;
+  const nameOf = (name: string) => name.trim().toLowerCase();
+  const places = new Map<string, number[]>();
+  for (const i of [...own].reverse())
+    places.set(nameOf(header[i]), [...(places.get(nameOf(header[i])) ?? []), i]);
+  return train.pixels.map((i) => {
+    const at = places.get(nameOf(train.header![i]))?.pop();
+    if (at !== undefined) return at;
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${path} has no column ${JSON.stringify(train.header![i].slice(0, 40))}, expected the columns of the table to train on, in any order: ` +
+        'give both the same names, or no header (--header no says that there is none).',
+    );
+  });
 }
 
 /** A header has names where the other rows have numbers; where names are numbers, more is looked at, and it is said. */
@@ -100,24 +122,34 @@ function hasHeader(
 ): boolean {
   if (header !== undefined) return header === 'yes';
   const [first, ...others] = rows;
-  if (labelColumn !== undefined && first.includes(labelColumn)) return true;
-  const words = [...first.keys()].filter((i) => !isNumber(first[i]));
+  if (isNamedIn(first, labelColumn)) return true;
+  const words = [...first.keys()].filter((i) => !isNumber(first[i]) && !isMissing(first[i]));
   const say = (what: string, otherwise: string) =>
     notes.push(`${path}: its first line was taken as ${what}; --header ${otherwise} says otherwise`);
-  if (words.length > 1) return true;
   if (words.length === 0) {
-    // 0, 1, 2, …: what tools write above columns that have no names.
-    const counts = first.length > 4 && first.every((cell, i) => Number(cell) === i);
+    // 0, 1, 2, …: what tools write above columns that have no names, some with a corner that is empty.
+    const names = first[0] === '' ? first.slice(1) : first;
+    const counts =
+      first.length > 4 && isNumber(names[0]) && count(names) && (names !== first || Number(names[0]) === 0);
     if (counts) say('a header of numbers', 'no');
     return counts;
   }
+  const isKnown = (i: number) => labelNames.includes(first[i].toLowerCase()) || isRowNumber(first[i]);
+  const numbers = first.filter((_, i) => !words.includes(i));
+  if (words.length > 1) {
+    if (numbers.length > 0 && !count(numbers) && !words.some(isKnown)) say('a header', 'no');
+    return true;
+  }
   const [word] = words;
-  if (LABEL_NAMES.includes(first[word].toLowerCase()) || first[word] === '') return true;
+  if (labelNames.includes(first[word].toLowerCase())) return true;
   const below = others.map((row) => row[word] ?? '');
   if (below.length === 0 || below.includes(first[word])) return false;
-  const numbers = first.filter((_, i) => i !== word).map(Number);
-  const isHeader = below.every(isNumber) || numbers.every((value, i) => value === numbers[0] + i);
+  const isHeader = below.every(isNumber) || count(numbers);
   if (isHeader) say('a header', 'no');
   else say(`an image of class ${JSON.stringify(first[word])}`, 'yes');
   return isHeader;
 }
+
+/** Whether every cell is one more than that before it. */
+const count = (cells: readonly string[]): boolean =>
+  cells.every((cell, i) => isNumber(cell) && Number(cell) === Number(cells[0]) + i);

@@ -75,7 +75,7 @@ export function encodeModel(model: Model): Uint8Array {
     tensors[name] = { shape: [...several, ...shape], data };
   }
   if (statistics) tensors.batch_statistics = { shape: [...several, statisticsCount], data: statistics };
-  const { mean, std, zca, text, range, divisor } = normalisation;
+  const { mean, std, zca, text, range, divisor, background } = normalisation;
   if (zca) {
     const n = zca.mean.length;
     tensors.zca_mean = { shape: [n], data: zca.mean };
@@ -95,6 +95,7 @@ export function encodeModel(model: Model): Uint8Array {
       std,
       range,
       divisor,
+      background,
       zca: zca !== undefined,
       text: text && textRecord(text),
     }),

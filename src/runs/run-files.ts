@@ -271,6 +271,7 @@ export class RunFiles {
       std: dataset.std,
       range: dataset.range,
       divisor: dataset.divisor,
+      background: dataset.background,
       text: dataset.text,
       // Not the number of threads: the file's bits do not depend on it.
       engine: engine.processor ?? engine.description,

@@ -138,8 +138,12 @@ export async function trainOn(
     }
     checkFinite(parameters, 'the distilled set', geometry.minibatches?.epochs ?? geometry.epochs, rates[0]);
     const scores = dataset && scoresOf(answers);
-    const { mean, std, classNames, range, divisor } = notes;
-    const scale = { ...(range && { range }), ...(divisor !== undefined && { divisor }) };
+    const { mean, std, classNames, range, divisor, background } = notes;
+    const scale = {
+      ...(range && { range }),
+      ...(divisor !== undefined && { divisor }),
+      ...(background !== undefined && { background }),
+    };
     // Only the architecture that the set was made for has networks that are known.
     const use = own || !steps ? set.use : ({ ...steps, init: 'random' } as const);
     return {

@@ -95,8 +95,8 @@ export const rest = [
   {
     id: 'named-class-taken-for-header',
     file: 'src/data/table-layout.ts',
-    find: 'if (words.length > 1) return true;',
-    replace: 'if (words.length > 0) return true;',
+    find: 'if (words.length > 1) {',
+    replace: 'if (words.length > 0) {',
     what: 'a first row whose class has a name is taken for a header',
     tests: ['test/data.formats.test.ts'],
   },

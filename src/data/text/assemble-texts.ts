@@ -5,6 +5,7 @@ import { divide, type SplitOptions, withNotes } from '../assemble.js';
 import { classNamesOf } from '../class-names.js';
 import { labelsOf, MAX_CLASSES } from '../classes.js';
 import { type Dataset, type Split, type SplitName, splitNames } from '../dataset.js';
+import { missingLabel } from '../label-column.js';
 import type { Embeddings } from './embeddings.js';
 import { readEmbeddingsFile } from './embeddings-file.js';
 import { makeEmbeddings } from './embeddings-made.js';
@@ -48,6 +49,13 @@ export async function assembleTexts(found: FoundTexts, options: TextOptions = {}
           `${places[i]} is ${JSON.stringify(texts[i].slice(0, 40))}, which has no words, expected some: correct or remove it.`,
         ),
     );
+  const missing = missingLabel(all.flatMap(({ labels }) => labels));
+  const unlabelled = missing !== undefined && all.find(({ labels }) => labels.includes(missing));
+  if (unlabelled)
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${unlabelled.places[unlabelled.labels.indexOf(missing)]} has the label ${missing}, expected a class, and all others are numbers: fill it in or remove it.`,
+    );
   const classes = classNamesOf(all.flatMap(({ labels }) => labels));
   if (classes.names.length < 2 || classes.names.length > MAX_CLASSES)
     throw new LimbeckError(
@@ -58,6 +66,7 @@ export async function assembleTexts(found: FoundTexts, options: TextOptions = {}
     {
       ...{ name: found.name, path, noun: 'text', imageShape: [1, 1, 1], classNames: classes.names },
       ...numbered(found.splits, classes.numbers),
+      remedy: 'add some to train on, or take the texts of the class out of the others',
       notes: [...found.notes, ...classes.notes],
     },
     options,

@@ -1,32 +1,36 @@
 import { LimbeckError } from '../../util/errors.js';
-import { isNumber } from '../table-layout.js';
+import {
+  type Columns,
+  columnsText,
+  isNamedIn,
+  isNumber,
+  isRowNumber,
+  type LabelColumnOption,
+  namedColumn,
+  usualColumn,
+  labelNames as usualLabelNames,
+} from '../label-column.js';
 
 /** Which columns of a table, or properties of a line of JSON, hold texts and classes. */
-export interface TextColumns {
-  /** The name of the column of texts, or its number from 1 on; the usual names decide when missing. */
+export interface TextColumns extends LabelColumnOption {
+  /** The column of texts, given as that of labels is. */
   readonly textColumn?: string;
-  /** The same of the column of classes. */
-  readonly labelColumn?: string;
 }
 
 const TEXT_NAMES =
   'text sentence review question content comment tweet message body document utterance description headline title query phrase'.split(
     ' ',
   );
-const LABEL_NAMES =
-  'label class target y category sentiment rating stars polarity topic intent score coarse_label'.split(' ');
-const ROW_NUMBER = /^(unnamed: 0|index|idx|id)?$/i;
+const labelNames = [
+  ...usualLabelNames,
+  ...'sentiment rating stars polarity topic intent score coarse_label'.split(' '),
+];
 /** A longer cell is no name of a column. */
 const LONGEST_NAME = 40;
 
 /** Whether most cells hold several words. */
 export const areTexts = (cells: readonly string[]): boolean =>
   cells.length > 0 && 2 * cells.filter((cell) => /\p{L}\s+\S*\p{L}/u.test(cell)).length >= cells.length;
-
-const known = (names: readonly string[], usual: readonly string[]): number => {
-  const lower = names.map((name) => name.trim().toLowerCase());
-  return lower.indexOf(usual.find((name) => lower.includes(name)) ?? '');
-};
 
 /** Where texts and classes stand. */
 export interface TextLayout {
@@ -74,8 +78,7 @@ export function textLayoutOf(
     const at = (place: number | undefined): number | undefined => {
       if (place === undefined) return undefined;
       if (!train.header || !header) return columns === train.columns ? place : undefined;
-      const there = header.findIndex((name) => name.toLowerCase() === train.header![place].toLowerCase());
-      return there < 0 ? undefined : there;
+      return usualColumn(header, [train.header[place].trim().toLowerCase()]);
     };
     const text = at(train.text) ?? columnOf(path, found, options.textColumn, 'text', TEXT_NAMES);
     return { ...found, text, label: at(train.label) };
@@ -86,11 +89,11 @@ export function textLayoutOf(
     options.textColumn === undefined && texts.length === 1
       ? texts[0]
       : columnOf(path, found, options.textColumn, 'text', TEXT_NAMES);
-  const others = [...first.keys()].filter((i) => i !== text && !(header && ROW_NUMBER.test(header[i])));
+  const others = [...first.keys()].filter((i) => i !== text && !(header && isRowNumber(header[i])));
   const label =
     options.labelColumn === undefined && others.length === 1
       ? others[0]
-      : columnOf(path, found, options.labelColumn, 'label', LABEL_NAMES);
+      : columnOf(path, found, options.labelColumn, 'label', labelNames);
   if (options.labelColumn === undefined && others.length > 1)
     notes.push(
       `${path}: the classes were taken from its column ${header![label]}; --label-column says otherwise`,
@@ -105,28 +108,17 @@ export function textLayoutOf(
 
 function columnOf(
   path: string,
-  { header, columns }: Pick<TextLayout, 'header' | 'columns'>,
+  table: Columns,
   wanted: string | undefined,
   what: 'text' | 'label',
   usual: readonly string[],
 ): number {
-  const there = header
-    ? `the columns ${header.slice(0, 10).join(', ').slice(0, 200)}`
-    : `${columns} columns and no header`;
-  if (wanted !== undefined) {
-    const byName = header?.indexOf(wanted) ?? -1;
-    const at = byName >= 0 ? byName : /^\d+$/.test(wanted) ? Number(wanted) - 1 : -1;
-    if (at >= 0 && at < columns) return at;
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `${what}Column is ${JSON.stringify(wanted)}, but ${path} has ${there}; name one of them (--${what}-column), by its number from 1 on where there is no header.`,
-    );
-  }
-  const at = header ? known(header, usual) : -1;
-  if (at >= 0) return at;
+  if (wanted !== undefined) return namedColumn(path, table, wanted, what);
+  const at = usualColumn(table.header, usual);
+  if (at !== undefined) return at;
   throw new LimbeckError(
     'ERR_OPTION',
-    `${path} does not tell which column holds the ${what === 'text' ? 'texts' : 'classes'}: it has ${there}; name one with --${what}-column${header ? '' : ', by its number from 1 on'}.`,
+    `${path} does not tell which column holds the ${what === 'text' ? 'texts' : 'classes'}: it has ${columnsText(table)}; name one with --${what}-column${table.header ? '' : ', by its number from 1 on'}.`,
   );
 }
 
@@ -139,13 +131,13 @@ function hasHeader(
 ): boolean {
   if (header !== undefined) return header === 'yes';
   const [first, ...others] = rows;
-  if ([textColumn, labelColumn].some((name) => name !== undefined && first.includes(name))) return true;
+  if (isNamedIn(first, textColumn) || isNamedIn(first, labelColumn)) return true;
   if (
     first.some((cell) => cell.length > LONGEST_NAME || isNumber(cell)) ||
     new Set(first).size < first.length
   )
     return false;
-  if (known(first, TEXT_NAMES) >= 0 || known(first, LABEL_NAMES) >= 0) return true;
+  if ([TEXT_NAMES, labelNames].some((usual) => usualColumn(first, usual) !== undefined)) return true;
   const lengths = others.map((row) => Math.max(0, ...row.map((cell) => cell.length)));
   const usual = lengths.reduce((sum, length) => sum + length, 0) / Math.max(1, lengths.length);
   const isHeader = usual > 2 * Math.max(...first.map((cell) => cell.length));
@@ -166,13 +158,13 @@ export function propertiesOf(
   { textColumn, labelColumn }: TextColumns,
 ): { text: string; label: string | undefined } {
   const names = Object.keys(first);
-  const named = (usual: readonly string[]): string | undefined => names[known(names, usual)];
+  const named = (usual: readonly string[]): string | undefined => names[usualColumn(names, usual) ?? -1];
   const texts = names.filter((name) => areTexts([String((first as Record<string, unknown>)[name])]));
   const text = textColumn ?? named(TEXT_NAMES) ?? (texts.length === 1 ? texts[0] : undefined);
   if (text === undefined || (textColumn !== undefined && !names.includes(textColumn)))
     throw missing(path, names, 'text', textColumn);
-  const others = names.filter((name) => name !== text && !ROW_NUMBER.test(name));
-  const label = labelColumn ?? named(LABEL_NAMES) ?? (others.length === 1 ? others[0] : undefined);
+  const others = names.filter((name) => name !== text && !isRowNumber(name));
+  const label = labelColumn ?? named(labelNames) ?? (others.length === 1 ? others[0] : undefined);
   return { text, label: label !== undefined && names.includes(label) && label !== text ? label : undefined };
 }
 

@@ -6,29 +6,22 @@ import { bytesText } from '../../util/words.js';
 import { messageOf } from '../bytes.js';
 import { type SplitName, splitNames } from '../dataset.js';
 import { listFolder } from '../image-list.js';
+import { foldersOfSplits } from '../split-names.js';
 import { type Encoding, toUtf8 } from '../table-text.js';
 import { type FoundTexts, Texts } from './found.js';
 import { nameOf } from './splits.js';
 
 /** A folder with a file for each text, in folders of classes, as IMDB's reviews are: `train/pos/0_9.txt`. */
 
-const PARTS = {
-  train: ['train', 'training'],
-  validation: ['validation', 'valid', 'val', 'dev'],
-  test: ['test', 'testing'],
-} as const;
 /** IMDB's reviews that nobody labelled. */
 const UNLABELLED = 'unsup';
 const MOST_FILE = 2 ** 22;
 const isText = (name: string): boolean => /\.txt$/i.test(name);
 
-const partIn = (part: SplitName, folders: readonly string[]): string | undefined =>
-  folders.find((folder) => (PARTS[part] as readonly string[]).includes(folder.toLowerCase()));
-
 /** Whether a folder, or its `train`, holds folders of texts. */
 export async function isTextFolder(folder: string): Promise<boolean> {
   const { folders } = await listFolder(folder);
-  const train = partIn('train', folders);
+  const { train } = foldersOfSplits(folders);
   const base = train === undefined ? folder : join(folder, train);
   for (const name of train === undefined ? folders : (await listFolder(base)).folders)
     if ((await listFolder(join(base, name))).others.some(isText)) return true;
@@ -46,7 +39,8 @@ export async function readTextFolder(
 ): Promise<FoundTexts> {
   const { folders } = await listFolder(path);
   const notes: string[] = [];
-  if (partIn('train', folders) === undefined)
+  const names = foldersOfSplits(folders, notes);
+  if (names.train === undefined)
     return {
       name: nameOf(path, /$/),
       path,
@@ -55,7 +49,7 @@ export async function readTextFolder(
     };
   const splits: Partial<Record<SplitName, Texts>> = {};
   for (const part of splitNames) {
-    const name = partIn(part, folders);
+    const name = names[part];
     if (name !== undefined) splits[part] = await readClasses(join(path, name), encoding, notes);
   }
   return { name: nameOf(path, /$/), path, splits: splits as { train: Texts }, notes };

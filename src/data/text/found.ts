@@ -39,19 +39,3 @@ export interface FoundTexts {
   /** What was decided where the files leave something open: for people. */
   readonly notes: readonly string[];
 }
-
-/** The files of each split in a folder, by the ends of their names. */
-export function filesOfSplits(
-  names: readonly string[],
-  endings: string,
-): Readonly<Partial<Record<SplitName, string>>> {
-  const parts = { train: 'train', validation: 'val|valid|validation|dev', test: 'test' } as const;
-  const visible = names.filter((name) => !name.startsWith('.')).sort();
-  return Object.fromEntries(
-    Object.entries(parts).flatMap(([part, words]) => {
-      const pattern = new RegExp(`(^|[._-])(${words})\\.(${endings})(\\.gz)?$`, 'i');
-      const name = visible.find((one) => pattern.test(one));
-      return name === undefined ? [] : [[part, name]];
-    }),
-  );
-}

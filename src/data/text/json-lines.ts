@@ -4,9 +4,10 @@ import { breathe } from '../../util/breathe.js';
 import { LimbeckError } from '../../util/errors.js';
 import { shown } from '../../util/expect.js';
 import { unreadable } from '../bytes.js';
+import { filesOfSplits } from '../split-names.js';
 import type { Encoding } from '../table-text.js';
 import { missing, propertiesOf, type TextColumns } from './columns.js';
-import { type FoundTexts, filesOfSplits, Texts } from './found.js';
+import { type FoundTexts, Texts } from './found.js';
 import { linesOf } from './lines.js';
 import { nameOf, readSplits } from './splits.js';
 
@@ -34,14 +35,14 @@ export const isJsonLinesFolder = (names: readonly string[]): boolean => fileIn(n
  */
 export async function readJsonLines(path: string, options: JsonLinesOptions): Promise<FoundTexts> {
   const notes: string[] = [];
-  const files = isJsonLinesName(path) ? { train: path } : await filesIn(path);
+  const files = isJsonLinesName(path) ? { train: path } : await filesIn(path, notes);
   const splits = await readSplits(files, notes, (file, part) => readFile(file, options, part === 'train'));
   return { name: nameOf(path, ENDING), path, splits, notes };
 }
 
-async function filesIn(folder: string) {
+async function filesIn(folder: string, notes: string[]) {
   const names = await readdir(folder);
-  const { validation, test } = filesOfSplits(names, ENDINGS);
+  const { validation, test } = filesOfSplits(names, ENDINGS, notes);
   const of = (name: string | undefined) => (name === undefined ? undefined : join(folder, name));
   return { train: join(folder, fileIn(names)!), validation: of(validation), test: of(test) };
 }

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { LimbeckError } from '../../util/errors.js';
 import { unreadable } from '../bytes.js';
 import type { SplitName } from '../dataset.js';
+import { filesOfSplits } from '../split-names.js';
 import { bytesOf, type Encoding, toUtf8 } from '../table-text.js';
-import { type FoundTexts, filesOfSplits, Texts } from './found.js';
+import { type FoundTexts, Texts } from './found.js';
 import { linesIn } from './lines.js';
 import { nameOf, readSplits } from './splits.js';
 import { parseTree } from './trees.js';
@@ -25,10 +26,12 @@ export const isLinesName = (name: string): boolean => ENDING.test(name);
 type Files = Readonly<Partial<Record<SplitName, string>>>;
 
 /** The files of each split: `train.txt`, `dev.txt`, `test.txt`; or as TREC's were published, `train_5500.label` and `TREC_10.label`. */
-function filesIn(names: readonly string[]): Files {
+function filesIn(names: readonly string[], notes?: string[]): Files {
   const published = (pattern: RegExp) => names.find((name) => pattern.test(name));
   const [train, test] = [published(/^train_5500\.label$/i), published(/^trec_10\.label$/i)];
-  return train === undefined ? filesOfSplits(names, 'txt') : { train, ...(test !== undefined && { test }) };
+  return train === undefined
+    ? filesOfSplits(names, 'txt', notes)
+    : { train, ...(test !== undefined && { test }) };
 }
 
 /** Whether the first line of a file is one of these sets. */
@@ -57,11 +60,11 @@ export async function readLines(path: string, options: LinesOptions): Promise<Fo
       'ERR_OPTION',
       `labelSet is ${labelSet}, but ${path} has the labels coarse and fine (--label-set).`,
     );
-  const found = isLinesName(path) ? { train: path } : filesIn(await readdir(path));
+  const notes: string[] = [];
+  const found = isLinesName(path) ? { train: path } : filesIn(await readdir(path), notes);
   const files = Object.fromEntries(
     Object.entries(found).map(([part, name]) => [part, name === path ? path : join(path, name)]),
   ) as { train: string };
-  const notes: string[] = [];
   const splits = await readSplits(files, notes, async (file) => {
     const { texts, latin1, trees } = await readFile(file, options.encoding, labelSet === 'fine');
     if (latin1)

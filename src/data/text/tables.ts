@@ -2,9 +2,10 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LimbeckError } from '../../util/errors.js';
 import { unreadable } from '../bytes.js';
+import { filesOfSplits } from '../split-names.js';
 import { type Encoding, headOf, openTableFile, rowsOf, type TableText } from '../table-text.js';
 import { isTextHead, type TextColumns, type TextLayout, textLayoutOf } from './columns.js';
-import { type FoundTexts, filesOfSplits, Texts } from './found.js';
+import { type FoundTexts, Texts } from './found.js';
 import { nameOf, readSplits } from './splits.js';
 
 /** How a table of texts is read. */
@@ -54,11 +55,12 @@ export async function isTextTableFolder(
  * @throws ERR_FILE_MISSING; ERR_FILE_FORMAT naming the line of a row of another length; ERR_DATA for an empty text or label; ERR_OPTION
  */
 export async function readTextTables(path: string, options: TextTableOptions): Promise<FoundTexts> {
+  const notes: string[] = [];
   const files = isTableName(path)
     ? { train: path }
     : await (async () => {
         const names = await readdir(path);
-        const others = filesOfSplits(names, ENDINGS);
+        const others = filesOfSplits(names, ENDINGS, notes);
         const of = (name: string | undefined) => (name === undefined ? undefined : join(path, name));
         return {
           train: (await tableIn(path, names))!,
@@ -67,7 +69,6 @@ export async function readTextTables(path: string, options: TextTableOptions): P
         };
       })();
   let layout: TextLayout | undefined;
-  const notes: string[] = [];
   const splits = await readSplits(files, notes, async (file) => {
     const read = await readTable(file, options, layout);
     layout ??= read.layout;
