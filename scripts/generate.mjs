@@ -33,6 +33,7 @@ const registries = {
     'first-labels',
     'inner-options',
     'items',
+    'kept-patches',
     'learner',
     'matching',
     'method',

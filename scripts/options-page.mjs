@@ -1,6 +1,6 @@
 /**
  * `node scripts/options-page.mjs [FILE]`: writes `docs/options.md`, or another file, from the option tables of what was
- * built: every option of a run, of each method and of each parametrisation, and the published settings.
+ * built: every option of a run, of each method and of each parametrisation, and the settings for data sets.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -41,10 +41,11 @@ function methodSection({ name, source, summary, options, defaults, presets, prot
   const own = Object.keys(defaults).length
     ? `Where every run has ${optionsText(commonDefaults(defaults))}, it has ${optionsText(defaults)}.`
     : '';
-  const settings = presets.map(({ datasets, ipc, options }) => [
+  const settings = presets.map(({ datasets, ipc, options, own, whitened }) => [
     datasets.join(', '),
     ipc ?? 'any',
     optionsText(options),
+    `${own ? 'limbeck' : 'published'}${whitened ? ', of whitened images (`--zca`)' : ''}`,
   ]);
   return [
     `## Method ${code(name)}`,
@@ -52,8 +53,8 @@ function methodSection({ name, source, summary, options, defaults, presets, prot
     own,
     optionTable(options),
     presets.length
-      ? `Published settings:\n\n${table(['data set', 'images per class', 'options'], settings)}`
-      : 'It has no published settings.',
+      ? `Settings for data sets, as they were published or as limbeck chose them:\n\n${table(['data set', 'images per class', 'options', 'from'], settings)}`
+      : 'It has no settings for data sets.',
   ];
 }
 
@@ -75,8 +76,8 @@ const page = [
   'What shapes a run: the options that every run has, and those of its method. A configuration file and a program call them as they are here, ' +
     'the command line with dashes: `labelLr` is `--label-lr`. Where data, engine and results are is said by options of the command ' +
     'line alone: `limbeck distill --help`.',
-  'An option that nobody gives takes the value that was published for the method, the data set and the number of images per class, if there is one, ' +
-    "else the method's default, else that of the table. What publications gave is printed at the beginning of a run, and is `config.preset` in its `run.json`; " +
+  'An option that nobody gives takes the value that the method has for the data set and the number of images per class, if there is one, ' +
+    "else the method's default, else that of the table. What these settings gave is printed at the beginning of a run, and is `config.preset` in its `run.json`; " +
     'what every option came to is `config.options`.',
   '## Every run',
   optionTable({ method: methodOption(), ...commonOptions }),

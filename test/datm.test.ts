@@ -9,6 +9,7 @@ import type { ExpertsDescription } from '../src/data/experts/experts.js';
 import { expertFileName } from '../src/data/experts/format.js';
 import { openExperts } from '../src/data/experts/open.js';
 import { MeasuringDevice } from '../src/engine/measuring.js';
+import { openDevice } from '../src/engine/open.js';
 import { Recorder } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
 import { endOfStarts } from '../src/methods/expert-choice.js';
@@ -186,6 +187,27 @@ test('an outer step whose loss is above the limit changes nothing', async () => 
       expect(JSON.stringify(after[part]) === JSON.stringify(before[part]), part).toBe(!moves);
   }
 });
+
+test.each(['reference', 'cpu', 'webgpu'] as const)(
+  'an outer step whose loss is no number changes nothing on %s',
+  async (engine) => {
+    await using device = await openDevice(engine);
+    const { options } = resolveFor('test', { ...usual, mostLoss: 1 }, dataset);
+    const train = await uploadTraining(device, dataset, options);
+    const process = await findMethod('datm').begin(
+      await settingFor(device, dataset, options, train, { experts }),
+    );
+    // So large that a gradient is infinite, or no number.
+    const { pixels } = process.tensors;
+    await pixels.write(new Float64Array(pixels.length).fill(engine === 'reference' ? 1e200 : 1e38));
+    const state = async () =>
+      JSON.stringify(await Promise.all(Object.values(process.tensors).map((one) => one.read())));
+    const before = await state();
+    expect((await process.advance(1)).loss).not.toBeLessThan(1);
+    expect(await state()).toBe(before);
+    process.dispose();
+  },
+);
 
 describe('the starts', () => {
   test('are let in one by one, up to the last', () => {

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import type { DistillOptions } from '../src/methods/index.js';
 import { resolveOptions } from '../src/runs/options.js';
+import { findRemedies } from '../src/runs/plan/remedies.js';
 import { resolveRate } from '../src/runs/training-options.js';
 import type { MinibatchTraining } from '../src/train/minibatch.js';
 import { optimizerKinds } from '../src/train/training.js';
@@ -44,4 +45,21 @@ test('ordinary training: a rate for Adam, and one for every other optimiser', ()
     ...{ sgd: 0.05, momentum: 0.05, nesterov: 0.05, adam: 0.001, adamw: 0.001 },
   });
   expect(resolveRate(0.3, { optimizer: { kind: 'adam' } } as MinibatchTraining, 0.05)).toBe(0.3);
+});
+
+test('where memory lacks, inner steps of all images are halved as those of some are', async () => {
+  const given = { method: 'mtt', experts: 'a folder', ipc: 50 } as const;
+  const most = 130;
+  const plan = async ({ innerBatch = 0 }: { innerBatch?: number }) => ({
+    lacks: innerBatch && innerBatch < most ? [] : ['it needs more'],
+    memory: { needed: innerBatch, available: most },
+  });
+  const remedies = (more: object) =>
+    findRemedies({ ...given, ...more }, resolveOptions({ ...given, ...more }), plan as never, {
+      images: 500,
+    });
+  expect(await remedies({})).toEqual([{ options: { innerBatch: 125 }, needed: 125, spare: 5 }]);
+  expect(await remedies({ innerBatch: 200 })).toEqual([
+    { options: { innerBatch: 100 }, needed: 100, spare: 30 },
+  ]);
 });

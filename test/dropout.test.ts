@@ -1,10 +1,20 @@
 import { expect, test } from 'vitest';
 import type { EngineName } from '../src/engine/device.js';
+import { loadWithTensors } from '../src/engine/load.js';
 import { openDevice } from '../src/engine/open.js';
 import * as random from '../src/engine/ops/random.js';
 import { Recorder } from '../src/engine/program.js';
 import { slice } from '../src/engine/view.js';
 import { dropout } from '../src/layers/dropout.js';
+import { createNetwork } from '../src/networks/index.js';
+import { recordCharacteristicMatching } from '../src/train/characteristic-matching.js';
+import { recordDistributionMatching } from '../src/train/distribution-matching.js';
+import { recordGradientMatching } from '../src/train/gradient-matching.js';
+import { copyInto } from '../src/train/groups.js';
+import { recordKernelRegression } from '../src/train/kernel-regression.js';
+import { streams } from '../src/train/streams.js';
+import { Owned } from '../src/util/owned.js';
+import { normals } from './harness/arrays.js';
 
 const P = 2;
 const M = 20_000;
@@ -75,4 +85,37 @@ test('a rate that drops everything, or is none, is refused', () => {
     expect(() => random.dropout(r, operands, { rate: wrong, stream: 0, masks: 1 })).toThrow(refused);
     expect(() => dropout(wrong)).toThrow(refused);
   }
+});
+
+test('real images have masks of their own beside distilled ones: the same images are apart', async () => {
+  const [n, shape] = [4, [1, 3, 3]] as const;
+  const distancesAt = async (rate: number) => {
+    const layers = [{ linear: 12 }, ...(rate ? [{ dropout: rate }] : []), 'tanh', { linear: 3 }];
+    const network = createNetwork({ name: 'custom', layers, inputShape: [...shape], classes: 3 });
+    const r = new Recorder('the same images');
+    const state = r.external('state', 1, [4], 'u32');
+    const [theta, x] = [r.external('theta', 1, [network.count]), r.external('x', 1, [n, ...shape])];
+    const labels = r.external('y', 1, [n, 3]);
+    const groups = { network, theta, images: x, mode: { random: { state, stream: streams.dropout } } };
+    const real = { images: x, labels };
+    const frequencies = r.external('frequencies', 1, [8, network.features]);
+    const recorded = [
+      recordDistributionMatching(r, { ...groups, real: x }).distances,
+      recordGradientMatching(r, { ...groups, labels, real, distance: 'squared' }).distances,
+      recordCharacteristicMatching(r, { ...groups, real: x, frequencies, alpha: 0.5 }).distances,
+      recordKernelRegression(r, { ...groups, labels, real, ridge: 1e-9 }).losses,
+    ];
+    for (const [i, one] of recorded.entries()) copyInto(r, one, r.external(`out ${i}`, 1, [1]));
+    await using device = await openDevice('reference');
+    const owned = new Owned();
+    const { tensors, executable } = await loadWithTensors(device, r.program(), owned);
+    for (const [i, name] of ['theta', 'x', 'y', 'frequencies'].entries())
+      await tensors[name].write(normals(tensors[name].length, i));
+    await executable.run();
+    const distances = await Promise.all(recorded.map(async (_, i) => (await tensors[`out ${i}`].read())[0]));
+    owned.dispose();
+    return distances;
+  };
+  for (const distance of await distancesAt(0)) expect(Math.abs(distance)).toBeLessThan(1e-6);
+  for (const distance of await distancesAt(0.5)) expect(distance).toBeGreaterThan(1e-3);
 });

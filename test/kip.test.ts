@@ -207,6 +207,26 @@ describe('labels that are solved', () => {
     expect(resolveOptions({ ...small, fixedImages: true, labels: 'soft' }).iterations).toBe(300);
   });
 
+  it.each([0, 0.6])('are those of the images that are returned: running average %d', async (average) => {
+    const given = { solveLabels: true, ridge: 0.01, batch: 30, average } as const;
+    const process = await begin(given);
+    await process.advance(3);
+    const { images, labels } = await process.result();
+    expect((await process.result()).labels).toEqual(labels);
+    // The next batch is the one that they are solved by.
+    const other = await begin({ ...given, average: 0, fixedImages: true });
+    await other.tensors.pixels.write(images);
+    await other.goTo(3);
+    await other.advance(1);
+    expectClose('labels', labels, (await other.result()).labels, () => 1e-6);
+    // Looking changes nothing of what comes.
+    const unseen = await begin(given);
+    await unseen.advance(3);
+    for (const one of [process, unseen]) await one.advance(2);
+    expect(await process.result()).toEqual(await unseen.result());
+    for (const one of [process, unseen, other]) one.dispose();
+  });
+
   it('have the gradient of their loss with respect to the images', async () => {
     const process = await begin({ solveLabels: true, ridge: 0.01, batch: 30, beta1: 0.5 });
     const pixels = Float64Array.from(await process.tensors.pixels.read());
@@ -233,7 +253,8 @@ describe('labels that are solved', () => {
 
   it('or are hard, soft: without their mean, at their rate', async () => {
     for (const labels of ['hard', 'soft'] as const) {
-      const process = await begin({ labels, batch: 30, labelLr: 0.01, ridge: 0.02 });
+      const rate = labels === 'soft' && { labelLr: 0.01 };
+      const process = await begin({ labels, batch: 30, ...rate, ridge: 0.02 });
       const before = (await process.result()).labels;
       for (let i = 0; i < before.length; i++)
         expect(before[i]).toBeCloseTo(i % 10 === Math.floor(i / 10) % 10 ? 0.9 : -0.1, 6);

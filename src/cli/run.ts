@@ -133,7 +133,7 @@ function announce(terminal: Terminal, { engine, dataset, config, iteration, dama
       (flops.test ? ` and ${flopText(flops.test)} for the test at the end` : ''),
   );
   for (const lack of plan.lacks) terminal.say(`Warning: ${lack}; it goes on all the same.`);
-  if (config.preset) terminal.say(`Published settings: ${optionsText(config.preset)}`);
+  if (config.preset) terminal.say(`Settings for ${name}: ${optionsText(config.preset)}`);
   if (damage !== undefined) terminal.say(`Warning: ${damage} It goes on from the checkpoint before that.`);
   if (config.fitted)
     terminal.say(

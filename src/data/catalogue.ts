@@ -103,7 +103,9 @@ export function isAsPublished(
 ): boolean {
   // Digits are generated in any size.
   if (name === 'digits') return C === 1 && H === W && classes === 10;
-  if (!Object.hasOwn(catalogue, name)) return false;
-  const { imageShape, classes: own } = catalogue[name];
+  // Folders are often called cifar-10.
+  const known = name.replace(/^cifar-/, 'cifar');
+  if (!Object.hasOwn(catalogue, known)) return false;
+  const { imageShape, classes: own } = catalogue[known];
   return classes === own && `${[C, H, W]}` === `${imageShape}`;
 }

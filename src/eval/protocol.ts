@@ -37,8 +37,6 @@ export interface Protocol {
   readonly kernel?: 'ntk' | 'nngp';
   /** Networks that are trained unless asked otherwise; where nothing is trained, draws of random real images. */
   readonly networks: number;
-  /** Which accuracy counts: that after the last step, never the best one seen on the test split. */
-  readonly reported: 'last';
 }
 
 /** At which networks learn: a number, as it was learned, or `none` where nothing is trained. */

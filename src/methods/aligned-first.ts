@@ -52,7 +52,7 @@ export async function alignedFirst(
 
     const first =
       setting.options.first === 'real' && !setting.blank
-        ? items.decoder.encode(await correctImages(setting, says))
+        ? items.decoder.encode(await correctImages(setting, says), setting.options)
         : items.first;
     const decoding = await loadWithTensors(device, decodingProgram(items.decoder), owned);
     for (const [name, values] of Object.entries(first)) await decoding.tensors[name].write(values);

@@ -1,6 +1,6 @@
 import { fraction, notNegative } from '../util/option.js';
 import { AdaptiveStarts } from './adaptive-starts.js';
-import { digitSets } from './datasets.js';
+import { cifar10, cifar100, digitSets } from './datasets.js';
 import { defineMethod } from './method.js';
 import { options as ofRat, published, method as rat, rulesOf } from './rat.js';
 import { beginTruncated } from './truncated.js';
@@ -30,12 +30,18 @@ export const method = defineMethod<'at', typeof options>({
   summary: 'as rat, through a window whose place and width follow the inner gradients',
   options,
   presets: [
-    { datasets: digitSets, options: { augmentation: 'none', protocol: 'rat-digits' } },
-    { datasets: ['cifar10'], ipc: 10, options: { ...published, window: 60, total: 200 } },
-    { datasets: ['cifar100'], ipc: 10, options: { ...published, window: 100, total: 300, labels: 'soft' } },
+    { datasets: digitSets, own: true, options: { augmentation: 'none', protocol: 'rat-digits' } },
+    { datasets: cifar10, ipc: 10, whitened: true, options: { ...published, window: 60, total: 200 } },
+    {
+      datasets: cifar100,
+      ipc: 10,
+      whitened: true,
+      options: { ...published, window: 100, total: 300, labels: 'soft' },
+    },
   ],
 
   complete: (o, given) => rat.complete?.({ ...o, pool: 0 }, given as never) ?? {},
+  idle: (o) => rat.idle?.({ ...o, pool: 0 }) ?? {},
   check: (o) => rat.check?.({ ...o, pool: 0 }),
   describe: (o) => `${rat.describe({ ...o, pool: 0 })}, placed by gradients`,
   realImages: ({ batch }) => batch,

@@ -1,7 +1,13 @@
 import { perMember, together } from '../engine/members.js';
 import type { Recorder } from '../engine/program.js';
 import { reshape, slice, type View } from '../engine/view.js';
-import { augment, isDifferentiable, parseStrategy, type Strategy } from '../train/augmentation.js';
+import {
+  augment,
+  differentiableStrategies,
+  isDifferentiable,
+  parseStrategy,
+  type Strategy,
+} from '../train/augmentation.js';
 import { copyInto } from '../train/groups.js';
 import { streams } from '../train/streams.js';
 import { type Option, text } from '../util/option.js';
@@ -26,12 +32,12 @@ export const augmentationOption = (value: string, help: string): Option<string> 
     value,
     help,
     (given) => {
+      const expected = `none, ${differentiableStrategies()}`;
       try {
         const strategy = strategyOf(String(given));
-        if (!strategy || isDifferentiable(strategy)) return undefined;
-        return 'none, or one that a gradient goes through, such as dsa, dsa-digits or crop_rotate';
-      } catch (error) {
-        return (error as Error).message.replace(/^.*expected /, 'none, ');
+        return !strategy || isDifferentiable(strategy) ? undefined : expected;
+      } catch {
+        return expected;
       }
     },
     { value: 'none|dsa|dsa-digits|FAMILY_…' },

@@ -9,8 +9,8 @@ import { type Items, oneHotLabels } from './items.js';
 export const centredLabels = (items: Items, scale = 1): Float32Array =>
   oneHotLabels(items).map((one) => scale * (one - 1 / items.classes));
 
-/** The same of labels y `[B, K]` on the device. */
-export function recordCentred(r: Recorder, y: View, scale = 1): View {
+/** Labels y `[B, K]` on the device without their mean. */
+export function recordCentred(r: Recorder, y: View): View {
   const ones = elementwise.fill(r, 1, r.temporary('ones', 1, y.shape));
-  return elementwise.add(r, { a: y, b: ones }, scale, -scale / y.shape[1]);
+  return elementwise.add(r, { a: y, b: ones }, 1, -1 / y.shape[1]);
 }

@@ -9,11 +9,12 @@ import { conv } from '../layers/conv.js';
 import { localResponseNorm } from '../layers/local-response-norm.js';
 import { sequence } from '../layers/sequence.js';
 import { column } from '../train/distribution-matching.js';
-import { copyInto, type Groups, inTurns } from '../train/groups.js';
+import { copyInto, type Groups, inTurns, modeOfReal } from '../train/groups.js';
 import { streams } from '../train/streams.js';
 import { LimbeckError } from '../util/errors.js';
 import { notNegative } from '../util/option.js';
 import { recordClassBatches } from './by-class.js';
+import { digitSets, notMirrored } from './datasets.js';
 import { method as dm } from './dm.js';
 import { defineMethod } from './method.js';
 import { recordNetworks } from './networks.js';
@@ -77,6 +78,7 @@ export const method = defineMethod<'datadam', typeof options>({
   summary: 'mean attention maps and features of fresh networks, class by class',
   options,
   defaults: { ...dm.defaults, iterations: 8000 },
+  presets: [{ datasets: digitSets, own: true, options: notMirrored }],
 
   begin(setting) {
     const { network, items, options: o } = setting;
@@ -92,7 +94,7 @@ export const method = defineMethod<'datadam', typeof options>({
         const imagesBar = r.temporary('imagesBar', items.classes, images.shape);
         const mode = { random: { state, stream: streams.dropout } };
         inTurns(r, { network, theta, images, mode }, (r, some, partOf) => {
-          const target = recordMeans(r, { ...some, images: partOf(real) }).means;
+          const target = recordMeans(r, { ...some, images: partOf(real), mode: modeOfReal(some.mode) }).means;
           const mine = recordMeans(r, some);
           const bars = mine.means.map((mean, i) => {
             const root = i === 0 ? Math.sqrt(o.featureWeight) : 1;

@@ -2,7 +2,7 @@ import { LimbeckError } from '../util/errors.js';
 import { fraction, notNegative, whole } from '../util/option.js';
 import { counted } from '../util/words.js';
 import { alignedFirst } from './aligned-first.js';
-import { digitSets } from './datasets.js';
+import { cifar10, cifar100, digitSets } from './datasets.js';
 import { openedExperts } from './expert-choice.js';
 import { defineMethod } from './method.js';
 import { method as mtt, options as ofMtt } from './mtt.js';
@@ -23,9 +23,6 @@ const options = {
   mostLoss: notNegative(1, 'outer steps with a larger loss have a gradient of 0; 0 for no limit'),
 };
 
-const cifar10 = ['cifar10', 'cifar-10'];
-const cifar100 = ['cifar100', 'cifar-100'];
-
 /** Decay of the running average of a run of 10,000 outer steps: its memory is a fifth of the run. */
 const averageFor = (iterations: number) => Math.max(0, 1 - 5 / iterations);
 
@@ -43,7 +40,7 @@ export const method = defineMethod<'datm', typeof options>({
   options,
   defaults: { ...mtt.defaults, iterations: 10_000, average: averageFor(10_000) },
   presets: [
-    { datasets: digitSets, options: { augmentation: 'dsa-digits', protocol: 'datm-digits' } },
+    { datasets: digitSets, own: true, options: { augmentation: 'dsa-digits', protocol: 'datm-digits' } },
     {
       datasets: cifar10,
       ipc: 1,
@@ -60,13 +57,22 @@ export const method = defineMethod<'datm', typeof options>({
     {
       datasets: cifar10,
       ipc: 500,
-      options: { innerSteps: 40, minStart: 40, maxStart: 60, firstMaxStart: 60, lr: 50, labelLr: 10 },
+      options: {
+        ...{ innerSteps: 40, minStart: 40, maxStart: 60, firstMaxStart: 60, lr: 50, labelLr: 10 },
+        average: 0.995,
+      },
     },
-    { datasets: cifar100, ipc: 1, options: { innerSteps: 40, expertEpochs: 3, lr: 1000, labelLr: 10 } },
+    {
+      datasets: cifar100,
+      ipc: 1,
+      options: {
+        ...{ innerSteps: 40, expertEpochs: 3, maxStart: 30, firstMaxStart: 20, lr: 1000, labelLr: 10 },
+      },
+    },
     {
       datasets: cifar100,
       ipc: 10,
-      options: { maxStart: 50, firstMaxStart: 30, lr: 1000, labelLr: 10 },
+      options: { maxStart: 50, firstMaxStart: 30, widenSteps: 2000, lr: 1000, labelLr: 10 },
     },
     {
       datasets: cifar100,

@@ -3,7 +3,7 @@ import { recordDistributionMatching } from '../train/distribution-matching.js';
 import { streams } from '../train/streams.js';
 import { fraction, positive, whole } from '../util/option.js';
 import { augmentationOption, recordClassBatches } from './by-class.js';
-import { digitSets } from './datasets.js';
+import { dsaDigits } from './datasets.js';
 import { defineMethod } from './method.js';
 import { initOption, recordNetworks } from './networks.js';
 import { beginRecorded } from './recorded.js';
@@ -26,7 +26,7 @@ export const method = defineMethod({
   summary: 'mean features of fresh networks, class by class',
   options,
   defaults: { network: 'convnet', first: 'real', iterations: 20_000, validationNetworks: 2 },
-  presets: [{ datasets: digitSets, options: { augmentation: 'dsa-digits', protocol: 'dsa-digits' } }],
+  presets: dsaDigits,
   protocol: 'dm',
   order: 'by-class',
 
@@ -56,7 +56,7 @@ export const method = defineMethod({
           network,
           theta,
           images,
-          real: { images: real },
+          real,
           mode,
         });
         backward(matched.images);

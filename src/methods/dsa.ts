@@ -1,5 +1,5 @@
 import { augmentationOption } from './by-class.js';
-import { digitSets } from './datasets.js';
+import { dsaDigits } from './datasets.js';
 import { method as dc, options as ofDc } from './dc.js';
 import { beginMatching } from './matching.js';
 import { defineMethod } from './method.js';
@@ -17,7 +17,7 @@ export const method = defineMethod({
   summary: 'as dc, of augmented images',
   options,
   defaults: { ...dc.defaults, first: 'real' },
-  presets: [{ datasets: digitSets, options: { augmentation: 'dsa-digits', protocol: 'dsa-digits' } }],
+  presets: dsaDigits,
   protocol: 'dsa',
 
   begin: (setting) => beginMatching('dsa', setting, setting.options),

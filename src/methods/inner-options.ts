@@ -2,6 +2,7 @@ import { keeps } from '../train/hypergradient.js';
 import { lossNames } from '../train/loss.js';
 import {
   describeOptimizer,
+  isAdam,
   type OptimizerOptions,
   optimizerKinds,
   type Training,
@@ -25,6 +26,16 @@ export const keepOption = oneOf(
   'small',
   'inner steps kept for the way back: all is fastest and takes most memory, sqrt takes least',
 );
+
+/** Of these, constants that the optimiser does not have; see `Method.idle`. */
+export function idleConstants({ optimizer }: Pick<ValuesOf<ReturnType<typeof innerOptions>>, 'optimizer'>) {
+  const adam = `optimizer is ${optimizer}, which has none, expected optimizer: adam or adamw beside it`;
+  const momentum = `optimizer is ${optimizer}, which has none, expected optimizer: momentum or nesterov beside it`;
+  return {
+    ...(optimizer !== 'momentum' && optimizer !== 'nesterov' && { momentum }),
+    ...(!isAdam(optimizer) && { innerBeta1: adam, innerBeta2: adam, innerEpsilon: adam }),
+  };
+}
 
 /** The inner optimiser and loss that these options say. */
 export function innerTraining(o: ValuesOf<ReturnType<typeof innerOptions>>): Training {

@@ -1,6 +1,5 @@
-import type { DistilledSet, Use } from '../data/distilled-set.js';
+import type { DistilledSet } from '../data/distilled-set.js';
 import { type Program, Recorder } from '../engine/program.js';
-import type { NetworkOptions } from '../networks/network.js';
 import type { Decoder } from '../parametrisations/parametrisation.js';
 import { copyInto } from '../train/groups.js';
 
@@ -51,12 +50,4 @@ export function decodingProgram(decoder: Decoder): Program {
   const { items } = decoder.decode(r, Object.fromEntries(views));
   copyInto(r, items, r.external('items', 1, items.shape));
   return r.program();
-}
-
-/** What a run knows of its set beside the numbers. */
-export interface SetFrame {
-  readonly method: string;
-  readonly network: NetworkOptions;
-  readonly seed: number;
-  readonly use: Use;
 }

@@ -1,13 +1,20 @@
+import type { Tensor } from '../engine/device.js';
+import { loadWithTensors, readFloats } from '../engine/load.js';
+import type { ArccosineKernel } from '../engine/ops/arccosine.js';
+import { Recorder } from '../engine/program.js';
+import type { View } from '../engine/view.js';
 import { copyInto } from '../train/groups.js';
-import { recordInducingPoints } from '../train/inducing-points.js';
+import { type InducedPasses, recordInducingPoints } from '../train/inducing-points.js';
 import { infinitelyWide, kernelNames } from '../train/infinite-width.js';
 import { LimbeckError } from '../util/errors.js';
 import { flag, fraction, oneOf, positive, whole } from '../util/option.js';
+import type { Owned } from '../util/owned.js';
 import { augmentationOption } from './by-class.js';
 import { centredLabels, recordCentred } from './centred-labels.js';
+import { cifar10 } from './datasets.js';
 import { itemCount } from './items.js';
-import { defineMethod } from './method.js';
-import { checkUniformBatches, fixedImages, images } from './options.js';
+import { defineMethod, type Setting } from './method.js';
+import { checkUniformBatches, fixedImages, idleRates, images } from './options.js';
 import { beginRecorded } from './recorded.js';
 import { schedule } from './schedule-option.js';
 import { recordUniformBatch } from './uniform-batch.js';
@@ -38,6 +45,49 @@ const options = {
   augmentation: augmentationOption('none', 'of real images, by a draw for each'),
 };
 
+/** Records what is known of images: how they predict the labels of the next batch of real ones. */
+function recordBatch(
+  r: Recorder,
+  setting: Setting<typeof options>,
+  { state, images, kernel }: { state: View; images: View; kernel: ArccosineKernel },
+): InducedPasses {
+  const { options: o } = setting;
+  const { x, y } = recordUniformBatch(r, setting, state, o);
+  const real = { images: x, labels: recordCentred(r, y) };
+  return recordInducingPoints(r, { images, real, kernel, ridge: o.ridge });
+}
+
+/**
+ * Solves labels for the images as they are: those of the last outer step fit the images before it, and running averages are others again. By
+ * the next batch of real images, which stays the next one.
+ */
+async function loadSolver(
+  setting: Setting<typeof options>,
+  kernel: ArccosineKernel,
+  tensors: Readonly<Record<string, Tensor>>,
+  owned: Owned,
+): Promise<() => Promise<Float32Array>> {
+  const { device, items } = setting;
+  const { decoder } = items;
+  const r = new Recorder('labels of the images as they are');
+  const state = r.external('state', 1, [4], 'u32');
+  const names = Object.keys(decoder.variables);
+  const stored = names.map((name) => [name, r.external(name, 1, decoder.variables[name])] as const);
+  const { items: images } = decoder.decode(r, Object.fromEntries(stored));
+  const solved = recordBatch(r, setting, { state, images, kernel }).solved();
+  copyInto(r, solved, r.external('solved', 1, solved.shape));
+  const program = r.program();
+  const current = names.map((name) => [name, tensors[`${name}.average`] ?? tensors[name]] as const);
+  const bound = { ...tensors, ...Object.fromEntries(current) };
+  const declared = program.slots.flatMap(({ external, name }) => (external && bound[name] ? [name] : []));
+  const given = Object.fromEntries(declared.map((name) => [name, bound[name]]));
+  const { executable, tensors: own } = await loadWithTensors(device, program, owned, given);
+  return async () => {
+    await executable.run();
+    return readFloats(own.solved);
+  };
+}
+
 /** Outer steps by default where labels alone are solved: nine of its batches are all 45,000 training images of CIFAR-10. */
 const batchesSolved = 10;
 
@@ -57,7 +107,7 @@ export const method = defineMethod({
     validationNetworks: 1,
     networks: 5,
   },
-  presets: [{ datasets: ['cifar10'], options: { ipc: 10 } }],
+  presets: [{ datasets: cifar10, options: { ipc: 10 } }],
   protocol: 'kip-regression',
   order: 'interleaved',
 
@@ -70,6 +120,11 @@ export const method = defineMethod({
       ...(given('protocol') || kernel === 'ntk' ? {} : { protocol: 'kip-regression-nngp' }),
     };
   },
+
+  idle: (o) => ({
+    ...(o.solveLabels && { labelLr: 'solveLabels is given, which takes no steps, expected one of the two' }),
+    ...idleRates(o),
+  }),
 
   check(o) {
     if (o.labels === 'hard' && (o.fixedImages || o.solveLabels))
@@ -109,15 +164,15 @@ export const method = defineMethod({
     // Of images that stay the labels are those that fit all batches there have been.
     const sums = o.fixedImages && o.solveLabels ? [sum('normal', [n, n]), sum('projected', [n, K])] : [];
 
+    let solve: (() => Promise<Float32Array>) | undefined;
+
     return beginRecorded(setting, {
       name: 'kernel inducing points',
       itemRule: o.fixedImages ? undefined : rule(o.lr),
       variables: [labels, ...sums],
 
       record(r, { state, items: images, itemsBar, variables, loss }) {
-        const { x, y } = recordUniformBatch(r, setting, state, o);
-        const real = { images: x, labels: recordCentred(r, y) };
-        const passes = recordInducingPoints(r, { images, real, kernel, ridge: o.ridge });
+        const passes = recordBatch(r, setting, { state, images, kernel });
         if (o.solveLabels) {
           const { normal, projected } = variables;
           copyInto(r, passes.solved(sums.length ? { normal, projected } : undefined), variables.labels);
@@ -125,9 +180,14 @@ export const method = defineMethod({
         return passes.regressed(variables.labels, { images: itemsBar, loss });
       },
 
+      async prepare(tensors, owned) {
+        if (o.solveLabels && !o.fixedImages) solve = await loadSolver(setting, kernel, tensors, owned);
+      },
+
       async result(learner, tensors) {
+        const labels = solve ? await solve() : await learner.values(tensors, 'labels');
         const use = { kind: 'minibatches', protocol: o.protocol, ridge: o.ridge } as const;
-        return learner.set(tensors, { method: 'kip', labels: await learner.values(tensors, 'labels'), use });
+        return learner.set(tensors, { method: 'kip', labels, use });
       },
     });
   },

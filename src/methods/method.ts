@@ -27,14 +27,18 @@ export interface Method<Name extends string = string, Table extends OptionTable 
   readonly defaults: CommonGiven;
   /** Its defaults on few training images, which hold together: where none of them is given, nor how many outer steps there are. */
   readonly small?: CommonGiven & Partial<ValuesOf<Table>>;
-  /** The published settings by data set and images per class. */
+  /** Settings by data set and images per class. */
   readonly presets: readonly Preset<Table>[];
   /** Name of the protocol its results are scored under unless another is asked for. */
   readonly protocol: string;
   /** Where the class of a picture lies in its number; `by-class` methods draw real images class by class, too. */
   readonly order: Items['order'];
+  /** Outer steps without which a run of these options makes nothing; as many are taken unless somebody says how many. */
+  leastIterations?(options: Options<OptionTable>): number;
   /** Values of options nobody gave that follow from others; `given` says which somebody did. */
   complete?(options: Options<Table>, given: (name: keyof Options<Table>) => boolean): object;
+  /** Options that do nothing beside the others, each with why, and what to do: `labels is hard, expected labels: soft beside it`. */
+  idle?(options: Options<Table>): Readonly<Record<string, string>>;
   /** Throws ERR_OPTION where options do not go together. */
   check?(options: Options<Table>): void;
   /** What a run does, in words: `1 step x 3 epochs, fixed initialisation`. */
@@ -50,12 +54,16 @@ export interface Method<Name extends string = string, Table extends OptionTable 
 /** All options of a run: the common ones and the method's. */
 export type Options<Table extends OptionTable> = CommonOptions & ValuesOf<Table>;
 
-/** Settings that were published for a data set and a number of images per class. */
+/** Settings for a data set and a number of images per class. */
 export interface Preset<Table extends OptionTable> {
   /** Names of data sets. */
   readonly datasets: readonly string[];
   /** Images per class; left out, any. */
   readonly ipc?: number;
+  /** Whether they are a choice of limbeck's, which the data ask for; left out, they were published. */
+  readonly own?: true;
+  /** Whether they are for whitened images: `--zca`, which is no option of a run. Left out, the protocol says so. */
+  readonly whitened?: true;
   readonly options: CommonGiven & Partial<ValuesOf<Table>>;
 }
 

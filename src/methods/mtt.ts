@@ -3,7 +3,7 @@ import { LimbeckError } from '../util/errors.js';
 import { fraction, notNegative, oneOf, positive, text, whole } from '../util/option.js';
 import { counted } from '../util/words.js';
 import { augmentationOption } from './by-class.js';
-import { digitSets } from './datasets.js';
+import { cifar10, digitSets } from './datasets.js';
 import { keepOption } from './inner-options.js';
 import { defineMethod } from './method.js';
 import { checkUniformBatches } from './options.js';
@@ -27,7 +27,7 @@ export const options = {
     'snapshots of an expert, or points between its first and its last',
   ),
   masked: fraction(0, 'part of the parameters, counted from the first layer, that is not matched'),
-  innerBatch: whole(256, 'distilled images per inner step, at most'),
+  innerBatch: whole(0, 'distilled images per inner step, at most; 0 for all', { least: 0 }),
   augmentation: augmentationOption('dsa', 'of distilled images in inner steps, every image by its own draw'),
   gradient: oneOf(
     trajectoryGradients,
@@ -44,8 +44,6 @@ export const options = {
   keep: keepOption,
 };
 
-const cifar10 = ['cifar10', 'cifar-10'];
-
 /**
  * Matching training trajectories: networks start at a snapshot of an expert, train on the distilled images, and should end where the
  * expert was some epochs of real data later. Exact gradients through all inner steps; one learned inner rate, which stays above 0.
@@ -57,7 +55,7 @@ export const method = defineMethod({
   options,
   defaults: { network: 'convnet', first: 'real', iterations: 5000, validationNetworks: 2 },
   presets: [
-    { datasets: digitSets, options: { augmentation: 'dsa-digits', protocol: 'mtt-digits' } },
+    { datasets: digitSets, own: true, options: { augmentation: 'dsa-digits', protocol: 'mtt-digits' } },
     { datasets: cifar10, ipc: 1, options: { innerSteps: 50, maxStart: 2, rateLr: 1e-7 } },
     { datasets: cifar10, ipc: 10, options: { networkLr: 0.001 } },
     {

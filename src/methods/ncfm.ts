@@ -10,7 +10,7 @@ import { streams } from '../train/streams.js';
 import { LimbeckError } from '../util/errors.js';
 import { fraction, notNegative, positive, whole } from '../util/option.js';
 import { augmentationOption, labelsByClass, recordClassBatches } from './by-class.js';
-import { digitSets } from './datasets.js';
+import { digitSets, notMirrored } from './datasets.js';
 import { oneHotLabels } from './items.js';
 import type { Bars } from './learner.js';
 import { defineMethod } from './method.js';
@@ -76,7 +76,7 @@ export const method = defineMethod({
   summary: 'characteristic functions of features, class by class',
   options,
   defaults: { network: 'convnet', first: 'real', iterations: 20_000, validationNetworks: 2 },
-  presets: [{ datasets: digitSets, options: { augmentation: 'dsa-digits', protocol: 'dsa-digits' } }],
+  presets: [{ datasets: digitSets, own: true, options: notMirrored }],
   protocol: 'dm',
   order: 'by-class',
 

@@ -80,6 +80,14 @@ export const fixedImages = flag(
   'images stay what they begin as (--first real: real ones), and labels alone are learned (Bohdal, Yang, Hospedales 2020)',
 );
 
+/** Rates of what is not learned; see `Method.idle`. */
+export const idleRates = ({ labels, fixedImages }: { labels?: string; fixedImages?: boolean }) => ({
+  ...(labels === 'hard' && {
+    labelLr: 'labels is hard, which nothing moves, expected labels: soft beside it',
+  }),
+  ...(fixedImages && { lr: 'fixedImages is given, and it is the rate of images, expected one of the two' }),
+});
+
 /** Throws ERR_OPTION where uniform batches of real images are more than can be told apart. */
 export function checkUniformBatches(
   { iterations, batch }: { iterations: number; batch: number },

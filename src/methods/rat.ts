@@ -2,12 +2,12 @@ import { isAdam } from '../train/training.js';
 import { LimbeckError } from '../util/errors.js';
 import { fraction, notNegative, oneOf, positive, type ValuesOf, whole } from '../util/option.js';
 import { augmentationOption } from './by-class.js';
-import { digitSets } from './datasets.js';
+import { cifar10, cifar100, digitSets } from './datasets.js';
 import { checkFirstLabels, firstLabelsOption } from './first-labels.js';
-import { innerOptions, innerTraining, keepOption } from './inner-options.js';
+import { idleConstants, innerOptions, innerTraining, keepOption } from './inner-options.js';
 import { defineMethod } from './method.js';
 import { initOption } from './networks.js';
-import { checkUniformBatches, images } from './options.js';
+import { checkUniformBatches, idleRates, images } from './options.js';
 import { schedule } from './schedule-option.js';
 import { RandomStarts } from './starts.js';
 import { beginTruncated } from './truncated.js';
@@ -54,11 +54,13 @@ export const options = {
 };
 
 /**
- * What the published runs share, for a GPU and days. The defaults are for two processor cores and an hour: shorter windows, fewer real images, a
- * rate that falls from 0.05 to 0 instead of a constant 0.001.
+ * What the published runs share, for a GPU and days: 60,000 epochs of ten outer steps, from noise of about length 1 an image, on whitened
+ * images. The defaults are for two processor cores and an hour: shorter windows, fewer real
+ * images, a rate that falls from 0.05 to 0 instead of a constant 0.001.
  */
 export const published = {
-  ...{ batch: 5000, iterations: 60_000, lr: 0.001 },
+  ...{ batch: 5000, iterations: 600_000, lr: 0.001 },
+  ...{ first: 'noise', imageScale: 0.018 },
   schedule: { kind: 'constant' },
 } as const;
 
@@ -88,11 +90,17 @@ export const method = defineMethod({
   options,
   defaults: { network: 'convnet', first: 'real', imageScale: 1, iterations: 3000, validationNetworks: 2 },
   presets: [
-    { datasets: digitSets, options: { augmentation: 'none', protocol: 'rat-digits' } },
-    { datasets: ['cifar10'], ipc: 10, options: { ...published, pool: 0, window: 60, total: 200 } },
+    { datasets: digitSets, own: true, options: { augmentation: 'none', protocol: 'rat-digits' } },
     {
-      datasets: ['cifar100'],
+      datasets: cifar10,
       ipc: 10,
+      whitened: true,
+      options: { ...published, pool: 0, window: 60, total: 200 },
+    },
+    {
+      datasets: cifar100,
+      ipc: 10,
+      whitened: true,
       options: { ...published, pool: 0, window: 100, total: 300, labels: 'soft' },
     },
   ],
@@ -104,6 +112,8 @@ export const method = defineMethod({
     ...(given('validateEvery') ? {} : { validateEvery: Math.ceil(iterations / 20) }),
     ...(given('networkLr') || isAdam(optimizer) ? {} : { networkLr: 0.01 }),
   }),
+
+  idle: (o) => ({ ...idleConstants(o), ...idleRates(o) }),
 
   check({ window, total, iterations, batch, ...o }) {
     checkFirstLabels(o);

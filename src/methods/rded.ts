@@ -3,16 +3,16 @@ import { normalisedImages } from '../data/on-device.js';
 import { shuffledRows } from '../data/selection/by-class.js';
 import { drawCrop, resizedCrop } from '../data/selection/crops.js';
 import type { Tensor } from '../engine/device.js';
-import { readFloats } from '../engine/load.js';
 import { elements } from '../engine/view.js';
+import { parametrisationFor } from '../parametrisations/index.js';
 import { streams } from '../train/streams.js';
 import { LimbeckError } from '../util/errors.js';
 import { whole } from '../util/option.js';
 import { type Owned, owning } from '../util/owned.js';
 import { Stream } from '../util/random.js';
-import { bestPatches, type Patch, putPatch } from './best-patches.js';
-import { digitSets } from './datasets.js';
-import { itemClasses, itemCount } from './items.js';
+import { type Patch, putPatch } from './best-patches.js';
+import { cifar10, cifar100, digitSets } from './datasets.js';
+import { KeptPatches } from './kept-patches.js';
 import { Learner } from './learner.js';
 import { defineMethod, type Measures, type Process, type Setting } from './method.js';
 import { TeacherOnDevice } from './teacher.js';
@@ -40,18 +40,26 @@ export const method = defineMethod({
     'the crops of real images that a trained network is surest of, put together, with its answers as labels',
   options,
   defaults: { network: 'convnet', first: 'real', iterations: 30, validationNetworks: 2, networks: 5 },
-  // As published for images of 32 pixels.
-  presets: [{ datasets: [...digitSets, 'cifar10', 'cifar100'], options: { factor: 1 } }],
+  presets: [
+    { datasets: [...cifar10, ...cifar100], options: { factor: 1 } },
+    // Digits are no larger.
+    { datasets: digitSets, own: true, options: { factor: 1 } },
+  ],
   protocol: 'soft-labels',
   order: 'interleaved',
   readsOnHost: true,
 
-  complete({ iterations, ipc, factor, batch }, given) {
-    const enough = given('iterations')
-      ? iterations
-      : Math.max(iterations, Math.ceil((ipc * factor ** 2) / batch));
-    return { iterations: enough, ...(given('validateEvery') ? {} : { validateEvery: enough }) };
+  /** As many real images of a class as there are to be patches of it. */
+  leastIterations({ ipc, factor, batch, parametrisation: given }) {
+    const { parametrisation, values } = parametrisationFor(given);
+    return Math.ceil((ipc * parametrisation.perPicture(values) * factor ** 2) / batch);
   },
+
+  complete: ({ iterations }, given) => (given('validateEvery') ? {} : { validateEvery: iterations }),
+
+  idle: () => ({
+    average: 'method rded chooses images and moves none, so there is nothing to average, expected none',
+  }),
 
   check: checkTeacher,
 
@@ -65,28 +73,17 @@ export const method = defineMethod({
 
 type PatchOptions = Setting<typeof options>['options'];
 
-/** What is there of the patches: of each class as many in a row as it has places for, the surest first. */
-interface Kept {
-  /** `[classes, most, C, h, w]` */
-  readonly patches: Tensor;
-  /** `[classes, most]` */
-  readonly scores: Tensor;
-  /** `[classes, most]`: rows of the training split, -1 where there is none yet. */
-  readonly sources: Tensor;
-}
-
 class PatchProcess implements Process {
   step = 0;
   readonly programs;
   readonly executables;
-  /** By class. */
-  #kept: Patch[][];
+  readonly tensors;
 
   private constructor(
     private readonly setting: Setting<typeof options>,
     private readonly learner: Learner,
     private readonly teacher: TeacherOnDevice,
-    readonly tensors: Kept & Readonly<Record<string, Tensor>>,
+    private readonly kept: KeptPatches,
     /** Those of the learner. */
     private readonly stored: Readonly<Record<string, Tensor>>,
     /** Rows of every class in the order in which they are looked at; none where the run is blank. */
@@ -95,7 +92,7 @@ class PatchProcess implements Process {
   ) {
     this.programs = [teacher.program];
     this.executables = [teacher.executable];
-    this.#kept = Array.from({ length: setting.items.classes }, () => []);
+    this.tensors = kept.tensors;
   }
 
   static async create(
@@ -104,7 +101,7 @@ class PatchProcess implements Process {
     owned: Owned,
   ): Promise<PatchProcess> {
     const { device, items, dataset, blank } = setting;
-    const [C, H, W] = items.shape;
+    const [, H, W] = items.shape;
     if (dataset.text)
       throw new LimbeckError(
         'ERR_OPTION',
@@ -115,48 +112,24 @@ class PatchProcess implements Process {
         'ERR_OPTION',
         `factor is ${factor} and images are ${H} x ${W}, expected a factor that divides both, such as 1`,
       );
-    const most = (itemCount(items) / items.classes) * factor ** 2;
-    if (iterations * batch < most)
+    const kept = await KeptPatches.create(device, items, factor, owned);
+    if (iterations * batch < kept.most)
       throw new LimbeckError(
         'ERR_OPTION',
-        `iterations x batch is ${iterations * batch}, expected at least ${most}: as many real images of a class as patches of it are wanted`,
+        `iterations x batch is ${iterations * batch}, expected at least ${kept.most}: as many real images of a class as patches of it are wanted`,
       );
     const teacher = await TeacherOnDevice.create(device, teacherOf(setting), batch * crops, owned);
-    const tensor = async (length: number) => owned.own(await device.tensor('f32', length));
-    const places = items.classes * most;
-    const [patches, scores, sources] = [
-      await tensor((places * C * H * W) / factor ** 2),
-      await tensor(places),
-      await tensor(places),
-    ];
-    await sources.write(new Float32Array(places).fill(-1));
     const stored: Record<string, Tensor> = {};
     for (const [name, shape] of Object.entries(items.decoder.variables))
-      stored[name] = await tensor(elements(shape));
+      stored[name] = owned.own(await device.tensor('f32', elements(shape)));
     const learner = new Learner(setting, undefined);
     await learner.start(stored, owned);
     const rows = blank ? [] : shuffledRows(dataset, seed, draw);
-    return new PatchProcess(setting, learner, teacher, { patches, scores, sources }, stored, rows, owned);
+    return new PatchProcess(setting, learner, teacher, kept, stored, rows, owned);
   }
 
   async goTo(step: number): Promise<void> {
-    const { patches, scores, sources } = this.tensors;
-    const [pixels, score, source] = [
-      await readFloats(patches),
-      await readFloats(scores),
-      await readFloats(sources),
-    ];
-    const most = source.length / this.#kept.length;
-    const size = pixels.length / source.length;
-    this.#kept = this.#kept.map((_, c) =>
-      Array.from({ length: most }, (_, i) => c * most + i)
-        .filter((at) => source[at] >= 0)
-        .map((at) => ({
-          source: source[at],
-          score: score[at],
-          pixels: pixels.slice(at * size, (at + 1) * size),
-        })),
-    );
+    await this.kept.read();
     this.step = step;
   }
 
@@ -164,23 +137,21 @@ class PatchProcess implements Process {
   async scaleRates(): Promise<void> {}
 
   async advance(steps: number, signal?: AbortSignal): Promise<Measures> {
-    const most = this.tensors.scores.length / this.#kept.length;
+    const { kept, rows, setting } = this;
     for (const end = this.step + steps; this.step < end; this.step++)
-      for (const [c, kept] of this.#kept.entries()) {
-        const perSource = this.rows.length ? Math.ceil(most / this.rows[c].length) : most;
-        const found = await this.#candidates(c, signal);
-        this.#kept[c] = bestPatches([...kept, ...found], { most, perSource });
+      for (let c = 0; c < setting.items.classes; c++) {
+        const perSource = rows.length ? Math.ceil(kept.most / rows[c].length) : kept.most;
+        kept.add(c, await this.#candidates(c, signal), perSource);
       }
-    await this.#write();
-    const scores = this.#kept.flatMap((kept) => kept.map(({ score }) => score));
-    return { loss: scores.reduce((sum, score) => sum + score, 0) / Math.max(1, scores.length) };
+    await kept.write();
+    return { loss: kept.meanScore };
   }
 
   /** The best crop of each of the next images of a class, in the order of the images. */
   async #candidates(c: number, signal?: AbortSignal): Promise<Patch[]> {
     const { dataset, items, options: o, blank } = this.setting;
     const [C, H, W] = items.shape;
-    const patch = [H / o.factor, W / o.factor] as const;
+    const patch = this.kept.size;
     // In the middle of a picture that is grey for the rest, as in their program.
     const middle = [(H - patch[0]) >> 1, (W - patch[1]) >> 1] as const;
     const pictures = new Float32Array(o.batch * o.crops * C * H * W);
@@ -209,59 +180,18 @@ class PatchProcess implements Process {
     });
   }
 
-  async #write(): Promise<void> {
-    const { patches, scores, sources } = this.tensors;
-    const [pixels, score, source] = [patches, scores, sources].map(({ length }) => new Float32Array(length));
-    source.fill(-1);
-    const most = source.length / this.#kept.length;
-    const size = pixels.length / source.length;
-    for (const [c, kept] of this.#kept.entries())
-      for (const [i, one] of kept.entries()) {
-        const at = c * most + i;
-        pixels.set(one.pixels, at * size);
-        score[at] = one.score;
-        source[at] = one.source;
-      }
-    await patches.write(pixels);
-    await scores.write(score);
-    await sources.write(source);
-  }
-
   async result(): Promise<DistilledSet> {
-    const { setting, learner, stored, teacher } = this;
+    const { setting, learner, stored, teacher, kept } = this;
     const { items, options: o } = setting;
     const { decoder, first } = items;
     if (this.step > 0) {
-      const values = decoder.encode(
-        this.#put(),
-        decoder.given === undefined ? undefined : first[decoder.given],
-      );
+      const given = decoder.given === undefined ? undefined : first[decoder.given];
+      const values = decoder.encode(kept.images(), { seed: o.seed, given });
       for (const [name, tensor] of Object.entries(stored)) await tensor.write(values[name]);
     }
     const set = await learner.trainingSet(stored, 'rded', o.protocol);
     const labels = await teacher.labels(set.images, o.temperature);
     return { ...set, labels, teacher: { ...teacherOf(setting).record, temperature: o.temperature } };
-  }
-
-  /** The images `[count, C, H, W]` that the patches make: the surest of each in its first place, and so on; too few begin again. */
-  #put(): Float32Array {
-    const { items, options: o } = this.setting;
-    const [C, H, W] = items.shape;
-    const patch = [H / o.factor, W / o.factor] as const;
-    const classes = itemClasses(items);
-    const images = new Float32Array(classes.length * C * H * W);
-    const perClass = classes.length / items.classes;
-    const used = new Uint32Array(items.classes);
-    for (const [i, c] of classes.entries()) {
-      const j = used[c]++;
-      const kept = this.#kept[c];
-      for (let place = 0; kept.length && place < o.factor ** 2; place++) {
-        const { pixels } = kept[(place * perClass + j) % kept.length];
-        const corner = [Math.floor(place / o.factor) * patch[0], (place % o.factor) * patch[1]] as const;
-        putPatch(images.subarray(i * C * H * W, (i + 1) * C * H * W), items.shape, pixels, patch, corner);
-      }
-    }
-    return images;
   }
 
   dispose(): void {

@@ -44,7 +44,7 @@ export const method = defineMethod({
     'images by which the batch norms of a trained network see what they learned, with its answers as labels',
   options,
   defaults: { network: 'convnet', imageScale: 1, iterations: 4000, validationNetworks: 2, networks: 5 },
-  presets: [{ datasets: digitSets, options: { augmentation: 'scale_crop' } }],
+  presets: [{ datasets: digitSets, own: true, options: { augmentation: 'scale_crop' } }],
   protocol: 'soft-labels',
   order: 'interleaved',
 

@@ -34,7 +34,7 @@ export async function trainedAlong(
     optimizer: { kind: 'sgd' },
     loss: 'cross-entropy',
     batch,
-    // One more than is ever taken, so that a table of rates is never empty.
+    // At least one, which nobody takes where no step lies between two outer ones: a table of rates is never empty.
     epochs: Math.max(1, (outerLoop - 1) * innerLoop),
     schedule: { kind: 'constant' },
   };

@@ -22,7 +22,7 @@ import type { UpdateRule } from './variable.js';
 export interface TrajectoryOptions extends ExpertStretches {
   /** Part of the parameters, from the first layer on, that is not matched. */
   readonly masked: number;
-  /** Distilled images per inner step, at most. */
+  /** Distilled images per inner step, at most; 0 for all. */
   readonly innerBatch: number;
   readonly augmentation: string;
   readonly gradient: TrajectoryGradient;
@@ -52,12 +52,14 @@ function recordLabels(r: Recorder, shape: readonly number[], logits: View | unde
   return { labels: p, labelsBar, backward: (): Bars => ({ logits: backward(labelsBar) }) };
 }
 
-/** Records gradients that are 0 where the loss `[1]` is above `most`. */
+/** Records gradients that are 0 where the loss `[1]` is above `most`, or no number: chosen, for 0 times what is not finite is not 0. */
 function recordLimit(r: Recorder, loss: View, most: number, bars: Bars): Bars {
   const limit = elementwise.fill(r, most, r.temporary('limit', 1, [1]));
-  const one = elementwise.fill(r, 1, r.temporary('one', 1, [1]));
-  const scale = relu.mask(r, { y: elementwise.add(r, { a: limit, b: loss }, 1, -1), u: one });
-  const limited = Object.entries(bars).map(([name, x]) => [name, reduce.members(r, { x, scale })]);
+  const scale = elementwise.add(r, { a: limit, b: loss }, 1, -1);
+  const limited = Object.entries(bars).map(([name, u]) => {
+    const ones = elementwise.fill(r, 1, r.temporary('ones', 1, u.shape));
+    return [name, relu.mask(r, { y: reduce.members(r, { x: ones, scale }), u })];
+  });
   return Object.fromEntries(limited);
 }
 
@@ -72,7 +74,7 @@ export function beginTrajectories(
   const { population: P, innerSteps } = o;
   const [count, K] = [itemCount(items), network.classes];
   const oneHot = oneHotLabels(items);
-  const size = Math.min(o.innerBatch, count);
+  const size = Math.min(o.innerBatch || count, count);
 
   const rule = (rate: number) => ({ kind: 'momentum', rate, momentum: o.imageMomentum }) as const;
   // The first steps of the inner rate are those of plain SGD on it at `rateLr`, as published; later ones keep it above 0.

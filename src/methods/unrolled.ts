@@ -9,12 +9,12 @@ import { LimbeckError } from '../util/errors.js';
 import { fraction, notNegative, oneOf, positive, positives, text, whole } from '../util/option.js';
 import { counted } from '../util/words.js';
 import { checkFirstLabels, firstLabels, firstLabelsOption } from './first-labels.js';
-import { innerOptions, innerTraining, keepOption } from './inner-options.js';
+import { idleConstants, innerOptions, innerTraining, keepOption } from './inner-options.js';
 import { itemCount, oneHotLabels } from './items.js';
 import { defineMethod, type Options } from './method.js';
 import { type InitText, parseInit, recordNetworks } from './networks.js';
 import { checkObjective, objectiveOptions } from './objective.js';
-import { checkUniformBatches, fixedImages, images } from './options.js';
+import { checkUniformBatches, fixedImages, idleRates, images } from './options.js';
 import { ratesOf, rateVariable, recordRates } from './rates.js';
 import { beginRecorded } from './recorded.js';
 import { schedule } from './schedule-option.js';
@@ -91,6 +91,8 @@ export const method = defineMethod({
       ...(given('innerLr') || three ? {} : { innerLr: isAdam(optimizer) ? 0.001 : 0.02 }),
     };
   },
+
+  idle: (o) => ({ ...idleConstants(o), ...idleRates(o) }),
 
   check(o) {
     const { ipc, images, steps, rates } = o;

@@ -3,6 +3,7 @@ import * as elementwise from '../engine/ops/elementwise.js';
 import * as linear from '../engine/ops/linear.js';
 import * as zoom from '../engine/ops/zoom.js';
 import { elements, reshape } from '../engine/view.js';
+import { streams } from '../train/streams.js';
 import { whole } from '../util/option.js';
 import { Stream } from '../util/random.js';
 import { images, type Parametrisation, tooMany } from './parametrisation.js';
@@ -29,6 +30,7 @@ export const parametrisation: Parametrisation<typeof options> = {
   source:
     'Deng, Russakovsky: Remember the Past: Distilling Datasets into Addressable Memories for Neural Networks, 2022',
   options,
+  perPicture: ({ images }) => images,
   decoder(pictures, shape, { images, factor }) {
     expectSubPictures(factor, shape[1], shape[2]);
     const [N, D] = [pictures * images, elements(shape)];
@@ -40,7 +42,8 @@ export const parametrisation: Parametrisation<typeof options> = {
     return {
       perPicture: images,
       variables: { bases: [sheets, ...shape], coefficients: [N, K] },
-      encode: (items) => principal(items, { N, D, K, gain }, (bases) => shrink(bases, shape, factor)),
+      encode: (items, { seed }) =>
+        principal(items, { N, D, K, gain, seed }, (bases) => shrink(bases, shape, factor)),
       decode(r, { bases, coefficients }, bars) {
         const w = reshape(zoom.forward(r, { x: bases }, factor), [K, D]);
         const scaled = elementwise.add(r, { a: coefficients, b: coefficients }, gain, 0);
@@ -69,13 +72,13 @@ export const parametrisation: Parametrisation<typeof options> = {
  */
 function principal(
   items: Float32Array,
-  { N, D, K, gain }: { N: number; D: number; K: number; gain: number },
+  { N, D, K, gain, seed }: { N: number; D: number; K: number; gain: number; seed: number },
   stored: (bases: Float32Array) => Float32Array,
 ): Record<string, Float32Array> {
   const bases = new Float32Array(K * D);
   const rows = Array.from({ length: K }, (_, k) => rowOf(bases, k, D));
   rows.forEach((row, k) => {
-    const source = new Stream(0, k);
+    const source = new Stream(seed, streams.bases, k);
     for (let n = 0; n < N; n++) add(row, source.normal(n), rowOf(items, n, D));
     // What is not in the items is noise: there may be more bases than items.
     if (!orthonormalise(row, rows.slice(0, k))) {

@@ -15,6 +15,7 @@ export const parametrisation: Parametrisation<typeof options> = {
   name: 'dct',
   source: 'Shin, Shin, Moon: Frequency Domain-based Dataset Distillation, 2023',
   options,
+  perPicture: ({ images }) => images,
   decoder(pictures, [C, H, W], { images }) {
     const [N, count] = [pictures * images, Math.floor((H * W) / images)];
     if (count < 1) throw tooMany(images, `each keeps one of its ${H * W} coefficients`);

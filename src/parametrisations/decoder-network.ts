@@ -3,6 +3,7 @@ import type { Layer } from '../layers/layer.js';
 import { type Sequence, sequence } from '../layers/sequence.js';
 import { type LayerSpec, layersOf } from '../networks/layer-specs.js';
 import { inARow, type Parameter } from '../networks/network.js';
+import { streams } from '../train/streams.js';
 import { LimbeckError } from '../util/errors.js';
 import { Stream } from '../util/random.js';
 import { tooMany } from './parametrisation.js';
@@ -53,16 +54,16 @@ export function usual(
   return of(channels);
 }
 
-export const noise = (count: number): Float32Array => {
-  const source = new Stream(0, 0);
+export const noise = (count: number, seed: number): Float32Array => {
+  const source = new Stream(seed, streams.decoder);
   return Float32Array.from({ length: count }, (_, i) => source.normal(i));
 };
 
 /** Normal weights of variance 1 / fan-in, no biases; norms 1 and 0. */
-export function fresh(parameters: readonly Parameter[], count: number): Float32Array {
+export function fresh(parameters: readonly Parameter[], count: number, seed: number): Float32Array {
   const first = new Float32Array(count);
   parameters.forEach(({ kind, offset, shape, fanIn }, index) => {
-    const source = new Stream(0, index + 1);
+    const source = new Stream(seed, streams.decoder, index + 1);
     for (let i = 0; i < elements(shape); i++)
       first[offset + i] = kind === 'weight' ? source.normal(i) / Math.sqrt(fanIn) : kind === 'scale' ? 1 : 0;
   });

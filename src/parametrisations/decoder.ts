@@ -52,6 +52,11 @@ export const parametrisation: Parametrisation<typeof options> = {
   source:
     'After Zheng, Sun, Wu, Kailkhura, Mao, Xiao, Prakash: Leveraging Hierarchical Feature Sharing for Efficient Dataset Condensation, 2024',
   options,
+  ignoresFirst: ({ layers }) =>
+    layers.length > 0
+      ? 'latents of a decoder of your own begin as noise, expected none beside layers'
+      : undefined,
+  perPicture: ({ images }) => images,
   decoder(pictures, shape, { images, width, layers, latent, weights: file }) {
     const [N, budget] = [pictures * images, pictures * elements(shape)];
     const own = layers.length > 0;
@@ -85,16 +90,16 @@ export const parametrisation: Parametrisation<typeof options> = {
       perPicture: images,
       given: file ? 'weights' : undefined,
       variables: { latents: [N, ...network.latent], weights: [weights] },
-      encode(items, given) {
+      encode(items, { seed, given }) {
         if (given && given.length !== weights)
           throw new LimbeckError(
             'ERR_DATA',
             `${file} holds ${given.length} numbers, expected the ${weights} weights of the layers of parametrisation decoder, in their order`,
           );
-        const first = given ?? fresh(network.parameters, weights);
+        const first = given ?? fresh(network.parameters, weights, seed);
         if (!own) interpolating(first, network.parameters, shape[0]);
         return {
-          latents: own ? noise(latents) : shrunk(items, shape, network.latent),
+          latents: own ? noise(latents, seed) : shrunk(items, shape, network.latent),
           weights: first.map((weight) => weight / gain),
         };
       },

@@ -15,6 +15,7 @@ export const parametrisation: Parametrisation<typeof options> = {
   source:
     'Kim, Kim, Oh, Yun, Song, Jeong, Ha, Song: Dataset Condensation via Efficient Synthetic-Data Parameterization, 2022',
   options,
+  perPicture: ({ factor }) => factor ** 2,
   decoder(pictures, shape, { factor: F }) {
     const [C, H, W] = shape;
     expectSubPictures(F, H, W);

@@ -15,6 +15,7 @@ export const parametrisation: Parametrisation<typeof options> = {
   source:
     'Jiang, Li, Zhao, Shan, Wu, Su: Beyond Pixels: Efficient Dataset Distillation via Sparse Gaussian Representation, 2025',
   options,
+  perPicture: ({ images }) => images,
   decoder(pictures, shape, { images }) {
     const [C, H, W] = shape;
     const [N, M] = [pictures * images, Math.floor(elements(shape) / images / (5 + C))];

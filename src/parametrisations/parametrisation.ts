@@ -12,6 +12,10 @@ export interface Parametrisation<Table extends OptionTable = OptionTable> {
   /** The paper, for reports. */
   readonly source: string;
   readonly options: Table;
+  /** Why first items count for nothing, and what to do, where they do. */
+  ignoresFirst?(options: ValuesOf<Table>): string | undefined;
+  /** Items made of one stored picture. */
+  perPicture(options: ValuesOf<Table>): number;
   /** Fixes the sizes: `pictures` stored for items of `shape` `[C, H, W]`. */
   decoder(pictures: number, shape: readonly number[], options: ValuesOf<Table>): Decoder;
 }
@@ -26,14 +30,22 @@ export interface Decoder {
   readonly given?: string;
   /**
    * First values of the variables, from first items `[pictures * perPicture, C, H, W]`: what decodes to them, or comes
-   * near. `given` is the value of the variable of that name; left out, it is only measured, and any do.
+   * near.
    */
-  encode(items: Float32Array, given?: Float32Array): Record<string, Float32Array>;
+  encode(items: Float32Array, begun: Begun): Record<string, Float32Array>;
   /**
    * Records the decoding of stored variables. `bars` are where their gradients go: left out, none are wanted. Items of
    * one stored picture follow one another.
    */
   decode(r: Recorder, stored: Readonly<Record<string, View>>, bars?: Readonly<Record<string, View>>): Decoded;
+}
+
+/** What first values are made of beside first items. */
+export interface Begun {
+  /** Of what of them is random. */
+  readonly seed: number;
+  /** The value of the variable that somebody gives; left out, it is only measured, and any do. */
+  readonly given?: Float32Array;
 }
 
 /** Recorded items and the way back from their gradient. */

@@ -6,6 +6,7 @@ export const parametrisation: Parametrisation<Record<never, never>> = {
   name: 'pixels',
   source: 'Wang, Zhu, Torralba, Efros: Dataset Distillation, 2018',
   options: {},
+  perPicture: () => 1,
   decoder(pictures, shape) {
     const items = [pictures, ...shape];
     return {

@@ -4,6 +4,7 @@ import { type DistillOptions, defaultMethod, methods } from '../methods/index.js
 import type { Method } from '../methods/method.js';
 import { type CommonOptions, commonOptions } from '../methods/options.js';
 import { type NetworkSpec, networkTitle } from '../networks/index.js';
+import { parametrisationFor } from '../parametrisations/index.js';
 import { suggestion } from '../util/closest.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectObject, shown, written } from '../util/expect.js';
@@ -39,8 +40,8 @@ export function findMethod(name: unknown = defaultMethod): Method {
 /** The options that a run of this method has. */
 export const tableOf = (method: Method): OptionTable => ({ ...commonOptions, ...method.options });
 
-/** The settings that were published for this data set and number of images per class, if any were. A name alone does not make it that. */
-export function presetFor(method: Method, data: Dataset, ipc: number | undefined): Taken {
+/** The settings for this data set and number of images per class, if there are any. A name alone does not make it that data set. */
+export function presetFor(method: Method, data: Dataset, ipc: number): Taken {
   const { name: dataset, imageShape, originalShape = imageShape, classes } = data;
   if (!isAsPublished(dataset, originalShape, classes)) return {};
   const fits = method.presets.filter(
@@ -59,7 +60,7 @@ export interface Resolution {
 }
 
 /**
- * Fills in what was not given to `where`: what was published for the data set, else what fits its size, else the method's
+ * Fills in what was not given to `where`: the method's settings for the data set, else what fits its size, else the method's
  * defaults, else the common ones. Throws ERR_OPTION naming the first option that is unknown or out of range.
  */
 export function resolveFor(where: string, given: DistillOptions, dataset?: Dataset): Resolution {
@@ -68,12 +69,18 @@ export function resolveFor(where: string, given: DistillOptions, dataset?: Datas
   const method = findMethod(name);
   const table = tableOf(method);
   const known = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
-  const preset = dataset ? presetFor(method, dataset, rest.ipc ?? method.defaults.ipc) : {};
+  const preset = dataset
+    ? presetFor(method, dataset, rest.ipc ?? method.defaults.ipc ?? commonOptions.ipc.default)
+    : {};
   const taken = Object.fromEntries(Object.entries(preset).filter(([option]) => !(option in known)));
   const fallback = { protocol: method.protocol, ...method.defaults };
   const isGiven = (option: string | number | symbol) => option in known || option in taken;
   const withDefaults = (fits: Taken) => {
-    const first = resolveTable(where, table, known, { ...fallback, ...fits, ...taken });
+    const first = withEnoughSteps(
+      method,
+      resolveTable(where, table, known, { ...fallback, ...fits, ...taken }),
+      isGiven,
+    );
     const isSaid = (option: string | number | symbol) => isGiven(option) || option in fits;
     return { ...first, ...method.complete?.(first as never, isSaid as never) } as CommonOptions;
   };
@@ -82,8 +89,65 @@ export function resolveFor(where: string, given: DistillOptions, dataset?: Datas
   const complete = Object.keys(fits).length ? withDefaults(fits) : usual;
   const patience = dataset ? fittedPatience(dataset, complete, isGiven) : {};
   const options = { method: method.name, ...complete, ...patience } as ResolvedOptions;
-  method.check?.(options as never);
-  return { options, taken, fitted: { ...fits, ...patience } };
+  checkTogether(method, options, taken, dataset);
+  checkIdle(where, method, known, options, preset);
+  const changed = Object.keys(fits).map((name) => [name, options[name]] as const);
+  const differing = changed.filter(([name, value]) => value !== (usual as ResolvedOptions)[name]);
+  return { options, taken, fitted: { ...Object.fromEntries(differing), ...patience } };
+}
+
+/** Options with as many outer steps as the method needs, unless somebody said how many. */
+function withEnoughSteps<Values extends object>(
+  method: Method,
+  values: Values,
+  isGiven: (option: string) => boolean,
+): Values {
+  if (isGiven('iterations') || !method.leastIterations) return values;
+  const least = method.leastIterations(values as never);
+  return { ...values, iterations: Math.max(least, (values as unknown as CommonOptions).iterations) };
+}
+
+/** The method's own check; what it finds may be between something given and a preset that nobody knows of. */
+function checkTogether(method: Method, options: ResolvedOptions, taken: Taken, dataset?: Dataset): void {
+  try {
+    method.check?.(options as never);
+  } catch (error) {
+    if (!(error instanceof LimbeckError) || error.code !== 'ERR_OPTION') throw error;
+    const { message } = error;
+    const named = Object.entries(taken).filter(([name]) => new RegExp(`\\b${name}\\b`).test(message));
+    if (!named.length) throw error;
+    const said = `${optionsText(Object.fromEntries(named))} comes with the settings for ${dataset?.name}`;
+    throw new LimbeckError('ERR_OPTION', `${message} (${said}: give that, too)`, { cause: error });
+  }
+}
+
+/**
+ * Throws ERR_OPTION for the first option that was given and does nothing beside the others. One that has a value it would have had anyway is
+ * fine: the record of a run has all of them.
+ */
+function checkIdle(
+  where: string,
+  method: Method,
+  known: Taken,
+  options: ResolvedOptions,
+  preset: Taken,
+): void {
+  const { parametrisation, values } = parametrisationFor(options.parametrisation);
+  const idle: Readonly<Record<string, string>> = {
+    ...(parametrisation.ignoresFirst?.(values) && { first: parametrisation.ignoresFirst(values)! }),
+    ...method.idle?.(options as never),
+  };
+  for (const [name, why] of Object.entries(idle)) {
+    const usual = [
+      tableOf(method)[name].default,
+      ...[method.defaults, method.small ?? {}, preset].map((of) => (of as Taken)[name]),
+    ];
+    if (!(name in known) || usual.includes(known[name])) continue;
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${where && `${where}: `}option ${name} is ${written(known[name])}, but ${why}`,
+    );
+  }
 }
 
 /** The same for options alone: without a data set there is no preset. */

@@ -20,10 +20,9 @@ import {
   networkSpec,
   networkTitle,
 } from '../networks/index.js';
-import { parametrisations } from '../parametrisations/index.js';
+import { parametrisationFor } from '../parametrisations/index.js';
 import { infinitelyWide } from '../train/infinite-width.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
-import { resolveTable } from '../util/option.js';
 import { firstItems } from './first-items.js';
 import { findMethod, pictureCount, type ResolvedOptions } from './options.js';
 
@@ -72,10 +71,7 @@ export function planFor(options: ResolvedOptions, dataset: Dataset) {
   const network = networkFor(options.network, dataset);
   checkProtocol(options, network, Boolean(dataset.zca));
   attackOf(options.attack, dataset);
-  const parametrisation = networkSpec(options.parametrisation);
-  const { name, ...own } = parametrisation;
-  const { options: table, decoder } = parametrisations[name];
-  const values = resolveTable(`parametrisation ${name}`, table, own);
+  const { parametrisation, values } = parametrisationFor(options.parametrisation);
   const pictures = pictureCount(options, dataset.classes);
   if (pictures < dataset.classes && options.labels === 'hard')
     throw new LimbeckError(
@@ -84,8 +80,8 @@ export function planFor(options: ResolvedOptions, dataset: Dataset) {
     );
   return {
     network,
-    parametrisation: { name, ...values },
-    decoder: decoder(pictures, dataset.imageShape, values),
+    parametrisation: { name: parametrisation.name, ...values },
+    decoder: parametrisation.decoder(pictures, dataset.imageShape, values),
   };
 }
 
@@ -183,10 +179,10 @@ export async function settingFor(
     real,
     items: {
       ...items,
-      first: decoder.encode(
-        await (blank ?? firstItems)(dataset, items, options, first),
-        decoder.given ? weights : undefined,
-      ),
+      first: decoder.encode(await (blank ?? firstItems)(dataset, items, options, first), {
+        seed: options.seed,
+        given: decoder.given ? weights : undefined,
+      }),
     },
     blank: blank !== undefined,
   };

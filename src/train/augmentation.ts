@@ -45,6 +45,8 @@ export const strategies: Readonly<Record<string, Strategy>> = {
   },
 };
 
+const joined = `different ones of ${dsaFamilies.join(', ')} joined by underscores, such as crop_rotate`;
+
 /**
  * A strategy by its name, or families of DSA joined by underscores: `color_crop_cutout_flip_scale_rotate`. Throws
  * ERR_OPTION for anything else.
@@ -56,8 +58,7 @@ export function parseStrategy(text: string): Strategy {
   if (chosen.length !== names.length)
     throw new LimbeckError(
       'ERR_OPTION',
-      `augmentation is "${text}", expected ${Object.keys(strategies).join(', ')} or ` +
-        `different ones of ${dsaFamilies.join(', ')} joined by underscores, such as crop_rotate`,
+      `augmentation is "${text}", expected ${Object.keys(strategies).join(', ')} or ${joined}`,
     );
   return { ...dsa, families: chosen };
 }
@@ -90,6 +91,12 @@ export interface Augmented {
 
 /** Whether a gradient may go through it: not where the mean of the batch fills what comes from outside. */
 export const isDifferentiable = (strategy: Strategy): boolean => !fills(strategy);
+
+/** Those that a gradient may go through, in words. */
+export const differentiableStrategies = (): string => {
+  const names = Object.keys(strategies).filter((name) => isDifferentiable(strategies[name]));
+  return `${names.join(', ')} or ${joined}`;
+};
 
 const fills = ({ families }: Strategy) => families.includes('shift') || families.includes('turn');
 

@@ -5,7 +5,7 @@ import * as reduce from '../engine/ops/reduce.js';
 import * as unitrows from '../engine/ops/unitrows.js';
 import type { Recorder } from '../engine/program.js';
 import { reshape, type View } from '../engine/view.js';
-import { copyInto, type Groups, groupCount, inTurns } from './groups.js';
+import { copyInto, type Groups, groupCount, inTurns, modeOfReal } from './groups.js';
 
 export interface CharacteristicMatching extends Groups {
   /** Real images `[B, C, H, W]` of every group. */
@@ -73,7 +73,11 @@ export function recordCharacteristicMatching(r: Recorder, o: CharacteristicMatch
   const gainBars = gain && [0, 1].map(() => r.temporary('gainBar', groups, [features]));
   inTurns(r, o, (r, some, partOf) => {
     const given = { frequencies, gain };
-    const target = recordCharacteristic(r, { ...some, images: partOf(o.real) }, given);
+    const target = recordCharacteristic(
+      r,
+      { ...some, images: partOf(o.real), mode: modeOfReal(some.mode) },
+      given,
+    );
     const mine = recordCharacteristic(r, some, given);
     const apart = characteristic.distance(r, { a: mine.phi, b: target.phi }, { alpha, scale: 1 / F });
     reduce.sum(r, { x: apart.distances }, 1, { into: partOf(results.distances) });

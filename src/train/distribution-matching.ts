@@ -3,11 +3,11 @@ import * as linear from '../engine/ops/linear.js';
 import * as reduce from '../engine/ops/reduce.js';
 import type { Recorder } from '../engine/program.js';
 import { reshape, type View } from '../engine/view.js';
-import { copyInto, type Groups, groupCount, inTurns } from './groups.js';
+import { copyInto, type Groups, groupCount, inTurns, modeOfReal } from './groups.js';
 
 export interface DistributionMatching extends Groups {
-  /** The mean features to be matched, `[features]` per group, or real images that have them. */
-  readonly real: { readonly mean: View } | { readonly images: View };
+  /** Real images, whose mean features are to be matched. */
+  readonly real: View;
 }
 
 /** Of every group, as members. */
@@ -46,7 +46,7 @@ export function recordDistributionMatching(r: Recorder, o: DistributionMatching)
   const { images, real } = o;
   const groups = groupCount(o);
   const [N] = images.shape;
-  const target = 'mean' in real ? real.mean : recordMeanFeatures(r, { ...o, images: real.images });
+  const target = recordMeanFeatures(r, { ...o, images: real, mode: modeOfReal(o.mode) });
   const results = {
     distances: r.temporary('distances', groups, [1]),
     images: r.temporary('imagesBar', groups, images.shape),

@@ -4,7 +4,7 @@ import * as rowcosine from '../engine/ops/rowcosine.js';
 import type { Recorder } from '../engine/program.js';
 import { elements, slice, type View } from '../engine/view.js';
 import type { Network } from '../networks/network.js';
-import { copyInto, type Groups, groupCount, inTurns } from './groups.js';
+import { copyInto, type Groups, groupCount, inTurns, modeOfReal } from './groups.js';
 import { type LossName, lossOf } from './loss.js';
 
 /**
@@ -26,8 +26,8 @@ export interface LabelledGroups extends Groups {
 }
 
 export interface GradientMatching extends LabelledGroups {
-  /** The gradient to be matched, `[count]` per group, or real images and labels that have it. */
-  readonly real: { readonly gradient: View } | { readonly images: View; readonly labels: View };
+  /** Real images and labels, whose gradient is to be matched. */
+  readonly real: { readonly images: View; readonly labels: View };
   readonly distance: Distance;
 }
 
@@ -99,7 +99,7 @@ function recordDistance(
 export function recordGradientMatching(r: Recorder, o: GradientMatching): MatchedGradients {
   const { network, real, distance } = o;
   const groups = groupCount(o);
-  const target = 'gradient' in real ? real.gradient : recordGradients(r, { ...o, ...real });
+  const target = recordGradients(r, { ...o, ...real, mode: modeOfReal(o.mode) });
   const results = {
     distances: r.temporary('distances', groups, [1]),
     images: r.temporary('imagesBar', groups, o.images.shape),

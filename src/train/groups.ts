@@ -4,6 +4,7 @@ import { fork } from '../engine/ops/random.js';
 import { Recorder } from '../engine/program.js';
 import { slice, type View } from '../engine/view.js';
 import type { Network, NetworkMode } from '../networks/network.js';
+import { streams } from './streams.js';
 
 /**
  * Batches of groups (classes) and the network that sees them. Groups are members of a population: of the images, and of
@@ -20,6 +21,10 @@ export interface Groups {
   /** Given statistics, random numbers for dropout. */
   readonly mode?: NetworkMode;
 }
+
+/** The mode in which the network sees real images beside distilled ones: dropout masks are each side's own. */
+export const modeOfReal = (mode: NetworkMode | undefined): NetworkMode | undefined =>
+  mode?.random ? { ...mode, random: { ...mode.random, stream: streams.dropoutOfReal } } : mode;
 
 /** How many groups there are. */
 export const groupCount = ({ theta, images, labels }: Groups): number =>

@@ -5,7 +5,7 @@ import * as optimizer from '../engine/ops/optimizer.js';
 import * as reduce from '../engine/ops/reduce.js';
 import type { Recorder } from '../engine/program.js';
 import type { View } from '../engine/view.js';
-import { copyInto, type Groups, groupCount, inTurns } from './groups.js';
+import { copyInto, type Groups, groupCount, inTurns, modeOfReal } from './groups.js';
 import { lossOf } from './loss.js';
 
 /** One network for each group; images, labels and real ones may be shared. */
@@ -49,7 +49,7 @@ export function recordKernelRegression(r: Recorder, o: KernelRegression): Regres
     labels: r.temporary('labelsBar', networks, o.labels.shape),
   };
   inTurns(r, o, (r, { network, theta, images, labels, real, ridge, mode }, partOf) => {
-    const f = network.featurePasses(r, real.images, theta, mode).features;
+    const f = network.featurePasses(r, real.images, theta, modeOfReal(mode)).features;
     const passes = network.featurePasses(r, images, theta, mode);
     const x = passes.features;
     const [N, [B, K]] = [images.shape[0], real.labels.shape];

@@ -16,6 +16,9 @@ export const streams = {
   crops: 11,
   /** Which of the networks that were trained before an outer step takes. */
   pretrained: 9,
+  /** First bases of a parametrisation, and first weights and latents of a decoder: member = which of them. */
+  bases: 13,
+  decoder: 14,
   /** Frequencies at which characteristic functions are compared. */
   frequencies: 12,
   /** Choice of experts and of where on them to start, and the seed of the minibatches on the way. */
@@ -36,6 +39,8 @@ export const streams = {
   expertBatch: 23,
   /** Dropout masks: one stream per layer that draws from here on. */
   dropout: 100,
+  /** The same for real images beside distilled ones. */
+  dropoutOfReal: 500,
   /** Weights of networks during distillation: one stream per parameter tensor from here on. */
   trainingNetworks: 1_000,
   /** Weights of networks that are only ever evaluated. */

@@ -35,6 +35,14 @@ export const inducing = [
     tests: kip,
   },
   {
+    id: 'labels-before-the-last-step',
+    file: 'src/methods/kip.ts',
+    find: 'solve ? await solve() : ',
+    replace: '',
+    what: 'solved labels are those of the images before the last outer step',
+    tests: kip,
+  },
+  {
     id: 'labels-always-solved',
     file: 'src/methods/kip.ts',
     find: 'if (o.solveLabels) {',

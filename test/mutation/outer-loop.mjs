@@ -167,8 +167,8 @@ export const outerLoop = [
   {
     id: 'real-labels-not-centred',
     file: 'src/methods/frepo.ts',
-    find: 'labels: recordCentred(r, y, scaleOf(items.classes))',
-    replace: 'labels: y',
+    find: 'labels: recordCentred(r, y) }',
+    replace: 'labels: y }',
     what: 'one-hot labels are predicted from centred ones',
     tests: ['test/frepo.test.ts'],
   },

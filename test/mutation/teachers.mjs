@@ -53,9 +53,9 @@ export const teachers = [
   },
   {
     id: 'patches-of-one-image-first',
-    file: 'src/methods/rded.ts',
+    file: 'src/methods/kept-patches.ts',
     find: 'place * perClass + j',
-    replace: 'j * o.factor ** 2 + place',
+    replace: 'j * factor ** 2 + place',
     what: 'the surest patches are all in the first image of a class',
     tests: ['test/rded.test.ts'],
   },
@@ -102,8 +102,8 @@ export const teachers = [
   {
     id: 'enough-steps',
     file: 'src/methods/rded.ts',
-    find: 'Math.ceil((ipc * factor ** 2) / batch)',
-    replace: 'Math.ceil((ipc * factor) / batch)',
+    find: '* factor ** 2) / batch',
+    replace: '* factor) / batch',
     what: 'default outer steps are too few for the patches',
     tests: ['test/defaults.test.ts'],
   },

@@ -90,7 +90,7 @@ export function detailsSection(record: RunRecord, set: DistilledSet): string {
     '<section><h2>The record</h2><div class="card">' +
     list([
       ['Method', `${method.name}: ${method.source}`],
-      ...(config.preset ? [['Published settings', optionsText(config.preset)] as const] : []),
+      ...(config.preset ? [['Settings for these data', optionsText(config.preset)] as const] : []),
       [
         'Data set',
         `${dataset.name}, ${saidOf(dataset, 'images')} of ${text ? `${text.length} words` : imageShape.join(' × ')}, ${dataset.classNames.length} classes`,

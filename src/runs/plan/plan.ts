@@ -149,7 +149,10 @@ export async function planDistillation(
   if (plan.lacks.length && !remedies) return plan;
   if (plan.lacks.length) {
     const lacking = async (options: DistillOptions) => (await measured(options)).plan;
-    return { ...plan, remedies: await findRemedies(given, resolved, lacking, signal) };
+    return {
+      ...plan,
+      remedies: await findRemedies(given, resolved, lacking, { images: run.set.classes.length, signal }),
+    };
   }
   if (!timed) return plan;
   return {

@@ -37,13 +37,13 @@ const numbers = [
 
 /**
  * Options of the method that make a run fit. What is kept of inner steps comes first, since it changes no result but by rounding; then the
- * largest of halved numbers, each alone. Where none of these does, numbers together with the `keep` that takes least.
+ * largest of halved numbers, each alone: of `images` in all, where an inner step has all of them. Where none of these does, numbers together with the `keep` that takes least.
  */
 export async function findRemedies(
   given: DistillOptions,
   resolved: ResolvedOptions,
   plan: (options: DistillOptions) => Promise<Outcome>,
-  signal?: AbortSignal,
+  { images, signal }: { readonly images: number; readonly signal?: AbortSignal },
 ): Promise<Remedy[]> {
   const table = tableOf(findMethod(resolved.method));
   /** The plan with other options; undefined where the method refuses them. */
@@ -61,6 +61,8 @@ export async function findRemedies(
     const { needed, available } = one.outcome.memory;
     return [{ options: one.options, needed, spare: available - needed }];
   };
+  /** What 0 stands for. */
+  const all: Readonly<Record<string, number>> = { innerBatch: images };
   const keptOtherwise = 'keep' in table ? keeps.filter((keep) => keep !== resolved.keep) : [];
   const kept = [];
   for (const keep of keptOtherwise) kept.push(await tried({ keep }));
@@ -69,7 +71,7 @@ export async function findRemedies(
     for (const name of numbers)
       if (name in table) {
         const fits = async (value: number) => remedyOf(await tried({ ...beside, [name]: value }));
-        found.push(...(await largest(halves(resolved[name] as number), fits)));
+        found.push(...(await largest(halves((resolved[name] as number) || all[name] || 0), fits)));
       }
     return found;
   };

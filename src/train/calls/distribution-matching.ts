@@ -56,7 +56,7 @@ const call: Call<DistributionMatchingOptions, Geometry> = {
         network,
         theta: memberRange(theta, p, 1),
         images: perMember(images),
-        real: { images: perMember(real) },
+        real: perMember(real),
       });
       reduce.members(r, { x: matched.distances }, 1, { into: memberRange(losses, p, 1) });
       reduce.members(r, { x: together(matched.images) }, 1 / P, { into: imagesBar, accumulate: p > 0 });
