@@ -68,11 +68,19 @@ describe('agreement', () => {
     const own = await openDevice('reference');
     const network = createNetwork({ ...smallNetwork, inputShape: data.imageShape, classes: data.classes });
     const written = writtenTo(own, 3 * network.count);
+    const alone = writtenTo(own, network.count);
+    // One of each class.
+    const few = writtenTo(own, 2 * 6);
     await agreement(own, data, [{ name: 'right', set: set(data.train.labels) }], options);
-    for (const draw of [0, 1, 2]) {
+    for (const draw of [0, 1]) {
       const first = await heldOutNetworks(own, network, 3, options.seed, draw);
       expect(written).toContainEqual([...first]);
     }
+    // Those of few images each by itself, for they have images of their own.
+    const first = [...(await heldOutNetworks(own, network, 3, options.seed, 2))];
+    for (const p of [0, 1, 2])
+      expect(alone).toContainEqual(first.slice(p * network.count, (p + 1) * network.count));
+    expect(new Set(few.map((images) => images.join())).size).toBe(3);
     await own.dispose();
   });
 

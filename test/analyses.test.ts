@@ -176,6 +176,23 @@ describe('mix', () => {
   });
 });
 
+test('mix shows no image twice: no more are added than there are beside the set', async () => {
+  const set = setOfImages(
+    data,
+    { images: data.train.images.subarray(0, 24), labels: [0, 1, 0, 1] },
+    { values: 'pixels', network: smallNetwork },
+  );
+  const sets = [{ name: 'four', set }];
+  // Fifteen of each class are there.
+  expect((await mix(device, data, sets, { networks: 1 })).added).toEqual([0, 2, 10]);
+  await expect(mix(device, data, sets, { added: [14] })).rejects.toThrow(/added is 14, expected at most 13/);
+  const many = asSet(data.train.labels);
+  const more = { ...many, stored: { ...many.stored, pictures: 40 } };
+  await expect(mix(device, data, [{ name: 'many', set: more }])).rejects.toThrow(
+    /a set has 20 images of each class, and the smallest class of two classes 15/,
+  );
+});
+
 test.each([
   [
     () => mix(device, data, [{ name: 'a', set: right() }], { added: [-1] }),
@@ -195,6 +212,20 @@ test.each([
     /3 classes/,
   ],
   [() => curvature(device, data, [{ name: 'a', set: right() }], { looks: 2 } as never), /looks/],
+  [
+    () =>
+      curvature(device, data, [
+        { name: 'a', set: { ...right(), labels: right().labels.map((v) => v - 0.5) } },
+      ]),
+    /labels of image 0 of a sum to 0, expected a sum above 0/,
+  ],
+  [
+    () =>
+      recognise(device, data, [{ name: 'a', set: right() }], {
+        network: { name: 'custom', layers: [{ conv: 2, kernel: 1 }, 'batchNorm', 'relu', { linear: 2 }] },
+      }),
+    /has batch norm/,
+  ],
 ])('refuses what it cannot do: %#', async (call, message) => {
   await expect(call()).rejects.toThrow(message);
 });

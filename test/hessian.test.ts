@@ -1,7 +1,14 @@
 /** Trace and largest eigenvalues of a Hessian, against the whole Hessian by reverse over reverse in float64. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { tridiagonalEigenvalues } from '../src/analysis/hessian.js';
-import { createNetwork, type Device, hessianEigenvalues, hessianTrace, openDevice } from '../src/index.js';
+import {
+  createNetwork,
+  type Device,
+  hessianEigenvalues,
+  hessianTrace,
+  hessianVectorProduct,
+  openDevice,
+} from '../src/index.js';
 import { freshParameters, labelRows, normals } from './harness/arrays.js';
 import { poisoning } from './harness/cases.js';
 import { hvpOracle } from './harness/oracle-matching.js';
@@ -153,4 +160,28 @@ test('eigenvalues of two diagonals are those of the matrix', () => {
   for (const [i, value] of tridiagonalEigenvalues(diagonal, beside, 5).entries())
     expect(value).toBeCloseTo(eigenvalues(matrix)[i], 12);
   expect(tridiagonalEigenvalues([7], [], 1)).toEqual([7]);
+});
+
+describe('equal eigenvalues', () => {
+  // Squared error of a linear network: the Hessian is one matrix for every output, so each eigenvalue is there three times.
+  const linear = { name: 'custom', layers: [{ linear: 3 }], inputShape: [1, 1, 3], classes: 3 } as const;
+  const rows = 6;
+  const given = {
+    ...{ network: linear, parameters: normals(12, 4), loss: 'squared-error' as const },
+    ...{ images: normals(rows * 3, 6), labels: labelRows(rows, 3, 2, false) },
+  };
+
+  test.each([1, 2, 3, 4, 6, 9])('the %d largest are found as often as they are there', async (largest) => {
+    await using device = await openDevice('reference');
+    const matrix: number[][] = [];
+    for (let i = 0; i < 12; i++) {
+      const vector = Float64Array.from({ length: 12 }, (_, j) => (i === j ? 1 : 0));
+      matrix.push([...(await hessianVectorProduct(device, { ...given, vector })).parameters]);
+    }
+    const expected = eigenvalues(matrix).slice(0, largest);
+    if (largest > 1) expect(expected[1]).toBeCloseTo(expected[0], 9);
+    const { values, converged } = await hessianEigenvalues(device, { ...given, largest });
+    expect(converged).toBe(true);
+    for (const [i, value] of values.entries()) expect(value).toBeCloseTo(expected[i], 9);
+  });
 });

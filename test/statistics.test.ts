@@ -6,6 +6,7 @@ import {
   percentRight,
   summarise,
   testError,
+  testInterval,
   together,
 } from '../src/eval/statistics.js';
 import { isGuessing, strongerBaseline, verdict } from '../src/eval/verdict.js';
@@ -36,12 +37,15 @@ test('a deviation is that of a sample: squares are divided by one less than ther
   expect(summarise([61.5])).toEqual({ mean: 61.5, std: 0, networks: 1 });
 });
 
-test('what a test split leaves open is half the interval of Wilson', () => {
-  // 95 of 100: 1.96 sqrt(0.000475 + 0.00009604) / 1.038416.
-  expect(testError(95, 100)).toBeCloseTo(4.5105, 3);
+test('what a test split leaves open is the interval of Wilson, which is longer on the side of 50 %', () => {
+  // 95 of 100: (0.95 + 3.8416 / 200 -+ 1.96 sqrt(0.000475 + 0.00009604)) / 1.038416.
+  expect(testInterval(95, 100)[0]).toBeCloseTo(93.335 - 4.5105, 2);
+  expect(testInterval(95, 100)[1]).toBeCloseTo(93.335 + 4.5105, 2);
+  expect(testError(95, 100)).toBeCloseTo(95 - 93.335 + 4.5105, 2);
   expect(testError(50, 10_000)).toBeCloseTo(0.9798, 3);
-  // Nothing right of 9 images: 1.96 * 1.96 / 18 / (1 + 3.8416 / 9).
-  expect(testError(0, 9)).toBeCloseTo(14.957, 2);
+  // Nothing right of 9 images: up to 2 * 1.96 * 1.96 / 18 / (1 + 3.8416 / 9).
+  expect(testInterval(0, 9)).toEqual([0, expect.closeTo(29.915, 2)]);
+  expect(testError(0, 9)).toBeCloseTo(29.915, 2);
   expect(testError(100, 9)).toBeCloseTo(testError(0, 9), 9);
 });
 
@@ -74,11 +78,14 @@ describe('the verdict', () => {
   });
 
   test('an accuracy that the test split cannot tell from guessing is called that', () => {
-    // 12 % of 1,000 images is known to 2.0 points, of 100,000 to 0.2.
-    expect(isGuessing(tested(12))).toBe(true);
+    // 11.5 % of 1,000 images is 9.7 to 13.6 %, 12 % of them 10.1 % at least.
+    expect(isGuessing(tested(11.5))).toBe(true);
+    expect(isGuessing(tested(12))).toBe(false);
     expect(isGuessing(tested(12, 100_000))).toBe(false);
-    expect(verdict(tested(12))).toMatch(
-      /^12.0 % on 1,000 test images cannot be told from guessing \(10.0 %\)/,
+    // 14 of 20: between 48.1 and 85.5 %, though half of that is less than 20 points.
+    expect(isGuessing({ ...tested(70, 20), classes: 2 })).toBe(true);
+    expect(verdict(tested(11.5))).toMatch(
+      /^11.5 % on 1,000 test images cannot be told from guessing \(10.0 %\)/,
     );
     expect(verdict(tested(9))).toMatch(/^9.0 % is no better than guessing \(10.0 %\)/);
   });

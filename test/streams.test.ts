@@ -4,6 +4,7 @@ import type { Step } from '../src/engine/step.js';
 import { distill, evaluate, openDevice, trainNetworks } from '../src/index.js';
 import { streams } from '../src/train/streams.js';
 import { shortRun, smallNetwork, twoClasses } from './harness/made-data.js';
+import { files, text } from './harness/repository.js';
 
 const data = twoClasses();
 
@@ -38,6 +39,14 @@ test('every use has a number of its own, and room behind it where it takes more 
   expect(trainingNetworks - dropout).toBeGreaterThan(500);
   expect(heldOutNetworks - trainingNetworks).toBeGreaterThan(10_000);
   expect(experts - heldOutNetworks).toBeGreaterThan(10_000);
+});
+
+test('no use of a seed names its stream by a number of its own', () => {
+  const numbered = files('src')
+    .filter((path) => path.endsWith('.ts'))
+    // Seed 0 is of what is the same in every run.
+    .filter((path) => /new Stream\((?!0,)[^()]*, *\d+\)/.test(text(path)));
+  expect(numbered).toEqual([]);
 });
 
 test('no stream serves two kernels: batches, augmentation, dropout and weights', async () => {

@@ -59,7 +59,12 @@ test('training on everything, for a comparison, is that of these data', async ()
   const one = twoClasses();
   const other = opposite(one, 'test');
   const reached = async (data: Dataset) =>
-    (await fullTraining(folder, device, data, describeData(data).sha256, options as never)).accuracy.mean;
+    (
+      await fullTraining(folder, device, data, {
+        comparing: options as never,
+        sha256: describeData(data).sha256,
+      })
+    ).accuracy.mean;
   expect(await reached(other)).toBeCloseTo(100 - (await reached(one)), 6);
 });
 

@@ -7,8 +7,9 @@ import type { Device } from '../engine/device.js';
 import { heldOutNetworks } from '../eval/first-networks.js';
 import { Outputs } from '../eval/outputs.js';
 import { type Accuracy, percentSame, summarise } from '../eval/statistics.js';
-import { LimbeckError } from '../util/errors.js';
+import { streams } from '../train/streams.js';
 import { expectDevice, expectOptions } from '../util/expect.js';
+import { joined } from '../util/joined.js';
 import { permutation, Stream } from '../util/random.js';
 import { alongTraining } from './along-training.js';
 import { trainFullBatch } from './full-batch.js';
@@ -17,6 +18,7 @@ import {
   alongNames,
   checkLearnable,
   type NamedSet,
+  refuseBatchNorm,
   resolveAlong,
   wholeFrom,
 } from './sets.js';
@@ -65,7 +67,7 @@ export interface SetAgreement {
   readonly accuracy: Accuracy;
   /** With networks that were stopped early on real images. */
   readonly early: Agreed;
-  /** With networks that learned from few real images. */
+  /** With networks that learned from few real images, each from a draw of its own. */
   readonly few: Agreed;
   /** With one another; nothing of a single network. */
   readonly itself?: Agreed;
@@ -102,13 +104,9 @@ export async function agreement(
   wholeFrom('agreement', 'images', most, 1);
   const { network, at, seed } = resolveAlong('agreement', dataset, sets, options);
   checkLearnable('agreement', sets);
-  if (network.statisticsCount)
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `agreement: network ${network.name} has batch norm, by which test images change one another's answers; choose one without, such as convnet`,
-    );
+  refuseBatchNorm('agreement', network);
   const { test, classes: K } = dataset;
-  const rows = [...permutation(new Stream(seed, 2), test.count).subarray(0, most)];
+  const rows = [...permutation(new Stream(seed, streams.testSample), test.count).subarray(0, most)];
   const images = normalisedImages(dataset, test, rows);
   const truth = rows.map((row) => test.labels[row]);
   const outputs = await Outputs.load(device, network, { networks, count: rows.length });
@@ -119,9 +117,21 @@ export async function agreement(
         accuracy: percentSame(classes, truth),
       }));
     /** Each kind from weights of its own: a pair must not share where it began. */
-    const learned = async (draw: number, images: Float32Array, labels: Float32Array) => {
-      const parameters = await heldOutNetworks(device, network, networks, seed, draw);
+    const learned = async (images: Float32Array, labels: Float32Array) => {
+      const parameters = await heldOutNetworks(device, network, networks, seed, 1);
       return trainFullBatch(device, { network, parameters, images, labels, ...passes, seed, signal });
+    };
+    /** From few real images, which each network draws for itself: a pair must not share those either. */
+    const learnedFew = async (perClass: number) => {
+      const all = await heldOutNetworks(device, network, networks, seed, 2);
+      const trained: Float32Array[] = [];
+      for (let p = 0; p < networks; p++) {
+        const { images, labels } = await randomRows(dataset, perClass, seed + p);
+        const parameters = all.subarray(p * network.count, (p + 1) * network.count);
+        const training = { network, parameters, images, labels, ...passes, seed: seed + p, signal };
+        trained.push(await trainFullBatch(device, training));
+      }
+      return joined(Float32Array, trained);
     };
 
     const early: { steps: number; answers: Answers[] }[] = [];
@@ -137,7 +147,7 @@ export async function agreement(
     }
     const ofSets: { name: string; answers: Answers[] }[] = [];
     for (const { name, set } of sets)
-      ofSets.push({ name, answers: await answers(await learned(1, set.images, set.labels)) });
+      ofSets.push({ name, answers: await answers(await learned(set.images, set.labels)) });
 
     const best = Math.max(...ofSets.map(({ answers }) => accuracyOf(answers).mean));
     const { starts } = rowsByClass(dataset.train.labels, K, dataset.name);
@@ -145,8 +155,7 @@ export async function agreement(
     const few: { perClass: number; answers: Answers[] }[] = [];
     // Twice as many each time, until they do better than every set.
     for (let perClass = 1; perClass <= fewest; perClass *= 2) {
-      const { images, labels } = await randomRows(dataset, perClass, seed);
-      const trained = await learned(2, images, labels);
+      const trained = await learnedFew(perClass);
       few.push({ perClass, answers: await answers(trained) });
       if (accuracyOf(few[few.length - 1].answers).mean > best) break;
     }

@@ -4,7 +4,15 @@ import type { Device } from '../engine/device.js';
 import { expectDevice, expectOptions } from '../util/expect.js';
 import { alongTraining } from './along-training.js';
 import { type HessianTrace, hessianEigenvalues, hessianTrace } from './hessian.js';
-import { type AlongOptions, alongNames, type NamedSet, realSample, resolveAlong, wholeFrom } from './sets.js';
+import {
+  type AlongOptions,
+  alongNames,
+  checkLearnable,
+  type NamedSet,
+  realSample,
+  resolveAlong,
+  wholeFrom,
+} from './sets.js';
 
 /** How exactly curvature is found. */
 export interface CurvatureOptions extends AlongOptions {
@@ -36,7 +44,7 @@ export interface Curvature {
  * The curvature of the loss on real images and on distilled sets at the same networks, along training on real images (Yang et al. 2024,
  * section 4): where that of a set has become flat, networks have learned from it what it has to say.
  *
- * @throws ERR_OPTION for options that are unknown or out of range; ERR_SHAPE for sets of other images; ERR_OUT_OF_MEMORY
+ * @throws ERR_OPTION for options that are unknown or out of range, labels that are for regression; ERR_SHAPE for sets of other images; ERR_OUT_OF_MEMORY
  */
 export async function curvature(
   device: Device,
@@ -51,6 +59,7 @@ export async function curvature(
   wholeFrom('curvature', 'vectors', vectors, 2);
   wholeFrom('curvature', 'real', real, 1);
   const { options: asked, network, at, seed } = resolveAlong('curvature', dataset, sets, options);
+  checkLearnable('curvature', sets);
   const losses = [
     { name: 'real images', ...(await realSample(dataset, real, seed)) },
     ...sets.map(({ name, set: { images, labels } }) => ({ name, images, labels })),

@@ -1,5 +1,6 @@
 import type { Device } from '../engine/device.js';
 import { createNetwork } from '../networks/index.js';
+import { streams } from '../train/streams.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDevice, expectOptions, shown } from '../util/expect.js';
 import { Stream } from '../util/random.js';
@@ -90,8 +91,8 @@ export async function hessianTrace(device: Device, options: HessianTraceOptions)
 }
 
 /**
- * The largest eigenvalues of the same Hessian, by Lanczos' method with every direction made orthogonal to all before it, in float64 around
- * exact products.
+ * The largest eigenvalues of the same Hessian, equal ones as often as there are, by Lanczos' method with every direction made orthogonal to
+ * all before it, in float64 around exact products. More than one take at least twice the products: equal ones are looked for.
  *
  * @throws as `hessianVectorProduct`; ERR_OPTION for numbers that are out of range
  */
@@ -101,7 +102,7 @@ export async function hessianEigenvalues(
 ): Promise<HessianEigenvalues> {
   expectDevice('hessianEigenvalues', device);
   expectOptions('hessianEigenvalues', options, { ...known, largest: true, steps: true, tolerance: true });
-  const { largest = 1, steps = 60, tolerance = 1e-6, seed = 0, parameters } = options;
+  const { largest = 1, steps = 60, tolerance = 1e-6, seed = 0 } = options;
   const count = createNetwork(options.network).count;
   for (const [name, value, most] of [
     ['largest', largest, Math.min(steps, count)],
@@ -112,30 +113,50 @@ export async function hessianEigenvalues(
         'ERR_OPTION',
         `hessianEigenvalues: ${name} is ${shown(value)}, expected a whole number from 1${most < Number.MAX_SAFE_INTEGER ? ` to ${most}` : ' on'}`,
       );
-  const basis: Float64Array[] = [normalised(signs(parameters.length, seed, 0))];
-  const diagonal: number[] = [];
-  const beside: number[] = [];
-  let values: number[] = [];
-  for (let step = 0; step < Math.min(steps, count); step++) {
-    const [next] = await hessianProducts(device, options, [basis[step]]);
-    diagonal.push(dot(next, basis[step]));
-    // Twice, for the first time leaves what rounding lost.
-    for (let again = 0; again < 2; again++)
-      for (const earlier of basis) addTo(next, earlier, -dot(next, earlier));
-    const before = values;
-    values = tridiagonalEigenvalues(diagonal, beside, Math.min(largest, step + 1));
-    const length = Math.sqrt(dot(next, next));
-    const scale = Math.max(...values.map(Math.abs));
-    const settled =
-      before.length === largest &&
-      values.every((value, i) => Math.abs(value - before[i]) <= tolerance * scale);
-    if (values.length === largest && (settled || length <= 1e-12 * scale))
-      return { values, steps: step + 1, converged: true };
-    beside.push(length);
-    basis.push(next.map((value) => value / length));
+  const most = Math.min(steps, count);
+  const basis: Float64Array[] = [];
+  let [found, values]: number[][] = [[], []];
+  // From one first direction Lanczos' method meets one direction of every eigenspace. Others are met from a direction that is orthogonal
+  // to all before it: again and again, until what comes is none of the largest.
+  for (let start = 0; basis.length < most; start++) {
+    basis.push(normalised(orthogonal(normals(count, seed, start), basis)));
+    const diagonal: number[] = [];
+    const beside: number[] = [];
+    let own: number[] = [];
+    for (;;) {
+      const last = basis[basis.length - 1];
+      const [next] = await hessianProducts(device, options, [last]);
+      diagonal.push(dot(next, last));
+      orthogonal(next, basis);
+      const before = own;
+      own = tridiagonalEigenvalues(diagonal, beside, Math.min(largest, diagonal.length));
+      values = [...found, ...own].sort((a, b) => b - a).slice(0, largest);
+      const length = Math.sqrt(dot(next, next));
+      const scale = Math.max(...values.map(Math.abs));
+      const settled =
+        before.length === largest &&
+        own.every((value, i) => Math.abs(value - before[i]) <= tolerance * scale);
+      if (settled || length <= 1e-12 * scale) {
+        const nothingNew = found.length === largest && own[0] <= found[largest - 1] + tolerance * scale;
+        if (values.length === largest && (largest === 1 || nothingNew))
+          return { values, steps: basis.length, converged: true };
+        break;
+      }
+      if (basis.length === most) break;
+      beside.push(length);
+      basis.push(next.map((value) => value / length));
+    }
+    found = values;
   }
   // Every direction there is has been tried: nothing is left to change.
-  return { values, steps: diagonal.length, converged: diagonal.length === count };
+  return { values, steps: basis.length, converged: basis.length === count };
+}
+
+/** Makes a vector orthogonal to a basis; twice, for the first time leaves what rounding lost. */
+function orthogonal(vector: Float64Array, basis: readonly Float64Array[]): Float64Array {
+  for (let again = 0; again < 2; again++)
+    for (const earlier of basis) addTo(vector, earlier, -dot(vector, earlier));
+  return vector;
 }
 
 /** The `most` largest eigenvalues of a symmetric matrix of two diagonals, each by bisection between the bounds of Gershgorin. */
@@ -173,8 +194,13 @@ export function tridiagonalEigenvalues(
 }
 
 function signs(count: number, seed: number, draw: number): Float64Array {
-  const stream = new Stream(seed, draw);
+  const stream = new Stream(seed, streams.directions, draw);
   return Float64Array.from({ length: count }, (_, i) => (stream.u32(i) & 1 ? 1 : -1));
+}
+
+function normals(count: number, seed: number, draw: number): Float64Array {
+  const stream = new Stream(seed, streams.directions, draw);
+  return Float64Array.from({ length: count }, (_, i) => stream.normal(i));
 }
 
 function unit(count: number, at: number): Float64Array {

@@ -4,6 +4,7 @@ import { expectDataset } from '../data/expect-dataset.js';
 import type { Device } from '../engine/device.js';
 import { heldOutNetworks } from '../eval/first-networks.js';
 import { createNetwork, type NetworkOptions, type NetworkSpec, networkSpec } from '../networks/index.js';
+import { streams } from '../train/streams.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDevice, expectOptions, shown } from '../util/expect.js';
 import { permutation, Stream } from '../util/random.js';
@@ -115,7 +116,7 @@ export async function influence(
 
   const first = await heldOutNetworks(device, network, 1, seed, 0);
   const training = { network, images: set.images, steps, rate, seed, signal };
-  const rows = [...permutation(new Stream(seed, 1), dataset.test.count).subarray(0, most)];
+  const rows = [...permutation(new Stream(seed, streams.testSample), dataset.test.count).subarray(0, most)];
   const asked: Asked = { device, dataset, network, rows, signal };
 
   if (by === 'products') {

@@ -1,3 +1,4 @@
+import { classCounts } from '../data/classes.js';
 import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
 import { expectDataset } from '../data/expect-dataset.js';
@@ -13,7 +14,7 @@ import { checkLearnable, checkSets, type NamedSet, wholeFrom } from './sets.js';
 
 /** How sets are mixed with real images; each has a default. */
 export interface MixOptions {
-  /** Real images of each class that are added; default 0, 2, 10, 50, 250. */
+  /** Real images of each class that are added; default those of 0, 2, 10, 50, 250 that every class has beside as many as the set. */
   readonly added?: readonly number[];
   /** Networks for each mixture; default 5. */
   readonly networks?: number;
@@ -62,14 +63,12 @@ export async function mix(
   expectDevice('mix', device);
   expectDataset('mix', dataset);
   expectOptions('mix', options, { added: true, networks: true, seed: true, signal: true, onProgress: true });
-  const { added = usual, networks = 5, seed = 0, signal, onProgress } = options;
-  if (!Array.isArray(added) || !added.length)
-    throw new LimbeckError('ERR_OPTION', `mix: added is ${shown(added)}, expected a list of whole numbers`);
-  for (const one of added) wholeFrom('mix', 'added', one, 0);
+  const { networks = 5, seed = 0, signal, onProgress } = options;
   wholeFrom('mix', 'networks', networks, 1);
   checkSets('mix', dataset, sets);
   checkLearnable('mix', sets);
   const budgetOf = ({ set }: NamedSet) => perClassOf(set.stored.pictures, dataset.classes);
+  const added = addedTo(dataset, Math.max(...sets.map(budgetOf)), options.added);
   /** What the control depends on: sets that share all of it share their control. */
   const controlOf = (one: NamedSet) => JSON.stringify([budgetOf(one), one.set.network, one.set.seed]);
   const total = (sets.length + new Set(sets.map(controlOf)).size) * added.length;
@@ -105,6 +104,30 @@ export async function mix(
     mixed.push({ name, accuracy, control: known ?? control });
   }
   return { added, protocol, sets: mixed };
+}
+
+/** How many real images of each class are added beside so many that stand in for a set: no image serves twice. */
+function addedTo(
+  { train, classes, name }: Dataset,
+  budget: number,
+  asked?: readonly number[],
+): readonly number[] {
+  const most = Math.min(...classCounts(train.labels, classes)) - budget;
+  if (most < 0)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `mix: a set has ${budget} images of each class, and the smallest class of ${name} ${most + budget}: expected as many real ones to stand in for it`,
+    );
+  if (asked === undefined) return usual.filter((one) => one <= most);
+  if (!Array.isArray(asked) || !asked.length)
+    throw new LimbeckError('ERR_OPTION', `mix: added is ${shown(asked)}, expected a list of whole numbers`);
+  for (const one of asked)
+    if (wholeFrom('mix', 'added', one, 0) > most)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `mix: added is ${one}, expected at most ${most}: the smallest class of ${name} has no more beside ${budget} that stand in for a set`,
+      );
+  return asked;
 }
 
 /** A set with further images; it is used by ordinary training, whatever it was made for. */

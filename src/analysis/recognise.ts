@@ -6,7 +6,15 @@ import { type Accuracy, percentSame, summarise } from '../eval/statistics.js';
 import { expectDevice, expectOptions } from '../util/expect.js';
 import { Owned } from '../util/owned.js';
 import { alongTraining } from './along-training.js';
-import { type AlongOptions, alongNames, type NamedSet, realSample, resolveAlong, wholeFrom } from './sets.js';
+import {
+  type AlongOptions,
+  alongNames,
+  type NamedSet,
+  realSample,
+  refuseBatchNorm,
+  resolveAlong,
+  wholeFrom,
+} from './sets.js';
 
 /** How networks are trained that look at sets. */
 export interface RecogniseOptions extends AlongOptions {
@@ -38,7 +46,7 @@ const realImages = 1000;
  * Whether networks that learn from real images recognise distilled ones, along their training (Yang et al. 2024, section 3): SGD with
  * momentum 0.9 at rate 0.01 in batches of 256.
  *
- * @throws ERR_OPTION for options that are unknown or out of range; ERR_SHAPE for sets of other images; ERR_OUT_OF_MEMORY
+ * @throws ERR_OPTION for options that are unknown or out of range, networks with batch norm; ERR_SHAPE for sets of other images; ERR_OUT_OF_MEMORY
  */
 export async function recognise(
   device: Device,
@@ -52,6 +60,7 @@ export async function recognise(
   const { networks = 5, signal, onProgress } = options;
   wholeFrom('recognise', 'networks', networks, 1);
   const { network, at, seed } = resolveAlong('recognise', dataset, sets, options);
+  refuseBatchNorm('recognise', network);
   const { images, labels } = await realSample(dataset, realImages, seed);
   const K = dataset.classes;
   const asked = [

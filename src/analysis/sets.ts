@@ -4,6 +4,7 @@ import { normalisedImages } from '../data/on-device.js';
 import { checkFits } from '../eval/evaluate.js';
 import { createNetwork, type NetworkOptions, type NetworkSpec, networkSpec } from '../networks/index.js';
 import type { Network } from '../networks/network.js';
+import { streams } from '../train/streams.js';
 import { LimbeckError } from '../util/errors.js';
 import { shown } from '../util/expect.js';
 import { permutation, Stream } from '../util/random.js';
@@ -84,10 +85,19 @@ export function checkLearnable(where: string, sets: readonly NamedSet[]): void {
       if (sum > 1e-3) continue;
       throw new LimbeckError(
         'ERR_OPTION',
-        `${where}: the labels of image ${i} of ${name} sum to ${short(sum)}, expected a sum above 0: networks learn from them by cross-entropy here, and these are for regression`,
+        `${where}: the labels of image ${i} of ${name} sum to ${short(sum)}, expected a sum above 0: the loss on them is cross-entropy here, and these are for regression`,
       );
     }
   }
+}
+
+/** ERR_OPTION for a network whose answers about an image hang on others: there is no training mode to ask in, and none of its statistics are kept. */
+export function refuseBatchNorm(where: string, { name, statisticsCount }: Network): void {
+  if (statisticsCount)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${where}: network ${name} has batch norm, by which images that are asked about change one another's answers; choose one without, such as convnet`,
+    );
 }
 
 /** A whole number of at least so much; ERR_OPTION for anything else. */
@@ -106,7 +116,7 @@ export async function realSample(
   seed: number,
 ): Promise<{ images: Float32Array; labels: Float32Array }> {
   const { train, classes: K } = dataset;
-  const rows = [...permutation(new Stream(seed, 1), train.count).subarray(0, most)];
+  const rows = [...permutation(new Stream(seed, streams.realSample), train.count).subarray(0, most)];
   const labels = new Float32Array(rows.length * K);
   for (const [i, row] of rows.entries()) labels[i * K + train.labels[row]] = 1;
   return { images: await normalisedImages(dataset, train, rows), labels };

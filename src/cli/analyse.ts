@@ -16,6 +16,8 @@ import type * as shared from './options.js';
 import { type Follow, setsOptions, withSets } from './with-sets.js';
 
 interface AnalysisKind extends Kind {
+  /** Whether it asks the test split. */
+  readonly tests?: boolean;
   run(
     device: Device,
     data: Dataset,
@@ -49,6 +51,7 @@ const kinds: Readonly<Record<string, AnalysisKind>> = {
   mix: {
     summary: 'whether real images help beside them',
     options: ['added', 'networks'],
+    tests: true,
     async run(device, data, sets, { added, ...values }, { signal, say }) {
       const onProgress = ({ stage, done, total }: { stage: string; done: number; total: number }) =>
         say(`${done + 1}/${total} ${stage}`);
@@ -59,6 +62,7 @@ const kinds: Readonly<Record<string, AnalysisKind>> = {
   agreement: {
     summary: 'which networks answer like those that learned from them',
     options: ['network', 'steps', 'every', 'networks', 'images'],
+    tests: true,
     run: async (device, data, sets, values, follow) => ({
       agreement: await agreement(device, data, sets, { ...values, ...along(follow) }),
     }),
@@ -66,6 +70,7 @@ const kinds: Readonly<Record<string, AnalysisKind>> = {
   influence: {
     summary: 'what each image teaches',
     options: ['network', 'steps', 'images', 'by', 'damping'],
+    tests: true,
     async run(device, data, sets, values, { signal, say }) {
       const found: Influence[] = [];
       for (const [i, { name, set }] of sets.entries()) {
@@ -83,7 +88,7 @@ const own: readonly shared.Option[] = ofKinds(kinds, [
     kind: 'text',
     value: 'NAME',
     help: 'what is trained',
-    fallback: 'that of the first file',
+    fallback: 'that of the first file; for influence of each file',
   },
   {
     name: 'steps',
@@ -183,13 +188,18 @@ export const command: Command = {
       paths.length ? [name] : [],
       { own, common: ['seed'], values },
     );
-    return withSets(values, paths, async ({ device, data, sets, follow }) => {
-      const found = await kind.run(device, data, sets, given, follow);
-      return {
-        found,
-        table: analysisTable(found, data, sets),
-        page: () => analysisPage(data, sets, found),
-      };
-    });
+    return withSets(
+      values,
+      paths,
+      async ({ device, data, sets, follow }) => {
+        const found = await kind.run(device, data, sets, given, follow);
+        return {
+          found,
+          table: analysisTable(found, data, sets),
+          page: () => analysisPage(data, sets, found),
+        };
+      },
+      { tests: kind.tests },
+    );
   },
 };

@@ -18,6 +18,8 @@ import { type Found, givenOf, type OpenedSets, setsOptions, withSets } from './w
 
 interface UseKind extends Kind {
   run(opened: OpenedSets, values: Values): Promise<Found>;
+  /** Whether it asks the test split. */
+  readonly tests: boolean;
   /** Whether it looks at networks of all three kinds, of the set's own architecture. */
   readonly shares?: boolean;
 }
@@ -29,6 +31,7 @@ const kinds: Readonly<Record<string, UseKind>> = {
   robustness: {
     summary: 'accuracy on corrupted and attacked images',
     options: ['images', 'epsilon', 'steps'],
+    tests: true,
     shares: true,
     async run({ device, data, sets, follow }, { epsilon, ...values }) {
       const list = epsilon === undefined ? undefined : ([epsilon].flat() as number[]);
@@ -44,6 +47,7 @@ const kinds: Readonly<Record<string, UseKind>> = {
   fairness: {
     summary: 'accuracy by class, and on the worst one',
     options: [],
+    tests: true,
     shares: true,
     async run({ device, data, sets, follow }, values) {
       const found = await fairness(device, data, sets[0].artefact, { ...values, ...following(follow) });
@@ -67,6 +71,7 @@ const kinds: Readonly<Record<string, UseKind>> = {
   privacy: {
     summary: 'how well training images are told from others',
     options: ['images'],
+    tests: true,
     shares: true,
     async run({ device, data, sets, follow }, values) {
       const found = await privacy(device, data, sets[0].artefact, { ...values, ...following(follow) });
@@ -91,6 +96,7 @@ const kinds: Readonly<Record<string, UseKind>> = {
   continual: {
     summary: 'classes that come one after another, with a memory of the set',
     options: ['stages'],
+    tests: true,
     async run({ device, data, sets, follow }, values) {
       const found = await continual(device, data, sets[0].artefact, { ...values, ...following(follow) });
       const rows = found.classes.map((classes, i) => [
@@ -104,6 +110,7 @@ const kinds: Readonly<Record<string, UseKind>> = {
   federated: {
     summary: 'clients that each distil their own images, beside federated averaging',
     options: ['clients', 'classesEach', 'rounds'],
+    tests: true,
     async run({ device, data, sets, follow }, { pretrained: _, ...values }) {
       const found = await federated(device, data, sets[0].artefact, { ...values, ...following(follow) });
       const rows = found.ways.map(({ name, bytes, accuracy }) => [
@@ -122,6 +129,8 @@ const kinds: Readonly<Record<string, UseKind>> = {
   search: {
     summary: 'whether architectures come out in the same order',
     options: ['architectures'],
+    // By the validation split.
+    tests: false,
     async run({ device, data, sets, follow }, { architectures, ...values }) {
       const list = architectures === undefined ? undefined : String(architectures).split(',');
       const options = { ...values, ...following(follow), ...(list && { architectures: list }) };
@@ -236,7 +245,10 @@ export const command: Command = {
       { own, common: [...ofTraining, 'seed'], values },
     );
     protocolAsked(values);
-    return withSets(values, [path], (opened) => usedFor(opened, chosen), { pretrained: true });
+    return withSets(values, [path], (opened) => usedFor(opened, chosen), {
+      pretrained: true,
+      tests: chosen.some(({ kind }) => kind.tests),
+    });
   },
 };
 

@@ -7,11 +7,14 @@ import type { Artefact } from '../eval/artefact.js';
 import { findProtocol } from '../eval/find-protocol.js';
 import type { Model } from '../eval/model.js';
 import { protocolOf } from '../eval/protocol-name.js';
+import { isSameData } from '../runs/describe-data.js';
 import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
+import { LimbeckError } from '../util/errors.js';
 import { printable } from '../util/words.js';
 import type { Values } from './arguments.js';
 import { checkWhitening, readArtefact, setFile, sourceFor } from './artefact.js';
 import { listenForStop } from './interrupt.js';
+import { openTestSplit } from './open-test-split.js';
 import * as shared from './options.js';
 import { pretrainedFor } from './pretrained.js';
 import { Terminal } from './progress.js';
@@ -46,6 +49,25 @@ export interface Found {
   readonly page?: () => string;
 }
 
+/** A file of a set. */
+interface Read {
+  readonly path: string;
+  readonly artefact: Artefact;
+}
+
+/** ERR_OPTION for sets that are normalised otherwise: the same images are put to all of them. */
+function checkAlike(first: Read, other: Read): void {
+  const numbers = ({ artefact: { notes } }: Read) => [...notes.mean, ...notes.std];
+  const own = numbers(other);
+  if (numbers(first).every((value, i) => Math.abs(value - own[i]) <= 1e-5)) return;
+  const words = ({ path, artefact: { notes } }: Read) =>
+    `${path} is of images of mean ${notes.mean.join(', ')} and deviation ${notes.std.join(', ')}`;
+  throw new LimbeckError(
+    'ERR_OPTION',
+    `${words(other)}, and ${words(first)}: expected sets of the same; look at them one at a time`,
+  );
+}
+
 /** Options of every command that looks at files of sets. */
 export const setsOptions: readonly shared.Option[] = [
   {
@@ -62,12 +84,15 @@ export const setsOptions: readonly shared.Option[] = [
   shared.help,
 ];
 
-/** Opens everything, looks, and prints what was found; the status of the command. `pretrained`: also the networks that sets are for. */
+/**
+ * Opens everything, looks, and prints what was found; the status of the command. `pretrained`: also the networks that sets are for;
+ * `tests`: the test split is asked, which is counted in the runs of the sets.
+ */
 export async function withSets(
   values: Values,
   paths: readonly string[],
   look: (opened: OpenedSets) => Promise<Found>,
-  { pretrained = false } = {},
+  { pretrained = false, tests = false } = {},
 ): Promise<number> {
   const {
     device: choice = 'auto',
@@ -90,7 +115,7 @@ export async function withSets(
   };
   checkEngine(choice, { threads, precision });
   if (out !== undefined) await checkWritable(out);
-  const artefacts: { path: string; artefact: Artefact }[] = [];
+  const artefacts: Read[] = [];
   for (const path of paths.map(setFile)) artefacts.push({ path, artefact: await readArtefact(path) });
   const [first] = artefacts;
   const source = await sourceFor(first.path, first.artefact, {
@@ -106,13 +131,18 @@ export async function withSets(
       ...{ name: titleOf(path, paths), set: artefact.set, artefact },
       pretrained: pretrained ? await pretrainedFor(path, artefact, init) : undefined,
     });
+  for (const one of artefacts) checkAlike(first, one);
   const { mean, std } = first.artefact.notes;
-  const data = { ...(await openData(source, Boolean(values.json))), mean, std };
+  const opened = await openData(source, Boolean(values.json));
+  const data = { ...opened, mean, std };
   const { device, reason } = await openEngine(choice, { threads, precision });
   const terminal = new Terminal(Boolean(values.json));
   using stop = listenForStop(() => terminal.say('Stopping.'));
   try {
     terminal.say(`Engine: ${device.description}${reason ? `: ${reason}` : ''}`);
+    if (tests)
+      for (const { path, artefact } of artefacts)
+        await openTestSplit(path, isSameData(opened, artefact.notes), terminal);
     const follow = { signal: stop.signal, say: (text: string) => terminal.passing(text) };
     const { found, table, page } = await look({ device, data, sets, follow });
     terminal.clear();

@@ -232,11 +232,14 @@ export class Comparison {
   /** Networks 0 to `count` - 1, each on the draw of its number. */
   async #runs(source: Source, rates: ArrayLike<number>, count: number): Promise<TrialRun[]> {
     const runs: TrialRun[] = [];
-    for (let network = 0; network < count; network++) {
-      const [images, labels] = [await source.images(network), await source.labels(network)];
-      runs.push({ network, images, labels, rates });
-    }
+    for (let network = 0; network < count; network++)
+      runs.push({ network, rates, ...(await this.#drawn(source, network)) });
     return runs;
+  }
+
+  /** What a run trains on. */
+  async #drawn(source: Source, draw: number): Promise<Pick<TrialRun, 'images' | 'labels'>> {
+    return { images: await source.images(draw), labels: await source.labels(draw) };
   }
 
   #hard(baseline: Baseline): Source {
@@ -287,8 +290,8 @@ export class Comparison {
     const count = known ? Math.min(networks, selectionNetworks) : selectionNetworks;
     const runs: TrialRun[] = [];
     for (let network = 0; network < count; network++) {
-      const [images, labels] = [await source.images(network), await source.labels(network)];
-      for (const rate of rates) runs.push({ network, images, labels, rates: this.#rates(rate) });
+      const drawn = await this.#drawn(source, network);
+      for (const rate of rates) runs.push({ network, rates: this.#rates(rate), ...drawn });
     }
     const values = await trial.validate(runs);
     const sums = rates.map((_, i) =>
@@ -306,9 +309,9 @@ export class Comparison {
   ): Promise<number[]> {
     const runs: TrialRun[] = [];
     for (let draw = 0; draw < of; draw++) {
-      const [images, labels] = [await source.images(draw), await source.labels(draw)];
+      const drawn = await this.#drawn(source, draw);
       for (let network = 0; network < networks; network++)
-        runs.push({ network, images, labels, rates: this.#rates(rate) });
+        runs.push({ network, rates: this.#rates(rate), ...drawn });
     }
     const values = await trial.validate(runs);
     const sums = Array.from({ length: of }, (_, draw) =>
@@ -331,10 +334,9 @@ export class Comparison {
       const runs: TrialRun[] = [];
       for (let i = start; i < Math.min(count, start + atOnce); i++) {
         const draw = draws ? draws[i % draws.length] : source.random ? i : 0;
-        const [images, labels] = [await source.images(draw), await source.labels(draw)];
-        runs.push({ network: known ? i % networks : i, images, labels, rates });
+        runs.push({ network: known ? i % networks : i, rates, ...(await this.#drawn(source, draw)) });
       }
-      answers.push(...(await trial.test(runs)));
+      answers.push(...(await trial.test(runs, start)));
     }
     return answers;
   }

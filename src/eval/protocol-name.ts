@@ -1,7 +1,7 @@
 import type { DistilledSet } from '../data/distilled-set.js';
 import { networkTitle } from '../networks/spec.js';
 import { trainingName } from '../train/training.js';
-import { saidOf } from '../util/words.js';
+import { counted, saidOf } from '../util/words.js';
 import { describeProtocol, describeRegression, findProtocol } from './find-protocol.js';
 import type { Protocol } from './protocol.js';
 import { ridgeUnder, temperatureUnder } from './under-protocol.js';
@@ -9,8 +9,6 @@ import { ridgeUnder, temperatureUnder } from './under-protocol.js';
 /** The protocol a set is scored under unless asked otherwise: that of its use. */
 export const protocolOf = ({ use }: DistilledSet): Protocol =>
   findProtocol(use.kind === 'minibatches' ? use.protocol : 'learned-steps');
-
-const counted = (value: number, noun: string) => `${value} ${noun}${value === 1 ? '' : 's'}`;
 
 /**
  * How networks are trained on a set, in words: printed beside every accuracy. `whitened`: whether the data is, for training

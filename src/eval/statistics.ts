@@ -61,10 +61,21 @@ const total = (values: readonly number[]): number => values.reduce((sum, value) 
 const z = 1.96;
 
 /**
- * How far `percent` of so many test images may be from that of endless ones, in points: half the 95 % interval of Wilson (1927), which
- * holds at 0 and 100 % too. It is there however many networks are averaged, for all of them are tested on the same images.
+ * Between what `percent` of so many test images may be of endless ones: the 95 % interval of Wilson (1927), which holds at 0 and 100 %
+ * too, for its middle is nearer to 50 % than `percent` is. It is there however many networks are averaged, for all of them are tested
+ * on the same images.
  */
-export function testError(percent: number, images: number): number {
+export function testInterval(percent: number, images: number): readonly [low: number, high: number] {
   const p = percent / 100;
-  return (100 * z * Math.sqrt((p * (1 - p)) / images + (z / (2 * images)) ** 2)) / (1 + z ** 2 / images);
+  const half = z * Math.sqrt((p * (1 - p)) / images + (z / (2 * images)) ** 2);
+  const middle = p + z ** 2 / (2 * images);
+  const scale = 100 / (1 + z ** 2 / images);
+  // Rounding must not lead out of what there is.
+  return [Math.max(0, scale * (middle - half)), Math.min(100, scale * (middle + half))];
+}
+
+/** How far `percent` of so many test images may be from that of endless ones, in points: to the farther end of that interval. */
+export function testError(percent: number, images: number): number {
+  const [low, high] = testInterval(percent, images);
+  return Math.max(percent - low, high - percent);
 }

@@ -66,12 +66,14 @@ export class Trial {
   async validate(runs: readonly TrialRun[]): Promise<number[]> {
     const { attack } = this.options;
     const right = (counts: Confusion) => percentRight(asMeant(counts, attack));
-    return this.#carryOut('validation', [8, 4, 2, 1], runs, selectionDraw, right);
+    const choices = [8, 4, 2, 1];
+    return this.#carryOut('validation', { choices, runs, first: 0, firstDraw: selectionDraw, of: right });
   }
 
-  /** What every run takes the images of the test split for. */
-  test(runs: readonly TrialRun[]): Promise<Confusion[]> {
-    return this.#carryOut('test', this.#testedAtOnce(), runs, 0, (answers) => answers);
+  /** What every run takes the images of the test split for; `first`: runs of this trial before these, each with random numbers of its own. */
+  test(runs: readonly TrialRun[], first = 0): Promise<Confusion[]> {
+    const all = (answers: Confusion) => answers;
+    return this.#carryOut('test', { choices: this.#testedAtOnce(), runs, first, firstDraw: 0, of: all });
   }
 
   /** What the tested networks take them for as they are, or `trained` on all training images: the first of them, `most` at most. */
@@ -99,10 +101,19 @@ export class Trial {
   /** What `of` makes of the answers of every run, `[K, K]` each: those of a group at a time are kept. */
   async #carryOut<T>(
     name: 'validation' | 'test',
-    choices: readonly number[],
-    runs: readonly TrialRun[],
-    firstDraw: number,
-    of: (answers: Confusion) => T,
+    {
+      choices,
+      runs,
+      first,
+      firstDraw,
+      of,
+    }: {
+      choices: readonly number[];
+      runs: readonly TrialRun[];
+      first: number;
+      firstDraw: number;
+      of: (answers: Confusion) => T;
+    },
   ): Promise<T[]> {
     const { geometry, signal } = this.options;
     const split = this.dataset[name];
@@ -129,7 +140,7 @@ export class Trial {
       const learningRates = all(({ rates }) => this.#rateOfEveryStep(rates));
       const numbers = group.map(({ network }) => network);
       const parameters = geometry.kernel ? [] : await this.#first[name].parameters(numbers, firstDraw);
-      const set = { images, labels, learningRates, firstMember: start };
+      const set = { images, labels, learningRates, firstMember: first + start };
       const answers = await evaluator.answers(set, parameters, signal);
       results.push(...answers.slice(0, runs.length - start).map(of));
     }

@@ -1,7 +1,7 @@
 import { count, counted, saidOf } from '../util/words.js';
 import type { AttackScores } from './attack.js';
 import type { BaselineAccuracy } from './comparison.js';
-import { type Accuracy, testError } from './statistics.js';
+import { type Accuracy, testError, testInterval } from './statistics.js';
 
 /** A test accuracy and what it stands beside. */
 export interface Tested {
@@ -44,7 +44,7 @@ export const isGuessing = ({
   images,
   classes,
 }: Pick<Tested, 'accuracy' | 'images' | 'classes'>): boolean =>
-  accuracy.mean - testError(accuracy.mean, images) <= 100 / classes;
+  testInterval(accuracy.mean, images)[0] <= 100 / classes;
 
 /** What programs are told beside a test accuracy: its error in points, and the verdict where there is one. */
 export const judgement = (tested: Tested): { readonly testError: number; readonly verdict?: string } => ({

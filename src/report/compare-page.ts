@@ -181,7 +181,7 @@ function charts({ runs }: Compared, rows: readonly Row[]): string {
     .join('');
   const card = (title: string, chart: string) => `<div class="card"><h3>${title}</h3>${chart}</div>`;
   return (
-    '<section><h2>What it costs</h2><p class="about">Validation accuracy while distilling, each under the method\'s own protocol; test accuracy ' +
+    '<section><h2>What it costs</h2><p class="about">Validation accuracy while distilling, each under the method\'s own protocol, with the seconds of a run spread evenly over its steps; test accuracy ' +
     'under the shared one over the bytes that a set stores.</p><div class="charts">' +
     card(
       'Over time',
@@ -234,8 +234,8 @@ function about({ cut, engine }: Compared): string {
     'seed; 95 % of the mean is what so few leave open (Student’s t), by test split what so few test images do. “In its own way” is under the protocol ' +
     'that the method is meant for, “random so” random real images under it; where the set has soft labels, “random + teacher” such images with the answers of the teacher as labels, and “no distillation” with those of ' +
     'a network that was stopped early in its training (Qin et al. 2024). HLR is what is lost beside all training images, IOR what is won beside random real images in the set’s own way, with the teacher’s labels where there are any, ' +
-    'both in points; LRS (0 to 1) puts them together, ARS the wins with augmentation and without (DD-Ranking, Li et al. 2025). p is that of a paired ' +
-    't-test against the best method over shared seeds. Time and operations are of all seeds, numbers of one set, soft labels included.</p>' +
+    'both in points; LRS (0 to 1) puts them together; both need hard labels under the shared protocol, and are left out under another; ARS the wins with augmentation and without (DD-Ranking, Li et al. 2025). p is that of a paired ' +
+    't-test against the best method over shared seeds, corrected for the number of methods (Holm 1979). Time and operations are of all seeds, numbers of one set, soft labels included.</p>' +
     `${cuts}<p class="about">Engine: ${escapeHtml(engine.description)}.</p></section>`
   );
 }

@@ -16,6 +16,7 @@ import { type Accuracy, type Confusion, scoresOf } from '../eval/statistics.js';
 import { geometryUnder, labelsUnder, ratesUnder, stepsUnder } from '../eval/under-protocol.js';
 import { createNetwork, type NetworkSpec, networkSpec, networkTitle } from '../networks/index.js';
 import { expectArgument, expectDevice, expectOptions } from '../util/expect.js';
+import { joined } from '../util/joined.js';
 import { Owned } from '../util/owned.js';
 import { counted, saidOf } from '../util/words.js';
 import { asDistilled, isWhitened, knownParameters, protocolFor } from './train-on-checks.js';
@@ -79,6 +80,16 @@ export async function trainOn(
   artefact: Artefact,
   options: TrainOnOptions = {},
 ): Promise<TrainedOn> {
+  return trainOnEach(device, artefact, options);
+}
+
+/** The same; `imagesOf`: what each network learns from in the place of the set's own images, whose labels these have. */
+export async function trainOnEach(
+  device: Device,
+  artefact: Artefact,
+  options: TrainOnOptions,
+  imagesOf?: (network: number) => Promise<Float32Array>,
+): Promise<TrainedOn> {
   expectDevice('trainOn', device);
   expectArgument(
     'trainOn',
@@ -128,7 +139,8 @@ export async function trainOn(
     const answers: Confusion[] = [];
     for (let start = 0; start < networks; start += members) {
       const numbers = Array.from({ length: members }, (_, i) => start + i);
-      const training = { images: set.images, labels, learningRates: rates, firstMember: start };
+      const images = imagesOf ? joined(Float32Array, await Promise.all(numbers.map(imagesOf))) : set.images;
+      const training = { images, labels, learningRates: rates, firstMember: start };
       await population.train(training, await first.parameters(numbers), signal);
       parameters.set(await trained.read(), start * network.count);
       const ofBatches = await batchStatistics(device, network, trained, batches);

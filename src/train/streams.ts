@@ -37,6 +37,19 @@ export const streams = {
   augmentation: 22,
   /** Batches of the training split, of each expert in an order of its own. */
   expertBatch: 23,
+  /** Real training images that stand for all in an analysis. */
+  realSample: 24,
+  /** Test images that networks are asked about. */
+  testSample: 25,
+  /** Training images that an attacker wants to find, and images beside them that no network has seen. */
+  suspects: 26,
+  strangers: 27,
+  /** The order in which classes come: one seed for each network. */
+  classOrder: 28,
+  /** Which training images each client has, and which pieces of them. */
+  clients: 30,
+  /** Random directions in the space of parameters: member = direction. */
+  directions: 29,
   /** Dropout masks: one stream per layer that draws from here on. */
   dropout: 100,
   /** The same for real images beside distilled ones. */

@@ -12,6 +12,7 @@ import { protocolOf } from '../eval/protocol-name.js';
 import { type Accuracy, summarise } from '../eval/statistics.js';
 import { trainOn } from '../runs/train-on.js';
 import { asDistilled } from '../runs/train-on-checks.js';
+import { streams } from '../train/streams.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDevice, expectOptions, shown } from '../util/expect.js';
 import { permutation, Stream } from '../util/random.js';
@@ -84,16 +85,18 @@ export async function continual(
       `continual: the set has no image of class ${without.join(', ')}, expected one or more of each of the ${K} classes: a class that comes would leave nothing to remember it by`,
     );
   const kept = [
-    ['distilled images', withoutSteps(set, protocol)],
-    ['as many random real images', await randomInstead(data, set, seed, protocol)],
+    ['distilled images', async () => withoutSteps(set, protocol)],
+    // A draw for each network, as an order for each.
+    ['as many random real images', (i: number) => randomInstead(data, set, seed + i, protocol)],
   ] as const;
   const come = Array.from({ length: stages }, (_, s) => Math.round(((s + 1) * K) / stages));
   const memories: ContinualMemory[] = [];
-  for (const [name, memory] of kept) {
+  for (const [name, memoryOf] of kept) {
     const accuracies: number[][] = come.map(() => []);
     for (let i = 0; i < networks; i++) {
       onProgress?.({ training: `${name}, order ${i + 1} of ${networks}` });
-      const order = [...permutation(new Stream(seed + i, 6), K)];
+      const memory = await memoryOf(i);
+      const order = [...permutation(new Stream(seed + i, streams.classOrder), K)];
       for (const [stage, count] of come.entries()) {
         const classes = order.slice(0, count);
         const known = { ...artefact, set: ofClasses(memory, classes) };

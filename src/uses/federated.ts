@@ -14,6 +14,7 @@ import { createNetwork } from '../networks/index.js';
 import { distill } from '../runs/distill.js';
 import { trainOn } from '../runs/train-on.js';
 import { asDistilled } from '../runs/train-on-checks.js';
+import { streams } from '../train/streams.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDevice, expectOptions, shown } from '../util/expect.js';
 import { Stream } from '../util/random.js';
@@ -89,7 +90,7 @@ export async function federated(
   checkMadeOf(artefact, protocol);
   const data = asDistilled(dataset, artefact);
   const perClass = perClassOf(set.stored.pictures, data.classes);
-  const clients = clientsOf(data, C, classesEach || undefined, new Stream(seed, 7));
+  const clients = clientsOf(data, C, classesEach || undefined, new Stream(seed, streams.clients));
   const classes = clients.map((client, i) => classesToSend(client, perClass, i, data));
 
   const say = (training: string) => options.onProgress?.({ training });

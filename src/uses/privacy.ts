@@ -9,6 +9,7 @@ import { askModel } from '../eval/outputs.js';
 import { type Accuracy, summarise } from '../eval/statistics.js';
 import { asDistilled } from '../runs/train-on-checks.js';
 import { softmax } from '../train/softmax.js';
+import { streams } from '../train/streams.js';
 import { inPieces } from '../util/breathe.js';
 import { expectDevice, expectOptions } from '../util/expect.js';
 import { permutation, Stream } from '../util/random.js';
@@ -80,11 +81,11 @@ export async function privacy(
   const data = asDistilled(dataset, artefact);
   const { train, test } = data;
   const count = Math.min(most, train.count, test.count);
-  const drawn = (split: Split, draw: number) => [
-    ...permutation(new Stream(seed, draw), split.count).subarray(0, count),
+  const drawn = (split: Split, stream: number) => [
+    ...permutation(new Stream(seed, stream), split.count).subarray(0, count),
   ];
-  const inside = drawn(train, 4);
-  const outside = drawn(test, 5);
+  const inside = drawn(train, streams.suspects);
+  const outside = drawn(test, streams.strangers);
   const subjects: MembershipInference[] = [];
   for (const { name, model } of await subjectsOf('privacy', device, data, artefact, how)) {
     const members = await lossesOf(device, data, model, train, inside, signal);

@@ -7,6 +7,7 @@ import type { Artefact } from '../eval/artefact.js';
 import type { Model } from '../eval/model.js';
 import { askModel } from '../eval/outputs.js';
 import { type Accuracy, percentSame, summarise } from '../eval/statistics.js';
+import { streams } from '../train/streams.js';
 import { argmax } from '../util/argmax.js';
 import { expectDevice, expectOptions } from '../util/expect.js';
 import { permutation, Stream } from '../util/random.js';
@@ -65,7 +66,7 @@ export async function robustness(
   for (const [name, value] of Object.entries({ images: most, steps }))
     wholeFrom('robustness', name, value, 1);
   const { test, imageShape } = dataset;
-  const rows = [...permutation(new Stream(seed, 3), test.count).subarray(0, most)];
+  const rows = [...permutation(new Stream(seed, streams.testSample), test.count).subarray(0, most)];
   const size = imageShape.reduce((a, b) => a * b, 1);
   const scale = test.images instanceof Uint8Array ? 255 : 1;
   const pixels = new Float32Array(rows.length * size);

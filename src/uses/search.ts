@@ -3,9 +3,12 @@ import { expectDataset } from '../data/expect-dataset.js';
 import { normalisedImages } from '../data/on-device.js';
 import type { Device } from '../engine/device.js';
 import type { Artefact } from '../eval/artefact.js';
+import { findProtocol } from '../eval/find-protocol.js';
 import type { Model } from '../eval/model.js';
 import { askModel } from '../eval/outputs.js';
+import { protocolOf } from '../eval/protocol-name.js';
 import { type Accuracy, percentSame, summarise } from '../eval/statistics.js';
+import { stepsUnder } from '../eval/under-protocol.js';
 import { type NetworkSpec, networkSpec, networkTitle } from '../networks/index.js';
 import { asDistilled } from '../runs/train-on-checks.js';
 import { argmax } from '../util/argmax.js';
@@ -52,7 +55,7 @@ export const usualArchitectures: readonly string[] = [8, 16, 32].flatMap((width)
  *
  * What it does not show: that a search over other architectures would do as well. Few points of accuracy between these make any order look random.
  *
- * @throws ERR_OPTION for options that are unknown or out of range, fewer than three architectures, or a set for networks that were trained before; what `trainOn` throws
+ * @throws ERR_OPTION for options that are unknown or out of range, fewer than three architectures, or a set for networks that were trained before, or for known ones; what `trainOn` throws
  */
 export async function search(
   device: Device,
@@ -70,6 +73,12 @@ export async function search(
       `search: architectures is ${shown(architectures)}, expected three networks or more: two have no order`,
     );
   expectFresh('search', artefact.set, 'architectures begin afresh');
+  const protocol = how.protocol === undefined ? protocolOf(artefact.set) : findProtocol(how.protocol);
+  if (stepsUnder(artefact.set, protocol)?.init === 'fixed')
+    throw new LimbeckError(
+      'ERR_OPTION',
+      'search: the set is for known networks of one architecture, and architectures begin afresh: expected one for random networks, or a protocol of ordinary training, such as full-batch',
+    );
   const data = asDistilled(dataset, artefact);
   const specs = architectures.map((one) => networkSpec(one));
   const titles = specs.map(networkTitle);

@@ -13,7 +13,7 @@ import { protocolOf } from '../eval/protocol-name.js';
 import { stepsUnder } from '../eval/under-protocol.js';
 import { type NetworkSpec, networkSpec } from '../networks/index.js';
 import { trainNetworks } from '../runs/train-networks.js';
-import { trainOn } from '../runs/train-on.js';
+import { trainOn, trainOnEach } from '../runs/train-on.js';
 import { asDistilled } from '../runs/train-on-checks.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDevice, expectOptions, shown } from '../util/expect.js';
@@ -125,10 +125,13 @@ export async function trainKinds(
   const networks = options.networks ?? (network ? usualNetworks : networksFor(set, protocol, pretrained));
   const data = asDistilled(dataset, artefact);
   const how = { networks, seed, signal, network, pretrained, dataset: data };
-  const random = { ...artefact, set: await randomInstead(data, set, seed, protocol) };
+  const randomSet = (network: number) => randomInstead(data, set, seed + network, protocol);
+  const random = { ...artefact, set: await randomSet(0) };
+  // A draw for each: a deviation over networks of one draw would not say how much it hangs on that.
+  const drawn = async (network: number) => (await randomSet(network)).images;
   const trained: readonly (readonly [string, () => Promise<{ readonly model: Model }>])[] = [
     ['distilled images', () => trainOn(device, artefact, { ...how, protocol })],
-    ['as many random real images', () => trainOn(device, random, how)],
+    ['as many random real images', () => trainOnEach(device, random, how, drawn)],
     [
       'all training images',
       () =>

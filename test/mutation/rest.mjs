@@ -63,7 +63,7 @@ export const rest = [
   {
     id: 'groups-share-augmentation',
     file: 'src/eval/trial.ts',
-    find: 'firstMember: start }',
+    find: 'firstMember: first + start }',
     replace: 'firstMember: 0 }',
     what: 'networks that are trained one group after the other see the same augmented images',
     tests: ['test/eval.augmentation.test.ts'],

@@ -51,8 +51,8 @@ export const uses = [
   {
     id: 'random-by-another-protocol',
     file: 'src/uses/subjects.ts',
-    find: 'randomInstead(data, set, seed, protocol)',
-    replace: 'randomInstead(data, set, seed)',
+    find: 'randomInstead(data, set, seed + network, protocol)',
+    replace: 'randomInstead(data, set, seed + network)',
     what: 'random images are not used by the protocol that was asked for',
     tests: ['test/uses.test.ts'],
   },
@@ -83,10 +83,18 @@ export const uses = [
   {
     id: 'one-order',
     file: 'src/uses/continual.ts',
-    find: 'new Stream(seed + i, 6)',
-    replace: 'new Stream(seed, 6)',
+    find: 'new Stream(seed + i, streams.classOrder)',
+    replace: 'new Stream(seed, streams.classOrder)',
     what: 'all networks see classes in one order',
     tests: ['test/uses.test.ts'],
+  },
+  {
+    id: 'one-draw-for-all',
+    file: 'src/uses/subjects.ts',
+    find: 'trainOnEach(device, random, how, drawn)',
+    replace: 'trainOnEach(device, random, how)',
+    what: 'all networks learn from one draw of random images',
+    tests: ['test/uses.fair.test.ts'],
   },
   {
     id: 'empty-groups',

@@ -3,7 +3,7 @@ import type { Dataset } from '../../data/dataset.js';
 import type { DistilledSet } from '../../data/distilled-set.js';
 import { hasSoftLabels, storedNumbers } from '../../data/stored-numbers.js';
 import type { Device } from '../../engine/device.js';
-import { baselinesUnder, softBaselines } from '../../eval/baselines/index.js';
+import { baselinesUnder, softBaselines, teacherBaseline } from '../../eval/baselines/index.js';
 import type { BaselineAccuracy } from '../../eval/comparison.js';
 import { type EvaluateOptions, type Evaluation, evaluate, networksOf } from '../../eval/evaluate.js';
 import { describeProtocol, findProtocol } from '../../eval/find-protocol.js';
@@ -11,12 +11,13 @@ import type { Model } from '../../eval/model.js';
 import { checksumOf } from '../../eval/pretrained.js';
 import { protocolName, protocolOf } from '../../eval/protocol-name.js';
 import type { Accuracy } from '../../eval/statistics.js';
+import { softTemperature } from '../../eval/under-protocol.js';
 import type { DistillOptions } from '../../methods/index.js';
 import { printNetworkSpec } from '../../networks/index.js';
 import { describeData } from '../../runs/describe-data.js';
 import type { Progress } from '../../runs/distillation.js';
 import { engineRecord } from '../../runs/engine-record.js';
-import { distillInto, type RunControl, resumeIn } from '../../runs/folder-run.js';
+import { distillInto, isFinished, type RunControl, resumeIn } from '../../runs/folder-run.js';
 import { openNamed } from '../../runs/named.js';
 import { readModel } from '../../runs/network-folder.js';
 import { planDistillation } from '../../runs/plan/plan.js';
@@ -27,6 +28,7 @@ import { WorkFolder } from '../../runs/work-folder.js';
 import { writeFileAtomic } from '../../util/atomic-file.js';
 import { LimbeckError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
+import { Budget } from './budget.js';
 import { cutsOf } from './cut.js';
 import { fullTraining } from './full.js';
 import { type Cell, type CompareOptions, type Comparing, resolveComparison } from './options.js';
@@ -87,8 +89,7 @@ class Comparison {
   readonly #soft = new Map<string, Score['soft']>();
   readonly #described: DatasetRecord;
   #done = 0;
-  /** Milliseconds left for distilling. */
-  #left: number;
+  readonly #budget: Budget;
 
   constructor(
     readonly files: CompareFiles,
@@ -99,20 +100,22 @@ class Comparison {
   ) {
     // A checksum of all images: once is enough.
     this.#described = describeData(dataset);
-    this.#left = 1000 * (comparing.seconds ?? Number.POSITIVE_INFINITY);
+    this.#budget = new Budget(comparing.seconds);
   }
 
   async carryOut(): Promise<Compared> {
     const { cells, teacher } = this.comparing;
     for (const path of new Set([teacher, ...cells.map((cell) => this.#teacherOf(cell))]))
       if (path !== undefined) this.#teachers.set(path, await readModel(path));
-    for (const cell of cells) await this.#refuseOthers(cell);
+    const finished: Cell[] = [];
+    for (const cell of cells) if (await this.#foundFinished(cell)) finished.push(cell);
     this.#full = await this.#fullTraining();
     let compared = await this.#write(cells);
     for (const [i, cell] of cells.entries()) {
       this.#say(`distilling by ${cell.title}, ${cell.ipc} per class, seed ${cell.seed}`);
       const run = this.files.run(join(this.files.folder, cell.folder));
-      const { record, set } = await this.#distil(cell, run, cells.length - i);
+      const left = cells.slice(i).filter((one) => !finished.includes(one)).length;
+      const { record, set } = await this.#distil(cell, run, left);
       this.control.signal?.throwIfAborted();
       this.#say(`scoring ${cell.title}, ${cell.ipc} per class, seed ${cell.seed}`);
       this.#runs.push(await this.#scored(cell, run, record, set));
@@ -142,11 +145,14 @@ class Comparison {
     });
   }
 
-  /** A run of other options or other data is not to be mixed with these. */
-  async #refuseOthers(cell: Cell): Promise<void> {
+  /** Whether a run needs no more distilling. ERR_OPTION for one of other options or other data: it is not to be mixed with these. */
+  async #foundFinished(cell: Cell): Promise<boolean> {
     const run = this.files.run(join(this.files.folder, cell.folder));
     const other = await otherRunIn(run, cell.options, this.#described);
-    if (other === undefined) return;
+    if (other === undefined) {
+      const record = await run.readRecord();
+      return Boolean(record && isFinished(record));
+    }
     throw new LimbeckError(
       'ERR_OPTION',
       `${run.folder} holds a run ${other}: name another folder by --out, or remove that one`,
@@ -157,14 +163,9 @@ class Comparison {
     const { comparing, control, device, dataset, files } = this;
     if (!comparing.fullEpochs) return undefined;
     this.#say('training on all training images');
-    return fullTraining(
-      join(files.folder, 'full'),
-      device,
-      dataset,
-      this.#described.sha256,
-      comparing,
-      control.signal,
-    );
+    return fullTraining(join(files.folder, 'full'), device, dataset, {
+      ...{ comparing, sha256: this.#described.sha256, signal: control.signal },
+    });
   }
 
   /** Goes on with a run, or begins it, for its share of the time. */
@@ -178,42 +179,48 @@ class Comparison {
     const stop = () => time.abort(control.signal?.reason);
     control.signal?.addEventListener('abort', stop);
     if (control.signal?.aborted) stop();
-    let timer: NodeJS.Timeout | undefined;
-    let begun = performance.now();
     const follow: RunControl = {
       signal: time.signal,
-      onBegin: () => {
-        begun = performance.now();
-        if (Number.isFinite(this.#left))
-          timer = setTimeout(() => time.abort(), Math.max(1, this.#left / runsLeft));
-      },
+      onBegin: () => this.#budget.begin(runsLeft, () => time.abort()),
       onProgress: (step) => this.#say(`distilling by ${title}`, step),
-      // What is tested was finished in time.
-      onTest: () => clearTimeout(timer),
+      // What is tested was finished in time, and its test is none of the time for distilling.
+      onTest: () => this.#budget.end(),
     };
     try {
       return await (run.holdsRun()
         ? resumeIn(run, device, dataset, follow)
         : distillInto(run, device, dataset, given, { ...follow, origin: control.origin }));
     } finally {
-      clearTimeout(timer);
+      this.#budget.end();
       control.signal?.removeEventListener('abort', stop);
-      this.#left = Math.max(0, this.#left - (performance.now() - begun));
     }
   }
 
   async #scored(cell: Cell, run: RunFiles, record: RunRecord, set: DistilledSet): Promise<ComparedRun> {
     const { networks, protocol, augmentation, architectures } = this.comparing;
     const { title, ipc, seed, folder } = cell;
-    // Real images are the same beside every method: the first one measures them.
-    const first = !this.#baselines.some((one) => one.ipc === ipc && one.seed === seed);
-    const { teacher } = this.comparing;
-    const there = baselinesUnder(findProtocol(protocol), teacher !== undefined);
-    const baselines = first
-      ? this.comparing.baselines.filter((name) => there.includes(name))
-      : ['randomReal'];
+    // Real images are the same beside every method: the first one measures them, and, of soft labels, the first at its temperature.
+    const { teacher, common: shared } = this.comparing;
+    const temperature = softTemperature(shared, set) ?? 1;
+    const there = baselinesUnder(shared, teacher !== undefined);
+    const known = this.#baselines.find((one) => one.ipc === ipc && one.seed === seed);
+    const fresh = this.comparing.baselines.filter(
+      (name) =>
+        there.includes(name) &&
+        !(known && Object.hasOwn(known.results, atTemperature(name, name, temperature))),
+    );
+    const baselines = [...new Set(['randomReal', ...fresh])];
     const common = await this.#score(run, set, { protocol, networks, architectures, baselines, teacher });
-    if (first) this.#baselines.push({ ipc, seed, results: common.baselines });
+    const results: Record<string, BaselineAccuracy> = { ...known?.results };
+    for (const name of fresh) {
+      const { title, ...found } = common.baselines[name];
+      results[atTemperature(name, name, temperature)] = {
+        title: atTemperature(name, title, temperature),
+        ...found,
+      };
+    }
+    if (!known) this.#baselines.push({ ipc, seed, results });
+    else this.#baselines[this.#baselines.indexOf(known)] = { ...known, results };
     const augmented =
       augmentation === undefined
         ? undefined
@@ -244,9 +251,10 @@ class Comparison {
   /** The score under a protocol: the one that the run has on record, else measured now and put on record. */
   async #score(run: RunFiles, set: DistilledSet, given: Asked): Promise<Evaluation | EvaluationRecord> {
     const { device, dataset, control } = this;
-    const { teacher: path, ...asked } = given;
-    const { protocol: name, augmentation, networks, architectures = [], baselines } = asked;
-    const protocol = protocolName(set, findProtocol(name, { augmentation }), Boolean(dataset.zca));
+    const { teacher: path, ...how } = given;
+    const { protocol: name, augmentation, networks, architectures = [], baselines } = how;
+    const asked = findProtocol(name, { augmentation });
+    const protocol = protocolName(set, asked, Boolean(dataset.zca));
     const teacher = path === undefined ? undefined : this.#teachers.get(path);
     const taughtAlike = (of: BaselineAccuracy) =>
       of.teacher === undefined || (teacher && of.teacher === checksumOf(teacher));
@@ -254,14 +262,15 @@ class Comparison {
     const found = record?.evaluations?.find(
       (one) =>
         one.protocol === protocol &&
-        one.accuracy.networks === networks &&
+        // Where nothing is trained, the set has one answer, however many draws stand beside it.
+        (asked.kernel ? one.baselines.randomReal : one.accuracy)?.networks === networks &&
         baselines.every((name) => Object.hasOwn(one.baselines, name) && taughtAlike(one.baselines[name])) &&
         architectures.every((spec, i) => one.others[i]?.network === printNetworkSpec(spec)),
     );
     if (found) return found;
     await run.countTest();
     const { signal } = control;
-    const measured = await evaluate(device, dataset, set, { ...asked, protocol: name, teacher, signal });
+    const measured = await evaluate(device, dataset, set, { ...how, teacher, signal });
     await run.addEvaluation({ ...measured, sameData: true }, set, dataset);
     return measured;
   }
@@ -292,8 +301,9 @@ class Comparison {
     const protocol = protocolOf(set);
     const teacher = this.#teacherOf(cell);
     const there = baselinesUnder(protocol, teacher !== undefined);
-    const names = this.comparing.baselines.filter(
-      (name) => softBaselines.includes(name) && there.includes(name),
+    // What a method wins is measured against a teacher's labels where there is one, whatever else is to stand beside it.
+    const names = softBaselines.filter(
+      (name) => there.includes(name) && (name === teacherBaseline || this.comparing.baselines.includes(name)),
     );
     if (set.use.kind !== 'minibatches' || !hasSoftLabels(set) || !names.length) return {};
     const key = JSON.stringify([protocolName(set, protocol, Boolean(this.dataset.zca)), ipc, seed, teacher]);
@@ -330,6 +340,7 @@ class Comparison {
       dataset: this.#described,
       engine: engineRecord(device, undefined),
       protocol: `${describeProtocol(common)}, ${counted(networks, 'network')} for each set`,
+      labels: common.labels,
       cut: cutsOf(comparing, this.#runs),
       full: this.#full,
       baselines: this.#baselines,
@@ -348,6 +359,10 @@ type Asked = Required<Pick<EvaluateOptions, 'protocol' | 'networks' | 'baselines
     /** Where the teacher of baselines lies. */
     readonly teacher?: string;
   };
+
+/** A name or a title of a baseline, with the temperature of its labels where these are soft: it is that of the set that it stands beside. */
+const atTemperature = (name: string, text: string, temperature: number): string =>
+  softBaselines.includes(name) && temperature !== 1 ? `${text} at temperature ${temperature}` : text;
 
 const plain = ({ mean, std, networks }: Accuracy): Accuracy => ({ mean, std, networks });
 

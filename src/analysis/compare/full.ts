@@ -13,6 +13,13 @@ import type { FullTraining } from './record.js';
 /** Networks that are trained on the whole training split. */
 const trained = 3;
 
+interface FullOptions {
+  readonly comparing: Comparing;
+  /** Of the data: networks of other data may lie in the same folder. */
+  readonly sha256: string;
+  readonly signal?: AbortSignal;
+}
+
 /**
  * What networks reach on the whole training split: of those in the folder, where they were trained alike, else of such as are trained
  * now and kept there. `sha256` is that of the images before whitening.
@@ -21,13 +28,12 @@ export async function fullTraining(
   folder: string,
   device: Device,
   dataset: Dataset,
-  sha256: string,
-  { network, fullEpochs: epochs, seed }: Comparing,
-  signal?: AbortSignal,
+  { comparing, sha256, signal }: FullOptions,
 ): Promise<FullTraining> {
-  const name = networkTitle(network).replace(/[^\w.=-]+/g, '-');
+  const { network, fullEpochs: epochs, seed } = comparing;
+  const title = networkTitle(network).replace(/[^\w.=-]+/g, '-');
   const data = `${sha256.slice(0, 12)}${dataset.zca ? '-zca' : ''}`;
-  const path = join(folder, `${name}-${epochs}-epochs-seed${seed}-${data}.safetensors`);
+  const path = join(folder, `${title}-${epochs}-epochs-seed${seed}-data-${data}.safetensors`);
   if (existsSync(path)) {
     const { protocol, testAccuracy } = decodeModel(await readFile(path)).notes;
     if (testAccuracy) return { protocol, accuracy: testAccuracy };

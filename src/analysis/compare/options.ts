@@ -128,6 +128,14 @@ export function resolveComparison(where: string, given: CompareOptions, dataset:
       compared.map((one) => cellOf(where, withTeacher(one, teacher), one, { network, ipc, seed }, dataset)),
     ),
   );
+  const twice = cells.find(({ folder }, i) => cells.findIndex((one) => one.folder === folder) !== i);
+  if (twice) {
+    const [first, second] = cells.filter(({ folder }) => folder === twice.folder);
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${where}: methods ${first.title} and ${second.title} would have one folder, ${twice.folder}: expected methods that differ in more than signs`,
+    );
+  }
   if (given.baselines?.includes(teacherBaseline) && !cells.some(({ options }) => options.teacher))
     throw new LimbeckError(
       'ERR_OPTION',

@@ -13,7 +13,7 @@ export interface Score {
   readonly accuracy: Accuracy;
   /** On as many random real images under the same protocol, with hard labels. */
   readonly random: Accuracy;
-  /** On such images with soft labels, by name of the baseline, beside sets that have them. */
+  /** On such images with soft labels, by name of the baseline, beside sets that have them: `randomTeacher` wherever there is a teacher. */
   readonly soft?: Readonly<Record<string, Accuracy>>;
 }
 
@@ -39,7 +39,7 @@ export interface ComparedRun {
   readonly numbers: number;
   /** Validation accuracy, percent, over seconds of distilling. */
   readonly curve: readonly (readonly [seconds: number, accuracy: number])[];
-  /** Under the protocol that all sets share, with hard labels. */
+  /** Under the protocol that all sets share, with hard labels unless it takes stored ones. */
   readonly common: Score & {
     /** Percent of the test images of each class; null for a class without any. */
     readonly perClass: readonly (number | null)[];
@@ -58,7 +58,7 @@ export interface ComparedBaselines {
   readonly ipc: number;
   /** That random images are drawn from. */
   readonly seed: number;
-  /** Under the protocol that all sets share; by name. */
+  /** Under the protocol that all sets share; by name, with the temperature of soft labels where it is not 1. */
   readonly results: Readonly<Record<string, BaselineAccuracy>>;
 }
 
@@ -80,6 +80,8 @@ export interface Compared {
   readonly engine: RunRecord['engine'];
   /** Under which all sets are scored, in words. */
   readonly protocol: string;
+  /** Whether that takes labels as they are stored, and not as hard ones. */
+  readonly labels: 'hard' | 'stored';
   /** What was left out on the way to the tables of others: fewer steps, fewer networks; in words. */
   readonly cut: readonly string[];
   /** On the whole training split; left out where that was not asked for. */

@@ -34,7 +34,7 @@ export interface Row {
   /** Where its labels are soft, random real images with the answers of the teacher and of an early expert as labels, in that way. */
   readonly randomTeacher?: Estimate;
   readonly noDistillation?: Estimate;
-  /** Scores of DD-Ranking (Li et al. 2025): points, points, 0..1, 0..1. */
+  /** Scores of DD-Ranking (Li et al. 2025): points, points, 0..1, 0..1. The first and the third need hard labels under the protocol that all share. */
   readonly hlr?: number;
   readonly ior?: number;
   readonly lrs?: number;
@@ -45,7 +45,7 @@ export interface Row {
   readonly numbers?: number;
   /**
    * Beside the best method of this number of images, by a paired t-test over the seeds: the probability of a difference at least as
-   * large if there were none. Undefined for the best itself, and where there is one seed.
+   * large if there were none, corrected for the number of such tests (Holm 1979). Undefined for the best itself, and where there is one seed.
    */
   readonly p?: number;
 }
@@ -64,12 +64,13 @@ export function rowsOf(compared: Compared): Row[] {
       ),
     );
     const best = methods.reduce((a, b) => (b.accuracy.mean > a.accuracy.mean ? b : a));
-    const tested = methods.map((row) => (row === best ? row : { ...row, p: pairedP(row.runs, best.runs) }));
+    const ps = holm(methods.map((row) => (row === best ? undefined : pairedP(row.runs, best.runs))));
+    const tested = methods.map((row, i) => (row === best ? row : { ...row, p: ps[i] }));
     return [...tested, ...baselineRows(compared, ipc)].sort((a, b) => b.accuracy.mean - a.accuracy.mean);
   });
 }
 
-function methodRow({ full }: Compared, ipc: number, runs: readonly ComparedRun[]): Row {
+function methodRow({ full, labels }: Compared, ipc: number, runs: readonly ComparedRun[]): Row {
   const mean = (values: readonly number[]) => summarise(values).mean;
   const over = (value: (run: ComparedRun) => number) => mean(runs.map(value));
   const scored = {
@@ -82,7 +83,8 @@ function methodRow({ full }: Compared, ipc: number, runs: readonly ComparedRun[]
     const accuracies = runs.flatMap(({ own }) => own.soft?.[name] ?? []);
     return accuracies.length ? estimateOf(accuracies) : undefined;
   };
-  const real = full?.accuracy.mean;
+  // Under stored labels nobody knows what is lost with hard ones.
+  const real = labels === 'stored' ? undefined : full?.accuracy.mean;
   const plain = { own: scored.hard, random: over(({ common }) => common.random.mean) };
   const augmented = runs.every((run) => run.augmented) && {
     own: over((run) => run.augmented!.accuracy.mean),
@@ -140,4 +142,16 @@ export function pairedP(a: readonly ComparedRun[], b: readonly ComparedRun[]): n
   if (n < 2) return undefined;
   if (std === 0) return mean === 0 ? 1 : 0;
   return 1 - studentWithin((mean * Math.sqrt(n)) / std, n - 1);
+}
+
+/** Probabilities of several tests, each corrected for their number (Holm 1979); undefined ones are no tests. */
+export function holm(ps: readonly (number | undefined)[]): (number | undefined)[] {
+  const tests = [...ps.keys()].filter((i) => ps[i] !== undefined).sort((a, b) => ps[a]! - ps[b]!);
+  const corrected = [...ps];
+  let least = 0;
+  for (const [place, i] of tests.entries()) {
+    least = Math.max(least, Math.min(1, (tests.length - place) * ps[i]!));
+    corrected[i] = least;
+  }
+  return corrected;
 }

@@ -10,7 +10,7 @@ export function evaluationsSection({ evaluations = [], config, dataset }: RunRec
   if (!evaluations.length) return '';
   const own = networkTitle(config.options.network);
   return (
-    '<section><h2>Measured later</h2><p class="about">By <code>limbeck evaluate</code>, each protocol on its own: numbers of different ' +
+    '<section><h2>Measured later</h2><p class="about">By <code>limbeck evaluate</code> or <code>compare</code>, each protocol on its own: numbers of different ' +
     'protocols say little about each other.</p>' +
     `${evaluations.map((one) => evaluationCard(one, own, dataset)).join('')}</section>`
   );
