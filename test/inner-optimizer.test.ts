@@ -337,7 +337,7 @@ test('two learning rates for four steps are refused', async () => {
   await expect(error).rejects.toMatchObject({
     code: 'ERR_SHAPE',
     message: expect.stringMatching(
-      /learningRates has 2 numbers, expected 4 \(steps x epochs, or one for all\)/,
+      /learningRates has 2 numbers, expected 4: \[steps \* epochs\], or \[1\]: one for all/,
     ),
   });
 });

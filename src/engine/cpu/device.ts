@@ -1,7 +1,14 @@
 import { breathe } from '../../util/breathe.js';
 import { LimbeckError } from '../../util/errors.js';
 import { shown } from '../../util/expect.js';
-import { bindExternals, checkLength, checkTimes, checkWrite, disposedError } from '../bindings.js';
+import {
+  bindExternals,
+  checkLength,
+  checkTimes,
+  checkWrite,
+  disposedDeviceError,
+  disposedError,
+} from '../bindings.js';
 import type { Device, Executable, Needs, Numbers, Peak, RunOptions, StepTimes, Tensor } from '../device.js';
 import type { Program } from '../program.js';
 import type { Step } from '../step.js';
@@ -101,6 +108,10 @@ class CpuTensor implements Tensor {
     this.device.tensors.delete(this);
     // Not before the runs and reads that were asked for earlier.
     this.device.turns.take(() => this.native.free());
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 
   #check(): void {
@@ -234,6 +245,10 @@ class CpuExecutable implements Executable {
     this.device.turns.take(() => this.#native.free());
   }
 
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
   #checkTensors(): void {
     for (const [slot, tensor] of this.#bound) tensor.checkAlive(slot.name, this.program.name);
   }
@@ -330,7 +345,7 @@ export class CpuDevice implements Device {
 
   /** Throws when the device has been disposed. */
   checkOpen(): void {
-    if (this.#disposed) throw disposedError(this.description);
+    if (this.#disposed) throw disposedDeviceError(this.description);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Device, Numbers } from '../../engine/device.js';
+import type { Device } from '../../engine/device.js';
 import { type Program, Recorder } from '../../engine/program.js';
 import { LimbeckError } from '../../util/errors.js';
 import type { Keep } from '../hypergradient.js';
@@ -8,7 +8,7 @@ import {
   type TrajectoryGradient,
   trajectoryGradients,
 } from '../trajectory-matching.js';
-import { answersTo, type Call, type CallGeometry, meanOf } from './call.js';
+import { answersTo, type Call, type CallGeometry, type Floats, meanOf } from './call.js';
 import { type InnerStepsOptions, innerStepsOf } from './inner-steps.js';
 
 /** Flat arrays; all sizes follow from the lengths. */
@@ -21,7 +21,7 @@ export interface TrajectoryMatchingOptions extends InnerStepsOptions {
    * Default `exact`. `tesla` takes the gradients of later steps for constants, as TESLA (Cui et al. 2023) does: cheaper, exact for the
    * last step alone, and defined for plain SGD only.
    */
-  readonly gradient?: TrajectoryGradient;
+  readonly gradient?: TrajectoryGradient | undefined;
 }
 
 /** Float32Array on `cpu` and `webgpu`; Float64Array on `reference`, which computes in float64. */
@@ -29,15 +29,15 @@ export interface TrajectoryMatching {
   /** Mean of `losses`. */
   readonly loss: number;
   /** `[P]`: squared distance to the target after training, in units of that before. */
-  readonly losses: Numbers;
+  readonly losses: Floats;
   /** `[steps, n, C, H, W]`: gradient of `loss`. */
-  readonly images: Numbers;
+  readonly images: Floats;
   /** `[steps, n, K]`: gradient of `loss`. */
-  readonly labels: Numbers;
+  readonly labels: Floats;
   /** `[steps * epochs]` or `[1]`: gradient of `loss`. */
-  readonly learningRates: Numbers;
+  readonly learningRates: Floats;
   /** `[P, count]`: where training ended. */
-  readonly parameters: Numbers;
+  readonly parameters: Floats;
 }
 
 interface Geometry extends CallGeometry {
