@@ -1,4 +1,4 @@
-import { breathe } from '../../util/breathe.js';
+import { breathe, breathing } from '../../util/breathe.js';
 import { LimbeckError } from '../../util/errors.js';
 import { shown } from '../../util/expect.js';
 import {
@@ -24,8 +24,8 @@ import {
 } from './binding.js';
 import { optimiserOf } from './optimise.js';
 import { findProcessors, processorsText, threadsFor } from './processors.js';
-import { describeProgram } from './serialise.js';
-import { type PlannedUnit, planStrips } from './strips.js';
+import { descriptionInPieces } from './serialise.js';
+import { type PlannedUnit, stripsInPieces } from './strips.js';
 
 /** The native engine: SIMD kernels on a pool of threads, off the main thread, one run at a time per device. */
 
@@ -129,9 +129,9 @@ async function plan(
   const shared = new Set(tensors.values()).size < tensors.size;
   const units: readonly PlannedUnit[] = shared
     ? program.steps.map((step) => ({ steps: [step] }))
-    : planStrips(await optimise(program));
+    : await breathing(stripsInPieces(await optimise(program)));
   await breathe();
-  const description = describeProgram(units, kernels, tensors);
+  const description = await breathing(descriptionInPieces(units, kernels, tensors));
   await breathe();
   return { units, description };
 }

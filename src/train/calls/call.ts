@@ -1,8 +1,9 @@
 import type { Device, Executable, Tensor } from '../../engine/device.js';
 import { loadWithTensors } from '../../engine/load.js';
-import type { Program } from '../../engine/program.js';
+import { Program } from '../../engine/program.js';
 import { Turns } from '../../engine/turns.js';
 import { createNetwork, type Network, type NetworkOptions } from '../../networks/index.js';
+import { breathing, type InPieces } from '../../util/breathe.js';
 import { LimbeckError } from '../../util/errors.js';
 import { expectArgument, expectDevice, expectOptions, shown } from '../../util/expect.js';
 import { type Owned, owning } from '../../util/owned.js';
@@ -44,7 +45,8 @@ export interface Call<O extends NetworkCallOptions, G extends CallGeometry> {
   readonly inputs: readonly (keyof O & string)[];
   /** Checks all but the network and its parameters, and finds the sizes. */
   sizesOf(options: O, given: Given<O>): Omit<G, keyof CallGeometry>;
-  record(geometry: G): Program;
+  /** In pieces where it takes long. */
+  record(geometry: G): Program | InPieces<Program>;
 }
 
 /** A loaded program for one geometry; calls share its tensors, so they take turns. */
@@ -63,14 +65,16 @@ class Cache {
   async load(
     device: Device,
     key: string,
-    record: () => Program,
+    record: () => Program | InPieces<Program>,
     signal: AbortSignal | null | undefined,
   ): Promise<Loaded> {
     if (this.#loaded?.key === key) return this.#loaded;
     this.#loaded?.owned.dispose();
     this.#loaded = undefined;
     this.#loaded = await owning(async (owned) => {
-      const { tensors, executable } = await loadWithTensors(device, record(), owned);
+      const recorded = record();
+      const program = recorded instanceof Program ? recorded : await breathing(recorded);
+      const { tensors, executable } = await loadWithTensors(device, program, owned);
       signal?.throwIfAborted();
       return { key, tensors, executable, owned };
     });

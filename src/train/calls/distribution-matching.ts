@@ -70,6 +70,8 @@ const call: Call<DistributionMatchingOptions, Geometry> = {
  * images: what distribution matching minimises (Zhao & Bilen 2023). Features are what enters the last layer of the network, which
  * must be fully connected.
  *
+ * Dropout drops nothing here.
+ *
  * Numbers that are not finite are not refused: they come back as such.
  *
  * @throws ERR_SHAPE or ERR_OPTION for arrays or options that do not fit together, or a network without a classifier;

@@ -110,6 +110,8 @@ const call: Call<GradientMatchingOptions, Geometry> = {
  * exact gradient of that with respect to the images and labels: what gradient matching minimises (Zhao, Mopuri & Bilen 2021). The
  * gradients are those of the mean cross-entropy; nothing flows into the networks or the real gradients.
  *
+ * Dropout drops nothing here.
+ *
  * Numbers that are not finite are not refused: they come back as such.
  *
  * @throws ERR_SHAPE or ERR_OPTION for arrays or options that do not fit together; ERR_OUT_OF_MEMORY; ERR_DEVICE when the device was

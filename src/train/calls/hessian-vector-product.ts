@@ -88,6 +88,8 @@ const call: Call<HessianVectorProductOptions, Geometry> = {
  * The exact products of the Hessian of a network's mean loss with a vector v of its parameters: of all second derivatives that
  * involve the parameters, by one tangent pass through the program of the gradient.
  *
+ * Dropout drops nothing here.
+ *
  * Numbers that are not finite are not refused: they come back as such.
  *
  * @throws ERR_SHAPE or ERR_OPTION for arrays or options that do not fit together; ERR_OUT_OF_MEMORY; ERR_DEVICE when the device was

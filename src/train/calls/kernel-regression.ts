@@ -89,6 +89,8 @@ const call: Call<KernelRegressionOptions, Geometry> = {
  * features, what enters the last layer of the network, which must be fully connected. Nothing flows into the networks or into the
  * features of the real images.
  *
+ * Dropout drops nothing here.
+ *
  * Numbers that are not finite are not refused: they come back as such. The kernel with its ridge may not be positive definite: where there
  * are more images than features and no ridge, or by rounding. The answers are then NaN or without meaning. A larger ridge helps.
  *

@@ -1,12 +1,13 @@
 import type { Device } from '../../engine/device.js';
 import { type Program, Recorder } from '../../engine/program.js';
 import type { Network } from '../../networks/index.js';
+import { atOnce, type InPieces } from '../../util/breathe.js';
 import { LimbeckError } from '../../util/errors.js';
 import { expectArgument, expectOptions, shown } from '../../util/expect.js';
 import { type Keep, keeps } from '../hypergradient.js';
 import { type LossName, lossOf } from '../loss.js';
 import { resolveOptimizer, type Training } from '../training.js';
-import { recordUnrolled } from '../unrolled.js';
+import { unrolledInPieces } from '../unrolled.js';
 import { answersTo, type Call, type CallOptions, type Floats, Given, meanOf } from './call.js';
 import { type InnerStepsOptions, innerStepsOf } from './inner-steps.js';
 
@@ -80,7 +81,7 @@ export interface MetaGradientGeometry {
  */
 export function recordMetaGradient(geometry: MetaGradientGeometry): Program {
   checkGeometry(geometry);
-  return record(geometry);
+  return atOnce(record(geometry));
 }
 
 /** ERR_OPTION for sizes that are none, and for what `metaGradient` refuses. */
@@ -121,7 +122,7 @@ function checkGeometry(geometry: MetaGradientGeometry): void {
   if (parametersGradient !== undefined) given.truth('parametersGradient');
 }
 
-function record(geometry: MetaGradientGeometry): Program {
+function* record(geometry: MetaGradientGeometry): InPieces<Program> {
   const { network, members, n, B, steps, epochs, training, outerLoss, keep, window } = geometry;
   const r = new Recorder('meta-gradient');
   const K = network.classes;
@@ -142,7 +143,8 @@ function record(geometry: MetaGradientGeometry): Program {
     trained: { theta: r.external('trained', members, [network.count]) },
     theta: geometry.parametersGradient ? r.external('parametersBar', members, [network.count]) : undefined,
   };
-  recordUnrolled(r, members, loop, real, results, { outerLoss, keep, window });
+  yield* unrolledInPieces(r, members, loop, real, results, { outerLoss, keep, window });
+  yield;
   return r.program();
 }
 
@@ -186,6 +188,8 @@ const call: Call<MetaGradientOptions, MetaGradientGeometry> = {
  * their own outer loop. It is that of Wang et al. 2018 through all inner steps, by one tangent pass for each in the place of a
  * tape: memory grows by one parameter vector per step; the last step and small ones, up to 128 MiB, are kept whole
  * beside it (`keep`). Calls of the same sizes record and load a program once.
+ *
+ * Dropout drops nothing here.
  *
  * Numbers that are not finite are not refused: they come back as such.
  *
