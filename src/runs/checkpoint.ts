@@ -1,4 +1,4 @@
-import { expectSet, readSet, setHeader, setTensors } from '../eval/set-file.js';
+import { readSet, setHeader, setTensors } from '../eval/set-file.js';
 import { expectArgument } from '../util/expect.js';
 import {
   decodeSafetensors,
@@ -23,7 +23,7 @@ export function encodeCheckpoint(
   for (const property of ['options', 'state', 'best'])
     expectArgument('encodeCheckpoint', 'checkpoint', checkpoint, property, expected);
   const { options, iteration, loss, curve, seconds, rollbacks, state, sound, best } = checkpoint;
-  expectSet('encodeCheckpoint', best?.set, 'checkpoint.best.set');
+  expectArgument('encodeCheckpoint', 'checkpoint.best', best, 'set', 'the best set so far');
   const tensors: Record<string, { shape: readonly number[]; data: WritableData }> = setTensors(
     best.set,
     'best.',
