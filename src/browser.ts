@@ -1,5 +1,6 @@
 /**
- * limbeck in a browser: the `webgpu` and `reference` engines and everything that needs no files. Nothing of Node is
+ * limbeck in a browser: the `webgpu` and `reference` engines, distilling, evaluating, using sets and models, and the calls for outer loops of
+ * your own; no analyses, reports or pictures. Nothing of Node is
  * imported from here.
  *
  * @module limbeck/browser
@@ -23,9 +24,13 @@ export type {
   TeacherRecord,
   Use,
 } from './data/distilled-set.js';
+export { classExamples } from './data/examples.js';
+export { type ClassInspection, type Inspection, inspectDataset, type SplitCounts } from './data/inspect.js';
 export type { Normalisation } from './data/normalisation.js';
 export type { PixelScale } from './data/pixel-scale.js';
-export type { TextEncoding } from './data/text/encoding.js';
+export { embedTexts, type TextEncoding } from './data/text/encoding.js';
+export { type NearWord, nearestWords } from './data/text/nearest.js';
+export type { TextRecord } from './data/text/stored.js';
 export type {
   Device,
   DeviceMemory,
@@ -79,7 +84,7 @@ export { type ResolvedOptions, resolveOptions, type Taken } from './runs/options
 export type { Rollback, SavedState } from './runs/rollback.js';
 export { type TrainedNetworks, type TrainOptions, trainNetworks } from './runs/train-networks.js';
 export { type TrainedOn, type TrainOnOptions, trainOn } from './runs/train-on.js';
-export type { CallOptions, NetworkCallOptions } from './train/calls/call.js';
+export type { CallOptions, Floats, NetworkCallOptions } from './train/calls/call.js';
 export {
   type DistributionMatching,
   type DistributionMatchingOptions,
@@ -101,7 +106,13 @@ export {
   type KernelRegressionOptions,
   kernelRegression,
 } from './train/calls/kernel-regression.js';
-export { type MetaGradient, type MetaGradientOptions, metaGradient } from './train/calls/meta-gradient.js';
+export {
+  type MetaGradient,
+  type MetaGradientGeometry,
+  type MetaGradientOptions,
+  metaGradient,
+  recordMetaGradient,
+} from './train/calls/meta-gradient.js';
 export {
   type TrajectoryMatching,
   type TrajectoryMatchingOptions,

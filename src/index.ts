@@ -220,7 +220,7 @@ export type {
 export type { Rollback, SavedState } from './runs/rollback.js';
 export { type TrainedNetworks, type TrainOptions, trainNetworks } from './runs/train-networks.js';
 export { type TrainedOn, type TrainOnOptions, trainOn } from './runs/train-on.js';
-export type { CallOptions, NetworkCallOptions } from './train/calls/call.js';
+export type { CallOptions, Floats, NetworkCallOptions } from './train/calls/call.js';
 export {
   type DistributionMatching,
   type DistributionMatchingOptions,

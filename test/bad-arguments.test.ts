@@ -190,7 +190,7 @@ describe('arrays of a call', () => {
   test.each<[string, unknown, RegExp]>([
     ['images', '12', /images\[0\] is "1", expected a number/],
     ['images', { length: 2 }, /images\[0\] is undefined, expected a number/],
-    ['labels', [1n, 0n], /labels\[0\] is 1, expected a number/],
+    ['labels', [1n, 0n], /labels\[0\] is 1n, expected a number/],
   ])('hold numbers: %s %#', async (name, values, message) => {
     const refused = { code: 'ERR_OPTION', message: expect.stringMatching(message) };
     await expect(api.metaGradient(device, { ...given(), [name]: values })).rejects.toMatchObject(refused);

@@ -134,6 +134,34 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('%s', (engine) => {
     dispose(all);
   });
 
+  test('what is taken by `using` is given back', async () => {
+    {
+      using one = await device.tensor('f32', 3);
+      using counter = await device.tensor('f32', 3);
+      using executable = await device.load(counting(3), { one, counter });
+      await executable.run();
+      expect(device.memory()).toMatchObject({ tensors: 2, executables: 1 });
+    }
+    expect(device.memory()).toEqual({ tensors: 0, executables: 0, bytes: 0 });
+  });
+
+  test('a device that was disposed says so, and what to do', async () => {
+    const own = await openDevice(engine);
+    const one = await own.tensor('f32', 3);
+    const counter = await own.tensor('f32', 3);
+    const executable = await own.load(counting(3), { one, counter });
+    await own.dispose();
+    const refused = { code: 'ERR_PROGRAM', message: expect.stringMatching(/was disposed/) };
+    for (const late of [
+      () => own.tensor('f32', 3),
+      () => own.load(counting(3), { one, counter }),
+      () => executable.run(),
+      () => one.read(),
+    ])
+      await expect(late()).rejects.toMatchObject(refused);
+    await expect(own.tensor('f32', 3)).rejects.toThrow(/was disposed; open a new device to go on$/);
+  });
+
   test.each([-1, 1.5, Number.NaN])('%d runs are none that can be asked for', async (times) => {
     const all = await load();
     await expect(all.executable.run({ times })).rejects.toMatchObject({ code: 'ERR_OPTION' });

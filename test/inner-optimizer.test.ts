@@ -326,7 +326,7 @@ test.each<[Partial<MetaGradientOptions>, RegExp]>([
     /weightDecay is -1, expected a number of at least 0/,
   ],
   [{ loss: 'hinge' as 'squared-error' }, /loss "hinge" is unknown; there are: cross-entropy, squared-error/],
-  [{ outerLoss: 'hinge' as 'squared-error' }, /loss "hinge" is unknown/],
+  [{ outerLoss: 'hinge' as 'squared-error' }, /^metaGradient: outerLoss "hinge" is unknown/],
 ])('options that there are not: %j', async (change, message) => {
   const error = metaGradient(new ReferenceDevice(), problem(change));
   await expect(error).rejects.toMatchObject({ code: 'ERR_OPTION', message: expect.stringMatching(message) });
@@ -337,7 +337,7 @@ test('two learning rates for four steps are refused', async () => {
   await expect(error).rejects.toMatchObject({
     code: 'ERR_SHAPE',
     message: expect.stringMatching(
-      /learningRates has 2 numbers, expected 4 \(steps x epochs, or one for all\)/,
+      /learningRates has 2 numbers, expected 4: \[steps \* epochs\], or \[1\]: one for all/,
     ),
   });
 });

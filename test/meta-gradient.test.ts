@@ -347,7 +347,7 @@ test.each([
     'window',
     { window: 0 },
     'ERR_OPTION',
-    /window is 0, expected a whole number above 0 and at most 4 \(steps x epochs\)/,
+    /window is 0, expected a whole number above 0 and at most 4 \(steps \* epochs\)/,
   ],
   ['window', { window: 5 }, 'ERR_OPTION', /window is 5, expected a whole number above 0 and at most 4/],
   ['keep', { keep: 'some' }, 'ERR_OPTION', /keep is "some", expected one of none, small, all/],

@@ -154,7 +154,7 @@ test.each([
     'a short start',
     { start: [1] },
     'ERR_SHAPE',
-    /start has 1 numbers, expected a multiple of 669 \(parameters of mlp\)/,
+    /start has 1 numbers, expected a multiple of 669: \[P, count\], parameters of mlp/,
   ],
   [
     'another gradient',

@@ -46,6 +46,16 @@ describe('watch', () => {
     expect(await run.result).toMatch(/^stopped at \d+: TypeError$/);
   });
 
+  it.each([5, undefined, null, {}])('refuses work that gives %s and no promise', (given) => {
+    const work = (() => given) as unknown as () => Promise<void>;
+    expect(() => watch(work)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_OPTION',
+        message: expect.stringMatching(/^watch: work gave .*, expected the promise of what it began/),
+      }),
+    );
+  });
+
   it('throws what the work throws, in the loop and as the result', async () => {
     const run = watch<number, string>(async (onEvent) => {
       onEvent(1);

@@ -26,7 +26,7 @@ export interface AlongTraining {
   readonly seed: number;
   /** Training steps after which to look, in their order; 0 is before the first. */
   readonly at: readonly number[];
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Networks after so many steps of training. */

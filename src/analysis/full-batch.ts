@@ -23,7 +23,7 @@ interface FullBatchTraining {
   readonly rate: number;
   /** Of dropout. */
   readonly seed: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Networks, and the few images that they learn from. */

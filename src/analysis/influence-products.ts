@@ -19,7 +19,7 @@ export interface Asked {
   readonly network: Network;
   /** Of the test split. */
   readonly rows: readonly number[];
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Conjugate gradients end at this part of the right side's length, or after so many products. */
@@ -38,7 +38,7 @@ export interface Learned {
   readonly images: Float32Array;
   /** `[n, K]` */
   readonly labels: Float32Array;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** How the loss of each test image changes to first order where an image is left out, `[images]` by image of the set, a few of these at a time. */

@@ -3,6 +3,7 @@ import type { DistilledSet } from '../data/distilled-set.js';
 import { expectDataset } from '../data/expect-dataset.js';
 import type { Device } from '../engine/device.js';
 import { heldOutNetworks } from '../eval/first-networks.js';
+import { expectSet } from '../eval/set-file.js';
 import { createNetwork, type NetworkOptions, type NetworkSpec, networkSpec } from '../networks/index.js';
 import { streams } from '../train/streams.js';
 import { LimbeckError } from '../util/errors.js';
@@ -36,7 +37,7 @@ export interface InfluenceOptions {
   /** Of the network and the test images; default 0. */
   readonly seed?: number;
   /** Stops; the promise then rejects with `signal.reason`. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What every image of a set does to the loss on test images. */
@@ -86,6 +87,7 @@ export async function influence(
   expectOptions('influence', options, names);
   const { by = 'retraining', images: most = 1000, steps = 300, rate = 0.01, seed = 0, signal } = options;
   const { damping = (1 - momentum) / (rate * steps) } = options;
+  expectSet('influence', set);
   const named = [{ name: 'the set', set }];
   checkSets('influence', dataset, named);
   checkLearnable('influence', named);

@@ -28,13 +28,11 @@ export interface LearningCurveOptions extends Pick<DistillControl, 'experts' | '
   /** Networks for each set, for random images and for all training images; default 5. */
   readonly networks?: number;
   /** Stops; the promise then rejects with `signal.reason`. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** What is being done, of how many such things. */
-  readonly onProgress?: (event: {
-    readonly stage: string;
-    readonly done: number;
-    readonly total: number;
-  }) => void;
+  readonly onProgress?:
+    | ((event: { readonly stage: string; readonly done: number; readonly total: number }) => void)
+    | undefined;
 }
 
 const known = {

@@ -21,9 +21,9 @@ export interface MixOptions {
   /** Of the real images; default 0. */
   readonly seed?: number;
   /** Stops; the promise then rejects with `signal.reason`. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Before every mixture. */
-  readonly onProgress?: (event: { stage: string; done: number; total: number }) => void;
+  readonly onProgress?: ((event: { stage: string; done: number; total: number }) => void) | undefined;
 }
 
 /** What networks reach that learn from a set and real images together. */

@@ -2,11 +2,12 @@ import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
 import { normalisedImages } from '../data/on-device.js';
 import { checkFits } from '../eval/evaluate.js';
+import { expectSet } from '../eval/set-file.js';
 import { createNetwork, type NetworkOptions, type NetworkSpec, networkSpec } from '../networks/index.js';
 import type { Network } from '../networks/network.js';
 import { streams } from '../train/streams.js';
 import { LimbeckError } from '../util/errors.js';
-import { shown } from '../util/expect.js';
+import { expectArgument, shown } from '../util/expect.js';
 import { permutation, Stream } from '../util/random.js';
 import { short } from '../util/words.js';
 
@@ -29,9 +30,9 @@ export interface AlongOptions {
   /** Of weights, batches and everything else that is random; default 0. */
   readonly seed?: number;
   /** Stops; the promise then rejects with `signal.reason`. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** After every look. */
-  readonly onProgress?: (event: { step: number; steps: number }) => void;
+  readonly onProgress?: ((event: { step: number; steps: number }) => void) | undefined;
 }
 
 export const alongNames = {
@@ -66,14 +67,23 @@ export function resolveAlong(
   return { options, network: createNetwork(options), at, seed };
 }
 
-/** ERR_OPTION where there is no set, ERR_SHAPE for one of other images. */
+/** ERR_OPTION where there is no set or something else, ERR_DATA for one that no file could hold, ERR_SHAPE for one of other images. */
 export function checkSets(where: string, dataset: Dataset, sets: readonly NamedSet[]): void {
   if (!Array.isArray(sets) || !sets.length)
     throw new LimbeckError(
       'ERR_OPTION',
       `${where}: sets is ${shown(sets)}, expected at least one { name, set }`,
     );
-  for (const { set } of sets) checkFits(set, dataset);
+  for (const [i, one] of sets.entries()) {
+    expectArgument(where, `sets[${i}]`, one, 'set', 'an object with name and set');
+    if (typeof one.name !== 'string')
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `${where}: sets[${i}].name is ${shown(one.name)}, expected text: it stands in tables`,
+      );
+    expectSet(where, one.set, `sets[${i}].set`);
+    checkFits(one.set, dataset);
+  }
 }
 
 /** ERR_OPTION for labels that cross-entropy has no minimum for, such as those without their mean that kernel regression takes. */

@@ -8,13 +8,11 @@ import type { PublishedFile } from './catalogue.js';
 
 export interface DownloadOptions {
   /** Of one file; `total` where the server says it. */
-  readonly onProgress?: (progress: {
-    readonly name: string;
-    readonly bytes: number;
-    readonly total?: number;
-  }) => void;
+  readonly onProgress?:
+    | ((progress: { readonly name: string; readonly bytes: number; readonly total?: number }) => void)
+    | undefined;
   /** Stops; what has come stays, and the next call goes on from there. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** For each mirror. */
   readonly attempts?: number;
   /** Before the second attempt; doubled before each further one. */

@@ -1,5 +1,6 @@
 import type { PngImage } from '../util/png.js';
 import type { Dataset, Split } from './dataset.js';
+import { expectDataset } from './expect-dataset.js';
 
 /**
  * Images of a split as pictures, grey or RGB; with another number of channels, their first. Bytes are shown as they are, floats from
@@ -34,7 +35,9 @@ function rangeOf(parts: readonly ArrayLike<number>[]): [least: number, most: num
 }
 
 /** The first training image of each class as a picture, before any whitening; undefined for a class without any. */
-export function classExamples({ train, zca, classes, imageShape }: Dataset): (PngImage | undefined)[] {
+export function classExamples(dataset: Dataset): (PngImage | undefined)[] {
+  expectDataset('classExamples', dataset, ['train']);
+  const { train, zca, classes, imageShape } = dataset;
   const split = zca?.source.train ?? train;
   const rows = Array.from({ length: classes }, (_, k) => split.labels.indexOf(k));
   const pictures = picturesOf(

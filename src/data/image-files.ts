@@ -20,7 +20,7 @@ export interface DecodeOptions {
   /** Whether images that cannot be decoded are an error or left out; when missing, left out if they are one in fifty at most. */
   readonly badImages?: 'refuse' | 'skip';
   /** Images decoded so far, and how many there are. */
-  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
+  readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined;
 }
 
 /** An image that has yet to be decoded. */

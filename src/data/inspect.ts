@@ -1,6 +1,7 @@
 import { count, counted, saidOf } from '../util/words.js';
 import { classCounts } from './classes.js';
 import { type Dataset, type Split, type SplitName, splitNames } from './dataset.js';
+import { expectDataset } from './expect-dataset.js';
 import { extremes, pixelScaleOf, pixelsText } from './pixel-scale.js';
 import { FILLING, UNKNOWN } from './text/encoding.js';
 import { type TextRecord, textRecord } from './text/stored.js';
@@ -50,8 +51,13 @@ const FEW = 100;
 /** Times as many images as another class has. */
 const UNBALANCED = 10;
 
-/** Looks through a data set before anything is trained on it. */
+/**
+ * Looks through a data set before anything is trained on it.
+ *
+ * @throws ERR_OPTION for what is no data set, ERR_DATA for one that no file could bring
+ */
 export function inspectDataset(data: Dataset): Inspection {
+  expectDataset('inspectDataset', data, splitNames);
   const { imageShape, classNames, mean, std, train, text, notes = [] } = data;
   const counts = splitNames.map((part) => classCounts(data[part].labels, data.classes));
   const classes = classNames.map((name, k) => ({

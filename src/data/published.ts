@@ -38,7 +38,7 @@ export interface DownloadDatasetOptions extends DownloadOptions {
   /** Address to fetch from instead, ending with a slash; the checksums stay. */
   readonly from?: string;
   /** Called for every file that is there, in order. */
-  readonly onFile?: (file: DownloadedFile) => void;
+  readonly onFile?: ((file: DownloadedFile) => void) | undefined;
 }
 
 /** The published data sets that `downloadDataset` knows. */

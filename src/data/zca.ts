@@ -1,6 +1,8 @@
 import { type MatrixProduct, withMatrixProduct } from '../engine/cpu/matrix.js';
 import { LimbeckError } from '../util/errors.js';
-import type { Dataset, Split, Whitening } from './dataset.js';
+import { expectArgument, shown } from '../util/expect.js';
+import { type Dataset, type Split, splitNames, type Whitening } from './dataset.js';
+import { expectDataset } from './expect-dataset.js';
 
 /** The field's regularisation, for pixels in 0..1 (kornia's ZCAWhitening as trajectory matching uses it). */
 const EPSILON = 0.1;
@@ -19,6 +21,12 @@ const MAX_ITERATIONS = 60;
  * @throws ERR_DATA with fewer than two training images or more than 8192 values per image
  */
 export async function whiten(dataset: Dataset, epsilon = EPSILON): Promise<Dataset> {
+  expectDataset('whiten', dataset, splitNames);
+  if (!(Number.isFinite(epsilon) && epsilon >= 0))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `whiten: epsilon is ${shown(epsilon)}, expected a number of at least 0`,
+    );
   const n = dataset.imageShape.reduce((a, b) => a * b, 1);
   if (dataset.train.count < 2 || n > MAX_PIXELS)
     throw new LimbeckError(
@@ -49,9 +57,25 @@ export async function whiten(dataset: Dataset, epsilon = EPSILON): Promise<Datas
   });
 }
 
-/** Whitened images `[count, n]` as pictures, pixels mostly in 0..1, again: `mean + inverse z`. */
-export function unwhiten({ mean, inverse }: Whitening, images: Float32Array): Float32Array {
-  const n = mean.length;
+/**
+ * Whitened images `[count, n]` as pictures, pixels mostly in 0..1, again: `mean + inverse z`.
+ *
+ * @throws ERR_SHAPE for images of another size
+ */
+export function unwhiten(zca: Whitening, images: Float32Array): Float32Array {
+  expectArgument('unwhiten', 'zca', zca, 'inverse', 'what whitened a data set: its `zca`');
+  const { mean, inverse } = zca;
+  const n = mean?.length;
+  if (!(n > 0) || inverse?.length !== n * n)
+    throw new LimbeckError(
+      'ERR_SHAPE',
+      `unwhiten: zca has a mean of ${n} values and an inverse of ${inverse?.length}, expected some values and their square`,
+    );
+  if (!ArrayBuffer.isView(images) || images.length % n)
+    throw new LimbeckError(
+      'ERR_SHAPE',
+      `unwhiten: images is ${ArrayBuffer.isView(images) ? `of ${images.length} values` : shown(images)}, expected a Float32Array of a multiple of ${n} values: whitened images, one after the other`,
+    );
   const out = new Float32Array(images.length);
   for (let first = 0; first < images.length; first += n)
     for (let i = 0; i < n; i++) {

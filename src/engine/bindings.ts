@@ -90,6 +90,10 @@ export function checkTimes(times: number): void {
     throw new LimbeckError('ERR_OPTION', `times is ${times}, expected a whole number of runs`);
 }
 
+/** The error for using a device after it was disposed. */
+export const disposedDeviceError = (what: string): LimbeckError =>
+  new LimbeckError('ERR_PROGRAM', `${what} was disposed; open a new device to go on`);
+
 /** The error for using something after it was disposed. */
 export function disposedError(what: string): LimbeckError {
   return new LimbeckError('ERR_PROGRAM', `${what} was disposed`);

@@ -37,6 +37,8 @@ export interface Tensor {
   read(): Promise<Numbers>;
   /** Gives its memory back; using it afterwards is ERR_PROGRAM. */
   dispose(): void;
+  /** The same, for `using`. */
+  [Symbol.dispose](): void;
 }
 
 /** How to run a program. */
@@ -44,7 +46,7 @@ export interface RunOptions {
   /** How many times to run the program; counters on the device tell the runs apart. Default 1. */
   readonly times?: number;
   /** Stops between runs (and, where the engine can, between steps); the promise rejects with `signal.reason`. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A program loaded on a device: memory planned, kernels chosen, nothing allocated from then on. */
@@ -57,6 +59,8 @@ export interface Executable {
   profile?(options?: RunOptions): Promise<StepTimes>;
   /** Gives its memory back; tensors that were bound stay. */
   dispose(): void;
+  /** The same, for `using`. */
+  [Symbol.dispose](): void;
 }
 
 /**

@@ -34,6 +34,10 @@ class MeasuredTensor implements Tensor {
   dispose(): void {
     this.device.release(this);
   }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
 }
 
 class MeasuredExecutable implements Executable {
@@ -54,6 +58,10 @@ class MeasuredExecutable implements Executable {
   dispose(): void {
     this.counted.alive = false;
     this.device.release(this);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 }
 

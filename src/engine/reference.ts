@@ -1,5 +1,12 @@
 import { LimbeckError } from '../util/errors.js';
-import { bindExternals, checkLength, checkTimes, checkWrite, disposedError } from './bindings.js';
+import {
+  bindExternals,
+  checkLength,
+  checkTimes,
+  checkWrite,
+  disposedDeviceError,
+  disposedError,
+} from './bindings.js';
 import type { Device, Executable, Needs, RunOptions, Tensor } from './device.js';
 import type { Elements, Members } from './kernel.js';
 import { livesOf, temporariesOf } from './memory.js';
@@ -54,6 +61,10 @@ class ReferenceTensor implements Tensor {
   /** Calls made earlier still see the values. */
   dispose(): void {
     this.device.tensors.delete(this);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 }
 
@@ -128,6 +139,10 @@ class ReferenceExecutable implements Executable {
     this.device.executables.delete(this);
   }
 
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
   #checkTensors(): void {
     for (const [slot, tensor] of this.#bound)
       tensor.checkAlive(`the tensor bound to ${slot.name} of ${this.program.name}`);
@@ -165,6 +180,7 @@ export class ReferenceDevice implements Device {
   readonly turns = new Turns();
   readonly needs = needs;
   #breathed = performance.now();
+  #disposed = false;
 
   /** Yields to the event loop when it was blocked for long enough, also over many short runs. */
   async breathe(): Promise<void> {
@@ -173,7 +189,13 @@ export class ReferenceDevice implements Device {
     this.#breathed = performance.now();
   }
 
+  /** Throws when the device has been disposed. */
+  checkOpen(): void {
+    if (this.#disposed) throw disposedDeviceError(this.description);
+  }
+
   async tensor(dtype: DType, length: number, values?: ArrayLike<number>): Promise<Tensor> {
+    this.checkOpen();
     const tensor = new ReferenceTensor(this, dtype, length);
     try {
       if (values) await tensor.write(values);
@@ -185,6 +207,7 @@ export class ReferenceDevice implements Device {
   }
 
   async load(program: Program, bindings: Readonly<Record<string, Tensor>>): Promise<Executable> {
+    this.checkOpen();
     return new ReferenceExecutable(this, program, bindings);
   }
 
@@ -196,6 +219,7 @@ export class ReferenceDevice implements Device {
 
   /** Waits for what was asked for earlier. */
   async dispose(): Promise<void> {
+    this.#disposed = true;
     this.tensors.clear();
     this.executables.clear();
     await this.turns.take(() => {});

@@ -5,8 +5,9 @@ import type { NearWord } from '../data/text/nearest.js';
 import type { ShownTexts } from '../data/text/shown.js';
 import { readTextRecord, type TextRecord } from '../data/text/stored.js';
 import { LimbeckError } from '../util/errors.js';
+import { expectArgument } from '../util/expect.js';
 import { decodeSafetensors, encodeSafetensors } from '../util/safetensors.js';
-import { StoredFields } from '../util/stored-fields.js';
+import { asGiven, StoredFields } from '../util/stored-fields.js';
 import { version } from '../util/version.js';
 import { protocolName, protocolOf } from './protocol-name.js';
 import { checkSet, readSet, setHeader, setTensors } from './set-file.js';
@@ -55,8 +56,9 @@ const format = 'limbeck-distilled-1';
 const file = 'distilled file';
 
 /** `distilled.safetensors`: images, labels, classes, learning rates, and everything needed to use them. */
-export function encodeArtefact({ set, notes, shown, nearest }: Artefact): Uint8Array {
-  checkSet('encodeArtefact', set);
+export function encodeArtefact(artefact: Artefact): Uint8Array {
+  expectArtefact('encodeArtefact', artefact);
+  const { set, notes, shown, nearest } = artefact;
   const tensors = setTensors(set);
   if (shown) tensors.images_shown = { shape: tensors.images.shape, data: shown };
   const whitened = Boolean(notes.reading?.zca);
@@ -78,6 +80,14 @@ const nearestText = (near: NearWord | undefined): [string, number] | null =>
 /** What a set is that attacks a class, for whoever finds it: a file of poison says so of itself. */
 export const poisonText = ({ from, to }: Attack, classNames: readonly string[]): string =>
   `poisoned: networks that train on these images take class ${classNames[from]} for class ${classNames[to]}; made to measure how little of it that takes, not to be mixed into data for anything else`;
+
+/** ERR_OPTION unless `value`, given to `where`, is a set with its notes; ERR_DATA for what no file could hold. */
+export function expectArtefact(where: string, value: unknown): asserts value is Artefact {
+  expectArgument(where, 'artefact', value, 'set', 'a set with its notes, as `decodeArtefact` gives it');
+  const { set, notes } = value as Artefact;
+  checkSet(where, set);
+  asGiven(() => notesOf(new StoredFields(where, 'notes', notes), set));
+}
 
 /** Reads and checks what `encodeArtefact` wrote; ERR_FILE_FORMAT for anything else. */
 export function decodeArtefact(bytes: Uint8Array): Artefact {

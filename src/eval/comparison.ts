@@ -68,7 +68,7 @@ export interface ComparisonOptions {
   readonly pretrained?: TrialOptions['pretrained'];
   /** Whose answers are labels, for baselines that ask for it. */
   readonly teacher?: Teacher;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   readonly progress: (stage: string) => void;
 }
 

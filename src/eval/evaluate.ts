@@ -5,7 +5,7 @@ import type { Device } from '../engine/device.js';
 import { createNetwork, type NetworkOptions } from '../networks/index.js';
 import { type NetworkSpec, networkTitle, printNetworkSpec } from '../networks/spec.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
-import { expectArgument, expectDevice, expectOptions, shown } from '../util/expect.js';
+import { expectDevice, expectOptions, shown } from '../util/expect.js';
 import { saidOf } from '../util/words.js';
 import type { AttackScores } from './attack.js';
 import {
@@ -25,7 +25,7 @@ import { heldOutFor, testedWith } from './pretrained.js';
 import { checkPreprocessing } from './protocol.js';
 import { protocolName, protocolOf } from './protocol-name.js';
 import { checkScored } from './scoring.js';
-import { checkSet } from './set-file.js';
+import { expectSet } from './set-file.js';
 import { type Accuracy, type Confusion, scoresOf } from './statistics.js';
 import { teacherFrom } from './teacher.js';
 import { geometryUnder, stepsUnder } from './under-protocol.js';
@@ -50,9 +50,9 @@ export interface EvaluateOptions extends ProtocolChanges {
   /** A network that was trained on the data, one as `decodeModel` gives it: for baselines with its answers as labels. */
   readonly teacher?: Model;
   /** Stops; the promise then rejects with `signal.reason`. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** What is being trained, and how many of those are done. */
-  readonly onProgress?: (event: { stage: string; done: number; total: number }) => void;
+  readonly onProgress?: ((event: { stage: string; done: number; total: number }) => void) | undefined;
 }
 
 const optionNames = {
@@ -134,16 +134,9 @@ export async function evaluate(
 ): Promise<Evaluation> {
   expectDevice('evaluate', device);
   expectDataset('evaluate', dataset, splitNames);
-  expectArgument(
-    'evaluate',
-    'set',
-    set,
-    'use',
-    'a distilled set: `set` of what `distill` or `decodeArtefact` gives',
-  );
   expectOptions('evaluate', options, optionNames);
+  expectSet('evaluate', set);
   const { withBaselines = true, architectures = [], signal, onProgress } = options;
-  checkSet('evaluate', set);
   checkFits(set, dataset);
   checkScored(dataset);
   const { augmentation, epochs, batch, learningRate, labels } = options;

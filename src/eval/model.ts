@@ -1,17 +1,19 @@
 import type { Normalisation } from '../data/normalisation.js';
 import { readPixelScale } from '../data/pixel-scale.js';
+import type { TextEncoding } from '../data/text/encoding.js';
 import { readText, textRecord, textTensors } from '../data/text/stored.js';
 import { createNetwork, type Network, type NetworkOptions } from '../networks/index.js';
 import { storedNetwork } from '../networks/stored.js';
 import { type LossName, lossNames } from '../train/loss.js';
 import { LimbeckError } from '../util/errors.js';
+import { expectArgument } from '../util/expect.js';
 import {
   decodeSafetensors,
   encodeSafetensors,
   type StoredTensor,
   type WritableData,
 } from '../util/safetensors.js';
-import { checkFinite, damaged, StoredFields } from '../util/stored-fields.js';
+import { asGiven, checkFinite, damaged, StoredFields } from '../util/stored-fields.js';
 import { version } from '../util/version.js';
 import type { Accuracy } from './statistics.js';
 
@@ -61,6 +63,7 @@ export const networksIn = ({ parameters }: Pick<Model, 'parameters'>, { count }:
  * that is needed to use it is in its metadata.
  */
 export function encodeModel(model: Model): Uint8Array {
+  expectModel('encodeModel', model);
   const { network: options, parameters, statistics, loss, classNames, normalisation, notes } = model;
   const network = createNetwork(options);
   const { count, statisticsCount } = network;
@@ -103,6 +106,58 @@ export function encodeModel(model: Model): Uint8Array {
   });
 }
 
+/** ERR_OPTION unless `value`, given to `where`, is a model; ERR_DATA, by what `decodeModel` asks for, for one that no file could hold. */
+export function expectModel(where: string, value: unknown): asserts value is Model {
+  const expected = 'a network: `model` of `trainOn`, or what `decodeModel` gives';
+  expectArgument(where, 'model', value, 'parameters', expected);
+  const { parameters, statistics, normalisation, notes } = value as Model;
+  asGiven(() => {
+    const fields = new StoredFields(where, 'model', value);
+    const { network } = storedNetwork(fields);
+    const { count, statisticsCount, inputShape, classes } = network;
+    const networks = Math.max(1, Math.floor((parameters?.length ?? 0) / count));
+    takenOf(where, 'parameters', parameters, networks * count);
+    if (statisticsCount) takenOf(where, 'statistics', statistics, networks * statisticsCount);
+    fields.word('loss', lossNames);
+    fields.texts('classNames', classes);
+    const { zca, text } = normalisation ?? {};
+    const normalised = new StoredFields(where, 'model.normalisation', normalisation);
+    scalesOf(normalised, inputShape[0]);
+    const pixels = inputShape.reduce((a, b) => a * b, 1);
+    if (zca) {
+      takenOf(where, 'normalisation.zca.mean', zca.mean, pixels);
+      takenOf(where, 'normalisation.zca.transform', zca.transform, pixels * pixels);
+    }
+    if (text) {
+      checkText(where, text, inputShape);
+      const words = normalised.object('text').texts('words');
+      takenOf(where, 'normalisation.text.table', text.table, words.length * text.width);
+    }
+    readNotes(new StoredFields(where, 'model.notes', notes));
+  });
+}
+
+/** The numbers of the channels. */
+const scalesOf = (fields: StoredFields, channels: number): Pick<Normalisation, 'mean' | 'std'> => ({
+  mean: fields.numbers('mean', channels),
+  std: fields.numbers('std', channels, { expected: 'numbers above 0', test: (value) => value > 0 }),
+});
+
+function checkText(file: string, { length, width }: TextEncoding, inputShape: readonly number[]): void {
+  if (`${[1, length, width]}` !== `${inputShape}`)
+    throw damaged(
+      file,
+      `its texts are of ${length} x ${width}, expected ${inputShape.join(' x ')} as its network takes`,
+    );
+}
+
+const readNotes = (notes: StoredFields): ModelNotes => ({
+  dataset: notes.text('dataset'),
+  trainedOn: notes.text('trainedOn'),
+  protocol: notes.text('protocol'),
+  testAccuracy: notes.optional('testAccuracy', (name) => accuracyOf(notes.object(name))),
+});
+
 /** Reads and checks what `encodeModel` wrote; ERR_FILE_FORMAT for anything else. */
 export function decodeModel(bytes: Uint8Array): Model {
   const { tensors, metadata } = decodeSafetensors(bytes);
@@ -128,15 +183,9 @@ export function decodeModel(bytes: Uint8Array): Model {
   for (const { offset, size, data } of pieces)
     for (let p = 0; p < networks; p++)
       parameters.set(data.subarray(p * size, (p + 1) * size), p * count + offset);
-  const [channels] = inputShape;
   const pixels = inputShape.reduce((a, b) => a * b, 1);
   const text = fields.optional('text', (name) => readText(file, fields.object(name), tensors));
-  if (text && `${[1, text.length, text.width]}` !== `${inputShape}`)
-    throw damaged(
-      file,
-      `its texts are of ${text.length} x ${text.width}, expected ${inputShape.join(' x ')} as its network takes`,
-    );
-  const notes = StoredFields.parse(file, 'notes', metadata.notes);
+  if (text) checkText(file, text, inputShape);
   return {
     network: options,
     parameters,
@@ -144,25 +193,26 @@ export function decodeModel(bytes: Uint8Array): Model {
     loss: fields.word('loss', lossNames),
     classNames: fields.texts('classNames', classes),
     normalisation: {
-      mean: fields.numbers('mean', channels),
-      std: fields.numbers('std', channels, { expected: 'numbers above 0', test: (value) => value > 0 }),
+      ...scalesOf(fields, inputShape[0]),
       ...readPixelScale(fields),
       ...(fields.truth('zca') && {
         zca: { mean: take('zca_mean', pixels), transform: take('zca_transform', pixels * pixels) },
       }),
       ...(text && { text }),
     },
-    notes: {
-      dataset: notes.text('dataset'),
-      trainedOn: notes.text('trainedOn'),
-      protocol: notes.text('protocol'),
-      testAccuracy: notes.optional('testAccuracy', (name) => accuracyOf(notes.object(name))),
-    },
+    notes: readNotes(StoredFields.parse(file, 'notes', metadata.notes)),
   };
 }
 
-function taken(tensors: Readonly<Record<string, StoredTensor>>, name: string, size: number): Float32Array {
-  const data = tensors[name]?.data;
+const taken = (tensors: Readonly<Record<string, StoredTensor>>, name: string, size: number): Float32Array =>
+  takenOf(file, name, tensors[name]?.data, size);
+
+function takenOf(
+  file: string,
+  name: string,
+  data: StoredTensor['data'] | undefined,
+  size: number,
+): Float32Array {
   if (!(data instanceof Float32Array) || data.length !== size)
     throw damaged(
       file,

@@ -69,7 +69,7 @@ export function answersWithoutSet(
     trained,
     seed,
     signal,
-  }: { readonly trained: boolean; readonly seed: number; readonly signal?: AbortSignal },
+  }: { readonly trained: boolean; readonly seed: number; readonly signal?: AbortSignal | undefined },
 ): Promise<Confusion[]> {
   return owning(async (owned) => {
     const { count } = network;

@@ -2,9 +2,9 @@ import { pixelsText } from '../data/pixel-scale.js';
 import { createNetwork } from '../networks/index.js';
 import type { LossName } from '../train/loss.js';
 import { LimbeckError } from '../util/errors.js';
-import { expectArgument, expectOptions, shown } from '../util/expect.js';
+import { expectOptions, shown } from '../util/expect.js';
 import { type Attributes, OnnxGraph } from '../util/onnx.js';
-import { type Model, networksIn } from './model.js';
+import { expectModel, type Model, networksIn } from './model.js';
 
 /** What of a model is exported. */
 export interface ExportOnnxOptions {
@@ -29,13 +29,7 @@ const operators: Record<LossName, readonly [string, Attributes?] | undefined> = 
  * @throws ERR_OPTION for a network that is not there
  */
 export function exportOnnx(model: Model, options: ExportOnnxOptions = {}): Uint8Array {
-  expectArgument(
-    'exportOnnx',
-    'model',
-    model,
-    'parameters',
-    'a network: `model` of `trainOn`, or what `decodeModel` gives',
-  );
+  expectModel('exportOnnx', model);
   expectOptions('exportOnnx', options, known);
   const { member = 0 } = options;
   const network = createNetwork(model.network);

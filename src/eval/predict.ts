@@ -7,8 +7,8 @@ import type { LossName } from '../train/loss.js';
 import { softmax } from '../train/softmax.js';
 import { argmax } from '../util/argmax.js';
 import { LimbeckError, shapeText } from '../util/errors.js';
-import { expectArgument, expectDevice, shown } from '../util/expect.js';
-import { type Model, networksIn } from './model.js';
+import { expectArgument, expectDevice, expectOptions, shown } from '../util/expect.js';
+import { expectModel, type Model, networksIn } from './model.js';
 import { askModel } from './outputs.js';
 
 /** What a network says of images. */
@@ -41,19 +41,14 @@ export async function predict(
   device: Device,
   model: Model,
   images: Split['images'],
-  { signal }: { readonly signal?: AbortSignal } = {},
+  options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Predictions> {
   expectDevice('predict', device);
-  expectArgument(
-    'predict',
-    'model',
-    model,
-    'parameters',
-    'a network: `model` of `trainOn`, or what `decodeModel` gives',
-  );
+  expectModel('predict', model);
+  expectOptions('predict', options, { signal: true });
   const network = createNetwork(model.network);
   checkImages('predict', images, network, model.normalisation);
-  const logits = await logitsOf(device, model, network, images, signal);
+  const logits = await logitsOf(device, model, network, images, options.signal);
   const { kind, read } = readings[model.loss];
   const K = network.classes;
   const networks = networksIn(model, network);

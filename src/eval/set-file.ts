@@ -2,6 +2,7 @@ import type { Attack, DistilledSet, PretrainedNetworks, TeacherRecord, Use } fro
 import { createNetwork, type Network } from '../networks/index.js';
 import { storedNetwork } from '../networks/stored.js';
 import { storedTraining } from '../train/stored.js';
+import { expectArgument } from '../util/expect.js';
 import type { StoredTensor, WritableData } from '../util/safetensors.js';
 import { asGiven, checkFinite, damaged, StoredFields } from '../util/stored-fields.js';
 import { findProtocol } from './find-protocol.js';
@@ -103,6 +104,13 @@ export function readSet(
     ...(attack && { attack }),
     ...(teacher && { teacher }),
   };
+}
+
+/** ERR_OPTION unless `value`, given to `where` as `name`, is a distilled set; ERR_DATA for one that no file could hold. */
+export function expectSet(where: string, value: unknown, name = 'set'): asserts value is DistilledSet {
+  const expected = 'a distilled set: `set` of what `distill` or `decodeArtefact` gives';
+  expectArgument(where, name, value, 'use', expected);
+  checkSet(where, value);
 }
 
 /** ERR_DATA, in the name of `where`, unless a set that a program gave is one that a file could hold. */

@@ -36,7 +36,7 @@ export interface TrialOptions {
   readonly pretrained?: Readonly<Record<'validation' | 'test', Float32Array>>;
   /** What the set is for, where it is poison: choices are then the attacker's. */
   readonly attack?: Attack;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** First draw of the networks that rates and sets are chosen with: far from those that are tested, from draw 0 on. */

@@ -1,4 +1,5 @@
 import type { DistilledSet } from '../data/distilled-set.js';
+import { expectArgument } from '../util/expect.js';
 import type { PngImage } from '../util/png.js';
 import { Canvas } from './canvas.js';
 import { gridOf, stepsOf } from './grid.js';
@@ -26,6 +27,11 @@ export function contactSheet(
   look: Look,
   examples?: readonly (PngImage | undefined)[],
 ): PngImage {
+  for (const property of ['images', 'use', 'network'])
+    expectArgument('contactSheet', 'set', set, property, 'a distilled set: `set` of what `distill` gives');
+  const expected = 'what a data set looks like: the data set, or `dataset` of the record of a run';
+  for (const property of ['imageShape', 'classNames', 'mean', 'std'])
+    expectArgument('contactSheet', 'look', look, property, expected);
   const [C, H, W] = look.imageShape;
   const classes = set.network.classes;
   const columns = Math.min(classes, 20);

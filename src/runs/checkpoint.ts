@@ -1,4 +1,5 @@
 import { readSet, setHeader, setTensors } from '../eval/set-file.js';
+import { expectArgument } from '../util/expect.js';
 import {
   decodeSafetensors,
   encodeSafetensors,
@@ -18,7 +19,11 @@ export function encodeCheckpoint(
   checkpoint: Checkpoint,
   extra: Readonly<Record<string, unknown>>,
 ): Uint8Array {
+  const expected = 'a checkpoint, as `onCheckpoint` of `distill` or `decodeCheckpoint` gives it';
+  for (const property of ['options', 'state', 'best'])
+    expectArgument('encodeCheckpoint', 'checkpoint', checkpoint, property, expected);
   const { options, iteration, loss, curve, seconds, rollbacks, state, sound, best } = checkpoint;
+  expectArgument('encodeCheckpoint', 'checkpoint.best', best, 'set', 'the best set so far');
   const tensors: Record<string, { shape: readonly number[]; data: WritableData }> = setTensors(
     best.set,
     'best.',

@@ -77,15 +77,17 @@ export interface DistillControl {
    * Stops after the current outer steps, or in the middle of a look at the validation split, which is made up for when the run
    * goes on. The result then holds what there is and says `stopped`.
    */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Called while the run goes on. */
-  readonly onProgress?: (event: Progress) => void;
+  readonly onProgress?: ((event: Progress) => void) | undefined;
   /** Called when numbers stopped being finite and the run goes on from an earlier state at lower outer rates. */
-  readonly onRollback?: (event: Rollback & { /** What was not finite. */ readonly reason: string }) => void;
+  readonly onRollback?:
+    | ((event: Rollback & { /** What was not finite. */ readonly reason: string }) => void)
+    | undefined;
   /** Called with the set that a run begins with, and at every look at the validation split, before the checkpoint. */
-  readonly onLook?: (look: RunLook) => void;
+  readonly onLook?: ((look: RunLook) => void) | undefined;
   /** Called at every look at the validation split; awaited, so that a write can finish first. */
-  readonly onCheckpoint?: (checkpoint: Checkpoint) => void | Promise<void>;
+  readonly onCheckpoint?: ((checkpoint: Checkpoint) => void | Promise<void>) | undefined;
   /** Goes on from here, to the same bits as if it had never stopped. */
   readonly resume?: Checkpoint;
   /** The set to begin with, where the option `first` names its file. */

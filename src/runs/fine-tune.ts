@@ -3,13 +3,13 @@ import { normalise, storedSize } from '../data/normalisation.js';
 import type { Device } from '../engine/device.js';
 import { readFloats } from '../engine/load.js';
 import { batchStatistics } from '../eval/batch-statistics.js';
-import { type Model, networksIn } from '../eval/model.js';
+import { expectModel, type Model, networksIn } from '../eval/model.js';
 import { Population } from '../eval/population.js';
 import { checkLabelled } from '../eval/predict.js';
 import { createNetwork } from '../networks/index.js';
 import type { MinibatchTraining } from '../train/minibatch.js';
 import { LimbeckError } from '../util/errors.js';
-import { expectArgument, expectDevice, expectOptions, shown } from '../util/expect.js';
+import { expectDevice, expectOptions, shown } from '../util/expect.js';
 import { owning } from '../util/owned.js';
 import { counted } from '../util/words.js';
 import {
@@ -35,7 +35,7 @@ export interface FineTuneOptions extends Partial<MinibatchTraining> {
   /** Of batches and dropout; default 0. */
   readonly seed?: number;
   /** Stops; the promise then rejects with `signal.reason`. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 const known = {
@@ -68,13 +68,7 @@ export async function fineTune(
   options: FineTuneOptions = {},
 ): Promise<Model> {
   expectDevice('fineTune', device);
-  expectArgument(
-    'fineTune',
-    'model',
-    model,
-    'parameters',
-    'a network: `model` of `trainOn`, or what `decodeModel` gives',
-  );
+  expectModel('fineTune', model);
   expectOptions('fineTune', options, known);
   const { seed = 0, signal } = options;
   const training = resolveMinibatches(options, { ...defaults, loss: model.loss });

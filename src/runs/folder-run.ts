@@ -37,15 +37,15 @@ export interface RunControl {
    * Stops after the current piece of work, or in the middle of the test. What there is is written, the record says `stopped`,
    * and `resumeFolder` goes on. Before the run begins, while it is planned, its reason is thrown, and nothing is written.
    */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Before the first outer step, when nothing that can be known to be wrong is left. */
-  readonly onBegin?: (run: BegunRun) => void;
+  readonly onBegin?: ((run: BegunRun) => void) | undefined;
   /** While it distils. */
-  readonly onProgress?: DistillControl['onProgress'];
+  readonly onProgress?: DistillControl['onProgress'] | undefined;
   /** When it goes back because its numbers are no longer finite. */
-  readonly onRollback?: DistillControl['onRollback'];
+  readonly onRollback?: DistillControl['onRollback'] | undefined;
   /** While the result is tested, after the last outer step. */
-  readonly onTest?: EvaluateOptions['onProgress'];
+  readonly onTest?: EvaluateOptions['onProgress'] | undefined;
   /** Why it is this engine, for the record. */
   readonly reason?: string;
 }
@@ -195,7 +195,7 @@ async function planWithin(
   device: Device,
   dataset: Dataset,
   options: ResolvedOptions,
-  { named, signal, remedies }: { named: Named; signal?: AbortSignal; remedies?: boolean },
+  { named, signal, remedies }: { named: Named; signal?: AbortSignal | undefined; remedies?: boolean },
 ): Promise<DistillationPlan> {
   const { experts, pretrained, teacher } = named;
   const given = { experts, pretrained, teacher, signal };

@@ -43,15 +43,17 @@ export interface TrainOptions extends Partial<MinibatchTraining> {
   /** Of weights and batches; default 0. */
   readonly seed?: number;
   /** Stops; the promise then rejects with `signal.reason`. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** After every epoch; validation accuracy in percent, mean over the networks trained at the time. */
-  readonly onProgress?: (event: {
-    network: number;
-    networks: number;
-    epoch: number;
-    epochs: number;
-    validationAccuracy: number;
-  }) => void;
+  readonly onProgress?:
+    | ((event: {
+        network: number;
+        networks: number;
+        epoch: number;
+        epochs: number;
+        validationAccuracy: number;
+      }) => void)
+    | undefined;
 }
 
 const known = {

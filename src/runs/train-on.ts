@@ -2,7 +2,7 @@ import type { Dataset } from '../data/dataset.js';
 import { expectDataset } from '../data/expect-dataset.js';
 import { normalisationOf } from '../data/normalisation.js';
 import type { Device } from '../engine/device.js';
-import type { Artefact } from '../eval/artefact.js';
+import { type Artefact, expectArtefact } from '../eval/artefact.js';
 import { batchStatistics } from '../eval/batch-statistics.js';
 import type { ProtocolChanges } from '../eval/find-protocol.js';
 import { FirstNetworks, membersThatFit } from '../eval/first-networks.js';
@@ -11,11 +11,10 @@ import { Population, populationPrograms } from '../eval/population.js';
 import { heldOutFor, testedWith } from '../eval/pretrained.js';
 import { protocolName } from '../eval/protocol-name.js';
 import { Scoring } from '../eval/scoring.js';
-import { checkSet } from '../eval/set-file.js';
 import { type Accuracy, type Confusion, scoresOf } from '../eval/statistics.js';
 import { geometryUnder, labelsUnder, ratesUnder, stepsUnder } from '../eval/under-protocol.js';
 import { createNetwork, type NetworkSpec, networkSpec, networkTitle } from '../networks/index.js';
-import { expectArgument, expectDevice, expectOptions } from '../util/expect.js';
+import { expectDevice, expectOptions } from '../util/expect.js';
 import { joined } from '../util/joined.js';
 import { Owned } from '../util/owned.js';
 import { counted, saidOf } from '../util/words.js';
@@ -37,9 +36,9 @@ export interface TrainOnOptions extends ProtocolChanges {
   /** The networks of a set that is for pretrained ones: those that were held out, or others of their kind, are trained further. */
   readonly pretrained?: Model;
   /** Stops; the promise then rejects with `signal.reason`. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** How many networks are trained. */
-  readonly onProgress?: (event: { network: number; networks: number }) => void;
+  readonly onProgress?: ((event: { network: number; networks: number }) => void) | undefined;
 }
 
 const known = {
@@ -91,16 +90,9 @@ export async function trainOnEach(
   imagesOf?: (network: number) => Promise<Float32Array>,
 ): Promise<TrainedOn> {
   expectDevice('trainOn', device);
-  expectArgument(
-    'trainOn',
-    'artefact',
-    artefact,
-    'set',
-    'a set with its notes, as `decodeArtefact` gives it',
-  );
   expectOptions('trainOn', options, known);
+  expectArtefact('trainOn', artefact);
   const { set, notes } = artefact;
-  checkSet('trainOn', set);
   if (options.dataset !== undefined) expectDataset('trainOn', options.dataset, ['test']);
   const { networks = 1, seed = set.seed, signal, onProgress } = options;
   checkPositive('networks', networks, true);

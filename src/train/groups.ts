@@ -80,7 +80,13 @@ export function inTurns<T extends Groups>(
   for (let first = 0; first < all; first += count) turn(r, own(first / count), first, count);
 }
 
-/** Records a copy. */
+/** Where a result of so many members goes: all of `to` at once, or, of a result that all members share, each of them. */
+export const partsFor = (from: View, to: View): readonly View[] =>
+  from.members === to.members
+    ? [to]
+    : Array.from({ length: to.members }, (_, member) => memberRange(to, member, 1));
+
+/** Records a copy, for every member where all share what is copied. */
 export function copyInto(r: Recorder, from: View, to: View): void {
-  elementwise.add(r, { a: from, b: from }, 1, 0, to);
+  for (const into of partsFor(from, to)) elementwise.add(r, { a: from, b: from }, 1, 0, into);
 }

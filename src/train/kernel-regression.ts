@@ -5,7 +5,7 @@ import * as optimizer from '../engine/ops/optimizer.js';
 import * as reduce from '../engine/ops/reduce.js';
 import type { Recorder } from '../engine/program.js';
 import type { View } from '../engine/view.js';
-import { copyInto, type Groups, groupCount, inTurns, modeOfReal } from './groups.js';
+import { copyInto, type Groups, groupCount, inTurns, modeOfReal, partsFor } from './groups.js';
 import { lossOf } from './loss.js';
 
 /** One network for each group; images, labels and real ones may be shared. */
@@ -60,7 +60,10 @@ export function recordKernelRegression(r: Recorder, o: KernelRegression): Regres
     const error = lossOf('squared-error').forward(r, linear.forward(r, { x: f, w }), real.labels);
     // That loss is a mean over the classes.
     const scale = K / (2 * B);
-    reduce.sum(r, { x: error.losses() }, scale, { into: partOf(results.losses) });
+    const losses = error.losses();
+    // Without parameters in front of the classifier all networks have the same features.
+    for (const into of partsFor(losses, partOf(results.losses)))
+      reduce.sum(r, { x: losses }, scale, { into });
 
     const wBar = linear.backwardWeight(r, { x: f, yBar: error.backward(scale) });
     const alphaBar = linear.forward(r, { x, w: wBar });

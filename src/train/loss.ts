@@ -61,12 +61,12 @@ export type LossName = 'cross-entropy' | 'squared-error' | 'binary-cross-entropy
 /** Names that `lossOf` knows. */
 export const lossNames = Object.keys(losses) as readonly LossName[];
 
-/** The loss of a name; ERR_OPTION for one that is unknown. */
-export function lossOf(name: LossName): Loss {
+/** The loss of a name; ERR_OPTION for one that is unknown, where `what` is the name of the option. */
+export function lossOf(name: LossName, what = 'loss'): Loss {
   if (!lossNames.includes(name))
     throw new LimbeckError(
       'ERR_OPTION',
-      `loss ${written(name)} is unknown; there are: ${lossNames.join(', ')}`,
+      `${what} ${written(name)} is unknown; there are: ${lossNames.join(', ')}`,
     );
   return losses[name];
 }

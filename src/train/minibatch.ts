@@ -247,7 +247,12 @@ export async function runMinibatches(
   executable: Executable,
   tensors: Tensors,
   training: MinibatchTraining,
-  { rows, first = 0, end, signal }: { rows: number; first?: number; end?: number; signal?: AbortSignal },
+  {
+    rows,
+    first = 0,
+    end,
+    signal,
+  }: { rows: number; first?: number; end?: number; signal?: AbortSignal | undefined },
 ): Promise<void> {
   const { perEpoch, steps } = batchesOf(training, rows);
   const starts = new Set(training.restart ? stageStarts(training.schedule, steps, perEpoch) : []);

@@ -1,5 +1,5 @@
 import { LimbeckError } from '../util/errors.js';
-import { written } from '../util/expect.js';
+import { shown, written } from '../util/expect.js';
 import type { LossName } from './loss.js';
 
 /** `sgd`, with `momentum` or `nesterov` as PyTorch has them; `adam`; `adamw` with decoupled weight decay. */
@@ -63,24 +63,32 @@ function expectedFor(name: Constant, value: unknown): string | undefined {
   return number >= 0 && number < 1 ? undefined : 'a number from 0 up to, not including, 1';
 }
 
-/** Fills in defaults; ERR_OPTION for a kind that is unknown, or a constant that it has not or that is out of range. */
-export function resolveOptimizer(given: OptimizerOptions): Required<OptimizerOptions> {
+/** Fills in defaults; ERR_OPTION for a kind that is unknown, or a constant that it has not or that is out of range; `what` is its name. */
+export function resolveOptimizer(given: OptimizerOptions, what = 'optimizer'): Required<OptimizerOptions> {
+  if (typeof given !== 'object' || given?.kind === undefined)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `${what} is ${written(given)}, expected an object such as { kind: '${optimizerKinds.find((kind) => kind === (given as unknown)) ?? 'adam'}' }`,
+    );
   const { kind, ...constants } = given;
   if (!optimizerKinds.includes(kind))
     throw new LimbeckError(
       'ERR_OPTION',
-      `optimizer ${written(kind)} is unknown; there are: ${optimizerKinds.join(', ')}`,
+      `${what} ${written(kind)} is unknown; there are: ${optimizerKinds.join(', ')}`,
     );
   for (const [name, value] of Object.entries(constants)) {
     if (value === undefined) continue;
     if (!constantsOf[kind].includes(name as Constant))
       throw new LimbeckError(
         'ERR_OPTION',
-        `optimizer ${kind} has no ${name}; it takes ${constantsOf[kind].join(', ')}`,
+        `${what} ${kind} has no ${name}; it takes ${constantsOf[kind].join(', ')}`,
       );
     const expected = expectedFor(name as Constant, value);
     if (expected)
-      throw new LimbeckError('ERR_OPTION', `optimizer ${kind}: ${name} is ${value}, expected ${expected}`);
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `${what} ${kind}: ${name} is ${shown(value)}, expected ${expected}`,
+      );
   }
   const defined = Object.entries(constants).filter(([, value]) => value !== undefined);
   return { kind, ...defaults, ...Object.fromEntries(defined) };

@@ -2,6 +2,7 @@ import * as elementwise from '../engine/ops/elementwise.js';
 import * as reduce from '../engine/ops/reduce.js';
 import type { Recorder } from '../engine/program.js';
 import { slice, type View } from '../engine/view.js';
+import { atOnce, type InPieces } from '../util/breathe.js';
 import { type HypergradientResults, type Keep, recordHypergradient } from './hypergradient.js';
 import { type InnerLoop, recordInnerLoop } from './inner-loop.js';
 
@@ -28,14 +29,18 @@ export interface TrajectoryMatchingResults extends Omit<HypergradientResults, 't
  * averaged over the population, and differentiated through the training. `target` is `[count]` per member. Parameters before `from`
  * are left out of both distances; they are trained all the same.
  */
-export function recordTrajectoryMatching(
+export const recordTrajectoryMatching = (...given: Parameters<typeof matchingInPieces>): void =>
+  atOnce(matchingInPieces(...given));
+
+/** The same in pieces. */
+export function* matchingInPieces(
   r: Recorder,
   members: number,
   loop: InnerLoop,
   target: View,
   results: TrajectoryMatchingResults,
   { gradient = 'exact', keep, from = 0 }: { gradient?: TrajectoryGradient; keep?: Keep; from?: number } = {},
-): void {
+): InPieces<void> {
   const { count } = loop.network;
   const matched = (theta: View) => slice(theta, from, [count - from]);
   const away = (theta: View) => elementwise.add(r, { a: matched(theta), b: matched(target) }, 1, -1);
@@ -43,6 +48,7 @@ export function recordTrajectoryMatching(
 
   const by = squared(away(loop.theta));
   const trajectory = recordInnerLoop(r, members, loop, { theta: results.trained });
+  yield;
   const difference = away(trajectory.thetas[trajectory.thetas.length - 1]);
   elementwise.divide(r, { x: squared(difference), by }, 1, { into: results.losses });
 

@@ -1,6 +1,7 @@
 import * as reduce from '../engine/ops/reduce.js';
 import type { Recorder } from '../engine/program.js';
 import type { View } from '../engine/view.js';
+import { atOnce, type InPieces } from '../util/breathe.js';
 import { type HypergradientResults, type Keep, recordHypergradient } from './hypergradient.js';
 import { type InnerLoop, recordInnerLoop } from './inner-loop.js';
 import type { StepResult } from './inner-optimizer.js';
@@ -21,7 +22,11 @@ export interface UnrolledResults extends HypergradientResults {
  * sweep back to images, labels, learning rates and theta[0], whichever are wanted; `keep` says what is not computed again for
  * that, `window` how many of the last inner steps are swept. (Wang et al. 2018, algorithm 1.)
  */
-export function recordUnrolled(
+export const recordUnrolled = (...given: Parameters<typeof unrolledInPieces>): void =>
+  atOnce(unrolledInPieces(...given));
+
+/** The same in pieces. */
+export function* unrolledInPieces(
   r: Recorder,
   members: number,
   loop: InnerLoop,
@@ -32,11 +37,12 @@ export function recordUnrolled(
     keep = 'small',
     window,
   }: { outerLoss?: LossName; keep?: Keep; window?: number } = {},
-): void {
+): InPieces<void> {
   const trajectory = recordInnerLoop(r, members, loop, {
     ...results.trained,
     squaredNorms: results.squaredNorms,
   });
+  yield;
   const last = trajectory.thetas[trajectory.thetas.length - 1];
   const [B] = real.x.shape;
   const passes = loop.network.forward(r, real.x, last);

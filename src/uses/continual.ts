@@ -3,7 +3,7 @@ import type { DistilledSet } from '../data/distilled-set.js';
 import { expectDataset } from '../data/expect-dataset.js';
 import { normalisedImages } from '../data/on-device.js';
 import type { Device } from '../engine/device.js';
-import type { Artefact } from '../eval/artefact.js';
+import { type Artefact, expectArtefact } from '../eval/artefact.js';
 import { findProtocol } from '../eval/find-protocol.js';
 import type { Model } from '../eval/model.js';
 import { askModel } from '../eval/outputs.js';
@@ -57,6 +57,7 @@ export async function continual(
 ): Promise<Continual> {
   expectDevice('continual', device);
   expectDataset('continual', dataset);
+  expectArtefact('continual', artefact);
   expectOptions('continual', options, { ...useNames, stages: true });
   const { set } = artefact;
   const K = dataset.classes;

@@ -2,7 +2,7 @@ import type { Dataset } from '../data/dataset.js';
 import { expectDataset } from '../data/expect-dataset.js';
 import { normalisedImages } from '../data/on-device.js';
 import type { Device } from '../engine/device.js';
-import type { Artefact } from '../eval/artefact.js';
+import { type Artefact, expectArtefact } from '../eval/artefact.js';
 import { askModel } from '../eval/outputs.js';
 import { type Accuracy, summarise } from '../eval/statistics.js';
 import { asDistilled } from '../runs/train-on-checks.js';
@@ -55,6 +55,7 @@ export async function fairness(
 ): Promise<Fairness> {
   expectDevice('fairness', device);
   expectDataset('fairness', dataset);
+  expectArtefact('fairness', artefact);
   expectOptions('fairness', options, { ...subjectNames, groups: true });
   const { test, classNames } = dataset;
   const { groups: given, ...how } = options;

@@ -3,7 +3,7 @@ import type { Dataset, Split } from '../data/dataset.js';
 import { expectDataset } from '../data/expect-dataset.js';
 import { normalisedImages } from '../data/on-device.js';
 import type { Device } from '../engine/device.js';
-import type { Artefact } from '../eval/artefact.js';
+import { type Artefact, expectArtefact } from '../eval/artefact.js';
 import type { Model } from '../eval/model.js';
 import { askModel } from '../eval/outputs.js';
 import { type Accuracy, summarise } from '../eval/statistics.js';
@@ -73,6 +73,7 @@ export async function privacy(
 ): Promise<Privacy> {
   expectDevice('privacy', device);
   expectDataset('privacy', dataset);
+  expectArtefact('privacy', artefact);
   expectOptions('privacy', options, { ...subjectNames, images: true });
   const { images: most = 1000, ...how } = options;
   const { seed = 0, signal } = how;

@@ -3,7 +3,7 @@ import type { Dataset } from '../data/dataset.js';
 import { expectDataset } from '../data/expect-dataset.js';
 import { normalise } from '../data/normalisation.js';
 import type { Device } from '../engine/device.js';
-import type { Artefact } from '../eval/artefact.js';
+import { type Artefact, expectArtefact } from '../eval/artefact.js';
 import type { Model } from '../eval/model.js';
 import { askModel } from '../eval/outputs.js';
 import { type Accuracy, percentSame, summarise } from '../eval/statistics.js';
@@ -58,6 +58,7 @@ export async function robustness(
 ): Promise<Robustness> {
   expectDevice('robustness', device);
   expectDataset('robustness', dataset);
+  expectArtefact('robustness', artefact);
   expectOptions('robustness', options, { ...subjectNames, images: true, epsilon: true, steps: true });
   expectPixels('robustness', dataset);
   const { images: most = 500, epsilon: given = [0.02, 0.1], steps = 10, ...how } = options;
@@ -99,7 +100,7 @@ interface Shown {
   readonly pixels: Float32Array;
   readonly truth: readonly number[];
   readonly imageShape: readonly [number, number, number];
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 const asTheyAre: Corruption = (pixels) => pixels;

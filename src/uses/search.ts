@@ -2,7 +2,7 @@ import type { Dataset } from '../data/dataset.js';
 import { expectDataset } from '../data/expect-dataset.js';
 import { normalisedImages } from '../data/on-device.js';
 import type { Device } from '../engine/device.js';
-import type { Artefact } from '../eval/artefact.js';
+import { type Artefact, expectArtefact } from '../eval/artefact.js';
 import { findProtocol } from '../eval/find-protocol.js';
 import type { Model } from '../eval/model.js';
 import { askModel } from '../eval/outputs.js';
@@ -65,6 +65,7 @@ export async function search(
 ): Promise<Search> {
   expectDevice('search', device);
   expectDataset('search', dataset);
+  expectArtefact('search', artefact);
   expectOptions('search', options, { ...useNames, architectures: true });
   const { architectures = usualArchitectures, onProgress, ...how } = options;
   if (!Array.isArray(architectures) || architectures.length < 3)

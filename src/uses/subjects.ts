@@ -3,7 +3,7 @@ import type { DistilledSet } from '../data/distilled-set.js';
 import { expectDataset } from '../data/expect-dataset.js';
 import { randomRows } from '../data/selection/random-rows.js';
 import type { Device } from '../engine/device.js';
-import type { Artefact } from '../eval/artefact.js';
+import { type Artefact, expectArtefact } from '../eval/artefact.js';
 import { perClassOf } from '../eval/baselines/index.js';
 import { networksOf } from '../eval/evaluate.js';
 import { findProtocol } from '../eval/find-protocol.js';
@@ -32,9 +32,9 @@ export interface UseOptions {
   /** Of networks, real images and everything else that is random; default 0. */
   readonly seed?: number;
   /** Stops; the promise then rejects with `signal.reason`. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Before each kind of networks is trained. */
-  readonly onProgress?: (event: { readonly training: string }) => void;
+  readonly onProgress?: ((event: { readonly training: string }) => void) | undefined;
 }
 
 export const useNames = {
@@ -77,6 +77,7 @@ export async function trainSubjects(
 ): Promise<Subject[]> {
   expectDevice('trainSubjects', device);
   expectDataset('trainSubjects', dataset);
+  expectArtefact('trainSubjects', artefact);
   expectOptions('trainSubjects', options, useNames);
   return trainKinds(device, dataset, artefact, options);
 }

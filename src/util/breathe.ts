@@ -12,3 +12,23 @@ export async function inPieces(
     work(from, Math.min(from + piece, count));
   }
 }
+
+/** Long work of this thread that says, by a yield, where other work may run. */
+export type InPieces<T> = Generator<void, T, void>;
+
+/** Does it in one go, for callers that cannot wait. */
+export function atOnce<T>(work: InPieces<T>): T {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+  }
+}
+
+/** Does it, and lets other work of this thread run between two pieces. */
+export async function breathing<T>(work: InPieces<T>): Promise<T> {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+    await breathe();
+  }
+}

@@ -8,6 +8,7 @@ const cut = (text: string): string => (text.length > mostShown ? `${text.slice(0
 
 /** A value for a message: strings in quotes, so that '3' is not 3. */
 export function shown(value: unknown): string {
+  if (typeof value === 'bigint') return cut(`${value}n`);
   if (value === null || typeof value !== 'object')
     return cut(typeof value === 'string' ? JSON.stringify(value) : String(value));
   if ('then' in value) return 'a promise (await it)';
@@ -15,8 +16,15 @@ export function shown(value: unknown): string {
 }
 
 /** The same with objects as JSON: for values that were written by hand. */
-export const written = (value: unknown): string =>
-  typeof value === 'object' && !isDeeper(value, mostLevels) ? cut(JSON.stringify(value)) : shown(value);
+export function written(value: unknown): string {
+  if (typeof value !== 'object' || isDeeper(value, mostLevels)) return shown(value);
+  try {
+    return cut(JSON.stringify(value) ?? shown(value));
+  } catch {
+    // JSON has no big integers, and a `toJSON` may fail.
+    return shown(value);
+  }
+}
 
 /** Of JSON that people write: far more than the layers of any network need. */
 export const mostLevels = 100;
@@ -42,9 +50,12 @@ export function expectArgument(
     throw new LimbeckError('ERR_OPTION', `${where}: ${name} is ${shown(value)}, expected ${expected}`);
 }
 
-/** The same for what every call on a device begins with. */
-export const expectDevice = (where: string, value: unknown): void =>
-  expectArgument(where, 'device', value, 'engine', 'a device, as `await openDevice()` gives it');
+/** The same for what every call on a device begins with: an object with an engine alone, such as options, is none. */
+export function expectDevice(where: string, value: unknown): void {
+  const expected = 'a device, as `await openDevice()` gives it';
+  for (const property of ['engine', 'tensor', 'load'])
+    expectArgument(where, 'device', value, property, expected);
+}
 
 /** ERR_OPTION unless `options`, given to `where` if that is not empty, is an object. */
 export function expectObject(where: string, options: unknown): asserts options is object {
@@ -54,6 +65,17 @@ export function expectObject(where: string, options: unknown): asserts options i
       `${where && `${where}: `}options is ${shown(options)}, expected an object`,
     );
 }
+
+/** Whether something has all of an AbortSignal that is used: it may be of another realm, or somebody's own. */
+const isSignal = (value: unknown): boolean => {
+  const signal = value as AbortSignal | null | undefined;
+  return (
+    typeof signal?.aborted === 'boolean' &&
+    [signal.addEventListener, signal.removeEventListener, signal.throwIfAborted].every(
+      (one) => typeof one === 'function',
+    )
+  );
+};
 
 /**
  * The same, and unless it has none but `known` properties, listeners that can be called and a signal: a misspelt one would be left out
@@ -71,7 +93,7 @@ export function expectOptions(where: string, options: unknown, known: object): v
       );
   for (const [name, value] of Object.entries(options)) {
     const listens = /^on[A-Z]/.test(name) && typeof value !== 'function';
-    const stops = name === 'signal' && !(typeof value === 'object' && value !== null && 'aborted' in value);
+    const stops = name === 'signal' && !isSignal(value);
     if (value !== undefined && value !== null && (listens || stops))
       throw new LimbeckError(
         'ERR_OPTION',

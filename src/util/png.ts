@@ -1,6 +1,7 @@
 import { deflateSync } from 'node:zlib';
 import { crc32 } from './crc32.js';
 import { LimbeckError } from './errors.js';
+import { expectArgument, shown } from './expect.js';
 
 /** Pixels of a picture. */
 export interface PngImage {
@@ -25,6 +26,7 @@ const RGB = 2;
  * @throws ERR_SHAPE when width, height or channels are impossible or do not match the length of `data`
  */
 export function encodePng(image: PngImage): Uint8Array {
+  expectArgument('encodePng', 'image', image, 'data', 'a picture: { width, height, channels, data }');
   checkImage(image);
   const header = new Uint8Array(13);
   const view = new DataView(header.buffer);
@@ -55,13 +57,18 @@ function checkImage({ width, height, channels, data }: PngImage): void {
     if (!Number.isInteger(size) || size < 1 || size > 2 ** 31 - 1) {
       throw new LimbeckError(
         'ERR_SHAPE',
-        `encodePng: ${name} is ${size}, expected a whole number from 1 on.`,
+        `encodePng: ${name} is ${shown(size)}, expected a whole number from 1 on.`,
       );
     }
   }
   if (channels !== 1 && channels !== 3) {
-    throw new LimbeckError('ERR_SHAPE', `encodePng: channels is ${channels}, expected 1 (grey) or 3 (RGB).`);
+    throw new LimbeckError(
+      'ERR_SHAPE',
+      `encodePng: channels is ${shown(channels)}, expected 1 (grey) or 3 (RGB).`,
+    );
   }
+  if (!(data instanceof Uint8Array))
+    throw new LimbeckError('ERR_SHAPE', `encodePng: data is ${shown(data)}, expected a Uint8Array`);
   if (data.length !== width * height * channels) {
     throw new LimbeckError(
       'ERR_SHAPE',

@@ -20,7 +20,7 @@ export interface Watched<Event, Result> extends AsyncIterable<Event> {
  */
 export function watch<Event, Result>(
   work: (onEvent: (event: Event) => void, signal: AbortSignal) => Promise<Result>,
-  options: { readonly signal?: AbortSignal } = {},
+  options: { readonly signal?: AbortSignal | undefined } = {},
 ): Watched<Event, Result> {
   if (typeof work !== 'function')
     throw new LimbeckError(
@@ -33,10 +33,16 @@ export function watch<Event, Result>(
   let newest: { readonly event: Event } | undefined;
   let over = false;
   let wake = () => {};
-  const result = work((event) => {
+  const begun: unknown = work((event) => {
     newest = { event };
     wake();
-  }, signal).finally(() => {
+  }, signal);
+  if (typeof (begun as PromiseLike<Result> | undefined)?.then !== 'function')
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `watch: work gave ${shown(begun)}, expected the promise of what it began: an async function gives one`,
+    );
+  const result = Promise.resolve(begun as PromiseLike<Result>).finally(() => {
     over = true;
     wake();
   });

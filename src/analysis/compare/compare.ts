@@ -43,9 +43,11 @@ import {
 /** How to follow a comparison, and stop it. */
 export interface CompareControl {
   /** Stops after the current piece of work; the same call goes on later. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** What is being done, of how many such things. */
-  readonly onProgress?: (event: { stage: string; done: number; total: number; step?: Progress }) => void;
+  readonly onProgress?:
+    | ((event: { stage: string; done: number; total: number; step?: Progress }) => void)
+    | undefined;
   /** What `limbeck resume` and `limbeck evaluate` need to open the data and the engine of its runs by themselves. */
   readonly origin?: RunOrigin;
 }

@@ -1,4 +1,5 @@
 import { LimbeckError } from '../../util/errors.js';
+import { expectArgument, shown } from '../../util/expect.js';
 import { tokenise } from './tokenise.js';
 
 /** What texts are read with: how they become words, and words numbers. */
@@ -29,12 +30,32 @@ export function rowsOfWords(words: readonly string[]): ReadonlyMap<string, numbe
   return new Map(words.slice(firstWords.length).map((word, i) => [word, i + firstWords.length]));
 }
 
+/** ERR_OPTION unless `value`, given to `where`, is what texts are read with; ERR_SHAPE where its table is of another size. */
+export function expectEncoding(where: string, value: unknown): asserts value is TextEncoding {
+  const expected = 'what texts are read with: `text` of a data set, or of the normalisation of a model';
+  for (const property of ['words', 'table']) expectArgument(where, 'encoding', value, property, expected);
+  const { words, table, length, width } = value as TextEncoding;
+  const sizes = [words?.length, table?.length, length, width];
+  if (!sizes.every((size) => Number.isInteger(size) && size > 0) || table.length !== words.length * width)
+    throw new LimbeckError(
+      'ERR_SHAPE',
+      `${where}: encoding has ${words?.length} words of ${shown(width)} numbers and a table of ${table?.length}, texts of ${shown(length)} words, expected a row of the table for every word`,
+    );
+}
+
 /**
  * Texts as a network takes them: `[count, 1, length, width]`.
  *
  * @throws ERR_DATA naming the first text without a word
  */
 export function embedTexts(encoding: TextEncoding, texts: readonly string[]): Float32Array {
+  expectEncoding('embedTexts', encoding);
+  const wrong = Array.isArray(texts) ? texts.findIndex((text) => typeof text !== 'string') : undefined;
+  if (wrong !== -1)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `embedTexts: ${wrong === undefined ? `texts is ${shown(texts)}, expected a list of texts` : `texts[${wrong}] is ${shown(texts[wrong])}, expected text`}`,
+    );
   const { length, width, words, table } = encoding;
   const rows = rowsOfWords(words);
   const out = new Float32Array(texts.length * length * width);

@@ -1,4 +1,6 @@
-import { firstWords, type TextEncoding } from './encoding.js';
+import { LimbeckError } from '../../util/errors.js';
+import { shown } from '../../util/expect.js';
+import { expectEncoding, firstWords, type TextEncoding } from './encoding.js';
 
 /** A word, and how near it is to a place of a learned text: the cosine of the angle between the two, -1 to 1. */
 export interface NearWord {
@@ -15,10 +17,14 @@ const MOST_PRODUCTS = 4e9;
  * The nearest word of every place of texts `[count, length, width]`, by the cosine; of as many texts, from the first on, as can be
  * computed in some seconds. A place that is zero has none.
  */
-export function nearestWords(
-  { words, table, length, width }: TextEncoding,
-  texts: Float32Array,
-): (NearWord | undefined)[][] {
+export function nearestWords(encoding: TextEncoding, texts: Float32Array): (NearWord | undefined)[][] {
+  expectEncoding('nearestWords', encoding);
+  const { words, table, length, width } = encoding;
+  if (!ArrayBuffer.isView(texts) || texts.length % (length * width))
+    throw new LimbeckError(
+      'ERR_SHAPE',
+      `nearestWords: texts is ${ArrayBuffer.isView(texts) ? `of ${texts.length} numbers` : shown(texts)}, expected a Float32Array of a multiple of ${length * width}: [count, length, width]`,
+    );
   const skipped = firstWords.length;
   const norms = words.map((_, v) => normOf(table, v * width, width));
   const each = length * width * words.length;

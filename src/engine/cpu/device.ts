@@ -1,7 +1,14 @@
-import { breathe } from '../../util/breathe.js';
+import { breathe, breathing } from '../../util/breathe.js';
 import { LimbeckError } from '../../util/errors.js';
 import { shown } from '../../util/expect.js';
-import { bindExternals, checkLength, checkTimes, checkWrite, disposedError } from '../bindings.js';
+import {
+  bindExternals,
+  checkLength,
+  checkTimes,
+  checkWrite,
+  disposedDeviceError,
+  disposedError,
+} from '../bindings.js';
 import type { Device, Executable, Needs, Numbers, Peak, RunOptions, StepTimes, Tensor } from '../device.js';
 import type { Program } from '../program.js';
 import type { Step } from '../step.js';
@@ -17,8 +24,8 @@ import {
 } from './binding.js';
 import { optimiserOf } from './optimise.js';
 import { findProcessors, processorsText, threadsFor } from './processors.js';
-import { describeProgram } from './serialise.js';
-import { type PlannedUnit, planStrips } from './strips.js';
+import { descriptionInPieces } from './serialise.js';
+import { type PlannedUnit, stripsInPieces } from './strips.js';
 
 /** The native engine: SIMD kernels on a pool of threads, off the main thread, one run at a time per device. */
 
@@ -103,6 +110,10 @@ class CpuTensor implements Tensor {
     this.device.turns.take(() => this.native.free());
   }
 
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
   #check(): void {
     if (!this.#alive) throw disposedError(`a tensor of ${this.length} ${this.dtype}`);
   }
@@ -118,9 +129,9 @@ async function plan(
   const shared = new Set(tensors.values()).size < tensors.size;
   const units: readonly PlannedUnit[] = shared
     ? program.steps.map((step) => ({ steps: [step] }))
-    : planStrips(await optimise(program));
+    : await breathing(stripsInPieces(await optimise(program)));
   await breathe();
-  const description = describeProgram(units, kernels, tensors);
+  const description = await breathing(descriptionInPieces(units, kernels, tensors));
   await breathe();
   return { units, description };
 }
@@ -234,6 +245,10 @@ class CpuExecutable implements Executable {
     this.device.turns.take(() => this.#native.free());
   }
 
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
   #checkTensors(): void {
     for (const [slot, tensor] of this.#bound) tensor.checkAlive(slot.name, this.program.name);
   }
@@ -330,7 +345,7 @@ export class CpuDevice implements Device {
 
   /** Throws when the device has been disposed. */
   checkOpen(): void {
-    if (this.#disposed) throw disposedError(this.description);
+    if (this.#disposed) throw disposedDeviceError(this.description);
   }
 }
 

@@ -1,3 +1,4 @@
+import { atOnce, type InPieces } from '../../util/breathe.js';
 import type { Program } from '../program.js';
 import type { Step } from '../step.js';
 import { bytesOf, elements, type View } from '../view.js';
@@ -47,7 +48,14 @@ export const bytesOfView = (view: View): number => elements(view.shape) * bytesO
  * on one that was put off. Planes join across others only where they share a map with the group: what is recomputed for a later group is
  * no gain to an earlier one.
  */
-export function groupSteps(program: Program): Unit[] {
+export const groupSteps = (program: Program): Unit[] => atOnce(groupsInPieces(program));
+
+/** Steps that are put into groups before other work may run. */
+const piece = 500;
+
+/** The same in pieces. */
+export function* groupsInPieces(program: Program): InPieces<Unit[]> {
+  let grouped = 0;
   const units: Unit[] = [];
   const cuts = { images: new Cuts('images'), planes: new Cuts('planes') };
   let rest: Rest = { putOff: [], steps: program.steps, next: 0 };
@@ -56,6 +64,9 @@ export function groupSteps(program: Program): Unit[] {
     const { unit, after } = images.unit.steps.length > planes.unit.steps.length ? images : planes;
     units.push(unit.steps.length > 1 ? unit : { steps: unit.steps });
     rest = after;
+    const before = grouped;
+    grouped += unit.steps.length;
+    if (Math.floor(grouped / piece) > Math.floor(before / piece)) yield;
     for (const step of unit.steps) for (const axis of [cuts.images, cuts.planes]) axis.forget(step);
   }
   return units;

@@ -1,3 +1,4 @@
+import { atOnce, type InPieces } from '../../util/breathe.js';
 import { LimbeckError } from '../../util/errors.js';
 import { type KeptBytes, keptAtFullest, livesOf, planArena } from '../memory.js';
 import type { Step } from '../step.js';
@@ -17,14 +18,27 @@ import type { PlannedUnit, StripPlan } from './strips.js';
  * A program as the addon takes it: slots as pieces of memory, kernels, operands and numbers by position; and what of its memory is
  * kept for a way back.
  */
-export function describeProgram(
+export const describeProgram = (
   units: readonly PlannedUnit[],
   kernels: readonly KernelSignature[],
   tensors: ReadonlyMap<Slot, NativeTensor>,
-): ProgramDescription & { readonly kept: KeptBytes } {
+): DescribedProgram => atOnce(descriptionInPieces(units, kernels, tensors));
+
+type DescribedProgram = ProgramDescription & { readonly kept: KeptBytes };
+
+/** Steps that are described before other work may run. */
+const piece = 1000;
+
+/** The same in pieces. */
+export function* descriptionInPieces(
+  units: readonly PlannedUnit[],
+  kernels: readonly KernelSignature[],
+  tensors: ReadonlyMap<Slot, NativeTensor>,
+): InPieces<DescribedProgram> {
   const inner = (view: View, strips?: StripPlan) => strips?.innerOffset(view) !== undefined;
   const memoryOf = inPlace(units, (view, { strips }) => inner(view, strips));
   const memory = (slot: Slot) => memoryOf.get(slot) ?? slot;
+  yield;
   const moments = units.map(({ steps, strips }) =>
     steps.flatMap((step) =>
       accessesOf(step).flatMap(({ view }): [Slot, number][] =>
@@ -32,8 +46,10 @@ export function describeProgram(
       ),
     ),
   );
+  yield;
   const lives = livesOf(moments);
   const arena = planArena(lives);
+  yield;
   const storages: { tensor?: NativeTensor; offset: number; bytes: number }[] = [];
   const storageOf = new Map<Slot, number>();
   const storage = (slot: Slot): number => {
@@ -54,7 +70,12 @@ export function describeProgram(
   const places = new Map(kernels.map((kernel, place) => [kernel.name, place]));
   const steps: StepDescription[] = [];
   const groups: GroupDescription[] = [];
+  let described = 0;
   for (const { steps: together, strips } of units) {
+    if (steps.length >= described + piece) {
+      described = steps.length;
+      yield;
+    }
     if (strips) groups.push(describeGroup(strips, steps.length, kernels, places, storage));
     for (const step of together) {
       const place = places.get(step.kernel.name);

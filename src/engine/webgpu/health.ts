@@ -1,4 +1,5 @@
 import { LimbeckError } from '../../util/errors.js';
+import { disposedDeviceError } from '../bindings.js';
 
 /**
  * What is wrong with a device, once something is. Errors that belong to a call are caught by error scopes around
@@ -24,11 +25,11 @@ export class Health {
 
   dispose(): void {
     this.#disposed = true;
-    this.fail('the device was disposed');
   }
 
   /** Throws when the device is not usable; to be called before work and after every await. */
   check(): void {
+    if (this.#disposed) throw disposedDeviceError('webgpu: the device');
     if (this.#reason)
       throw new LimbeckError('ERR_DEVICE', `webgpu: ${this.#reason}; open a new device to go on`);
   }

@@ -340,4 +340,8 @@ export class WebgpuExecutable implements Executable {
       for (const block of this.#blocks) block.destroy();
     });
   }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
 }

@@ -72,4 +72,8 @@ export class WebgpuTensor implements Tensor {
   dispose(): void {
     if (this.device.tensors.delete(this)) this.device.afterwards(() => this.buffer.destroy());
   }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
 }

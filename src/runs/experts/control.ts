@@ -63,13 +63,13 @@ export interface TrainedExpert {
 /** How to follow the training of experts, and stop it. */
 export interface ExpertControl {
   /** Stops after the epoch under way; the same call goes on from there. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Before the first step, when nothing that can be known to be wrong is left. */
-  readonly onBegin?: (begun: BegunExperts) => void;
+  readonly onBegin?: ((begun: BegunExperts) => void) | undefined;
   /** While they are trained. */
-  readonly onProgress?: (event: ExpertProgress) => void;
+  readonly onProgress?: ((event: ExpertProgress) => void) | undefined;
   /** When an expert has its last snapshot. */
-  readonly onTrained?: (event: TrainedExpert) => void;
+  readonly onTrained?: ((event: TrainedExpert) => void) | undefined;
 }
 
 export const controls = { signal: true, onBegin: true, onProgress: true, onTrained: true } satisfies Record<

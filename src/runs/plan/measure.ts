@@ -105,7 +105,7 @@ const piece = 100;
 
 /** What is given to a run, and what of it is measured. */
 export interface Measuring extends Named {
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Whether the test at the end is, too; default true. */
   readonly test?: boolean;
 }

@@ -1,9 +1,9 @@
-import type { Device, Numbers } from '../../engine/device.js';
+import type { Device } from '../../engine/device.js';
 import { memberRange, perMember, together } from '../../engine/members.js';
 import * as reduce from '../../engine/ops/reduce.js';
 import { type Program, Recorder } from '../../engine/program.js';
 import { recordDistributionMatching } from '../distribution-matching.js';
-import { answersTo, type Call, type CallGeometry, type CallOptions, meanOf } from './call.js';
+import { answersTo, type Call, type CallGeometry, type CallOptions, type Floats, meanOf } from './call.js';
 
 /** Flat arrays; all sizes follow from the lengths. */
 export interface DistributionMatchingOptions extends CallOptions {
@@ -20,9 +20,9 @@ export interface DistributionMatching {
   /** Mean over the networks of the sum over the groups of the squared distance of their mean features from the real ones. */
   readonly loss: number;
   /** `[P]`: that sum. */
-  readonly losses: Numbers;
+  readonly losses: Floats;
   /** `[G, n, C, H, W]`: gradient of `loss`. */
-  readonly images: Numbers;
+  readonly images: Floats;
 }
 
 interface Geometry extends CallGeometry {
@@ -39,7 +39,7 @@ const call: Call<DistributionMatchingOptions, Geometry> = {
   sizesOf(_, given) {
     const groups = given.whole('groups');
     const images = (name: 'images' | 'realImages') =>
-      given.rows(name, groups * given.pixels, 'groups x C x H x W');
+      given.rows(name, groups * given.pixels, name === 'images' ? '[G, n, C, H, W]' : '[G, B, C, H, W]');
     return { groups, n: images('images'), B: images('realImages') };
   },
 
@@ -69,6 +69,8 @@ const call: Call<DistributionMatchingOptions, Geometry> = {
  * How far the mean features of images are from those of real ones, group by group, and the gradient of that with respect to the
  * images: what distribution matching minimises (Zhao & Bilen 2023). Features are what enters the last layer of the network, which
  * must be fully connected.
+ *
+ * Dropout drops nothing here.
  *
  * Numbers that are not finite are not refused: they come back as such.
  *

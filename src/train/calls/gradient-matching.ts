@@ -1,9 +1,9 @@
-import type { Device, Numbers } from '../../engine/device.js';
+import type { Device } from '../../engine/device.js';
 import { memberRange, perMember, together } from '../../engine/members.js';
 import * as reduce from '../../engine/ops/reduce.js';
 import { type Program, Recorder } from '../../engine/program.js';
 import { type Distance, distances, recordGradientMatching } from '../gradient-matching.js';
-import { answersTo, type Call, type CallGeometry, type CallOptions, meanOf } from './call.js';
+import { answersTo, type Call, type CallGeometry, type CallOptions, type Floats, meanOf } from './call.js';
 
 /** Flat arrays; all sizes follow from the lengths. */
 export interface GradientMatchingOptions extends CallOptions {
@@ -33,11 +33,11 @@ export interface GradientMatching {
   /** Mean over the networks of the sum over the groups of their distances. */
   readonly loss: number;
   /** `[P]`: that sum. */
-  readonly losses: Numbers;
+  readonly losses: Floats;
   /** `[G, n, C, H, W]`: gradient of `loss`. */
-  readonly images: Numbers;
+  readonly images: Floats;
   /** `[G, n, K]`: gradient of `loss`. */
-  readonly labels: Numbers;
+  readonly labels: Floats;
 }
 
 interface Geometry extends CallGeometry {
@@ -66,10 +66,10 @@ const call: Call<GradientMatchingOptions, Geometry> = {
     const groups = given.whole('groups');
     const distance = given.oneOf('distance', distances);
     const { classes } = given.network;
-    const n = given.rows('images', groups * given.pixels, 'groups x C x H x W');
-    const B = given.rows('realImages', groups * given.pixels, 'groups x C x H x W');
-    given.exactly('labels', groups * n * classes, 'groups x n x K');
-    given.exactly('realLabels', groups * B * classes, 'groups x B x K');
+    const n = given.rows('images', groups * given.pixels, '[G, n, C, H, W]');
+    const B = given.rows('realImages', groups * given.pixels, '[G, B, C, H, W]');
+    given.exactly('labels', groups * n * classes, '[G, n, K]');
+    given.exactly('realLabels', groups * B * classes, '[G, B, K]');
     return { groups, n, B, distance };
   },
 
@@ -109,6 +109,8 @@ const call: Call<GradientMatchingOptions, Geometry> = {
  * How far the gradients that networks get from images are from those that they get from real ones, group by group, and the
  * exact gradient of that with respect to the images and labels: what gradient matching minimises (Zhao, Mopuri & Bilen 2021). The
  * gradients are those of the mean cross-entropy; nothing flows into the networks or the real gradients.
+ *
+ * Dropout drops nothing here.
  *
  * Numbers that are not finite are not refused: they come back as such.
  *

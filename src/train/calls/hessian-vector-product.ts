@@ -1,9 +1,9 @@
-import type { Device, Numbers } from '../../engine/device.js';
+import type { Device } from '../../engine/device.js';
 import * as reduce from '../../engine/ops/reduce.js';
 import { type Program, Recorder } from '../../engine/program.js';
 import { copyInto } from '../groups.js';
 import { type LossName, lossOf } from '../loss.js';
-import { answersTo, type Call, type CallGeometry, type CallOptions, meanOf } from './call.js';
+import { answersTo, type Call, type CallGeometry, type CallOptions, type Floats, meanOf } from './call.js';
 
 /** Flat arrays; all sizes follow from the lengths. */
 export interface HessianVectorProductOptions extends CallOptions {
@@ -14,7 +14,7 @@ export interface HessianVectorProductOptions extends CallOptions {
   /** `[P, count]`: v, a direction of the parameters for each network. */
   readonly vector: ArrayLike<number>;
   /** The mean over the images of this is differentiated; default cross-entropy. */
-  readonly loss?: LossName;
+  readonly loss?: LossName | undefined;
 }
 
 /**
@@ -25,15 +25,15 @@ export interface HessianVectorProduct {
   /** Mean of `losses`. */
   readonly loss: number;
   /** `[P]`: mean loss of each network on the images. */
-  readonly losses: Numbers;
+  readonly losses: Floats;
   /** `[P, count]`: g, the gradient of the network's loss with respect to its parameters. */
-  readonly gradient: Numbers;
+  readonly gradient: Floats;
   /** `[P, count]`: H_ww v, the derivative of g in direction v. */
-  readonly parameters: Numbers;
+  readonly parameters: Floats;
   /** `[P, n, C, H, W]`: H_xw v, the gradient of g·v with respect to the images. */
-  readonly images: Numbers;
+  readonly images: Floats;
   /** `[P, n, K]`: H_yw v, the gradient of g·v with respect to the labels. */
-  readonly labels: Numbers;
+  readonly labels: Floats;
 }
 
 interface Geometry extends CallGeometry {
@@ -55,9 +55,9 @@ const call: Call<HessianVectorProductOptions, Geometry> = {
   inputs: ['parameters', 'images', 'labels', 'vector'],
 
   sizesOf({ parameters, loss = 'cross-entropy' }, given) {
-    lossOf(loss);
-    const n = given.rows('images', given.pixels, 'C x H x W');
-    given.exactly('labels', n * given.network.classes, 'n x K');
+    lossOf(loss, `${given.call}: loss`);
+    const n = given.rows('images', given.pixels, '[n, C, H, W]');
+    given.exactly('labels', n * given.network.classes, '[n, K]');
     given.exactly('vector', parameters.length, 'as many as parameters');
     return { n, loss };
   },
@@ -87,6 +87,8 @@ const call: Call<HessianVectorProductOptions, Geometry> = {
 /**
  * The exact products of the Hessian of a network's mean loss with a vector v of its parameters: of all second derivatives that
  * involve the parameters, by one tangent pass through the program of the gradient.
+ *
+ * Dropout drops nothing here.
  *
  * Numbers that are not finite are not refused: they come back as such.
  *

@@ -16,28 +16,31 @@ export interface InnerStepsOptions extends NetworkCallOptions {
   /** Times the batches are gone through. */
   readonly epochs: number;
   /** What trains the networks; default plain SGD. */
-  readonly optimizer?: OptimizerOptions;
+  readonly optimizer?: OptimizerOptions | undefined;
   /** Loss of the inner steps; default cross-entropy. */
-  readonly loss?: LossName;
+  readonly loss?: LossName | undefined;
   /**
    * Which inner steps are not computed again on the way back: `small` ones and the last (default), `none`, or `all`,
    * which is fastest and takes as much memory as a tape. `sqrt` keeps only one in √T parameter vectors, and computes the steps between
    * them again, large ones twice.
    */
-  readonly keep?: Keep;
+  readonly keep?: Keep | undefined;
 }
 
 /** The training and its sizes, checked. */
 export function innerStepsOf<O extends InnerStepsOptions>(given: Given<O>) {
   const { learningRates, optimizer, loss, keep } = given.options;
-  const training = { ...plainTraining, ...(optimizer && { optimizer }), ...(loss && { loss }) };
-  resolveOptimizer(training.optimizer);
-  lossOf(training.loss);
+  const training = {
+    optimizer: optimizer === undefined ? plainTraining.optimizer : optimizer,
+    loss: loss === undefined ? plainTraining.loss : loss,
+  };
+  resolveOptimizer(training.optimizer, `${given.call}: optimizer`);
+  lossOf(training.loss, `${given.call}: loss`);
   if (keep !== undefined) given.oneOf('keep', keeps);
   const [steps, epochs] = [given.whole('steps'), given.whole('epochs')];
-  const n = given.rows('images', steps * given.pixels, 'steps x C x H x W');
-  given.exactly('labels', steps * n * given.network.classes, 'steps x n x K');
+  const n = given.rows('images', steps * given.pixels, '[steps, n, C, H, W]');
+  given.exactly('labels', steps * n * given.network.classes, '[steps, n, K]');
   const rates = learningRates?.length === 1 ? 1 : steps * epochs;
-  given.exactly('learningRates', rates, 'steps x epochs, or one for all');
+  given.exactly('learningRates', rates, '[steps * epochs], or [1]: one for all');
   return { n, steps, epochs, rates, training, keep };
 }

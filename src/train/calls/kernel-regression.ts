@@ -1,9 +1,9 @@
-import type { Device, Numbers } from '../../engine/device.js';
+import type { Device } from '../../engine/device.js';
 import * as reduce from '../../engine/ops/reduce.js';
 import { type Program, Recorder } from '../../engine/program.js';
 import { copyInto } from '../groups.js';
 import { recordKernelRegression } from '../kernel-regression.js';
-import { answersTo, type Call, type CallGeometry, type CallOptions, meanOf } from './call.js';
+import { answersTo, type Call, type CallGeometry, type CallOptions, type Floats, meanOf } from './call.js';
 
 /** Flat arrays; all sizes follow from the lengths. */
 export interface KernelRegressionOptions extends CallOptions {
@@ -27,11 +27,11 @@ export interface KernelRegression {
   /** Mean of `losses`. */
   readonly loss: number;
   /** `[P]`: half the squared error of each network's predictions, summed over the classes, the mean over the real images. */
-  readonly losses: Numbers;
+  readonly losses: Floats;
   /** `[n, C, H, W]`: gradient of `loss`. */
-  readonly images: Numbers;
+  readonly images: Floats;
   /** `[n, K]`: gradient of `loss`. */
-  readonly labels: Numbers;
+  readonly labels: Floats;
 }
 
 interface Geometry extends CallGeometry {
@@ -57,10 +57,10 @@ const call: Call<KernelRegressionOptions, Geometry> = {
   sizesOf(_, given) {
     const ridge = given.notNegative('ridge');
     const { classes } = given.network;
-    const n = given.rows('images', given.pixels, 'C x H x W');
-    const B = given.rows('realImages', given.pixels, 'C x H x W');
-    given.exactly('labels', n * classes, 'n x K');
-    given.exactly('realLabels', B * classes, 'B x K');
+    const n = given.rows('images', given.pixels, '[n, C, H, W]');
+    const B = given.rows('realImages', given.pixels, '[B, C, H, W]');
+    given.exactly('labels', n * classes, '[n, K]');
+    given.exactly('realLabels', B * classes, '[B, K]');
     return { n, B, ridge };
   },
 
@@ -88,6 +88,8 @@ const call: Call<KernelRegressionOptions, Geometry> = {
  * images and their labels: what FRePo minimises (Zhou, Nezhadarya & Ba 2022). The kernel of two images is the inner product of their
  * features, what enters the last layer of the network, which must be fully connected. Nothing flows into the networks or into the
  * features of the real images.
+ *
+ * Dropout drops nothing here.
  *
  * Numbers that are not finite are not refused: they come back as such. The kernel with its ridge may not be positive definite: where there
  * are more images than features and no ridge, or by rounding. The answers are then NaN or without meaning. A larger ridge helps.

@@ -1,14 +1,11 @@
-import type { Device, Numbers } from '../../engine/device.js';
+import type { Device } from '../../engine/device.js';
 import { type Program, Recorder } from '../../engine/program.js';
+import type { InPieces } from '../../util/breathe.js';
 import { LimbeckError } from '../../util/errors.js';
 import type { Keep } from '../hypergradient.js';
 import { resolveOptimizer, type Training } from '../training.js';
-import {
-  recordTrajectoryMatching,
-  type TrajectoryGradient,
-  trajectoryGradients,
-} from '../trajectory-matching.js';
-import { answersTo, type Call, type CallGeometry, meanOf } from './call.js';
+import { matchingInPieces, type TrajectoryGradient, trajectoryGradients } from '../trajectory-matching.js';
+import { answersTo, type Call, type CallGeometry, type Floats, meanOf } from './call.js';
 import { type InnerStepsOptions, innerStepsOf } from './inner-steps.js';
 
 /** Flat arrays; all sizes follow from the lengths. */
@@ -21,7 +18,7 @@ export interface TrajectoryMatchingOptions extends InnerStepsOptions {
    * Default `exact`. `tesla` takes the gradients of later steps for constants, as TESLA (Cui et al. 2023) does: cheaper, exact for the
    * last step alone, and defined for plain SGD only.
    */
-  readonly gradient?: TrajectoryGradient;
+  readonly gradient?: TrajectoryGradient | undefined;
 }
 
 /** Float32Array on `cpu` and `webgpu`; Float64Array on `reference`, which computes in float64. */
@@ -29,15 +26,15 @@ export interface TrajectoryMatching {
   /** Mean of `losses`. */
   readonly loss: number;
   /** `[P]`: squared distance to the target after training, in units of that before. */
-  readonly losses: Numbers;
+  readonly losses: Floats;
   /** `[steps, n, C, H, W]`: gradient of `loss`. */
-  readonly images: Numbers;
+  readonly images: Floats;
   /** `[steps, n, K]`: gradient of `loss`. */
-  readonly labels: Numbers;
+  readonly labels: Floats;
   /** `[steps * epochs]` or `[1]`: gradient of `loss`. */
-  readonly learningRates: Numbers;
+  readonly learningRates: Floats;
   /** `[P, count]`: where training ended. */
-  readonly parameters: Numbers;
+  readonly parameters: Floats;
 }
 
 interface Geometry extends CallGeometry {
@@ -83,7 +80,7 @@ const call: Call<TrajectoryMatchingOptions, Geometry> = {
     return { ...inner, gradient };
   },
 
-  record({ network, members, n, steps, epochs, training, gradient, keep, ...geometry }): Program {
+  *record({ network, members, n, steps, epochs, training, gradient, keep, ...geometry }): InPieces<Program> {
     const r = new Recorder('trajectory-matching');
     const perNetwork = (slot: string, shape: readonly number[]) => r.external(slot, members, shape);
     const theta = perNetwork('start', [network.count]);
@@ -99,7 +96,8 @@ const call: Call<TrajectoryMatchingOptions, Geometry> = {
       rates: r.external('learningRatesBar', 1, rates.shape),
       trained: perNetwork('trained', [network.count]),
     };
-    recordTrajectoryMatching(r, members, loop, target, results, { gradient, keep });
+    yield* matchingInPieces(r, members, loop, target, results, { gradient, keep });
+    yield;
     return r.program();
   },
 };
@@ -109,6 +107,8 @@ const call: Call<TrajectoryMatchingOptions, Geometry> = {
  * `|theta[T] - target|² / |start - target|²` is differentiated through all inner steps, by one tangent pass for each in the place of a
  * tape. Memory grows by one parameter vector per step; the last step and small ones, up to 128 MiB, are kept whole beside it (`keep`).
  * Calls of the same sizes record and load a program once.
+ *
+ * Dropout drops nothing here.
  *
  * Numbers that are not finite are not refused: they come back as such, and so does a start that is its target.
  *

@@ -22,8 +22,10 @@ const mostFlops = 60;
  * which steps a strip holds, so groups of images stay as they are.
  */
 export function rematerialise(program: Program, least = leastBytes): Program {
+  const large = program.slots.filter((slot) => slotBytes(slot) >= least);
+  if (!large.length) return program;
   const work = new Rematerialisation(program);
-  for (const slot of program.slots) if (slotBytes(slot) >= least) work.shorten(slot);
+  for (const slot of large) work.shorten(slot);
   return work.program();
 }
 
