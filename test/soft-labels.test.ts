@@ -274,7 +274,7 @@ it('a method with a teacher of its own stands beside random images with the labe
   // What all sets stand beside has the labels of the teacher of all, and there is none of them without it.
   const results = ({ baselines }: typeof alone) => baselines[0].results;
   expect(Object.keys(results(alone))).toEqual(['randomReal']);
-  expect(results(beside).randomTeacher.teacher).toBe(checksumOf(model));
+  expect(results(beside)['randomTeacher at temperature 4'].teacher).toBe(checksumOf(model));
   await expect(run('without', '', { methods: [{ method: 'dm', iterations: 1 }] })).rejects.toThrow(
     /baseline randomTeacher is named, and neither is a teacher nor has a method one of its own/,
   );
