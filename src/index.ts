@@ -210,6 +210,7 @@ export type { Remedy } from './runs/plan/remedies.js';
 export type { ExpectedTime } from './runs/plan/time.js';
 export { profileStep, type StepProfile, type Times } from './runs/profile-step.js';
 export type {
+  Continued,
   DatasetRecord,
   EngineChoice,
   EvaluationRecord,

@@ -66,9 +66,11 @@ export interface LearningCurve {
 
 /** Images a class; 80 % of what the measurements leave open lies between `low` and `high`. */
 export interface ImagesNeeded {
+  /** One in ten of what they leave open is less. */
   readonly low: number;
+  /** Half of it is less. */
   readonly median: number;
-  /** Left out where the measurements leave open that no number would do. */
+  /** One in ten of it is more. Left out where the measurements leave open that no number would do. */
   readonly high?: number;
 }
 
