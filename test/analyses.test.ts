@@ -186,9 +186,11 @@ test('mix shows no image twice: no more are added than there are beside the set'
   // Fifteen of each class are there.
   expect((await mix(device, data, sets, { networks: 1 })).added).toEqual([0, 2, 10]);
   await expect(mix(device, data, sets, { added: [14] })).rejects.toThrow(/added is 14, expected at most 13/);
-  const many = asSet(data.train.labels);
-  const more = { ...many, stored: { ...many.stored, pictures: 40 } };
-  await expect(mix(device, data, [{ name: 'many', set: more }])).rejects.toThrow(
+  const { images } = data.train;
+  const twice = Float32Array.from({ length: 40 * 6 }, (_, i) => images[i % images.length]);
+  const labels = Array.from({ length: 40 }, (_, i) => i % 2);
+  const many = setOfImages(data, { images: twice, labels }, { values: 'pixels', network: smallNetwork });
+  await expect(mix(device, data, [{ name: 'many', set: many }])).rejects.toThrow(
     /a set has 20 images of each class, and the smallest class of two classes 15/,
   );
 });
@@ -208,7 +210,10 @@ test.each([
   [() => curvature(device, data, [{ name: 'a', set: right() }], { every: 1.5 }), /every is 1\.5/],
   [() => curvature(device, data, [{ name: 'a', set: right() }], { vectors: 1 }), /vectors is 1/],
   [
-    () => curvature(device, data, [{ name: 'a', set: { ...right(), network: { ...spec, classes: 3 } } }]),
+    () => {
+      const set = { ...right(), network: { ...spec, classes: 3 }, labels: new Float32Array(90).fill(1 / 3) };
+      return curvature(device, data, [{ name: 'a', set }]);
+    },
     /3 classes/,
   ],
   [() => curvature(device, data, [{ name: 'a', set: right() }], { looks: 2 } as never), /looks/],

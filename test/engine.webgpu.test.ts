@@ -286,14 +286,17 @@ describe('a tensor', () => {
 });
 
 describe('a device that is gone', () => {
-  test.each(['lost', 'disposed'])('%s: every call rejects with ERR_DEVICE', async (how) => {
+  test.each([
+    ['lost', 'ERR_DEVICE'],
+    ['disposed', 'ERR_PROGRAM'],
+  ])('%s: every call rejects with %s', async (how, code) => {
     const other = await openDawnDevice();
     const tensors = await tensorsOf(other);
     const executable = await other.load(trainingStep(), tensors);
     await executable.run();
     if (how === 'lost') other.raw.destroy();
     else await other.dispose();
-    const gone = { code: 'ERR_DEVICE' };
+    const gone = { code };
     await expect(executable.run()).rejects.toMatchObject(gone);
     await expect(tensors.theta.read()).rejects.toMatchObject(gone);
     await expect(tensors.theta.write([1])).rejects.toMatchObject(gone);

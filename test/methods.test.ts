@@ -261,7 +261,7 @@ describe.each(pairs)('%s with %s', (method, parametrisation) => {
         reference = await gradient(process, stored);
         const source = new Stream(1, 77);
         const direction = reference.map((_, i) => source.normal(i));
-        const step = 1e-5;
+        const step = 3e-6;
         const moved = (sign: number) => {
           let next = 0;
           const changed = stored.map((name) => [

@@ -149,6 +149,7 @@ describe('a name alone', () => {
 });
 
 describe('the name of a published data set', () => {
+  beforeAll(buildWhereStale);
   test('is where it was downloaded to, below the working folder', async () => {
     const digits = generateDigits({ train: 40, validation: 10, test: 20, size: 28 });
     const idx = (shape: number[], values: Uint8Array) => {
@@ -169,7 +170,6 @@ describe('the name of a published data set', () => {
     await expect(loadDataset('usps')).rejects.toThrow(
       /limbeck download usps fetches it to data\/usps, and by that name it is then found, or give the path/,
     );
-    await buildWhereStale();
     const { limbeck } = commandLine(folder);
     const { status, stdout, stderr } = await limbeck('data', 'fashion-mnist', '--json');
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
@@ -179,7 +179,8 @@ describe('the name of a published data set', () => {
     const tiny = '--device reference --network mlp:width=8 --batch 16 --iterations 1 --json'.split(' ');
     const run = await limbeck('distill', ...tiny, '--dataset', 'fashion-mnist', '--out', 'run');
     expect(run.status, run.stderr).toBe(0);
-    expect(JSON.parse(run.stdout).config.dataset).toMatch(/data\/fashion-mnist$/);
+    const record = JSON.parse(readFileSync(join(folder, 'run/run.json'), 'utf8'));
+    expect(record.config.dataset).toMatch(/data\/fashion-mnist$/);
     // Something of the name itself comes first.
     mkdirSync(join(folder, 'fashion-mnist'));
     writeFileSync(join(folder, 'fashion-mnist/notes.txt'), '');
