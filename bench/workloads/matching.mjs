@@ -68,5 +68,5 @@ export const dc = matching(
 export const dm = matching(
   'DM: ConvNet, one image a class, mean features of 256 real images a class matched',
   'distribution-matching',
-  (r, groups, real) => recordDistributionMatching(r, { ...groups, real: { images: real } }).images,
+  (r, groups, real) => recordDistributionMatching(r, { ...groups, real }).images,
 );
