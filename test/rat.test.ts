@@ -110,7 +110,18 @@ test.each([
   'a window goes on from the pool as from steps of training, %s, augmentation %s',
   async (optimizer, augmentation) => {
     // Images that stand still: networks see the same set in every window.
-    const given = { ...common, optimizer, lr: 1e-30, window: 3, total: 9, augmentation, innerBatch: 3 };
+    // Only Adam has an epsilon that may be given.
+    const innerEpsilon = optimizer === 'adam' ? common.innerEpsilon : undefined;
+    const given = {
+      ...common,
+      innerEpsilon,
+      optimizer,
+      lr: 1e-30,
+      window: 3,
+      total: 9,
+      augmentation,
+      innerBatch: 3,
+    };
     const of = (...ages: readonly [number, boolean][]): Starts => ({
       at: (step) => ({ number: 4, place: 0, age: ages[step][0], fresh: ages[step][1] }),
     });

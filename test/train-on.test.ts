@@ -158,12 +158,16 @@ describe('the file of a network', () => {
     const bytes = encodeModel(model);
     bytes[bytes.length - 1] ^= 1;
     expect(() => decodeModel(bytes)).toThrow(/checksum/);
-    const short = encodeModel({ ...model, classNames: ['0'] });
+    expect(() => encodeModel({ ...model, classNames: ['0'] })).toThrow(
+      /classNames is a list, expected a list of 2 texts/,
+    );
     const { tensors, metadata } = decodeSafetensors(encodeModel(model));
     const stored = Object.entries(tensors).map(([name, { shape, data }]) => [name, { shape, data }]);
     const text = metadata.model.replace('"zca":false', '"zca":true');
     const unwhitened = encodeSafetensors(Object.fromEntries(stored), { ...metadata, model: text });
     expect(() => decodeModel(unwhitened)).toThrow(/tensor zca_mean is missing/);
+    const named = metadata.model.replace(/"classNames":\[[^\]]*\]/, '"classNames":["0"]');
+    const short = encodeSafetensors(Object.fromEntries(stored), { ...metadata, model: named });
     expect(() => decodeModel(short)).toThrow(/classNames is a list, expected a list of 2 texts/);
     const { encodeArtefact } = await import('../src/index.js');
     expect(() => decodeModel(encodeArtefact(artefact))).toThrow(/limbeck train --on FILE makes one/);
