@@ -117,7 +117,7 @@ describe('limbeck use', () => {
   test.each([
     [
       ['use', 'love', set],
-      /use needs one of robustness, fairness, privacy, continual, search, or several with commas between, and a file/,
+      /use needs one of robustness, fairness, privacy, continual, federated, search, or several with commas between, and a file/,
     ],
     [['use', 'privacy,privacy', set], /use needs one of/],
     [['use', 'privacy', set, '--protocol', 'love'], /protocol "love" is unknown/],
