@@ -22,7 +22,8 @@ def arrays(np):
             y = (labels % 2 if kind == "|b1" else labels).astype(kind)
             np.save(path / "x_train.npy", np.asarray(stored[:, 0], order=order))
             np.save(path / "y_train.npy", y)
-            expect(f"npy/{path.name}", seen, y.astype(int))
+            # Truths are black and white.
+            expect(f"npy/{path.name}", seen * 255 if kind == "|b1" else seen, y.astype(int))
     for kind in "<f2 >f2 <f4 >f4 <f8 >f8".split():
         stored = (colour / 255).astype(kind)
         for order in "CF":
@@ -64,7 +65,7 @@ def matlab(io):
                                                       "remark": "a text", "fields": {"a": 1.0, "b": [1, 2]},
                                                       "cells": np.array([1, "x"], dtype=object)},
                            do_compression=packed, oned_as=oned)
-                expect(f"{name}/set.mat", seen.astype(np.float32), labels)
+                expect(f"{name}/set.mat", seen.astype(np.float32) * (255 if kind == "bool" else 1), labels)
 
 
 @tool("pandas")
@@ -119,7 +120,8 @@ def tensors(_, safe):
         stored = seen.astype(kind)
         safe.save_file({"images": stored, "labels": (labels % 2 if kind == "bool" else labels).astype(kind)},
                        folder(f"safetensors/{kind}") / "set.safetensors", {"made": "here"})
-        expect(f"safetensors/{kind}/set.safetensors", stored.astype(np.float32), labels % 2 if kind == "bool" else labels)
+        expect(f"safetensors/{kind}/set.safetensors", stored.astype(np.float32) * (255 if kind == "bool" else 1),
+               labels % 2 if kind == "bool" else labels)
 
 
 @tool("torch", "safetensors.torch")

@@ -64,8 +64,9 @@ def readers(tv, Image, scipy_io):
         more = random.integers(0, 1 << 30, (len(y), 7))
         idx(path / f"qmnist-{part}-labels-idx2-int", np.concatenate([y[:, None], more], 1).astype(np.int32))
     x, x_test = (tv.QMNIST(root / "torchvision", train=train) for train in (True, False))
-    test_of = lambda part: (np.asarray(part.data)[:, None], np.asarray(part.targets)[:, 0])
-    expect("torchvision/QMNIST/raw", *test_of(x), *test_of(x_test))
+    # Of numbers of several bytes torchvision 0.14 turns the order of the numbers, not that of their bytes; these labels are known.
+    images_of = lambda part: np.asarray(part.data)[:, None]
+    expect("torchvision/QMNIST/raw", images_of(x), ten, images_of(x_test), ten_test)
 
     colour, colour_test = pictures(20, 3, 32, 32), pictures(6, 3, 32, 32)
     hundred = lambda y: {b"fine_labels": y.tolist(), b"coarse_labels": (y % 20).tolist()}
