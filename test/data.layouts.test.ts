@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { generateDigits } from '../src/data/digits.js';
 import { readLabelledImages } from '../src/data/labelled-images.js';
 import { loadDataset } from '../src/data/load.js';
 import { parseNpy } from '../src/data/npy.js';
@@ -224,6 +225,25 @@ describe('arrays', () => {
       code: 'ERR_SHAPE',
       message: expect.stringMatching(/its labels are of 3 classes, expected the 4 of/),
     });
+  });
+
+  test('labels of images of others are the numbers that the classes are called by, else their places', async () => {
+    await mkdir(join(root, 'theirs'));
+    const path = join(root, 'theirs/x.npz');
+    const labelled = async (first: number, classNames: string[]) => {
+      const labels = Array.from({ length: 20 }, (_, i) => first + (i % 3));
+      const images = npy([20, 2, 2], tiny(20).images);
+      await writeFile(path, zip({ 'images.npy': images, 'labels.npy': npy([20], labels) }));
+      const data = {
+        ...generateDigits({ train: 40, validation: 10, test: 10 }),
+        imageShape: [1, 2, 2] as const,
+      };
+      return [...(await readLabelledImages(path, { ...data, classes: 4, classNames })).labels].slice(0, 3);
+    };
+    expect(await labelled(1, ['1', '2', '3', '4'])).toEqual([0, 1, 2]);
+    expect(await labelled(0, ['1', '2', '3', '4'])).toEqual([0, 1, 2]);
+    expect(await labelled(1, ['0', '1', '2', '3'])).toEqual([1, 2, 3]);
+    expect(await labelled(1, ['a', 'b', 'c', 'd'])).toEqual([1, 2, 3]);
   });
 
   test('of labels that are not one-hot are refused', async () => {

@@ -1,3 +1,4 @@
+import { suggestion } from '../util/closest.js';
 import { LimbeckError } from '../util/errors.js';
 
 /** Which column of a table has the labels, and what its cells can be. */
@@ -44,12 +45,14 @@ export function namedColumn(path: string, table: Columns, wanted: string, what: 
   throw new LimbeckError(
     'ERR_OPTION',
     `${what}Column is ${JSON.stringify(wanted)}, but ${path} has ${columnsText(table)}; ` +
-      `name one of them (--${what}-column), by its number from 1 on where there is no header.`,
+      `${suggestion(wanted, table.header ?? [], 'name one of them')} (--${what}-column), by its number from 1 on where there is no header`,
   );
 }
 
 export const columnsText = ({ header, columns }: Columns): string =>
-  header ? `the columns ${header.slice(0, 10).join(', ').slice(0, 200)}` : `${columns} columns and no header`;
+  header
+    ? `the columns ${header.slice(0, 10).join(', ').slice(0, 200)}${header.length > 10 ? `, …, ${header[header.length - 1].slice(0, 40)}` : ''}`
+    : `${columns} columns and no header`;
 
 /** Whether the first line names this column: a number may as well be a value. */
 export const isNamedIn = (first: readonly string[], wanted: string | undefined): boolean =>

@@ -74,10 +74,18 @@ function softLabels(
   return Float32Array.from(data);
 }
 
-/** @throws ERR_SHAPE for one-hot labels of another number of classes */
-function hardLabels(given: NumericArray, count: number, { classes, name }: Dataset, path: string): Labels {
+/** Numbers of classes, from 0 on; from 1 on, or others, where those are what the classes of the data set are called. @throws ERR_SHAPE for one-hot labels of another number of classes */
+function hardLabels(
+  given: NumericArray,
+  count: number,
+  { classes, classNames, name }: Dataset,
+  path: string,
+): Labels {
   const found = toLabels(given, count, `${path}: labels`);
-  if (found.classes === undefined) return found.labels;
+  if (found.classes === undefined) {
+    const called = [...found.labels].map((label) => classNames.indexOf(String(label)));
+    return called.includes(-1) ? found.labels : labelsOf(called);
+  }
   throw new LimbeckError(
     'ERR_SHAPE',
     `${path}: its labels are of ${found.classes} classes, expected the ${classes} of ${name}`,

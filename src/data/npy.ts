@@ -111,7 +111,11 @@ export async function numericArray(
   if (!name || !Object.hasOwn(TYPES, name))
     throw broken(
       what,
-      `its element type is ${dtype.slice(0, 40)}, expected one of ${Object.keys(TYPES).join(', ')}; convert it with astype`,
+      `its element type is ${dtype.slice(0, 40)}, expected one of ${Object.keys(TYPES).join(', ')}; ${
+        /^[<>|=]?[USO]/.test(dtype)
+          ? 'give names of classes as numbers: names, labels = numpy.unique(labels, return_inverse=True)'
+          : 'convert it with astype'
+      }`,
     );
   const type = TYPES[name];
   if (shape.length > MAX_DIMENSIONS) throw broken(what, `it has ${shape.length} dimensions`);
