@@ -91,7 +91,8 @@ describe('holding out', () => {
     for (const part of [rest, held]) expect(part.images).toEqual(part.images.slice().sort());
     expect([...rest.images, ...held.images].sort((a, b) => a - b)).toEqual([...all.images]);
     for (const part of [rest, held])
-      for (const [i, image] of part.images.entries()) expect(part.labels[i]).toBe(all.labels[Math.floor(image)]);
+      for (const [i, image] of part.images.entries())
+        expect(part.labels[i]).toBe(all.labels[Math.floor(image)]);
     expect(holdOut(all, 'test', { test: 0.3 })).toEqual({ rest, held });
     expect(classCounts(held.labels, 3)).toEqual([4, 9, 17]);
   });
