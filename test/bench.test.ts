@@ -224,7 +224,8 @@ it('every workload: the engine computes what the reference does', async () => {
     }
     expect(refuseWrong(name, found[1], found[0], 1e-4)).toBeLessThan(1e-4);
   }
-});
+  // The reference in float64 takes a minute of an idle core for all of them.
+}, 300_000);
 
 describe('conformance', () => {
   const own = new ReferenceDevice();
