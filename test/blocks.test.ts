@@ -12,6 +12,7 @@ import { Program } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
 import type { Step } from '../src/engine/step.js';
 import { elements, type Slot, type View } from '../src/engine/view.js';
+import { atOnce } from '../src/util/breathe.js';
 import { relativeError } from './harness/close.js';
 import { convnet, gradient, metaGradient, results } from './harness/network-programs.js';
 
@@ -119,7 +120,7 @@ describe('norm, ReLU and average pooling', () => {
 
 describe('convolutions of few channels', () => {
   const arenaBytes = (program: Program) =>
-    describeProgram(planStrips(program), loadBinding().kernels(), new Map()).arenaBytes;
+    atOnce(describeProgram(atOnce(planStrips(program)), loadBinding().kernels(), new Map())).arenaBytes;
 
   test('take the place of 3x3 ones over images, forward and to the weights, and no others', () => {
     const names = namesOf(fewChannels(gradient(convnet(), 1))).filter((name) =>
@@ -165,7 +166,7 @@ describe('convolutions of few channels', () => {
   test('are computed again for the block that reads them, not for one before it with as many channels', async () => {
     const options = convnet({ inputShape: [3, 32, 32], width: 64 });
     const optimised = await optimiserOf()(gradient(options, 1, 32));
-    const units = planStrips(optimised).map(({ steps }) => steps.map(({ kernel }) => kernel.name));
+    const units = atOnce(planStrips(optimised)).map(({ steps }) => steps.map(({ kernel }) => kernel.name));
     expect(units.filter((names) => names.includes('fewchannels.forward'))).toEqual([
       ['fewchannels.forward', 'normpool.forward'],
       ['fewchannels.forward', 'normpool.backward', 'fewchannels.backwardWeight', 'bias.backward'],

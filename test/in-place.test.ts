@@ -8,6 +8,7 @@ import * as elementwise from '../src/engine/ops/elementwise.js';
 import * as norm from '../src/engine/ops/norm.js';
 import { type Program, Recorder } from '../src/engine/program.js';
 import type { View } from '../src/engine/view.js';
+import { atOnce } from '../src/util/breathe.js';
 import { Stream } from '../src/util/random.js';
 
 const device = new CpuDevice({ threads: 2 });
@@ -34,7 +35,7 @@ function normGradient(groups: number | 'batch', more: (r: Recorder, x: View) => 
 
 /** Whether xBar has the memory of x. */
 function taken(program: Program): boolean {
-  const units = planStrips(program);
+  const units = atOnce(planStrips(program));
   const memoryOf = inPlace(units, (view, { strips }) => strips?.innerOffset(view) !== undefined);
   return [...memoryOf.keys()].some((slot) => slot.name === 'xBar');
 }
@@ -64,7 +65,7 @@ describe('the gradient of a norm', () => {
     expect([taken(over), taken(beside)]).toEqual([true, false]);
     expect(await result(over)).toEqual(await result(beside));
     const bytes = (program: Program) =>
-      describeProgram(planStrips(program), device.kernels, new Map()).arenaBytes;
+      atOnce(describeProgram(atOnce(planStrips(program)), device.kernels, new Map())).arenaBytes;
     expect(bytes(over)).toBeLessThan(bytes(beside));
   });
 });

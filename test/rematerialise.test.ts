@@ -13,6 +13,7 @@ import * as relu from '../src/engine/ops/relu.js';
 import { type Program, Recorder } from '../src/engine/program.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
 import { elements, type View } from '../src/engine/view.js';
+import { atOnce } from '../src/util/breathe.js';
 import { relativeError } from './harness/close.js';
 import { convnet, gradient, lenet, metaGradient, results } from './harness/network-programs.js';
 
@@ -23,7 +24,7 @@ afterAll(() => Promise.all(devices.map((each) => each.dispose())));
 
 const namesOf = ({ steps }: Program) => steps.map(({ kernel }) => kernel.name);
 const arenaBytes = (program: Program) =>
-  describeProgram(planStrips(program), device.kernels, new Map()).arenaBytes;
+  atOnce(describeProgram(atOnce(planStrips(program)), device.kernels, new Map())).arenaBytes;
 
 const [N, C] = [4, 16];
 const instance = { groups: C, eps: 1e-5, frozen: false };

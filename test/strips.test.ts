@@ -11,6 +11,7 @@ import * as relu from '../src/engine/ops/relu.js';
 import { type Program, Recorder } from '../src/engine/program.js';
 import { elements, slice, type View } from '../src/engine/view.js';
 import { openDevice } from '../src/index.js';
+import { atOnce } from '../src/util/breathe.js';
 import { Stream } from '../src/util/random.js';
 
 const geometry = { stride: 1, padding: 1 };
@@ -74,7 +75,7 @@ async function results(
 describe('strips', () => {
   it('take the steps over one batch together, and put what cannot join behind them', () => {
     const program = network(1);
-    const units = planStrips(program);
+    const units = atOnce(planStrips(program));
     expect(units[0].steps.map(({ kernel }) => kernel.name)).toEqual([
       'conv2d.forward',
       'relu.forward',
@@ -124,7 +125,7 @@ describe('strips', () => {
     const x = other(r);
     relu.forward(r, { x }, { into: r.external('y', 1, [64, 256]) });
     const program = r.program();
-    expect(planStrips(program).flatMap(({ steps }) => steps)).toEqual(program.steps);
+    expect(atOnce(planStrips(program)).flatMap(({ steps }) => steps)).toEqual(program.steps);
     const [[expected], [actual]] = [
       await results('reference', program, undefined, ['y']),
       await results('cpu', program, 2, ['y']),

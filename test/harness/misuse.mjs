@@ -16,6 +16,7 @@ const { Recorder } = await import(new URL('engine/program.js', dist));
 const { describeProgram } = await import(new URL('engine/cpu/serialise.js', dist));
 const { optimiserOf } = await import(new URL('engine/cpu/optimise.js', dist));
 const { planStrips } = await import(new URL('engine/cpu/strips.js', dist));
+const { atOnce } = await import(new URL('util/breathe.js', dist));
 const { createNetwork } = await import(new URL('networks/index.js', dist));
 const { recordMetaGradient } = await import(new URL('train/calls/meta-gradient.js', dist));
 
@@ -44,8 +45,8 @@ export async function descriptions(kernels) {
   const described = [];
   for (const program of programs) {
     const external = new Map(program.slots.filter((slot) => slot.external).map((slot) => [slot, { slot }]));
-    const units = planStrips(await optimise(program));
-    const { kept, ...description } = describeProgram(units, kernels, external);
+    const units = atOnce(planStrips(await optimise(program)));
+    const { kept, ...description } = atOnce(describeProgram(units, kernels, external));
     const bytes = description.storages.reduce((sum, storage) => sum + storage.bytes, 0);
     if (bytes < 2 ** 20 || description.groups.length) described.push(description);
   }

@@ -24,8 +24,8 @@ import {
 } from './binding.js';
 import { optimiserOf } from './optimise.js';
 import { findProcessors, processorsText, threadsFor } from './processors.js';
-import { descriptionInPieces } from './serialise.js';
-import { type PlannedUnit, stripsInPieces } from './strips.js';
+import { describeProgram } from './serialise.js';
+import { type PlannedUnit, planStrips } from './strips.js';
 
 /** The native engine: SIMD kernels on a pool of threads, off the main thread, one run at a time per device. */
 
@@ -129,9 +129,9 @@ async function plan(
   const shared = new Set(tensors.values()).size < tensors.size;
   const units: readonly PlannedUnit[] = shared
     ? program.steps.map((step) => ({ steps: [step] }))
-    : await breathing(stripsInPieces(await optimise(program)));
+    : await breathing(planStrips(await optimise(program)));
   await breathe();
-  const description = await breathing(descriptionInPieces(units, kernels, tensors));
+  const description = await breathing(describeProgram(units, kernels, tensors));
   await breathe();
   return { units, description };
 }

@@ -1,4 +1,4 @@
-import { atOnce, type InPieces } from '../../util/breathe.js';
+import type { InPieces } from '../../util/breathe.js';
 import type { Program } from '../program.js';
 import type { Step } from '../step.js';
 import { bytesOf, elements, type View } from '../view.js';
@@ -42,19 +42,16 @@ export const leastStripsOf = (images: number): number =>
 
 export const bytesOfView = (view: View): number => elements(view.shape) * bytesOf[view.slot.dtype];
 
+/** Steps that are put into groups before other work may run. */
+const piece = 500;
+
 /**
  * Cuts a program into units, in an order that changes no result: the longest groups of steps that can go strip by strip, and
  * single steps between them. A step that cannot join a group is put off until after it; the group ends before a step that depends
  * on one that was put off. Planes join across others only where they share a map with the group: what is recomputed for a later group is
  * no gain to an earlier one.
  */
-export const groupSteps = (program: Program): Unit[] => atOnce(groupsInPieces(program));
-
-/** Steps that are put into groups before other work may run. */
-const piece = 500;
-
-/** The same in pieces. */
-export function* groupsInPieces(program: Program): InPieces<Unit[]> {
+export function* groupSteps(program: Program): InPieces<Unit[]> {
   let grouped = 0;
   const units: Unit[] = [];
   const cuts = { images: new Cuts('images'), planes: new Cuts('planes') };

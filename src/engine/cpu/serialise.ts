@@ -1,4 +1,4 @@
-import { atOnce, type InPieces } from '../../util/breathe.js';
+import type { InPieces } from '../../util/breathe.js';
 import { LimbeckError } from '../../util/errors.js';
 import { type KeptBytes, keptAtFullest, livesOf, planArena } from '../memory.js';
 import type { Step } from '../step.js';
@@ -14,23 +14,16 @@ import type {
 import { inPlace } from './in-place.js';
 import type { PlannedUnit, StripPlan } from './strips.js';
 
-/**
- * A program as the addon takes it: slots as pieces of memory, kernels, operands and numbers by position; and what of its memory is
- * kept for a way back.
- */
-export const describeProgram = (
-  units: readonly PlannedUnit[],
-  kernels: readonly KernelSignature[],
-  tensors: ReadonlyMap<Slot, NativeTensor>,
-): DescribedProgram => atOnce(descriptionInPieces(units, kernels, tensors));
-
 type DescribedProgram = ProgramDescription & { readonly kept: KeptBytes };
 
 /** Steps that are described before other work may run. */
 const piece = 1000;
 
-/** The same in pieces. */
-export function* descriptionInPieces(
+/**
+ * A program as the addon takes it: slots as pieces of memory, kernels, operands and numbers by position; and what of its memory is
+ * kept for a way back.
+ */
+export function* describeProgram(
   units: readonly PlannedUnit[],
   kernels: readonly KernelSignature[],
   tensors: ReadonlyMap<Slot, NativeTensor>,

@@ -1,11 +1,11 @@
-import { atOnce, type InPieces } from '../../util/breathe.js';
+import type { InPieces } from '../../util/breathe.js';
 import { type Life, livesOf, planArena } from '../memory.js';
 import type { Program } from '../program.js';
 import type { Step } from '../step.js';
 import { elements, type Slot, type View } from '../view.js';
 import { type Axis, accessesOf, isSum, partsOf } from './accesses.js';
 import type { StripSizes } from './binding.js';
-import { bytesOfView, groupsInPieces, leastStripsOf, stripBytes, type Unit } from './groups.js';
+import { bytesOfView, groupSteps, leastStripsOf, stripBytes, type Unit } from './groups.js';
 
 /** Most pieces of a group: enough for threads to end at nearly the same time; a quarter where adding up partial sums is expensive. */
 const mostPieces = 64;
@@ -44,10 +44,7 @@ export interface PlannedUnit {
 }
 
 /** The units of a program in the order in which they run, with the memory that stays within each. */
-export const planStrips = (program: Program): PlannedUnit[] => atOnce(stripsInPieces(program));
-
-/** The same in pieces. */
-export function* stripsInPieces(program: Program): InPieces<PlannedUnit[]> {
+export function* planStrips(program: Program): InPieces<PlannedUnit[]> {
   const touching = new Map<Slot, number>();
   for (const step of program.steps)
     for (const slot of slotsOf(step)) touching.set(slot, (touching.get(slot) ?? 0) + 1);
@@ -65,7 +62,7 @@ export function* stripsInPieces(program: Program): InPieces<PlannedUnit[]> {
     );
   };
   yield;
-  const units = yield* groupsInPieces(program);
+  const units = yield* groupSteps(program);
   yield;
   return units.map((unit) => {
     const { steps, axis } = unit;

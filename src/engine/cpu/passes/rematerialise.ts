@@ -1,3 +1,4 @@
+import { atOnce } from '../../../util/breathe.js';
 import { Program } from '../../program.js';
 import type { Step } from '../../step.js';
 import { elements, type Slot, slotBytes, type View } from '../../view.js';
@@ -66,7 +67,7 @@ class Rematerialisation {
     this.#slots = [...slots];
     this.#steps = steps;
     this.#changed = [...steps];
-    const units = groupSteps(new Program(name, slots, steps));
+    const units = atOnce(groupSteps(new Program(name, slots, steps)));
     const unitOf = new Map(units.flatMap((unit) => unit.steps.map((step) => [step, unit])));
     this.#unitOf = steps.map((step) => unitOf.get(step)!);
     this.#readBy = steps.map(readBy);
