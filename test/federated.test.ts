@@ -1,5 +1,6 @@
 /** Clients that keep their images: how these are divided, what is averaged, and what a server learns from distilled ones. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { rowsOf } from '../src/data/hold-out.js';
 import { heldOutNetworks } from '../src/eval/first-networks.js';
 import {
   type Artefact,
@@ -12,7 +13,7 @@ import {
 } from '../src/index.js';
 import { createNetwork, networkSpec } from '../src/networks/index.js';
 import { federatedAveraging, weightedMean } from '../src/uses/averaging.js';
-import { amongAll, clientsOf, joinedRows, ofTheseClasses, rowsOf } from '../src/uses/clients.js';
+import { amongAll, clientsOf, joinedRows, ofTheseClasses } from '../src/uses/clients.js';
 import { Stream } from '../src/util/random.js';
 
 const data = generateDigits({ train: 200, validation: 40, test: 60, seed: 3 });

@@ -13,6 +13,7 @@ import { trainNetworks } from '../runs/train-networks.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDevice, expectOptions, shown } from '../util/expect.js';
 import { type ErrorAt, type SizeNeeded, sizeNeeded } from '../util/power-law.js';
+import { Budget } from './compare/budget.js';
 import { wholeFrom } from './sets.js';
 
 /** What accuracy is wanted, and what may be spent to find out; all but the first have a default. */
@@ -23,7 +24,7 @@ export interface LearningCurveOptions extends Pick<DistillControl, 'experts' | '
   readonly distill?: DistillOptions;
   /** Images a class of the sets, two numbers or more; default 1, 2, 4 and 8, as far as the smallest class goes. */
   readonly ipc?: readonly number[];
-  /** Seconds of distilling, in equal shares; default 120. Scoring comes on top. */
+  /** Seconds of distilling, in equal shares of what is left; default 120. Scoring comes on top. */
   readonly seconds?: number;
   /** Networks for each set, for random images and for all training images; default 5. */
   readonly networks?: number;
@@ -122,13 +123,15 @@ export async function learningCurve(
     ...{ network: networkSpec(resolved.network), networks, seed: resolved.seed, signal },
   });
   const points: LearningCurvePoint[] = [];
-  for (const { ipc, options: run } of runs) {
+  const budget = new Budget(seconds);
+  for (const [i, { ipc, options: run }] of runs.entries()) {
     say(`Distilling ${ipc} a class`);
-    const time = AbortSignal.timeout(Math.max(1, Math.round((1000 * seconds) / runs.length)));
+    const time = new AbortController();
+    budget.begin(runs.length - i, () => time.abort());
     const { set, outerSteps } = await distill(device, dataset, run, {
       ...{ experts, pretrained, teacher },
-      signal: signal ? AbortSignal.any([signal, time]) : time,
-    });
+      signal: signal ? AbortSignal.any([signal, time.signal]) : time.signal,
+    }).finally(() => budget.end());
     signal?.throwIfAborted();
     say(`Scoring ${ipc} a class`);
     const scored = await evaluate(device, looked, set, {

@@ -22,7 +22,7 @@ export const accuracyOptions: readonly Option[] = [
   },
   {
     ...{ group, name: 'budget', kind: 'text', value: 'TIME' },
-    help: 'for distilling them, in equal shares: 90s, 20m, 2h',
+    help: 'for distilling them, in equal shares of what is left: 90s, 20m, 2h',
     fallback: '2m',
   },
 ];

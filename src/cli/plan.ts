@@ -72,10 +72,11 @@ export const command: Command = {
     try {
       const { options: resolved } = resolveFor('', options, data);
       await using named = await openNamed(resolved);
+      const { experts, pretrained, teacher } = named;
       if (given.accuracy !== undefined) {
         const curve = await learningCurve(device, data, {
           ...{ accuracy: given.accuracy, distill: options, signal: stop.signal },
-          ...{ experts: named.experts, pretrained: named.pretrained, teacher: named.teacher },
+          ...{ experts, pretrained, teacher },
           ipc: given.sizes === undefined ? undefined : [given.sizes].flat(),
           seconds: given.budget === undefined ? undefined : secondsOf(given.budget),
           onProgress: ({ stage }) => terminal.passing(stage),
@@ -86,7 +87,7 @@ export const command: Command = {
       }
       terminal.passing('Planning');
       const plan = await planDistillation(device, data, options, {
-        ...{ experts: named.experts, pretrained: named.pretrained, teacher: named.teacher },
+        ...{ experts, pretrained, teacher },
         signal: stop.signal,
         ...{ folder: given.out, timed: !given.untimed },
         memory: given.memory === undefined ? undefined : given.memory * 1e9,

@@ -4,6 +4,7 @@ import { count, counted } from '../util/words.js';
 import { checkEveryClass, checkLabels, classCount, classCounts, labelsOf, numberNames } from './classes.js';
 import { type Dataset, type Split, type SplitName, splitNames } from './dataset.js';
 import { holdOut, type Splitting } from './hold-out.js';
+import { knownScale } from './pixel-scale.js';
 import { bytesOf, takenAsBytes } from './pixels.js';
 import { channelStatistics, constantChannels } from './statistics.js';
 
@@ -64,8 +65,7 @@ export async function assembleDataset(given: Found, options: SplitOptions = {}):
     name: options.name ?? found.name,
     imageShape,
     ...divided,
-    ...(divisor !== undefined && { divisor }),
-    ...(background !== undefined && { background }),
+    ...knownScale({ divisor, background }),
     ...(found.classIds && { classIds: found.classIds }),
     ...statistics,
     ...found.statistics,

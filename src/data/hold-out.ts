@@ -1,4 +1,5 @@
 import { LimbeckError } from '../util/errors.js';
+import { pickedRows } from '../util/picked-rows.js';
 import { permutation, Stream } from '../util/random.js';
 import { classCount, classCounts, labelsOf } from './classes.js';
 import type { Split } from './dataset.js';
@@ -92,17 +93,16 @@ export function emptyLike(images: Split['images'], length: number): Split['image
   return images instanceof Uint32Array ? new Uint32Array(length) : new Float32Array(length);
 }
 
+/** These rows of a split, in this order. */
+export const rowsOf = ({ images, labels, count }: Split, rows: readonly number[]): Split => ({
+  images: pickedRows(images, images.length / count, rows),
+  labels: labelsOf(rows.map((row) => labels[row])),
+  count: rows.length,
+});
+
 /** The images that are marked so, in their order. */
-function select(all: Split, marks: Uint8Array, mark: number): Split {
-  const length = all.images.length / all.count;
-  const count = marks.reduce((sum, own) => sum + (own === mark ? 1 : 0), 0);
-  const images = emptyLike(all.images, count * length);
-  const labels = new Uint16Array(count);
-  let to = 0;
-  for (let from = 0; from < all.count; from++) {
-    if (marks[from] !== mark) continue;
-    images.set(all.images.subarray(from * length, (from + 1) * length), to * length);
-    labels[to++] = all.labels[from];
-  }
-  return { images, labels: labelsOf(labels), count };
-}
+const select = (all: Split, marks: Uint8Array, mark: number): Split =>
+  rowsOf(
+    all,
+    [...marks.keys()].filter((row) => marks[row] === mark),
+  );

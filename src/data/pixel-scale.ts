@@ -18,12 +18,21 @@ export interface PixelScale {
 export function pixelScaleOf({ train, zca, text, divisor, background }: Dataset): PixelScale {
   const { images } = zca?.source.train ?? train;
   const range = text || images instanceof Uint8Array || !images.length ? undefined : extremes(images);
-  return {
-    ...(range && (range[0] < 0 || range[1] > 1) && { range }),
-    ...(divisor !== undefined && { divisor }),
-    ...(background !== undefined && { background }),
-  };
+  return knownScale({
+    range: range && (range[0] < 0 || range[1] > 1) ? range : undefined,
+    divisor,
+    background,
+  });
 }
+
+/** What is known of a scale. */
+export const knownScale = ({ range, divisor, background }: Unknown<PixelScale>): PixelScale => ({
+  ...(range && { range }),
+  ...(divisor !== undefined && { divisor }),
+  ...(background !== undefined && { background }),
+});
+
+type Unknown<T> = { readonly [Name in keyof T]?: T[Name] | undefined };
 
 /** The least and the largest of some values. */
 export function extremes(values: Split['images']): [least: number, most: number] {
@@ -46,11 +55,7 @@ export function readPixelScale(fields: StoredFields): PixelScale {
   const range = fields.optional('range', (name) => fields.numbers(name, 2));
   const divisor = fields.optional('divisor', (name) => fields.whole(name, 1));
   const background = fields.optional('background', (name) => fields.text(name));
-  return {
-    ...(range && { range: [range[0], range[1]] as const }),
-    ...(divisor !== undefined && { divisor }),
-    ...(background !== undefined && { background }),
-  };
+  return knownScale({ range: range && ([range[0], range[1]] as const), divisor, background });
 }
 
 /** The floats of an array beside data of bytes or 0..1 as bytes where they are; others are said to leave 0..1. */

@@ -2,6 +2,7 @@ import type { Whitening } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
 import { unwhiten } from '../data/zca.js';
 import { elements } from '../engine/view.js';
+import { pickedRows } from '../util/picked-rows.js';
 import type { PngImage } from '../util/png.js';
 import { gridOf } from './grid.js';
 import { displayWindow, imagePixels, type Look, type Window } from './pixels.js';
@@ -26,9 +27,8 @@ export function firstPictures(
   const first = gridOf(set)[0]
     .items.slice(0, most)
     .flatMap((item, k) => (item === undefined ? [] : [{ item, class: k }]));
-  const images = new Float32Array(first.length * size);
-  for (const [i, { item }] of first.entries())
-    images.set(set.images.subarray(item * size, (item + 1) * size), i * size);
+  const items = first.map(({ item }) => item);
+  const images = pickedRows(set.images, size, items);
   const own = { ...set, images: zca ? unwhiten(zca, images) : images };
   const window = displayWindow(own, look);
   const pictures = first.map((one, i) => ({ class: one.class, picture: imagePixels(own, look, i, window) }));

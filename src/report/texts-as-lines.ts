@@ -2,6 +2,7 @@ import type { Dataset } from '../data/dataset.js';
 import type { DistilledSet } from '../data/distilled-set.js';
 import { shownTexts } from '../data/text/shown.js';
 import { elements } from '../engine/view.js';
+import { pickedRows } from '../util/picked-rows.js';
 import { gridOf } from './grid.js';
 
 /** Words of a text that a line has. */
@@ -14,9 +15,8 @@ export function textLines(set: DistilledSet, data: Dataset, most: number): strin
   const first = gridOf(set)[0]
     .items.slice(0, most)
     .flatMap((item, k) => (item === undefined ? [] : [{ item, k }]));
-  const texts = new Float32Array(first.length * size);
-  for (const [i, { item }] of first.entries())
-    texts.set(set.images.subarray(item * size, (item + 1) * size), i * size);
+  const items = first.map(({ item }) => item);
+  const texts = pickedRows(set.images, size, items);
   const { nearest } = shownTexts(data, texts)!;
   return nearest.map((places, i) => {
     const words = places.flatMap((near) => near ?? []);

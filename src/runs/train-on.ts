@@ -1,6 +1,7 @@
 import type { Dataset } from '../data/dataset.js';
 import { expectDataset } from '../data/expect-dataset.js';
 import { normalisationOf } from '../data/normalisation.js';
+import { knownScale } from '../data/pixel-scale.js';
 import type { Device } from '../engine/device.js';
 import { type Artefact, expectArtefact } from '../eval/artefact.js';
 import { batchStatistics } from '../eval/batch-statistics.js';
@@ -142,12 +143,7 @@ export async function trainOnEach(
     }
     checkFinite(parameters, 'the distilled set', geometry.minibatches?.epochs ?? geometry.epochs, rates[0]);
     const scores = dataset && scoresOf(answers);
-    const { mean, std, classNames, range, divisor, background } = notes;
-    const scale = {
-      ...(range && { range }),
-      ...(divisor !== undefined && { divisor }),
-      ...(background !== undefined && { background }),
-    };
+    const { mean, std, classNames } = notes;
     // Only the architecture that the set was made for has networks that are known.
     const use = own || !steps ? set.use : ({ ...steps, init: 'random' } as const);
     return {
@@ -157,7 +153,7 @@ export async function trainOnEach(
         ...(network.statisticsCount && { statistics }),
         loss: (geometry.minibatches ?? geometry.training)?.loss ?? 'cross-entropy',
         classNames,
-        normalisation: { ...(dataset ? normalisationOf(dataset) : { mean, std }), ...scale },
+        normalisation: { ...(dataset ? normalisationOf(dataset) : { mean, std }), ...knownScale(notes) },
         notes: {
           dataset: notes.dataset,
           trainedOn: `${counted(set.classes.length, saidOf(notes, 'distilled image'))} (${set.method})`,

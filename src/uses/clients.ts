@@ -1,6 +1,8 @@
 import { classCounts, labelsOf } from '../data/classes.js';
 import type { Dataset, Split } from '../data/dataset.js';
+import { rowsOf } from '../data/hold-out.js';
 import type { LabelledRows } from '../data/selection/random-rows.js';
+import { joined } from '../util/joined.js';
 import { permutation, type Stream } from '../util/random.js';
 
 /** One of those among whom training images are divided. */
@@ -36,14 +38,6 @@ export function clientsOf(
   });
 }
 
-/** These rows of a split. */
-export function rowsOf({ images, labels, count }: Split, rows: readonly number[]): Split {
-  const size = images.length / count;
-  const own = images.slice(0, rows.length * size);
-  for (const [i, row] of rows.entries()) own.set(images.subarray(row * size, (row + 1) * size), i * size);
-  return { images: own, labels: labelsOf(rows.map((row) => labels[row])), count: rows.length };
-}
-
 /** What a client distils: its training images of these classes alone, which are numbered from 0 on. */
 export function ofTheseClasses(dataset: Dataset, classes: readonly number[]): Dataset {
   const number = new Map(classes.map((k, i) => [k, i]));
@@ -76,17 +70,15 @@ export function amongAll(
 
 /** Rows of several, one after another. */
 export function joinedRows(all: readonly LabelledRows[]): LabelledRows {
-  const floats = (parts: readonly Float32Array[]) => {
-    const out = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-    parts.reduce((at, part) => {
-      out.set(part, at);
-      return at + part.length;
-    }, 0);
-    return out;
-  };
   return {
-    images: floats(all.map(({ images }) => images)),
-    labels: floats(all.map(({ labels }) => labels)),
+    images: joined(
+      Float32Array,
+      all.map(({ images }) => images),
+    ),
+    labels: joined(
+      Float32Array,
+      all.map(({ labels }) => labels),
+    ),
     classes: Uint16Array.from(all.flatMap(({ classes }) => [...classes])),
   };
 }

@@ -15,6 +15,7 @@ import { asDistilled } from '../runs/train-on-checks.js';
 import { streams } from '../train/streams.js';
 import { LimbeckError } from '../util/errors.js';
 import { expectDevice, expectOptions, shown } from '../util/expect.js';
+import { pickedRows } from '../util/picked-rows.js';
 import { permutation, Stream } from '../util/random.js';
 import { expectFresh, randomInstead, type UseOptions, useNames } from './subjects.js';
 
@@ -120,12 +121,7 @@ const withoutSteps = (set: DistilledSet, protocol: string): DistilledSet =>
 export function ofClasses(set: DistilledSet, classes: readonly number[]): DistilledSet {
   const n = set.classes.length;
   const items = [...set.classes.keys()].filter((i) => classes.includes(set.classes[i]));
-  const part = (values: Float32Array) => {
-    const size = values.length / n;
-    const out = new Float32Array(items.length * size);
-    for (const [j, i] of items.entries()) out.set(values.subarray(i * size, (i + 1) * size), j * size);
-    return out;
-  };
+  const part = (values: Float32Array) => pickedRows(values, values.length / n, items);
   return {
     ...set,
     images: part(set.images),

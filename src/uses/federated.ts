@@ -1,3 +1,4 @@
+import { wholeFrom } from '../analysis/sets.js';
 import type { Dataset } from '../data/dataset.js';
 import { expectDataset } from '../data/expect-dataset.js';
 import { type LabelledRows, randomRows } from '../data/selection/random-rows.js';
@@ -16,7 +17,7 @@ import { trainOn } from '../runs/train-on.js';
 import { asDistilled } from '../runs/train-on-checks.js';
 import { streams } from '../train/streams.js';
 import { LimbeckError } from '../util/errors.js';
-import { expectDevice, expectOptions, shown } from '../util/expect.js';
+import { expectDevice, expectOptions } from '../util/expect.js';
 import { Stream } from '../util/random.js';
 import { federatedAveraging } from './averaging.js';
 import { amongAll, type Client, clientsOf, joinedRows, ofTheseClasses } from './clients.js';
@@ -53,15 +54,16 @@ export interface FederatedWay {
 const FLOAT = 4;
 
 /**
- * Federated learning in one round by distilled images (Xiong et al. 2023, FedDM; one-shot: Zhou et al. 2020): every client distils its own training images by the options that made the set, and
- * the server trains on what all of them send; beside random images of the clients, and federated averaging (McMahan et al. 2017), round by round, with the bytes that each sends. A class of
- * which a client has fewer images than it would send is left out there.
+ * Federated learning in one round by distilled images (one-shot: Zhou et al. 2020; FedDM: Xiong et al. 2023). Every client distils its own
+ * training images, by the options that made the set. The server trains on what all of them send. Beside it stand random images of the
+ * clients, and federated averaging (McMahan et al. 2017) round by round, each with the bytes that are sent. A client leaves out classes of
+ * which it has fewer images than it would send.
  *
- * What it does not show: that nothing of a client's images is given away; distilled ones may resemble them. Results are chosen on validation images that all
- * clients share.
+ * What it does not show: that nothing of a client's images is given away, for distilled ones may resemble them. Clients choose their
+ * results on validation images that they share.
  *
- * @throws ERR_OPTION for options that are unknown or out of range; sets that are used by learned steps, were made with experts or a teacher, or are for networks that were trained before;
- * clients with fewer than two classes; what `distill` and `trainOn` throw
+ * @throws ERR_OPTION for options that are unknown or out of range, and for clients with fewer than two classes; for sets that are used by
+ * learned steps, that experts or a teacher had a part in, or that are for networks trained before; what `distill` and `trainOn` throw
  */
 export async function federated(
   device: Device,
@@ -74,17 +76,10 @@ export async function federated(
   const { pretrained: _, ...names } = useNames;
   expectOptions('federated', options, { ...names, clients: true, classesEach: true, rounds: true });
   const { clients: C = 5, classesEach = 2, rounds = 5, networks = 5, seed = 0, signal } = options;
-  for (const [name, value, least] of [
-    ['clients', C, 2],
-    ['classesEach', classesEach, 0],
-    ['rounds', rounds, 1],
-    ['networks', networks, 1],
-  ] as const)
-    if (!(Number.isSafeInteger(value) && value >= least))
-      throw new LimbeckError(
-        'ERR_OPTION',
-        `federated: ${name} is ${shown(value)}, expected a whole number of at least ${least}`,
-      );
+  wholeFrom('federated', 'clients', C, 2);
+  wholeFrom('federated', 'classesEach', classesEach, 0);
+  wholeFrom('federated', 'rounds', rounds, 1);
+  wholeFrom('federated', 'networks', networks, 1);
   const { set, notes } = artefact;
   const protocol = options.protocol ?? protocolOf(set).name;
   checkMadeOf(artefact, protocol);
@@ -94,27 +89,24 @@ export async function federated(
   const classes = clients.map((client, i) => classesToSend(client, perClass, i, data));
 
   const say = (training: string) => options.onProgress?.({ training });
-  const sent: LabelledRows[] = [];
+  const sent: { readonly rows: LabelledRows; readonly bytes: number }[] = [];
   const random: LabelledRows[] = [];
-  let numbers = 0;
   for (const [i, client] of clients.entries()) {
     say(`client ${i + 1} of ${C}: distilling ${classes[i].length} classes`);
     const own = ofTheseClasses(client.data, classes[i]);
     const made = notes.options as DistillOptions;
     const { set: distilled, stopped } = await distill(device, own, { ...made, seed: seed + i }, { signal });
     if (stopped) signal?.throwIfAborted();
-    const stored = storedNumbers(distilled);
-    numbers += stored.items + stored.labels;
-    sent.push(amongAll(distilled, classes[i], data.classes));
+    const { items, labels } = storedNumbers(distilled);
+    sent.push({ rows: amongAll(distilled, classes[i], data.classes), bytes: FLOAT * (items + labels) });
     random.push(amongAll(await randomRows(own, perClass, seed + i), classes[i], data.classes));
   }
 
   const ways: FederatedWay[] = [];
   const learned = async (name: string, rows: LabelledRows, bytes: number) => {
     say(name);
-    const { images: _, ...rest } = set;
     const plain = {
-      ...{ ...rest, ...rows, use: { kind: 'minibatches', protocol } as const, teacher: undefined },
+      ...{ ...set, ...rows, use: { kind: 'minibatches', protocol } as const, teacher: undefined },
       stored: { parametrisation: { name: 'pixels' } as const, pictures: rows.classes.length, variables: {} },
     };
     const { accuracy } = await trainOn(
@@ -124,10 +116,10 @@ export async function federated(
     );
     ways.push({ name, bytes, accuracy: accuracy! });
   };
-  const sentImages = joinedRows(sent);
-  await learned('distilled images of all clients', sentImages, FLOAT * numbers);
-  const largest = sent.reduce((a, b) => (b.images.length > a.images.length ? b : a));
-  await learned('those of one client alone', largest, FLOAT * largest.images.length);
+  const bytes = sent.reduce((sum, one) => sum + one.bytes, 0);
+  await learned('distilled images of all clients', joinedRows(sent.map(({ rows }) => rows)), bytes);
+  const largest = sent.reduce((a, b) => (b.rows.images.length > a.rows.images.length ? b : a));
+  await learned('those of one client alone', largest.rows, largest.bytes);
   const randomImages = joinedRows(random);
   await learned('random real images of all clients', randomImages, FLOAT * randomImages.images.length);
 
