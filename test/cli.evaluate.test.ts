@@ -167,7 +167,7 @@ test('where results could not be written is found out before the work, and nothi
     limbeck('evaluate', 'missing.safetensors', '--out', 'none/results.json', ...reference),
   ).rejects.toMatchObject({
     stderr: expect.stringMatching(
-      /none\/results\.json could not be written: ENOENT: no such file or directory\./,
+      /none\/results\.json could not be written: there is no such file or folder \(ENOENT\)\./,
     ),
   });
   const train = ['train', '--digits-size', '60', '--out'];

@@ -103,6 +103,26 @@ describe('cells', () => {
     expect(read(await load({ 'x.csv': text }))).toEqual(usual);
   });
 
+  test.each([
+    ['semicolons', ';', ''],
+    ['tabs', '\t', ''],
+    ['semicolons and quotes', ';', '"'],
+  ])('with decimal commas between %s', async (_what, between, quote) => {
+    const cells = (i: number) => ['cat, dog'.split(', ')[i % 2], '0,5', '-1,25', '2,5e-1', '7'];
+    const body = Array.from({ length: 6 }, (_, i) => cells(i).map((cell) => quote + cell + quote));
+    const text = ['label,a,b,c,d'.split(','), ...body].map((row) => `${row.join(between)}\n`).join('');
+    const data = await load({ 'x.csv': text });
+    expect(data.classNames).toEqual(['cat', 'dog']);
+    expect([...data.train.images.subarray(0, 4)]).toEqual([0.5, -1.25, 0.25, 7]);
+  });
+
+  test('a comma inside a number is refused where commas stand between cells', async () => {
+    const text = `label,a,b,c,d\n${rows(6, (pixels, i) => `${i % 2},"0,5",${pixels.slice(1).join()}`)}`;
+    await expect(load({ 'x.csv': text })).rejects.toThrow(
+      /line 2, column 2 \(a\) is "0,5", expected a number/,
+    );
+  });
+
   test('with quoted separators, newlines and quotes in class names', async () => {
     const names = ['"big, ""old"" dog"', '"cat\nor kitten"'];
     const text = rows(6, (pixels, i) => [names[i % 2], ...pixels].join());

@@ -89,7 +89,7 @@ describe('what is refused', () => {
         mkdirSync(join(folder, second));
       },
       'ERR_FILE_MISSING',
-      /expert-0001.safetensors cannot be read: EISDIR/,
+      /expert-0001.safetensors cannot be read: it is a folder \(EISDIR\)/,
     ],
     [
       'a file that is cut off',

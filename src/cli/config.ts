@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { checkRecord } from '../runs/record-file.js';
 import { suggestion } from '../util/closest.js';
-import { LimbeckError } from '../util/errors.js';
+import { fileReason, LimbeckError } from '../util/errors.js';
 import { isDeeper, mostLevels, written } from '../util/expect.js';
 import { count } from '../util/words.js';
 import { checkNumber, type Values } from './arguments.js';
@@ -21,12 +21,11 @@ export async function readConfig(
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
     throw new LimbeckError(
       'ERR_FILE_MISSING',
-      code === 'EISDIR'
+      (cause as NodeJS.ErrnoException).code === 'EISDIR'
         ? `${path} is a folder, expected a configuration file in JSON: if it holds the data, say --dataset ${path}`
-        : `${path} cannot be read: ${message}; expected a configuration file in JSON`,
+        : `${path} cannot be read: ${fileReason(cause)}; expected a configuration file in JSON`,
       { cause },
     );
   }

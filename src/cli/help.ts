@@ -1,6 +1,7 @@
 import { defaultMethod, methods } from '../methods/index.js';
 import { optionText } from '../runs/options.js';
 import { version } from '../util/version.js';
+import { wrapped } from '../util/words.js';
 import type { Command } from './command.js';
 import { everyRun, flagOf, type Option } from './options.js';
 
@@ -23,11 +24,11 @@ export function commandHelp(
     const rows = shown
       .filter((option) => option.group === group)
       .map((option) => rowOf(forMethod(option, method), width));
-    return [...(group === undefined ? [] : wrapped(`${group}:`, 0, width)), ...rows].join('\n');
+    return [...(group === undefined ? [] : wrapped(`${group}:`, width)), ...rows].join('\n');
   });
   const hasMethods = shown.length < options.length;
   return `${[
-    [`limbeck ${[name, ...positionals].join(' ')} [options]`, ...wrapped(summary, 2, width)].join('\n'),
+    [`limbeck ${[name, ...positionals].join(' ')} [options]`, ...wrapped(summary, width, 2)].join('\n'),
     ...groups,
     ...(hasMethods ? [methodsHelp(name, method, width)] : []),
     `Example: ${example}`,
@@ -45,7 +46,6 @@ export function generalHelp(commands: readonly Command[], columns: number): stri
     `Commands:\n${rows.join('\n')}`,
     wrapped(
       'limbeck COMMAND --help shows the options of a command; limbeck --version the version.',
-      0,
       width,
     ).join('\n'),
     `Example: ${commands[0].example}`,
@@ -56,7 +56,7 @@ export function generalHelp(commands: readonly Command[], columns: number): stri
 function methodsHelp(command: string, shown: string, width: number): string {
   const rows = Object.values(methods).map(({ name, summary }) => row(name, summary, width));
   const others = `Methods (limbeck ${command} --method NAME --help shows the options of another than ${shown}):`;
-  return [...wrapped(others, 0, width), ...rows].join('\n');
+  return [...wrapped(others, width), ...rows].join('\n');
 }
 
 /** With the default that the method has of an option of every run. */
@@ -75,22 +75,9 @@ function rowOf({ name, value, help, fallback }: Option, width: number): string {
 
 /** A term and its description beside it, wrapped. */
 function row(term: string, description: string, width: number): string {
-  const lines = wrapped(description, indent, width);
+  const lines = wrapped(description, width, indent);
   const start = `  ${term}`;
   return start.length + 2 > indent
     ? [start, ...lines].join('\n')
     : [start.padEnd(indent) + lines[0].trimStart(), ...lines.slice(1)].join('\n');
-}
-
-/** Lines of words, no wider than the width where words allow. */
-function wrapped(text: string, margin: number, width: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line && margin + line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else line = line ? `${line} ${word}` : word;
-  }
-  return [...lines, line].map((one) => ' '.repeat(margin) + one);
 }

@@ -4,7 +4,7 @@ import { LimbeckError } from '../util/errors.js';
 import { count, short } from '../util/words.js';
 import type { Values } from './arguments.js';
 import type { Option } from './options.js';
-import { wrapped } from './plan-table.js';
+import { hanging } from './plan-table.js';
 import { aligned } from './table.js';
 
 const group = 'How many images are enough (trains short runs; the other options say how)';
@@ -64,13 +64,13 @@ export function curveTable(curve: LearningCurve): string {
   const open =
     'Ranges hold 80 % of what these measurements leave open, if errors fall on as a power of the number of images. Longer runs make better sets, which need fewer.';
   return [
-    ...wrapped(
+    ...hanging(
       `On the validation split, ${points[0].distilled.networks} networks each; all training images teach ${accuracyText(all)}.`,
     ),
     '',
     aligned([head, ...rows], [1, 2, 3]),
     '',
-    ...[verdict, ...out, open].flatMap(wrapped),
+    ...[verdict, ...out, open].flatMap(hanging),
     '',
   ].join('\n');
 }

@@ -1,6 +1,6 @@
 import type { Dataset } from '../data/dataset.js';
 import type { DistillationPlan } from '../runs/plan/plan.js';
-import { bytesText, count, duration, flopText, saidOf } from '../util/words.js';
+import { bytesText, count, duration, flopText, saidOf, wrapped } from '../util/words.js';
 import { flagOf } from './options.js';
 import { planText } from './run.js';
 
@@ -13,8 +13,8 @@ export function planTable(plan: DistillationPlan, data: Pick<Dataset, 'classes' 
   const { options, engine, device, host, disk, memory, lacks } = plan;
   const { realData, state, networks, trajectory, batches, work, tables, validation, total, test } = device;
   return [
-    ...wrapped(`Engine: ${engine.description}`),
-    ...wrapped(`Plan: ${planText(options, data.classes, data)}`),
+    ...hanging(`Engine: ${engine.description}`),
+    ...hanging(`Plan: ${planText(options, data.classes, data)}`),
     '',
     'On the device',
     row(realData, 'training split'),
@@ -82,7 +82,7 @@ function misfit({ lacks, remedies }: DistillationPlan): string[] {
     return `  ${flags.join(' ').padEnd(28)}  needs ${bytesText(needed)}, which leaves ${bytesText(spare)}`;
   });
   return [
-    ...lacks.flatMap((lack) => wrapped(`It does not fit: ${lack}.`)),
+    ...lacks.flatMap((lack) => hanging(`It does not fit: ${lack}.`)),
     ...(ways.length
       ? [`It fits with ${remedies.length === 1 ? 'this' : 'any of these'}:`, ...ways]
       : [`No option that was tried makes it fit.`]),
@@ -90,12 +90,4 @@ function misfit({ lacks, remedies }: DistillationPlan): string[] {
 }
 
 /** A line in as many as it takes, those behind the first indented. */
-export function wrapped(text: string): string[] {
-  const lines = [''];
-  for (const word of text.split(' ')) {
-    const longer = lines[lines.length - 1] ? `${lines[lines.length - 1]} ${word}` : word;
-    if (longer.length > width && lines[lines.length - 1].trim()) lines.push(`  ${word}`);
-    else lines[lines.length - 1] = longer;
-  }
-  return lines;
-}
+export const hanging = (text: string): string[] => wrapped(text, width, 0, 2);

@@ -1,5 +1,5 @@
 import type { Progress } from '../runs/distillation.js';
-import { count, duration, printable } from '../util/words.js';
+import { count, duration, printable, wrapped } from '../util/words.js';
 
 const barCells = 20;
 const redrawMilliseconds = 100;
@@ -36,11 +36,13 @@ export class Terminal {
 
   constructor(readonly quiet: boolean) {}
 
-  /** A line that stays. */
+  /** Lines that stay; a terminal gets them broken between words. */
   say(text = ''): void {
     if (this.quiet) return;
     this.clear();
-    process.stderr.write(`${printable(text)}\n`);
+    const lines = printable(text).split('\n');
+    const shown = this.#redraws ? lines.flatMap((line) => this.#broken(line)) : lines;
+    process.stderr.write(`${shown.join('\n')}\n`);
   }
 
   /** A picture as the terminal takes it. */
@@ -70,6 +72,11 @@ export class Terminal {
   clear(): void {
     if (this.#live) process.stderr.write('\r\x1b[K');
     this.#live = false;
+  }
+
+  /** A table, whose columns stand by blanks, stays as it is. */
+  #broken(line: string): string[] {
+    return line.length <= this.#width || / {2}/.test(line) ? [line] : wrapped(line, this.#width, 0, 2);
   }
 
   get #width(): number {

@@ -1,5 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
-import { LimbeckError } from '../util/errors.js';
+import { fileReason, LimbeckError } from '../util/errors.js';
 
 /** Typed arrays and file reads of Node 20 both reach at least this far. */
 export const MAX_BYTES = 2 ** 31 - 1;
@@ -15,7 +15,7 @@ export async function readBytes(path: string): Promise<Uint8Array> {
   } catch (cause) {
     throw new LimbeckError(
       'ERR_FILE_MISSING',
-      `${path} cannot be read: ${messageOf(cause)}. Check the path and its permissions.`,
+      `${path} cannot be read: ${fileReason(cause)}. Check the path and its permissions.`,
       { cause },
     );
   }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LimbeckError } from '../util/errors.js';
+import { fileReason, LimbeckError } from '../util/errors.js';
 import { messageOf } from './bytes.js';
 import type { PublishedFile } from './catalogue.js';
 
@@ -164,7 +164,7 @@ async function writing<T>(path: string, act: () => Promise<T>): Promise<T> {
   } catch (cause) {
     throw new LimbeckError(
       'ERR_FILE_WRITE',
-      `${path} could not be written: ${messageOf(cause)}. Check that its folder may be written to and has space left.`,
+      `${path} could not be written: ${fileReason(cause)}. Check that its folder may be written to and has space left.`,
       { cause },
     );
   }

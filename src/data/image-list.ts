@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LimbeckError } from '../util/errors.js';
+import { fileReason, LimbeckError } from '../util/errors.js';
 import { byName } from './class-names.js';
 import { type SplitName, splitNames } from './dataset.js';
 import { findLabels, type LabelTableOptions } from './label-table.js';
@@ -40,7 +40,7 @@ export async function listFolder(folder: string): Promise<Listing> {
   } catch (cause) {
     throw new LimbeckError(
       'ERR_FILE_MISSING',
-      `${folder} cannot be read as a folder: ${(cause as Error).message}. Check the path and its permissions.`,
+      `${folder} cannot be read as a folder: ${fileReason(cause)}. Check the path and its permissions.`,
       { cause },
     );
   }

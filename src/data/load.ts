@@ -143,9 +143,11 @@ const FORMATS: readonly Format[] = [
   },
 ];
 
-const KNOWN = `known are 'digits' (generated, needs no file), ${FORMATS.map(({ what }) => what).join(', ')}`;
+const LAYOUTS =
+  'known are folders of images (CLASS/*.jpg), tables (.csv, .tsv, .jsonl, .parquet), arrays (.npz, .npy, .mat, .safetensors), folders of texts ' +
+  '(CLASS/*.txt) and the files of MNIST, CIFAR, SVHN, STL-10 and TREC; docs/data.md shows each';
 
-/** The same in short, for a word that is no path: whoever mistyped one is not looking for a format. */
+/** For a word that is no path: whoever mistyped a name is not looking for a format. */
 const NAMED =
   `known are 'digits' (generated, needs no file) and whatever lies in a file or folder, by its path: pictures/CLASS/*.jpg, a table of texts ` +
   `or images, arrays, ${downloadNames.join(', ')} as limbeck download fetches them`;
@@ -200,10 +202,13 @@ async function recognise(path: string, options: LoadOptions): Promise<Format> {
   if (!(await isFolder(path))) {
     for (const format of FORMATS) if (await format.isFile?.(path.toLowerCase(), path, options)) return format;
     if (/\.(zip|7z|rar|tar\.\w+|gz)$/i.test(path))
-      throw new LimbeckError('ERR_OPTION', `${path} is an archive: unpack it and name the folder; ${KNOWN}.`);
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `${path} is an archive: unpack it and name the folder; ${LAYOUTS}.`,
+      );
     throw new LimbeckError(
       'ERR_OPTION',
-      `${path} is a file of no format known by its name, expected a data set; ${KNOWN}.`,
+      `${path} is a file of no format known by its name, expected a data set; ${LAYOUTS}.`,
     );
   }
   const entries = await readdir(path, { withFileTypes: true });
@@ -214,7 +219,7 @@ async function recognise(path: string, options: LoadOptions): Promise<Format> {
   throw new LimbeckError(
     'ERR_FILE_MISSING',
     `${path} holds ${names.length === 0 ? 'nothing' : `${some}${names.length > 8 ? ', …' : ''}`}, which is no data ` +
-      `set; ${KNOWN}.`,
+      `set; ${LAYOUTS}.`,
   );
 }
 

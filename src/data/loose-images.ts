@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { LimbeckError, shapeText } from '../util/errors.js';
+import { fileReason, LimbeckError, shapeText } from '../util/errors.js';
 import { readBytes } from './bytes.js';
 import type { Split } from './dataset.js';
 import { isTransposed, readIdx, transposed } from './idx.js';
@@ -101,7 +101,7 @@ async function isFolder(path: string): Promise<boolean> {
   } catch (cause) {
     throw new LimbeckError(
       'ERR_FILE_MISSING',
-      `${path} cannot be read: ${(cause as Error).message}; expected an image, a folder of images, a .npy or an IDX file`,
+      `${path} cannot be read: ${fileReason(cause)}; expected an image, a folder of images, a .npy or an IDX file`,
       { cause },
     );
   }

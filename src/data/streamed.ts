@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { LimbeckError } from '../util/errors.js';
+import { fileReason, LimbeckError } from '../util/errors.js';
 import { bytesText } from '../util/words.js';
 import { messageOf, unreadable } from './bytes.js';
 import { isGzip, mostOf, tooLarge } from './unpack.js';
@@ -65,7 +65,7 @@ async function reading<T>(path: string, read: () => Promise<T>): Promise<T> {
       throw unreadable(path, 'gzip file', `its compression is damaged (${messageOf(cause)})`, cause);
     throw new LimbeckError(
       'ERR_FILE_MISSING',
-      `${path} cannot be read: ${messageOf(cause)}. Check the path and its permissions.`,
+      `${path} cannot be read: ${fileReason(cause)}. Check the path and its permissions.`,
       { cause },
     );
   }

@@ -55,7 +55,7 @@ async function labelsIn(file: unknown): Promise<Float32Array | undefined> {
   const bytes = await readNamedFile(
     file,
     (reason) =>
-      `option firstLabels is ${JSON.stringify(file)}, which cannot be read: ${reason}; expected one of ${firstLabelNames.join(', ')}, or a .npy file`,
+      `firstLabels (--first-labels) is ${JSON.stringify(file)}, which cannot be read: ${reason}; expected one of ${firstLabelNames.join(', ')}, or a .npy file`,
   );
   const { data } = await parseNpy(bytes, file);
   const labels = Float32Array.from(data as ArrayLike<number>);
@@ -102,7 +102,7 @@ async function firstSet(first: string): Promise<DistilledSet | undefined> {
   const bytes = await readNamedFile(
     first,
     (reason) =>
-      `option first is ${JSON.stringify(first)}, which cannot be read: ${reason}; expected one of ` +
+      `first (--first) is ${JSON.stringify(first)}, which cannot be read: ${reason}; expected one of ` +
       `${firstNames.join(', ')}, or a file such as runs/first/distilled.safetensors`,
   );
   return decodeArtefact(bytes).set;

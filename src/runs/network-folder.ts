@@ -2,7 +2,7 @@ import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeModel, encodeModel, type Model } from '../eval/model.js';
 import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
-import { LimbeckError } from '../util/errors.js';
+import { fileReason, LimbeckError } from '../util/errors.js';
 
 const fileIn = (folder: string) => join(folder, 'network.safetensors');
 
@@ -19,7 +19,7 @@ export async function makeFolder(folder: string): Promise<() => Promise<void>> {
     await discard();
     throw new LimbeckError(
       'ERR_FILE_WRITE',
-      `the folder ${folder} cannot be made or changed: ${(cause as Error).message}; choose another with --out`,
+      `the folder ${folder} cannot be made or changed: ${fileReason(cause)}; choose another with --out`,
       { cause },
     );
   }
@@ -41,7 +41,7 @@ export async function readModel(path: string): Promise<Model> {
   } catch (cause) {
     throw new LimbeckError(
       'ERR_FILE_MISSING',
-      `${path} cannot be read: ${(cause as Error).message}; expected a network, such as limbeck train --on runs/first/distilled.safetensors --out ${path} writes`,
+      `${path} cannot be read: ${fileReason(cause)}; expected a network, such as limbeck train --on runs/first/distilled.safetensors --out ${path} writes`,
       { cause },
     );
   }

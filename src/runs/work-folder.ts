@@ -1,7 +1,7 @@
 import { mkdir, readdir, rmdir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { checkWritable, sweepTemporaryFiles } from '../util/atomic-file.js';
-import { LimbeckError } from '../util/errors.js';
+import { fileReason, LimbeckError } from '../util/errors.js';
 import { RunLock } from './run-lock.js';
 
 /** A folder for results that one process at a time works in. */
@@ -40,7 +40,7 @@ export class WorkFolder {
       if (cause instanceof LimbeckError) throw cause;
       throw new LimbeckError(
         'ERR_FILE_WRITE',
-        `the folder ${this.path} cannot be made or changed: ${(cause as Error).message}; choose another with --out`,
+        `the folder ${this.path} cannot be made or changed: ${fileReason(cause)}; choose another with --out`,
         { cause },
       );
     }

@@ -1,6 +1,6 @@
 import { appendFile, type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { LimbeckError } from './errors.js';
+import { fileReason, LimbeckError } from './errors.js';
 
 /** The last write under way for each temporary file of this process. */
 const underWay = new Map<string, Promise<void>>();
@@ -51,7 +51,7 @@ export async function addToFile(path: string, text: string): Promise<void> {
 export const unwritten = (path: string, cause: unknown, more = ''): LimbeckError =>
   new LimbeckError(
     'ERR_FILE_WRITE',
-    `${path} could not be written: ${messageOf(cause)}. Check that its folder exists, may be written to and has space left${more}.`,
+    `${path} could not be written: ${fileReason(cause)}. Check that its folder exists, may be written to and has space left${more}.`,
     { cause },
   );
 
@@ -67,7 +67,7 @@ export async function moveIntoPlace(from: string, to: string): Promise<void> {
   } catch (cause) {
     throw new LimbeckError(
       'ERR_FILE_WRITE',
-      `${from} could not be renamed to ${to}: ${messageOf(cause)}. Check that its folder may be written to.`,
+      `${from} could not be renamed to ${to}: ${fileReason(cause)}. Check that its folder may be written to.`,
       { cause },
     );
   }
@@ -85,11 +85,9 @@ export async function checkWritable(path: string): Promise<void> {
   } catch (error) {
     await rm(probe, { force: true }).catch(() => {}); // the first failure is the one to report
     const { cause } = error as LimbeckError;
-    // Without the call and the name that were only a try.
-    const reason = messageOf(cause).replace(/, \w+ '.*$/, '');
     throw new LimbeckError(
       'ERR_FILE_WRITE',
-      `${path} could not be written: ${reason}. Check that its folder exists, may be written to and has space left.`,
+      `${path} could not be written: ${fileReason(cause)}. Check that its folder exists, may be written to and has space left.`,
       { cause },
     );
   }
@@ -98,7 +96,7 @@ export async function checkWritable(path: string): Promise<void> {
   } catch (cause) {
     throw new LimbeckError(
       'ERR_FILE_WRITE',
-      `${probe} could not be removed: ${messageOf(cause)}. Check that its folder may be written to.`,
+      `${probe} could not be removed: ${fileReason(cause)}. Check that its folder may be written to.`,
       { cause },
     );
   }
@@ -178,7 +176,7 @@ export async function sweepTemporaryFiles(folder: string): Promise<string[]> {
     if (errnoOf(cause) === 'ENOENT') return removed;
     throw new LimbeckError(
       'ERR_FILE_WRITE',
-      `${folder}: old temporary files could not be removed: ${messageOf(cause)}. Remove the files named ` +
+      `${folder}: old temporary files could not be removed: ${fileReason(cause)}. Remove the files named ` +
         '.*.tmp by hand, or make the folder writable.',
       { cause },
     );
@@ -198,8 +196,4 @@ function isOtherLiveProcess(pid: number): boolean {
 
 function errnoOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -45,6 +45,26 @@ export class LimbeckError extends Error {
   }
 }
 
+const FILE_REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder',
+  EISDIR: 'it is a folder',
+  ENOTDIR: 'a part of its path is no folder',
+  EACCES: 'permission is denied',
+  EPERM: 'that is not permitted',
+  EROFS: 'its disk may only be read',
+  ENOSPC: 'its disk is full',
+  EDQUOT: 'the quota of its disk is used up',
+  EMFILE: 'too many files are open',
+  EIO: 'its disk failed',
+};
+
+/** What a call to the file system failed of, for a message that names the path itself: `there is no such file or folder (ENOENT)`. */
+export function fileReason(cause: unknown): string {
+  const { code, message = String(cause) } = (cause ?? {}) as { code?: unknown; message?: string };
+  const reason = FILE_REASONS[String(code)];
+  return reason ? `${reason} (${code})` : message;
+}
+
 const shownSizes = 16;
 
 /** `[2, 3, 4]` for messages; a file may claim any number of sizes. */

@@ -52,6 +52,20 @@ export const printable = (text: string): string =>
     return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16)}`;
   });
 
+/** Lines of words, no wider than a width where words allow: the first behind a margin, those below behind theirs. */
+export function wrapped(text: string, width: number, margin = 0, below = margin): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    const before = lines.length ? below : margin;
+    if (line && before + line.length + 1 + word.length > width) {
+      lines.push(' '.repeat(before) + line);
+      line = word;
+    } else line = line ? `${line} ${word}` : word;
+  }
+  return [...lines, ' '.repeat(lines.length ? below : margin) + line];
+}
+
 /** Prose about images as it is of texts, where there is `text`. It must hold no names that somebody gave. */
 export const saidOf = ({ text }: { readonly text?: unknown }, prose: string): string =>
   text ? prose.replace(/\b([Aa])n image/g, '$1 text').replaceAll('image', 'text') : prose;

@@ -1,6 +1,6 @@
 import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LimbeckError } from '../../util/errors.js';
+import { fileReason, LimbeckError } from '../../util/errors.js';
 import { shown } from '../../util/expect.js';
 import { damaged } from '../../util/stored-fields.js';
 import type { Experts } from './experts.js';
@@ -48,7 +48,7 @@ async function expertFiles(folder: string): Promise<string[]> {
   } catch (cause) {
     throw new LimbeckError(
       'ERR_FILE_MISSING',
-      `${folder} cannot be read: ${(cause as Error).message}; expected a folder that limbeck experts --out made`,
+      `${folder} cannot be read: ${fileReason(cause)}; expected a folder that limbeck experts --out made`,
       { cause },
     );
   }
@@ -78,7 +78,7 @@ async function openExpert(path: string): Promise<ExpertFile> {
 const unreadable = (path: string, cause: unknown) =>
   new LimbeckError(
     'ERR_FILE_MISSING',
-    `${path} cannot be read: ${(cause as Error).message}; expected an expert that limbeck experts trained`,
+    `${path} cannot be read: ${fileReason(cause)}; expected an expert that limbeck experts trained`,
     { cause },
   );
 

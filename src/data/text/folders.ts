@@ -1,9 +1,8 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { breathe } from '../../util/breathe.js';
-import { LimbeckError } from '../../util/errors.js';
+import { fileReason, LimbeckError } from '../../util/errors.js';
 import { bytesText } from '../../util/words.js';
-import { messageOf } from '../bytes.js';
 import { type SplitName, splitNames } from '../dataset.js';
 import { listFolder } from '../image-list.js';
 import { foldersOfSplits } from '../split-names.js';
@@ -90,7 +89,7 @@ async function readText(path: string, encoding: Encoding | undefined): Promise<s
     } catch (cause) {
       throw new LimbeckError(
         'ERR_FILE_MISSING',
-        `${path} cannot be read: ${messageOf(cause)}. Check the path and its permissions.`,
+        `${path} cannot be read: ${fileReason(cause)}. Check the path and its permissions.`,
         { cause },
       );
     }

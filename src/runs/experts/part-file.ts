@@ -2,7 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { decodeRecord, encodeRecord, recordBytes } from '../../data/experts/format.js';
 import { type ExpertStart, readBytes, readExpertHeader } from '../../data/experts/read.js';
 import { moveIntoPlace, writeFileAtomic } from '../../util/atomic-file.js';
-import { LimbeckError } from '../../util/errors.js';
+import { fileReason, LimbeckError } from '../../util/errors.js';
 import { damaged } from '../../util/stored-fields.js';
 
 /** What is known of an expert under way. */
@@ -113,7 +113,7 @@ async function writing<T>(path: string, work: () => Promise<T>): Promise<T> {
   } catch (cause) {
     throw new LimbeckError(
       'ERR_FILE_WRITE',
-      `${path} could not be written: ${(cause as Error).message}. Check that it may be written to and that there is space ` +
+      `${path} could not be written: ${fileReason(cause)}. Check that it may be written to and that there is space ` +
         'left; the same command goes on from the last whole epoch.',
       { cause },
     );
