@@ -1,5 +1,5 @@
 /** A call lets other work of its thread run while its program is recorded, planned and loaded. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { createNetwork, metaGradient, openDevice, trajectoryMatching } from '../src/index.js';
 
 const network = { name: 'mlp', inputShape: [1, 2, 2], classes: 3, width: 4 } as const;
@@ -8,20 +8,15 @@ const tenths = (length: number) => new Float32Array(length).fill(0.1);
 const inner = { network, images: tenths(20), labels: tenths(15), learningRates: [0.01], steps: 5 };
 const real = { realImages: tenths(16), realLabels: tenths(12) };
 
-/** How often the event loop comes round until a promise is settled. */
-async function turnsDuring(work: Promise<unknown>): Promise<number> {
-  let [turns, over] = [0, false];
-  const turn = () => {
-    turns++;
-    if (!over) setImmediate(turn);
-  };
-  setImmediate(turn);
-  await work;
-  over = true;
-  return turns;
+/** How often other work may run until a promise is settled. */
+async function pausesDuring(work: () => Promise<unknown>): Promise<number> {
+  const immediate = vi.spyOn(globalThis, 'setImmediate');
+  await work();
+  const pauses = immediate.mock.calls.length;
+  immediate.mockRestore();
+  return pauses;
 }
 
-// Without pauses in its stages it comes round some twenty times, however many steps there are.
 test.each([
   [
     'metaGradient',
@@ -36,8 +31,8 @@ test.each([
   'the first call of %s pauses the more often the more steps there are',
   async (_, call) => {
     await using device = await openDevice('cpu', { threads: 1 });
-    const few = await turnsDuring(call(device, 1));
-    const many = await turnsDuring(call(device, 20));
+    const few = await pausesDuring(() => call(device, 1));
+    const many = await pausesDuring(() => call(device, 20));
     expect(many - few).toBeGreaterThan(8);
   },
 );

@@ -61,7 +61,13 @@ describe('loadDataset', () => {
     ['a file', 'package.json', {}, 'ERR_OPTION', /is a file of no format known by its name/],
     ['options of folders for digits', 'digits', { classes: 10 }, 'ERR_OPTION', /classes does not apply/],
     ['options of digits for folders', '.', { digits: {} }, 'ERR_OPTION', /digits does not apply/],
-    ['a folder without the files', 'src', {}, 'ERR_FILE_MISSING', /src holds .*browser.ts, .*no data set; .*docs\/data.md shows each/],
+    [
+      'a folder without the files',
+      'src',
+      {},
+      'ERR_FILE_MISSING',
+      /src holds .*browser.ts, .*no data set; .*docs\/data.md shows each/,
+    ],
   ])('refuses %s', async (_what, name, options, code, message) => {
     await expect(loadDataset(name, options)).rejects.toMatchObject({
       code,

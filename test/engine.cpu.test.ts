@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadBinding } from '../src/engine/cpu/binding.js';
 import { CpuDevice, cpuInfo, openCpuDevice } from '../src/engine/cpu/device.js';
 import type { Device, Tensor } from '../src/engine/device.js';
@@ -144,16 +144,17 @@ describe('chunks', () => {
 describe('the same bits', () => {
   const bench = cases.filter((opCase) => opCase.bench && /N=1024|1024x/.test(opCase.name));
   const chunked = [...cases.filter((opCase) => !opCase.bench), ...large, ...bench];
-  it('whatever the number of threads, and every time', async () => {
-    const devices = await Promise.all([1, 2, 3].map((threads) => device({ threads })));
-    for (const opCase of chunked) {
-      const prepared = prepareCase(opCase);
-      const expected = await runCase(devices[0], prepared);
-      for (const again of [devices[1], devices[2], devices[1]])
-        for (const [slot, values] of await runCase(again, prepared))
-          expect(Buffer.compare(bytes(values), bytes(expected.get(slot)!)), opCase.name).toBe(0);
-    }
-  }, 120_000);
+  let [one, two, three]: Device[] = [];
+  beforeAll(async () => {
+    [one, two, three] = await Promise.all([1, 2, 3].map((threads) => device({ threads })));
+  });
+  it.each(chunked)('whatever the number of threads, and every time: $name', async (opCase) => {
+    const prepared = prepareCase(opCase);
+    const expected = await runCase(one, prepared);
+    for (const again of [two, three, two])
+      for (const [slot, values] of await runCase(again, prepared))
+        expect(Buffer.compare(bytes(values), bytes(expected.get(slot)!))).toBe(0);
+  });
 });
 
 function bytes(values: ArrayBufferView): Buffer {

@@ -1,3 +1,4 @@
+import { breathe } from '../util/breathe.js';
 import { LimbeckError } from '../util/errors.js';
 import {
   bindExternals,
@@ -185,7 +186,7 @@ export class ReferenceDevice implements Device {
   /** Yields to the event loop when it was blocked for long enough, also over many short runs. */
   async breathe(): Promise<void> {
     if (performance.now() - this.#breathed < patienceMs) return;
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await breathe();
     this.#breathed = performance.now();
   }
 
