@@ -227,6 +227,15 @@ describe('columns', () => {
     },
   );
 
+  test('that a table without a header has last is asked for where numbers cannot be labels', async () => {
+    const text = rows(6, (pixels, i) => [...pixels.slice(0, 3), 9 * i, i % 2].join());
+    await expect(load({ 'x.csv': text.replace(/^0,/, '7,') })).rejects.toThrow(
+      /column 1 of 5 was taken for the labels: if another holds them, say --label-column/,
+    );
+    const data = await load({ 'x.csv': text }, { labelColumn: '5' });
+    expect([...data.train.labels]).toEqual([0, 1, 0, 1, 0, 1]);
+  });
+
   test('of another name: the first is taken, and it is said', async () => {
     const data = await load({ 'x.csv': `digit,a,b,c,d\n${plain}` });
     expect(read(data)).toEqual(usual);

@@ -146,6 +146,21 @@ describe('arrays', () => {
       expect((await npz(train, tested)).train.images).toBeInstanceOf(Float32Array);
   });
 
+  test('of two scales in two splits are refused', async () => {
+    const parts = [0, 0.25, 0.5, 1];
+    await expect(npz(whole(20), parts)).rejects.toMatchObject({
+      code: 'ERR_DATA',
+      message: expect.stringMatching(
+        /pixels of its train split reach 210 and those of its test split 1, expected one scale/,
+      ),
+    });
+    const small = Array.from({ length: 80 }, (_, i) => ((i * 37) % 211) / 210);
+    await expect(npz(small, [0, 37, 74, 111])).rejects.toThrow(
+      /its test split reach 111 and those of its train split 1/,
+    );
+    expect((await npz(small, parts)).test.images).toHaveLength(4);
+  });
+
   test('of true and false are white and black', async () => {
     const truths = Array.from({ length: 80 }, (_, i) => Number(i % 3 === 0));
     const asBool = Buffer.from(npy([20, 2, 2], truths));

@@ -184,7 +184,7 @@ describe('limbeck predict', () => {
     );
     const { stdout, stderr } = await limbeck('predict', 'net/network.safetensors', 'large.png', ...reference);
     expect(stdout).toMatch(
-      /^all 200 training images of digits, 2 networks of 1,\d+ parameters\n {2}image +class +probability +then\n/,
+      /^all 200 training images of digits, 2 networks of 1,\d+ parameters, right on \d+\.\d % of the test images\n {2}image +class +probability +then\n/,
     );
     expect(stdout).toMatch(/\n {2}large\.png +\d +\d+\.\d % {2}\d \d+\.\d %, \d \d+\.\d %\n$/);
     expect(stderr).toContain('image files are brought to 12x12 grey pixels');

@@ -53,8 +53,8 @@ export function analysisTable(
           short(own),
           short(others),
         ]);
-        const head = ['image', 'class', 'helps its class by', 'others by'];
-        return `${all[i].name}: ${found.accuracy.toFixed(1)} % with all of them\n${aligned([head, ...numbers], [0, 2, 3])}`;
+        const head = ['image', 'class', 'in its class', 'in others'];
+        return `${all[i].name}: a network that learned from all of them is right on ${found.accuracy.toFixed(1)} % of the test images; without an image their losses rise by, in the mean:\n${aligned([head, ...numbers], [0, 2, 3])}`;
       })
       .join('\n\n');
   const { steps, losses } = curvature!;

@@ -18,7 +18,15 @@ import { checkedOptions } from './distill.js';
 import { listenForStop } from './interrupt.js';
 import * as shared from './options.js';
 import { Terminal } from './progress.js';
-import { checkEngine, dataSource, openData, openEngine, placeOf, readingGiven } from './sources.js';
+import {
+  checkEngine,
+  dataSource,
+  openData,
+  openEngine,
+  placeOf,
+  readingGiven,
+  refuseAmongData,
+} from './sources.js';
 import { aligned } from './table.js';
 
 const compared: readonly shared.Option[] = [
@@ -139,6 +147,7 @@ export const command: Command = {
     const json = Boolean(values.json);
     const data = await openData(source, json);
     const folder = (values.out as string | undefined) ?? join('runs', `compare-${data.name}`);
+    refuseAmongData(folder, source);
     const { device, reason } = await openEngine(choice, { threads, precision });
     const terminal = new Terminal(json);
     using stop = listenForStop(() => terminal.say('Stopping after this piece; the same command goes on.'));

@@ -21,6 +21,7 @@ import {
   openEngine,
   placeOf,
   readingGiven,
+  refuseAmongData,
   sourceForNetworks,
 } from './sources.js';
 
@@ -99,6 +100,7 @@ export const command: Command = {
     try {
       const folder =
         out ?? join('runs', `${data.name}-${networkSpec(resolved.network).name}-${timeStamp(new Date())}`);
+      refuseAmongData(folder, source);
       const origin = {
         ...source,
         dataset: placeOf(source),

@@ -10,7 +10,7 @@ import type { Command } from './command.js';
 import { listenForStop } from './interrupt.js';
 import * as shared from './options.js';
 import { Terminal } from './progress.js';
-import { checkEngine, dataSource, openData, openEngine, readingGiven } from './sources.js';
+import { checkEngine, dataSource, openData, openEngine, readingGiven, refuseAmongData } from './sources.js';
 import { text, trainingGiven, trainingOptions, whole } from './training-options.js';
 
 export const command: Command = {
@@ -108,7 +108,9 @@ export const command: Command = {
     checkEngine(choice, { threads, precision });
     resolveExpertOptions('', given);
     const json = Boolean(values.json);
-    const data = await openData(dataSource({ dataset, digitsSize, reading: readingGiven(values) }), json);
+    const source = dataSource({ dataset, digitsSize, reading: readingGiven(values) });
+    refuseAmongData(out, source);
+    const data = await openData(source, json);
     const { device, reason } = await openEngine(choice, { threads, precision });
     const terminal = new Terminal(json);
     using stop = listenForStop(() =>

@@ -123,11 +123,14 @@ function tableOf(model: Model, rows: readonly Row[]): string {
     const [best, ...next] = order.map((k) => [classNames[k], scoreText(kind, scores[k])]);
     return [image, ...best, next.map((one) => one.join(' ')).join(', ')];
   });
+  const measured = notes.testAccuracy
+    ? `, right on ${notes.testAccuracy.mean.toFixed(1)} % of the test ${saidOf(model.normalisation, 'images')}`
+    : '';
   const heading = [
     saidOf(model.normalisation, 'image'),
     'class',
     rows[0].kind === 'probabilities' ? 'probability' : 'output',
     'then',
   ];
-  return `${notes.trainedOn} of ${notes.dataset}, ${networks > 1 ? `${counted(networks, 'network')} of ` : ''}${counted(network.count, 'parameter')}\n${aligned([heading, ...lines], [2])}\n`;
+  return `${notes.trainedOn} of ${notes.dataset}, ${networks > 1 ? `${counted(networks, 'network')} of ` : ''}${counted(network.count, 'parameter')}${measured}\n${aligned([heading, ...lines], [2])}\n`;
 }

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { isAbsolute, relative, resolve } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import type { DigitsOptions } from '../data/digits.js';
 import { type LoadOptions, loadDataset } from '../data/load.js';
@@ -42,7 +42,18 @@ export function dataSource({ dataset = 'digits', digitsSize, reading }: Partial<
 export const placeOf = ({ dataset }: DataSource): string =>
   dataset === 'digits' ? dataset : resolve(downloadedTo(dataset) ?? dataset);
 
-/** The same, its images brought to the shape of the networks in the folder that `init` names, unless another shape was asked for. */
+/** ERR_OPTION where a folder for results lies among the data, which would be read with them from then on. */
+export function refuseAmongData(folder: string, source: DataSource): void {
+  const place = placeOf(source);
+  const within = relative(place, resolve(folder));
+  if (source.dataset === 'digits' || /^\.\.($|[/\\])/.test(within) || isAbsolute(within)) return;
+  throw new LimbeckError(
+    'ERR_OPTION',
+    `the folder ${folder} for the results lies within the data, ${place}, and would be read with them from then on: name one elsewhere with --out`,
+  );
+}
+
+/** A source whose images are brought to the shape of the networks in the folder that `init` names, unless another shape was asked for. */
 export async function sourceForNetworks(source: DataSource, init: unknown): Promise<DataSource> {
   const folder = parseInit(init)?.folder;
   if (folder === undefined || source.reading?.shape) return source;

@@ -10,7 +10,7 @@ import { listenForStop } from './interrupt.js';
 import * as shared from './options.js';
 import { initOption } from './pretrained.js';
 import { Terminal } from './progress.js';
-import { checkEngine, openEngine } from './sources.js';
+import { checkEngine, dataSource, openEngine, refuseAmongData } from './sources.js';
 import { onAllImages, onDistilled, type Trained } from './train-on-what.js';
 import { text, trainingOptions, whole } from './training-options.js';
 
@@ -64,6 +64,8 @@ export const command: Command = {
     } = values as { device?: string; out?: string; threads?: number; precision?: Precision };
     const json = Boolean(values.json);
     checkEngine(choice, { threads, precision });
+    const { dataset } = values as { dataset?: string };
+    if (out !== undefined) refuseAmongData(out, dataSource({ dataset }));
     const train = values.on === undefined ? await onAllImages(values) : await onDistilled(values);
     const { device, reason } = await openEngine(choice, { threads, precision });
     const terminal = new Terminal(json);

@@ -17,7 +17,7 @@ export type ArrayFileOptions = SplitOptions & PixelLayout;
 const NAMES = {
   train: [
     ['x_train', 'train_images', 'train_x', 'train_data', 'images', 'x', 'data'],
-    ['y_train', 'train_labels', 'train_y', 'train_targets', 'labels', 'y', 'targets'],
+    ['y_train', 'train_labels', 'train_y', 'train_targets', 'labels', 'label', 'y', 'targets', 'target'],
   ],
   validation: [
     ['x_val', 'val_images', 'val_x', 'x_validation', 'validation_images', 'x_valid', 'valid_images'],
@@ -178,7 +178,7 @@ function pairOf(path: string, arrays: Arrays, part: SplitName): [string, string]
   const [images, labels] = NAMES[part].map((names) => names.find((name) => arrays.has(name)));
   if (images !== undefined && labels !== undefined) return [images, labels];
   if ((images ?? labels) === undefined) return undefined;
-  const expected = NAMES[part][images === undefined ? 0 : 1].slice(0, 3).join(', ');
+  const expected = NAMES[part][images === undefined ? 0 : 1].join(', ');
   throw new LimbeckError(
     'ERR_DATA',
     `${path} has ${images ?? labels}, but none of ${expected}; it holds ${namesText(arrays)}. Give images and labels.`,

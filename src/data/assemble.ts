@@ -4,7 +4,7 @@ import { count, counted } from '../util/words.js';
 import { checkEveryClass, checkLabels, classCount, classCounts, labelsOf, numberNames } from './classes.js';
 import { type Dataset, type Split, type SplitName, splitNames } from './dataset.js';
 import { holdOut, type Splitting } from './hold-out.js';
-import { knownScale } from './pixel-scale.js';
+import { checkSplitScales, knownScale } from './pixel-scale.js';
 import { bytesOf, takenAsBytes } from './pixels.js';
 import { channelStatistics, constantChannels } from './statistics.js';
 
@@ -52,12 +52,14 @@ const MOST_IMAGES = 2 ** 22;
  * A data set out of what a loader found: labels checked, missing splits held out of `train`, and statistics of what
  * is left to train on. Class numbers that begin with 1 become class names.
  *
- * @throws ERR_DATA for an empty split, a label out of range or images that are all one shade; ERR_OPTION
+ * @throws ERR_DATA for an empty split, a label out of range, splits of two scales or images that are all one shade; ERR_OPTION
  */
 export async function assembleDataset(given: Found, options: SplitOptions = {}): Promise<Dataset> {
   const found = await withBytes(given);
   const { path, imageShape, divisor, background } = found;
   const { splits, notes, ...divided } = await divide(found, options);
+  await breathe();
+  checkSplitScales(path, splits);
   await breathe();
   const statistics = channelStatistics(splits.train, imageShape);
   await breathe();

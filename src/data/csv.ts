@@ -68,6 +68,7 @@ export async function loadCsv(path: string, options: CsvOptions = {}): Promise<D
       path,
       imageShape: splits.train.imageShape,
       classNames: classes?.names,
+      remedy: remedyFor(train.layout, options),
       train: splits.train.split,
       validation: splits.validation?.split,
       test: splits.test?.split,
@@ -75,6 +76,14 @@ export async function loadCsv(path: string, options: CsvOptions = {}): Promise<D
     },
     options,
   );
+}
+
+/** Numbers in a column that nobody called labels may be something else. */
+function remedyFor({ columns, label }: TableLayout, { labelColumn }: CsvOptions): string {
+  const usual = 'correct the labels, or say how many classes there are (--classes)';
+  return labelColumn === undefined
+    ? `column ${label! + 1} of ${columns} was taken for the labels: if another holds them, say --label-column; else ${usual}`
+    : usual;
 }
 
 type Files = { readonly train: string } & Readonly<Partial<Record<SplitName, string>>>;

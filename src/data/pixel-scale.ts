@@ -75,6 +75,27 @@ export async function onScale(
   };
 }
 
+/** More than a few times white. */
+const FAR = 16;
+
+/** ERR_DATA where the pixels of one split are parts of 1, and those of another go far beyond: what learns from one knows nothing of the other. */
+export function checkSplitScales(path: string, splits: Readonly<Record<string, Split>>): void {
+  const parts = Object.entries(splits);
+  const far = parts.find(([, { images }]) => images.some((value) => value >= FAR));
+  const near = far && parts.find(([, { images }]) => isPartsOfOne(images));
+  if (!near) return;
+  const [most, least] = [far, near].map(([, { images }]) => short(extremes(images)[1]));
+  throw new LimbeckError(
+    'ERR_DATA',
+    `${path}: the pixels of its ${far[0]} split reach ${most} and those of its ${near[0]} split ${least}, expected one scale: divide or multiply one of them`,
+  );
+}
+
+const isPartsOfOne = (images: Split['images']): boolean =>
+  !(images instanceof Uint8Array) &&
+  !images.some((value) => value > 1) &&
+  images.some((value) => !Number.isInteger(value));
+
 /** ERR_DATA for bytes where floats of another scale were learned. */
 export function checkScale(where: string, images: Split['images'], { range }: PixelScale): void {
   if (range && images instanceof Uint8Array)

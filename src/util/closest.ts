@@ -10,17 +10,18 @@ function distance(a: string, b: string): number {
   return row[b.length];
 }
 
-/** The known word that was probably meant, if any is near enough to say so. */
-export function closest(word: string, known: readonly string[]): string | undefined {
+/** The known words that were probably meant, the nearest alone; none where none is near enough to say so. */
+function nearest(word: string, known: readonly string[]): string[] {
   const plain = (text: string) => text.toLowerCase().replace(/[-_]/g, '');
-  const near = known
-    .map((candidate) => ({ candidate, letters: distance(plain(word), plain(candidate)) }))
-    .sort((a, b) => a.letters - b.letters)[0];
-  return near && near.letters <= Math.max(1, Math.ceil(plain(word).length / 3)) ? near.candidate : undefined;
+  const letters = known.map((candidate) => distance(plain(word), plain(candidate)));
+  const least = Math.min(...letters);
+  return least <= Math.max(1, Math.ceil(plain(word).length / 3))
+    ? known.filter((_, i) => letters[i] === least)
+    : [];
 }
 
-/** ` did you mean X?` or, when nothing is near, what to do instead. */
+/** `did you mean X or Y?` or, when nothing is near, what to do instead. */
 export function suggestion(word: string, known: readonly string[], otherwise: string): string {
-  const near = closest(word, known);
-  return near ? `did you mean ${near}?` : otherwise;
+  const near = nearest(word, known);
+  return near.length ? `did you mean ${near.slice(0, 3).join(' or ')}?` : otherwise;
 }
