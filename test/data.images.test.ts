@@ -286,9 +286,9 @@ describe('a folder of images', () => {
     ],
     [
       'a format that is not decoded here',
-      async () => ({ ...(await set(4)), 'a/old.bmp': 'BM' }),
+      async () => ({ ...(await set(4)), 'a/old.ppm': 'P6' }),
       'ERR_DATA',
-      /old\.bmp: not JPEG, PNG, WebP, GIF, TIFF or AVIF: convert it\. .*--bad-images skip/,
+      /old\.ppm: not JPEG, PNG, WebP, GIF, TIFF, AVIF or BMP: convert it\. .*--bad-images skip/,
     ],
     [
       'a class without images',

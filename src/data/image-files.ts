@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Sharp, SharpOptions } from 'sharp';
 import { LimbeckError } from '../util/errors.js';
 import { bytesText, count, counted } from '../util/words.js';
+import { decodeBmp, isBmp } from './bmp.js';
 import { MAX_BYTES } from './bytes.js';
 import { composed, type Pixels, PlaneBuffer } from './planes.js';
 
@@ -201,7 +202,7 @@ function colourOf(background = 'white'): readonly [number, number, number] {
 }
 
 interface SharpFunction {
-  (input: Uint8Array, options: SharpOptions): Sharp;
+  (input: Uint8Array | Uint16Array, options: SharpOptions): Sharp;
   concurrency(threads?: number): number;
 }
 
@@ -226,8 +227,10 @@ async function decode(
 ): Promise<Pixels> {
   const limitInputPixels = Math.min(PIXELS.most, Math.max(PIXELS.any, PIXELS.perByte * file.length));
   const options = { failOn: 'warning', limitInputPixels } as const;
-  const deep = await hasManyLevels(sharp, file, options);
-  let picture = sharp(file, options).autoOrient();
+  const deep = !isBmp(file) && (await hasManyLevels(sharp, file, options));
+  let picture = isBmp(file)
+    ? ofPixels(sharp, decodeBmp(file, limitInputPixels))
+    : sharp(file, options).autoOrient();
   if (imageSize) picture = picture.resize(imageSize[1], imageSize[0], { fit: 'cover', kernel: 'lanczos3' });
   const { data, info } = await picture
     .toColourspace(deep ? 'rgb16' : 'srgb')
@@ -239,6 +242,8 @@ async function decode(
   const values = deep ? new Uint16Array(data.buffer, data.byteOffset, data.length / 2) : data;
   return { width, height, channels, values };
 }
+
+const ofPixels = (sharp: SharpFunction, { values, ...raw }: Pixels): Sharp => sharp(values, { raw });
 
 /** Whether an image has 16 bits per channel; only some formats can. @throws an Error for pixels that are no whole numbers of 8 or 16 bits */
 async function hasManyLevels(
@@ -274,11 +279,11 @@ function broken(complaints: readonly string[], mayBeMore: boolean): LimbeckError
   );
 }
 
-/** Why an image cannot be decoded. Formats that the prebuilt sharp does not read (BMP, PPM, HEIC as phones have it) are told what to do. */
+/** Why an image cannot be decoded. Formats that the prebuilt sharp does not read (PPM, HEIC as phones have it) are told what to do. */
 const reasonOf = (error: unknown): string =>
   firstLine(error).replace(
     /^Input buffer contains unsupported image format|^.*Unsupported codec.*/,
-    'not JPEG, PNG, WebP, GIF, TIFF or AVIF: convert it',
+    'not JPEG, PNG, WebP, GIF, TIFF, AVIF or BMP: convert it',
   );
 
 function firstLine(error: unknown): string {

@@ -8,6 +8,7 @@ import { arrayVocabulary } from '../../src/data/pickle-arrays.js';
 import { openZip } from '../../src/data/zip.js';
 import { encodePng } from '../../src/util/png.js';
 import { decodeSafetensors } from '../../src/util/safetensors.js';
+import { encodeBmp } from './bmp.js';
 import * as files from './data-files.js';
 import { type Draws, extremes, type Files, type FuzzedReader } from './fuzz.js';
 import { ownFiles } from './fuzz-own-files.js';
@@ -150,6 +151,15 @@ const png = (d?: Draws): Uint8Array => {
   const [width, height] = d ? [1 + d.below(9), 1 + d.below(9)] : [3, 2];
   const data = Uint8Array.from({ length: width * height }, (_, i) => (d ? d.below(256) : 40 * i));
   return encodePng({ width, height, channels: 1, data });
+};
+const bitmap = (d?: Draws): Uint8Array => {
+  if (!d) return encodeBmp({ width: 2, height: 1, bits: 24, rows: [[1, 2, 3, 4, 5, 6, 0, 0]] });
+  const numbers = (most: number) => Array.from({ length: d.below(most) }, () => d.below(2 ** 32));
+  return encodeBmp({
+    ...{ width: size(d) | 0, height: size(d) | 0, bits: d.pick([1, 4, 8, 16, 24, 32, 0, 64]) },
+    ...{ compression: d.pick([0, 0, 1, 3, 6]), header: d.pick([40, 56, 108, 124]) },
+    ...{ masks: numbers(5), palette: numbers(300), rows: [Array.from(d.bytes(d.below(600)))] },
+  });
 };
 const imageFolder = (one: () => Uint8Array): Files =>
   Object.fromEntries(
@@ -347,9 +357,9 @@ export const fuzzedReaders: Readonly<Record<string, FuzzedReader>> = {
     make: (d) => ({ 'train-0.parquet': parquet(d) }),
     read: load(''),
   },
-  png: {
-    seeds: seeds(imageFolder(png)),
-    make: (d) => imageFolder(() => png(d)),
+  images: {
+    seeds: seeds(imageFolder(png), imageFolder(bitmap)),
+    make: (d) => imageFolder(() => (d.once(2) ? png(d) : bitmap(d))),
     read: load(''),
   },
   safetensors: {

@@ -84,6 +84,10 @@ def modes(Image):
     for name, how in {"": {}, "-lzw": dict(compression="tiff_lzw"), "-deflate": dict(compression="tiff_deflate")}.items():
         for mode in ("1", "L", "P", "RGB"):
             images(f"tiff-{mode}{name}", converted(mode, **how))
+    for mode in ("1", "L", "P", "RGB"):
+        images(f"bmp-{mode}", converted(mode))
+    images("bmp-4-bits", converted("P", bits=4))
+    images("bmp-RGBA", lambda i: (Image.fromarray(colour[i]).convert("RGBA"), {}, first(colour[i])))
     images("gif-L", converted("L"))
     images("gif-P", converted("P"))
     images("webp-lossless", converted("RGB", lossless=True))
