@@ -309,8 +309,14 @@ describe('a device that is gone', () => {
   test('an error nobody asked for ends the device: results can no longer be trusted', async () => {
     const other = await openDawnDevice();
     const tensor = await other.tensor('f32', 4);
+    // Otherwise Dawn prints it to stdout.
+    let isPrevented = false;
+    other.raw.addEventListener('uncapturederror', ({ defaultPrevented }) => {
+      isPrevented = defaultPrevented;
+    });
     other.raw.createBuffer({ size: 4, usage: 0xffffff });
     await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(isPrevented).toBe(true);
     await expect(tensor.read()).rejects.toMatchObject({
       code: 'ERR_DEVICE',
       message: expect.stringMatching(/an error nobody asked for/),

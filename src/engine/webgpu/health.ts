@@ -11,8 +11,11 @@ export class Health {
   #disposed = false;
 
   constructor(device: GPUDevice) {
-    device.onuncapturederror = (event) =>
+    device.onuncapturederror = (event) => {
+      // Dawn would print it to stdout, among results.
+      event.preventDefault();
       this.fail(`an error nobody asked for: ${oneLine(event.error.message)}`);
+    };
     void device.lost.then((info) => {
       if (!this.#disposed) this.fail(`the device was lost (${info.reason}): ${oneLine(info.message)}`);
     });
