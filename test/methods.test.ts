@@ -72,6 +72,19 @@ const rows: Readonly<Record<string, DistillOptions>> = {
     ...{ batch: 6, ipc: 2, ridge: 0.01, beta1: 0.5, augmentation: 'scale' },
     ...{ pool: 2, onlineSteps: 2, validateEvery: 2 },
   },
+  // Both systems are solved to the end, and the implicit part is not held: the gradient is that of the loss.
+  rcig: {
+    ...{
+      batch: 6,
+      ipc: 2,
+      ridge: 0.01,
+      beta1: 0.5,
+      augmentation: 'scale',
+      solverSteps: 19,
+      mostImplicit: 1e6,
+    },
+    ...{ pool: 2, poolSteps: 2, validateEvery: 2 },
+  },
   kip: {
     ...{ network: { name: 'mlp', layers: 2, width: 4 }, batch: 6, ipc: 2, ridge: 0.01, beta1: 0.5 },
     ...{ labels: 'soft', augmentation: 'scale', validateEvery: 2 },
@@ -94,11 +107,8 @@ const rows: Readonly<Record<string, DistillOptions>> = {
   // What it makes is chosen, and has no gradient.
   rded: { teacher: teacherFolder, batch: 8, crops: 2, validateEvery: 2 },
   sre2l: {
-    teacher: teacherFolder,
-    batch: 3,
-    augmentation: 'crop_scale',
-    statisticsWeight: 0.3,
-    validateEvery: 2,
+    ...{ teacher: teacherFolder, batch: 3, augmentation: 'crop_scale' },
+    ...{ statisticsWeight: 0.3, validateEvery: 2 },
   },
   at: {
     ...{ window: 3, total: 7, seed: 8, population: 2, batch: 6, ipc: 2, innerBatch: 3, beta1: 0.5, focus: 2 },

@@ -15,6 +15,8 @@ export interface OnlinePoolOptions {
   /** Steps of training after which a network begins afresh. */
   readonly onlineSteps: number;
   readonly networkLr: number;
+  /** Steps after each outer step, at most: as many are drawn, at least one. Default 1. */
+  readonly poolSteps?: number;
 }
 
 /** Images per step of that training, at most. */
@@ -22,12 +24,12 @@ const batch = 500;
 
 /**
  * A pool of networks beside a run: an outer step sees one of them, drawn by its number, which is then trained by a step of Adam on squared
- * error, and begins afresh when it has had so many (Zhou, Nezhadarya & Ba 2022). Which network a step takes, and how old each is,
+ * error, or by several, and begins afresh when it has had so many (Zhou, Nezhadarya & Ba 2022). Which network a step takes, and how old each is,
  * follows from seed and step alone.
  */
 export async function onlinePool(
   setting: Setting,
-  { pool: size, onlineSteps, networkLr: rate }: OnlinePoolOptions,
+  { pool: size, onlineSteps, networkLr: rate, poolSteps = 1 }: OnlinePoolOptions,
   tensors: Readonly<Record<string, Tensor>>,
   owned: Owned,
 ): Promise<Beside> {
@@ -46,19 +48,21 @@ export async function onlinePool(
   const source = new Stream(setting.options.seed, streams.pool);
   /** Of every network the outer step that it was drawn for, and the steps of its training since. */
   let ages: { born: number; trained: number }[];
-  /** The network that an outer step sees. */
+  /** The network that an outer step sees, and how many steps it is trained afterwards. */
   const networkOf = (step: number) => {
-    const index = source.u32(step) % size;
+    const drawn = source.u32(step);
+    const index = drawn % size;
     const age = ages[index];
     if (age.trained === 0) age.born = step;
-    return { index, age };
+    const steps = 1 + (Math.floor(drawn / size) % poolSteps);
+    return { index, age, steps: Math.min(steps, onlineSteps - age.trained) };
   };
-  const grow = (age: (typeof ages)[number]) => {
-    age.trained = (age.trained + 1) % onlineSteps;
+  const grow = ({ age, steps }: ReturnType<typeof networkOf>) => {
+    age.trained = (age.trained + steps) % onlineSteps;
   };
   const goTo = (end: number) => {
     ages = Array.from({ length: size }, () => ({ born: 0, trained: 0 }));
-    for (let step = 0; step < end; step++) grow(networkOf(step).age);
+    for (let step = 0; step < end; step++) grow(networkOf(step));
   };
   goTo(0);
   return {
@@ -72,11 +76,11 @@ export async function onlinePool(
       else await pool.take(index, signal);
     },
     async after(step, signal) {
-      const { index, age } = networkOf(step);
-      await networks.at(age.born, age.trained);
-      await networks.train(1, signal);
-      await pool.put(index, signal);
-      grow(age);
+      const network = networkOf(step);
+      await networks.at(network.age.born, network.age.trained);
+      await networks.train(network.steps, signal);
+      await pool.put(network.index, signal);
+      grow(network);
     },
   };
 }

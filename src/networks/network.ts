@@ -45,7 +45,7 @@ export class Network {
   readonly statistics: readonly Piece[];
   /** Whether training draws random numbers (dropout). */
   readonly draws: boolean;
-  readonly #layers: Layer;
+  readonly #layers: Sequence;
   /** All layers but the classifier; undefined where there is none. */
   readonly #body: Sequence | undefined;
 
@@ -101,6 +101,7 @@ export class Network {
     let zBarSeen: View;
     return {
       z: passes.y,
+      outputs: passes.outputs,
       backward(zBar, { thetaBar, wantX = false } = {}) {
         zBarSeen = zBar;
         return passes.backward({ yBar: zBar, thetaBar: thetaBar && piecesOf(thetaBar), wantX });
@@ -213,6 +214,8 @@ export interface NetworkMode {
 export interface NetworkPasses {
   /** Logits `[N, classes]`. */
   readonly z: View;
+  /** The output of every layer; the last one is z. */
+  readonly outputs: readonly View[];
   /** Fills thetaBar (if given) and returns xBar (if wanted). */
   backward(zBar: View, o?: { thetaBar?: View; wantX?: boolean }): View | undefined;
   /** zDot for a tangent of the parameters; the images have none. */

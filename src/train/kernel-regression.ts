@@ -52,7 +52,7 @@ export function recordKernelRegression(r: Recorder, o: KernelRegression): Regres
     const f = network.featurePasses(r, real.images, theta, modeOfReal(mode)).features;
     const passes = network.featurePasses(r, images, theta, mode);
     const x = passes.features;
-    const [N, [B, K]] = [images.shape[0], real.labels.shape];
+    const [B, K] = real.labels.shape;
 
     const l = cholesky.factor(r, { a: linear.forward(r, { x, w: x }) }, ridge);
     const alpha = cholesky.solve(r, { l, b: labels });
@@ -69,13 +69,26 @@ export function recordKernelRegression(r: Recorder, o: KernelRegression): Regres
     const alphaBar = linear.forward(r, { x, w: wBar });
     const z = cholesky.solve(r, { l, b: alphaBar });
     copyInto(r, z, partOf(results.labels));
-    const across = elementwise.add(r, { a: wBar, b: linear.backwardWeight(r, { x, yBar: z }) }, 1, -1);
-    const second = { yBar: z, w: elementwise.add(r, { a: w, b: w }, -1, 0) };
-    const xBar = linear.backwardInput(r, { yBar: alpha, w: across, second });
-    const trace = reduce.dot(r, { a: z, b: alpha });
-    const rate = elementwise.add(r, { a: trace, b: trace }, (2 * ridge) / N, 0);
-    const featuresBar = optimizer.sgd(r, { theta: xBar, g: x, rate });
+    const featuresBar = recordFeaturesBar(r, { x, alpha, w, z, wBar }, ridge);
     copyInto(r, passes.backward(featuresBar), partOf(results.images));
   });
   return results;
+}
+
+/**
+ * Records the gradient of a regression with respect to its features x `[N, F]`: `f(x)Bar` above. Without `wBar` it is that of
+ * zᵀ A alpha with z and alpha held fixed, and the sign turned: of what a solution is by A alone.
+ */
+export function recordFeaturesBar(
+  r: Recorder,
+  { x, alpha, w, z, wBar }: { x: View; alpha: View; w: View; z: View; wBar?: View },
+  ridge: number,
+): View {
+  const projected = linear.backwardWeight(r, { x, yBar: z });
+  const across = elementwise.add(r, { a: wBar ?? projected, b: projected }, wBar ? 1 : 0, -1);
+  const second = { yBar: z, w: elementwise.add(r, { a: w, b: w }, -1, 0) };
+  const xBar = linear.backwardInput(r, { yBar: alpha, w: across, second });
+  const trace = reduce.dot(r, { a: z, b: alpha });
+  const rate = elementwise.add(r, { a: trace, b: trace }, (2 * ridge) / x.shape[0], 0);
+  return optimizer.sgd(r, { theta: xBar, g: x, rate });
 }

@@ -159,8 +159,8 @@ export const outerLoop = [
   {
     id: 'pool-grows-too-old',
     file: 'src/methods/online-pool.ts',
-    find: '(age.trained + 1) % onlineSteps',
-    replace: '(age.trained + 1) % (onlineSteps + 1)',
+    find: '(age.trained + steps) % onlineSteps',
+    replace: '(age.trained + steps) % (onlineSteps + 1)',
     what: 'a network of the pool begins afresh a step late',
     tests: ['test/frepo.test.ts'],
   },
@@ -173,9 +173,26 @@ export const outerLoop = [
     tests: ['test/frepo.test.ts'],
   },
   {
+    id: 'implicit-part-not-held',
+    file: 'src/methods/rcig.ts',
+    find: '...{ ridge, solverSteps, mostImplicit },',
+    replace: '...{ ridge, solverSteps, mostImplicit: 1e9 },',
+    what: 'the implicit part of a gradient is as long as it likes',
+    tests: ['test/rcig.test.ts'],
+  },
+  {
+    id: 'temperature-does-not-move',
+    file: 'src/methods/rcig.ts',
+    find: 'return { labels: regressed.labels, ...backward(regressed.temperature) };',
+    replace:
+      'backward(regressed.temperature); return { labels: regressed.labels, rawTemperature: regressed.labels };',
+    what: 'the temperature has the gradient of a label',
+    tests: ['test/rcig.test.ts'],
+  },
+  {
     id: 'ridge-without-trace',
     file: 'src/train/kernel-regression.ts',
-    find: '(2 * ridge) / N',
+    find: '(2 * ridge) / x.shape[0]',
     replace: '0 * ridge',
     what: 'the ridge is taken for a constant of the gradient',
     tests: ['test/calls.test.ts'],
