@@ -27,6 +27,7 @@ const methods = {
   dc: `${network} --batch 4 --outer-loop 2 --inner-loop 1`,
   dsa: `${network} --batch 4 --outer-loop 2 --inner-loop 1`,
   frepo: `${network} --batch 16 --ipc 2 --pool 2 --online-steps 2`,
+  rcig: `${network} --batch 16 --ipc 2 --pool 2 --online-steps 4 --pool-steps 2 --solver-steps 3`,
   kip: '--network mlp:width=8 --batch 16 --labels soft',
   rat: `${network} --window 2 --total 5 --pool 2 --batch 16 --ipc 1 --inner-batch 8`,
   at: `${network} --window 2 --total 5 --batch 16 --ipc 1 --inner-batch 8`,
