@@ -24,7 +24,7 @@ export const dot = (a: Node, b: Node): Node => sum(multiply(a, b));
 export const minus = (a: Node, b: Node): Node => add(a, scale(b, -1));
 
 /** Elements from .. from + length - 1. */
-const part = (a: Node, from: number, length: number): Node =>
+export const part = (a: Node, from: number, length: number): Node =>
   gather(
     a,
     range(length, (i) => from + i),
