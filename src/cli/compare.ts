@@ -145,9 +145,10 @@ export const command: Command = {
     const { dataset, digitsSize } = values as { dataset?: string; digitsSize?: number };
     const source = dataSource({ dataset, digitsSize, reading: readingGiven(values) });
     const json = Boolean(values.json);
+    const { out } = values as { out?: string };
+    refuseAmongData(out ?? 'runs', source);
     const data = await openData(source, json);
-    const folder = (values.out as string | undefined) ?? join('runs', `compare-${data.name}`);
-    refuseAmongData(folder, source);
+    const folder = out ?? join('runs', `compare-${data.name}`);
     const { device, reason } = await openEngine(choice, { threads, precision });
     const terminal = new Terminal(json);
     using stop = listenForStop(() => terminal.say('Stopping after this piece; the same command goes on.'));

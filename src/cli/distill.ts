@@ -93,6 +93,7 @@ export const command: Command = {
 
     // Everything that can be wrong is found before the folder is made.
     const source = await sourceForNetworks(asked, options.init);
+    refuseAmongData(out ?? 'runs', source);
     const data = await openData(source, Boolean(values.json));
     const { options: resolved } = resolveFor('', options, data);
     planFor(resolved, data);
@@ -100,7 +101,6 @@ export const command: Command = {
     try {
       const folder =
         out ?? join('runs', `${data.name}-${networkSpec(resolved.network).name}-${timeStamp(new Date())}`);
-      refuseAmongData(folder, source);
       const origin = {
         ...source,
         dataset: placeOf(source),

@@ -4,8 +4,7 @@ import { recordKernelRegression } from '../train/kernel-regression.js';
 import { streams } from '../train/streams.js';
 import { fraction, positive, whole } from '../util/option.js';
 import { augmentationOption } from './by-class.js';
-import { centredLabels, recordCentred } from './centred-labels.js';
-import { itemCount } from './items.js';
+import { labelsOfFeatures, recordCentred } from './centred-labels.js';
 import { defineMethod } from './method.js';
 import { initOption } from './networks.js';
 import { onlinePool } from './online-pool.js';
@@ -34,9 +33,6 @@ const options = {
   networkLr: positive(3e-4, 'rate of that training, by Adam on squared error'),
   augmentation: augmentationOption('none', 'of real images, by a draw for each'),
 };
-
-/** By which first labels without their mean are multiplied; those of real images are not. */
-const scaleOf = (K: number) => 1 / Math.sqrt(K / 10);
 
 /**
  * Neural feature regression: how well ridge regression on features of the distilled images predicts the labels of real ones, under
@@ -70,12 +66,7 @@ export const method = defineMethod({
     const { network, items, options: o } = setting;
     const { beta1, beta2, epsilon, schedule, ridge } = o;
     const rule = (rate: number) => ({ kind: 'lamb', rate, beta1, beta2, epsilon, schedule }) as const;
-    const labels = {
-      name: 'labels',
-      shape: [itemCount(items), items.classes],
-      first: centredLabels(items, scaleOf(items.classes)),
-      update: rule(o.labelLr),
-    };
+    const labels = labelsOfFeatures(items, rule(o.labelLr));
 
     return beginRecorded(setting, {
       name: 'neural feature regression',

@@ -4,8 +4,7 @@ import { copyInto } from '../train/groups.js';
 import { streams } from '../train/streams.js';
 import { fraction, positive, whole } from '../util/option.js';
 import { augmentationOption } from './by-class.js';
-import { centredLabels } from './centred-labels.js';
-import { itemCount } from './items.js';
+import { labelsOfFeatures } from './centred-labels.js';
 import { defineMethod } from './method.js';
 import { initOption } from './networks.js';
 import { onlinePool } from './online-pool.js';
@@ -46,8 +45,6 @@ const options = {
   augmentation: augmentationOption('none', 'of real images, by a draw for each'),
 };
 
-/** By which first labels without their mean are multiplied. */
-const scaleOf = (K: number) => 1 / Math.sqrt(K / 10);
 const temperature = 'rawTemperature';
 
 /**
@@ -87,12 +84,7 @@ export const method = defineMethod({
     const { network, items, options: o } = setting;
     const { beta1, beta2, epsilon, schedule, ridge, solverSteps, mostImplicit } = o;
     const rule = (rate: number) => ({ kind: 'adam', rate, beta1, beta2, epsilon, schedule }) as const;
-    const labels = {
-      name: 'labels',
-      shape: [itemCount(items), items.classes],
-      first: centredLabels(items, scaleOf(items.classes)),
-      update: rule(o.labelLr),
-    };
+    const labels = labelsOfFeatures(items, rule(o.labelLr));
 
     return beginRecorded(setting, {
       name: 'convexified implicit gradients',

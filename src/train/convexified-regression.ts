@@ -28,9 +28,9 @@ export interface ConvexifiedRegressed extends Regressed {
 }
 
 /**
- * Records how well a network that is trained to its optimum on images x with labels y, as it is linear around its parameters theta,
- * predicts real images t, and the gradient of that (Loo, Hasani, Lechner & Rus 2023). With features f, the tangent J(x) of the logits at theta
- * in all parameters but the classifier's weight, and A = f(x) f(x)ᵀ + ridge mean(diag) I, that weight u is exact for every w:
+ * Records how well a network predicts real images t after it was trained to its optimum on images x with labels y, and the gradient of that
+ * (Loo, Hasani, Lechner & Rus 2023). The network is made linear around its parameters theta. Its features are f. J(x) is the tangent of the
+ * logits at theta in all parameters but the classifier's weight, and A = f(x) f(x)ᵀ + ridge mean(diag) I. That weight u is exact for every w:
  *
  *     prediction = J(t) w + f(t) uᵀ     u = alphaᵀ f(x)     alpha = A⁻¹ (y - J(x) w)
  *
