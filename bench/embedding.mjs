@@ -8,18 +8,16 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { distill, generateDigits, metaGradient, openDevice } from '../dist/index.js';
+import { readArguments } from './suite/arguments.mjs';
 
-const { values } = parseArgs({
-  options: {
-    engines: { type: 'string', default: 'cpu' },
-    cycles: { type: 'string', default: '1000' },
-    seconds: { type: 'string', default: '20' },
-    batch: { type: 'string', default: '1024' },
-  },
+const { flags } = readArguments('node bench/embedding.mjs [options]', {
+  engines: { value: 'A,B', default: 'cpu', help: 'of cpu, webgpu, reference' },
+  cycles: { value: 'N', least: 1, default: 1000, help: 'of open, run and dispose' },
+  seconds: { value: 'S', least: 1, default: 20, help: 'for which the event loop is watched' },
+  batch: { value: 'N', least: 1, default: 1024, help: 'real images of a step' },
 });
-const milliseconds = 1000 * Number(values.seconds);
+const milliseconds = 1000 * flags.seconds;
 const print = (result) => console.log(JSON.stringify(result));
 
 /** How late timers are while `work` goes on; the function it is given ends one stretch, of which it returns the percentiles. */
@@ -45,7 +43,7 @@ async function delayWhileRunning(engine, network) {
   const data = generateDigits({ train: 2000, validation: 200, test: 200 });
   const controller = new AbortController();
   // More outer steps than there is time for; a table of their rates is made beforehand.
-  const options = { network, iterations: 20_000, validateEvery: 100, batch: Number(values.batch) };
+  const options = { network, iterations: 20_000, validateEvery: 100, batch: flags.batch };
   await watchLoop(async (lap) => {
     let preparing;
     const onProgress = () => {
@@ -90,7 +88,7 @@ async function cycle(engine) {
 }
 
 async function memoryOverCycles(engine) {
-  const cycles = Number(values.cycles);
+  const { cycles } = flags;
   const mebibytes = [];
   for (let i = 0; i <= cycles; i++) {
     if (i % Math.ceil(cycles / 10) === 0) {
@@ -106,7 +104,7 @@ await watchLoop(async (lap) => {
   await setTimeout(milliseconds / 4);
   print({ what: 'event loop delay, ms', engine: 'idle', running: lap() });
 });
-for (const engine of values.engines.split(',')) {
+for (const engine of flags.engines.split(',')) {
   for (const name of ['lenet', 'convnet:width=32']) await delayWhileRunning(engine, name);
   await memoryOverCycles(engine);
 }

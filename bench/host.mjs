@@ -2,23 +2,21 @@
  * `node bench/host.mjs`: what a run of a recorded program costs the host on the WebGPU engine. Dawn's null backend computes
  * nothing, so all that is left is encoding and submitting; no driver is needed. `--toggle NAME` turns one of Dawn's toggles on.
  */
-import { parseArgs } from 'node:util';
 import { create } from 'webgpu';
 import { loadWithTensors } from '../dist/engine/load.js';
 import { openWebgpuDevice } from '../dist/engine/webgpu/device.js';
 import { createNetwork } from '../dist/networks/index.js';
 import { recordMetaGradient } from '../dist/train/calls/meta-gradient.js';
 import { Owned } from '../dist/util/owned.js';
+import { readArguments } from './suite/arguments.mjs';
 import { describeMachine } from './suite/machine.mjs';
 import { median } from './suite/statistics.mjs';
 
-const { values } = parseArgs({
-  options: {
-    trials: { type: 'string', default: '30' },
-    toggle: { type: 'string', default: [], multiple: true },
-  },
+const { flags } = readArguments('node bench/host.mjs [options]', {
+  trials: { value: 'N', least: 1, default: 30, help: 'of each measurement' },
+  toggle: { value: 'A,B', default: '', help: "Dawn's toggles that are turned on" },
 });
-const trials = Number(values.trials);
+const { trials } = flags;
 
 const network = createNetwork({ name: 'lenet', inputShape: [1, 28, 28], classes: 10 });
 const program = (steps, epochs, members) =>
@@ -98,7 +96,7 @@ console.log(
 );
 console.log('| --- | --- | --- | --- | --- | --- | --- | --- |');
 for (const [name, recorded] of Object.entries(programs)) {
-  const toggles = values.toggle.length ? [`enable-dawn-features=${values.toggle}`] : [];
+  const toggles = flags.toggle ? [`enable-dawn-features=${flags.toggle}`] : [];
   const device = await openWebgpuDevice(create(['backend=null', ...toggles]));
   let executable;
   const load = await timed(async () => {

@@ -6,20 +6,21 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { encodePng } from '../dist/index.js';
+import { readArguments, refuse } from './suite/arguments.mjs';
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: Object.fromEntries(['classes', 'size', 'train', 'test'].map((name) => [name, { type: 'string' }])),
-});
-const [out] = positionals;
-const {
-  classes = 20,
-  size = 128,
-  train = 60,
-  test = 20,
-} = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, Number(value)]));
+const { flags, positionals } = readArguments(
+  'node bench/made-pictures.mjs OUT [options]',
+  {
+    classes: { value: 'N', least: 1, default: 20, help: 'each a shape of a hue' },
+    size: { value: 'N', least: 1, default: 128, help: 'pixels of a side' },
+    train: { value: 'N', least: 0, default: 60, help: 'pictures a class' },
+    test: { value: 'N', least: 0, default: 20, help: 'pictures a class' },
+  },
+  { most: 1 },
+);
+const [out = refuse('OUT is missing, expected the folder to make')] = positionals;
+const { classes, size, train, test } = flags;
 
 /** Whether a place, in radii of the shape from its middle, is in it. */
 const shapes = {

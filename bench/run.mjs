@@ -4,10 +4,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { casesFor } from './kernels/cases.mjs';
 import { runKernels } from './kernels/run.mjs';
 import { peers, usualPeers } from './peers/index.mjs';
+import { readArguments } from './suite/arguments.mjs';
 import { WrongResult } from './suite/compare.mjs';
 import { describeMachine } from './suite/machine.mjs';
 import { runWorkload } from './suite/steps.mjs';
@@ -15,45 +15,38 @@ import { notesOf, stepsTable, writeBetweenMarkers } from './suite/table.mjs';
 import { Watch } from './suite/watch.mjs';
 import { workloads } from './workloads/index.mjs';
 
-const { values: flags } = parseArgs({
-  options: {
-    only: { type: 'string', default: '' },
-    device: { type: 'string', default: 'cpu' },
-    precision: { type: 'string' },
-    passes: { type: 'string' },
-    threads: { type: 'string' },
-    peers: { type: 'string' },
-    modes: { type: 'string' },
-    trials: { type: 'string' },
-    seconds: { type: 'string' },
-    quick: { type: 'boolean', default: false },
-    out: { type: 'string' },
-    json: { type: 'string' },
+const { flags } = readArguments('npm run bench -- [options]', {
+  only: {
+    value: 'NAME',
+    default: '',
+    help: 'the workload NAME, or workloads and kernels with NAME in their name',
   },
+  device: { value: 'NAME', default: 'cpu', help: "limbeck's engine" },
+  precision: { value: 'P', help: 'of its products on a GPU: single, half' },
+  passes: { value: 'A,B', help: 'what its cpu engine makes of programs; all unless given' },
+  threads: { value: 'N', least: 1, default: availableParallelism(), help: 'of both sides' },
+  peers: { value: 'A,B', help: `of ${Object.keys(peers).join(', ')}; "" for none` },
+  modes: { value: 'A,B', help: 'of torch-modes, as in eager,graph; all unless given' },
+  trials: { value: 'N', least: 1, help: 'a side; 5 unless given' },
+  seconds: { value: 'S', least: 0, help: 'the length of a trial; 4 unless given' },
+  quick: { help: 'small sizes, one trial: to see that everything works' },
+  out: { value: 'FILE', help: 'also writes the tables between their markers in FILE' },
+  json: { value: 'FILE', help: 'also writes the rows there, after every workload' },
 });
-
-const number = (name, fallback, least) => {
-  const value = Number(flags[name] ?? fallback);
-  if (value >= least) return value;
-  console.error(`--${name} is ${flags[name]}, expected a number of at least ${least}`);
-  process.exit(2);
-};
-const counts = {
-  threads: number('threads', availableParallelism(), 1),
-  trials: number('trials', flags.quick ? 1 : 5, 1),
-  seconds: number('seconds', flags.quick ? 0 : 4, 0),
-};
+const { threads, trials = flags.quick ? 1 : 5, seconds = flags.quick ? 0 : 4 } = flags;
 
 const folder = mkdtempSync(join(tmpdir(), 'limbeck-bench-'));
 const options = {
   folder,
-  quick: flags.quick,
+  quick: flags.quick === true,
   device: flags.device,
   precision: flags.precision,
   passes: flags.passes,
   modes: flags.modes?.split(','),
   size: flags.quick ? 'small' : 'full',
-  ...counts,
+  threads,
+  trials,
+  seconds,
 };
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 process.once('SIGINT', () => process.exit(130));

@@ -10,8 +10,8 @@
  */
 import { copyFileSync, cpSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { compileHarness } from '../bench/conformance/harness.mjs';
+import { readArguments } from '../bench/suite/arguments.mjs';
 import { checkInEmptyRoot } from './bundle/check.mjs';
 import { addLibraries, addNode, addSoftwareDriver } from './bundle/libraries.mjs';
 import { addPackage } from './bundle/package.mjs';
@@ -21,14 +21,12 @@ import { setUp } from './setup.mjs';
 /** What the archive may weigh at most. */
 const mostBytes = 50 * 2 ** 20;
 
-const { values: flags } = parseArgs({
-  options: {
-    out: { type: 'string', default: join(root, 'build/bundle') },
-    data: { type: 'string' },
-    'data-dir': { type: 'string' },
-    'software-driver': { type: 'boolean', default: false },
-    check: { type: 'boolean', default: false },
-  },
+const { flags } = readArguments('npm run bundle -- [options]', {
+  out: { value: 'DIR', default: join(root, 'build/bundle'), help: 'where the bundle is made' },
+  data: { value: 'NAME', help: 'what the data of --data-dir are called' },
+  'data-dir': { value: 'DIR', help: 'data for the main job; generated digits unless given' },
+  'software-driver': { help: 'adds a Vulkan driver that computes on the processor' },
+  check: { help: 'runs the bundle in a root that holds nothing but it (as root)' },
 });
 
 await main(async () => {

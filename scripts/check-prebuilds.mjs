@@ -9,7 +9,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { readArguments } from '../bench/suite/arguments.mjs';
 import { requirements } from './prebuild/elf.mjs';
 
 /** Node itself needs it from version 18 on. */
@@ -27,7 +27,11 @@ const published = [
   ),
 ];
 
-const { values, positionals } = parseArgs({ options: { all: { type: 'boolean' } }, allowPositionals: true });
+const { flags, positionals } = readArguments(
+  'node scripts/check-prebuilds.mjs [PACKAGE] [options]',
+  { all: { help: 'a platform that is missing fails, too' } },
+  { most: 1 },
+);
 const folder = join(positionals[0] ?? fileURLToPath(new URL('..', import.meta.url)), 'prebuilds');
 const present = existsSync(folder)
   ? readdirSync(folder, { recursive: true })
@@ -42,7 +46,7 @@ for (const path of present) {
   failed ||= faults.length > 0;
   console.log(`${path}: ${faults.length ? `for this machine only: ${faults.join('; ')}` : 'portable'}`);
 }
-const missing = values.all ? published.filter((path) => !present.includes(path)) : [];
+const missing = flags.all ? published.filter((path) => !present.includes(path)) : [];
 for (const path of missing) console.log(`${path}: missing`);
 if (!present.length) console.log('there is no prebuilt binary');
 process.exitCode = failed || missing.length || !present.length ? 1 : 0;

@@ -5,13 +5,15 @@ import { rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { readArguments } from '../bench/suite/arguments.mjs';
 import { copySources } from './prebuild/sources.mjs';
 
-const { values } = parseArgs({
-  options: { arch: { type: 'string' }, libc: { type: 'string' }, root: { type: 'string' } },
+const { flags } = readArguments('node scripts/prebuild.mjs [options]', {
+  arch: { value: 'NAME', default: process.arch, help: 'the processor: x64, arm64' },
+  libc: { value: 'NAME', help: 'glibc, musl; that of this machine unless given' },
+  root: { value: 'DIR', help: 'the tree of another system in which to build' },
 });
-const { arch = process.arch, libc, root } = values;
+const { arch, libc, root } = flags;
 const prebuildify = createRequire(import.meta.url)('prebuildify');
 const checkout = fileURLToPath(new URL('..', import.meta.url));
 const builder = root === undefined ? './node-gyp-to-cmake-js.cjs' : './prebuild/node-gyp-to-root.cjs';

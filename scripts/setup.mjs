@@ -10,6 +10,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync 
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { readArguments } from '../bench/suite/arguments.mjs';
 import { ensureCompiler } from './setup/compiler.mjs';
 import { portableRoot } from './setup/portable-root.mjs';
 import { main, npm, root, SetupError, step } from './setup/run.mjs';
@@ -129,5 +130,9 @@ async function prebuildHere(inputs, reason) {
   });
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href)
-  await main(() => setUp({ prebuild: process.argv.includes('--prebuild') }));
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const { flags } = readArguments('npm run setup -- [options]', {
+    prebuild: { help: 'also makes prebuilds/, as the package carries it' },
+  });
+  await main(() => setUp(flags));
+}

@@ -6,6 +6,7 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { refuse } from '../bench/suite/arguments.mjs';
 import { main, root } from './setup/run.mjs';
 import { buildTypescript } from './setup.mjs';
 
@@ -17,11 +18,11 @@ const load = (name) => import(pathToFileURL(join(jobs, `${name}.mjs`)));
 
 await main(async () => {
   const [name, ...rest] = process.argv.slice(2);
-  if (name === undefined) {
+  if (name === undefined || name === '--help') {
     for (const each of names) console.log(`${each.padEnd(10)} ${(await load(each)).about}`);
     return 0;
   }
-  if (!names.includes(name)) throw new Error(`there is no job ${name}, expected one of ${names.join(', ')}`);
+  if (!names.includes(name)) refuse(`there is no job ${name}, expected one of ${names.join(', ')}`);
   await buildTypescript();
   const folder = join(root, 'build/endurance', name);
   mkdirSync(folder, { recursive: true });

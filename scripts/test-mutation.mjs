@@ -19,7 +19,7 @@ import {
 } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readArguments } from '../bench/suite/arguments.mjs';
 import { faults } from '../test/mutation/faults.mjs';
 import { capture, main, npm, root, SetupError } from './setup/run.mjs';
 import { vulkanEnvironment } from './setup/vulkan.mjs';
@@ -30,10 +30,11 @@ const kept = join(root, 'build/mutation.json');
 const log = (text) => process.stdout.write(text);
 
 await main(async () => {
-  const { values } = parseArgs({
-    options: { only: { type: 'string' }, 'named-tests-only': { type: 'boolean', default: false } },
+  const { flags } = readArguments('npm run test:mutation -- [options]', {
+    only: { value: 'ID,ID', help: 'these faults alone' },
+    'named-tests-only': { help: 'the test files that a fault names, and no others' },
   });
-  const chosen = choose(values.only?.split(','));
+  const chosen = choose(flags.only?.split(','));
   checkThatTheyApply(chosen);
   await setUp();
   const environment = { ...process.env, ...(await vulkanEnvironment()) };
@@ -44,10 +45,10 @@ await main(async () => {
   if (open.length) await expectGreen(open, environment);
   for (const [i, fault] of open.entries()) {
     log(`${i + 1}/${open.length} ${fault.id} ... `);
-    const result = await tryFault(fault, environment, values['named-tests-only']);
+    const result = await tryFault(fault, environment, flags['named-tests-only']);
     log(`${result.noticed ? `noticed: ${result.by}` : 'LIVES'} (${result.seconds} s)\n`);
     // A fault that was tried on some files alone is not known to live.
-    if (result.noticed || !values['named-tests-only']) results[keyOf(fault)] = result;
+    if (result.noticed || !flags['named-tests-only']) results[keyOf(fault)] = result;
     else open[i].lived = result;
     writeFileSync(kept, JSON.stringify(results, null, 1));
   }

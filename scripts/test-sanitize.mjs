@@ -6,6 +6,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { readArguments, refuse } from '../bench/suite/arguments.mjs';
 import { main, root } from './setup/run.mjs';
 import { buildTypescript } from './setup.mjs';
 
@@ -72,7 +73,10 @@ const work = (addon, mode, sequences) => ({
 });
 
 await main(async () => {
-  const [chosen, sequences = 1000] = process.argv.slice(2);
+  const usage = 'npm run test:sanitize -- [address | thread] [SEQUENCES]';
+  const [chosen, sequences = 1000] = readArguments(usage, {}, { most: 2 }).positionals;
+  if (chosen && !kinds[chosen])
+    refuse(`there is no sanitizer ${chosen}, expected one of ${Object.keys(kinds).join(', ')}`);
   await buildTypescript();
   const wrong = [];
   for (const [kind, { flags, libraries, mode }] of Object.entries(kinds)) {

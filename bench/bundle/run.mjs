@@ -5,66 +5,42 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readArguments, refuse } from '../suite/arguments.mjs';
 import { runChild } from './child.mjs';
 import { findDriver } from './driver.mjs';
 import { stages } from './stages.mjs';
 
-const help = `./run.sh [conformance] [half] [bench] [main] [all] [options]
-  --out DIR          folder for the results [results]
-  --limit S          most seconds of each stage [540]
-  --device NAME      webgpu, cpu [webgpu]
-  --precision P      bench and main: single, half [single]
-  --driver FILE      icd.json of a Vulkan driver
-  --software         the driver in the bundle that computes on the processor
-  --members P,P      conformance: sizes of populations [1,3,20]
-  --checks NAME      conformance: what has NAME in its name
-  --only NAME        bench: the same, of workloads and kernels
-  --trials N         bench: trials a side [3]
-  --seconds S        bench: length of a trial [2]
-  --quick            bench: small sizes, one trial
-  --peers A,B        bench: see bench/README.md [torch-modes]
-  --modes A,B        bench: of torch-modes, as in eager,graph [all]
-  --iterations N     main: outer steps [2000]
-  --labels KIND      main: hard, soft [hard]
-  --data DIR         main: another data set, or digits [the one in the bundle, else generated digits]
-  --distill='A B'    main: more options of limbeck distill`;
-
-const text = (fallback) => ({ type: 'string', ...(fallback !== undefined && { default: fallback }) });
-const { values: flags, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    out: text('results'),
-    limit: text('540'),
-    device: text('webgpu'),
-    precision: text(),
-    driver: text(),
-    software: { type: 'boolean' },
-    members: text('1,3,20'),
-    checks: text(),
-    only: text(),
-    trials: text('3'),
-    seconds: text('2'),
-    quick: { type: 'boolean' },
-    peers: text(),
-    modes: text(),
-    iterations: text('2000'),
-    labels: text('hard'),
-    data: text(),
-    distill: text(''),
-    help: { type: 'boolean' },
+const all = Object.keys(stages);
+const { flags, positionals } = readArguments(
+  './run.sh [conformance] [half] [bench] [main] [all] [options]',
+  {
+    out: { value: 'DIR', default: 'results', help: 'folder for the results' },
+    limit: { value: 'S', least: 1, default: 540, help: 'most seconds of each stage' },
+    device: { value: 'NAME', default: 'webgpu', help: 'webgpu, cpu' },
+    precision: { value: 'P', help: 'bench and main: single, half [single]' },
+    driver: { value: 'FILE', help: 'icd.json of a Vulkan driver' },
+    software: { help: 'the driver in the bundle that computes on the processor' },
+    members: { value: 'P,P', default: '1,3,20', help: 'conformance: sizes of populations' },
+    checks: { value: 'NAME', help: 'conformance: what has NAME in its name' },
+    only: { value: 'NAME', help: 'bench: the same, of workloads and kernels' },
+    trials: { value: 'N', default: '3', help: 'bench: trials a side' },
+    seconds: { value: 'S', default: '2', help: 'bench: length of a trial' },
+    quick: { help: 'bench: small sizes, one trial' },
+    peers: { value: 'A,B', help: 'bench: see bench/README.md [torch-modes]' },
+    modes: { value: 'A,B', help: 'bench: of torch-modes, as in eager,graph [all]' },
+    iterations: { value: 'N', default: '2000', help: 'main: outer steps' },
+    labels: { value: 'KIND', default: 'hard', help: 'main: hard, soft' },
+    data: { value: 'DIR', help: 'main: another data set, or digits [the one in the bundle, else digits]' },
+    distill: { value: "'A B'", default: '', help: 'main: more options, as in --distill=...' },
   },
-});
+  { most: all.length + 1 },
+);
 
 const bundle = new URL('../../../', import.meta.url).pathname;
 const out = resolve(flags.out);
-const all = Object.keys(stages);
 const unknown = positionals.filter((name) => name !== 'all' && !all.includes(name));
-const limit = Number(flags.limit);
-if (flags.help || unknown.length || !(limit > 0)) {
-  console.log(unknown.length ? `there is no stage ${unknown.join(', ')}\n${help}` : help);
-  process.exit(flags.help ? 0 : 2);
-}
+if (unknown.length)
+  refuse(`there is no stage ${unknown.join(', ')}, expected some of ${[...all, 'all'].join(', ')}`);
 // Half precision is of GPUs alone.
 const usual = all.filter((name) => name !== 'half' || flags.device.startsWith('webgpu'));
 const chosen = positionals.length && !positionals.includes('all') ? positionals : usual;
@@ -105,7 +81,7 @@ async function run(name) {
   console.log(`== ${title}`);
   const before = performance.now();
   const log = join(out, `${name}.log`);
-  const { status, late } = await runChild(args(flags, out, dataset()), { env, seconds: limit, log });
+  const { status, late } = await runChild(args(flags, out, dataset()), { env, seconds: flags.limit, log });
   const seconds = (performance.now() - before) / 1000;
   summary.stages[name] = { status, late, seconds, results: results(out) };
   writeFileSync(join(out, 'results.json'), JSON.stringify(summary, null, 1));

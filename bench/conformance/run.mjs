@@ -3,18 +3,16 @@
  * Ends with status 1 where something differs. Needs what `npm run build` makes.
  */
 import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { openDevice } from '../../dist/index.js';
+import { readArguments } from '../suite/arguments.mjs';
 import { conform } from './conform.mjs';
 
-const { values: flags } = parseArgs({
-  options: {
-    device: { type: 'string', default: 'webgpu' },
-    precision: { type: 'string', default: 'single' },
-    members: { type: 'string', default: '1,3,20' },
-    only: { type: 'string', default: '' },
-    json: { type: 'string' },
-  },
+const { flags } = readArguments('node bench/conformance/run.mjs [options]', {
+  device: { value: 'NAME', default: 'webgpu', help: 'the engine' },
+  precision: { value: 'P', default: 'single', help: 'single, half' },
+  members: { value: 'P,P', default: '1,3,20', help: 'sizes of populations' },
+  only: { value: 'NAME', default: '', help: 'checks with NAME in their name' },
+  json: { value: 'FILE', help: 'also writes what was found there' },
 });
 
 const device = await open();
