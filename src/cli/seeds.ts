@@ -4,7 +4,7 @@ import { RunFolder } from '../report/run-folder.js';
 import { describeData } from '../runs/describe-data.js';
 import type { ResolvedOptions } from '../runs/options.js';
 import { accuracyText, type DatasetRecord } from '../runs/record.js';
-import { otherRunIn } from '../runs/same-run.js';
+import { findRun } from '../runs/same-run.js';
 import { LimbeckError } from '../util/errors.js';
 import { aligned } from './table.js';
 
@@ -59,7 +59,7 @@ interface SeedResult {
  */
 async function holdsSame(folder: string, options: ResolvedOptions, data: DatasetRecord): Promise<boolean> {
   const run = new RunFolder(folder);
-  const other = await otherRunIn(run, options, data);
+  const { other } = await findRun(run, options, data);
   if (other === undefined) return run.holdsRun();
   throw new LimbeckError(
     'ERR_OPTION',

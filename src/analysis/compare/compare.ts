@@ -23,7 +23,7 @@ import { readModel } from '../../runs/network-folder.js';
 import { planDistillation } from '../../runs/plan/plan.js';
 import type { DatasetRecord, EvaluationRecord, RunOrigin, RunRecord } from '../../runs/record.js';
 import type { RunFiles } from '../../runs/run-files.js';
-import { otherRunIn } from '../../runs/same-run.js';
+import { findRun } from '../../runs/same-run.js';
 import { WorkFolder } from '../../runs/work-folder.js';
 import { writeFileAtomic } from '../../util/atomic-file.js';
 import { LimbeckError } from '../../util/errors.js';
@@ -150,15 +150,13 @@ class Comparison {
   /** Whether a run needs no more distilling. ERR_OPTION for one of other options or other data: it is not to be mixed with these. */
   async #foundFinished(cell: Cell): Promise<boolean> {
     const run = this.files.run(join(this.files.folder, cell.folder));
-    const other = await otherRunIn(run, cell.options, this.#described);
-    if (other === undefined) {
-      const record = await run.readRecord();
-      return Boolean(record && isFinished(record));
-    }
-    throw new LimbeckError(
-      'ERR_OPTION',
-      `${run.folder} holds a run ${other}: name another folder by --out, or remove that one`,
-    );
+    const { other, record } = await findRun(run, cell.options, this.#described);
+    if (other)
+      throw new LimbeckError(
+        'ERR_OPTION',
+        `${run.folder} holds a run ${other}: name another folder by --out, or remove that one`,
+      );
+    return Boolean(record && isFinished(record));
   }
 
   async #fullTraining(): Promise<Compared['full']> {
