@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileReason, LimbeckError } from '../util/errors.js';
@@ -19,23 +20,32 @@ const EXTENSIONS = 'jpg jpeg jpe jfif png webp gif tif tiff avif bmp heic heif p
 /** What file managers and archives leave behind. */
 const LITTER = /^\.|^(thumbs\.db|desktop\.ini|__macosx)$/i;
 const MOST_NAMED = 5;
+/** What limbeck leaves in a folder: a run, a comparison, networks. Pictures beside it are results, and no class. */
+const RESULTS = [
+  ...['run.json', 'compare.json', 'distilled.safetensors', 'network.safetensors'],
+  ...['checkpoint.safetensors', 'checkpoint.older.safetensors'],
+];
 
 interface Listing {
   readonly folders: readonly string[];
+  /** Folders that limbeck wrote its results to. */
+  readonly results: readonly string[];
   readonly images: readonly string[];
   readonly others: readonly string[];
 }
 
 /** What lies in a folder, in order; hidden files and those that file managers leave behind are not counted. */
 export async function listFolder(folder: string): Promise<Listing> {
-  const found = { folders: [] as string[], images: [] as string[], others: [] as string[] };
+  const [folders, results, images, others]: string[][] = [[], [], [], []];
+  const found = { folders, results, images, others };
   try {
     for (const entry of await readdir(folder, { withFileTypes: true })) {
       if (LITTER.test(entry.name)) continue;
       const isFolder = entry.isSymbolicLink()
         ? (await stat(join(folder, entry.name))).isDirectory()
         : entry.isDirectory();
-      found[isFolder ? 'folders' : isImage(entry.name) ? 'images' : 'others'].push(entry.name);
+      if (!isFolder) (isImage(entry.name) ? images : others).push(entry.name);
+      else (holdsResults(join(folder, entry.name)) ? results : folders).push(entry.name);
     }
   } catch (cause) {
     throw new LimbeckError(
@@ -47,6 +57,8 @@ export async function listFolder(folder: string): Promise<Listing> {
   for (const names of Object.values(found)) names.sort(byName);
   return found;
 }
+
+const holdsResults = (folder: string): boolean => RESULTS.some((name) => existsSync(join(folder, name)));
 
 /** Whether a file is an image, by its name. */
 export const isImage = (name: string): boolean =>
@@ -74,8 +86,8 @@ export async function isImageFolder(folder: string): Promise<boolean> {
  * @throws ERR_FILE_MISSING; ERR_DATA for images of which nothing says the class
  */
 export async function listImages(folder: string, options: LabelTableOptions): Promise<ImageList> {
-  const { folders } = await listFolder(folder);
-  const litter: string[] = [];
+  const { folders, results } = await listFolder(folder);
+  const litter: Litter = { files: [], results: [] };
   const notes: string[] = [];
   const names = foldersOfSplits(folders, notes);
   if (names.train === undefined) {
@@ -87,11 +99,12 @@ export async function listImages(folder: string, options: LabelTableOptions): Pr
           'folders of classes.',
       );
     const flat = folders.length === 1 && folders[0].toLowerCase() === 'images';
+    if (flat) litter.results.push(...results.map((name) => join(folder, name)));
     const train = flat
       ? await listFlat(folder, folder, 'train', options, notes)
       : await listClasses(folder, litter);
     if (train === undefined) throw unlabelled(join(folder, folders[0]));
-    return { train, validation: [], test: [], notes: [...notes, ...litterNote(litter)] };
+    return { train, validation: [], test: [], notes: [...notes, ...litterNotes(litter)] };
   }
   const files: Record<SplitName, readonly ImageFile[]> = { train: [], validation: [], test: [] };
   for (const part of splitNames) {
@@ -110,7 +123,7 @@ export async function listImages(folder: string, options: LabelTableOptions): Pr
       notes.push(`${path}: nothing names the classes of its images; they are left out`);
     files[part] = labelled ?? [];
   }
-  return { ...files, notes: [...notes, ...litterNote(litter)] };
+  return { ...files, notes: [...notes, ...litterNotes(litter)] };
 }
 
 const unlabelled = (path: string): LimbeckError =>
@@ -120,13 +133,24 @@ const unlabelled = (path: string): LimbeckError =>
       'labels.csv beside them with a column of file names and one of classes.',
   );
 
-const litterNote = (names: readonly string[]): string[] =>
-  names.length === 0
+/** Paths of what was passed over. */
+interface Litter {
+  readonly files: string[];
+  readonly results: string[];
+}
+
+const leftOut = (one: string, several: string, paths: readonly string[]): string[] =>
+  paths.length === 0
     ? []
     : [
-        `${names.length === 1 ? 'a file that is' : `${names.length} files that are`} no image left out: ` +
-          `${names.slice(0, MOST_NAMED).join(', ')}${names.length > MOST_NAMED ? ', …' : ''}`,
+        `${paths.length === 1 ? one : `${paths.length} ${several}`} left out: ` +
+          `${paths.slice(0, MOST_NAMED).join(', ')}${paths.length > MOST_NAMED ? ', …' : ''}`,
       ];
+
+const litterNotes = ({ files, results }: Litter): string[] => [
+  ...leftOut('a file that is no image', 'files that are no image', files),
+  ...leftOut('a folder with results of limbeck', 'folders with results of limbeck', results),
+];
 
 /** Images that lie together, their classes named by a table; undefined without one. */
 async function listFlat(
@@ -148,8 +172,9 @@ async function listFlat(
 }
 
 /** The images of every class folder, classes and files in order. */
-async function listClasses(folder: string, litter: string[]): Promise<ImageFile[]> {
-  const { folders, images } = await listFolder(folder);
+async function listClasses(folder: string, litter: Litter): Promise<ImageFile[]> {
+  const { folders, images, results } = await listFolder(folder);
+  litter.results.push(...results.map((name) => join(folder, name)));
   if (images.length > 0)
     throw new LimbeckError(
       'ERR_DATA',
@@ -159,7 +184,12 @@ async function listClasses(folder: string, litter: string[]): Promise<ImageFile[
   for (const className of folders) {
     let path = join(folder, className);
     let inside = await listFolder(path);
-    for (const other of inside.others) litter.push(join(path, other));
+    for (const other of inside.others) litter.files.push(join(path, other));
+    litter.results.push(...inside.results.map((name) => join(path, name)));
+    const holdsResultsAlone =
+      inside.results.length > 0 &&
+      ![inside.folders, inside.images, inside.others].some((some) => some.length);
+    if (holdsResultsAlone) continue;
     if (inside.images.length === 0 && inside.folders.length === 1 && inside.folders[0] === 'images') {
       path = join(path, 'images');
       inside = await listFolder(path);
