@@ -241,7 +241,7 @@ describe('loadDataset refuses', () => {
       }),
       {},
       'ERR_DATA',
-      /is -1, expected a whole number from 0 to 255/,
+      /is -1, expected a whole number from 0 to 4294967295; give other values as floats/,
     ],
     [
       'NaN',

@@ -9,6 +9,7 @@ import { type Dataset, type Split, type SplitName, splitNames } from './dataset.
 import { parseMat, rowMajor } from './mat.js';
 import { type NumericArray, parseNpy } from './npy.js';
 import { type PixelLayout, toImages, toLabels } from './pixels.js';
+import { divisorOf } from './whole-numbers.js';
 import { openZip } from './zip.js';
 
 export type ArrayFileOptions = SplitOptions & PixelLayout;
@@ -42,16 +43,29 @@ type Arrays = ReadonlyMap<string, () => NumericArray | Promise<NumericArray>>;
 export async function loadArrayFile(path: string, options: ArrayFileOptions = {}): Promise<Dataset> {
   const arrays = await openArrays(path);
   const found: Partial<Record<SplitName, Split>> = {};
-  const notes: string[] = [];
   let imageShape: readonly [number, number, number] | undefined;
   let classes: number | undefined;
+  const parts: {
+    part: SplitName;
+    imageName: string;
+    labelName: string;
+    array: NumericArray;
+    what: string;
+  }[] = [];
   for (const part of splitNames) {
     const names = pairOf(path, arrays, part);
     if (names === undefined) continue;
     const [imageName, labelName] = names;
     const array = await take(arrays, imageName);
-    const { imageShape: shape, images, ...read } = await toImages(array, options, `${path}: ${imageName}`);
-    notes.push(...read.notes);
+    parts.push({ part, imageName, labelName, array, what: `${path}: ${imageName}` });
+  }
+  const { divisor, notes: more } = await divisorOf(parts);
+  const notes = new Set(more);
+  // Each array goes once it has become images.
+  for (let next = parts.shift(); next; next = parts.shift()) {
+    const { part, imageName, labelName, array, what } = next;
+    const { imageShape: shape, images, ...read } = await toImages(array, options, what, divisor);
+    for (const note of read.notes) notes.add(note);
     if (imageShape && shape.join() !== imageShape.join())
       throw new LimbeckError(
         'ERR_SHAPE',
@@ -79,7 +93,9 @@ export async function loadArrayFile(path: string, options: ArrayFileOptions = {}
       train,
       validation,
       test,
-      notes,
+      divisor,
+      background: options.background,
+      notes: [...notes],
     },
     options,
   );

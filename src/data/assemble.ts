@@ -35,9 +35,9 @@ export interface Found {
   readonly train: Split;
   readonly validation?: Split;
   readonly test?: Split;
-  /** Of 16-bit image files. */
+  /** As a data set has it. */
   readonly divisor?: number;
-  /** What transparent image files were laid on, where it was said. */
+  /** As a data set has it. */
   readonly background?: string;
   /** Published mean and deviation, instead of those of the training images. */
   readonly statistics?: { readonly mean: readonly number[]; readonly std: readonly number[] };

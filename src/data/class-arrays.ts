@@ -6,8 +6,9 @@ import { MAX_BYTES, readBytes } from './bytes.js';
 import { byName, classNamesOf } from './class-names.js';
 import { labelsOf, MAX_CLASSES } from './classes.js';
 import type { Dataset, Split } from './dataset.js';
-import { parseNpy } from './npy.js';
+import { type NumericArray, parseNpy } from './npy.js';
 import { type PixelLayout, toImages } from './pixels.js';
+import { divisorOf } from './whole-numbers.js';
 
 const isNpy = (name: string): boolean => /^[^.].*\.npy$/i.test(name);
 
@@ -39,13 +40,19 @@ export async function loadClassArrays(
       'ERR_DATA',
       `${folder}: ${several.join(' and ')} are of one class, expected one file for each; move all but one elsewhere.`,
     );
+  const arrays: { array: NumericArray; what: string }[] = [];
+  for (const [file] of byClass) {
+    const what = join(folder, file);
+    arrays.push({ array: await parseNpy(await readBytes(what), what), what });
+  }
+  const { divisor, notes: scale } = await divisorOf(arrays);
+  const said = new Set([...notes, ...scale]);
   const parts: Split['images'][] = [];
   const labels: number[][] = [];
   let imageShape: readonly [number, number, number] | undefined;
-  for (const [label, [file]] of byClass.entries()) {
-    const path = join(folder, file);
-    const array = await parseNpy(await readBytes(path), path);
-    const found = await toImages(array, options, path);
+  for (const [label, { array, what: path }] of arrays.entries()) {
+    const found = await toImages(array, options, path, divisor);
+    for (const note of found.notes) said.add(note);
     if (imageShape && found.imageShape.join() !== imageShape.join())
       throw new LimbeckError(
         'ERR_SHAPE',
@@ -61,7 +68,9 @@ export async function loadClassArrays(
       path: folder,
       imageShape: imageShape!,
       classNames: names,
-      notes,
+      divisor,
+      background: options.background,
+      notes: [...said],
       train: { images: joined(parts, folder), labels: labelsOf(labels.flat()), count: total(labels) },
     },
     options,

@@ -60,9 +60,9 @@ export interface Dataset {
   readonly zca?: Whitening;
   /** Present where the items are texts: of `[1, length, width]`, for every word a row of numbers; `mean` and `std` are then 0 and 1. */
   readonly text?: TextEncoding;
-  /** Of image files of 16 bits: what their values were divided by, to floats in 0..1. */
+  /** Of image files of 16 bits and arrays of larger whole numbers: what their values were divided by, to floats in 0..1. */
   readonly divisor?: number;
-  /** Of image files with transparent pixels: the colour that they were laid on, where it was said. */
+  /** Of images with transparent pixels: the colour that they were laid on, where it was said. */
   readonly background?: string;
   /** What was decided where the files leave something open, and what looks wrong: for people. */
   readonly notes?: readonly string[];

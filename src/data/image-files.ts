@@ -4,7 +4,7 @@ import { LimbeckError } from '../util/errors.js';
 import { bytesText, count, counted } from '../util/words.js';
 import { decodeBmp, isBmp } from './bmp.js';
 import { MAX_BYTES } from './bytes.js';
-import { composed, type Pixels, PlaneBuffer } from './planes.js';
+import { colourOf, composed, type Pixels, PlaneBuffer } from './planes.js';
 
 /** Height and width in pixels. */
 export type ImageSize = readonly [number, number];
@@ -191,14 +191,6 @@ function checkOptions({ imageSize, channels }: DecodeOptions): void {
     );
   if (channels !== undefined && channels !== 1 && channels !== 3)
     throw new LimbeckError('ERR_OPTION', `channels is ${channels}, expected 1 (grey) or 3 (RGB).`);
-}
-
-/** Red, green and blue in 0..255. */
-function colourOf(background = 'white'): readonly [number, number, number] {
-  if (background === 'white') return [255, 255, 255];
-  if (background === 'black') return [0, 0, 0];
-  const [red, green, blue] = [1, 3, 5].map((at) => Number.parseInt(background.slice(at, at + 2), 16));
-  return [red, green, blue];
 }
 
 interface SharpFunction {

@@ -8,9 +8,10 @@ import { decodeImages, imageFile } from './image-files.js';
 import { isImageFolder, listImages } from './image-list.js';
 import type { NumericArray } from './npy.js';
 import { onScale, pixelScaleOf } from './pixel-scale.js';
-import { toImages, toLabels } from './pixels.js';
+import { fourChannels, toImages, toLabels } from './pixels.js';
 import { DEEPEST } from './planes.js';
 import { isTorchSet, readTorchSet, type TorchSet } from './torch-set.js';
+import { divisorLike } from './whole-numbers.js';
 
 /** Images of somebody else, with a label each. */
 export interface LabelledFiles {
@@ -40,7 +41,10 @@ export async function readLabelledImages(path: string, dataset: Dataset): Promis
   const torch = await isTorchSet(path);
   const set: TorchSet = torch ? await readTorchSet(path) : { ...(await readNamedArrays(path)), notes: [] };
   const { images: array, labels: given = inOrder(set.images, dataset, path), learningRate } = set;
-  const { imageShape, ...read } = await toImages(array, torch ? { layout: 'nchw' } : {}, `${path}: images`);
+  const what = `${path}: images`;
+  const { divisor, notes: scale } = await divisorLike(array, dataset.divisor, what);
+  const layout = { ...(torch && { layout: 'nchw' as const }), ...fourChannels(dataset) };
+  const { imageShape, ...read } = await toImages(array, layout, what, divisor);
   if (`${imageShape}` !== `${dataset.imageShape}`)
     throw new LimbeckError(
       'ERR_SHAPE',
@@ -50,7 +54,7 @@ export async function readLabelledImages(path: string, dataset: Dataset): Promis
   const labels = softLabels(given, count, dataset) ?? hardLabels(given, count, dataset, path);
   const { images, notes } = await onScale(read, pixelScaleOf(dataset).range, path);
   const ordered = set.labels ? [] : ['no labels beside them: taken to be in the order of their classes'];
-  return { images, labels, learningRate, notes: [...set.notes, ...notes, ...ordered] };
+  return { images, labels, learningRate, notes: [...set.notes, ...scale, ...notes, ...ordered] };
 }
 
 /** The labels of images that are saved class after class, as many of each, as programs after DC's do. */

@@ -48,6 +48,7 @@ interface Format {
 
 const general = ['validation', 'test', 'splitSeed', 'name'] as const;
 const pixels = [...general, 'classes', 'imageSize', 'channels', 'layout'] as const;
+const arrays = [...pixels, 'background'] as const;
 
 const images = ['imageSize', 'channels', 'background', 'badImages'] as const;
 
@@ -83,14 +84,14 @@ const FORMATS: readonly Format[] = [
   },
   {
     what: 'a .npz, .safetensors or .mat file or a folder of .npy files (x_train, y_train, x_test, y_test)',
-    options: pixels,
+    options: arrays,
     isFolder: isArrayFolder,
     isFile: (name) => /\.(npz|safetensors|mat)$/.test(name),
     load: loadArrayFile,
   },
   {
     what: 'a folder of .npy files, one for each class (Quick, Draw!)',
-    options: pixels.filter((name) => name !== 'classes'),
+    options: arrays.filter((name) => name !== 'classes'),
     isFolder: isClassArrays,
     load: loadClassArrays,
   },

@@ -8,8 +8,9 @@ import { type DecodedImages, type DecodeOptions, decodeImages, imageFile } from 
 import { isImage, listFolder } from './image-list.js';
 import { type NumericArray, parseNpy } from './npy.js';
 import { onScale, type PixelScale } from './pixel-scale.js';
-import { toImages } from './pixels.js';
+import { fourChannels, toImages } from './pixels.js';
 import { DEEPEST } from './planes.js';
+import { divisorLike } from './whole-numbers.js';
 
 /** Images without classes, as they come: files of one image each, or of many. */
 export interface LooseImages {
@@ -35,7 +36,7 @@ export interface LooseImagesOptions extends PixelScale {
 export async function readLooseImages(
   paths: readonly string[],
   imageShape: readonly [number, number, number],
-  { badImages = 'refuse', range, divisor = DEEPEST, background }: LooseImagesOptions = {},
+  { badImages = 'refuse', range, divisor, background }: LooseImagesOptions = {},
 ): Promise<{ readonly found: readonly LooseImages[]; readonly notes: readonly string[] }> {
   const notes: string[] = [];
   const files: string[] = [];
@@ -43,7 +44,8 @@ export async function readLooseImages(
   const places: (string[] | LooseImages)[] = [];
   for (const path of paths) {
     const own = (await isFolder(path)) ? await imagesIn(path) : isImage(path) ? [path] : undefined;
-    if (own === undefined) places.push(await readArray(path, imageShape, range, notes));
+    if (own === undefined)
+      places.push(await readArray(path, imageShape, { range, divisor, background }, notes));
     else {
       files.push(...own);
       places.push(own);
@@ -57,7 +59,7 @@ export async function readLooseImages(
       `${files[0]} is an image file, but the images here have ${channels} channels, expected 1 or 3: give them as .npy`,
     );
   const decoded = await decodeImages(files.map(imageFile), {
-    ...{ channels, imageSize: [height, width], badImages, divisor, background },
+    ...{ channels, imageSize: [height, width], badImages, divisor: divisor ?? DEEPEST, background },
   });
   return {
     found: inPlaces(places, decoded, channels * height * width),
@@ -120,7 +122,7 @@ async function imagesIn(folder: string): Promise<string[]> {
 async function readArray(
   path: string,
   imageShape: readonly [number, number, number],
-  range: PixelScale['range'],
+  { range, divisor: white, background }: PixelScale,
   notes: string[],
 ): Promise<LooseImages> {
   const array: NumericArray = /\.npy$/i.test(path)
@@ -128,11 +130,22 @@ async function readArray(
     : await readIdx(path);
   const [C, H, W] = imageShape;
   // One image alone.
-  const alone = [[C, H, W], [H, W, C], ...(C === 1 ? [[H, W]] : [])].some(
+  const grey = C === 1 ? [[H, W]] : [];
+  const withOpacity =
+    C === 3
+      ? [
+          [4, H, W],
+          [H, W, 4],
+        ]
+      : [];
+  const alone = [[C, H, W], [H, W, C], ...grey, ...withOpacity].some(
     (shape) => `${shape}` === `${array.shape}`,
   );
   const stack = alone ? { ...array, shape: [1, ...array.shape] } : array;
-  const { imageShape: shape, ...read } = await toImages(stack, {}, path);
+  const { divisor, notes: scale } = await divisorLike(array, white, path);
+  notes.push(...scale);
+  const layout = fourChannels({ imageShape, background });
+  const { imageShape: shape, ...read } = await toImages(stack, layout, path, divisor);
   if (`${shape}` !== `${imageShape}`)
     throw new LimbeckError(
       'ERR_SHAPE',

@@ -3,14 +3,15 @@ import type { StoredFields } from '../util/stored-fields.js';
 import { short } from '../util/words.js';
 import type { Dataset, Split } from './dataset.js';
 import { bytesOf, takenAsBytes } from './pixels.js';
+import { DEEPEST } from './planes.js';
 
 /** What the pixels of a data set are where its files leave it open: networks trained on them take such alone. */
 export interface PixelScale {
   /** The least and the largest value of its training images, of floats that leave 0..1. */
   readonly range?: readonly [number, number];
-  /** What the 16-bit values of its image files were divided by, to 0..1. */
+  /** What the values of more than 8 bits of its files were divided by, to 0..1. */
   readonly divisor?: number;
-  /** The colour that its transparent image files were laid on, where it was said. */
+  /** The colour that its transparent images were laid on, where it was said. */
   readonly background?: string;
 }
 
@@ -48,7 +49,7 @@ export function extremes(values: Split['images']): [least: number, most: number]
 export const pixelsText = ({ range, divisor }: PixelScale): string =>
   range
     ? `floats from ${short(range[0])} to ${short(range[1])}`
-    : `pixels in 0..1${divisor === undefined ? '' : ` (16-bit values divided by ${divisor})`}`;
+    : `pixels in 0..1${divisor === undefined ? '' : ` (${divisor > DEEPEST ? 32 : 16}-bit values divided by ${divisor})`}`;
 
 /** As a file has it. */
 export function readPixelScale(fields: StoredFields): PixelScale {

@@ -3,24 +3,38 @@ import { LimbeckError, shapeText } from '../util/errors.js';
 import { isLabel, labelsOf, MAX_CLASSES } from './classes.js';
 import type { Labels, Split } from './dataset.js';
 import type { NumericArray } from './npy.js';
+import { laidOn, laidOnText } from './opacity.js';
 
 /** What decides how an array of numbers is a stack of images. */
 export interface PixelLayout {
   /** `[H, W]` of flat images; a square when missing. */
   readonly imageSize?: readonly [number, number];
-  /** Of flat images. */
+  /** Of flat images; 4 keeps the four channels of others, which are red, green, blue and opacity when missing. */
   readonly channels?: number;
   /** Whether colours come last or first; the sizes decide when missing, if they can. */
   readonly layout?: 'nhwc' | 'nchw';
+  /** What images with opacity are laid on: `white`, `black` or `#rrggbb`; white when missing. */
+  readonly background?: string;
 }
 
 type ImageShape = [number, number, number];
 
+/** How four channels are taken beside images of a shape: as they are where those have four, else laid on what those were laid on. */
+export const fourChannels = ({
+  imageShape,
+  background,
+}: {
+  readonly imageShape: readonly number[];
+  readonly background?: string;
+}): PixelLayout => (imageShape[0] === 4 ? { channels: 4 } : { background });
+
 /**
- * Images `[N, H, W]`, `[N, H, W, C]`, `[N, C, H, W]` or flat `[N, pixels]` as `[N, C, H, W]`. Whole numbers must be
- * bytes; true is white, false black; floats are taken as they are.
+ * Images `[N, H, W]`, `[N, H, W, C]`, `[N, C, H, W]` or flat `[N, pixels]` as `[N, C, H, W]`. Whole numbers are
+ * bytes, or floats in 0..1 where a `divisor` is given; true is white, false black; floats are taken as they are. What has opacity is
+ * laid on the background.
  *
  * @param what the array, for messages
+ * @param divisor of an array of whole numbers: `divisorOf`, `divisorLike`
  * @throws ERR_SHAPE when the shape is not of images, ERR_OPTION when it can be read in two ways, ERR_DATA for a value
  * that is not finite, or a whole number that is no byte
  */
@@ -28,14 +42,23 @@ export async function toImages(
   array: NumericArray,
   layout: PixelLayout,
   what: string,
+  divisor?: number,
 ): Promise<{ imageShape: ImageShape; images: Split['images']; notes: readonly string[] }> {
   const { shape } = array;
   const { sizes, colourLast } = imageShapeOf(shape, layout, what);
   if (sizes.some((size) => size < 1) || shape[0] < 1)
     throw new LimbeckError('ERR_DATA', `${what} is empty: its shape is ${shapeText(shape)}.`);
-  const values = await toValues(array, what);
+  const values = await toValues(array, what, divisor);
   const notes = array.truth ? [`${what}: true and false were taken as the bytes 255 and 0`] : [];
-  return { imageShape: sizes, images: colourLast ? await colourFirst(values, sizes) : values, notes };
+  const images = colourLast ? await colourFirst(values, sizes) : values;
+  const [channels, height, width] = sizes;
+  if (channels !== 4 || shape.length !== 4 || layout.channels === 4)
+    return { imageShape: sizes, images, notes };
+  return {
+    imageShape: [3, height, width],
+    images: await laidOn(images, height * width, layout.background, what),
+    notes: [...notes, laidOnText(layout.background)],
+  };
 }
 
 function imageShapeOf(
@@ -49,8 +72,9 @@ function imageShapeOf(
     if (sizes[0] > 1 && layout === undefined) throw ambiguous(what, shape);
     return { sizes, colourLast: sizes[0] > 1 && layout === 'nhwc' };
   }
+  const keepsFour = given.channels === 4 && shape.length === 4 && (shape[1] === 4 || shape[3] === 4);
   for (const option of ['imageSize', 'channels'] as const)
-    if (given[option] !== undefined)
+    if (given[option] !== undefined && !(option === 'channels' && keepsFour))
       throw new LimbeckError(
         'ERR_OPTION',
         `${option} is given, but ${what} says it by its shape ${shapeText(shape)}; leave it out.`,
@@ -61,8 +85,10 @@ function imageShapeOf(
       'ERR_SHAPE',
       `${what} has shape ${shapeText(shape)}, expected images as [N, H, W], [N, H, W, C], [N, C, H, W] or [N, pixels].`,
     );
-  const first = shape[1] === 1 || shape[1] === 3;
-  const last = shape[3] === 1 || shape[3] === 3;
+  const are = (sizes: readonly number[]) => [sizes.includes(shape[1]), sizes.includes(shape[3])];
+  const greyOrColour = are([1, 3]);
+  // An image may be four pixels high; colours with opacity are looked for where there are no others.
+  const [first, last] = greyOrColour.includes(true) ? greyOrColour : are([4]);
   if (layout === undefined && first === last) throw ambiguous(what, shape);
   return (layout ?? (last ? 'nhwc' : 'nchw')) === 'nhwc'
     ? { sizes: [shape[3], shape[1], shape[2]], colourLast: true }
@@ -115,10 +141,21 @@ export async function bytesOf(arrays: readonly Float32Array[]): Promise<Uint8Arr
   return areBytes && most > 1 ? arrays.map((floats) => Uint8Array.from(floats)) : undefined;
 }
 
-/** Bytes and floats of 32 bits as they are, truths as black and white, other whole numbers as bytes, other floats as float32. */
-async function toValues({ data, whole, truth }: NumericArray, what: string): Promise<Split['images']> {
+/** Bytes and floats of 32 bits as they are, truths as black and white, other whole numbers as bytes or divided, other floats as float32. */
+async function toValues(
+  { data, whole, truth }: NumericArray,
+  what: string,
+  divisor: number | undefined,
+): Promise<Uint8Array | Float32Array> {
   if (data instanceof Uint8Array) return truth ? data.map((value) => (value ? 255 : 0)) : data;
   const floats = !whole && (data instanceof Float32Array || data instanceof Float64Array);
+  if (!floats && divisor !== undefined) {
+    const parts = new Float32Array(data.length);
+    await inPieces(data.length, (from, to) => {
+      for (let i = from; i < to; i++) parts[i] = data[i] / divisor;
+    });
+    return parts;
+  }
   const values =
     data instanceof Float32Array
       ? data
@@ -139,7 +176,10 @@ async function toValues({ data, whole, truth }: NumericArray, what: string): Pro
   return values;
 }
 
-async function colourFirst(values: Split['images'], [C, H, W]: ImageShape): Promise<Split['images']> {
+async function colourFirst(
+  values: Uint8Array | Float32Array,
+  [C, H, W]: ImageShape,
+): Promise<Uint8Array | Float32Array> {
   const pixels = H * W;
   const out = values instanceof Uint8Array ? new Uint8Array(values.length) : new Float32Array(values.length);
   await inPieces(values.length, (from, to) => {

@@ -12,6 +12,21 @@ const WIDEN = 257;
 /** White of 16 bits. */
 export const DEEPEST = 65_535;
 
+/** The largest value of the bits that `most` takes: 4095 of values up to 3000. */
+export const fullScale = (most: number): number => 2 ** Math.ceil(Math.log2(most + 1)) - 1;
+
+/** A value laid on another one, as opaque as `alpha` of `opaque` says. */
+export const over = (value: number, behind: number, alpha: number, opaque: number): number =>
+  (value * alpha + behind * (opaque - alpha)) / opaque;
+
+/** Red, green and blue in 0..255 of `white`, `black` or `#rrggbb`; white when missing. */
+export function colourOf(background = 'white'): readonly [number, number, number] {
+  if (background === 'white') return [255, 255, 255];
+  if (background === 'black') return [0, 0, 0];
+  const [red, green, blue] = [1, 3, 5].map((at) => Number.parseInt(background.slice(at, at + 2), 16));
+  return [red, green, blue];
+}
+
 /** An image laid on a colour (in 0..255), and whether any of that shows. */
 export function composed(
   image: Pixels,
@@ -29,7 +44,7 @@ export function composed(
     if (alpha < opaque) wasTransparent = true;
     for (let c = 0; c < 3; c++) {
       const behind = deep ? colour[c] * WIDEN : colour[c];
-      laid[3 * i + c] = Math.round((values[4 * i + c] * alpha + behind * (opaque - alpha)) / opaque);
+      laid[3 * i + c] = Math.round(over(values[4 * i + c], behind, alpha, opaque));
     }
   }
   return { pixels: { ...image, channels: 3, values: laid }, wasTransparent };
@@ -92,7 +107,7 @@ export class PlaneBuffer {
       if (value < least) least = value;
       if (value > most) most = value;
     }
-    const full = 2 ** Math.ceil(Math.log2(most + 1)) - 1;
+    const full = fullScale(most);
     return {
       depth,
       data: Float32Array.from(data, (value) => value / full),

@@ -19,7 +19,7 @@ const LABEL_SETS = [
 export interface Reading extends Splitting, LabelColumnOption {
   /** `[H, W]`: what image files are resized to, or what flat rows of pixels are. */
   readonly imageSize?: readonly [number, number];
-  /** Of image files 1 (grey) or 3 (RGB); of flat rows of pixels, how many there are. */
+  /** Of image files 1 (grey) or 3 (RGB); of flat rows of pixels, how many there are; 4 of arrays keeps their four channels. */
   readonly channels?: number;
   /** Whether the colours of arrays come last or first. */
   readonly layout?: 'nhwc' | 'nchw';
@@ -39,7 +39,7 @@ export interface Reading extends Splitting, LabelColumnOption {
   readonly header?: 'yes' | 'no';
   /** Of the text of a table; UTF-8, or what a byte order mark says, when missing. */
   readonly encoding?: 'utf8' | 'latin1' | 'utf16';
-  /** What transparent image files are laid on: `white`, `black` or `#rrggbb`; white when missing. */
+  /** What transparent images are laid on, of files and of arrays of four channels: `white`, `black` or `#rrggbb`; white when missing. */
   readonly background?: string;
   /** Whether image files that cannot be decoded are an error, or left out; left out if at most one in fifty when missing. */
   readonly badImages?: 'refuse' | 'skip';
@@ -87,8 +87,8 @@ export const readingTable: Readonly<Record<keyof Reading, Row>> = {
   ),
   channels: row(
     'whole',
-    '1|3',
-    'images in grey or in colour',
+    '1|3|4',
+    'images in grey or in colour; 4: all four channels of arrays, which are red, green, blue and opacity otherwise',
     '3 if any image has a colour',
     wholeOf(1, 4096),
   ),

@@ -3,7 +3,7 @@ import { encodeSafetensors } from '../../src/util/safetensors.js';
 
 /** Small valid files of every format that data sets come in, for tests to read, cut and damage. */
 
-type Dtype = 'u1' | 'i2' | 'i4' | 'i8' | 'f4' | 'f8';
+type Dtype = 'u1' | 'u2' | 'i2' | 'i4' | 'i8' | 'f4' | 'f8';
 
 /** A NumPy array; `big` for big-endian. */
 export function npy(
@@ -27,6 +27,7 @@ export function npy(
   for (let i = 0; i < values.length; i++) {
     const at = prefix + header.length + i * width;
     if (dtype === 'u1') view.setUint8(at, values[i]);
+    else if (dtype === 'u2') view.setUint16(at, values[i], !big);
     else if (dtype === 'i2') view.setInt16(at, values[i], !big);
     else if (dtype === 'i4') view.setInt32(at, values[i], !big);
     else if (dtype === 'i8') view.setBigInt64(at, BigInt(values[i]), !big);
