@@ -6,13 +6,13 @@ import { networkTitle } from '../networks/index.js';
 import { firstPictures } from '../report/first-pictures.js';
 import { RunFolder } from '../report/run-folder.js';
 import { textLines } from '../report/texts-as-lines.js';
-import type { Progress } from '../runs/distillation.js';
 import { type BegunRun, type FolderRun, isFinished, type RunControl } from '../runs/folder-run.js';
 import type { ResolvedOptions } from '../runs/options.js';
 import { findMethod, optionsText } from '../runs/options.js';
 import { type RunRecord, storedByOptions, testedOf } from '../runs/record.js';
 import { LimbeckError } from '../util/errors.js';
 import { bytesText, count, counted, duration, flopText, saidOf } from '../util/words.js';
+import { Expectation } from './expectation.js';
 import { listenForStop } from './interrupt.js';
 import { type PictureChoice, picturesText } from './pictures/show.js';
 import { Terminal } from './progress.js';
@@ -76,39 +76,6 @@ function withRemedy(error: unknown, { folder, engine }: Run): unknown {
     ? `the checkpoint is whole: go on with limbeck resume ${folder}, or, if that fails too, with --device cpu`
     : 'nothing was saved yet: begin again, if that fails too with --device cpu';
   return new LimbeckError(error.code, `${error.message}; ${what}`, { cause: error });
-}
-
-/** Seconds of outer steps after which it is said how long all of them will take. */
-const measuring = 2;
-
-/** Says once how long a run will take: at the speed of its first outer steps, looks at the validation split by their work. */
-class Expectation {
-  #begun: BegunRun | undefined;
-  #since = 0;
-
-  constructor(private readonly terminal: Terminal) {}
-
-  begin(begun: BegunRun): void {
-    this.#begun = begun;
-    this.#since = performance.now();
-  }
-
-  hear({ iteration, iterations, stepsPerSecond }: Progress): void {
-    if (!this.#begun || performance.now() - this.#since < 1000 * measuring || iteration === iterations)
-      return;
-    const { plan, iteration: before } = this.#begun;
-    const { step, total, test } = plan.flops;
-    const withLooks = total / (step * iterations);
-    const seconds = ((iterations - before) / stepsPerSecond) * withLooks;
-    // As fast as outer steps, operation by operation.
-    const testSeconds = test / (step * stepsPerSecond);
-    this.terminal.say(
-      `Time: about ${duration(seconds)} with looks at the validation split` +
-        (testSeconds >= 1 ? ` and ${duration(testSeconds)} for the test at the end` : '') +
-        `, by the first ${counted(iteration - before, 'outer step')}`,
-    );
-    this.#begun = undefined;
-  }
 }
 
 function announce(terminal: Terminal, { engine, dataset, config, iteration, damage, plan }: BegunRun): void {

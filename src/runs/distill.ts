@@ -3,7 +3,6 @@ import type { DistilledSet } from '../data/distilled-set.js';
 import { expectDataset } from '../data/expect-dataset.js';
 import type { Device } from '../engine/device.js';
 import { checkSet } from '../eval/set-file.js';
-import { median } from '../eval/statistics.js';
 import type { DistillOptions } from '../methods/index.js';
 import type { Process, Setting } from '../methods/method.js';
 import { LimbeckError } from '../util/errors.js';
@@ -17,6 +16,7 @@ import {
   type DistillControl,
 } from './distillation.js';
 import { findMethod, type ResolvedOptions, resolveFor, type Taken } from './options.js';
+import { Pace } from './pace.js';
 import {
   checkFits,
   diverged,
@@ -108,9 +108,8 @@ class Run {
   /** Where the run goes back to. */
   #sound!: SavedState;
   readonly #rollbacks: Rollback[];
-  /** Milliseconds of an outer step, piece by piece. */
-  readonly #times: number[] = [];
   readonly #started = performance.now();
+  readonly #pace = new Pace(this.#started);
 
   constructor(
     readonly options: ResolvedOptions,
@@ -132,14 +131,13 @@ class Run {
     await this.#begin();
     this.#best = control.resume?.best ?? { iteration: 0, validationAccuracy: 0, set: this.begun };
     if (!control.resume) control.onLook?.({ look: 0, iteration: 0, set: this.begun });
-    const first = work.step;
     let pieceSteps = 1;
     try {
       // A look that a stop left out.
       if (this.#lookIsDue()) await this.#orBack(() => this.#regularLook());
       while (work.step < options.iterations && !this.#hasSettled() && !control.signal?.aborted) {
         pieceSteps = (await this.#orBack(() => this.#piece(pieceSteps))) ?? 1;
-        this.#report(first);
+        this.#report();
       }
       if (this.#isDone()) return this.#result(this.#best);
       return this.#result((await this.#orBack(() => this.#stop())) ?? (await this.#stop()));
@@ -186,8 +184,9 @@ class Run {
     const count = Math.min(steps, untilLook, options.iterations - work.step);
     const before = performance.now();
     this.#loss = (await work.advance(count)).loss;
-    const milliseconds = (performance.now() - before) / count;
-    this.#times.push(milliseconds);
+    const now = performance.now();
+    this.#pace.add(count, now - before, now);
+    const milliseconds = (now - before) / count;
     // An overflow of the loss alone may pass; it is judged at the look.
     if (!Number.isFinite(this.#loss)) await this.#set();
     if (this.#lookIsDue()) await this.#regularLook();
@@ -315,23 +314,21 @@ class Run {
     return (this.control.resume?.seconds ?? 0) + (performance.now() - this.#started) / 1000;
   }
 
-  #report(first: number): void {
+  #report(): void {
     const iteration = this.work.step;
     const { iterations } = this.options;
-    const perStep = (performance.now() - this.#started) / 1000 / (iteration - first);
     this.control.onProgress?.({
       iteration,
       iterations,
       loss: this.#loss,
       validationAccuracy: this.#curve.at(-1)?.validationAccuracy,
-      stepsPerSecond: 1000 / median(this.#times.slice(-20)),
-      secondsLeft: (iterations - iteration) * perStep,
+      stepsPerSecond: 1000 / this.#pace.step,
+      secondsLeft: this.#pace.secondsFor(iterations - iteration),
     });
   }
 
   #result({ set, iteration, validationAccuracy }: Checkpoint['best'], diverged?: string): Distillation {
     const { options, preset, work } = this;
-    const times = this.#times;
     return {
       set,
       options,
@@ -340,10 +337,7 @@ class Run {
       best: { iteration, validationAccuracy },
       outerSteps: work.step,
       seconds: this.#seconds(),
-      stepMilliseconds: {
-        median: median(times),
-        min: times.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY),
-      },
+      stepMilliseconds: this.#pace.all,
       stopped: !this.#isDone(),
       rollbacks: this.#rollbacks,
       diverged,

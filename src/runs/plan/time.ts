@@ -112,15 +112,15 @@ async function timeProgram(
   return part(Math.min(1, patience / first.seconds));
 }
 
-/** Seconds of a run, after one that warms caches: the mean over as many as take some tenths of a second. */
-async function secondsOf(executable: Executable, signal?: AbortSignal): Promise<number> {
+/** Seconds of a run, after one that warms caches: the mean over as many as take some tenths of a second. Of what takes far too long, the first. */
+export async function secondsOf(executable: Pick<Executable, 'run'>, signal?: AbortSignal): Promise<number> {
   const time = async (times: number) => {
     const before = performance.now();
     await executable.run({ times, signal });
     return (performance.now() - before) / 1000 / times;
   };
   const first = await time(1);
-  if (first > patience / 2) return first;
+  if (first > 2 * patience) return first;
   const second = await time(1);
   return second > 0.2 ? second : time(Math.min(100, Math.ceil(0.4 / Math.max(second, 1e-5))));
 }
