@@ -183,3 +183,24 @@ test('where results could not be written is found out before the work, and nothi
   expect(existsSync(at('new'))).toBe(false);
   expect(readdirSync(folder).filter((name) => name.includes('writable'))).toEqual([]);
 });
+
+test('more training than can be is refused before the data are read and the test split is opened', async () => {
+  const opened = () => JSON.parse(readFileSync(at('run/run.json'), 'utf8')).testOpened;
+  const before = opened();
+  const asked = ['--protocol', 'dsa-digits', '--epochs', '1000000000'];
+  const elsewhere = ['--dataset', 'nowhere/at-all'];
+  const message =
+    /epochs is 1,000,000,000, which is 1,000,000,000 steps of training on 10 images, expected at most 10,000,000: give fewer epochs \(--epochs\)/;
+  for (const command of [
+    ['evaluate', 'run'],
+    ['train', '--on', 'run'],
+  ])
+    await expect(limbeck(...command, ...elsewhere, ...asked)).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(message),
+    });
+  await expect(
+    limbeck('train', '--digits-size', '60', '--epochs', '1000000000', ...reference),
+  ).rejects.toMatchObject({ code: 2, stderr: expect.stringMatching(/, which is 1,000,000,000 steps of/) });
+  expect(opened()).toEqual(before);
+});

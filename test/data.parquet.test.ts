@@ -1,7 +1,7 @@
 /** Parquet as the Hugging Face hub stores image sets. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { crc32, gzipSync } from 'node:zlib';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
@@ -179,6 +179,41 @@ describe('image sets of the hub', () => {
       code,
       message: expect.stringMatching(message),
     });
+  });
+
+  test('pictures that claim to be huge are refused as they are in files', async () => {
+    const plain = (i: number) =>
+      sharp(new Uint8Array(6).fill(i), { raw: { width: 3, height: 2, channels: 1 } })
+        .png()
+        .toBuffer();
+    const black = (side: number) =>
+      sharp({ create: { width: side, height: side, channels: 3, background: 'black' } })
+        .png({ palette: true, compressionLevel: 9 })
+        .toBuffer();
+    const [most, beyond] = [await black(2048), await black(2050)];
+    expect(16 * beyond.length).toBeLessThan(2048 ** 2);
+    const options = { imageSize: [2, 3], badImages: 'refuse' } as const;
+    const withOne = (bytes: Buffer) => shard(0, 60, { content: async (i) => (i === 7 ? bytes : plain(i)) });
+    expect((await load({ 'train.parquet': await withOne(most) }, options)).train.count).toBe(60);
+    const refused = load({ 'train.parquet': await withOne(beyond) }, options);
+    await expect(refused).rejects.toMatchObject({ code: 'ERR_DATA' });
+    await expect(refused).rejects.toThrow(/cannot be decoded: .*exceeds pixel limit/);
+    await expect(load({ 'a/1.png': beyond, 'b/1.png': await plain(1) }, options)).rejects.toThrow(
+      /cannot be decoded: .*exceeds pixel limit/,
+    );
+    // A header alone, of a size that no memory has.
+    const claim = Buffer.from(await plain(1));
+    claim.writeUInt32BE(60_000, 16);
+    claim.writeUInt32BE(60_000, 20);
+    claim.writeUInt32BE(crc32(claim.subarray(12, 29)), 29);
+    await expect(load({ 'train.parquet': await withOne(claim) }, options)).rejects.toThrow(
+      /cannot be decoded: .*exceeds pixel limit/,
+    );
+    // Each within its limit, all of them beyond what a file of this size may become.
+    const many = shard(0, 40, { content: async () => most });
+    await expect(load({ 'train.parquet': await many })).rejects.toThrow(
+      /40 images of 2048x2048 pixels are too large/,
+    );
   });
 
   test('cut files are refused', async () => {

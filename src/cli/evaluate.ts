@@ -2,7 +2,7 @@ import type { DistilledSet } from '../data/distilled-set.js';
 import type { Precision } from '../engine/precision.js';
 import { baselineNames, baselinesUnder, checkBaselines, softBaselines } from '../eval/baselines/index.js';
 import { evaluate, networksOf } from '../eval/evaluate.js';
-import type { Protocol } from '../eval/protocol.js';
+import { checkLength, type Protocol } from '../eval/protocol.js';
 import { methodOfOthers } from '../eval/set-of-images.js';
 import { judgement } from '../eval/verdict.js';
 import { createNetwork } from '../networks/index.js';
@@ -110,6 +110,7 @@ export const command: Command = {
     const { set, data, opened, protocol, networksThen, sameData, notes, pretrained, teacher } =
       await openEvaluated(path, values, (set, protocol) => {
         checkNetworks(set, protocol, networks);
+        checkLength(protocol, set.classes.length);
         architectures = architecturesOf(values.networksOf as string | undefined, set);
       });
     const { device, reason } = await openEngine(choice, { threads, precision });

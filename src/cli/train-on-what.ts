@@ -2,6 +2,7 @@ import type { Dataset } from '../data/dataset.js';
 import type { Device } from '../engine/device.js';
 import { findProtocol } from '../eval/find-protocol.js';
 import type { Model } from '../eval/model.js';
+import { checkLength } from '../eval/protocol.js';
 import { protocolOf } from '../eval/protocol-name.js';
 import type { Accuracy } from '../eval/statistics.js';
 import { parseNetworkSpec } from '../networks/spec.js';
@@ -114,6 +115,7 @@ export async function onDistilled(values: Values): Promise<Train> {
   const { name: asked, changes } = protocolAsked(values);
   const artefact = await readArtefact(on);
   const protocol = findProtocol(asked ?? protocolOf(artefact.set).name, changes);
+  checkLength(protocol, artefact.set.classes.length);
   const pretrained = await pretrainedFor(on, artefact, values.init as string | undefined);
   let data: Dataset | undefined;
   if (dataset !== undefined) {

@@ -22,7 +22,7 @@ import { type BaselineAccuracy, Comparison, type NetworkAccuracy } from './compa
 import { findProtocol, type ProtocolChanges } from './find-protocol.js';
 import type { Model } from './model.js';
 import { heldOutFor, testedWith } from './pretrained.js';
-import { checkPreprocessing } from './protocol.js';
+import { checkLength, checkPreprocessing } from './protocol.js';
 import { protocolName, protocolOf } from './protocol-name.js';
 import { checkScored } from './scoring.js';
 import { expectSet } from './set-file.js';
@@ -142,6 +142,7 @@ export async function evaluate(
   const { augmentation, epochs, batch, learningRate, labels } = options;
   const changes = { augmentation, epochs, batch, learningRate, labels };
   const protocol = findProtocol(options.protocol ?? protocolOf(set).name, changes);
+  checkLength(protocol, set.classes.length);
   const whitened = Boolean(dataset.zca);
   checkPreprocessing(protocol, whitened);
   const held = heldOutFor(set, options.pretrained, architectures.length > 0);

@@ -1,7 +1,7 @@
 import type { Use } from '../data/distilled-set.js';
 import type { WeightScheme } from '../networks/network.js';
 import { parseStrategy, type Strategy } from '../train/augmentation.js';
-import type { MinibatchTraining } from '../train/minibatch.js';
+import { checkSteps, type MinibatchTraining } from '../train/minibatch.js';
 import { LimbeckError } from '../util/errors.js';
 
 /**
@@ -49,6 +49,11 @@ export const rateOfRealImages = 0.01;
 export function learnedRateOf(use: Use): number {
   if (use.kind === 'minibatches') return use.learningRate ?? rateOfRealImages;
   return use.learningRates.reduce((a, b) => a + b, 0) / use.learningRates.length;
+}
+
+/** ERR_OPTION where a protocol would train on so many images for longer than can be; known before anything is read or computed. */
+export function checkLength({ training }: Protocol, images: number): void {
+  if (typeof training === 'object') checkSteps(training, images);
 }
 
 /** What is done to the images of a batch; undefined for nothing. */

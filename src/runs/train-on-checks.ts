@@ -3,7 +3,7 @@ import type { DistilledSet } from '../data/distilled-set.js';
 import type { Artefact } from '../eval/artefact.js';
 import { checkFits, networksOf } from '../eval/evaluate.js';
 import { findProtocol, type ProtocolChanges } from '../eval/find-protocol.js';
-import { checkPreprocessing, type Protocol } from '../eval/protocol.js';
+import { checkLength, checkPreprocessing, type Protocol } from '../eval/protocol.js';
 import { protocolOf } from '../eval/protocol-name.js';
 import { LimbeckError } from '../util/errors.js';
 import { counted } from '../util/words.js';
@@ -26,6 +26,7 @@ export function protocolFor(
       'ERR_OPTION',
       `protocol is ${protocol.name}, which trains no networks: expected one that does and takes labels as they are stored, such as frepo`,
     );
+  checkLength(protocol, artefact.set.classes.length);
   const whitened = isWhitened(artefact);
   checkPreprocessing(protocol, whitened);
   if (whitened && !dataset)

@@ -7,6 +7,8 @@ import * as reduce from '../engine/ops/reduce.js';
 import type { Recorder } from '../engine/program.js';
 import { elements, reshape, slice, type View } from '../engine/view.js';
 import type { Network } from '../networks/network.js';
+import { LimbeckError } from '../util/errors.js';
+import { count, counted } from '../util/words.js';
 import { augment, type Strategy } from './augmentation.js';
 import { optimizerOf } from './inner-optimizer.js';
 import { lossOf } from './loss.js';
@@ -37,6 +39,20 @@ export interface MinibatchTraining extends Training {
 export function batchesOf({ batch, epochs }: MinibatchTraining, rows: number) {
   const perEpoch = Math.ceil(rows / batch);
   return { perEpoch, size: Math.ceil(rows / perEpoch), steps: perEpoch * epochs };
+}
+
+/** Each has its rate in a table on the device: 40 MB of them. */
+const mostSteps = 1e7;
+
+/** @throws ERR_OPTION for more steps of training on so many images than a table of their rates is made for */
+export function checkSteps(training: MinibatchTraining, rows: number): void {
+  const { steps } = batchesOf(training, rows);
+  if (steps > mostSteps)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `epochs is ${count(training.epochs)}, which is ${count(steps)} steps of training on ${counted(rows, 'image')}, expected at most ${count(mostSteps)}: ` +
+        'give fewer epochs (--epochs), or a larger batch (--batch)',
+    );
 }
 
 /** The learning rate of every step. */
@@ -209,6 +225,7 @@ export function declareMinibatches(
   step: Omit<MinibatchStep, 'state' | 'rates' | 'theta' | 'moments'>,
 ): View {
   const { network, training, rows } = step;
+  checkSteps(training, rows);
   const shape = optimizerOf(training.optimizer).stateShape?.(network.count);
   const theta = r.external('theta', members, [network.count]);
   recordMinibatchStep(r, {
