@@ -5,7 +5,13 @@ import { loadWithTensors } from '../src/engine/load.js';
 import { openDevice } from '../src/engine/open.js';
 import * as random from '../src/engine/ops/random.js';
 import { Recorder } from '../src/engine/program.js';
-import { recordUpdate, startVariable, type UpdateRule, type Variable } from '../src/methods/variable.js';
+import {
+  recordUpdate,
+  startVariable,
+  stateNames,
+  type UpdateRule,
+  type Variable,
+} from '../src/methods/variable.js';
 import { owning } from '../src/util/owned.js';
 import { normals } from './harness/arrays.js';
 import { relativeError } from './harness/close.js';
@@ -93,3 +99,50 @@ test.each(engines)(
     );
   },
 );
+
+test.each(engines)(
+  'no gradient that is not finite goes unseen in what a rule keeps, however it is clipped: %s',
+  async (engine) => {
+    const adamLike = { beta1: 0.8, beta2: 0.95, epsilon: 1e-3, rate: 0.02 };
+    const rules = [
+      { kind: 'adam', ...adamLike },
+      { kind: 'lamb', ...adamLike },
+      { kind: 'momentum', momentum: 0.9, rate: 0.02 },
+      { kind: 'momentum', momentum: 0, rate: 0.02 },
+    ] as const;
+    const clips = [undefined, 3, { factor: 2, decay: 0.75 }] as const;
+    const first = normals(131, 1);
+    for (const rule of rules)
+      for (const clip of clips)
+        for (const wrong of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+          const after = await keptAfter(devices[engine], { ...rule, clip }, first, wrong);
+          expect(after, JSON.stringify([rule.kind, clip, String(wrong)])).toBe(false);
+        }
+    // The same steps without it are finite.
+    expect(await keptAfter(devices[engine], { ...rules[0], clip: 3 }, first, 1)).toBe(true);
+  },
+);
+
+/** Whether all that is saved of a variable is finite some steps after one whose gradient had a wrong value in one place. */
+async function keptAfter(device: Device, update: UpdateRule, first: Float32Array, wrong: number) {
+  return owning(async (owned) => {
+    const variable: Variable = { name: 'x', shape: [first.length], first, update };
+    const r = new Recorder('update');
+    const [theta, bar] = ['x', 'bar'].map((name) => r.external(name, 1, variable.shape));
+    const state = r.external('state', 1, [4], 'u32');
+    recordUpdate(r, variable, { theta, bar, state }, { iterations, average: 0 });
+    random.advance(r, { state });
+    const { tensors, executable } = await loadWithTensors(device, r.program(), owned);
+    await startVariable(variable, tensors, iterations);
+    const gradient = normals(first.length, 2);
+    // After an ordinary step, so that a moving limit has a mean.
+    for (const values of [gradient, gradient.with(70, wrong), gradient, gradient]) {
+      await tensors.bar.write(values);
+      await executable.run();
+    }
+    const kept = [];
+    for (const name of stateNames(variable, 0)) kept.push(...(await tensors[name].read()));
+    owned.dispose();
+    return kept.every(Number.isFinite);
+  });
+}
