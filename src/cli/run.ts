@@ -2,7 +2,7 @@ import type { Dataset } from '../data/dataset.js';
 import { smallSplits } from '../data/inspect.js';
 import type { EngineName } from '../engine/device.js';
 import { findProtocol } from '../eval/find-protocol.js';
-import { networkTitle } from '../networks/index.js';
+import { networkSpec, networkTitle } from '../networks/index.js';
 import { firstPictures } from '../report/first-pictures.js';
 import { RunFolder } from '../report/run-folder.js';
 import { textLines } from '../report/texts-as-lines.js';
@@ -17,6 +17,7 @@ import { listenForStop } from './interrupt.js';
 import { type PictureChoice, picturesText } from './pictures/show.js';
 import { Terminal } from './progress.js';
 import { resultLine } from './result.js';
+import { sourceText } from './sources.js';
 import { accuracyTable } from './table.js';
 
 export interface Run {
@@ -142,6 +143,17 @@ export function resultText(record: RunRecord): string | undefined {
   return `${protocol}\n${accuracyTable(stored, { ...tested, learningRate })}\n`;
 }
 
+/** How to learn what all training images reach, beside the few that were distilled; undefined where no command reads the data. */
+export function onAllText({ config, dataset }: Pick<RunRecord, 'config' | 'dataset'>): string | undefined {
+  const network = networkSpec(config.options.network);
+  // Layers in full are not for a command line.
+  if (config.dataset === undefined || Object.values(network).some((value) => typeof value === 'object'))
+    return undefined;
+  const { digitsSize, reading } = config;
+  const source = sourceText({ dataset: config.dataset, digitsSize, reading });
+  return `What networks learn from all ${count(dataset.splits.train)} ${saidOf(dataset, 'training images')}: limbeck train ${source} --network ${networkTitle(network)}`;
+}
+
 /** Classes that a terminal shows an image of, at most. */
 const classesShown = 20;
 
@@ -157,6 +169,8 @@ function conclude(terminal: Terminal, run: Run, { record, set }: FolderRun): voi
     if (outerSteps < config.options.iterations)
       terminal.say(`It ended there: ${counted(config.options.patience, 'look')} brought nothing better.`);
     terminal.say(`\n${resultText(record)}`);
+    const all = onAllText(record);
+    if (all) terminal.say(`${all}\n`);
   } else if (record.diverged === undefined) {
     terminal.say(`Stopped before the end, so there is no test accuracy. To go on: limbeck resume ${folder}`);
   }

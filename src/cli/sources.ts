@@ -74,6 +74,24 @@ export function readingGiven(given: Values): Reading | undefined {
   return Object.keys(reading).length ? reading : undefined;
 }
 
+/** The options by which a source is named on a command line, as a shell takes them. */
+export function sourceText({ dataset, digitsSize, reading = {} }: DataSource): string {
+  const given = Object.entries({ dataset, digitsSize, ...reading }).filter(
+    ([, value]) => value !== undefined,
+  );
+  return given
+    .map(([name, value]) =>
+      value === true
+        ? flagOf(name)
+        : `${flagOf(name)} ${quoted(Array.isArray(value) ? value.join('x') : String(value))}`,
+    )
+    .join(' ');
+}
+
+/** A word for a shell. */
+const quoted = (word: string): string =>
+  /^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+
 /** `32` or `32x48` (height first), and `1x28x28`; anything else as it is. */
 const sizesOf: Readonly<Record<string, (given: unknown) => unknown>> = {
   imageSize(given) {
