@@ -230,32 +230,6 @@ describe('a folder of images', () => {
     );
   });
 
-  test('what limbeck wrote among them is no class', async () => {
-    const images = await set(12);
-    const run = { 'run.json': '{}', 'distilled.png': images['a/0.png'] };
-    const below = (folder: string, files: Record<string, Uint8Array | string>) =>
-      Object.fromEntries(Object.entries(files).map(([name, content]) => [`${folder}/${name}`, content]));
-    const trained = below('net', { 'network.safetensors': 'x' });
-    const cut = below('b/cut', { 'checkpoint.safetensors': 'x', 'distilled.png': images['a/0.png'] });
-    const data = await loadDataset(
-      await write({ ...images, ...below('out', run), ...below('runs/first', run), ...trained, ...cut }),
-      { validation: 0, test: 0 },
-    );
-    expect(data).toMatchObject({ classNames: ['a', 'b'], train: { count: 12 } });
-    expect(data.notes).toEqual([
-      expect.stringMatching(
-        /^4 folders with results of limbeck left out: .*net, .*out, .*b.cut, .*runs.first$/,
-      ),
-    ]);
-    const split = await loadDataset(
-      await write({ ...below('train', { ...images, ...below('out', run) }), ...below('test', images) }),
-    );
-    expect(split.classNames).toEqual(['a', 'b']);
-    expect(split.notes).toContainEqual(
-      expect.stringMatching(/^a folder with results of limbeck left out: .*train.out$/),
-    );
-  });
-
   test('folders of one class in two spellings', async () => {
     const files: Record<string, Uint8Array> = {};
     for (const [i, name] of [
