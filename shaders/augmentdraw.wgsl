@@ -1,8 +1,9 @@
 // Rows for augment.wgsl: draws[R, 8] of every member. Image n of member p takes the block
 //   key (seed low, seed high, stream, first + p)   counter (n, draw, 0, 0)
 // of Threefry-4x32 with 20 rounds; state[4] = (seed low, seed high, draw, first member), to which firstMember is added.
-// Word 0 chooses one of `families` (a bit for each: color, crop, cutout, flip, scale, rotate, shift, resize, turn), the
+// Word 0 chooses one of `families` (a bit for each: color, crop, cutout, flip, scale, rotate, shift, resize, turn, resizedcrop), the
 // block of image 0 for all images unless `mixed` is 1; words 1 to 3 are its parameters.
+// Further blocks, with counter (n, draw, attempt, 0), are those of resized crops that do not fit.
 
 override P: u32;
 override R: u32;
@@ -19,14 +20,17 @@ override cutW: u32;
 override sizeFrom: u32;
 override sizeSpan: u32;
 override degrees: u32;
+override mirrored: u32;
 override brightness: f32;
 override saturation: f32;
 override contrast: f32;
 override scaleLow: f32;
 override scaleHigh: f32;
 override turn: f32;
+override area: f32;
 
 const COLUMNS = 8u;
+const STRETCH = 0.20751874963942190927; // log2(4 / 3) / 2
 
 @group(0) @binding(0) var<uniform> views: array<vec4u, 8>;
 
@@ -90,7 +94,7 @@ fn signedOf(bits: u32) -> f32 {
 // Number `index` of the families whose bits are set.
 fn chosen(index: u32) -> u32 {
   var left = index;
-  for (var family = 0u; family < 9u; family++) {
+  for (var family = 0u; family < 10u; family++) {
     if (((families >> family) & 1u) == 1u) {
       if (left == 0u) {
         return family;
@@ -153,6 +157,11 @@ fn ofTurns(turns: f32) -> vec2f {
       return vec2f(sine, -cosine);
     }
   }
+}
+
+// Where a crop of so many pixels is, in units of 2^-16 of the room it has: how far its middle is from that of the image.
+fn offset(place: u32, room: f32) -> f32 {
+  return f32(2 * i32(place) + 1 - 0x10000) * exp2(-17.0) * room;
 }
 
 @group(0) @binding(1) var<storage, read> rows_state: array<u32>;
@@ -225,7 +234,7 @@ fn rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
       row[3] = f32((canvas - H) / 2u) - f32((canvas - height) / 2u);
       row[4] = f32((canvas - W) / 2u) - f32((canvas - width) / 2u);
     }
-    default: { // turn
+    case 8u: { // turn
       let direction = ofTurns(below(words.y, degrees) / 360.0);
       let down = offMiddle(direction, f32(H), f32(W));
       let right = offMiddle(direction, f32(W), f32(H));
@@ -237,6 +246,28 @@ fn rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
       row[5] = direction.x;
       row[6] = direction.x * right - direction.y * down;
       row[7] = 1.0;
+    }
+    default: { // resizedcrop
+      let image = vec2f(f32(H), f32(W));
+      var size = min(image, image.yx * (4.0 / 3.0));
+      var place = 0x7fff7fffu;
+      for (var attempt = 0u; attempt < 10u; attempt++) {
+        let drawn = threefry(key, vec4u(n, draw, attempt, 0u));
+        let side = sqrt((area + uniformOf(drawn.y) * (1.0 - area)) * image.x * image.y);
+        let stretch = STRETCH * signedOf(drawn.z);
+        let fitting = side * vec2f(exp2(-stretch), exp2(stretch));
+        if (all(fitting <= image)) {
+          size = fitting;
+          place = drawn.w;
+          break;
+        }
+      }
+      size = max(size, vec2f(1.0));
+      let by = (size - 1.0) / max(image - 1.0, vec2f(1.0));
+      row[1] = by.x;
+      row[3] = offset(place >> 16u, image.x - size.x);
+      row[5] = select(by.y, -by.y, mirrored == 1u && (words.x >> 31u) == 1u);
+      row[6] = offset(place & 0xffffu, image.y - size.y);
     }
   }
   let draws = at(1u, p) + n * COLUMNS;

@@ -360,10 +360,18 @@ describe('strategies', () => {
       mixed: true,
       rotate: 45,
     });
-    expect([...strategies.dsa.families, ...strategies['dc-mnist'].families]).toEqual(families);
+    const named = ['dsa', 'dc-mnist', 'resized-crop'].flatMap((name) => strategies[name].families);
+    expect(named).toEqual(families);
+    expect(parseStrategy('resized-crop')).toMatchObject({ mixed: true, area: 0.08, mirrored: true });
+    expect(parseStrategy('resized-crop-digits:area=0.5')).toEqual({
+      ...strategies['resized-crop-digits'],
+      ...{ area: 0.5, mirrored: false },
+    });
   });
 
-  test.each(['', 'none', 'crop_', 'crop_crop', 'Crop', 'toString'])('"%s" is none', (text) => {
+  const wrong = ['', 'none', 'crop_', 'crop_crop', 'Crop', 'toString', 'resized-crop_crop', 'dsa:area=0.5'];
+  const areas = ['', '0', '1.01', '.', '1e-2'].map((area) => `resized-crop:area=${area}`);
+  test.each([...wrong, ...areas])('"%s" is none', (text) => {
     expect(() => parseStrategy(text)).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }));
   });
 
@@ -376,6 +384,7 @@ describe('strategies', () => {
     [{ scale: [0, 1] as const }, 'scale'],
     [{ rotate: 181 }, 'rotate'],
     [{ families: ['turn'], rotate: 0.5 }, 'rotate'],
+    [{ area: 0 }, 'area'],
     [{ families: ['shift'], crop: 0.1 }, 'crop'],
   ])('%o cannot be recorded', (change, named) => {
     const r = new Recorder('wrong');

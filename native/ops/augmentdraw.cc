@@ -12,7 +12,7 @@ namespace {
 constexpr int64_t kColumns = 8;
 enum Kind { Warp, Colour, Cutout, Resized, Turned };
 /** In the order of `families` in augmentdraw.ts. */
-enum Family { Color, Crop, CutOut, Flip, Scale, Rotate, Shift, Resize, Turn, Families };
+enum Family { Color, Crop, CutOut, Flip, Scale, Rotate, Shift, Resize, Turn, ResizedCrop, Families };
 
 /** Number `index` of the families whose bits are set. */
 LIMBECK_INLINE int chosen(int64_t families, uint32_t index) {
@@ -40,6 +40,16 @@ LIMBECK_INLINE double off_middle(double cosine, double sine, double side, double
   return floor(more / 2) - more / 2;
 }
 
+/** A crop of height x width pixels at the size of the image, its place among all there are in units of 2^-16: see augmentdraw.ts. */
+LIMBECK_INLINE void cropped(double* row, double height, double width, uint32_t place, bool mirrored, double H, double W) {
+  const double h = fmax(1, height), w = fmax(1, width);
+  const auto off = [](uint32_t at, double room) { return ((2.0 * at + 1) / 65536 - 1) * 0.5 * room; };
+  row[1] = (h - 1) / fmax(1, H - 1);
+  row[3] = off(place >> 16, H - h);
+  row[5] = (mirrored ? -1 : 1) * (w - 1) / fmax(1, W - 1);
+  row[6] = off(place & 0xffff, W - w);
+}
+
 void rows(const Step& step, const Context&) {
   enum { State, Draws };
   const int64_t P = step.sizes[0], R = step.sizes[1], H = step.sizes[2], W = step.sizes[3];
@@ -47,8 +57,10 @@ void rows(const Step& step, const Context&) {
   const bool mixed = step.sizes[7] != 0;
   const int64_t shift_h = step.sizes[8], shift_w = step.sizes[9], cut_h = step.sizes[10], cut_w = step.sizes[11];
   const int64_t size_from = step.sizes[12], size_span = step.sizes[13], degrees = step.sizes[14];
+  const bool mirrored = step.sizes[15] != 0;
   const double brightness = step.constants[0], saturation = step.constants[1], contrast = step.constants[2];
   const double scale_low = step.constants[3], scale_high = step.constants[4], turn = step.constants[5];
+  const double area = step.constants[6];
   const uint32_t* state = step.u32(State, 0);
   const auto factor = [&](uint32_t word) { return scale_low + unit(word) * (scale_high - scale_low); };
   const auto sized = [&](uint32_t word, int64_t side) {
@@ -129,6 +141,21 @@ void rows(const Step& step, const Context&) {
           row[7] = 1;
           break;
         }
+        case ResizedCrop: {
+          const double height = static_cast<double>(H), width = static_cast<double>(W);
+          const bool mirror = mirrored && w[0] >> 31;
+          constexpr double stretch = 0.20751874963942190927;  // log2(4 / 3) / 2
+          cropped(row, fmin(height, width * 4 / 3), fmin(width, height * 4 / 3), 0x7fff7fff, mirror, height, width);
+          for (uint32_t attempt = 0; attempt < 10; attempt++) {
+            const Words drawn = threefry(key, {{static_cast<uint32_t>(n), state[2], attempt, 0}});
+            const double side = sqrt((area + unit(drawn.w[1]) * (1 - area)) * height * width);
+            const double by = exp2(stretch * (2 * unit(drawn.w[2]) - 1));
+            if (!(side / by <= height && side * by <= width)) continue;
+            cropped(row, side / by, side * by, drawn.w[3], mirror, height, width);
+            break;
+          }
+          break;
+        }
       }
       float* out = step.f32(Draws, p) + n * kColumns;
       for (int64_t k = 0; k < kColumns; k++) out[k] = static_cast<float>(row[k]);
@@ -141,7 +168,7 @@ const char* wrong_sizes(const Step& step, int64_t) {
   if (families < 1 || families >> Families != 0) return "families of which at least one is chosen";
   for (const int64_t side : {step.sizes[2], step.sizes[3]})
     if (side < 1 || side > 65535) return "images of 1 to 65535 pixels a side";
-  for (int size = 8; size < 15; size++)
+  for (int size = 8; size < 16; size++)
     if (step.sizes[size] > INT32_MAX) return "distances, sides and degrees below 2^31";
   return (families >> Turn & 1) == 0 || degrees >= 1 ? nullptr : "turns by at least 1 degree";
 }
@@ -150,8 +177,8 @@ const Kernel kernels[] = {
     {"augmentdraw.rows",
      {"state[4]", "draws[R 8]"},
      {"P", "R", "H", "W", "stream", "firstMember", "families", "mixed", "shiftH", "shiftW", "cutH", "cutW", "sizeFrom",
-      "sizeSpan", "degrees"},
-     {"brightness", "saturation", "contrast", "scaleLow", "scaleHigh", "turn"}, rows, nullptr, wrong_sizes},
+      "sizeSpan", "degrees", "mirrored"},
+     {"brightness", "saturation", "contrast", "scaleLow", "scaleHigh", "turn", "area"}, rows, nullptr, wrong_sizes},
 };
 
 }  // namespace

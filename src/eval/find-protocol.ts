@@ -121,6 +121,9 @@ export const describeRegression = ({ name, kernel, ridge, labels }: Protocol): s
 function describeAugmentation(protocol: Protocol): string[] {
   const strategy = strategyOf(protocol);
   if (!strategy) return [];
-  const per = strategy.mixed ? 'image' : 'batch';
-  return [`augmentation ${protocol.augmentation} (one of ${strategy.families.join(', ')} per ${per})`];
+  const { families, mixed, area, mirrored } = strategy;
+  const what = families.includes('resizedcrop')
+    ? `a crop of ${100 * area} to 100 % of every image${mirrored ? ', mirrored half of the time' : ''}`
+    : `one of ${families.join(', ')} per ${mixed ? 'image' : 'batch'}`;
+  return [`augmentation ${protocol.augmentation} (${what})`];
 }

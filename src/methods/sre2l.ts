@@ -26,15 +26,15 @@ const options = {
   epsilon: positive(1e-8, "Adam's epsilon"),
   schedule: schedule('cosine', 'course of the rate'),
   augmentation: augmentationOption(
-    'flip_scale_crop',
+    'resized-crop',
     'of every image in every outer step, by a draw of its own',
   ),
 };
 
 /**
  * Squeeze, recover, relabel: images that a trained network takes for their class and whose means and variances in front of every batch norm are
- * those that it learned from real images; its answers to what comes out are the labels. No real image is looked at. Their program crops images
- * to other sizes and keeps pixels in range, which this does not.
+ * those that it learned from real images; its answers to what comes out are the labels. No real image is looked at. Their program keeps
+ * pixels in range, which this does not.
  */
 export const method = defineMethod({
   name: 'sre2l',
@@ -44,7 +44,7 @@ export const method = defineMethod({
     'images by which the batch norms of a trained network see what they learned, with its answers as labels',
   options,
   defaults: { network: 'convnet', imageScale: 1, iterations: 4000, validationNetworks: 2, networks: 5 },
-  presets: [{ datasets: digitSets, own: true, options: { augmentation: 'scale_crop' } }],
+  presets: [{ datasets: digitSets, own: true, options: { augmentation: 'resized-crop-digits' } }],
   protocol: 'soft-labels',
   order: 'interleaved',
 

@@ -25,12 +25,18 @@ const dsa: Strategy = {
   cutout: 0.5,
   scale: [1 / 1.2, 1.2],
   rotate: 15,
+  area: 1,
+  mirrored: false,
 };
+
+/** What SRe2L (Yin et al. 2023) and RDED (Sun et al. 2024) do to images, as ordinary training does. */
+const resizedCrop: Strategy = { ...dsa, families: ['resizedcrop'], mixed: true, area: 0.08, mirrored: true };
 
 /**
  * Strategies with a name. `dc-mnist` is what DC (Zhao, Mopuri & Bilen 2021) does to images of digits when it evaluates: a shift
  * by -4 to 3 of 28 pixels, another size of 0.8 to 1.2 times the sides, or a turn by -45 to 44 whole degrees, one of them for
- * each image, filled with the mean of the batch.
+ * each image, filled with the mean of the batch. `resized-crop` is a random resized crop of 8 to 100 % of each image, mirrored half of the time;
+ * `resized-crop-digits` is not mirrored.
  */
 export const strategies: Readonly<Record<string, Strategy>> = {
   dsa,
@@ -43,16 +49,20 @@ export const strategies: Readonly<Record<string, Strategy>> = {
     scale: [0.8, 1.2],
     rotate: 45,
   },
+  'resized-crop': resizedCrop,
+  'resized-crop-digits': { ...resizedCrop, mirrored: false },
 };
 
-const joined = `different ones of ${dsaFamilies.join(', ')} joined by underscores, such as crop_rotate`;
+const joined = `resized-crop:area=0.5, different ones of ${dsaFamilies.join(', ')} joined by underscores, such as crop_rotate`;
 
 /**
- * A strategy by its name, or families of DSA joined by underscores: `color_crop_cutout_flip_scale_rotate`. Throws
- * ERR_OPTION for anything else.
+ * A strategy by its name, resized crops with the least part of the area that they have (`resized-crop:area=0.5`), or families of DSA joined by
+ * underscores: `color_crop_cutout_flip_scale_rotate`. Throws ERR_OPTION for anything else.
  */
 export function parseStrategy(text: string): Strategy {
   if (Object.hasOwn(strategies, text)) return strategies[text];
+  const [, name, area] = /^(resized-crop(?:-digits)?):area=([\d.]+)$/.exec(text) ?? [];
+  if (Number(area) > 0 && Number(area) <= 1) return { ...strategies[name], area: Number(area) };
   const names = text.split('_');
   const chosen = dsaFamilies.filter((family) => names.includes(family));
   if (chosen.length !== names.length)

@@ -9,17 +9,18 @@ import { backward, COLOUR, COLUMNS, CUTOUT, forward, RESIZE, TURN, WARP } from '
 /**
  * What augmentation does to each image, drawn from counter-based random numbers: rows of `augment.ts`. The first six families
  * are those of differentiable siamese augmentation (DSA, Zhao & Bilen 2021), whose affine grids know nothing of pixels: their
- * coordinates go from -1 to 1 along either side. The last three are those of DC (Zhao et al. 2020). Image n of member p takes one block of
- * Threefry-4x32-20 with
+ * coordinates go from -1 to 1 along either side. The next three are those of DC (Zhao et al. 2020), the last one is the random resized crop of
+ * ordinary training (Szegedy et al. 2015). Image n of member p takes one block of Threefry-4x32-20 with
  *
  *     key = [seed low, seed high, stream, first + p]      counter = [n, draw, 0, 0]
  *
  * where `state` is seed low, seed high, draw, first member as in random.ts: word 0 chooses the family, words 1 to 3 are its
- * parameters. The choices and whole numbers are the same on every engine; cosines and the like differ by rounding.
+ * parameters. A resized crop that does not fit into the image is drawn again, from the block of counter [n, draw, attempt, 0]. The choices and
+ * whole numbers are the same on every engine; cosines and the like differ by rounding.
  */
 export const families = [
   ...['color', 'crop', 'cutout', 'flip', 'scale', 'rotate'],
-  ...['shift', 'resize', 'turn'],
+  ...['shift', 'resize', 'turn', 'resizedcrop'],
 ] as const;
 export type Family = (typeof families)[number];
 
@@ -52,16 +53,28 @@ export interface Strategy {
    * the most in the positive direction; filled as in a shift.
    */
   readonly rotate: number;
+  /**
+   * resizedcrop: the least part of the image's area, of which the part is uniform up to 1; sides of 3:4 to 4:3, as likely wider as higher;
+   * anywhere in the image. The middles of its outermost pixels come to those of the image, so that nothing is seen from outside it.
+   */
+  readonly area: number;
+  /** resizedcrop: whether half of them are mirrored as well. */
+  readonly mirrored: boolean;
 }
+
+/** Base-2 logarithm of the most by which the sides of a resized crop differ from those of a square. */
+const STRETCH = Math.log2(4 / 3) / 2;
+/** How often a resized crop is drawn that does not fit, before it is the largest in the middle of the image. */
+const ATTEMPTS = 10;
 
 export const rowsKernel: Kernel = {
   name: 'augmentdraw.rows',
   operands: { state: 'read', draws: 'write' },
   sizes: [
     ...['P', 'R', 'H', 'W', 'stream', 'firstMember', 'families', 'mixed'],
-    ...['shiftH', 'shiftW', 'cutH', 'cutW', 'sizeFrom', 'sizeSpan', 'degrees'],
+    ...['shiftH', 'shiftW', 'cutH', 'cutW', 'sizeFrom', 'sizeSpan', 'degrees', 'mirrored'],
   ],
-  constants: ['brightness', 'saturation', 'contrast', 'scaleLow', 'scaleHigh', 'turn'],
+  constants: ['brightness', 'saturation', 'contrast', 'scaleLow', 'scaleHigh', 'turn', 'area'],
   kind: 'nonlinear',
   reduction: () => 1,
   flops: (s) => 20 * s.P * s.R,
@@ -71,19 +84,29 @@ export const rowsKernel: Kernel = {
     const chosen = families.filter((_, bit) => s.families & (1 << bit));
     for (let p = 0; p < s.P; p++)
       for (let n = 0; n < s.R; n++) {
-        const block = (image: number) =>
-          threefry4x32([low, high, s.stream, (first + s.firstMember + p) >>> 0], [image, draw, 0, 0], words);
+        const block = (image: number, attempt = 0) =>
+          threefry4x32(
+            [low, high, s.stream, (first + s.firstMember + p) >>> 0],
+            [image, draw, attempt, 0],
+            words,
+          );
         block(s.mixed ? n : 0);
         const family = chosen[words[0] % chosen.length];
         block(n);
-        const row = rowOf(family, words, s, c);
+        const again = (attempt: number) => block(n, attempt);
+        const row = family === 'resizedcrop' ? croppedRow(words, again, s, c) : rowOf(family, words, s, c);
         for (let k = 0; k < COLUMNS; k++) draws(p)[n * COLUMNS + k] = row[k] ?? 0;
       }
   },
 };
 
 /** The row of a family from the words 1 to 3 of an image's block. */
-function rowOf(family: Family, words: Uint32Array, s: Sizes, c: Readonly<Record<string, number>>): number[] {
+function rowOf(
+  family: Exclude<Family, 'resizedcrop'>,
+  words: Uint32Array,
+  s: Sizes,
+  c: Readonly<Record<string, number>>,
+): number[] {
   const [, first, second, third] = words;
   const shift = (word: number, most: number) => (word % (2 * most + 1)) - most;
   const factor = (word: number) => c.scaleLow + uniform(word) * (c.scaleHigh - c.scaleLow);
@@ -127,6 +150,38 @@ function rowOf(family: Family, words: Uint32Array, s: Sizes, c: Readonly<Record<
   }
 }
 
+/** The row of a resized crop; `again` brings the words of another attempt. */
+function croppedRow(
+  words: Uint32Array,
+  again: (attempt: number) => void,
+  { H, W, mirrored }: Sizes,
+  { area }: Readonly<Record<string, number>>,
+): number[] {
+  const direction = mirrored && words[0] >>> 31 ? -1 : 1;
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (attempt) again(attempt);
+    const side = Math.sqrt((area + uniform(words[1]) * (1 - area)) * H * W);
+    const stretch = 2 ** (STRETCH * (2 * uniform(words[2]) - 1));
+    const [h, w] = [side / stretch, side * stretch];
+    if (h <= H && w <= W) return cropped([h, w], [words[3] >>> 16, words[3] & 0xffff], direction, { H, W });
+  }
+  const [h, w] = [Math.min(H, (W * 4) / 3), Math.min(W, (H * 4) / 3)];
+  return cropped([h, w], [0x7fff, 0x7fff], direction, { H, W });
+}
+
+/** A warp that brings a crop of so many pixels to the size of the image; its place among all there are in units of 2^-16. */
+function cropped(
+  [high, wide]: readonly [number, number],
+  [down, right]: readonly [number, number],
+  direction: number,
+  { H, W }: Pick<Sizes, 'H' | 'W'>,
+): number[] {
+  const [h, w] = [Math.max(1, high), Math.max(1, wide)];
+  const off = (place: number, room: number) => ((2 * place + 1) / 65536 - 1) * 0.5 * room;
+  const [hh, ww] = [(h - 1) / Math.max(1, H - 1), (w - 1) / Math.max(1, W - 1)];
+  return [WARP, hh, 0, off(down, H - h), 0, direction * ww, off(right, W - w)];
+}
+
 /** A warp by an angle around the middle, where `ratio` is height over width: in coordinates from -1 to 1. */
 function turned(angle: number, ratio: number): number[] {
   const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
@@ -165,6 +220,8 @@ function checkStrategy(op: string, { strategy, height, width }: DrawOptions): vo
     fail(`scale is from ${low} to ${high}`, 'two numbers above 0 in order');
   if (!(strategy.rotate >= 0 && strategy.rotate <= 180))
     fail(`rotate is ${strategy.rotate}`, 'degrees from 0 to 180');
+  if (!(strategy.area > 0 && strategy.area <= 1))
+    fail(`area is ${strategy.area}`, 'a part of the image above 0, at most 1');
   if (strategy.families.includes('shift') && Math.min(height, width) * strategy.crop < 0.5)
     fail(`crop is ${strategy.crop}`, 'at least half a pixel of either side, for shifts');
   if (strategy.families.includes('turn') && !(Number.isInteger(strategy.rotate) && strategy.rotate > 0))
@@ -199,7 +256,7 @@ export function rows(
   checkStrategy(op, options);
   const draws = destination(r, op, 'draws', members, [R, COLUMNS], { into });
   const pixels = (side: number, fraction: number) => Math.floor(side * fraction + 0.5);
-  const { brightness, saturation, contrast, scale, rotate, crop, cutout } = strategy;
+  const { brightness, saturation, contrast, scale, rotate, crop, cutout, area } = strategy;
   let mask = 0;
   for (const family of strategy.families) mask |= 1 << families.indexOf(family);
   const sizes = {
@@ -209,8 +266,9 @@ export function rows(
   const inSteps = (factor: number) => Math.round(65536 * factor);
   const whole = {
     ...{ sizeFrom: inSteps(scale[0]), sizeSpan: inSteps(scale[1] - scale[0]), degrees: Math.round(rotate) },
+    mirrored: Number(strategy.mirrored),
   };
-  const ranges = { scaleLow: scale[0], scaleHigh: scale[1], turn: rotate / 360 };
+  const ranges = { scaleLow: scale[0], scaleHigh: scale[1], turn: rotate / 360, area };
   const constants = { brightness, saturation, contrast, ...ranges };
   r.push({
     kernel: rowsKernel,
@@ -224,18 +282,18 @@ export function rows(
 
 const everything: Strategy = {
   ...{ families, mixed: true, brightness: 1, saturation: 2, contrast: 0.5 },
-  ...{ crop: 0.25, cutout: 0.4, scale: [0.8, 1.2], rotate: 170 },
+  ...{ crop: 0.25, cutout: 0.4, scale: [0.8, 1.2], rotate: 170, area: 0.2, mirrored: true },
 };
 /** The rows of turns are numbers that rounding changes, and splines are steep: augment.ts has cases with rows that are given. */
 const withoutTurns = { ...everything, families: families.filter((family) => family !== 'turn') };
 const stateFill = { kind: 'values', values: () => [12345, 6, 7, 3] } as const;
 
-const drawCase = (P: number, R: number, mixed: boolean): OpCase => ({
-  name: `augmentdraw.rows P=${P} R=${R}${mixed ? ' mixed' : ''}`,
+const drawCase = (P: number, R: number, mixed: boolean, changes: Partial<Strategy> = {}): OpCase => ({
+  name: `augmentdraw.rows P=${P} R=${R}${mixed ? ' mixed' : ''} ${Object.values(changes).join(' ')}`.trimEnd(),
   fill: { state: stateFill },
   record(r) {
     const options = { stream: 5, firstMember: 2, height: 9, width: 12, members: P, R };
-    const strategy = { ...everything, mixed };
+    const strategy = { ...everything, mixed, ...changes };
     const state = r.external('state', 1, [4], 'u32');
     rows(r, { state }, { strategy, ...options }, { into: r.external('draws', P, [R, COLUMNS]) });
   },
@@ -260,6 +318,9 @@ export const cases: readonly OpCase[] = [
   drawCase(1, 67, true),
   drawCase(3, 19, false),
   drawCase(2, 1, false),
+  drawCase(2, 40, true, { families: ['resizedcrop'] }),
+  // Of nearly all of the area few fit into an image that is no square.
+  drawCase(1, 40, true, { families: ['resizedcrop'], area: 0.9, mirrored: false }),
   appliedCase('forward', 24, 12, false),
   appliedCase('forward', 256, 32, true),
   appliedCase('backward', 256, 32, true),
