@@ -1,7 +1,7 @@
 // Rows for augment.wgsl: draws[R, 8] of every member. Image n of member p takes the block
 //   key (seed low, seed high, stream, first + p)   counter (n, draw, 0, 0)
 // of Threefry-4x32 with 20 rounds; state[4] = (seed low, seed high, draw, first member), to which firstMember is added.
-// Word 0 chooses one of `families` (a bit for each: color, crop, cutout, flip, scale, rotate, shift, resize, turn, resizedcrop), the
+// Word 0 chooses one of `families` (a bit for each: color, crop, cutout, flip, scale, rotate, shift, resize, turn, resizedcrop, cutmix), the
 // block of image 0 for all images unless `mixed` is 1; words 1 to 3 are its parameters.
 // Further blocks, with counter (n, draw, attempt, 0), are those of resized crops that do not fit.
 
@@ -27,7 +27,8 @@ override contrast: f32;
 override scaleLow: f32;
 override scaleHigh: f32;
 override turn: f32;
-override area: f32;
+override areaLow: f32;
+override areaHigh: f32;
 
 const COLUMNS = 8u;
 const STRETCH = 0.20751874963942190927; // log2(4 / 3) / 2
@@ -94,7 +95,7 @@ fn signedOf(bits: u32) -> f32 {
 // Number `index` of the families whose bits are set.
 fn chosen(index: u32) -> u32 {
   var left = index;
-  for (var family = 0u; family < 10u; family++) {
+  for (var family = 0u; family < 11u; family++) {
     if (((families >> family) & 1u) == 1u) {
       if (left == 0u) {
         return family;
@@ -247,13 +248,13 @@ fn rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
       row[6] = direction.x * right - direction.y * down;
       row[7] = 1.0;
     }
-    default: { // resizedcrop
+    case 9u: { // resizedcrop
       let image = vec2f(f32(H), f32(W));
       var size = min(image, image.yx * (4.0 / 3.0));
       var place = 0x7fff7fffu;
       for (var attempt = 0u; attempt < 10u; attempt++) {
         let drawn = threefry(key, vec4u(n, draw, attempt, 0u));
-        let side = sqrt((area + uniformOf(drawn.y) * (1.0 - area)) * image.x * image.y);
+        let side = sqrt((areaLow + uniformOf(drawn.y) * (areaHigh - areaLow)) * image.x * image.y);
         let stretch = STRETCH * signedOf(drawn.z);
         let fitting = side * vec2f(exp2(-stretch), exp2(stretch));
         if (all(fitting <= image)) {
@@ -268,6 +269,15 @@ fn rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
       row[3] = offset(place >> 16u, image.x - size.x);
       row[5] = select(by.y, -by.y, mirrored == 1u && (words.x >> 31u) == 1u);
       row[6] = offset(place & 0xffffu, image.y - size.y);
+    }
+    default: { // cutmix
+      let half = (vec2u(H, W) * max(words.y >> 16u, words.y & 0xffffu)) >> vec2u(17u);
+      let middle = words.zw % vec2u(H, W);
+      row[0] = 2.0;
+      row[1] = f32(i32(middle.x) - i32(half.x));
+      row[2] = f32(middle.x + half.x);
+      row[3] = f32(i32(middle.y) - i32(half.y));
+      row[4] = f32(middle.y + half.y);
     }
   }
   let draws = at(1u, p) + n * COLUMNS;

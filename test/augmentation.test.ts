@@ -361,16 +361,16 @@ describe('strategies', () => {
       rotate: 45,
     });
     const named = ['dsa', 'dc-mnist', 'resized-crop'].flatMap((name) => strategies[name].families);
-    expect(named).toEqual(families);
-    expect(parseStrategy('resized-crop')).toMatchObject({ mixed: true, area: 0.08, mirrored: true });
+    expect([...named, 'cutmix']).toEqual(families);
+    expect(parseStrategy('resized-crop')).toMatchObject({ mixed: true, area: [0.08, 1], mirrored: true });
     expect(parseStrategy('resized-crop-digits:area=0.5')).toEqual({
       ...strategies['resized-crop-digits'],
-      ...{ area: 0.5, mirrored: false },
+      ...{ area: [0.5, 1], mirrored: false },
     });
   });
 
   const wrong = ['', 'none', 'crop_', 'crop_crop', 'Crop', 'toString', 'resized-crop_crop', 'dsa:area=0.5'];
-  const areas = ['', '0', '1.01', '.', '1e-2'].map((area) => `resized-crop:area=${area}`);
+  const areas = ['', '0', '1.01', '.', '1e-2', '0.5-0.4', '0.1-'].map((area) => `resized-crop:area=${area}`);
   test.each([...wrong, ...areas])('"%s" is none', (text) => {
     expect(() => parseStrategy(text)).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }));
   });
@@ -384,7 +384,7 @@ describe('strategies', () => {
     [{ scale: [0, 1] as const }, 'scale'],
     [{ rotate: 181 }, 'rotate'],
     [{ families: ['turn'], rotate: 0.5 }, 'rotate'],
-    [{ area: 0 }, 'area'],
+    [{ area: [0, 1] as const }, 'area'],
     [{ families: ['shift'], crop: 0.1 }, 'crop'],
   ])('%o cannot be recorded', (change, named) => {
     const r = new Recorder('wrong');

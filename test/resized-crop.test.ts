@@ -35,12 +35,16 @@ const expectShare = (values: readonly unknown[], is: (value: never) => boolean, 
 };
 
 /** The probability of what `is` says of a part of the area and of half the logarithm of the aspect, among those that fit: by midpoints. */
-function probability(least: number, { height, width }: Size, is: (area: number, log: number) => boolean) {
+function probability(
+  [least, greatest]: readonly [number, number],
+  { height, width }: Size,
+  is: (area: number, log: number) => boolean,
+) {
   const [cells, most] = [200, Math.log(4 / 3) / 2];
   let [fitting, counted] = [0, 0];
   for (let i = 0; i < cells; i++)
     for (let j = 0; j < cells; j++) {
-      const area = least + ((1 - least) * (i + 0.5)) / cells;
+      const area = least + ((greatest - least) * (i + 0.5)) / cells;
       const log = most * ((2 * j + 1) / cells - 1);
       const side = Math.sqrt(area * height * width);
       if (side * Math.exp(-log) > height || side * Math.exp(log) > width) continue;
@@ -54,30 +58,34 @@ describe('what is drawn', () => {
   const device = new ReferenceDevice();
 
   test.each([
-    ['resized-crop', 0.08, { height: 32, width: 32 }],
-    ['resized-crop-digits:area=0.5', 0.5, { height: 32, width: 32 }],
-    ['resized-crop:area=0.3', 0.3, { height: 48, width: 32 }],
-  ] as const)('%s: area and aspect as in ordinary training, of those that fit', async (name, least, size) => {
-    const crops = (await drawn(device, name, size)).map((row) => cropOf(row, size));
-    const shapes = crops.map(({ down, right }): [number, number] => [
-      (down.size * right.size) / (size.height * size.width),
-      Math.log(right.size / down.size) / 2,
-    ]);
-    for (const [area, log] of shapes) {
-      expect(area).toBeGreaterThan(least - 1e-12);
-      expect(Math.abs(log)).toBeLessThan(Math.log(4 / 3) / 2 + 1e-12);
-    }
-    const parts = [0.2, 0.5, 0.8].map((part) => least + part * (1 - least));
-    for (const part of parts)
-      for (const bound of [-0.1, -0.03, 0, 0.08]) {
-        const is = (area: number, log: number) => area < part && log < bound;
-        expectShare(
-          shapes,
-          (([area, log]: [number, number]) => is(area, log)) as never,
-          probability(least, size, is),
-        );
+    ['resized-crop', [0.08, 1], { height: 32, width: 32 }],
+    ['resized-crop-digits:area=0.5', [0.5, 1], { height: 32, width: 32 }],
+    ['resized-crop:area=0.3-0.8', [0.3, 0.8], { height: 48, width: 32 }],
+  ] as const)(
+    '%s: area and aspect as in ordinary training, of those that fit',
+    async (name, [least, most], size) => {
+      const crops = (await drawn(device, name, size)).map((row) => cropOf(row, size));
+      const shapes = crops.map(({ down, right }): [number, number] => [
+        (down.size * right.size) / (size.height * size.width),
+        Math.log(right.size / down.size) / 2,
+      ]);
+      for (const [area, log] of shapes) {
+        expect(area).toBeGreaterThan(least - 1e-12);
+        expect(area).toBeLessThan(most + 1e-12);
+        expect(Math.abs(log)).toBeLessThan(Math.log(4 / 3) / 2 + 1e-12);
       }
-  });
+      const parts = [0.2, 0.5, 0.8].map((part) => least + part * (most - least));
+      for (const part of parts)
+        for (const bound of [-0.1, -0.03, 0, 0.08]) {
+          const is = (area: number, log: number) => area < part && log < bound;
+          expectShare(
+            shapes,
+            (([area, log]: [number, number]) => is(area, log)) as never,
+            probability([least, most], size, is),
+          );
+        }
+    },
+  );
 
   test('anywhere in the image, half of them mirrored, each of that on its own', async () => {
     const size = { height: 32, width: 48 };

@@ -12,7 +12,7 @@ namespace {
 constexpr int64_t kColumns = 8;
 enum Kind { Warp, Colour, Cutout, Resized, Turned };
 /** In the order of `families` in augmentdraw.ts. */
-enum Family { Color, Crop, CutOut, Flip, Scale, Rotate, Shift, Resize, Turn, ResizedCrop, Families };
+enum Family { Color, Crop, CutOut, Flip, Scale, Rotate, Shift, Resize, Turn, ResizedCrop, CutMix, Families };
 
 /** Number `index` of the families whose bits are set. */
 LIMBECK_INLINE int chosen(int64_t families, uint32_t index) {
@@ -60,7 +60,7 @@ void rows(const Step& step, const Context&) {
   const bool mirrored = step.sizes[15] != 0;
   const double brightness = step.constants[0], saturation = step.constants[1], contrast = step.constants[2];
   const double scale_low = step.constants[3], scale_high = step.constants[4], turn = step.constants[5];
-  const double area = step.constants[6];
+  const double area_low = step.constants[6], area_high = step.constants[7];
   const uint32_t* state = step.u32(State, 0);
   const auto factor = [&](uint32_t word) { return scale_low + unit(word) * (scale_high - scale_low); };
   const auto sized = [&](uint32_t word, int64_t side) {
@@ -141,6 +141,16 @@ void rows(const Step& step, const Context&) {
           row[7] = 1;
           break;
         }
+        case CutMix: {
+          const int64_t part = max(w[1] >> 16, w[1] & 0xffff);
+          const int64_t half_h = H * part >> 17, half_w = W * part >> 17, middle_h = w[2] % H, middle_w = w[3] % W;
+          row[0] = Cutout;
+          row[1] = static_cast<double>(middle_h - half_h);
+          row[2] = static_cast<double>(middle_h + half_h);
+          row[3] = static_cast<double>(middle_w - half_w);
+          row[4] = static_cast<double>(middle_w + half_w);
+          break;
+        }
         case ResizedCrop: {
           const double height = static_cast<double>(H), width = static_cast<double>(W);
           const bool mirror = mirrored && w[0] >> 31;
@@ -148,7 +158,7 @@ void rows(const Step& step, const Context&) {
           cropped(row, fmin(height, width * 4 / 3), fmin(width, height * 4 / 3), 0x7fff7fff, mirror, height, width);
           for (uint32_t attempt = 0; attempt < 10; attempt++) {
             const Words drawn = threefry(key, {{static_cast<uint32_t>(n), state[2], attempt, 0}});
-            const double side = sqrt((area + unit(drawn.w[1]) * (1 - area)) * height * width);
+            const double side = sqrt((area_low + unit(drawn.w[1]) * (area_high - area_low)) * height * width);
             const double by = exp2(stretch * (2 * unit(drawn.w[2]) - 1));
             if (!(side / by <= height && side * by <= width)) continue;
             cropped(row, side / by, side * by, drawn.w[3], mirror, height, width);
@@ -178,7 +188,7 @@ const Kernel kernels[] = {
      {"state[4]", "draws[R 8]"},
      {"P", "R", "H", "W", "stream", "firstMember", "families", "mixed", "shiftH", "shiftW", "cutH", "cutW", "sizeFrom",
       "sizeSpan", "degrees", "mirrored"},
-     {"brightness", "saturation", "contrast", "scaleLow", "scaleHigh", "turn", "area"}, rows, nullptr, wrong_sizes},
+     {"brightness", "saturation", "contrast", "scaleLow", "scaleHigh", "turn", "areaLow", "areaHigh"}, rows, nullptr, wrong_sizes},
 };
 
 }  // namespace

@@ -121,9 +121,14 @@ export const describeRegression = ({ name, kernel, ridge, labels }: Protocol): s
 function describeAugmentation(protocol: Protocol): string[] {
   const strategy = strategyOf(protocol);
   if (!strategy) return [];
-  const { families, mixed, area, mirrored } = strategy;
-  const what = families.includes('resizedcrop')
-    ? `a crop of ${100 * area} to 100 % of every image${mirrored ? ', mirrored half of the time' : ''}`
+  const { families, mixed, area, mirrored, cutmix } = strategy;
+  const crops = families.includes('resizedcrop');
+  const moved = crops
+    ? `a crop of ${area.map((part) => 100 * part).join(' to ')} % of every image${mirrored ? ', mirrored half of the time' : ''}`
     : `one of ${families.join(', ')} per ${mixed ? 'image' : 'batch'}`;
-  return [`augmentation ${protocol.augmentation} (${what})`];
+  const what = [
+    ...(families.length ? [moved] : []),
+    ...(cutmix ? ['one box of another image pasted into each of a batch'] : []),
+  ];
+  return [`augmentation ${protocol.augmentation} (${what.join('; ')})`];
 }

@@ -5,11 +5,11 @@ import { type Program, Recorder } from '../engine/program.js';
 import { elements, slice, type View } from '../engine/view.js';
 import type { Network } from '../networks/network.js';
 import type { Strategy } from '../train/augmentation.js';
+import { gatherRows } from '../train/gather-rows.js';
 import { recordInnerLoop } from '../train/inner-loop.js';
 import {
   batchesOf,
   declareMinibatches,
-  gatherRows,
   type MinibatchTraining,
   runMinibatches,
   startMinibatches,

@@ -2,11 +2,11 @@ import type { Executable, Tensor } from '../engine/device.js';
 import { loadWithTensors } from '../engine/load.js';
 import * as elementwise from '../engine/ops/elementwise.js';
 import { type Program, Recorder } from '../engine/program.js';
+import { gatherRows } from '../train/gather-rows.js';
 import { optimizerOf } from '../train/inner-optimizer.js';
 import {
   batchesOf,
   declareMinibatches,
-  gatherRows,
   type MinibatchTraining,
   startMinibatches,
 } from '../train/minibatch.js';

@@ -1,6 +1,6 @@
 import { expectRank } from '../engine/op.js';
 import * as op from '../engine/ops/augment.js';
-import type { Strategy } from '../engine/ops/augmentdraw.js';
+import type { Strategy as Movement } from '../engine/ops/augmentdraw.js';
 import * as augmentdraw from '../engine/ops/augmentdraw.js';
 import * as bias from '../engine/ops/bias.js';
 import * as elementwise from '../engine/ops/elementwise.js';
@@ -9,7 +9,11 @@ import type { View } from '../engine/view.js';
 import type { RandomSource } from '../layers/layer.js';
 import { LimbeckError } from '../util/errors.js';
 
-export type { Strategy };
+/** What is done to the images of a batch: one of `families` to each, where there are any, and then CutMix, where it says so. */
+export interface Strategy extends Movement {
+  /** Whether a box of another image is pasted into each, and their labels are mixed: see `cutmix`. */
+  readonly cutmix?: boolean;
+}
 
 /** The families of DSA. */
 const dsaFamilies = ['color', 'crop', 'cutout', 'flip', 'scale', 'rotate'] as const;
@@ -25,12 +29,18 @@ const dsa: Strategy = {
   cutout: 0.5,
   scale: [1 / 1.2, 1.2],
   rotate: 15,
-  area: 1,
+  area: [1, 1],
   mirrored: false,
 };
 
 /** What SRe2L (Yin et al. 2023) and RDED (Sun et al. 2024) do to images, as ordinary training does. */
-const resizedCrop: Strategy = { ...dsa, families: ['resizedcrop'], mixed: true, area: 0.08, mirrored: true };
+const resizedCrop: Strategy = {
+  ...dsa,
+  families: ['resizedcrop'],
+  mixed: true,
+  area: [0.08, 1],
+  mirrored: true,
+};
 
 /**
  * Strategies with a name. `dc-mnist` is what DC (Zhao, Mopuri & Bilen 2021) does to images of digits when it evaluates: a shift
@@ -56,19 +66,27 @@ export const strategies: Readonly<Record<string, Strategy>> = {
 const joined = `resized-crop:area=0.5, different ones of ${dsaFamilies.join(', ')} joined by underscores, such as crop_rotate`;
 
 /**
- * A strategy by its name, resized crops with the least part of the area that they have (`resized-crop:area=0.5`), or families of DSA joined by
- * underscores: `color_crop_cutout_flip_scale_rotate`. Throws ERR_OPTION for anything else.
+ * A strategy by its name, resized crops with the least part of the area that they have (`resized-crop:area=0.5`) or the least and the
+ * most (`resized-crop:area=0.1-0.5`), or families of DSA joined by underscores: `color_crop_cutout_flip_scale_rotate`. Any of them with `+cutmix`, or `cutmix` alone. Throws ERR_OPTION for anything else.
  */
 export function parseStrategy(text: string): Strategy {
+  if (text === 'cutmix') return { ...dsa, families: [], cutmix: true };
+  const [, moving] = /^(.+)\+cutmix$/.exec(text) ?? [];
+  return moving === undefined ? parseMovement(text) : { ...parseMovement(moving), cutmix: true };
+}
+
+function parseMovement(text: string): Strategy {
   if (Object.hasOwn(strategies, text)) return strategies[text];
-  const [, name, area] = /^(resized-crop(?:-digits)?):area=([\d.]+)$/.exec(text) ?? [];
-  if (Number(area) > 0 && Number(area) <= 1) return { ...strategies[name], area: Number(area) };
+  const [, name, least, most = 1] =
+    /^(resized-crop(?:-digits)?):area=([\d.]+)(?:-([\d.]+))?$/.exec(text) ?? [];
+  const area = [Number(least), Number(most)] as const;
+  if (area[0] > 0 && area[0] <= area[1] && area[1] <= 1) return { ...strategies[name], area };
   const names = text.split('_');
   const chosen = dsaFamilies.filter((family) => names.includes(family));
   if (chosen.length !== names.length)
     throw new LimbeckError(
       'ERR_OPTION',
-      `augmentation is "${text}", expected ${Object.keys(strategies).join(', ')} or ${joined}`,
+      `augmentation is "${text}", expected ${Object.keys(strategies).join(', ')} or ${joined}; cutmix, or one of these with +cutmix`,
     );
   return { ...dsa, families: chosen };
 }
@@ -99,8 +117,8 @@ export interface Augmented {
   backward(yBar: View): View;
 }
 
-/** Whether a gradient may go through it: not where the mean of the batch fills what comes from outside. */
-export const isDifferentiable = (strategy: Strategy): boolean => !fills(strategy);
+/** Whether a gradient may go through it: not where the mean of the batch fills what comes from outside, or images are mixed. */
+export const isDifferentiable = (strategy: Strategy): boolean => !fills(strategy) && !strategy.cutmix;
 
 /** Those that a gradient may go through, in words. */
 export const differentiableStrategies = (): string => {

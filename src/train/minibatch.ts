@@ -10,6 +10,7 @@ import type { Network } from '../networks/network.js';
 import { LimbeckError } from '../util/errors.js';
 import { count, counted } from '../util/words.js';
 import { augment, type Strategy } from './augmentation.js';
+import { cutmix } from './cutmix.js';
 import { optimizerOf } from './inner-optimizer.js';
 import { lossOf } from './loss.js';
 import { describeSchedule, type Schedule, scheduleRates, stageStarts } from './schedule.js';
@@ -91,22 +92,12 @@ export interface MinibatchStep {
   readonly augmentation?: Strategy;
 }
 
-/** Records the batch x `[B, C, H, W]`, y `[B, K]` of a set that lies on the device, as it is, by its row numbers `[B]`. */
-export function gatherRows(
-  r: Recorder,
-  { images, labels, index }: { images: View; labels: View; index: View },
-): { x: View; y: View } {
-  const same = (channels: number) => ({
-    gain: elementwise.fill(r, 1, r.temporary('gain', 1, [channels])),
-    shift: elementwise.fill(r, 0, r.temporary('shift', 1, [channels])),
-  });
-  const [rows, K] = labels.shape;
-  const y = gather.images(r, { data: reshape(labels, [rows, 1, 1, K]), index, ...same(1) });
-  return {
-    x: gather.images(r, { data: images, index, ...same(images.shape[1]) }),
-    y: reshape(y, [index.shape[0], K]),
-  };
-}
+const unmixed = () => {
+  throw new LimbeckError(
+    'ERR_PROGRAM',
+    'cutmix mixes images for training alone, expected no gradient through it',
+  );
+};
 
 /** One minibatch and what was done to it. */
 export interface Minibatch {
@@ -114,7 +105,7 @@ export interface Minibatch {
   readonly index: View;
   /** `[B, C, H, W]`, per member where it is augmented. */
   readonly x: View;
-  /** `[B, K]` */
+  /** `[B, K]`, per member where images are mixed. */
   readonly y: View;
   /** Records the way back from the gradient of x to that of the images as they were; left out, they are as they were. */
   readonly backward?: (xBar: View) => View;
@@ -138,8 +129,13 @@ export function recordMinibatch(
   const index = draw?.(r, state, B) ?? random.batch(r, { state }, { B, rows, stream: streams.minibatch });
   const { x, y } = gather(r, index);
   if (!strategy) return { index, x, y };
-  const augmented = augment(r, x, { strategy, state, stream: streams.augmentation, members });
-  return { index, x: augmented.y, y, backward: augmented.backward };
+  const augmented = strategy.families.length
+    ? augment(r, x, { strategy, state, stream: streams.augmentation, members })
+    : undefined;
+  const moved = augmented?.y ?? x;
+  if (!strategy.cutmix) return { index, x: moved, y, backward: augmented?.backward };
+  const mixed = cutmix(r, { x: moved, y }, { state, members, strategy });
+  return { index, ...mixed, backward: unmixed };
 }
 
 /** The rate `[1]` of the step that `state` counts, out of those of all steps. */

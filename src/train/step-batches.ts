@@ -2,8 +2,9 @@ import * as gather from '../engine/ops/gather.js';
 import { following } from '../engine/ops/states.js';
 import { slice, type View } from '../engine/view.js';
 import type { Strategy } from './augmentation.js';
+import { gatherRows } from './gather-rows.js';
 import type { InnerLoop } from './inner-loop.js';
-import { gatherRows, recordMinibatch } from './minibatch.js';
+import { recordMinibatch } from './minibatch.js';
 
 /** What the steps of an inner loop see of a set. */
 export interface StepBatches {

@@ -48,6 +48,9 @@ export const streams = {
   classOrder: 28,
   /** Which training images each client has, and which pieces of them. */
   clients: 30,
+  /** The boxes of CutMix, and the images that they come from. */
+  cutmix: 31,
+  cutmixOthers: 32,
   /** Random directions in the space of parameters: member = direction. */
   directions: 29,
   /** Dropout masks: one stream per layer that draws from here on. */

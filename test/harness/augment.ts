@@ -65,16 +65,17 @@ export async function draw(
   R: number,
   seed = 5,
   members = 1,
-  { height, width } = { height: 32, width: 32 },
+  where: { height: number; width: number; stream?: number; step?: number } = { height: 32, width: 32 },
 ): Promise<Numbers> {
+  const { step = 0, stream = 3, ...size } = where;
   const { draws } = await run(
     device,
     (r) => {
-      const options = { strategy, stream: 3, height, width, members, R };
+      const options = { strategy, stream, ...size, members, R };
       const into = r.external('draws', members, [R, COLUMNS]);
       augmentdraw.rows(r, { state: r.external('state', 1, [4], 'u32') }, options, { into });
     },
-    { state: randomState(seed, 0) },
+    { state: randomState(seed, step) },
   );
   return draws;
 }

@@ -9,8 +9,8 @@ import { backward, COLOUR, COLUMNS, CUTOUT, forward, RESIZE, TURN, WARP } from '
 /**
  * What augmentation does to each image, drawn from counter-based random numbers: rows of `augment.ts`. The first six families
  * are those of differentiable siamese augmentation (DSA, Zhao & Bilen 2021), whose affine grids know nothing of pixels: their
- * coordinates go from -1 to 1 along either side. The next three are those of DC (Zhao et al. 2020), the last one is the random resized crop of
- * ordinary training (Szegedy et al. 2015). Image n of member p takes one block of Threefry-4x32-20 with
+ * coordinates go from -1 to 1 along either side. The next three are those of DC (Zhao et al. 2020), then comes the random resized crop of
+ * ordinary training (Szegedy et al. 2015), and the box that CutMix (Yun et al. 2019) takes from another image. Image n of member p takes one block of Threefry-4x32-20 with
  *
  *     key = [seed low, seed high, stream, first + p]      counter = [n, draw, 0, 0]
  *
@@ -20,7 +20,7 @@ import { backward, COLOUR, COLUMNS, CUTOUT, forward, RESIZE, TURN, WARP } from '
  */
 export const families = [
   ...['color', 'crop', 'cutout', 'flip', 'scale', 'rotate'],
-  ...['shift', 'resize', 'turn', 'resizedcrop'],
+  ...['shift', 'resize', 'turn', 'resizedcrop', 'cutmix'],
 ] as const;
 export type Family = (typeof families)[number];
 
@@ -54,10 +54,10 @@ export interface Strategy {
    */
   readonly rotate: number;
   /**
-   * resizedcrop: the least part of the image's area, of which the part is uniform up to 1; sides of 3:4 to 4:3, as likely wider as higher;
-   * anywhere in the image. The middles of its outermost pixels come to those of the image, so that nothing is seen from outside it.
+   * resizedcrop: the parts of the image's area, from the first to the second; sides of 3:4 to 4:3, as likely wider as higher; anywhere in the
+   * image. The middles of its outermost pixels come to those of the image, so that nothing is seen from outside it.
    */
-  readonly area: number;
+  readonly area: readonly [number, number];
   /** resizedcrop: whether half of them are mirrored as well. */
   readonly mirrored: boolean;
 }
@@ -74,7 +74,7 @@ export const rowsKernel: Kernel = {
     ...['P', 'R', 'H', 'W', 'stream', 'firstMember', 'families', 'mixed'],
     ...['shiftH', 'shiftW', 'cutH', 'cutW', 'sizeFrom', 'sizeSpan', 'degrees', 'mirrored'],
   ],
-  constants: ['brightness', 'saturation', 'contrast', 'scaleLow', 'scaleHigh', 'turn', 'area'],
+  constants: ['brightness', 'saturation', 'contrast', 'scaleLow', 'scaleHigh', 'turn', 'areaLow', 'areaHigh'],
   kind: 'nonlinear',
   reduction: () => 1,
   flops: (s) => 20 * s.P * s.R,
@@ -145,6 +145,15 @@ function rowOf(
         Math.floor((canvas - side) / 2) - Math.floor((canvas - size) / 2);
       return [RESIZE, ...sides, corner(s.H, sides[0]), corner(s.W, sides[1])];
     }
+    case 'cutmix': {
+      // The larger of two uniform numbers is the root of one: of an area that is uniform.
+      const part = Math.max(first >>> 16, first & 0xffff);
+      const around = (word: number, side: number) => {
+        const half = Math.floor((side * part) / 2 ** 17);
+        return [(word % side) - half, (word % side) + half];
+      };
+      return [CUTOUT, ...around(second, s.H), ...around(third, s.W)];
+    }
     case 'turn':
       return turnedInFrame((2 * Math.PI * below(first, s.degrees)) / 360, s);
   }
@@ -155,12 +164,12 @@ function croppedRow(
   words: Uint32Array,
   again: (attempt: number) => void,
   { H, W, mirrored }: Sizes,
-  { area }: Readonly<Record<string, number>>,
+  { areaLow, areaHigh }: Readonly<Record<string, number>>,
 ): number[] {
   const direction = mirrored && words[0] >>> 31 ? -1 : 1;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (attempt) again(attempt);
-    const side = Math.sqrt((area + uniform(words[1]) * (1 - area)) * H * W);
+    const side = Math.sqrt((areaLow + uniform(words[1]) * (areaHigh - areaLow)) * H * W);
     const stretch = 2 ** (STRETCH * (2 * uniform(words[2]) - 1));
     const [h, w] = [side / stretch, side * stretch];
     if (h <= H && w <= W) return cropped([h, w], [words[3] >>> 16, words[3] & 0xffff], direction, { H, W });
@@ -220,8 +229,9 @@ function checkStrategy(op: string, { strategy, height, width }: DrawOptions): vo
     fail(`scale is from ${low} to ${high}`, 'two numbers above 0 in order');
   if (!(strategy.rotate >= 0 && strategy.rotate <= 180))
     fail(`rotate is ${strategy.rotate}`, 'degrees from 0 to 180');
-  if (!(strategy.area > 0 && strategy.area <= 1))
-    fail(`area is ${strategy.area}`, 'a part of the image above 0, at most 1');
+  const [least, most] = strategy.area;
+  if (!(least > 0 && least <= most && most <= 1))
+    fail(`area is from ${least} to ${most}`, 'two parts of the image above 0 and at most 1, in order');
   if (strategy.families.includes('shift') && Math.min(height, width) * strategy.crop < 0.5)
     fail(`crop is ${strategy.crop}`, 'at least half a pixel of either side, for shifts');
   if (strategy.families.includes('turn') && !(Number.isInteger(strategy.rotate) && strategy.rotate > 0))
@@ -268,7 +278,13 @@ export function rows(
     ...{ sizeFrom: inSteps(scale[0]), sizeSpan: inSteps(scale[1] - scale[0]), degrees: Math.round(rotate) },
     mirrored: Number(strategy.mirrored),
   };
-  const ranges = { scaleLow: scale[0], scaleHigh: scale[1], turn: rotate / 360, area };
+  const ranges = {
+    scaleLow: scale[0],
+    scaleHigh: scale[1],
+    turn: rotate / 360,
+    areaLow: area[0],
+    areaHigh: area[1],
+  };
   const constants = { brightness, saturation, contrast, ...ranges };
   r.push({
     kernel: rowsKernel,
@@ -282,10 +298,14 @@ export function rows(
 
 const everything: Strategy = {
   ...{ families, mixed: true, brightness: 1, saturation: 2, contrast: 0.5 },
-  ...{ crop: 0.25, cutout: 0.4, scale: [0.8, 1.2], rotate: 170, area: 0.2, mirrored: true },
+  ...{ crop: 0.25, cutout: 0.4, scale: [0.8, 1.2], rotate: 170, area: [0.2, 1], mirrored: true },
 };
-/** The rows of turns are numbers that rounding changes, and splines are steep: augment.ts has cases with rows that are given. */
-const withoutTurns = { ...everything, families: families.filter((family) => family !== 'turn') };
+/**
+ * The rows of turns and of resized crops are numbers that rounding changes, by more than what other constants do to them: augment.ts has cases
+ * with rows that are given.
+ */
+const rounded: readonly Family[] = ['turn', 'resizedcrop'];
+const unrounded = { ...everything, families: families.filter((family) => !rounded.includes(family)) };
 const stateFill = { kind: 'values', values: () => [12345, 6, 7, 3] } as const;
 
 const drawCase = (P: number, R: number, mixed: boolean, changes: Partial<Strategy> = {}): OpCase => ({
@@ -307,7 +327,7 @@ const appliedCase = (pass: 'forward' | 'backward', N: number, size: number, benc
   record(r) {
     const state = r.external('state', 1, [4], 'u32');
     const options = { stream: 5, height: size, width: size, members: 1, R: N };
-    const draws = rows(r, { state }, { strategy: withoutTurns, ...options });
+    const draws = rows(r, { state }, { strategy: unrounded, ...options });
     const [x, into] = ['x', 'y'].map((name) => r.external(name, 1, [N, 3, size, size]));
     if (pass === 'forward') forward(r, { x, draws }, { into });
     else backward(r, { yBar: x, draws }, { into });
@@ -320,7 +340,7 @@ export const cases: readonly OpCase[] = [
   drawCase(2, 1, false),
   drawCase(2, 40, true, { families: ['resizedcrop'] }),
   // Of nearly all of the area few fit into an image that is no square.
-  drawCase(1, 40, true, { families: ['resizedcrop'], area: 0.9, mirrored: false }),
+  drawCase(1, 40, true, { families: ['resizedcrop'], area: [0.9, 0.99], mirrored: false }),
   appliedCase('forward', 24, 12, false),
   appliedCase('forward', 256, 32, true),
   appliedCase('backward', 256, 32, true),
