@@ -53,10 +53,11 @@ export type { ProtocolChanges } from './eval/find-protocol.js';
 export { decodeModel, encodeModel, type Model, type ModelNotes } from './eval/model.js';
 export { type ExportOnnxOptions, exportOnnx } from './eval/onnx.js';
 export { type Predictions, predict } from './eval/predict.js';
-export type { Protocol } from './eval/protocol.js';
+export type { LabelKind, Protocol } from './eval/protocol.js';
 export { protocols } from './eval/protocols.js';
 export { type SetOfImagesOptions, setOfImages } from './eval/set-of-images.js';
 export type { Accuracy, Confusion } from './eval/statistics.js';
+export type { Relabelling } from './eval/under-protocol.js';
 export type { DistillOptions } from './methods/index.js';
 export {
   createNetwork,

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Artefact, decodeArtefact } from '../eval/artefact.js';
 import { findProtocol, type ProtocolChanges } from '../eval/find-protocol.js';
-import { checkPreprocessing, type Protocol } from '../eval/protocol.js';
+import { checkPreprocessing, labelKinds, type Protocol } from '../eval/protocol.js';
 import { protocols } from '../eval/protocols.js';
 import { RunFolder } from '../report/run-folder.js';
 import { strategies } from '../train/augmentation.js';
@@ -26,14 +26,14 @@ export const protocolOptions: readonly Option[] = [
     name: 'augmentation',
     kind: 'text',
     value: `${Object.keys(strategies).join('|')}|FAMILY_…|none`,
-    help: 'what is done to the images of a minibatch; dsa mirrors them, dsa-digits does not',
+    help: 'what is done to the images of a minibatch; dsa mirrors them, dsa-digits does not; +cutmix behind it mixes them',
     fallback: 'as the protocol says',
   },
   {
     name: 'labels',
     kind: 'text',
-    value: 'stored|hard',
-    help: 'labels as they were learned, or 1 for the largest',
+    value: labelKinds.join('|'),
+    help: 'labels as they were learned, 1 for the largest, or (evaluate alone) what the teacher says of every batch',
     fallback: 'as the protocol says',
   },
 ];

@@ -1,7 +1,8 @@
 import type { DistilledSet } from '../data/distilled-set.js';
+import { storedNumbers } from '../data/stored-numbers.js';
 import type { Precision } from '../engine/precision.js';
 import { baselineNames, baselinesUnder, checkBaselines, softBaselines } from '../eval/baselines/index.js';
-import { evaluate, networksOf } from '../eval/evaluate.js';
+import { type Evaluation, evaluate, networksOf } from '../eval/evaluate.js';
 import { checkLength, type Protocol } from '../eval/protocol.js';
 import { methodOfOthers } from '../eval/set-of-images.js';
 import { judgement } from '../eval/verdict.js';
@@ -10,7 +11,7 @@ import { type NetworkSpec, networkTitle, parseNetworkSpec } from '../networks/sp
 import { storedText } from '../runs/record.js';
 import { checkWritable, writeFileAtomic } from '../util/atomic-file.js';
 import { LimbeckError } from '../util/errors.js';
-import { printable, saidOf } from '../util/words.js';
+import { bytesText, count, printable, saidOf } from '../util/words.js';
 import { protocolAsked, protocolOptions, setFile } from './artefact.js';
 import type { Command } from './command.js';
 import { openEvaluated, plainOptions } from './evaluated.js';
@@ -154,7 +155,8 @@ export const command: Command = {
             : []),
           ...(perClass ? [perClassTable(data.classNames, `${images}s`, evaluation.perClass)] : []),
         ];
-        process.stdout.write(printable(`${evaluation.protocol}\n${tables.join('\n\n')}\n`));
+        const asked = relabellingText(evaluation, set);
+        process.stdout.write(printable(`${evaluation.protocol}\n${asked}${tables.join('\n\n')}\n`));
       }
       return 0;
     } catch (error) {
@@ -166,6 +168,17 @@ export const command: Command = {
     }
   },
 };
+
+/** What labels of every batch would take beside what is stored; nothing where there are none. */
+function relabellingText({ relabelling }: Evaluation, set: DistilledSet): string {
+  if (!relabelling) return '';
+  const { items, labels } = storedNumbers(set);
+  const { images, numbers, bytes } = relabelling;
+  return (
+    `The teacher labels ${count(images)} images of ${set.network.classes} classes on the way: ${count(numbers)} numbers, ${bytesText(bytes)} in half precision, ` +
+    `that the set does not hold; it stores ${count(items + labels)} numbers\n`
+  );
+}
 
 function checkNetworks(set: DistilledSet, protocol: Protocol, asked?: number): void {
   const known = set.use.kind === 'learned-steps' && set.use.init === 'fixed';

@@ -22,7 +22,7 @@ export const teacherOption: Option = {
   name: 'teacher',
   kind: 'text',
   value: 'DIR',
-  help: 'a network trained on the data, as limbeck train --out leaves it: for the baseline randomTeacher',
+  help: 'a network trained on the data, as limbeck train --out leaves it: for the baseline randomTeacher, and for --labels teacher',
   fallback: 'that of the set, where it still lies where it was',
 };
 

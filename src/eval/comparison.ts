@@ -94,6 +94,8 @@ interface Source {
   /** `[rows, K]`, the same of every draw unless they are `own`. */
   readonly labels: (draw: number) => Promise<Float32Array>;
   readonly own?: boolean;
+  /** Whose answers are the labels of every batch, in their place. */
+  readonly labeller?: TrainedNetwork;
   /** Of soft labels: what logits are divided by. */
   readonly temperature?: number;
 }
@@ -112,14 +114,16 @@ export class Comparison {
     { networks, known, own }: { networks: number; known?: Float32Array; own: boolean },
   ): Promise<NetworkAccuracy & { readonly confusion: Confusion }> {
     const { baselines, bounds, dataset, progress } = this.options;
-    let current: { readonly key: string; readonly trial: Trial } | undefined;
+    let current:
+      | { readonly key: string; readonly labeller?: TrainedNetwork; readonly trial: Trial }
+      | undefined;
     const trialOf = (source: Source) => {
-      const { rows, temperature, own = false } = source;
+      const { rows, temperature, own = false, labeller } = source;
       const key = [rows, temperature, own].join();
-      if (current?.key === key) return current.trial;
+      if (current?.key === key && current.labeller === labeller) return current.trial;
       // One at a time: each has a split on the device.
       current?.trial.dispose();
-      current = { key, trial: this.#trial(network, source, networks, known) };
+      current = { key, labeller, trial: this.#trial(network, source, networks, known) };
       return current.trial;
     };
     const stage = own ? '' : ` for ${name}`;
@@ -182,21 +186,22 @@ export class Comparison {
 
   /** Networks of one architecture on sets such as these. */
   #trial(network: Network, source: Source, networks: number, known?: Float32Array): Trial {
-    const { rows, temperature, own: ownLabels } = source;
+    const { rows, temperature, own: ownLabels, labeller } = source;
     const { device, dataset, set, protocol, pretrained, signal } = this.options;
     const { initialisation } = protocol;
     const { seed, attack } = set;
-    const geometry = { ...geometryUnder(protocol, set, network, rows), temperature, ownLabels };
+    const geometry = { ...geometryUnder(protocol, set, network, rows), temperature, ownLabels, labeller };
     return new Trial(device, dataset, {
       ...{ geometry, networks, seed, initialisation, known, pretrained, attack, signal },
     });
   }
 
   #distilled(): Source {
-    const { set, protocol } = this.options;
-    const labels = labelsUnder(protocol, set);
+    const { set, protocol, teacher } = this.options;
+    const labeller = protocol.labels === 'teacher' ? teacher : undefined;
+    const labels = labeller ? set.labels : labelsUnder(protocol, set);
     return {
-      ...{ images: async () => set.images, random: false, rows: set.classes.length },
+      ...{ images: async () => set.images, random: false, rows: set.classes.length, labeller },
       ...{ labels: async () => labels, temperature: temperatureUnder(protocol, set) },
     };
   }
@@ -207,6 +212,7 @@ export class Comparison {
     if (!baseline.labelledBy) return hard;
     const answersOf = (given: TrainedNetwork): Source => {
       const temperature = softTemperature(protocol, set);
+      if (protocol.labels === 'teacher') return { ...hard, labeller: given, temperature };
       const labels = async (draw: number) =>
         labelsBy(device, given, await hard.images(draw), temperature ?? 1, signal);
       return { ...hard, labels, own: true, temperature };

@@ -28,7 +28,7 @@ import { checkScored } from './scoring.js';
 import { expectSet } from './set-file.js';
 import { type Accuracy, type Confusion, scoresOf } from './statistics.js';
 import { teacherFrom } from './teacher.js';
-import { geometryUnder, stepsUnder } from './under-protocol.js';
+import { geometryUnder, type Relabelling, relabellingUnder, stepsUnder } from './under-protocol.js';
 
 /** How to evaluate a distilled set. */
 export interface EvaluateOptions extends ProtocolChanges {
@@ -47,7 +47,7 @@ export interface EvaluateOptions extends ProtocolChanges {
   readonly baselines?: readonly string[];
   /** The networks that a set was made for that is for pretrained ones, or others of their kind, as `decodeModel` gives them. */
   readonly pretrained?: Model;
-  /** A network that was trained on the data, one as `decodeModel` gives it: for baselines with its answers as labels. */
+  /** A network that was trained on the data, one as `decodeModel` gives it: for baselines with its answers as labels, and for `labels: 'teacher'`. */
   readonly teacher?: Model;
   /** Stops; the promise then rejects with `signal.reason`. */
   readonly signal?: AbortSignal | undefined;
@@ -92,6 +92,8 @@ export interface Evaluation {
   readonly others: readonly NetworkAccuracy[];
   /** Where the set is poison: how far networks are misled. */
   readonly attack?: AttackScores;
+  /** Where a teacher labels every batch: what these labels would take to store. */
+  readonly relabelling?: Relabelling;
 }
 
 /** ERR_SHAPE where a set is of other images than a data set. */
@@ -149,7 +151,12 @@ export async function evaluate(
   const networks = held ? testedWith(held, options.networks) : networksOf(set, options.networks, protocol);
   const perClass = perClassOf(set.stored.pictures, set.network.classes);
   const teacher = options.teacher && teacherFrom('the teacher', options.teacher, dataset);
-  const soft = Boolean(teacher && set.teacher && protocol.labels === 'stored');
+  const soft = Boolean(teacher && set.teacher && protocol.labels !== 'hard');
+  if (protocol.labels === 'teacher' && !teacher)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      'labels is teacher without one, expected the network that gives them beside it (teacher, --teacher DIR), as limbeck train --out DIR writes it',
+    );
   const names = withBaselines
     ? (options.baselines ?? defaultBaselines(perClass, set, dataset.name, soft))
     : [];
@@ -205,7 +212,7 @@ export async function evaluate(
   }
   onProgress?.({ stage: 'done', done: total, total });
   return {
-    protocol: protocolName(set, protocol, whitened, dataset.text),
+    protocol: protocolName(set, protocol, whitened, dataset.text, teacher?.record),
     accuracy: own.accuracy,
     learningRate: own.learningRate,
     perClass: own.perClass,
@@ -214,5 +221,6 @@ export async function evaluate(
     baselines: results,
     others: matrix,
     ...(own.attack && { attack: own.attack }),
+    ...relabellingUnder(protocol, set),
   };
 }

@@ -1,7 +1,7 @@
 import { describeMinibatches, type MinibatchTraining } from '../train/minibatch.js';
 import { LimbeckError } from '../util/errors.js';
 import { shown } from '../util/expect.js';
-import { type Protocol, type Rate, strategyOf } from './protocol.js';
+import { type LabelKind, labelKinds, type Protocol, type Rate, strategyOf } from './protocol.js';
 import { protocols } from './protocols.js';
 
 /** What may take the place of what a protocol says. */
@@ -17,8 +17,11 @@ export interface ProtocolChanges {
   readonly batch?: number;
   /** The first rate. */
   readonly learningRate?: number;
-  /** `stored`: as they were learned; `hard`: 1 for the largest. */
-  readonly labels?: 'stored' | 'hard';
+  /**
+   * `stored`: as they were learned; `hard`: 1 for the largest; `teacher`: what a teacher says of every batch, at the temperature of the set (1 where it
+   * has none), after all that augmentation does to it. Then `evaluate` needs one.
+   */
+  readonly labels?: LabelKind;
 }
 
 const positive = (value: number) => Number.isFinite(value) && value > 0;
@@ -61,8 +64,16 @@ export function findProtocol(name: string, changes: ProtocolChanges = {}): Proto
       );
   const { augmentation, epochs = training.epochs, batch = training.batch, learningRate } = changes;
   const { labels = protocol.labels } = changes;
-  if (labels !== 'stored' && labels !== 'hard')
-    throw new LimbeckError('ERR_OPTION', `labels is ${shown(labels)}, expected stored or hard`);
+  if (!labelKinds.includes(labels))
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `labels is ${shown(labels)}, expected one of ${labelKinds.join(', ')}`,
+    );
+  if (labels === 'teacher' && training.loss !== 'cross-entropy')
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `labels is teacher, but networks learn by ${training.loss} under protocol ${name}: expected one of cross-entropy, such as soft-labels`,
+    );
   const changed = {
     ...protocol,
     training: { ...training, epochs, batch },

@@ -3,6 +3,7 @@ import { loadWithTensors } from '../engine/load.js';
 import type { ArccosineKernel } from '../engine/ops/arccosine.js';
 import { type Program, Recorder } from '../engine/program.js';
 import { elements, slice, type View } from '../engine/view.js';
+import type { TrainedNetwork } from '../methods/teacher.js';
 import type { Network } from '../networks/network.js';
 import type { Strategy } from '../train/augmentation.js';
 import { gatherRows } from '../train/gather-rows.js';
@@ -57,6 +58,8 @@ export interface PopulationGeometry {
   readonly ownLabels?: boolean;
   /** Of labels that a network gave: see `MinibatchStep`. */
   readonly temperature?: number;
+  /** Whose answers are the labels of every batch, in the place of those of the set; see `MinibatchStep`. */
+  readonly labeller?: TrainedNetwork;
   /** Of kernel regression on all images, whose classifier takes the place of the trained one afterwards; left out, that stays. */
   readonly ridge?: number;
   /** Of the order of minibatches, of their augmentation, and of dropout masks. */
@@ -77,6 +80,9 @@ export class Population {
     return owning(async (owned) => {
       const { tensors, executable } = await loadWithTensors(device, recordTraining(geometry), owned);
       const { images, labels } = tensors;
+      const { parameters, statistics } = geometry.labeller ?? {};
+      if (parameters) await tensors.labeller.write(parameters);
+      if (statistics) await tensors.labellerStatistics.write(statistics);
       const bound = { images, labels, theta: trainedOf(tensors) };
       const regression = geometry.ridge ? regressionOf(geometry) : undefined;
       const loaded = regression && (await loadWithTensors(device, regression, owned, bound));
@@ -200,13 +206,18 @@ function recordLearnedSteps(geometry: PopulationGeometry): Program {
 }
 
 function recordMinibatches(geometry: PopulationGeometry, training: MinibatchTraining): Program {
-  const { network, members, steps, n, augmentation, temperature } = geometry;
+  const { network, members, steps, n, augmentation, temperature, labeller: teacher } = geometry;
   const r = new Recorder('train on distilled images in minibatches');
   const rows = steps * n;
   const images = r.external('images', members, [rows, ...network.inputShape]);
   const labels = r.external('labels', labelledBy(geometry), [rows, network.classes]);
+  const labeller = teacher && {
+    network: teacher.network,
+    theta: r.external('labeller', 1, [teacher.network.count]),
+    statistics: teacher.statistics && r.external('labellerStatistics', 1, [teacher.statistics.length]),
+  };
   declareMinibatches(r, members, {
-    ...{ network, training, augmentation, rows, temperature },
+    ...{ network, training, augmentation, rows, temperature, labeller },
     gather: (r, index) => gatherRows(r, { images, labels, index }),
   });
   return r.program();

@@ -1,4 +1,4 @@
-import type { DistilledSet } from '../data/distilled-set.js';
+import type { DistilledSet, TeacherRecord } from '../data/distilled-set.js';
 import { networkTitle } from '../networks/spec.js';
 import { trainingName } from '../train/training.js';
 import { counted, saidOf } from '../util/words.js';
@@ -12,13 +12,14 @@ export const protocolOf = ({ use }: DistilledSet): Protocol =>
 
 /**
  * How networks are trained on a set, in words: printed beside every accuracy. `whitened`: whether the data is, for training
- * and scoring alike; `text`: whatever there is where the items are texts.
+ * and scoring alike; `text`: whatever there is where the items are texts; `teacher`: who labels every batch, where the protocol says so.
  */
 export function protocolName(
   set: DistilledSet,
   protocol: Protocol,
   whitened: boolean,
   text?: unknown,
+  teacher?: Omit<TeacherRecord, 'temperature'>,
 ): string {
   const { use, pretrained } = set;
   const { training } = protocol;
@@ -28,7 +29,14 @@ export function protocolName(
   if (training !== 'learned-steps') {
     const start = pretrained ? `${network}, networks trained on ${pretrained.dataset}` : network;
     const temperature = temperatureUnder(protocol, set);
-    const soft = temperature === undefined ? '' : `, labels given by a teacher at temperature ${temperature}`;
+    const anew =
+      protocol.labels === 'teacher'
+        ? `, every batch labelled by ${teacher?.network} ${teacher?.checksum}`
+        : '';
+    const soft =
+      temperature === undefined
+        ? anew
+        : `${anew || ', labels given by a teacher'} at temperature ${temperature}`;
     return `${start}, ${describeProtocol({ ...protocol, training }, Boolean(pretrained))}${soft}`;
   }
   if (use.kind !== 'learned-steps') return `${network}, protocol ${protocol.name}`;

@@ -1,6 +1,7 @@
 import type { DistilledSet, LearnedSteps } from '../data/distilled-set.js';
 import type { Network } from '../networks/network.js';
 import { infinitelyWide } from '../train/infinite-width.js';
+import { batchesOf } from '../train/minibatch.js';
 import { argmax } from '../util/argmax.js';
 import { LimbeckError } from '../util/errors.js';
 import type { PopulationGeometry } from './population.js';
@@ -49,7 +50,7 @@ export const ridgeUnder = ({ kernel, ridge }: Protocol, { use }: DistilledSet): 
 
 /** What logits are divided by while a network learns from the labels of a set: what its teacher's were. */
 export const temperatureUnder = (protocol: Protocol, set: DistilledSet): number | undefined =>
-  protocol.labels === 'stored' ? softTemperature(protocol, set) : undefined;
+  protocol.labels === 'hard' ? undefined : softTemperature(protocol, set);
 
 /** The same while it learns from soft labels beside the set. */
 export const softTemperature = (
@@ -58,10 +59,36 @@ export const softTemperature = (
 ): number | undefined =>
   typeof training !== 'string' && training.loss === 'cross-entropy' ? teacher?.temperature : undefined;
 
-/** The labels of a set, `[count, K]`. */
+/** The labels of a set, `[count, K]`; ERR_OPTION where a teacher gives others to every batch. */
 export function labelsUnder(protocol: Protocol, set: DistilledSet): Float32Array {
   const K = set.network.classes;
+  if (protocol.labels === 'teacher')
+    throw new LimbeckError(
+      'ERR_OPTION',
+      'labels is teacher, expected stored or hard: evaluate alone has a teacher beside the networks',
+    );
   return protocol.labels === 'hard' ? hardened(set.labels, K) : set.labels;
+}
+
+/** Labels that a teacher gives to the batches of one training. */
+export interface Relabelling {
+  /** Images with a label each: those of all batches. */
+  readonly images: number;
+  /** Of their labels. */
+  readonly numbers: number;
+  /** They take in half precision. */
+  readonly bytes: number;
+}
+
+/** What would be stored with a set so that networks could do without the teacher that labels every batch of theirs. */
+export function relabellingUnder(
+  { labels, training }: Protocol,
+  { classes, network }: DistilledSet,
+): { readonly relabelling?: Relabelling } {
+  if (labels !== 'teacher' || typeof training === 'string') return {};
+  const { size, steps } = batchesOf(training, classes.length);
+  const numbers = size * steps * network.classes;
+  return { relabelling: { images: size * steps, numbers, bytes: 2 * numbers } };
 }
 
 /** All inner steps at one rate, or as learned; the protocol's first rate where it trains in minibatches. */

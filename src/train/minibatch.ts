@@ -14,6 +14,7 @@ import { cutmix } from './cutmix.js';
 import { optimizerOf } from './inner-optimizer.js';
 import { lossOf } from './loss.js';
 import { describeSchedule, type Schedule, scheduleRates, stageStarts } from './schedule.js';
+import { recordSoftmax } from './softmax.js';
 import { randomState, streams } from './streams.js';
 import { type Training, trainingName } from './training.js';
 
@@ -62,6 +63,15 @@ export function rateTable(training: MinibatchTraining, rows: number, learningRat
   return scheduleRates(learningRate, steps, training.schedule, perEpoch);
 }
 
+/** A network whose answers are labels. */
+export interface Labeller {
+  readonly network: Network;
+  /** `[count]` */
+  readonly theta: View;
+  /** `[statisticsCount]`: what its batch norm normalises by. */
+  readonly statistics?: View;
+}
+
 export interface MinibatchStep {
   readonly network: Network;
   readonly training: MinibatchTraining;
@@ -88,6 +98,8 @@ export interface MinibatchStep {
   readonly flat?: number;
   /** How much of what is across that gradient is taken away: see `acrossGap`. 0, or left out: nothing. */
   readonly gap?: number;
+  /** Gives the labels of every batch, at the same temperature, in the place of those that are gathered. */
+  readonly labeller?: Labeller;
   /** What is done to the images of each batch, every image with its own draw; nothing unless there is one. */
   readonly augmentation?: Strategy;
 }
@@ -186,14 +198,17 @@ function acrossGap(r: Recorder, { here, up, gap }: { here: View; up: View; gap: 
 export function recordMinibatchStep(r: Recorder, step: MinibatchStep): void {
   const { network, training, rows, state, theta, moments, temperature = 1 } = step;
   const { size: B } = batchesOf(training, rows);
-  const { x, y } = recordMinibatch(r, step, { B, members: theta.members });
+  const { x, y: gathered } = recordMinibatch(r, step, { B, members: theta.members });
+  const soften = (z: View) =>
+    temperature === 1 ? z : elementwise.add(r, { a: z, b: z }, 1 / temperature, 0);
+  const labelsBy = ({ network, theta, statistics }: Labeller) =>
+    recordSoftmax(r, soften(network.forward(r, x, theta, { frozen: statistics }).z)).p;
+  const y = step.labeller ? labelsBy(step.labeller) : gathered;
   const gradientAt = (place: View) => {
     const passes = network.forward(r, x, place, { random: { state, stream: streams.dropout } });
-    const { z } = passes;
-    const softened = temperature === 1 ? z : elementwise.add(r, { a: z, b: z }, 1 / temperature, 0);
     // T² from the loss, and 1 / T on the way back through the division.
     const zBar = lossOf(training.loss)
-      .forward(r, softened, y)
+      .forward(r, soften(passes.z), y)
       .backward(temperature / B);
     const gradient = r.temporary('g', theta.members, [elements(theta.shape)]);
     passes.backward(zBar, { thetaBar: gradient });

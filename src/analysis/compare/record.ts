@@ -1,4 +1,5 @@
 import type { BaselineAccuracy, NetworkAccuracy } from '../../eval/comparison.js';
+import type { LabelKind } from '../../eval/protocol.js';
 import type { Accuracy } from '../../eval/statistics.js';
 import type { DatasetRecord, RunRecord } from '../../runs/record.js';
 
@@ -81,7 +82,7 @@ export interface Compared {
   /** Under which all sets are scored, in words. */
   readonly protocol: string;
   /** Whether that takes labels as they are stored, and not as hard ones. */
-  readonly labels: 'hard' | 'stored';
+  readonly labels: LabelKind;
   /** What was left out on the way to the tables of others: fewer steps, fewer networks; in words. */
   readonly cut: readonly string[];
   /** On the whole training split; left out where that was not asked for. */

@@ -228,7 +228,7 @@ async function measureTest(
   });
   const [, , means, end] = begins;
   const perClass = perClassOf(set.stored.pictures, dataset.classes);
-  const soft = Boolean(teacher && set.teacher && findProtocol(protocol).labels === 'stored');
+  const soft = Boolean(teacher && set.teacher && findProtocol(protocol).labels !== 'hard');
   const others = defaultBaselines(perClass, set, dataset.name, soft).length;
   return { bytes: counting.most, flops: end + (others - 2) * (end - means) };
 }
