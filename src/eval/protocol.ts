@@ -5,8 +5,8 @@ import { checkSteps, type MinibatchTraining } from '../train/minibatch.js';
 import { LimbeckError } from '../util/errors.js';
 
 /** `stored`: as they were learned; `hard`: 1 for the largest; `teacher`: what a teacher says of every batch, as networks see it. */
-export const labelKinds = ['stored', 'hard', 'teacher'] as const;
-export type LabelKind = (typeof labelKinds)[number];
+export type LabelKind = 'stored' | 'hard' | 'teacher';
+export const labelKinds: readonly LabelKind[] = ['stored', 'hard', 'teacher'];
 
 /**
  * How a fresh network is trained on a small set before it is scored. The same set scores 5 to 20 points apart under
@@ -24,6 +24,7 @@ export interface Protocol {
   readonly training: 'learned-steps' | 'none' | MinibatchTraining;
   /** The first rate; `learned`: the mean of the set's own (real images: `rateOfRealImages`); `none` where nothing is trained. */
   readonly learningRate: number | 'learned' | 'none';
+  /** What networks learn. */
   readonly labels: LabelKind;
   /** The network's own scheme unless there is one. */
   readonly initialisation?: WeightScheme;
