@@ -26,6 +26,7 @@ import { createNetwork } from '../src/networks/index.js';
 import type { Checkpoint } from '../src/runs/distillation.js';
 import { saveModel } from '../src/runs/network-folder.js';
 import { recordMinibatchStep } from '../src/train/minibatch.js';
+import { roundedToHalf } from '../src/util/half.js';
 import { owning } from '../src/util/owned.js';
 import { normals } from './harness/arrays.js';
 import { relativeError } from './harness/close.js';
@@ -165,7 +166,7 @@ describe('a teacher', () => {
   it('is that of the set: its answers are the labels, and which it was is on record', async () => {
     const { set } = await distill(device, data, given, { teacher: model });
     const theta = teacherFrom('teacher', model, data);
-    expect(set.labels).toEqual(await labelsBy(device, theta, set.images, 4));
+    expect(set.labels).toEqual(roundedToHalf(await labelsBy(device, theta, set.images, 4)));
     expect(set.teacher).toEqual({ ...theta.record, temperature: 4 });
     expect(set.teacher!.network).toBe('mlp:width=8');
   });
@@ -179,7 +180,7 @@ describe('a teacher', () => {
     };
     const { set } = await distill(device, data, recovery, { teacher: shaping });
     const theta = teacherFrom('teacher', shaping, data);
-    expect(set.labels).toEqual(await labelsBy(device, theta, set.images, 4));
+    expect(set.labels).toEqual(roundedToHalf(await labelsBy(device, theta, set.images, 4)));
     expect(set.teacher).toEqual({ ...theta.record, temperature: 4 });
   });
 });
@@ -247,8 +248,8 @@ it('a comparison puts random images with soft labels beside them', async () => {
   const row = rowsOf(compared).find(({ title }) => title.startsWith('rded'))!;
   expect(row.randomTeacher!.mean).toBe(taught.own.soft!.randomTeacher.mean);
   expect(row.ior).toBeCloseTo(taught.own.accuracy.mean - taught.own.soft!.randomTeacher.mean, 9);
-  // Images and labels: six pictures of six pixels, two numbers each.
-  expect(taught.numbers).toBe(6 * 6 + 6 * 2);
+  // Images and labels: six pictures of six pixels, two numbers of half precision each.
+  expect(taught.numbers).toBe(6 * 6 + (6 * 2) / 2);
 });
 
 it('a method with a teacher of its own stands beside random images with the labels of that one', async () => {

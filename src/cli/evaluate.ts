@@ -172,11 +172,10 @@ export const command: Command = {
 /** What labels of every batch would take beside what is stored; nothing where there are none. */
 function relabellingText({ relabelling }: Evaluation, set: DistilledSet): string {
   if (!relabelling) return '';
-  const { items, labels } = storedNumbers(set);
   const { images, numbers, bytes } = relabelling;
   return (
     `The teacher labels ${count(images)} images of ${set.network.classes} classes on the way: ${count(numbers)} numbers, ${bytesText(bytes)} in half precision, ` +
-    `that the set does not hold; it stores ${count(items + labels)} numbers\n`
+    `that the set does not hold; it stores ${bytesText(storedNumbers(set).bytes)}\n`
   );
 }
 

@@ -1,3 +1,4 @@
+import { fitsHalf } from '../util/half.js';
 import type { DistilledSet } from './distilled-set.js';
 
 /** Numbers that a set stores. */
@@ -6,7 +7,13 @@ export interface StoredNumbers {
   readonly items: number;
   /** Of labels: 0 where they are hard, and the class of each image says them. */
   readonly labels: number;
+  /** Four for each number, two for those of labels in half precision. */
+  readonly bytes: number;
 }
+
+/** Whether a file holds the labels of a set in half precision: those of a teacher that were rounded to it. */
+export const hasHalfLabels = ({ teacher, labels }: Pick<DistilledSet, 'teacher' | 'labels'>): boolean =>
+  teacher !== undefined && fitsHalf(labels);
 
 /** Whether labels are anything but one number for the class of an image, and another one for all others. */
 export function hasSoftLabels({
@@ -23,5 +30,6 @@ export function storedNumbers(set: DistilledSet): StoredNumbers {
   const { images, labels, stored } = set;
   const variables = Object.values(stored.variables);
   const items = variables.length ? variables.reduce((sum, { data }) => sum + data.length, 0) : images.length;
-  return { items, labels: hasSoftLabels(set) ? labels.length : 0 };
+  const soft = hasSoftLabels(set) ? labels.length : 0;
+  return { items, labels: soft, bytes: 4 * items + (hasHalfLabels(set) ? 2 : 4) * soft };
 }

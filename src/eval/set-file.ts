@@ -1,4 +1,5 @@
 import type { Attack, DistilledSet, PretrainedNetworks, TeacherRecord, Use } from '../data/distilled-set.js';
+import { hasHalfLabels } from '../data/stored-numbers.js';
 import { createNetwork, type Network } from '../networks/index.js';
 import { storedNetwork } from '../networks/stored.js';
 import { storedTraining } from '../train/stored.js';
@@ -10,7 +11,7 @@ import type { Protocol } from './protocol.js';
 
 /** A distilled set as the tensors and the header of a file: of its own, or of a checkpoint. */
 
-type Tensors = Record<string, { shape: readonly number[]; data: WritableData }>;
+type Tensors = Record<string, { shape: readonly number[]; data: WritableData; half?: boolean }>;
 
 /** The tensors of a set, their names after `prefix`. */
 export function setTensors(set: DistilledSet, prefix = ''): Tensors {
@@ -18,7 +19,7 @@ export function setTensors(set: DistilledSet, prefix = ''): Tensors {
   const count = set.classes.length;
   const tensors: Tensors = {
     images: { shape: [count, ...network.inputShape], data: set.images },
-    labels: { shape: [count, network.classes], data: set.labels },
+    labels: { shape: [count, network.classes], data: set.labels, half: hasHalfLabels(set) },
     classes: { shape: [count], data: Int32Array.from(set.classes) },
   };
   if (use.kind === 'learned-steps') {

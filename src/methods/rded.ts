@@ -7,6 +7,7 @@ import { elements } from '../engine/view.js';
 import { parametrisationFor } from '../parametrisations/index.js';
 import { streams } from '../train/streams.js';
 import { LimbeckError } from '../util/errors.js';
+import { roundedToHalf } from '../util/half.js';
 import { whole } from '../util/option.js';
 import { type Owned, owning } from '../util/owned.js';
 import { Stream } from '../util/random.js';
@@ -190,7 +191,7 @@ class PatchProcess implements Process {
       for (const [name, tensor] of Object.entries(stored)) await tensor.write(values[name]);
     }
     const set = await learner.trainingSet(stored, 'rded', o.protocol);
-    const labels = await teacher.labels(set.images, o.temperature);
+    const labels = roundedToHalf(await teacher.labels(set.images, o.temperature));
     return { ...set, labels, teacher: { ...teacherOf(setting).record, temperature: o.temperature } };
   }
 

@@ -6,6 +6,7 @@ import { copyInto } from '../train/groups.js';
 import { recordStatisticsMatching } from '../train/statistics-matching.js';
 import { streams } from '../train/streams.js';
 import { LimbeckError } from '../util/errors.js';
+import { roundedToHalf } from '../util/half.js';
 import { fraction, notNegative, positive, whole } from '../util/option.js';
 import { augmentationOption, strategyOf } from './by-class.js';
 import { digitSets } from './datasets.js';
@@ -104,7 +105,7 @@ export const method = defineMethod({
 
       async result(learner, tensors) {
         const set = await learner.trainingSet(tensors, 'sre2l', o.protocol);
-        const labels = await labeller.labels(set.images, o.temperature);
+        const labels = roundedToHalf(await labeller.labels(set.images, o.temperature));
         return { ...set, labels, teacher: { ...record, temperature: o.temperature } };
       },
     });

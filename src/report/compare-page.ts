@@ -235,7 +235,7 @@ function about({ cut, engine }: Compared): string {
     'that the method is meant for, “random so” random real images under it; where the set has soft labels, “random + teacher” such images with the answers of the teacher as labels, and “no distillation” with those of ' +
     'a network that was stopped early in its training (Qin et al. 2024). HLR is what is lost beside all training images, IOR what is won beside random real images in the set’s own way, with the teacher’s labels where there are any, ' +
     'both in points; LRS (0 to 1) puts them together; both need hard labels under the shared protocol, and are left out under another; ARS the wins with augmentation and without (DD-Ranking, Li et al. 2025). p is that of a paired ' +
-    't-test against the best method over shared seeds, corrected for the number of methods (Holm 1979). Time and operations are of all seeds, numbers of one set, soft labels included.</p>' +
+    't-test against the best method over shared seeds, corrected for the number of methods (Holm 1979). Time and operations are of all seeds, numbers of one set, soft labels included (two of half precision are one).</p>' +
     `${cuts}<p class="about">Engine: ${escapeHtml(engine.description)}.</p></section>`
   );
 }

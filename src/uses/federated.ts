@@ -97,8 +97,8 @@ export async function federated(
     const made = notes.options as DistillOptions;
     const { set: distilled, stopped } = await distill(device, own, { ...made, seed: seed + i }, { signal });
     if (stopped) signal?.throwIfAborted();
-    const { items, labels } = storedNumbers(distilled);
-    sent.push({ rows: amongAll(distilled, classes[i], data.classes), bytes: FLOAT * (items + labels) });
+    const { bytes } = storedNumbers(distilled);
+    sent.push({ rows: amongAll(distilled, classes[i], data.classes), bytes });
     random.push(amongAll(await randomRows(own, perClass, seed + i), classes[i], data.classes));
   }
 

@@ -1,7 +1,7 @@
 import { crc32 } from './crc32.js';
 import { LimbeckError, shapeText } from './errors.js';
 import { shown } from './expect.js';
-import { halfToFloat } from './half.js';
+import { floatToHalf, halfToFloat } from './half.js';
 import {
   BYTES,
   brief,
@@ -27,7 +27,7 @@ import {
  * machine Node supports prebuilt is little-endian, as the format is.
  */
 
-/** Of what limbeck does not write, F16 and BF16 are read as floats, BOOL as bytes, I64 and U64 as big integers. */
+/** F16, and of what limbeck does not write BF16, are read as floats, BOOL as bytes, I64 and U64 as big integers. */
 export type TensorData =
   | Float32Array
   | Float64Array
@@ -46,6 +46,8 @@ export interface StoredTensor<Data extends TensorData = TensorData> {
   readonly data: Data;
   /** Of true and false, in bytes. */
   readonly truth?: boolean;
+  /** Floats that are to be written as F16, each as the nearest one. */
+  readonly half?: boolean;
 }
 
 export type WritableData = Exclude<
@@ -85,8 +87,9 @@ export function encodeSafetensors(
   const header = encodeHeader(entries, metadata, CHECKSUM);
   const file = new Uint8Array(header.length + dataBytes);
   file.set(header);
-  for (const { name, begin } of entries) {
-    const { buffer, byteOffset, byteLength } = tensors[name].data;
+  for (const { name, dtype, begin } of entries) {
+    const { data } = tensors[name];
+    const { buffer, byteOffset, byteLength } = dtype === 'F16' ? Uint16Array.from(data, floatToHalf) : data;
     file.set(new Uint8Array(buffer, byteOffset, byteLength), header.length + begin);
   }
   setChecksum(file, CHECKSUM, checksumOf(file, header.length));
@@ -103,7 +106,7 @@ function checksumOf(bytes: Uint8Array, dataStart: number): string {
 
 /** Checks each tensor and gives it its place; in the order given. */
 function placeTensors(tensors: Readonly<Record<string, StoredTensor<WritableData>>>): Entry[] {
-  const checked = Object.entries(tensors).map(([name, { shape, data }]) => {
+  const checked = Object.entries(tensors).map(([name, { shape, data, half }]) => {
     if (name === METADATA) {
       throw new LimbeckError(
         'ERR_OPTION',
@@ -118,20 +121,21 @@ function placeTensors(tensors: Readonly<Record<string, StoredTensor<WritableData
           `values, its data has ${data.length}; correct the shape.`,
       );
     }
-    return { name, shape, dtype: dtypeOf(name, data) };
+    const dtype: Dtype = half && data instanceof Float32Array ? 'F16' : dtypeOf(name, data);
+    return { name, shape, dtype, bytes: data.length * BYTES[dtype] };
   });
   const begins = new Map<string, number>();
   let at = 0;
-  for (const width of [8, 4, 1]) {
-    for (const { name, dtype } of checked) {
+  for (const width of [8, 4, 2, 1]) {
+    for (const { name, dtype, bytes } of checked) {
       if (BYTES[dtype] !== width) continue;
       begins.set(name, at);
-      at += tensors[name].data.byteLength;
+      at += bytes;
     }
   }
-  return checked.map((tensor) => {
+  return checked.map(({ bytes, ...tensor }) => {
     const begin = begins.get(tensor.name)!;
-    return { ...tensor, begin, end: begin + tensors[tensor.name].data.byteLength };
+    return { ...tensor, begin, end: begin + bytes };
   });
 }
 

@@ -228,12 +228,11 @@ class Comparison {
             await this.#score(run, set, { protocol, networks, augmentation, baselines: ['randomReal'] }),
           );
     const { outerSteps, timings, curve } = record;
-    const { items, labels } = storedNumbers(set);
     return {
       ...{ title, ipc, seed, folder, outerSteps, iterations: cell.options.iterations },
       seconds: timings.seconds,
       flops: outerSteps * (await this.#stepFlops(cell)),
-      numbers: items + labels,
+      numbers: storedNumbers(set).bytes / 4,
       curve: curve.map(({ iteration, validationAccuracy }) => [
         (timings.seconds * iteration) / Math.max(1, outerSteps),
         validationAccuracy,

@@ -36,7 +36,7 @@ export interface ComparedRun {
   readonly seconds: number;
   /** Floating-point operations of the outer steps that were done. */
   readonly flops: number;
-  /** Numbers that are stored: of images, or of what they are made of, and of labels that are not hard. */
+  /** Numbers that are stored: of images, or of what they are made of, and of labels that are not hard; two of half precision are one. */
   readonly numbers: number;
   /** Validation accuracy, percent, over seconds of distilling. */
   readonly curve: readonly (readonly [seconds: number, accuracy: number])[];

@@ -31,7 +31,10 @@ const frame = 250_000;
 
 /** What the files of a run take after so many looks at the validation split. */
 export function diskBytes({ set, stateSaved }: Measured, looks: number): DiskBytes {
-  const tensors = Object.values(setTensors(set)).reduce((sum, { data }) => sum + data.byteLength, 0);
+  const tensors = Object.values(setTensors(set)).reduce(
+    (sum, { data, half }) => sum + data.byteLength / (half ? 2 : 1),
+    0,
+  );
   const rates = set.use.kind === 'learned-steps' ? set.use.learningRates.length : 0;
   const film = Math.min(looks + 1, mostFrames) * Math.min(frame, perPixel * set.images.length);
   const curve = looks * (point + rates * rate);
