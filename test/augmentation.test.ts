@@ -362,16 +362,10 @@ describe('strategies', () => {
     });
     const named = ['dsa', 'dc-mnist', 'resized-crop'].flatMap((name) => strategies[name].families);
     expect([...named, 'cutmix']).toEqual(families);
-    expect(parseStrategy('resized-crop')).toMatchObject({ mixed: true, area: [0.08, 1], mirrored: true });
-    expect(parseStrategy('resized-crop-digits:area=0.5')).toEqual({
-      ...strategies['resized-crop-digits'],
-      ...{ area: [0.5, 1], mirrored: false },
-    });
   });
 
   const wrong = ['', 'none', 'crop_', 'crop_crop', 'Crop', 'toString', 'resized-crop_crop', 'dsa:area=0.5'];
-  const areas = ['', '0', '1.01', '.', '1e-2', '0.5-0.4', '0.1-'].map((area) => `resized-crop:area=${area}`);
-  test.each([...wrong, ...areas])('"%s" is none', (text) => {
+  test.each(wrong)('"%s" is none', (text) => {
     expect(() => parseStrategy(text)).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }));
   });
 

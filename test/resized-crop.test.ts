@@ -3,7 +3,7 @@ import type { Device } from '../src/engine/device.js';
 import { openDevice } from '../src/engine/open.js';
 import { WARP } from '../src/engine/ops/augment.js';
 import { ReferenceDevice } from '../src/engine/reference.js';
-import { parseStrategy } from '../src/train/augmentation.js';
+import { parseStrategy, strategies } from '../src/train/augmentation.js';
 import { apply, draw, normals, rowsOf } from './harness/augment.js';
 import { expectClose } from './harness/close.js';
 
@@ -158,4 +158,17 @@ describe.each(['reference', 'cpu', 'webgpu'] as const)('on %s', (engine) => {
     const y = await apply(device, rows, [1, 12, 5], new Float32Array(500 * 60).fill(1));
     expectClose('ones', y, new Float32Array(y.length).fill(1), () => 5e-6);
   });
+});
+
+test('are named with the least part of the area, and the most', () => {
+  expect(parseStrategy('resized-crop')).toMatchObject({ mixed: true, area: [0.08, 1], mirrored: true });
+  expect(parseStrategy('resized-crop-digits:area=0.5')).toEqual({
+    ...strategies['resized-crop-digits'],
+    ...{ area: [0.5, 1], mirrored: false },
+  });
+  const areas = ['', '0', '1.01', '.', '1e-2', '0.5-0.4', '0.1-'];
+  for (const area of areas)
+    expect(() => parseStrategy(`resized-crop:area=${area}`)).toThrow(
+      expect.objectContaining({ code: 'ERR_OPTION' }),
+    );
 });
