@@ -15,9 +15,11 @@ afterAll(() => device.dispose());
 
 test('is of the stop that teaches best, wherever it stands', async () => {
   const inverted = { ...data, train: { ...data.train, labels: data.train.labels.map((one) => 1 - one) } };
+  const modelOf = async (of: typeof data) =>
+    (await trainNetworks(device, of, { network: 'mlp:width=8', epochs: 40, batch: 10, learningRate: 0.1 }))
+      .model;
   const trainedOn = async (of: typeof data): Promise<TrainedNetwork> => {
-    const options = { network: 'mlp:width=8', epochs: 40, batch: 10, learningRate: 0.1 };
-    const { model } = await trainNetworks(device, of, options);
+    const model = await modelOf(of);
     return { network: createNetwork(model.network), parameters: model.parameters };
   };
   const [right, wrong] = [await trainedOn(data), await trainedOn(inverted)];
@@ -39,5 +41,11 @@ test('is of the stop that teaches best, wherever it stands', async () => {
     stops.all = order;
     const { baselines } = await evaluate(device, data, set, options);
     expect(baselines.noDistillation.mean).toBeGreaterThan(60);
+    // The same where every batch is labelled: each stop labels its own, and none those of hard labels.
+    const anew = { ...options, labels: 'teacher', teacher: await modelOf(inverted) } as const;
+    const asked = await evaluate(device, data, set, anew);
+    expect(asked.accuracy.mean).toBeLessThan(40);
+    expect(asked.baselines.randomReal.mean).toBeGreaterThan(60);
+    expect(asked.baselines.noDistillation.mean).toBeGreaterThan(60);
   }
 });

@@ -106,7 +106,16 @@ describe('evaluate with labels of a teacher', async () => {
     });
 
   it('are those of the teacher, whatever is stored, beside random images that it labels alike', async () => {
+    let labelling = 0;
+    const { load } = device;
+    device.load = (program, bindings) => {
+      labelling += Number(program.slots.some(({ name }) => name === 'labeller'));
+      return load.call(device, program, bindings);
+    };
     const right = await asked({ teacher: model });
+    device.load = load;
+    // The set, and random images with the answers of the teacher; not those with hard labels.
+    expect(labelling).toBe(2);
     const wrong = await asked({ teacher: contrary });
     expect(right.accuracy.mean).toBeGreaterThan(80);
     expect(wrong.accuracy.mean).toBeLessThan(20);
