@@ -27,12 +27,12 @@ test('labels are soft where they are anything but one number for the class and a
 
 test('hard labels are no numbers of a set; what images are made of counts in their place', () => {
   const hard = setOf([2, 0], [0, 0, 1, 1, 0, 0]);
-  expect(storedNumbers(hard)).toEqual({ items: 4, labels: 0 });
+  expect(storedNumbers(hard)).toEqual({ items: 4, labels: 0, bytes: 16 });
   const soft = setOf([2, 0], [0, 0.5, 0.5, 1, 0, 0]);
   const variables = {
     a: { shape: [3], data: new Float32Array(3) },
     b: { shape: [2], data: new Float32Array(2) },
   };
   const made = { ...soft, stored: { ...soft.stored, variables } };
-  expect(storedNumbers(made)).toEqual({ items: 5, labels: 6 });
+  expect(storedNumbers(made)).toEqual({ items: 5, labels: 6, bytes: 44 });
 });
