@@ -48,6 +48,20 @@ export function sizeNeeded(points: readonly ErrorAt[], floor: ErrorAt, wanted: n
   return { low: at(0.1), median: at(0.5), high: at(0.9) };
 }
 
+/** The exponent of y as a power of x, by a straight line through logarithms, and its standard error; of two points or more, all above 0. */
+export function powerOf(points: readonly (readonly [x: number, y: number])[]): {
+  exponent: number;
+  error: number;
+} {
+  const x = points.map(([value]) => Math.log(value));
+  const { slope, residual } = lineThrough(
+    x,
+    points.map(([, value]) => Math.log(value)),
+  );
+  const mean = x.reduce((sum, value) => sum + value, 0) / x.length;
+  return { exponent: slope, error: residual / Math.sqrt(x.reduce((sum, value) => sum + (value - mean) ** 2, 0)) };
+}
+
 /** By least squares: y = at + slope · x, and the standard deviation of what is left; 0 of two points. */
 function lineThrough(x: readonly number[], y: readonly number[]) {
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
