@@ -19,7 +19,7 @@
  * - An outer loop of your own: {@link metaGradient}, {@link recordMetaGradient}, {@link hessianVectorProduct}, {@link gradientMatching},
  *   {@link distributionMatching}, {@link trajectoryMatching}, {@link kernelRegression}
  * - What a set holds: {@link mix}, {@link recognise}, {@link agreement}, {@link influence}, {@link curvature}, {@link hessianTrace}, {@link hessianEigenvalues}
- * - How many images are enough: {@link learningCurve}
+ * - How many images are enough: {@link learningCurve}; how many numbers, of a target whose directions are known: {@link theory}
  * - What a set is good for: {@link robustness}, {@link fairness}, {@link privacy}, {@link search}, {@link continual}, {@link federated}
  * - Errors: {@link LimbeckError} with an {@link ErrorCode}
  *
@@ -74,6 +74,17 @@ export {
   recognise,
 } from './analysis/recognise.js';
 export type { AlongOptions, NamedSet } from './analysis/sets.js';
+export {
+  type Spread,
+  type Theory,
+  type TheoryExponent,
+  type TheoryGoal,
+  type TheoryNeeded,
+  type TheoryOptions,
+  type TheoryPoint,
+  type TheoryWay,
+  theory,
+} from './analysis/theory/theory.js';
 export { type ArrayDataset, type ArraySplit, datasetFromArrays } from './data/arrays.js';
 export type { SplitOptions } from './data/assemble.js';
 export type { Dataset, Labels, Split, Whitening } from './data/dataset.js';

@@ -13,6 +13,7 @@ import type { Values } from './arguments.js';
 import type { Command } from './command.js';
 import { chosenKinds, type Kind, ofKinds, summaryOf } from './kinds.js';
 import type * as shared from './options.js';
+import { analyseTheory, theoryKind, theoryOptions } from './theory.js';
 import { type Follow, setsOptions, withSets } from './with-sets.js';
 
 interface AnalysisKind extends Kind {
@@ -82,7 +83,10 @@ const kinds: Readonly<Record<string, AnalysisKind>> = {
   },
 };
 
-const own: readonly shared.Option[] = ofKinds(kinds, [
+const all: Readonly<Record<string, Kind>> = { ...kinds, theory: theoryKind };
+
+const own: readonly shared.Option[] = ofKinds(all, [
+  ...theoryOptions,
   {
     name: 'network',
     kind: 'text',
@@ -163,7 +167,7 @@ const own: readonly shared.Option[] = ofKinds(kinds, [
 
 export const command: Command = {
   name: 'analyse',
-  summary: `what distilled sets hold: ${summaryOf(kinds)}`,
+  summary: `what distilled sets hold: ${summaryOf(all)}`,
   positionals: ['KIND', 'FILE…'],
   options: [
     ...own,
@@ -178,16 +182,18 @@ export const command: Command = {
 
   async run({ values, positionals }) {
     const [name, ...paths] = positionals;
-    const [{ kind, given }] = chosenKinds(
+    const [{ given }] = chosenKinds(
       {
         name: 'analyse',
-        needs: 'one of KIND, and files',
+        needs: 'one of KIND, and files, of which theory has none',
         example: 'limbeck analyse curvature runs/first/distilled.safetensors',
       },
-      kinds,
-      paths.length ? [name] : [],
+      all,
+      paths.length || name === 'theory' ? [name] : [],
       { own, common: ['seed'], values },
     );
+    if (name === 'theory') return analyseTheory(values, given, paths);
+    const kind = kinds[name];
     return withSets(
       values,
       paths,

@@ -138,19 +138,34 @@ export async function withSets(
     sayNotes(opened, Boolean(values.json));
   const data = { ...opened, mean, std };
   const { device, reason } = await openEngine(choice, { threads, precision });
+  try {
+    return await showing(values, async (follow, terminal) => {
+      terminal.say(`Engine: ${device.description}${reason ? `: ${reason}` : ''}`);
+      if (tests)
+        for (const { path, artefact } of artefacts)
+          await openTestSplit(path, isSameData(opened, artefact.notes), terminal);
+      const { found, ...shown } = await look({ device, data, sets, follow });
+      return { found: { dataset: data.name, ...found }, ...shown };
+    });
+  } finally {
+    await device.dispose();
+  }
+}
+
+/** Looks, and prints what was found: as JSON or as a table, and on a page where `--out` names one; the status of the command. */
+export async function showing(
+  values: Values,
+  look: (follow: Follow, terminal: Terminal) => Promise<Found>,
+): Promise<number> {
+  const out = values.out as string | undefined;
   const terminal = new Terminal(Boolean(values.json));
   using stop = listenForStop(() => terminal.say('Stopping.'));
   try {
-    terminal.say(`Engine: ${device.description}${reason ? `: ${reason}` : ''}`);
-    if (tests)
-      for (const { path, artefact } of artefacts)
-        await openTestSplit(path, isSameData(opened, artefact.notes), terminal);
     const follow = { signal: stop.signal, say: (text: string) => terminal.passing(text) };
-    const { found, table, page } = await look({ device, data, sets, follow });
+    const { found, table, page } = await look(follow, terminal);
     terminal.clear();
     if (out !== undefined && page) await writeFileAtomic(out, page());
-    const line = JSON.stringify({ dataset: data.name, ...found }, plainNumbers);
-    process.stdout.write(values.json ? `${line}\n` : printable(`${table}\n`));
+    process.stdout.write(values.json ? `${JSON.stringify(found, plainNumbers)}\n` : printable(`${table}\n`));
     if (out !== undefined) terminal.say(`Wrote ${out}`);
     return 0;
   } catch (error) {
@@ -158,7 +173,6 @@ export async function withSets(
     throw error;
   } finally {
     terminal.clear();
-    await device.dispose();
   }
 }
 

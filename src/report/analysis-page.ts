@@ -60,9 +60,10 @@ export function analysisPage(
     : page(name, 'How curved is the loss on distilled images?', along, curved(curvature!));
 }
 
-const page = (dataset: string, title: string, lead: string, sections: string): string =>
+/** What every analysis has: `about` is the data set, or what else was looked at. */
+export const page = (about: string, title: string, lead: string, sections: string): string =>
   framed(title, [
-    `<header><p class="kicker">limbeck · ${escapeHtml(dataset)}</p><h1>${title}</h1>`,
+    `<header><p class="kicker">limbeck · ${escapeHtml(about)}</p><h1>${title}</h1>`,
     `<p class="lead">${escapeHtml(lead)}</p></header>`,
     sections,
   ]);
@@ -178,7 +179,8 @@ function chart(
   return `<div class="card"><h3>${title}</h3>${lineChart({ ...options, logarithmicFrom: 20 })}</div>`;
 }
 
-const section = (
+/** Charts below a heading, with a key of colours. */
+export const section = (
   heading: string,
   text: string,
   charts: readonly string[],

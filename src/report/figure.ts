@@ -20,6 +20,8 @@ export interface ChartOptions {
   readonly series: readonly Series[];
   /** Logarithmic y when every value is above 0 and they span more than this factor; default never. */
   readonly logarithmicFrom?: number;
+  /** Logarithmic x, of which every value is above 0. */
+  readonly logarithmicX?: boolean;
   /** Draws a mark on each point: for few of them. */
   readonly marks?: boolean;
   /** A point to point out, such as the best. */
@@ -122,7 +124,9 @@ export function lineChart(options: ChartOptions): string {
   const ys = [...points.map(([, y]) => y), ...(reference ? [reference.y] : [])];
   const span = Math.max(...ys) / Math.min(...ys);
   const logarithmic = Math.min(...ys) > 0 && span >= (options.logarithmicFrom ?? Number.POSITIVE_INFINITY);
-  const xAxis = linearAxis(xs, inner.width, options.wholeX ? 1 : 0, 0);
+  const xAxis = options.logarithmicX
+    ? logAxis(xs, inner.width)
+    : linearAxis(xs, inner.width, options.wholeX ? 1 : 0, 0);
   const yAxis = logarithmic
     ? logAxis(ys, inner.height)
     : linearAxis(ys, inner.height, 0, highlight ? 0.15 : 0.06);
@@ -145,7 +149,7 @@ export function lineChart(options: ChartOptions): string {
     );
   parts.push(`<line class="axis" x1="${margin.left}" x2="${right}" y1="${bottom}" y2="${bottom}"/>`);
   parts.push(
-    `<text class="label" x="${margin.left + inner.width / 2}" y="${height - 8}" text-anchor="middle">${escapeHtml(xLabel)}</text>`,
+    `<text class="label" x="${margin.left + inner.width / 2}" y="${height - 8}" text-anchor="middle">${escapeHtml(xLabel)}${options.logarithmicX ? ' (log)' : ''}</text>`,
     `<text class="label" transform="translate(14 ${margin.top + inner.height / 2}) rotate(-90)" text-anchor="middle">${escapeHtml(yLabel)}${logarithmic ? ' (log)' : ''}</text>`,
   );
   if (reference)

@@ -59,7 +59,10 @@ export function powerOf(points: readonly (readonly [x: number, y: number])[]): {
     points.map(([, value]) => Math.log(value)),
   );
   const mean = x.reduce((sum, value) => sum + value, 0) / x.length;
-  return { exponent: slope, error: residual / Math.sqrt(x.reduce((sum, value) => sum + (value - mean) ** 2, 0)) };
+  return {
+    exponent: slope,
+    error: residual / Math.sqrt(x.reduce((sum, value) => sum + (value - mean) ** 2, 0)),
+  };
 }
 
 /** By least squares: y = at + slope · x, and the standard deviation of what is left; 0 of two points. */

@@ -30,8 +30,7 @@ export function gradientOf(net: TwoLayer, { places, labels }: Points): Float64Ar
   for (let m = 0; m < labels.length; m++)
     for (let j = 0; j < J; j++) {
       const factor = labels[m] * slopes[m * J + j];
-      if (factor !== 0)
-        for (let k = 0; k < d; k++) gradient[j * d + k] += factor * places[m * d + k];
+      if (factor !== 0) for (let k = 0; k < d; k++) gradient[j * d + k] += factor * places[m * d + k];
     }
   return gradient;
 }
@@ -53,8 +52,7 @@ export function solveLabels(net: TwoLayer, places: Float64Array): Float64Array {
     Array.from({ length: p }, (_, m) => values.subarray(m * columns, (m + 1) * columns));
   const [s, x] = [rows(slopes, J), rows(places, d)];
   const a = new Float64Array(p * p);
-  for (let m = 0; m < p; m++)
-    for (let o = m; o < p; o++) a[m * p + o] = dot(s[m], s[o]) * dot(x[m], x[o]);
+  for (let m = 0; m < p; m++) for (let o = m; o < p; o++) a[m * p + o] = dot(s[m], s[o]) * dot(x[m], x[o]);
   const b = x.map((place, m) => {
     let sum = 0;
     for (let j = 0; j < J; j++) {
@@ -85,8 +83,7 @@ export function placesBar(
       let along = 0;
       for (let k = 0; k < d; k++) along += left[j * d + k] * places[m * d + k];
       const [ofLeft, ofWeights] = [labels[m] * slope(at), labels[m] * bend(at) * along];
-      for (let k = 0; k < d; k++)
-        bar[m * d + k] -= ofLeft * left[j * d + k] + ofWeights * weights[j * d + k];
+      for (let k = 0; k < d; k++) bar[m * d + k] -= ofLeft * left[j * d + k] + ofWeights * weights[j * d + k];
     }
   return bar;
 }

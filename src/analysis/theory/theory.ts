@@ -144,11 +144,22 @@ const spread = (values: readonly number[]): Spread => {
  */
 export async function theory(options: TheoryOptions = {}): Promise<Theory> {
   expectOptions('theory', options, known);
-  const { activation = 'tanh', link = 'saddle', error = 25, seeds = 3, seed = 0, signal, onProgress } = options;
+  const {
+    activation = 'tanh',
+    link = 'saddle',
+    error = 25,
+    seeds = 3,
+    seed = 0,
+    signal,
+    onProgress,
+  } = options;
   oneOf('activation', activation, Object.keys(activations));
   oneOf('link', link, links);
   if (!(typeof error === 'number' && error > 0 && error < 50))
-    throw new LimbeckError('ERR_OPTION', `theory: error is ${shown(error)}, expected percent above 0 and below 50`);
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `theory: error is ${shown(error)}, expected percent above 0 and below 50`,
+    );
   wholeFrom('theory', 'seeds', seeds, 1);
   seedWords(seed);
   const lists = {
@@ -183,7 +194,13 @@ export async function theory(options: TheoryOptions = {}): Promise<Theory> {
   return {
     ...{ activation, link, error, seeds, base },
     all: spread(ofBase.map(({ all }) => all)),
-    curves: theoryWays.map((way) => ({ way, points: curveOf(ofBase.map(({ ways }) => ways[way]), base) })),
+    curves: theoryWays.map((way) => ({
+      way,
+      points: curveOf(
+        ofBase.map(({ ways }) => ways[way]),
+        base,
+      ),
+    })),
     random: await randomCurve({ ...base, activation, link, seed }, seeds, signal),
     needed: [...tasks.values()].flatMap((size) =>
       pairs.map(({ way, goal }) => {
@@ -212,12 +229,12 @@ export async function theory(options: TheoryOptions = {}): Promise<Theory> {
 
 const goalOf = (goal: TheoryGoal, error: number) => (goal === 'gradient' ? leastMatched : error);
 
-/** More and more points by every way, until they are enough for every goal, or three times as many as r (r + 3) / 2. */
+/** More and more points by every way, until they are enough for every goal, or six times as many as r (r + 3) / 2. */
 async function walk(task: Task, error: number, signal?: AbortSignal): Promise<Walked> {
   const { d, r } = task;
   const net = new TwoLayer(task);
   const second = net.secondLayer(net.gradient);
-  const most = Math.ceil(1.5 * r * (r + 3));
+  const most = 3 * r * (r + 3);
   const places = oneStep(net, most);
   const inside = net.projected(places);
   const ways: Record<TheoryWay, Look[]> = { matched: [], oneStep: [], projected: [] };
@@ -290,19 +307,28 @@ async function randomCurve(task: Task, seeds: number, signal?: AbortSignal): Pro
 
 function oneOf(name: string, value: unknown, words: readonly string[]): void {
   if (words.includes(value as string)) return;
-  throw new LimbeckError('ERR_OPTION', `theory: ${name} is ${shown(value)}, expected one of ${words.join(', ')}`);
+  throw new LimbeckError(
+    'ERR_OPTION',
+    `theory: ${name} is ${shown(value)}, expected one of ${words.join(', ')}`,
+  );
 }
 
 /** One size or more, from small to large. */
 function sizes(name: string, given: readonly number[], least: number): readonly number[] {
   if (!Array.isArray(given) || !given.length)
-    throw new LimbeckError('ERR_OPTION', `theory: ${name} is ${shown(given)}, expected a list of whole numbers`);
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `theory: ${name} is ${shown(given)}, expected a list of whole numbers`,
+    );
   for (const one of given) wholeFrom('theory', name, one, least);
   return [...new Set(given)].sort((a, b) => a - b);
 }
 
 /** Directions must fit into the inputs, and neurons come in pairs. */
-function checkSizes({ d, r, width }: Readonly<Record<'d' | 'r' | 'width', readonly number[]>>, base: Theory['base']): void {
+function checkSizes(
+  { d, r, width }: Readonly<Record<'d' | 'r' | 'width', readonly number[]>>,
+  base: Theory['base'],
+): void {
   const [most, least] = [r[r.length - 1], d[0]];
   if (most > base.d || base.r > least)
     throw new LimbeckError(
@@ -311,5 +337,8 @@ function checkSizes({ d, r, width }: Readonly<Record<'d' | 'r' | 'width', readon
     );
   const odd = width.find((one) => one % 2);
   if (odd !== undefined)
-    throw new LimbeckError('ERR_OPTION', `theory: width is ${odd}, expected an even number: neurons come in pairs of opposite sign`);
+    throw new LimbeckError(
+      'ERR_OPTION',
+      `theory: width is ${odd}, expected an even number: neurons come in pairs of opposite sign`,
+    );
 }

@@ -40,7 +40,7 @@ export const activations: Readonly<Record<'tanh' | 'relu', Activation>> = {
     ...{ bias: 1, reach: 0.3, moments: momentsOf((z) => tanhSlope(z + 1)) },
   },
   relu: {
-    value: (z) => (z > 0 ? z : 0),
+    value: (z) => Math.max(z, 0),
     slope: (z) => (z > 0 ? 1 : 0),
     bend: () => 0,
     ...{ bias: 0, reach: 1, moments: [atZero, -atZero] },
@@ -146,7 +146,11 @@ export class TwoLayer {
   sample(n: number, stream: number): Sample {
     const { d, seed } = this.task;
     const x = normals(seed, stream, n * d);
-    return { n, x, y: Float64Array.from({ length: n }, (_, i) => this.label(x.subarray(i * d, (i + 1) * d))) };
+    return {
+      n,
+      x,
+      y: Float64Array.from({ length: n }, (_, i) => this.label(x.subarray(i * d, (i + 1) * d))),
+    };
   }
 
   /**
@@ -174,8 +178,7 @@ export class TwoLayer {
     const { d } = this.task;
     const inside = new Float64Array(x.length);
     for (let at = 0; at < x.length; at += d)
-      for (const v of this.directions)
-        addTo(inside.subarray(at, at + d), v, dot(v, x.subarray(at, at + d)));
+      for (const v of this.directions) addTo(inside.subarray(at, at + d), v, dot(v, x.subarray(at, at + d)));
     return inside;
   }
 
