@@ -279,7 +279,10 @@ describe('limbeck analyse', () => {
   });
 
   test.each([
-    [['analyse'], /analyse needs one of recognise, curvature, mix, agreement, influence, and files/],
+    [
+      ['analyse'],
+      /analyse needs one of recognise, curvature, mix, agreement, influence, theory, and files, of which theory has none/,
+    ],
     [['analyse', 'looks', files[0]], /analyse needs one of/],
     [['analyse', 'curvature'], /and files/],
     [

@@ -29,7 +29,7 @@ export const theoryOptions: readonly Option[] = [
     ...{ name: 'r', kind: 'numbers', value: 'N,…' },
     ...{ help: 'directions that the target depends on', fallback: '2,3,4,6,8' },
   },
-  { name: 'width', kind: 'numbers', value: 'N,…', help: 'of the network', fallback: '128,256,512' },
+  { name: 'width', kind: 'numbers', value: 'N,…', help: 'of the network', fallback: '128,192,256' },
   {
     ...{ name: 'activation', kind: 'text', value: 'tanh|relu' },
     ...{ help: 'of the network', fallback: 'tanh' },
