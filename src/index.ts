@@ -77,11 +77,13 @@ export type { AlongOptions, NamedSet } from './analysis/sets.js';
 export {
   type Spread,
   type Theory,
+  type TheoryCurve,
   type TheoryExponent,
   type TheoryGoal,
   type TheoryNeeded,
   type TheoryOptions,
   type TheoryPoint,
+  type TheorySize,
   type TheoryWay,
   theory,
 } from './analysis/theory/theory.js';

@@ -39,25 +39,26 @@ const known = {
 
 /** A mean over seeds, and the sample standard deviation. */
 export interface Spread {
+  /** Over the seeds. */
   readonly mean: number;
+  /** 0 of one seed. */
   readonly std: number;
 }
 
-/** How places of distilled points come about; their labels are solved for. */
-export const theoryWays = ['matched', 'oneStep', 'projected'] as const;
-/** `matched`: by gradient matching to the end. `oneStep`: by its first step. `projected`: that, without what lies outside of the target's subspace. */
-export type TheoryWay = (typeof theoryWays)[number];
+/** How places of distilled points come about; their labels are solved for. `matched`: by gradient matching to the end. `oneStep`: by its first step. `projected`: that, without what lies outside of the target's subspace. */
+export type TheoryWay = 'matched' | 'oneStep' | 'projected';
+export const theoryWays: readonly TheoryWay[] = ['matched', 'oneStep', 'projected'];
 
-/** What may be asked of the first layer. */
-export const theoryGoals = ['gradient', 'kept', 'learned'] as const;
 /**
- * `gradient`: that nine tenths of the gradient's squared norm are matched. `kept`: the test error of a student that is handed the second layer of the network
+ * What may be asked of the first layer. `gradient`: that nine tenths of the gradient's squared norm are matched. `kept`: the test error of a student that is handed the second layer of the network
  * that learned from all data, `width` numbers. `learned`: that of one that learns its second layer from `width` labels at inputs drawn from a seed.
  */
-export type TheoryGoal = (typeof theoryGoals)[number];
+export type TheoryGoal = 'gradient' | 'kept' | 'learned';
+export const theoryGoals: readonly TheoryGoal[] = ['gradient', 'kept', 'learned'];
 
 /** So many points, `[seeds]` of each in the mean. */
 export interface TheoryPoint {
+  /** Distilled pairs for the first layer. */
   readonly points: number;
   /** Those stored: d + 1 a point, and one for each neuron. */
   readonly numbers: number;
@@ -71,12 +72,29 @@ export interface TheoryPoint {
   readonly learned: Spread;
 }
 
-/** What one size of a task needs. */
-export interface TheoryNeeded {
-  readonly d: number;
-  readonly r: number;
-  readonly width: number;
+/** More and more points. */
+export interface TheoryCurve {
+  /** How their places come about. */
   readonly way: TheoryWay;
+  /** From few to many. */
+  readonly points: readonly TheoryPoint[];
+}
+
+/** How large a task is. */
+export interface TheorySize {
+  /** Dimensions of the inputs. */
+  readonly d: number;
+  /** Directions that the target depends on. */
+  readonly r: number;
+  /** Of the network. */
+  readonly width: number;
+}
+
+/** What one size of a task needs. */
+export interface TheoryNeeded extends TheorySize {
+  /** How the places come about. */
+  readonly way: TheoryWay;
+  /** What is asked. */
   readonly goal: TheoryGoal;
   /** Points, interpolated between the numbers that were tried; left out where a seed does not get there. */
   readonly points?: Spread;
@@ -86,9 +104,13 @@ export interface TheoryNeeded {
 
 /** The numbers that points need, as a power of one size; left out where fewer than two sizes get there. */
 export interface TheoryExponent {
+  /** The size that is swept. */
   readonly of: 'd' | 'r' | 'width';
+  /** How the places come about. */
   readonly way: TheoryWay;
+  /** What is asked. */
   readonly goal: TheoryGoal;
+  /** 2 where twice the size takes four times the numbers. */
   readonly exponent?: number;
   /** Its standard error. */
   readonly error?: number;
@@ -96,20 +118,25 @@ export interface TheoryExponent {
 
 /** How many numbers it takes to store what a network of two layers learns of a target of few directions. */
 export interface Theory {
+  /** Of the network. */
   readonly activation: 'tanh' | 'relu';
+  /** Which ways the target bends. */
   readonly link: 'saddle' | 'sphere';
   /** The test error that was wanted, percent of the variance. */
   readonly error: number;
+  /** Tasks of each size. */
   readonly seeds: number;
   /** The middle size. */
-  readonly base: { readonly d: number; readonly r: number; readonly width: number };
+  readonly base: TheorySize;
   /** At the middle size: what the network reaches whose first layer learned from all data. */
   readonly all: Spread;
   /** At the middle size, by way. */
-  readonly curves: readonly { readonly way: TheoryWay; readonly points: readonly TheoryPoint[] }[];
+  readonly curves: readonly TheoryCurve[];
   /** At the middle size: random pairs in the place of distilled points; the second layer learns from labels. */
-  readonly random: readonly { readonly points: number; readonly numbers: number; readonly learned: Spread }[];
+  readonly random: readonly Pick<TheoryPoint, 'points' | 'numbers' | 'learned'>[];
+  /** By size, way and goal. */
   readonly needed: readonly TheoryNeeded[];
+  /** By size that is swept, way and goal. */
   readonly exponents: readonly TheoryExponent[];
 }
 
@@ -174,7 +201,7 @@ export async function theory(options: TheoryOptions = {}): Promise<Theory> {
     of,
     sizes: lists[of].map((size) => ({ ...base, [of]: size })),
   }));
-  const nameOf = ({ d, r, width }: typeof base) => `d ${d}, r ${r}, width ${width}`;
+  const nameOf = ({ d, r, width }: TheorySize) => `d ${d}, r ${r}, width ${width}`;
   const tasks = new Map(swept.flatMap((sweep) => sweep.sizes.map((size) => [nameOf(size), size] as const)));
   const total = tasks.size * seeds;
   const walked = new Map<string, Walked[]>();
@@ -189,7 +216,7 @@ export async function theory(options: TheoryOptions = {}): Promise<Theory> {
     }
     walked.set(name, own);
   }
-  const reach = (size: typeof base, way: TheoryWay, goal: TheoryGoal) =>
+  const reach = (size: TheorySize, way: TheoryWay, goal: TheoryGoal) =>
     walked.get(nameOf(size))!.map(({ ways }) => pointsNeeded(ways[way], goal, goalOf(goal, error)));
   const pairs = theoryWays.flatMap((way) => theoryGoals.map((goal) => ({ way, goal })));
   const ofBase = walked.get(nameOf(base))!;
@@ -281,7 +308,7 @@ export function pointsNeeded(
 }
 
 /** Means over seeds of what all of them tried. */
-function curveOf(seeds: readonly (readonly Look[])[], { d, width }: Theory['base']): TheoryPoint[] {
+function curveOf(seeds: readonly (readonly Look[])[], { d, width }: TheorySize): TheoryPoint[] {
   return Array.from({ length: Math.min(...seeds.map(({ length }) => length)) }, (_, i) => {
     const of = (key: keyof Look) => spread(seeds.map((looks) => looks[i][key]));
     const { points } = seeds[0][i];
@@ -334,7 +361,7 @@ function sizes(name: string, given: readonly number[], least: number): readonly 
 /** Directions must fit into the inputs, and neurons come in pairs. */
 function checkSizes(
   { d, r, width }: Readonly<Record<'d' | 'r' | 'width', readonly number[]>>,
-  base: Theory['base'],
+  base: TheorySize,
 ): void {
   const [most, least] = [r[r.length - 1], d[0]];
   if (most > base.d || base.r > least)
