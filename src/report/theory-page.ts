@@ -105,7 +105,8 @@ function exponents({ exponents: found }: Theory): string {
   const rows = theoryWays.flatMap((way) =>
     theoryGoals.map((goal) => ({
       cells: [
-        `<td>${escapeHtml(wayNames[way])}</td><td>${escapeHtml(goalNames[goal])}</td>`,
+        `<td>${escapeHtml(wayNames[way])}</td>`,
+        `<td>${escapeHtml(goalNames[goal])}</td>`,
         ...(['d', 'r', 'width'] as const).map((of) => {
           const one = found.find((other) => other.of === of && other.way === way && other.goal === goal)!;
           return one.exponent === undefined ? nothing : `<td class="number">${exponentText(one)}</td>`;
