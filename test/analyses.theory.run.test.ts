@@ -8,13 +8,13 @@ import { lineChart } from '../src/report/figure.js';
 import { buildWhereStale, commandLine } from './harness/command-line.js';
 import { all, readPage, textOf } from './harness/page.js';
 
-const small = { d: [8, 12], r: [1, 2], width: [32], seeds: 2, seed: 5 };
+const small = { d: [12, 24], r: [1, 2], width: [32], seeds: 2, seed: 5 };
 
 test('sweeps every size at the middle of the others, the same bits of the same seed', async () => {
   const stages: string[] = [];
   const found = await theory({ ...small, onProgress: ({ stage }) => stages.push(stage) });
-  expect(found.base).toEqual({ d: 12, r: 2, width: 32 });
-  const sizes = ['d 8, r 2, width 32', 'd 12, r 2, width 32', 'd 12, r 1, width 32'];
+  expect(found.base).toEqual({ d: 24, r: 2, width: 32 });
+  const sizes = ['d 12, r 2, width 32', 'd 24, r 2, width 32', 'd 24, r 1, width 32'];
   expect(stages).toEqual(sizes.flatMap((size) => [`${size}, seed 5`, `${size}, seed 6`]));
   expect(found.needed).toHaveLength(3 * 9);
   expect(found.exponents).toHaveLength(3 * 9);
@@ -29,7 +29,7 @@ test('sweeps every size at the middle of the others, the same bits of the same s
   expect(slope.exponent).toBeGreaterThan(0.8);
   expect(slope.exponent).toBeLessThan(2.5);
   for (const { way, points } of found.curves) {
-    for (const { numbers, points: p } of points) expect(numbers).toBe(13 * p + 32);
+    for (const { numbers, points: p } of points) expect(numbers).toBe(25 * p + 32);
     for (const { alignment } of points)
       if (way === 'projected') expect(alignment.mean).toBeCloseTo(1, 12);
       else expect(alignment.mean).toBeGreaterThan(0.5);
@@ -82,12 +82,12 @@ describe('limbeck analyse theory', () => {
   const { limbeck } = commandLine(folder);
   beforeAll(buildWhereStale);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
-  const given = 'analyse theory --d 8,12 --r 1,2 --width 32 --seeds 2 --seed 5'.split(' ');
+  const given = 'analyse theory --d 12,24 --r 1,2 --width 32 --seeds 2 --seed 5'.split(' ');
 
   test('needs no files; shows what is needed, and the exponents, in a table and on a page', async () => {
     const { status, stdout, stderr } = await limbeck(...given, '--out', 'theory.html');
     expect(status, stderr).toBe(0);
-    expect(stdout).toMatch(/^saddle, tanh, d 12, r 2, width 32, 2 seeds/);
+    expect(stdout).toMatch(/^saddle, tanh, d 24, r 2, width 32, 2 seeds/);
     expect(stdout).toMatch(
       /^ +one step, projected +nine tenths of the gradient +\d\.\d ± \d\.\d +\d+ +-?\d\.\d\d ± \d/m,
     );
