@@ -63,7 +63,7 @@ export const strategies: Readonly<Record<string, Strategy>> = {
   'resized-crop-digits': { ...resizedCrop, mirrored: false },
 };
 
-const joined = `resized-crop:area=0.5, different ones of ${dsaFamilies.join(', ')} joined by underscores, such as crop_rotate`;
+const spelled = `resized-crop:area=0.5, or different ones of ${dsaFamilies.join(', ')} joined by underscores, such as crop_rotate`;
 
 /**
  * A strategy by its name, resized crops with the least part of the area that they have (`resized-crop:area=0.5`) or the least and the
@@ -86,7 +86,7 @@ function parseMovement(text: string): Strategy {
   if (chosen.length !== names.length)
     throw new LimbeckError(
       'ERR_OPTION',
-      `augmentation is "${text}", expected ${Object.keys(strategies).join(', ')} or ${joined}; cutmix, or one of these with +cutmix`,
+      `augmentation is "${text}", expected ${Object.keys(strategies).join(', ')}, ${spelled}; cutmix, or one of these with +cutmix`,
     );
   return { ...dsa, families: chosen };
 }
@@ -123,7 +123,7 @@ export const isDifferentiable = (strategy: Strategy): boolean => !fills(strategy
 /** Those that a gradient may go through, in words. */
 export const differentiableStrategies = (): string => {
   const names = Object.keys(strategies).filter((name) => isDifferentiable(strategies[name]));
-  return `${names.join(', ')} or ${joined}`;
+  return `${names.join(', ')}, ${spelled}`;
 };
 
 const fills = ({ families }: Strategy) => families.includes('shift') || families.includes('turn');
