@@ -36,10 +36,14 @@ test('what limbeck wrote among images is no class, and that is said once', async
     ),
   );
   const split = await loadDataset(
-    await write({ ...below('train', { ...images, ...below('out', run) }), ...below('test', images) }),
+    await write({
+      ...below('train', { ...images, ...below('out', run) }),
+      ...below('test', images),
+      ...trained,
+    }),
   );
   expect(split.classNames).toEqual(['a', 'b']);
   expect(split.notes).toContainEqual(
-    expect.stringMatching(/^a folder with results of limbeck left out: .*train.out$/),
+    expect.stringMatching(/^2 folders with results of limbeck left out: .*net, .*train.out$/),
   );
 });

@@ -96,6 +96,13 @@ describe('whole numbers of more than 8 bits', () => {
     expect(light.notes).toMatch(/divided by 4095, beyond which they reach, to 5000: their white is another/);
     expect((await read('light.npy')).most).toBe(Math.fround(5000 / 65_535));
     expect((await read('dark.npy')).most).toBe(200);
+    // Floats of another range have no white.
+    await expect(
+      readLooseImages([join(folder, 'light.npy')], [1, 2, 2], { range: [0, 4095] }),
+    ).rejects.toMatchObject({
+      code: 'ERR_DATA',
+      message: expect.stringMatching(/whole numbers up to 5000, expected floats from 0 to 4095/),
+    });
     const dataset = await loadDataset(join(folder, 'own.npz'), whole);
     const { images } = await readLabelledImages(join(folder, 'theirs.npz'), dataset);
     expect(images[3]).toBe(Math.fround(200 / 4095));
@@ -161,6 +168,15 @@ describe('images of four channels', () => {
     expect(imageShape).toEqual([4, 2, 2]);
     expect(train.images).toEqual(Uint8Array.from(first));
     expect(notes?.join() ?? '').not.toMatch(/opacity/);
+    // Four rows are no four channels.
+    const rows = await npz(
+      [count, 4, 4, 3],
+      Array.from({ length: 48 * count }, (_, i) => i % 256),
+    );
+    await expect(loadDataset(rows, { ...whole, channels: 4 })).rejects.toMatchObject({
+      code: 'ERR_OPTION',
+      message: expect.stringMatching(/^channels is given, but .* says it by its shape/),
+    });
   });
 
   test('that can be no colours are refused, with what keeps them', async () => {
@@ -199,5 +215,11 @@ describe('images of four channels', () => {
     expect((await read('many.npy', [3, 2, 2])).found[0].images).toEqual(exact);
     expect((await read('one.npy', [3, 2, 2])).found[0].images).toEqual(exact.subarray(0, 12));
     expect((await read('many.npy', [4, 2, 2])).found[0].images).toEqual(Uint8Array.from(first));
+    const colours = join(await made.write({ 'x.npy': npy([2, 2, 2, 3], values.slice(0, 24)) }), 'x.npy');
+    await expect(readLooseImages([colours], [4, 2, 2])).rejects.toMatchObject({ code: 'ERR_SHAPE' });
+    const faint = npy([1, 2, 2, 4], Array(16).fill(0.5), 'f4');
+    const path = join(await made.write({ 'x.npy': faint }), 'x.npy');
+    const { found } = await readLooseImages([path], [3, 2, 2], { background: 'WHITE' });
+    expect(found[0].images).toEqual(new Float32Array(12).fill(0.75));
   });
 });

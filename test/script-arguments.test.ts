@@ -46,6 +46,7 @@ it.each([
   [['--quick=yes'], '--quick takes no value, got yes'],
   [['--trials', 'many'], '--trials is many, expected a number of at least 1'],
   [['--seconds='], '--seconds is , expected a number of at least 0'],
+  [['--trials', '2', '--trials', '3'], '--trials is given twice'],
   [['-q'], '-q is unknown'],
   [['lenet'], '"lenet" is one argument too many'],
 ])('the benchmark refuses %j', (args, message) => {

@@ -22,9 +22,14 @@ export function readArguments(usage, options, { most = 0, args = process.argv.sl
   });
   const flags = Object.fromEntries(Object.entries(options).map(([name, option]) => [name, option.default]));
   const positionals = [];
+  const seen = new Set();
   for (const token of tokens)
     if (token.kind === 'positional') positionals.push(token.value);
-    else if (token.kind === 'option') flags[token.name] = checked(token, known);
+    else if (token.kind === 'option') {
+      if (seen.has(token.name)) refuse(`${token.rawName} is given twice`);
+      seen.add(token.name);
+      flags[token.name] = checked(token, known);
+    }
   if (flags.help) {
     console.log([`usage: ${usage}`, ...Object.entries(known).map(rowOf)].join('\n'));
     process.exit(0);

@@ -5,7 +5,7 @@ import { readLabelledImages } from '../data/labelled-images.js';
 import { pixelScaleOf } from '../data/pixel-scale.js';
 import { findProtocol } from '../eval/find-protocol.js';
 import type { Model } from '../eval/model.js';
-import { checkPreprocessing, type Protocol } from '../eval/protocol.js';
+import { checkPreprocessing, checkTeacher, type Protocol } from '../eval/protocol.js';
 import { protocolOf } from '../eval/protocol-name.js';
 import { imageValues, type SetOfImagesOptions, setOfImages, valuesOf } from '../eval/set-of-images.js';
 import { isSameData } from '../runs/describe-data.js';
@@ -88,6 +88,7 @@ export async function openEvaluated(
   // Normalised as the distilled images are, whatever the statistics of this data.
   const data = { ...opened, mean, std };
   const teacher = await teacherFor(values.teacher as string | undefined, { artefact, data });
+  checkTeacher(protocol, teacher);
   const { networks } = options;
   return {
     set: artefact.set,

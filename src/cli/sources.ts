@@ -77,7 +77,7 @@ export function readingGiven(given: Values): Reading | undefined {
 /** The options by which a source is named on a command line, as a shell takes them. */
 export function sourceText({ dataset, digitsSize, reading = {} }: DataSource): string {
   const given = Object.entries({ dataset, digitsSize, ...reading }).filter(
-    ([, value]) => value !== undefined,
+    ([, value]) => value !== undefined && value !== false,
   );
   return given
     .map(([name, value]) =>

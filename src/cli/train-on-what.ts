@@ -2,7 +2,7 @@ import type { Dataset } from '../data/dataset.js';
 import type { Device } from '../engine/device.js';
 import { findProtocol } from '../eval/find-protocol.js';
 import type { Model } from '../eval/model.js';
-import { checkLength } from '../eval/protocol.js';
+import { checkLength, checkNoTeacher } from '../eval/protocol.js';
 import { protocolOf } from '../eval/protocol-name.js';
 import type { Accuracy } from '../eval/statistics.js';
 import { parseNetworkSpec } from '../networks/spec.js';
@@ -116,6 +116,7 @@ export async function onDistilled(values: Values): Promise<Train> {
   const artefact = await readArtefact(on);
   const protocol = findProtocol(asked ?? protocolOf(artefact.set).name, changes);
   checkLength(protocol, artefact.set.classes.length);
+  checkNoTeacher(protocol);
   const pretrained = await pretrainedFor(on, artefact, values.init as string | undefined);
   let data: Dataset | undefined;
   if (dataset !== undefined) {

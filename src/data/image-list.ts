@@ -106,6 +106,7 @@ export async function listImages(folder: string, options: LabelTableOptions): Pr
     if (train === undefined) throw unlabelled(join(folder, folders[0]));
     return { train, validation: [], test: [], notes: [...notes, ...litterNotes(litter)] };
   }
+  litter.results.push(...results.map((name) => join(folder, name)));
   const files: Record<SplitName, readonly ImageFile[]> = { train: [], validation: [], test: [] };
   for (const part of splitNames) {
     const name = names[part];

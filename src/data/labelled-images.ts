@@ -42,7 +42,8 @@ export async function readLabelledImages(path: string, dataset: Dataset): Promis
   const set: TorchSet = torch ? await readTorchSet(path) : { ...(await readNamedArrays(path)), notes: [] };
   const { images: array, labels: given = inOrder(set.images, dataset, path), learningRate } = set;
   const what = `${path}: images`;
-  const { divisor, notes: scale } = await divisorLike(array, dataset.divisor, what);
+  const scale = pixelScaleOf(dataset);
+  const { divisor, notes: divided } = await divisorLike(array, scale, what);
   const layout = { ...(torch && { layout: 'nchw' as const }), ...fourChannels(dataset) };
   const { imageShape, ...read } = await toImages(array, layout, what, divisor);
   if (`${imageShape}` !== `${dataset.imageShape}`)
@@ -52,9 +53,9 @@ export async function readLabelledImages(path: string, dataset: Dataset): Promis
     );
   const count = array.shape[0];
   const labels = softLabels(given, count, dataset) ?? hardLabels(given, count, dataset, path);
-  const { images, notes } = await onScale(read, pixelScaleOf(dataset).range, path);
+  const { images, notes } = await onScale(read, scale.range, path);
   const ordered = set.labels ? [] : ['no labels beside them: taken to be in the order of their classes'];
-  return { images, labels, learningRate, notes: [...set.notes, ...scale, ...notes, ...ordered] };
+  return { images, labels, learningRate, notes: [...set.notes, ...divided, ...notes, ...ordered] };
 }
 
 /** The labels of images that are saved class after class, as many of each, as programs after DC's do. */

@@ -122,7 +122,7 @@ async function imagesIn(folder: string): Promise<string[]> {
 async function readArray(
   path: string,
   imageShape: readonly [number, number, number],
-  { range, divisor: white, background }: PixelScale,
+  like: PixelScale,
   notes: string[],
 ): Promise<LooseImages> {
   const array: NumericArray = /\.npy$/i.test(path)
@@ -142,16 +142,16 @@ async function readArray(
     (shape) => `${shape}` === `${array.shape}`,
   );
   const stack = alone ? { ...array, shape: [1, ...array.shape] } : array;
-  const { divisor, notes: scale } = await divisorLike(array, white, path);
+  const { divisor, notes: scale } = await divisorLike(array, like, path);
   notes.push(...scale);
-  const layout = fourChannels({ imageShape, background });
+  const layout = fourChannels({ imageShape, background: like.background });
   const { imageShape: shape, ...read } = await toImages(stack, layout, path, divisor);
   if (`${shape}` !== `${imageShape}`)
     throw new LimbeckError(
       'ERR_SHAPE',
       `${path} holds images of ${shapeText(shape)}, expected ${shapeText(imageShape)}: arrays are taken as they are; image files are resized`,
     );
-  const { images, notes: more } = await onScale(read, range, path);
+  const { images, notes: more } = await onScale(read, like.range, path);
   notes.push(...more);
   const count = stack.shape[0];
   return {

@@ -13,6 +13,8 @@ export interface PixelLayout {
   readonly channels?: number;
   /** Whether colours come last or first; the sizes decide when missing, if they can. */
   readonly layout?: 'nhwc' | 'nchw';
+  /** Keeps four channels where there are any, whatever else the shape says. */
+  readonly keepsFour?: boolean;
   /** What images with opacity are laid on: `white`, `black` or `#rrggbb`; white when missing. */
   readonly background?: string;
 }
@@ -26,7 +28,7 @@ export const fourChannels = ({
 }: {
   readonly imageShape: readonly number[];
   readonly background?: string;
-}): PixelLayout => (imageShape[0] === 4 ? { channels: 4 } : { background });
+}): PixelLayout => (imageShape[0] === 4 ? { keepsFour: true } : { background });
 
 /**
  * Images `[N, H, W]`, `[N, H, W, C]`, `[N, C, H, W]` or flat `[N, pixels]` as `[N, C, H, W]`. Whole numbers are
@@ -52,7 +54,7 @@ export async function toImages(
   const notes = array.truth ? [`${what}: true and false were taken as the bytes 255 and 0`] : [];
   const images = colourLast ? await colourFirst(values, sizes) : values;
   const [channels, height, width] = sizes;
-  if (channels !== 4 || shape.length !== 4 || layout.channels === 4)
+  if (channels !== 4 || shape.length !== 4 || layout.keepsFour || layout.channels === 4)
     return { imageShape: sizes, images, notes };
   return {
     imageShape: [3, height, width],
@@ -72,13 +74,14 @@ function imageShapeOf(
     if (sizes[0] > 1 && layout === undefined) throw ambiguous(what, shape);
     return { sizes, colourLast: sizes[0] > 1 && layout === 'nhwc' };
   }
-  const keepsFour = given.channels === 4 && shape.length === 4 && (shape[1] === 4 || shape[3] === 4);
-  for (const option of ['imageSize', 'channels'] as const)
-    if (given[option] !== undefined && !(option === 'channels' && keepsFour))
-      throw new LimbeckError(
-        'ERR_OPTION',
-        `${option} is given, but ${what} says it by its shape ${shapeText(shape)}; leave it out.`,
-      );
+  const idle = (option: 'imageSize' | 'channels') =>
+    new LimbeckError(
+      'ERR_OPTION',
+      `${option} is given, but ${what} says it by its shape ${shapeText(shape)}; leave it out.`,
+    );
+  if (given.imageSize !== undefined) throw idle('imageSize');
+  if (given.channels !== undefined && given.channels !== 4) throw idle('channels');
+  if (shape.length === 3 && given.channels !== undefined) throw idle('channels');
   if (shape.length === 3) return { sizes: [1, shape[1], shape[2]], colourLast: false };
   if (shape.length !== 4)
     throw new LimbeckError(
@@ -90,9 +93,11 @@ function imageShapeOf(
   // An image may be four pixels high; colours with opacity are looked for where there are no others.
   const [first, last] = greyOrColour.includes(true) ? greyOrColour : are([4]);
   if (layout === undefined && first === last) throw ambiguous(what, shape);
-  return (layout ?? (last ? 'nhwc' : 'nchw')) === 'nhwc'
-    ? { sizes: [shape[3], shape[1], shape[2]], colourLast: true }
-    : { sizes: [shape[1], shape[2], shape[3]], colourLast: false };
+  const colourLast = (layout ?? (last ? 'nhwc' : 'nchw')) === 'nhwc';
+  const [, second, third, fourth] = shape;
+  const sizes: ImageShape = colourLast ? [fourth, second, third] : [second, third, fourth];
+  if (given.channels === 4 && sizes[0] !== 4) throw idle('channels');
+  return { sizes, colourLast };
 }
 
 const ambiguous = (what: string, shape: readonly number[]): LimbeckError =>

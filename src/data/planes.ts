@@ -21,8 +21,9 @@ export const over = (value: number, behind: number, alpha: number, opaque: numbe
 
 /** Red, green and blue in 0..255 of `white`, `black` or `#rrggbb`; white when missing. */
 export function colourOf(background = 'white'): readonly [number, number, number] {
-  if (background === 'white') return [255, 255, 255];
-  if (background === 'black') return [0, 0, 0];
+  const name = background.toLowerCase();
+  if (name === 'white') return [255, 255, 255];
+  if (name === 'black') return [0, 0, 0];
   const [red, green, blue] = [1, 3, 5].map((at) => Number.parseInt(background.slice(at, at + 2), 16));
   return [red, green, blue];
 }

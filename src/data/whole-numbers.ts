@@ -1,6 +1,7 @@
 import { inPieces } from '../util/breathe.js';
 import { LimbeckError } from '../util/errors.js';
 import type { NumericArray } from './npy.js';
+import { type PixelScale, pixelsText } from './pixel-scale.js';
 import { DEEPEST, fullScale } from './planes.js';
 
 /** White of 32 bits. */
@@ -49,15 +50,24 @@ export async function divisorOf(
   };
 }
 
-/** The same of an array that stands for itself: by the `divisor` of images that it is to be like, else by white of 16 bits, or of more. */
+/**
+ * The same of an array that stands for itself: by the `divisor` of images that it is to be like, else by white of 16 bits, or of more.
+ *
+ * @throws ERR_DATA beside images that are floats of another range: what their white is, nothing says
+ */
 export async function divisorLike(
   array: NumericArray,
-  divisor: number | undefined,
+  { range, divisor }: PixelScale,
   what: string,
 ): Promise<{ readonly divisor?: number; readonly notes: readonly string[] }> {
   if (!isWide(array)) return { notes: [] };
   const most = await mostOf(array, what);
   if (divisor === undefined && most <= 255) return { notes: [] };
+  if (range)
+    throw new LimbeckError(
+      'ERR_DATA',
+      `${what} holds whole numbers up to ${most}, expected ${pixelsText({ range })} as the training images are: give them as such floats`,
+    );
   const full = divisor ?? Math.max(DEEPEST, fullScale(most));
   const beyond = most > full ? `, beyond which they reach, to ${most}: their white is another` : '';
   return {

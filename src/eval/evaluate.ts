@@ -22,7 +22,7 @@ import { type BaselineAccuracy, Comparison, type NetworkAccuracy } from './compa
 import { findProtocol, type ProtocolChanges } from './find-protocol.js';
 import type { Model } from './model.js';
 import { heldOutFor, testedWith } from './pretrained.js';
-import { checkLength, checkPreprocessing } from './protocol.js';
+import { checkLength, checkPreprocessing, checkTeacher } from './protocol.js';
 import { protocolName, protocolOf } from './protocol-name.js';
 import { checkScored } from './scoring.js';
 import { expectSet } from './set-file.js';
@@ -152,11 +152,7 @@ export async function evaluate(
   const perClass = perClassOf(set.stored.pictures, set.network.classes);
   const teacher = options.teacher && teacherFrom('the teacher', options.teacher, dataset);
   const soft = Boolean(teacher && set.teacher && protocol.labels !== 'hard');
-  if (protocol.labels === 'teacher' && !teacher)
-    throw new LimbeckError(
-      'ERR_OPTION',
-      'labels is teacher without one, expected the network that gives them beside it (teacher, --teacher DIR), as limbeck train --out DIR writes it',
-    );
+  checkTeacher(protocol, teacher);
   const names = withBaselines
     ? (options.baselines ?? defaultBaselines(perClass, set, dataset.name, soft))
     : [];

@@ -1,6 +1,7 @@
 import { describeMinibatches, type MinibatchTraining } from '../train/minibatch.js';
 import { LimbeckError } from '../util/errors.js';
 import { shown } from '../util/expect.js';
+import { short } from '../util/words.js';
 import { type LabelKind, labelKinds, type Protocol, type Rate, strategyOf } from './protocol.js';
 import { protocols } from './protocols.js';
 
@@ -135,7 +136,7 @@ function describeAugmentation(protocol: Protocol): string[] {
   const { families, mixed, area, mirrored, cutmix } = strategy;
   const crops = families.includes('resizedcrop');
   const moved = crops
-    ? `a crop of ${area.map((part) => 100 * part).join(' to ')} % of every image${mirrored ? ', mirrored half of the time' : ''}`
+    ? `a crop of ${area.map((part) => short(100 * part)).join(' to ')} % of every image${mirrored ? ', mirrored half of the time' : ''}`
     : `one of ${families.join(', ')} per ${mixed ? 'image' : 'batch'}`;
   const what = [
     ...(families.length ? [moved] : []),

@@ -60,6 +60,24 @@ export function checkLength({ training }: Protocol, images: number): void {
   if (typeof training === 'object') checkSteps(training, images);
 }
 
+/** ERR_OPTION where a teacher is to label every batch and there is none. */
+export function checkTeacher({ labels }: Protocol, teacher: unknown): void {
+  if (labels === 'teacher' && !teacher)
+    throw new LimbeckError(
+      'ERR_OPTION',
+      'labels is teacher without one, expected the network that gives them beside it (teacher, --teacher DIR), as limbeck train --out DIR writes it',
+    );
+}
+
+/** ERR_OPTION where a teacher is to label every batch, and networks have the labels of a set alone. */
+export function checkNoTeacher({ labels }: Protocol): void {
+  if (labels === 'teacher')
+    throw new LimbeckError(
+      'ERR_OPTION',
+      'labels is teacher, expected stored or hard: evaluate alone has a teacher beside the networks',
+    );
+}
+
 /** What is done to the images of a batch; undefined for nothing. */
 export const strategyOf = ({ augmentation }: Protocol): Strategy | undefined =>
   augmentation === 'none' ? undefined : parseStrategy(augmentation);

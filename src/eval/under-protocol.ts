@@ -5,7 +5,7 @@ import { batchesOf } from '../train/minibatch.js';
 import { argmax } from '../util/argmax.js';
 import { LimbeckError } from '../util/errors.js';
 import type { PopulationGeometry } from './population.js';
-import { learnedRateOf, type Protocol, type Rate, strategyOf } from './protocol.js';
+import { checkNoTeacher, learnedRateOf, type Protocol, type Rate, strategyOf } from './protocol.js';
 
 /** What a protocol makes of a set: which steps, on which labels, at which rates. */
 
@@ -61,13 +61,8 @@ export const softTemperature = (
 
 /** The labels of a set, `[count, K]`; ERR_OPTION where a teacher gives others to every batch. */
 export function labelsUnder(protocol: Protocol, set: DistilledSet): Float32Array {
-  const K = set.network.classes;
-  if (protocol.labels === 'teacher')
-    throw new LimbeckError(
-      'ERR_OPTION',
-      'labels is teacher, expected stored or hard: evaluate alone has a teacher beside the networks',
-    );
-  return protocol.labels === 'hard' ? hardened(set.labels, K) : set.labels;
+  checkNoTeacher(protocol);
+  return protocol.labels === 'hard' ? hardened(set.labels, set.network.classes) : set.labels;
 }
 
 /** Labels that a teacher gives to the batches of one training. */

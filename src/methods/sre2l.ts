@@ -34,8 +34,8 @@ const options = {
 
 /**
  * Squeeze, recover, relabel: images that a trained network takes for their class and whose means and variances in front of every batch norm are
- * those that it learned from real images; its answers to what comes out are the labels. No real image is looked at. Their program keeps
- * pixels in range, which this does not.
+ * those that it learned from real images; its answers to what comes out are the labels. No real image is looked at. What their program does
+ * besides stands in docs/decoupled.md.
  */
 export const method = defineMethod({
   name: 'sre2l',

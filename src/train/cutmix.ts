@@ -13,8 +13,8 @@ import { streams } from './streams.js';
 /**
  * Records CutMix (Yun et al. 2019) of a batch x `[B, C, H, W]`, y `[B, K]`: into every image a box of another one is pasted, and their labels are
  * mixed by area. The box is drawn once for each member: a part of the area that is uniform (their beta distribution of 1 and 1), of the proportions
- * of the image, around any pixel, cut off at the edges; the label goes by what is left of it. The others are the batch in an order that all
- * members share, of up to 99 images each as likely.
+ * of the image, around any pixel, cut off at the edges; the label goes by what is left of it. The others are the batch in another order, one
+ * for all members; of up to 99 images every order is equally likely.
  */
 export function cutmix(
   r: Recorder,

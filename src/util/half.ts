@@ -8,8 +8,9 @@ export function halfToFloat(bits: number): number {
   return sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
 
+const bits = new DataView(new ArrayBuffer(8));
+
 const exponentOf = (value: number): number => {
-  const bits = new DataView(new ArrayBuffer(8));
   bits.setFloat64(0, value);
   return ((bits.getUint16(0) >> 4) & 0x7ff) - 1023;
 };

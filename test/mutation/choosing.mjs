@@ -85,7 +85,7 @@ export const choosing = [
   {
     id: 'soft-labels-under-hard',
     file: 'src/eval/under-protocol.ts',
-    find: "protocol.labels === 'hard' ? hardened(set.labels, K) : set.labels",
+    find: "protocol.labels === 'hard' ? hardened(set.labels, set.network.classes) : set.labels",
     replace: "protocol.labels === 'hard' && !set.labels.length ? hardened(set.labels, K) : set.labels",
     what: 'soft labels under protocols of hard ones',
     tests: ['test/eval.protocol.test.ts'],

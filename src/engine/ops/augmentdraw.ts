@@ -16,7 +16,7 @@ import { backward, COLOUR, COLUMNS, CUTOUT, forward, RESIZE, TURN, WARP } from '
  *
  * where `state` is seed low, seed high, draw, first member as in random.ts: word 0 chooses the family, words 1 to 3 are its
  * parameters. A resized crop that does not fit into the image is drawn again, from the block of counter [n, draw, attempt, 0]. The choices and
- * whole numbers are the same on every engine; cosines and the like differ by rounding.
+ * whole numbers are the same on every engine, but for a crop that fits within rounding; cosines and the like differ by rounding.
  */
 export const families = [
   ...['color', 'crop', 'cutout', 'flip', 'scale', 'rotate'],
