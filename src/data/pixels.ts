@@ -80,8 +80,8 @@ function imageShapeOf(
       `${option} is given, but ${what} says it by its shape ${shapeText(shape)}; leave it out.`,
     );
   if (given.imageSize !== undefined) throw idle('imageSize');
-  if (given.channels !== undefined && given.channels !== 4) throw idle('channels');
-  if (shape.length === 3 && given.channels !== undefined) throw idle('channels');
+  const keepsFour = given.channels === 4 && shape.length === 4;
+  if (given.channels !== undefined && !keepsFour) throw idle('channels');
   if (shape.length === 3) return { sizes: [1, shape[1], shape[2]], colourLast: false };
   if (shape.length !== 4)
     throw new LimbeckError(
@@ -96,7 +96,7 @@ function imageShapeOf(
   const colourLast = (layout ?? (last ? 'nhwc' : 'nchw')) === 'nhwc';
   const [, second, third, fourth] = shape;
   const sizes: ImageShape = colourLast ? [fourth, second, third] : [second, third, fourth];
-  if (given.channels === 4 && sizes[0] !== 4) throw idle('channels');
+  if (keepsFour && sizes[0] !== 4) throw idle('channels');
   return { sizes, colourLast };
 }
 
