@@ -1,8 +1,8 @@
 // Rows for augment.wgsl: draws[R, 8] of every member. Image n of member p takes the block
 //   key (seed low, seed high, stream, first + p)   counter (n, draw, 0, 0)
 // of Threefry-4x32 with 20 rounds; state[4] = (seed low, seed high, draw, first member), to which firstMember is added.
-// Word 0 chooses one of `families` (a bit for each: color, crop, cutout, flip, scale, rotate, shift, resize, turn, resizedcrop, cutmix), the
-// block of image 0 for all images unless `mixed` is 1; words 1 to 3 are its parameters.
+// Word 0 chooses one of `families` (a bit for each: color, crop, cutout, flip, scale, rotate, shift, resize, turn, resizedcrop,
+// cutmix), the block of image 0 for all images unless `mixed` is 1; words 1 to 3 are its parameters.
 // Further blocks, with counter (n, draw, attempt, 0), are those of resized crops that do not fit.
 
 override P: u32;
