@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './scripts/setup/longest-first.mjs';
 import { keepNumbers, Skips } from './scripts/setup/reporter.mjs';
 
 export default defineConfig({
@@ -7,6 +8,7 @@ export default defineConfig({
     // A process per worker: a driver that crashes takes one file with it, not the run.
     pool: 'forks',
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     testTimeout: 120_000,
     hookTimeout: 120_000,
     slowTestThreshold: 10_000,
