@@ -40,6 +40,14 @@ LIMBECK_INLINE double off_middle(double cosine, double sine, double side, double
   return floor(more / 2) - more / 2;
 }
 
+/** 2^x for |x| of at most 1/4, by the series of e^(x ln 2) to the last place: the exp2 of newer C libraries is none that glibc 2.28 has. */
+LIMBECK_INLINE double power_of_two(double x) {
+  const double y = x * 0.69314718055994530942;
+  double sum = 1;
+  for (int n = 12; n > 0; n--) sum = 1 + sum * y / n;
+  return sum;
+}
+
 /** A crop of height x width pixels at the size of the image, its place among all there are in units of 2^-16: see augmentdraw.ts. */
 LIMBECK_INLINE void cropped(double* row, double height, double width, uint32_t place, bool mirrored, double H, double W) {
   const double h = fmax(1, height), w = fmax(1, width);
@@ -159,7 +167,7 @@ void rows(const Step& step, const Context&) {
           for (uint32_t attempt = 0; attempt < 10; attempt++) {
             const Words drawn = threefry(key, {{static_cast<uint32_t>(n), state[2], attempt, 0}});
             const double side = sqrt((area_low + unit(drawn.w[1]) * (area_high - area_low)) * height * width);
-            const double by = exp2(stretch * (2 * unit(drawn.w[2]) - 1));
+            const double by = power_of_two(stretch * (2 * unit(drawn.w[2]) - 1));
             if (!(side / by <= height && side * by <= width)) continue;
             cropped(row, side / by, side * by, drawn.w[3], mirror, height, width);
             break;
