@@ -12,7 +12,7 @@ import {
   type UpdateRule,
   type Variable,
 } from '../src/methods/variable.js';
-import { owning } from '../src/util/owned.js';
+import { type Owned, owning } from '../src/util/owned.js';
 import { normals } from './harness/arrays.js';
 import { relativeError } from './harness/close.js';
 
@@ -21,17 +21,23 @@ const iterations = 5;
 const constants = { beta1: 0.8, beta2: 0.95, epsilon: 1e-3, rate: 0.02 } as const;
 const clip = 7;
 
+/** A variable before its first step, and the program of a step. */
+async function begun(device: Device, update: UpdateRule, first: Float32Array, owned: Owned) {
+  const variable: Variable = { name: 'x', shape: [first.length], first, update };
+  const r = new Recorder('update');
+  const [theta, bar] = ['x', 'bar'].map((name) => r.external(name, 1, variable.shape));
+  const state = r.external('state', 1, [4], 'u32');
+  recordUpdate(r, variable, { theta, bar, state }, { iterations, average: 0 });
+  random.advance(r, { state });
+  const { tensors, executable } = await loadWithTensors(device, r.program(), owned);
+  await startVariable(variable, tensors, iterations);
+  return { variable, tensors, executable };
+}
+
 /** The variable after every step along the same gradient. */
 async function moved(device: Device, update: UpdateRule, first: Float32Array, gradient: Float32Array) {
   return owning(async (owned) => {
-    const variable: Variable = { name: 'x', shape: [first.length], first, update };
-    const r = new Recorder('update');
-    const [theta, bar] = ['x', 'bar'].map((name) => r.external(name, 1, variable.shape));
-    const state = r.external('state', 1, [4], 'u32');
-    recordUpdate(r, variable, { theta, bar, state }, { iterations, average: 0 });
-    random.advance(r, { state });
-    const { tensors, executable } = await loadWithTensors(device, r.program(), owned);
-    await startVariable(variable, tensors, iterations);
+    const { tensors, executable } = await begun(device, update, first, owned);
     await tensors.bar.write(gradient);
     const after: number[] = [];
     for (let t = 0; t < iterations; t++) {
@@ -126,14 +132,7 @@ test.each(engines)(
 /** Whether all that is saved of a variable is finite some steps after one whose gradient had a wrong value in one place. */
 async function keptAfter(device: Device, update: UpdateRule, first: Float32Array, wrong: number) {
   return owning(async (owned) => {
-    const variable: Variable = { name: 'x', shape: [first.length], first, update };
-    const r = new Recorder('update');
-    const [theta, bar] = ['x', 'bar'].map((name) => r.external(name, 1, variable.shape));
-    const state = r.external('state', 1, [4], 'u32');
-    recordUpdate(r, variable, { theta, bar, state }, { iterations, average: 0 });
-    random.advance(r, { state });
-    const { tensors, executable } = await loadWithTensors(device, r.program(), owned);
-    await startVariable(variable, tensors, iterations);
+    const { variable, tensors, executable } = await begun(device, update, first, owned);
     const gradient = normals(first.length, 2);
     // After an ordinary step, so that a moving limit has a mean.
     for (const values of [gradient, gradient.with(70, wrong), gradient, gradient]) {

@@ -16,7 +16,7 @@ import type { Values } from './arguments.js';
 import { checkWhitening, protocolAsked, readArtefact, setFile, sourceFor } from './artefact.js';
 import { flagOf, type Option } from './options.js';
 import { pretrainedFor, teacherFor } from './pretrained.js';
-import { dataSource, openData, readingGiven, sayNotes } from './sources.js';
+import { dataSource, openData, readingGiven } from './sources.js';
 
 /** What `limbeck evaluate` scores, and on what. */
 export interface Evaluated {
@@ -82,9 +82,8 @@ export async function openEvaluated(
   const source = await sourceFor(path, artefact, { dataset, digitsSize, reading: readingGiven(values) });
   checkWhitening(path, artefact, source, protocol);
   const pretrained = await pretrainedFor(path, artefact, values.init as string | undefined);
-  const opened = await openData(source, Boolean(values.json), { again: true });
-  const sameData = isSameData(opened, artefact.notes);
-  if (!sameData) sayNotes(opened, Boolean(values.json));
+  const isSame = (data: Dataset) => isSameData(data, artefact.notes);
+  const opened = await openData(source, Boolean(values.json), isSame);
   // Normalised as the distilled images are, whatever the statistics of this data.
   const data = { ...opened, mean, std };
   const teacher = await teacherFor(values.teacher as string | undefined, { artefact, data });
@@ -96,7 +95,7 @@ export async function openEvaluated(
     opened,
     protocol,
     networksThen: protocol.name === own.name && typeof networks === 'number' ? networks : undefined,
-    sameData,
+    sameData: isSame(opened),
     pretrained,
     teacher,
     notes: [],

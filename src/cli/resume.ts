@@ -83,7 +83,7 @@ async function goOn(
       'ERR_OPTION',
       `the run in ${folder} was begun by a program on data of its own: go on with it there, by resumeFolder`,
     );
-  const data = await openData({ ...config, dataset }, json, { again: true });
+  const data = await openData({ ...config, dataset }, json, () => true);
   const { device, reason } = await openEngine(choice, { threads, precision });
   try {
     const run = { folder, engine: device.engine, json, data, pictures: values.pictures };

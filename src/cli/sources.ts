@@ -102,14 +102,12 @@ const sizesOf: Readonly<Record<string, (given: unknown) => unknown>> = {
     typeof given === 'string' && /^\d+x\d+x\d+$/.test(given) ? given.split('x').map(Number) : given,
 };
 
-/** Says what was decided where the files of a data set leave something open. */
-export function sayNotes({ name, notes = [] }: Dataset, quiet: boolean): void {
-  const terminal = new Terminal(quiet);
-  for (const note of notes) terminal.say(`Note on ${name}: ${note}`);
-}
-
-/** Reads it, and says what was decided, unless it is read again as it was before: who began with it has been told. */
-export async function openData(source: DataSource, quiet = true, { again = false } = {}): Promise<Dataset> {
+/** Reads it, and says what was decided where the files leave something open; not of data that whoever began with them was `told` about. */
+export async function openData(
+  source: DataSource,
+  quiet = true,
+  told: (data: Dataset) => boolean | undefined = () => false,
+): Promise<Dataset> {
   const { dataset, digitsSize, reading } = source;
   const terminal = new Terminal(quiet);
   const onProgress: LoadOptions['onProgress'] = ({ done, total }) =>
@@ -117,7 +115,7 @@ export async function openData(source: DataSource, quiet = true, { again = false
   try {
     const data = await loadDataset(dataset, { ...reading, onProgress, digits: digitsOf(digitsSize) });
     terminal.clear();
-    if (!again) sayNotes(data, quiet);
+    if (!told(data)) for (const note of data.notes ?? []) terminal.say(`Note on ${data.name}: ${note}`);
     return data;
   } finally {
     terminal.clear();

@@ -25,7 +25,7 @@ import { openTestSplit } from './open-test-split.js';
 import { flagOf } from './options.js';
 import { pretrainedFor } from './pretrained.js';
 import type { Terminal } from './progress.js';
-import { dataSource, openData, readingGiven, sayNotes } from './sources.js';
+import { dataSource, openData, readingGiven } from './sources.js';
 import { trainingGiven } from './training-options.js';
 
 /** What `limbeck train` trains on. Everything that can be known to be wrong is found before an engine is opened. */
@@ -118,14 +118,14 @@ export async function onDistilled(values: Values): Promise<Train> {
   checkLength(protocol, artefact.set.classes.length);
   checkNoTeacher(protocol);
   const pretrained = await pretrainedFor(on, artefact, values.init as string | undefined);
+  const isSame = (data: Dataset) => isSameData(data, artefact.notes);
   let data: Dataset | undefined;
   if (dataset !== undefined) {
     const source = await sourceFor(on, artefact, { dataset, digitsSize, reading });
     checkWhitening(on, artefact, source, protocol);
-    data = await openData(source, Boolean(values.json), { again: true });
+    data = await openData(source, Boolean(values.json), isSame);
   }
-  const sameData = data && isSameData(data, artefact.notes);
-  if (data && !sameData) sayNotes(data, Boolean(values.json));
+  const sameData = data && isSame(data);
   return async (device, terminal, signal) => {
     if (data) await openTestSplit(on, sameData, terminal);
     const trained = await trainOn(device, artefact, {

@@ -18,7 +18,7 @@ import { openTestSplit } from './open-test-split.js';
 import * as shared from './options.js';
 import { pretrainedFor } from './pretrained.js';
 import { Terminal } from './progress.js';
-import { checkEngine, openData, openEngine, readingGiven, sayNotes } from './sources.js';
+import { checkEngine, openData, openEngine, readingGiven } from './sources.js';
 
 /** Stops, and says how far it is. */
 export interface Follow {
@@ -133,9 +133,9 @@ export async function withSets(
     });
   for (const one of artefacts) checkAlike(first, one);
   const { mean, std } = first.artefact.notes;
-  const opened = await openData(source, Boolean(values.json), { again: true });
-  if (!artefacts.every(({ artefact }) => isSameData(opened, artefact.notes)))
-    sayNotes(opened, Boolean(values.json));
+  const opened = await openData(source, Boolean(values.json), (data) =>
+    artefacts.every(({ artefact }) => isSameData(data, artefact.notes)),
+  );
   const data = { ...opened, mean, std };
   const { device, reason } = await openEngine(choice, { threads, precision });
   try {

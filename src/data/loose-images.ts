@@ -130,17 +130,10 @@ async function readArray(
     : await readIdx(path);
   const [C, H, W] = imageShape;
   // One image alone.
-  const grey = C === 1 ? [[H, W]] : [];
-  const withOpacity =
-    C === 3
-      ? [
-          [4, H, W],
-          [H, W, 4],
-        ]
-      : [];
-  const alone = [[C, H, W], [H, W, C], ...grey, ...withOpacity].some(
-    (shape) => `${shape}` === `${array.shape}`,
-  );
+  const shapes = (channels: number) => [`${[channels, H, W]}`, `${[H, W, channels]}`];
+  // Colours may come with opacity, and grey without an axis for it.
+  const others = C === 3 ? shapes(4) : C === 1 ? [`${[H, W]}`] : [];
+  const alone = [...shapes(C), ...others].includes(`${array.shape}`);
   const stack = alone ? { ...array, shape: [1, ...array.shape] } : array;
   const { divisor, notes: scale } = await divisorLike(array, like, path);
   notes.push(...scale);

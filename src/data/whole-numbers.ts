@@ -8,7 +8,7 @@ import { DEEPEST, fullScale } from './planes.js';
 const MOST = 2 ** 32 - 1;
 
 /** Whether an array is of whole numbers that may be more than bytes. */
-export const isWide = ({ data, whole, truth }: NumericArray): boolean =>
+const isWide = ({ data, whole, truth }: NumericArray): boolean =>
   !truth &&
   (whole || !(data instanceof Uint8Array || data instanceof Float32Array || data instanceof Float64Array));
 

@@ -1,4 +1,4 @@
-import { addTo, dot } from '../../util/vectors.js';
+import { dot } from '../../util/vectors.js';
 import { normals, solved, streams, type TwoLayer, unitRows } from './two-layer.js';
 
 /** Distilled pairs for the first layer's step. */
@@ -35,11 +35,13 @@ export function gradientOf(net: TwoLayer, { places, labels }: Points): Float64Ar
   return gradient;
 }
 
+/** The gradient on all data less what points have of it. */
+const leftOf = ({ gradient }: TwoLayer, own: Float64Array) => gradient.map((value, i) => value - own[i]);
+
 /** What is left of the gradient on all data, as part of its squared norm. */
-export function mismatch({ gradient }: TwoLayer, own: Float64Array): number {
-  const left = own.slice();
-  addTo(left, gradient, -1);
-  return dot(left, left) / dot(gradient, gradient);
+export function mismatch(net: TwoLayer, own: Float64Array): number {
+  const left = leftOf(net, own);
+  return dot(left, left) / dot(net.gradient, net.gradient);
 }
 
 /** The labels at given places that leave least of the gradient: by least squares, whose matrix is (S Sᵀ) ∘ (X Xᵀ) with slopes S `[p, J]`. */
@@ -112,7 +114,7 @@ export function matched(net: TwoLayer, from: Float64Array, steps: number): Float
   const square = new Float64Array(places.length);
   for (let step = 0; ; step++) {
     const points = { places, labels: solveLabels(net, places) };
-    const left = gradientOf(net, points).map((value, i) => net.gradient[i] - value);
+    const left = leftOf(net, gradientOf(net, points));
     const squared = dot(left, left);
     if (squared < least) [best, least] = [places.slice(), squared];
     if (step === steps) return best;

@@ -50,8 +50,11 @@ export type TheoryWay = 'matched' | 'oneStep' | 'projected';
 export const theoryWays: readonly TheoryWay[] = ['matched', 'oneStep', 'projected'];
 
 /**
- * What may be asked of the first layer. `gradient`: that nine tenths of the gradient's squared norm are matched. `kept`: the test error of a student that is handed the second layer of the network
- * that learned from all data, `width` numbers. `learned`: that of one that learns its second layer from `width` labels at inputs drawn from a seed.
+ * What may be asked of the first layer.
+ *
+ * - `gradient`: nine tenths of the gradient's squared norm are matched.
+ * - `kept`: the test error of a student that is given the second layer, `width` numbers, of the network that learned from all data.
+ * - `learned`: the test error of a student that learns its second layer, from `width` labels at inputs drawn from a seed.
  */
 export type TheoryGoal = 'gradient' | 'kept' | 'learned';
 export const theoryGoals: readonly TheoryGoal[] = ['gradient', 'kept', 'learned'];

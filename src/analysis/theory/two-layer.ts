@@ -93,9 +93,9 @@ export interface Sample {
 }
 
 /**
- * A quadratic target of r directions, y = Σ s_i ((v_i·x)² - 1) / √(2r) with s_i = ±1, of variance 1 where x ~ N(0, I_d); and a network of two layers
- * whose first takes one gradient step from an output of zero (Damian et al. 2022, arXiv 2206.15144): its weights become a multiple of
- * ± E[y σ'(w·x + b) x], the weights w that it began with decaying within the step. Biases are then drawn anew, and the second layer is fitted.
+ * A quadratic target of r directions, y = Σ s_i ((v_i·x)² - 1) / √(2r) with s_i = ±1, of variance 1 where x ~ N(0, I_d); and a network of two layers.
+ * Its output begins at zero, and its first layer takes one gradient step in which its weights w decay (Damian et al. 2022, arXiv 2206.15144): they become a
+ * multiple of ± E[y σ'(w·x + b) x]. Biases are then drawn anew, and the second layer is fitted.
  */
 export class TwoLayer {
   /** Neurons before their signs, width / 2. */
