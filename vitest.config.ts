@@ -5,6 +5,7 @@ import { keepNumbers, Skips } from './scripts/setup/reporter.mjs';
 export default defineConfig({
   test: {
     include: ['test/*.test.ts'],
+    setupFiles: ['test/harness/gentle-polling.ts'],
     // A process per worker: a driver that crashes takes one file with it, not the run.
     pool: 'forks',
     maxWorkers: 2,

@@ -5,7 +5,9 @@ import type { OracleNetwork } from './oracle-networks.js';
 
 export function normals(length: number, stream: number, gain = 1): Float32Array {
   const source = new Stream(11, stream);
-  return Float32Array.from({ length }, (_, i) => gain * source.normal(i));
+  const values = new Float32Array(length);
+  for (let i = 0; i < length; i++) values[i] = gain * source.normal(i);
+  return values;
 }
 
 /** Rows of one-hot labels, or of soft ones, which need not add up to 1. */

@@ -12,30 +12,25 @@ export class Node {
   ) {}
 }
 
-export const constant = (values: ArrayLike<number>): Node => new Node(Float64Array.from(values));
+export const constant = (values: ArrayLike<number>): Node => new Node(new Float64Array(values));
 
+/** Loops, here and below: `map` and `from` call a function for each number, and the oracle has millions. */
 export function add(a: Node, b: Node): Node {
-  return new Node(
-    a.value.map((v, i) => v + b.value[i]),
-    [a, b],
-    (bar) => [bar, bar],
-  );
+  const value = new Float64Array(a.value.length);
+  for (let i = 0; i < value.length; i++) value[i] = a.value[i] + b.value[i];
+  return new Node(value, [a, b], (bar) => [bar, bar]);
 }
 
 export function multiply(a: Node, b: Node): Node {
-  return new Node(
-    a.value.map((v, i) => v * b.value[i]),
-    [a, b],
-    (bar) => [multiply(bar, b), multiply(bar, a)],
-  );
+  const value = new Float64Array(a.value.length);
+  for (let i = 0; i < value.length; i++) value[i] = a.value[i] * b.value[i];
+  return new Node(value, [a, b], (bar) => [multiply(bar, b), multiply(bar, a)]);
 }
 
 export function scale(a: Node, factor: number): Node {
-  return new Node(
-    a.value.map((v) => v * factor),
-    [a],
-    (bar) => [scale(bar, factor)],
-  );
+  const value = new Float64Array(a.value.length);
+  for (let i = 0; i < value.length; i++) value[i] = a.value[i] * factor;
+  return new Node(value, [a], (bar) => [scale(bar, factor)]);
 }
 
 export function exp(a: Node): Node {
@@ -107,20 +102,16 @@ export function erf(a: Node): Node {
 
 /** out[i] = a[index[i]], or 0 where the index is -1. */
 export function gather(a: Node, index: Int32Array): Node {
-  const length = a.value.length;
-  return new Node(
-    Float64Array.from(index, (i) => (i < 0 ? 0 : a.value[i])),
-    [a],
-    (bar) => [scatter(bar, index, length)],
-  );
+  const { length } = a.value;
+  const value = new Float64Array(index.length);
+  for (let i = 0; i < index.length; i++) value[i] = index[i] < 0 ? 0 : a.value[index[i]];
+  return new Node(value, [a], (bar) => [scatter(bar, index, length)]);
 }
 
 /** out[index[i]] += a[i]. */
 export function scatter(a: Node, index: Int32Array, length: number): Node {
   const value = new Float64Array(length);
-  index.forEach((to, i) => {
-    if (to >= 0) value[to] += a.value[i];
-  });
+  for (let i = 0; i < index.length; i++) if (index[i] >= 0) value[index[i]] += a.value[i];
   return new Node(value, [a], (bar) => [gather(bar, index)]);
 }
 

@@ -77,7 +77,7 @@ function odd(d: Draws): unknown {
     () => d.pick([0.5, 1e300, Number.NaN]),
     () => d.pick(['', 'x'.repeat(5000), '__proto__', 'mlp:width=1e9', '\x1b[2J', 'convnet', 'step']),
     () => d.pick([true, [], {}, [[]], { name: 'custom' }, { kind: 'step' }]),
-    () => deep(d.pick([3, 90, 3000, 100_000])),
+    () => deep(d.pick([3, 90, 3000])),
     () => d.pick([new Array(3000).fill('relu'), new Array(1000).fill(0)]),
     () => ({ residual: nested(d.pick([5, 90, 3000])) }),
     () => ({ name: 'custom', layers: [{ residual: nested(d.pick([5, 90, 3000])) }] }),

@@ -114,7 +114,7 @@ export async function tryInput(
   files: Files,
 ): Promise<LimbeckError | undefined> {
   for (const [name, content] of Object.entries(files)) {
-    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    if (name.includes('/')) mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), content);
   }
   try {

@@ -2,7 +2,9 @@
 import { add, constant, erf, exp, log, multiply, type Node, reciprocal, scale } from './autograd.js';
 
 export function range(length: number, index: (i: number) => number): Int32Array {
-  return Int32Array.from({ length }, (_, i) => index(i));
+  const places = new Int32Array(length);
+  for (let i = 0; i < length; i++) places[i] = index(i);
+  return places;
 }
 
 /** Activations of N images: values `[N, ...shape]`. */
