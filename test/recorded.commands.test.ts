@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { commandHelp } from '../src/cli/help.js';
+import { commandHelp, generalHelp } from '../src/cli/help.js';
 import type { Dataset } from '../src/index.js';
 import { methods } from '../src/methods/index.js';
 import { resolveFor } from '../src/runs/options.js';
@@ -51,13 +51,29 @@ const commands = [
   ...['experts', 'data', 'download', 'devices', 'profile'],
 ];
 test('the help of every command', async () => {
-  for (const name of commands)
-    await expectRecorded(`help/${name}.txt`, mask(commandHelp(await commandNamed(name), 80, undefined)));
+  const helpOf = async (name: string) => commandHelp(await commandNamed(name), 80, undefined).split('\n');
+  const shared = await helpOf('distill');
+  let text = '';
+  for (const name of commands) {
+    const lines = await helpOf(name);
+    // What stands in the help of distill is not said once more.
+    const own = name === 'distill' ? lines : lines.filter((line) => line && !shared.includes(line));
+    text += `${own.join('\n')}\n\n`;
+  }
+  await expectRecorded(
+    'commands/help.txt',
+    mask(text + generalHelp(await Promise.all(commands.map(commandNamed)), 80)),
+  );
 });
 
 /** As much of a data set as its settings ask for. */
 const published = (name: string, classes: number, shape: readonly number[], count: number) =>
-  ({ name, classes, imageShape: shape, train: { count } }) as unknown as Dataset;
+  ({
+    name,
+    classes,
+    imageShape: shape,
+    train: { count, labels: Array.from({ length: count }, (_, i) => i % classes) },
+  }) as unknown as Dataset;
 const known = [
   published('something', 7, [3, 20, 30], 5000),
   published('digits', 10, [1, 28, 28], 10_000),
@@ -66,23 +82,28 @@ const known = [
   published('cifar100', 100, [3, 32, 32], 50_000),
   published('svhn', 10, [3, 32, 32], 73_257),
 ];
-test.each(Object.keys(methods))('the options of %s as data and images per class make them', async (method) => {
-  const named = { teacher: 'T', experts: 'E' };
-  const given = Object.fromEntries(Object.entries(named).filter(([name]) => name in methods[method].options));
-  const optionsFor = (data: Dataset | undefined, ipc?: number): object => {
-    const { options } = resolveFor('test', { ...given, ...(ipc && { ipc }), method } as never, data);
-    return options;
-  };
-  const lines = (options: object) => recordText(options).split('\n');
-  const plain = optionsFor(undefined);
-  let text = recordText(plain);
-  for (const data of known)
-    for (const ipc of [undefined, 1, 10, 50]) {
-      const differing = lines(optionsFor(data, ipc)).filter((line) => !lines(plain).includes(line));
-      text += `${data.name}, ${ipc ?? 'no'} images per class: ${differing.join('; ') || 'the same'}\n`;
-    }
-  await expectRecorded(`options/${method}.txt`, text);
-});
+test.each(Object.keys(methods))(
+  'the options of %s as data and images per class make them',
+  async (method) => {
+    const named = { teacher: 'T', experts: 'E' };
+    const given = Object.fromEntries(
+      Object.entries(named).filter(([name]) => name in methods[method].options),
+    );
+    const optionsFor = (data: Dataset | undefined, ipc?: number): object => {
+      const { options } = resolveFor('test', { ...given, ...(ipc && { ipc }), method } as never, data);
+      return options;
+    };
+    const lines = (options: object) => recordText(options).split('\n');
+    const plain = optionsFor(undefined);
+    let text = recordText(plain);
+    for (const data of known)
+      for (const ipc of [undefined, 1, 10, 50]) {
+        const differing = lines(optionsFor(data, ipc)).filter((line) => !lines(plain).includes(line));
+        text += `${data.name}, ${ipc ?? 'no'} images per class: ${differing.join('; ') || 'the same'}\n`;
+      }
+    await expectRecorded(`options/${method}.txt`, text);
+  },
+);
 
 const on = '--dataset data --layout nchw --device reference';
 const small = `${on} --network mlp:width=5 --networks 2 --validation-networks 2`;
@@ -94,7 +115,7 @@ describe('commands one after another', () => {
 
   test('distill and evaluate', async () => {
     const steps =
-      '--steps 2 --epochs 2 --init random --labels soft --batch 9 --iterations 6 --validate-every 3';
+      '--steps 2 --epochs 2 --init random --labels soft --batch 9 --iterations 12 --lr 0.1 --validate-every 4';
     const text = await printed(
       `distill ${small} --method unrolled ${steps} --seed 3 --out a`,
       'evaluate a/distilled.safetensors --device reference --networks 2 --protocol full-batch --epochs 20 --networks-of mlp:width=3 --baselines all',
@@ -116,10 +137,21 @@ describe('commands one after another', () => {
       `train --on a/distilled.safetensors ${on} --networks 2 --out net`,
       `train ${on} --network mlp:width=4 --networks 5 --epochs 4 --batch 10 --seed 2 --out full`,
       'predict net data/x_test.npy --device reference',
-      'export net --out net.onnx',
+      'export net',
       `experts ${on} --network mlp:width=4 --count 2 --epochs 2 --batch 10 --flat 0.01 --out experts`,
     );
     await expectRecorded('commands/train.txt', text);
+  });
+
+  test('uses', async () => {
+    const few = '--device reference --networks 2 --seed 4 --protocol rat-digits';
+    const text = await printed(
+      `use robustness,fairness,privacy a ${few} --images 23 --epsilon 0.03,0.2 --steps 2`,
+      `use continual a ${few} --stages 2`,
+      `use federated a ${few} --clients 3 --rounds 2 --classes-each 2`,
+      `use search a ${few} --architectures mlp:width=2,mlp:width=6,mlp:width=4:layers=2`,
+    );
+    await expectRecorded('commands/use.txt', text);
   });
 
   test('plans', async () => {
@@ -135,22 +167,22 @@ describe('commands one after another', () => {
 
   test('refusals', async () => {
     const text = await printed(
-      'distill --iterations 0',
-      'distill --method dm --epochs 3',
-      'distill --network mlp:widht=3',
+      `distill --iterations 0 ${on}`,
+      `distill --method dm --epochs 3 ${on}`,
+      `distill --network mlp:widht=3 ${on}`,
       'distill --dataset nowhere',
-      'distill --method mtt',
-      'distill --method sre2l',
+      `distill --method mtt ${on}`,
+      `distill --method sre2l ${on}`,
       'evaluate',
       'evaluate nothing.safetensors',
       'evaluate a --protocol kip-regression --epochs 3',
       'evaluate a --baselines love',
-      'compare',
+      `compare ${on}`,
       `compare --methods dm,dm ${on}`,
       'analyse love a',
       'use privacy,love a',
       'use privacy a --steps 3',
-      'train --optimizer love',
+      `train --optimizer love ${on}`,
       'resume nowhere',
       'predict net',
       'export nowhere',

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openExperts } from '../src/data/experts/open.js';
-import { type Device, type DistillOptions, distill, openDevice } from '../src/index.js';
+import { type Checkpoint, type Device, type DistillOptions, distill, openDevice } from '../src/index.js';
 import { methods } from '../src/methods/index.js';
 import { saveModel } from '../src/runs/network-folder.js';
 import { imageShape, madeTeacher, network, shapes, writeShapeExperts } from './harness/made-shapes.js';
@@ -39,6 +39,7 @@ const rows: Readonly<Record<string, DistillOptions>> = {
     ...{ steps: 2, epochs: 2, population: 2, init: 'random', ipc: 2, batch: 9, labels: 'soft', lr: 0.04 },
     ...{ firstLabels: 'smoothed', labelLr: 0.05, rateLr: 0.02, innerLr: [0.1, 0.08, 0.07, 0.06], clip: 0.3 },
     ...{ optimizer: 'momentum', momentum: 0.7, weightDecay: 0.01, beta1: 0.6, beta2: 0.9, average: 0.3 },
+    validateEvery: 2,
   },
   dm: { batch: 5, ipc: 2, lr: 0.8, imageMomentum: 0.4, augmentation: 'crop_scale' },
   datadam: { batch: 5, ipc: 2, lr: 0.8, imageMomentum: 0.4, featureWeight: 0.3, augmentation: 'crop_flip' },
@@ -87,14 +88,20 @@ test('there is a row for every method', () => {
 });
 
 const common: DistillOptions = {
-  ...{ network, iterations: 4, validateEvery: 2, validationNetworks: 2, networks: 2, seed: 5 },
+  ...{ network, iterations: 4, validateEvery: 4, validationNetworks: 2, networks: 2, seed: 5 },
   ...{ first: 'real', protocol: 'rat-digits' },
 };
 
 async function runRecord(method: string, more: DistillOptions = {}): Promise<string> {
   const given = { ...common, ...rows[method], method, ...more } as DistillOptions;
-  const { set, outerSteps, curve, best, options } = await distill(device, data, given, { experts, teacher });
-  const record = recordText({ outerSteps, curve, best, options, set: setRecord(set) }, ['seconds']);
+  let state: Checkpoint | undefined;
+  const { set, outerSteps, curve, best, options } = await distill(device, data, given, {
+    ...{ experts, teacher },
+    onCheckpoint: (checkpoint) => void (state = checkpoint),
+  });
+
+  const found = { outerSteps, curve, best, options, set: setRecord(set), state: state!.state };
+  const record = recordText(found, ['seconds', 'validationNetworks', 'imageScale']);
   return record.replaceAll(expertFolder, 'EXPERTS').replaceAll(teacherFolder, 'TEACHER');
 }
 
@@ -102,6 +109,41 @@ describe('a run of', () => {
   test.each(Object.keys(rows))('%s', async (method) => {
     await expectRecorded(`methods/${method}.txt`, await runRecord(method));
   });
+});
+
+/** Every other parametrisation, and values of options that make a run another one. */
+const others: Readonly<Record<string, DistillOptions>> = {
+  dct: { method: 'mtt', parametrisation: 'dct:images=3' },
+  bases: { method: 'unrolled', parametrisation: 'bases:images=2' },
+  decoder: {
+    method: 'frepo',
+    parametrisation: 'decoder:images=2:width=6',
+    ipc: 5,
+    iterations: 2,
+    validateEvery: 2,
+  },
+  gaussians: { method: 'dm', parametrisation: 'gaussians:images=2' },
+  factor: { method: 'dsa', parametrisation: 'factor:factor=2' },
+  'unrolled-attack': { method: 'unrolled', objective: 'attack', attack: 'bar:edge' },
+  'unrolled-fixed': {
+    ...{
+      method: 'unrolled',
+      init: 'fixed',
+      population: 1,
+      rates: 'shared',
+      innerLr: 0.05,
+      networks: undefined,
+    },
+    ...{ optimizer: 'adamw', momentum: undefined, innerBeta1: 0.8, first: 'noise', imageScale: 0.7 },
+  },
+  'kip-solved': { method: 'kip', kernel: 'nngp', solveLabels: true, labels: undefined, labelLr: undefined },
+  'mtt-tesla': { method: 'mtt', trajectory: 'expert', gradient: 'tesla', first: 'k-means' },
+  'dc-cosine': { method: 'dc', distance: 'cosine', first: 'means' },
+  'rat-squared': { method: 'rat', optimizer: 'nesterov', momentum: 0.6, loss: 'squared-error', images: 7 },
+};
+test.each(Object.keys(others))('%s', async (name) => {
+  const { method, ...more } = others[name];
+  await expectRecorded(`variants/${name}.txt`, await runRecord(method!, more));
 });
 
 test('images are higher than wide', () => {

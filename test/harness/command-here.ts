@@ -1,6 +1,7 @@
 /** Commands in this process, for what they print: faster than the built program, which test/cli*.test.ts runs. */
-import type { Command } from '../../src/cli/command.js';
+
 import { parseArguments } from '../../src/cli/arguments.js';
+import type { Command } from '../../src/cli/command.js';
 import { LimbeckError } from '../../src/util/errors.js';
 
 /** The command of that name. */

@@ -21,8 +21,8 @@ function split(draw: number, counts: readonly number[]) {
   const images = labels.flatMap((label, n) =>
     Array.from({ length: channels * plane }, (_, i) => {
       const [channel, row, column] = [Math.floor(i / plane), Math.floor((i % plane) / width), i % width];
-      const bright = row === 2 * label + (n % 2) || column === label ? 0.35 : 0;
-      const value = 0.2 + 0.15 * channel + bright + (0.06 + 0.03 * channel) * noise.normal(n * 100 + i);
+      const bright = row === 2 * label + (n % 2) || column === label ? 0.14 : 0;
+      const value = 0.2 + 0.15 * channel + bright + (0.08 + 0.03 * channel) * noise.normal(n * 100 + i);
       return Math.min(1, Math.max(0, value));
     }),
   );
@@ -32,9 +32,9 @@ function split(draw: number, counts: readonly number[]) {
 export function shapes(): Dataset {
   const made = datasetFromArrays({
     ...{ name: 'shapes', imageShape, classes: 3 },
-    train: split(0, [11, 8, 13]),
-    validation: split(1, [4, 6, 3]),
-    test: split(2, [7, 4, 6]),
+    train: split(0, [19, 14, 23]),
+    validation: split(1, [8, 12, 7]),
+    test: split(2, [17, 11, 15]),
   });
   return { ...made, classNames: ['bar', 'disc', 'edge'] };
 }

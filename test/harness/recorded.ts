@@ -40,12 +40,26 @@ const isNumbers = (value: unknown): value is ArrayLike<number> =>
   (ArrayBuffer.isView(value) && !(value instanceof DataView)) ||
   (Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === 'number'));
 
+/** A few numbers by name: a mean with its deviation, say. */
+const isFlat = (value: unknown): value is Readonly<Record<string, number>> =>
+  value !== null &&
+  typeof value === 'object' &&
+  !Array.isArray(value) &&
+  Object.keys(value).length > 1 &&
+  Object.values(value).every((one) => typeof one === 'number');
+const flatText = (value: Readonly<Record<string, number>>): string =>
+  Object.keys(value)
+    .sort()
+    .map((name) => `${name} ${numberText(value[name])}`)
+    .join(', ');
+
 /** A value with what is in it, a line for each number, list of numbers or text; keys that `leftOut` names are left out. */
 export function recordText(value: unknown, leftOut: readonly string[] = []): string {
   const lines: string[] = [];
   const visit = (path: string, one: unknown): void => {
     if (typeof one === 'number') lines.push(`${path}: ${numberText(one)}`);
     else if (isNumbers(one)) lines.push(`${path}: ${numbersText(one)}`);
+    else if (isFlat(one)) lines.push(`${path}: ${flatText(one)}`);
     else if (one !== null && typeof one === 'object') {
       const entries = Object.entries(one).filter(([key, of]) => of !== undefined && !leftOut.includes(key));
       if (!entries.length) lines.push(`${path}: ${Array.isArray(one) ? '[]' : '{}'}`);
@@ -82,28 +96,54 @@ export function masked(text: string, folders: Readonly<Record<string, string>> =
     .replaceAll(process.version, 'NODE')
     .replace(new RegExp(`\\b${version.replaceAll('.', '\\.')}\\b`, 'g'), 'VERSION')
     .replace(/\b\d[\d.,]*[   ]?(?:µs|ms|s|min|h|d)\b(?:[   ]\d+[   ](?:s|min|h)\b)?/g, 'TIME')
+    .replace(/\b[\d.,]+ (steps\/s|[GM]B (?:are )?free)/g, 'SO MANY $1')
+    .replace(/\b[\d.]+ [GM]B {2}free/g, 'SO MANY  free')
+    .replace(/(available of) [\d.]+ GB/g, '$1 SO MANY')
+    .replace(/(Platform|Real images per second)(\W+(?:dd>)?)[^\n]+/g, '$1$2MASKED')
+    .replace(/^\d+\/\d+ {2}SO MANY.*$/gm, 'PROGRESS')
     .replace(/[ \t]+$/gm, '');
 }
 
 /** Elements whose text is not for readers; they are told by a checksum. */
 const unread: readonly string[] = ['style', 'script'];
 
-/** A page as lines: each element with its attributes, then what is in it. */
+/** Elements that are a line each, with all that is in them; of a chart's marks the line through them says where they are. */
+const wholeLines: readonly string[] = [
+  'tr',
+  'p',
+  'h1',
+  'h2',
+  'h3',
+  'label',
+  'figcaption',
+  'summary',
+  'pre',
+  'text',
+];
+const leftOutOfCharts = 'circle';
+
+/** A page as lines: elements with their attributes, then what is in them. */
 export function pageText(page: Element, mask: (text: string) => string = masked): string {
   const lines: string[] = [];
-  const visit = (element: Element, depth: number): void => {
-    const indent = ' '.repeat(depth);
-    const attributes = Object.entries(element.attributes).map(([name, value]) => ` ${name}=${value}`);
-    const own = element.children.flatMap((child) => (typeof child === 'string' ? [child] : []));
-    const checksum = () => crc32(Buffer.from(own.join(''))).toString(16);
-    const leaf = own.length === element.children.length;
-    const text = unread.includes(element.tag) ? `[${checksum()}]` : own.join('').trim();
-    lines.push(`${indent}${element.tag}${attributes.join('')}${leaf && text ? ` | ${text}` : ''}`);
-    if (leaf) return;
-    for (const child of element.children)
-      if (typeof child !== 'string') visit(child, depth + 1);
-      else if (child.trim()) lines.push(`${indent} | ${child.trim()}`);
+  const headOf = ({ tag, attributes }: Element): string =>
+    [tag, ...Object.entries(attributes).map(([name, value]) => `${name}=${value}`)].join(' ');
+  const inside = (element: Element): string => {
+    const text = element.children.map((child) => (typeof child === 'string' ? child : whole(child))).join('');
+    return unread.includes(element.tag) ? `[${crc32(Buffer.from(text)).toString(16)}]` : text;
   };
-  for (const child of page.children) if (typeof child !== 'string') visit(child, 0);
+  const whole = (element: Element): string => `<${headOf(element)}>${inside(element)}`;
+  const visit = (element: Element): void => {
+    const isList = element.children.some((child) => typeof child !== 'string' && child.tag === 'dt');
+    const isLeaf = element.children.every((child) => typeof child === 'string');
+    if (element.tag === leftOutOfCharts) return;
+    if (isLeaf || isList || wholeLines.includes(element.tag)) lines.push(whole(element).replace(/\s+/g, ' '));
+    else {
+      if (Object.keys(element.attributes).length) lines.push(`<${headOf(element)}>`);
+      for (const child of element.children)
+        if (typeof child !== 'string') visit(child);
+        else if (child.trim()) lines.push(child.trim());
+    }
+  };
+  visit(page);
   return mask(`${lines.join('\n')}\n`);
 }
