@@ -9,7 +9,6 @@ import {
   type Artefact,
   agreement,
   compareMethods,
-  continual,
   curvature,
   type Device,
   fairness,
@@ -21,7 +20,6 @@ import {
   privacy,
   recognise,
   robustness,
-  search,
   setOfImages,
   theory,
   trainSubjects,
@@ -143,17 +141,14 @@ describe('a use:', () => {
     await expectRecorded('uses/shared.txt', recordText(found));
   });
 
-  test('of others', async () => {
-    const architectures = ['mlp:width=2', 'mlp:width=6', 'mlp:width=4:layers=2'];
+  test('of clients, and of learned steps', async () => {
     const found = {
-      search: await search(device, data, artefact, { ...options, architectures }),
-      continual: await continual(device, data, artefact, { ...options, stages: 2 }),
       federated: await federated(device, data, artefact, {
         ...{ ...options, clients: 3, classesEach: 2, rounds: 2 },
       }),
       learnedSteps: await fairness(device, data, artefactOf(made), options),
     };
-    await expectRecorded('uses/others.txt', recordText(found));
+    await expectRecorded('uses/clients.txt', recordText(found));
   });
 });
 

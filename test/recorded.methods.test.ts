@@ -113,18 +113,18 @@ describe('a run of', () => {
 
 /** Every other parametrisation, and values of options that make a run another one. */
 const others: Readonly<Record<string, DistillOptions>> = {
-  dct: { method: 'mtt', parametrisation: 'dct:images=3' },
+  dct: { method: 'dm', parametrisation: 'dct:images=3', ipc: 1 },
   bases: { method: 'unrolled', parametrisation: 'bases:images=2' },
   decoder: {
     method: 'frepo',
     parametrisation: 'decoder:images=2:width=6',
+    network: { name: 'mlp', width: 5 },
     ipc: 5,
     iterations: 2,
     validateEvery: 2,
   },
-  gaussians: { method: 'dm', parametrisation: 'gaussians:images=2' },
-  factor: { method: 'dsa', parametrisation: 'factor:factor=2' },
-  'unrolled-attack': { method: 'unrolled', objective: 'attack', attack: 'bar:edge' },
+  gaussians: { method: 'dm', parametrisation: 'gaussians:images=2', ipc: 1 },
+  factor: { method: 'dsa', parametrisation: 'factor:factor=2', ipc: 1, outerLoop: 1 },
   'unrolled-fixed': {
     ...{
       method: 'unrolled',
