@@ -11,6 +11,7 @@ import {
   compareMethods,
   curvature,
   type Device,
+  type DistillOptions,
   fairness,
   federated,
   influence,
@@ -101,10 +102,10 @@ describe('an analysis:', () => {
   });
 
   test('learning curve', async () => {
-    const distilled = {
+    const distilled: DistillOptions = {
       ...{ method: 'dm', network, iterations: 3, batch: 4, validateEvery: 2, augmentation: 'none' },
       ...{ protocol: 'full-batch', seed: 3 },
-    } as const;
+    };
     const curve = await learningCurve(device, data, {
       ...{ accuracy: 60, distill: distilled, ipc: [1, 2], seconds: 1e6, networks: 2 },
     });
@@ -116,10 +117,8 @@ describe('an analysis:', () => {
     const other = await theory({ d: [6], r: [2], width: [8], seeds: 1, activation: 'relu', link: 'sphere' });
     const { curves, random, needed } = other;
     const page = pageText(readPage(theoryPage(found)));
-    await expectRecorded(
-      'analyses/theory.txt',
-      `${recordText({ found, other: { curves, random, needed } })}\n${page}`,
-    );
+    // Its numbers stand in the charts and tables.
+    await expectRecorded('analyses/theory.txt', `${recordText({ curves, random, needed })}\n${page}`);
   });
 });
 

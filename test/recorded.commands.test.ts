@@ -118,8 +118,8 @@ describe('commands one after another', () => {
       '--steps 2 --epochs 2 --init random --labels soft --batch 9 --iterations 12 --lr 0.1 --validate-every 4';
     const text = await printed(
       `distill ${small} --method unrolled ${steps} --seed 3 --out a`,
-      'evaluate a/distilled.safetensors --device reference --networks 2 --protocol full-batch --epochs 20 --networks-of mlp:width=3 --baselines all',
-      'evaluate a --device reference --networks 3 --labels hard --protocol rat-digits --no-baselines',
+      'evaluate a/distilled.safetensors --device reference --networks 2 --protocol full-batch --epochs 20 --baselines all',
+      'evaluate a --device reference --networks 3 --labels hard --protocol rat-digits --networks-of mlp:width=3 --no-baselines',
       `distill ${small} --method kip --batch 7 --iterations 3 --validate-every 1 --ipc 2 --labels soft --out k`,
       'resume k --iterations 5',
     );

@@ -95,13 +95,13 @@ const common: DistillOptions = {
 async function runRecord(method: string, more: DistillOptions = {}): Promise<string> {
   const given = { ...common, ...rows[method], method, ...more } as DistillOptions;
   let state: Checkpoint | undefined;
-  const { set, outerSteps, curve, best, options } = await distill(device, data, given, {
+  const { set, outerSteps, curve, best } = await distill(device, data, given, {
     ...{ experts, teacher },
     onCheckpoint: (checkpoint) => void (state = checkpoint),
   });
 
-  const found = { outerSteps, curve, best, options, set: setRecord(set), state: state!.state };
-  const record = recordText(found, ['seconds', 'validationNetworks', 'imageScale']);
+  const found = { outerSteps, curve, best, set: setRecord(set), state: state!.state };
+  const record = recordText(found, ['seconds', 'network', 'experts', 'teacher']);
   return record.replaceAll(expertFolder, 'EXPERTS').replaceAll(teacherFolder, 'TEACHER');
 }
 
