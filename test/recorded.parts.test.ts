@@ -41,7 +41,7 @@ test('real images that are chosen', async () => {
       chosen[`${name} ${perClass} ${seed} ${draw}`] = parts;
     }
   const stream = new Stream(5, streams.crops);
-  chosen.crops = Array.from({ length: 6 }, (_, k) => drawCrop(stream, k, [12, 7]));
+  chosen.crops = Array.from({ length: 9 }, (_, k) => drawCrop(stream, k, [480, 270]));
   await expectRecorded('parts/chosen.txt', recordText(chosen));
 });
 

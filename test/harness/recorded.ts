@@ -136,6 +136,10 @@ export function pageText(page: Element, mask: (text: string) => string = masked)
     const isList = element.children.some((child) => typeof child !== 'string' && child.tag === 'dt');
     const isLeaf = element.children.every((child) => typeof child === 'string');
     if (element.tag === leftOutOfCharts) return;
+    if (/over time/.test(element.attributes['aria-label'] ?? '')) {
+      lines.push(`<${headOf(element)}> is of times`);
+      return;
+    }
     if (isLeaf || isList || wholeLines.includes(element.tag)) lines.push(whole(element).replace(/\s+/g, ' '));
     else {
       if (Object.keys(element.attributes).length) lines.push(`<${headOf(element)}>`);
