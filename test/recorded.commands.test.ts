@@ -158,7 +158,7 @@ describe('commands one after another', () => {
     const untimed = `${on} --network convnet:width=4:depth=1 --untimed --memory 4 --batch 9`;
     const text = await printed(
       `plan ${untimed} --method unrolled --steps 3 --labels soft --init random --population 3`,
-      `plan ${untimed} --method dm --ipc 3 --json`,
+      `plan ${untimed} --method dm --ipc 3`,
       `plan ${untimed} --method rat --window 3 --total 7 --ipc 2`,
       `plan ${untimed} --method dc --ipc 2 --parametrisation factor`,
     );

@@ -92,15 +92,15 @@ export function masked(text: string, folders: Readonly<Record<string, string>> =
   let out = text;
   for (const [name, folder] of Object.entries(folders)) out = out.replaceAll(folder, name);
   return out
+    .replace(/^(?:\d+\/\d+ {2}|experts \d+ to ).*\n/gm, '')
     .replace(/(?:data:image\/png;base64,|\b(?=iVBORw0KGgo))([\w+/]+=*)/g, (_, base64) => pictureText(base64))
     .replaceAll(process.version, 'NODE')
     .replace(new RegExp(`\\b${version.replaceAll('.', '\\.')}\\b`, 'g'), 'VERSION')
     .replace(/\b\d[\d.,]*[   ]?(?:µs|ms|s|min|h|d)\b(?:[   ]\d+[   ](?:s|min|h)\b)?/g, 'TIME')
-    .replace(/\b[\d.,]+ (steps\/s|[GM]B (?:are )?free)/g, 'SO MANY $1')
-    .replace(/\b[\d.]+ [GM]B {2}free/g, 'SO MANY  free')
-    .replace(/(available of) [\d.]+ GB/g, '$1 SO MANY')
+    .replace(/\b[\d.,]+ (steps\/s|[kMGT]B (?:are )?free)/g, 'SO MANY $1')
+    .replace(/\b[\d.]+ [kMGT]B {2}free/g, 'SO MANY  free')
+    .replace(/(available of) [\d.]+ [GT]B/g, '$1 SO MANY')
     .replace(/(Platform|Real images per second)(\W+(?:dd>)?)[^\n]+/g, '$1$2MASKED')
-    .replace(/^\d+\/\d+ {2}SO MANY.*$/gm, 'PROGRESS')
     .replace(/[ \t]+$/gm, '');
 }
 
