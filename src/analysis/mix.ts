@@ -132,14 +132,18 @@ function addedTo(
 
 /** A set with further images; it is used by ordinary training, whatever it was made for. */
 function withRows(set: DistilledSet, more?: LabelledRows): DistilledSet {
-  // All labels are learned alike, those of a teacher as they are.
-  const alike = { use: { kind: 'minibatches', protocol: 'full-batch' }, teacher: undefined } as const;
-  if (!more) return { ...set, ...alike };
-  return {
-    ...set,
-    ...alike,
+  const all = more && {
     images: joined(Float32Array, [set.images, more.images]),
     labels: joined(Float32Array, [set.labels, more.labels]),
     classes: Uint16Array.from([...set.classes, ...more.classes]),
+  };
+  const { classes } = all ?? set;
+  return {
+    ...set,
+    ...all,
+    // All labels are learned alike, those of a teacher as they are.
+    ...{ use: { kind: 'minibatches', protocol: 'full-batch' }, teacher: undefined },
+    // However the set is stored, real images beside it are as many pictures more.
+    stored: { parametrisation: { name: 'pixels' }, pictures: classes.length, variables: {} },
   };
 }
