@@ -74,26 +74,34 @@ export function expectGroups(op: string, C: number, OC: number, groups: number):
     );
 }
 
-/** Calls `visit(y, x, w)` with the three element indices of every product in one member. */
-function forEachProduct(s: Sizes, visit: (yIndex: number, xIndex: number, wIndex: number) => void): void {
+/**
+ * The products of one member, a run for each weight and row of y: calls `visit(y, x, w, count)` with the element indices of its first product.
+ * Along a run y goes on by 1 and x by the stride.
+ */
+function forEachRun(
+  s: Sizes,
+  visit: (yIndex: number, xIndex: number, wIndex: number, count: number) => void,
+): void {
   const C = s.C / s.G;
   for (let n = 0; n < s.N; n++)
     for (let oc = 0; oc < s.OC; oc++)
-      for (let oh = 0; oh < s.OH; oh++)
-        for (let ow = 0; ow < s.OW; ow++) {
-          const y = ((n * s.OC + oc) * s.OH + oh) * s.OW + ow;
-          const first = n * s.C + Math.floor(oc / (s.OC / s.G)) * C;
-          for (let c = 0; c < C; c++)
-            for (let kh = 0; kh < s.KH; kh++) {
-              const h = oh * s.stride + kh * s.dilation - s.padding;
-              if (h < 0 || h >= s.H) continue;
-              for (let kw = 0; kw < s.KW; kw++) {
-                const w = ow * s.stride + kw * s.dilation - s.padding;
-                if (w < 0 || w >= s.W) continue;
-                visit(y, ((first + c) * s.H + h) * s.W + w, ((oc * C + c) * s.KH + kh) * s.KW + kw);
-              }
+      for (let oh = 0; oh < s.OH; oh++) {
+        const y = ((n * s.OC + oc) * s.OH + oh) * s.OW;
+        const first = n * s.C + Math.floor(oc / (s.OC / s.G)) * C;
+        for (let c = 0; c < C; c++)
+          for (let kh = 0; kh < s.KH; kh++) {
+            const h = oh * s.stride + kh * s.dilation - s.padding;
+            if (h < 0 || h >= s.H) continue;
+            for (let kw = 0; kw < s.KW; kw++) {
+              const left = kw * s.dilation - s.padding;
+              const from = Math.max(0, Math.ceil(-left / s.stride));
+              const to = Math.min(s.OW, Math.floor((s.W - 1 - left) / s.stride) + 1);
+              if (from >= to) continue;
+              const x = ((first + c) * s.H + h) * s.W + from * s.stride + left;
+              visit(y + from, x, ((oc * C + c) * s.KH + kh) * s.KW + kw, to - from);
             }
-        }
+          }
+      }
 }
 
 export const forwardKernel: Kernel = {
@@ -114,8 +122,8 @@ export const forwardKernel: Kernel = {
         yp[i] = (accumulate ? yp[i] : 0) + bias;
       }
       for (const [xp, wp] of pairsOf(p, [x, w], [x2, w2]))
-        forEachProduct(s, (yi, xi, wi) => {
-          yp[yi] += xp[xi] * wp[wi];
+        forEachRun(s, (yi, xi, wi, count) => {
+          for (let i = 0; i < count; i++) yp[yi + i] += xp[xi + i * s.stride] * wp[wi];
         });
     }
   },
@@ -135,8 +143,8 @@ export const backwardInputKernel: Kernel = {
       const xp = xBar(p);
       if (!accumulate) xp.fill(0);
       for (const [yp, wp] of pairsOf(p, [yBar, w], [yBar2, w2]))
-        forEachProduct(s, (yi, xi, wi) => {
-          xp[xi] += yp[yi] * wp[wi];
+        forEachRun(s, (yi, xi, wi, count) => {
+          for (let i = 0; i < count; i++) xp[xi + i * s.stride] += yp[yi + i] * wp[wi];
         });
     }
   },
@@ -156,8 +164,8 @@ export const backwardWeightKernel: Kernel = {
       const wp = wBar(p);
       if (!accumulate) wp.fill(0);
       for (const [xp, yp] of pairsOf(p, [x, yBar], [x2, yBar2]))
-        forEachProduct(s, (yi, xi, wi) => {
-          wp[wi] += xp[xi] * yp[yi];
+        forEachRun(s, (yi, xi, wi, count) => {
+          for (let i = 0; i < count; i++) wp[wi] += xp[xi + i * s.stride] * yp[yi + i];
         });
     }
   },
