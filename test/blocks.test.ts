@@ -58,6 +58,15 @@ describe('norm, ReLU and average pooling', () => {
     expect(blocks.steps.length).toBe(program.steps.length - 2 * (2 + 2));
   });
 
+  test.each([
+    ['higher', 15, 20],
+    ['wider', 12, 17],
+  ])('stay apart where maps are an odd number of pixels %s', (_, height, width) => {
+    const program = gradient(convnet({ inputShape: [3, height, width], depth: 1 }), 1);
+    expect(count(program, 'norm.forward')).toBe(1);
+    expect(namesOf(normPool(program))).toEqual(namesOf(program));
+  });
+
   test.each([1, 3])('stay apart in %i networks whose tangent passes read the masks', (P) => {
     const program = metaGradient(convnet(), P);
     const blocks = normPool(program);

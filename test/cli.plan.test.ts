@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { planTable } from '../src/cli/plan-table.js';
 import { buildWhereStale, commandLine } from './harness/command-line.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'limbeck-cli-plan-'));
@@ -43,6 +44,10 @@ describe('limbeck plan', () => {
     expect(ofTest).toBeGreaterThan(0);
     expect(plan).toMatchObject({ lacks: [], remedies: [], looks: 40, engine: { name: 'cpu' } });
     expect(plan.time).toBeUndefined();
+    const memory = { needed: 1e6, available: 3e9, total: 8e9, limited: true };
+    expect(planTable({ ...plan, memory }, { classes: 10 })).toMatch(
+      /\n +3(?:\.0+)? GB {2}available of 8(?:\.0+)? GB, the limit of a control group\n/,
+    );
   });
 
   test('what does not fit ends with the status of a refusal, and what makes it fit', async () => {

@@ -58,6 +58,21 @@ describe('threads of the cpu engine', () => {
       },
       3.5,
     ],
+    ...[
+      ['150000', '400000'],
+      ['400000', '150000'],
+    ].map(
+      ([inside, around]) =>
+        [
+          `version 2, ${inside} inside ${around}: the smaller`,
+          {
+            '/proc/self/cgroup': '0::/system.slice/job.scope\n',
+            '/sys/fs/cgroup/system.slice/job.scope/cpu.max': `${inside} 100000\n`,
+            '/sys/fs/cgroup/system.slice/cpu.max': `${around} 100000\n`,
+          },
+          1.5,
+        ] as const,
+    ),
     [
       'version 1',
       {

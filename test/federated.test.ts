@@ -12,7 +12,7 @@ import {
   openDevice,
 } from '../src/index.js';
 import { createNetwork, networkSpec } from '../src/networks/index.js';
-import { federatedAveraging, weightedMean } from '../src/uses/averaging.js';
+import { federatedAveraging, meanOf } from '../src/uses/averaging.js';
 import { amongAll, clientsOf, joinedRows, ofTheseClasses } from '../src/uses/clients.js';
 import { Stream } from '../src/util/random.js';
 
@@ -75,7 +75,10 @@ describe('clients', () => {
 });
 
 test('parameters are averaged by the number of images', () => {
-  const mean = weightedMean([new Float32Array([1, 10]), new Float32Array([4, -2])], [2, 1]);
+  const mean = meanOf(
+    [new Float32Array([1, 10]), new Float32Array([4, -2])],
+    [{ train: { count: 2 } }, { train: { count: 1 } }],
+  );
   expect([...mean]).toEqual([2, 6]);
 });
 

@@ -255,6 +255,14 @@ describe('limbeck profile', () => {
     }
   });
 
+  test('more real images are more bytes of what is bound, and none of what an outer step needs besides', async () => {
+    const memoryOf = async (images: string) =>
+      JSON.parse((await limbeck(...small.with(3, images), '--json', '--threads', '1')).stdout).memory;
+    const [few, many] = [await memoryOf('50'), await memoryOf('100')];
+    expect(many.external).toBeGreaterThan(few.external);
+    expect(many.temporary).toBe(few.temporary);
+  });
+
   test('a table: the longest rows, the others in one, all in one; --all shows every row', async () => {
     const { stdout } = await limbeck(...small);
     expect(stdout).toMatch(

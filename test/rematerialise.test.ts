@@ -34,12 +34,14 @@ const halves = { kernel: 2, stride: 2, padding: 0 };
 function thereAndBack(
   rectify: (r: Recorder, n: View) => View = (r, x) => relu.forward(r, { x }),
   between: (r: Recorder, x: View) => void = () => {},
+  afterNorm: (r: Recorder, x: View) => void = () => {},
 ): Program {
   const r = new Recorder('there and back');
   const x = r.external('x', 1, [N, C, 8, 12]);
   const [gamma, beta] = ['gamma', 'beta'].map((name) => r.external(name, 1, [C]));
   const w = r.external('w', 1, [C, C, 3, 3]);
   const { y: n, saved } = norm.forward(r, { x, gamma, beta }, instance);
+  afterNorm(r, x);
   const y = rectify(r, n);
   const pooled = avgpool2d.forward(r, { x: y }, halves);
   const geometry = { stride: 1, padding: 1 };
@@ -93,8 +95,12 @@ describe('a result read much later', () => {
   });
 
   test('is kept where what it was made of has changed', () => {
-    const changed = thereAndBack(undefined, (r, x) => void elementwise.fill(r, 1, x));
+    const fill = (r: Recorder, x: View) => void elementwise.fill(r, 1, x);
+    const changed = thereAndBack(undefined, fill);
     expect(namesOf(rematerialise(changed, 0))).toEqual(namesOf(changed));
+    // By the very next step.
+    const next = thereAndBack(undefined, undefined, fill);
+    expect(namesOf(rematerialise(next, 0))).toEqual(namesOf(next));
   });
 
   test('is kept where it was added up', () => {

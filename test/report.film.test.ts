@@ -109,6 +109,8 @@ describe('the film', () => {
       width: 32,
       height: 32,
     });
+    // A last row that is not full counts.
+    expect(frameLayout([1, 8, 8], 13)).toMatchObject({ images: 13, columns: 10, rows: 2 });
     expect(frameLayout([1, 64, 32], 2)).toMatchObject({
       images: 2,
       columns: 2,

@@ -45,13 +45,12 @@ export function federatedAveraging(
     const theta = owned.own(await device.tensor('f32', first.length));
     const batches = await trainingBatches(device, dataset, network, local.batch, owned);
     const scoring = owned.own(await Scoring.create(device, dataset, dataset.test, network, theta, batches));
-    const images = clients.map(({ train }) => train.count);
     const accuracies: Accuracy[] = [];
     let current = first;
     for (let round = 0; round < rounds; round++) {
       const learned: Float32Array[] = [];
       for (const learn of learners) learned.push(await learn(current, round));
-      current = weightedMean(learned, images);
+      current = meanOf(learned, clients);
       await theta.write(current);
       accuracies.push(scoresOf(await scoring.run(signal)).accuracy);
     }
@@ -60,11 +59,16 @@ export function federatedAveraging(
   });
 }
 
-/** Of several parameter vectors, by their weights; summed in float64. */
-export function weightedMean(vectors: readonly Float32Array[], weights: readonly number[]): Float32Array {
-  const all = weights.reduce((sum, weight) => sum + weight, 0);
+/** Of the clients' parameter vectors, by the number of their images; summed in float64. */
+export function meanOf(
+  vectors: readonly Float32Array[],
+  clients: readonly { readonly train: { readonly count: number } }[],
+): Float32Array {
+  const all = clients.reduce((sum, { train }) => sum + train.count, 0);
   const mean = new Float64Array(vectors[0].length);
-  for (const [i, vector] of vectors.entries())
-    for (let j = 0; j < mean.length; j++) mean[j] += (weights[i] / all) * vector[j];
+  for (const [i, vector] of vectors.entries()) {
+    const weight = clients[i].train.count / all;
+    for (let j = 0; j < mean.length; j++) mean[j] += weight * vector[j];
+  }
   return Float32Array.from(mean);
 }
