@@ -40,6 +40,27 @@ async function thrownBy(call: () => unknown): Promise<unknown> {
   }
 }
 
+test.each(names)('%s takes the numbers as they are when it is called', async (name) => {
+  const call = api[name] as (device: limbeck.Device, given: object) => Promise<unknown>;
+  const expected = await call(device, given[name]);
+  const arrays = structuredClone(given[name]);
+  const answer = call(device, arrays);
+  for (const values of Object.values(arrays)) if (values instanceof Float32Array) values.fill(Number.NaN);
+  expect(await answer).toEqual(expected);
+});
+
+test('two networks with one name and as many parameters are two', async () => {
+  const one = { ...network, inputShape: [1, 2, 2], layers: ['relu', { linear: 3 }] };
+  const call = (of: object) =>
+    api.hessianVectorProduct(device, { ...given.hessianVectorProduct, network: of });
+  const [first, second] = [await call(network), await call(one)];
+  await using fresh = await limbeck.openDevice('reference');
+  expect(second).not.toEqual(first);
+  expect(second).toEqual(
+    await api.hessianVectorProduct(fresh, { ...given.hessianVectorProduct, network: one }),
+  );
+});
+
 describe.each(['reference', 'cpu', 'webgpu'] as const)('on %s', (engine) => {
   test('kernel regression without parameters in front of the classifier: every network has the same answer', async () => {
     await using device = await limbeck.openDevice(engine);

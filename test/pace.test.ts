@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Expectation } from '../src/cli/expectation.js';
 import { Pace } from '../src/runs/pace.js';
 import { secondsOf } from '../src/runs/plan/time.js';
+import { duration } from '../src/util/words.js';
 
 describe('the pace of a run', () => {
   /** A first step of ten seconds, in which everything is compiled, and others of two with one of looks between them. */
@@ -107,4 +108,18 @@ describe('what is said of a run under way', () => {
     expect(said).toHaveLength(1);
     expect(said[0]).toMatch(/, by 39 outer steps after the first$/);
   });
+});
+
+test('a resumed run is expected to take as long as the steps that are left', () => {
+  const said: string[] = [];
+  const expectation = new Expectation({ say: (text) => void said.push(text ?? '') });
+  const now = vi.spyOn(performance, 'now').mockReturnValue(0);
+  expectation.begin({ iteration: 90, plan: { flops: { step: 1, total: 200, test: 0 } } });
+  now.mockReturnValue(3000);
+  expectation.hear({ iteration: 93, iterations: 100, stepsPerSecond: 0.1 });
+  now.mockRestore();
+  // Ten steps of ten seconds, and as much for looks.
+  expect(said).toEqual([
+    `Time: about ${duration(200)} with looks at the validation split, by 2 outer steps after the first`,
+  ]);
 });

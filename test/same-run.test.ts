@@ -21,6 +21,11 @@ function folderWith(record: { config: object; dataset: object } | undefined) {
 test.each([
   ['the same', { config: { options }, dataset }, undefined],
   ['other options', { config: { options: { method: 'dm', ipc: 2 } }, dataset }, 'with other options'],
+  [
+    'another shape',
+    { config: { options }, dataset: { sha256: 'a', imageShape: [1, 4, 1] } },
+    'on other data',
+  ],
   ['other data', { config: { options }, dataset: { sha256: 'b', imageShape: [1, 2, 2] } }, 'on other data'],
 ])('a record of %s is read once and given back', async (_, record, other) => {
   const folder = folderWith(record);

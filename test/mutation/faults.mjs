@@ -7,6 +7,7 @@ import { choosing } from './choosing.mjs';
 import { data } from './data.mjs';
 import { engine } from './engine.mjs';
 import { experts } from './experts.mjs';
+import { fifthRound } from './fifth-round.mjs';
 import { inducing } from './kip.mjs';
 import { methods } from './methods.mjs';
 import { models } from './models.mjs';
@@ -38,4 +39,5 @@ export const faults = [
   ...native,
   ...analysis,
   ...uses,
+  ...fifthRound,
 ];

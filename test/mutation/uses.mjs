@@ -115,8 +115,8 @@ export const uses = [
   {
     id: 'clients-weigh-alike',
     file: 'src/uses/averaging.ts',
-    find: '(weights[i] / all) * vector[j]',
-    replace: 'vector[j] / weights.length',
+    find: 'clients[i].train.count / all',
+    replace: '1 / vectors.length',
     what: 'clients with few images count as much as others',
     tests: ['test/federated.test.ts'],
   },
