@@ -11,8 +11,8 @@ export const fifthRound = [
   {
     id: 'memory-total',
     file: 'src/cli/plan-table.ts',
-    find: 'available of ${bytesText(memory.total)}',
-    replace: 'available of ${bytesText(memory.available)}',
+    find: 'bytesText(memory.total)',
+    replace: 'bytesText(memory.available)',
     what: 'plan: the memory of the machine is said to be what is available',
     tests: ['test/cli.plan.test.ts'],
   },
