@@ -49,7 +49,7 @@ test('ordinary training: a rate for Adam, and one for every other optimiser', ()
 
 test('where memory lacks, inner steps of all images are halved as those of some are', async () => {
   const given = { method: 'mtt', experts: 'a folder', ipc: 50 } as const;
-  const most = 130;
+  let most = 130;
   const plan = async ({ innerBatch = 0 }: { innerBatch?: number }) => ({
     lacks: innerBatch && innerBatch < most ? [] : ['it needs more'],
     memory: { needed: innerBatch, available: most },
@@ -62,4 +62,6 @@ test('where memory lacks, inner steps of all images are halved as those of some 
   expect(await remedies({ innerBatch: 200 })).toEqual([
     { options: { innerBatch: 100 }, needed: 100, spare: 30 },
   ]);
+  most = 2;
+  expect(await remedies({})).toEqual([{ options: { innerBatch: 1 }, needed: 1, spare: 1 }]);
 });

@@ -115,7 +115,7 @@ const joinable = (
   name: string,
   images: number,
   pool = halves,
-  more?: (r: Recorder, map: View) => void,
+  { before, after }: Partial<Record<'before' | 'after', (r: Recorder, map: View) => void>> = {},
 ): OpCase => ({
   name,
   record(r) {
@@ -128,8 +128,9 @@ const joinable = (
       },
       { stride: 1, padding: 0 },
     );
-    more?.(r, map);
+    before?.(r, map);
     const { index } = maxpool2d.forward(r, { x: map }, pool, { y: r.external('y', P, [images, 16, 5, 5]) });
+    after?.(r, map);
     const uBar = r.external('uBar', P, [images, 16, 5, 5]);
     maxpool2d.backward(r, { yBar: uBar, index }, pool, [images, 16, 10, 10], {
       into: r.external('mapBar', P, [images, 16, 10, 10]),
@@ -140,9 +141,12 @@ const joined = [joinable('45 images', 45)];
 const apart = [
   joinable('vectors half empty', 10),
   joinable('windows that overlap', 45, { kernel: 3, stride: 2, padding: 1 }),
-  joinable('an output that something else reads', 45, halves, (r, map) => {
-    relu.forward(r, { x: map }, { into: r.external('again', P, map.shape) });
-  }),
+  ...(['before', 'after'] as const).map((when) =>
+    joinable(`an output that something else reads ${when} the pooling`, 45, halves, {
+      [when]: (r: Recorder, map: View) =>
+        void relu.forward(r, { x: map }, { into: r.external('again', P, map.shape) }),
+    }),
+  ),
 ];
 
 describe('a convolution and max pooling of its output', () => {

@@ -80,6 +80,13 @@ describe('networks trained on a set', () => {
     expect(three.subarray(0, two.length)).toEqual(two);
   });
 
+  it('say the loss that they learned, by which outputs are read', async () => {
+    const artefact = await artefactOf(data, { init: 'random' });
+    const lossUnder = async (how: object) => (await trainOn(device, artefact, how)).model.loss;
+    expect(await lossUnder(minibatches)).toBe('cross-entropy');
+    expect(await lossUnder({ protocol: 'frepo', epochs: 2, batch: 2 })).toBe('squared-error');
+  });
+
   it('see test images as the distilled ones were made, whatever the data set is like now', async () => {
     const artefact = await artefactOf(data, { init: 'random' });
     const own = await trainOn(device, artefact, { dataset: data });

@@ -80,4 +80,28 @@ export const fifthRound = [
     what: 'calls: numbers given are not copied before other work',
     tests: ['test/calls.given.test.ts'],
   },
+  {
+    id: 'loss-of-minibatches',
+    file: 'src/runs/train-on.ts',
+    find: '(geometry.minibatches ?? geometry.training)?.loss',
+    replace: 'geometry.training?.loss',
+    what: 'train --on: the loss of a protocol of minibatches is recorded as cross-entropy',
+    tests: ['test/train-on.test.ts'],
+  },
+  {
+    id: 'remedy-of-one',
+    file: 'src/runs/plan/remedies.ts',
+    find: 'half >= 1;',
+    replace: 'half > 1;',
+    what: 'plan: a remedy of 1 is never tried',
+    tests: ['test/defaults.test.ts'],
+  },
+  {
+    id: 'pooled-reader-after',
+    file: 'src/engine/cpu/passes/pooled.ts',
+    find: 'touching.get(y!.slot)!.length === 2',
+    replace: 'touching.get(y!.slot)!.length >= 2',
+    what: 'cpu: a convolution and its pooling become one step although another reads what is between',
+    tests: ['test/pooled.test.ts'],
+  },
 ];
