@@ -34,14 +34,14 @@ const halves = { kernel: 2, stride: 2, padding: 0 };
 function thereAndBack(
   rectify: (r: Recorder, n: View) => View = (r, x) => relu.forward(r, { x }),
   between: (r: Recorder, x: View) => void = () => {},
-  afterNorm: (r: Recorder, x: View) => void = () => {},
+  afterNorm: (r: Recorder, x: View, saved: View) => void = () => {},
 ): Program {
   const r = new Recorder('there and back');
   const x = r.external('x', 1, [N, C, 8, 12]);
   const [gamma, beta] = ['gamma', 'beta'].map((name) => r.external(name, 1, [C]));
   const w = r.external('w', 1, [C, C, 3, 3]);
   const { y: n, saved } = norm.forward(r, { x, gamma, beta }, instance);
-  afterNorm(r, x);
+  afterNorm(r, x, saved);
   const y = rectify(r, n);
   const pooled = avgpool2d.forward(r, { x: y }, halves);
   const geometry = { stride: 1, padding: 1 };
@@ -98,9 +98,11 @@ describe('a result read much later', () => {
     const fill = (r: Recorder, x: View) => void elementwise.fill(r, 1, x);
     const changed = thereAndBack(undefined, fill);
     expect(namesOf(rematerialise(changed, 0))).toEqual(namesOf(changed));
-    // By the very next step.
-    const next = thereAndBack(undefined, undefined, fill);
-    expect(namesOf(rematerialise(next, 0))).toEqual(namesOf(next));
+    // By the very next step; what was read to make it, and what was made with it.
+    for (const which of ['x', 'saved'] as const) {
+      const next = thereAndBack(undefined, undefined, (r, x, saved) => fill(r, { x, saved }[which]));
+      expect(namesOf(rematerialise(next, 0))).toEqual(namesOf(next));
+    }
   });
 
   test('is kept where it was added up', () => {

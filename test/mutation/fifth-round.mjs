@@ -104,4 +104,12 @@ export const fifthRound = [
     what: 'cpu: a convolution and its pooling become one step although another reads what is between',
     tests: ['test/pooled.test.ts'],
   },
+  {
+    id: 'recomputed-from-what-changed-at-once',
+    file: 'src/engine/cpu/passes/rematerialise.ts',
+    find: 'index >= first && index < at',
+    replace: 'index > first && index < at',
+    what: 'cpu: something is recomputed from what the very next step overwrote',
+    tests: ['test/rematerialise.test.ts'],
+  },
 ];
