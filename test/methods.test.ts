@@ -15,13 +15,11 @@ import { openExperts } from '../src/data/experts/open.js';
 import type { Device, EngineName } from '../src/engine/device.js';
 import { openDevice } from '../src/engine/open.js';
 import { decodeArtefact, encodeArtefact } from '../src/eval/artefact.js';
-import type { Model } from '../src/eval/model.js';
 import { type DistillOptions, methods } from '../src/methods/index.js';
 import type { Process } from '../src/methods/method.js';
 import { parametrisations } from '../src/parametrisations/index.js';
 import { distillToFolder, resumeFolder } from '../src/report/run-folder.js';
 import { decodeCheckpoint, encodeCheckpoint } from '../src/runs/checkpoint.js';
-import { describeData } from '../src/runs/describe-data.js';
 import { distill } from '../src/runs/distill.js';
 import type { Checkpoint } from '../src/runs/distillation.js';
 import { saveModel } from '../src/runs/network-folder.js';
@@ -31,9 +29,8 @@ import { settingFor, uploadTraining } from '../src/runs/setting.js';
 import { Validation } from '../src/runs/validation.js';
 import { type Owned, owning } from '../src/util/owned.js';
 import { Stream } from '../src/util/random.js';
-import { freshParameters } from './harness/arrays.js';
 import { dot, relativeError } from './harness/close.js';
-import { smallExperts, writeExperts } from './harness/experts.js';
+import { madeTeacher, writeMadeExperts } from './harness/made-shapes.js';
 import { text } from './harness/repository.js';
 
 /** A smooth network: central differences of a rectifier's loss would meet its kinks. */
@@ -142,29 +139,9 @@ function waves(): Dataset {
 
 const dataset = waves();
 
-/** A smooth network with batch norm, trained by nobody. */
-const teacherOptions = {
-  name: 'custom',
-  layers: [{ conv: 3, kernel: 3, padding: 1 }, 'batchNorm', 'tanh', { avgPool: 2 }, { linear: 3 }],
-  ...{ inputShape: dataset.imageShape, classes: 3 },
-};
-const { mean, std, classNames } = dataset;
-const teacher: Model = {
-  network: teacherOptions,
-  parameters: freshParameters(teacherOptions, 1),
-  statistics: Float32Array.of(0.1, -0.2, 0.3, 0.5, 0.8, 1.2),
-  loss: 'cross-entropy',
-  classNames,
-  normalisation: { mean, std },
-  notes: { dataset: dataset.name, trainedOn: 'nothing', protocol: 'made numbers' },
-};
+const teacher = madeTeacher(dataset);
 await saveModel(teacherFolder, teacher);
-
-writeExperts(experts, 3, {
-  ...smallExperts,
-  networkOptions: { ...network, inputShape: dataset.imageShape, classes: 3 },
-  dataset: { ...describeData(dataset) },
-});
+writeMadeExperts(experts, dataset, network);
 const opened = await openExperts(experts);
 const engines: readonly EngineName[] = ['reference', 'cpu', 'webgpu'];
 const devices = {} as Record<EngineName, Device>;

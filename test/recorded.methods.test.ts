@@ -7,14 +7,14 @@ import { openExperts } from '../src/data/experts/open.js';
 import { type Checkpoint, type Device, type DistillOptions, distill, openDevice } from '../src/index.js';
 import { methods } from '../src/methods/index.js';
 import { saveModel } from '../src/runs/network-folder.js';
-import { imageShape, madeTeacher, network, shapes, writeShapeExperts } from './harness/made-shapes.js';
+import { imageShape, madeTeacher, network, shapes, writeMadeExperts } from './harness/made-shapes.js';
 import { expectRecorded, recordText, setRecord } from './harness/recorded.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'limbeck-recorded-'));
 const [expertFolder, teacherFolder] = [join(folder, 'experts'), join(folder, 'teacher')];
 const data = shapes();
 const teacher = madeTeacher(data);
-writeShapeExperts(expertFolder, data);
+writeMadeExperts(expertFolder, data, network);
 const experts = await openExperts(expertFolder);
 let device: Device;
 beforeAll(async () => {

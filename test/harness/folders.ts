@@ -1,24 +1,13 @@
-import { accessSync, constants } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 
-/** Where thousands of small files are written and read soonest: in memory, where the system has such a folder. */
-export function inMemory(): string {
-  try {
-    accessSync('/dev/shm', constants.W_OK);
-    return '/dev/shm';
-  } catch {
-    return tmpdir();
-  }
-}
-
 /** Folders that a test file makes: each with its own files, all gone when the tests have run. */
-export function madeFolders(name: string, parent = tmpdir()) {
+export function madeFolders(name: string) {
   let root: string;
   beforeAll(async () => {
-    root = await mkdtemp(join(parent, `limbeck-${name}-`));
+    root = await mkdtemp(join(tmpdir(), `limbeck-${name}-`));
   });
   afterAll(async () => {
     await rm(root, { recursive: true });

@@ -1,6 +1,6 @@
 /** Readers on damaged and made-up files: read, or refused with a LimbeckError. `npm run test:endurance -- readers` does more. */
 import { afterAll, expect, test } from 'vitest';
-import { inMemory, madeFolders } from './folders.js';
+import { madeFolders } from './folders.js';
 import { type FuzzedReader, inputOf, tryInput, Watchdog } from './fuzz.js';
 
 const COUNT = 2000;
@@ -8,7 +8,7 @@ const SEED = 21;
 
 /** A test of each of these readers; `file` is the test file, for what the watchdog says. */
 export function testReaders(file: string, readers: Readonly<Record<string, FuzzedReader>>): void {
-  const made = madeFolders('fuzz', inMemory());
+  const made = madeFolders('fuzz');
   const dog = new Watchdog(file, 60);
   afterAll(() => dog.end());
 

@@ -1,5 +1,5 @@
-/** A data set for records, in which nothing is equal to anything else; and what some methods need beside it. */
-import { type Dataset, datasetFromArrays, type Model } from '../../src/index.js';
+/** A data set for records, in which nothing is equal to anything else; and what some methods need beside one. */
+import { type Dataset, datasetFromArrays, type Model, type NetworkOptions } from '../../src/index.js';
 import { describeData } from '../../src/runs/describe-data.js';
 import { Stream } from '../../src/util/random.js';
 import { freshParameters } from './arrays.js';
@@ -53,16 +53,20 @@ export const network = {
   ],
 };
 
-/** Experts of made numbers. */
-export const writeShapeExperts = (folder: string, data: Dataset): void =>
+/** Experts of made numbers, on a data set of three classes. */
+export const writeMadeExperts = (
+  folder: string,
+  data: Dataset,
+  { name, layers }: Pick<NetworkOptions, 'name' | 'layers'>,
+): void =>
   writeExperts(folder, 3, {
     ...smallExperts,
-    networkOptions: { ...network, inputShape: imageShape, classes: 3 },
+    networkOptions: { name, layers, inputShape: data.imageShape, classes: 3 },
     dataset: { ...describeData(data) },
   });
 
-/** A network with batch norm, whose weights nobody trained. */
-export function madeTeacher({ mean, std, classNames, name }: Dataset): Model {
+/** A smooth network with batch norm for a data set of three classes, trained by nobody. */
+export function madeTeacher({ imageShape, mean, std, classNames, name }: Dataset): Model {
   const options = {
     name: 'custom',
     layers: [{ conv: 3, kernel: 3, padding: 1 }, 'batchNorm', 'tanh', { avgPool: 2 }, { linear: 3 }],
